@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package formats
+
+import (
+	"context"
+	"time"
+)
+
+// Format is one signature format. Implementations hold no state, are safe for
+// concurrent use and never change or keep the slices they are given.
+type Format interface {
+	// Name is the stable lower-case name ("pgp") used in URLs, rows and metric labels.
+	Name() string
+
+	// Detect reports whether signature looks like this format's. It is asked only when
+	// the caller names no format, reads a bounded prefix at most once, and may be wrong:
+	// Parse decides. At most one format may claim any one input.
+	Detect(signature []byte) bool
+
+	// Parse reads signature strictly and finds its signer among keys (in the format's
+	// own key encodings; formats that carry their certificate accept none). When keys
+	// are given, the signer must be one of them. Everything that can be refused without
+	// the artifact is refused here. Every refusal is an *Error; the Parsed is nil then.
+	Parse(signature []byte, keys [][]byte, p Policy) (Parsed, error)
+}
+
+// Parsed is a well-formed signature whose signer is known. It is immutable: Verify may
+// be called any number of times, concurrently.
+type Parsed interface {
+	// Describe says who signed, how, and what Verify needs.
+	Describe() Description
+
+	// Verify checks the signature over artifact, in one pass and in constant memory.
+	// A refusal is an *Error; a failure to read the artifact is the reader's own error,
+	// wrapped; ctx is honoured between reads. Beside an error the Verified is nil.
+	Verify(ctx context.Context, artifact Artifact) (*Verified, error)
+}
+
+// Description is what is known of a signature before its artifact is read.
+type Description struct {
+	Format    string // the plugin's Name
+	Variant   string // what a person would call this kind: "cleartext, v4", "SSHSIG, sk-ecdsa"
+	Algorithm string // for display: "RSA-3072/SHA-256", "Ed25519"
+	Signers   []Signer
+
+	Need    Need
+	Digests []DigestAlgorithm // for NeedDigest: the digests Verify takes instead of the bytes
+
+	// SignedDigests lists the digests Verify takes through FromSignedDigest: the digest
+	// of the bytes the format really signs, computed by a client that has the artifact.
+	// Empty when the format does not offer it.
+	SignedDigests []DigestAlgorithm
+
+	ClaimedTime *time.Time // the signing time the signer claims, nil when none
+
+	// Candidates are the hashedrekords this signature can be re-expressed as, one per
+	// signature; Threshold is how many of them together say what the signature says
+	// (1 but for TUF). Whether a log takes a candidate is the log's to say.
+	Candidates []Candidate
+	Threshold  int
+	// NotProjectable says why Candidates is empty; nil otherwise.
+	NotProjectable *Error
+
+	// Findings are weaknesses that only a historical policy lets pass. With any, the
+	// signature may be attested under the historical predicate and never projected.
+	Findings []Finding
+	// Notes are facts an auditor should read ("signer's certificate is not chained to a
+	// configured root"). They never hold user IDs, e-mails or other personal data.
+	Notes []string
+}
+
+// Need says what of the artifact Verify has to be given.
+type Need int
+
+const (
+	// NeedBytes: only the artifact's bytes will do.
+	NeedBytes Need = iota
+	// NeedDigest: a digest from Description.Digests is enough; bytes do as well.
+	NeedDigest
+	// NeedNone: the artifact is inside the signature (cleartext, attached CMS, TUF).
+	// Bytes given all the same are compared with it.
+	NeedNone
+)
+
+// String returns "bytes", "digest" or "none".
+func (n Need) String() string {
+	switch n {
+	case NeedBytes:
+		return "bytes"
+	case NeedDigest:
+		return "digest"
+	default:
+		return "none"
+	}
+}
+
+// Finding is a weakness that policy let pass.
+type Finding struct {
+	Reason  Reason
+	Message string
+}
+
+// Verified is what a successful Verify proved.
+type Verified struct {
+	// Digests of the artifact that were computed from its bytes or that the signature
+	// itself binds; a digest merely claimed by a caller is never among them. With bytes,
+	// SHA-256 is always there. Empty for a signed digest: then nothing is known of the
+	// artifact's own digest.
+	Digests []ArtifactDigest
+	// Size of the artifact in bytes, -1 when only a digest was seen.
+	Size int64
+	// Signers whose signatures verified; at least one.
+	Signers []Signer
+	// Keys re-verify the signature when given to Parse: the signers' minimal key material
+	// in the format's own encoding, without user IDs or other people's signatures. Empty
+	// when the signature carries all that is needed.
+	Keys [][]byte
+	// Canonical is the signature without its malleable parts (unhashed subpackets, the
+	// choice of armor, ECDSA's high s). It is used to recognise the same submission again, never logged.
+	Canonical []byte
+	// Projections has one element per signature that verified and that has a Candidate, in the
+	// order of Description.Candidates.
+	Projections []Projection
+	// Checks names what was checked, for the attestation: lower-case words joined by
+	// dashes ("subkey-binding").
+	Checks []string
+}
+
+// Signer is one verified key. Its identity is the SHA-256 of SPKI; Fingerprint is the
+// format's own way to display the key and proves nothing by itself.
+type Signer struct {
+	SPKI        []byte // SubjectPublicKeyInfo, DER (RFC 5280); Ed25519 by RFC 8410
+	Fingerprint string // "SHA256:…" for SSH, hex for PGP, key id for minisign and TUF
+	Algorithm   string // "RSA-3072", "ECDSA P-256", "Ed25519"
+}

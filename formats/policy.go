@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package formats
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"slices"
+	"time"
+)
+
+// ClockSkew is how far in the future a signature may be dated.
+const ClockSkew = 5 * time.Minute
+
+// Size limits that every plugin enforces before it parses, in bytes.
+const (
+	MaxSignatureSize = 4 << 20 // attached content included
+	MaxKeySize       = 4 << 20 // one keyring, one certificate chain
+	MaxKeys          = 16      // key files per submission
+)
+
+// Policy is what a plugin may accept beyond the format's own rules. The zero value but
+// for Now is the strict default. It is read-only once in use.
+type Policy struct {
+	// Now is the only clock a plugin sees.
+	Now time.Time
+	// Historical lets SHA-1, DSA and keys expired at signing pass as Findings; such a
+	// signature is never projected. MD5 never passes.
+	Historical bool
+	// SSHNamespaces lists the accepted SSHSIG namespaces; nil means "file" alone.
+	SSHNamespaces []string
+	// Keys by format name win over the keys a submitter sends: with an element, only
+	// these keys can be the signer.
+	Keys map[string][][]byte
+	// AllowedSigners, when not empty, lists the SHA-256 of the SPKIs that may sign.
+	AllowedSigners [][sha256.Size]byte
+	// ForbiddenSigners lists the SHA-256 of SPKIs that may never sign: the gateway's own,
+	// the logs' and the timestamp authorities' keys.
+	ForbiddenSigners [][sha256.Size]byte
+	// Roots, when set, must issue the signer's certificate (PKCS#7, X.509).
+	Roots *x509.CertPool
+	// TUFRoots lists SHA-256 digests of root.json files trusted as they are.
+	TUFRoots [][sha256.Size]byte
+}
+
+// CandidateKeys returns the keys that may be the signer of the named format: the policy's
+// when it has any, else the submitted ones.
+func (p Policy) CandidateKeys(format string, submitted [][]byte) [][]byte {
+	if keys := p.Keys[format]; len(keys) > 0 {
+		return keys
+	}
+	return submitted
+}
+
+// CheckSigner applies AllowedSigners and ForbiddenSigners to one SPKI.
+func (p Policy) CheckSigner(spki []byte) error {
+	id := sha256.Sum256(spki)
+	if slices.Contains(p.ForbiddenSigners, id) {
+		return NewError(ReasonForbiddenSigner, "this key belongs to the gateway, a log or a timestamp authority",
+			"sign with a key of your own")
+	}
+	if len(p.AllowedSigners) > 0 && !slices.Contains(p.AllowedSigners, id) {
+		return NewError(ReasonKeyNotTrusted, "the signer is not among this gateway's allowed signers",
+			"ask the gateway's operator to add the SHA-256 of your public key's SPKI")
+	}
+	return nil
+}
+
+// CheckSizes refuses an empty or oversized signature and too many or oversized keys, as
+// every Parse must before it looks further.
+func CheckSizes(signature []byte, keys [][]byte) error {
+	if len(signature) == 0 {
+		return NewError(ReasonMissingSignature, "the signature is empty", "send the signature file's content")
+	}
+	if len(signature) > MaxSignatureSize {
+		return NewError(ReasonTooLarge, "the signature is larger than 4 MiB", "send a detached signature")
+	}
+	if len(keys) > MaxKeys {
+		return NewError(ReasonTooLarge, "there are more than 16 keys", "send the signer's key alone")
+	}
+	for _, k := range keys {
+		if len(k) > MaxKeySize {
+			return NewError(ReasonTooLarge, "a key file is larger than 4 MiB", "send the signer's key alone")
+		}
+	}
+	return nil
+}
+
+// CheckSigningTime refuses a claimed signing time after now, allowing for ClockSkew.
+func (p Policy) CheckSigningTime(t time.Time) error {
+	if t.After(p.Now.Add(ClockSkew)) {
+		return NewError(ReasonSignatureInFuture, "the signature is dated in the future",
+			"check the clocks of the signing machine and of the gateway")
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package formats
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"io"
+
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+)
+
+// Scheme is how a signature relates to the digest it is checked against.
+type Scheme string
+
+// The schemes that can be checked against a digest alone.
+const (
+	RSAPKCS1v15 Scheme = "rsa-pkcs1v15"
+	RSAPSS      Scheme = "rsa-pss"
+	ECDSA       Scheme = "ecdsa" // signature in ASN.1 DER
+	Ed25519ph   Scheme = "ed25519ph"
+)
+
+// Candidate is a hashedrekord that a signature could be recorded as, known before the
+// artifact is read.
+type Candidate struct {
+	// Native: the digest is the artifact's own and the signature is as the signer made it
+	// (X.509). Otherwise it is a projection.
+	Native bool
+	SPKI   []byte
+	Scheme Scheme
+	Hash   DigestAlgorithm
+	// Remedy is how the signer can get a recordable signature from the same tool, for
+	// logs that do not take this candidate ("sign with: gpg --digest-algo SHA256 …").
+	Remedy string
+}
+
+// Projection is a verified Candidate: VerifyDigest succeeds for it.
+type Projection struct {
+	Candidate
+	Digest    Digest // of the bytes that Recipe rebuilds
+	Signature []byte
+	// Certificate is the signer's, DER, when the key came in one; logged only when asked.
+	Certificate []byte
+	Recipe      Recipe
+}
+
+// KeyDetails returns the PKIX name that Rekor v2 and Sigstore bundles give to c's
+// algorithm. Errors have ReasonAlgorithmNotLoggable and c's remedy as hint.
+func (c Candidate) KeyDetails() (commonpb.PublicKeyDetails, error) {
+	pub, err := x509.ParsePKIXPublicKey(c.SPKI)
+	if err != nil {
+		return 0, WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
+	}
+	if d := keyDetails(pub, c.Scheme, c.Hash); d != commonpb.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED {
+		return d, nil
+	}
+	return 0, NewError(ReasonAlgorithmNotLoggable,
+		fmt.Sprintf("the log has no entry for %s with %s over %s", c.Scheme, KeyName(pub), c.Hash), c.Remedy)
+}
+
+func keyDetails(pub crypto.PublicKey, s Scheme, h DigestAlgorithm) commonpb.PublicKeyDetails {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if s != RSAPKCS1v15 || h != SHA256 {
+			break
+		}
+		switch k.N.BitLen() {
+		case 2048:
+			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256
+		case 3072:
+			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256
+		case 4096:
+			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256
+		}
+	case *ecdsa.PublicKey:
+		switch {
+		case s != ECDSA:
+		case k.Curve == elliptic.P256() && h == SHA256:
+			return commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
+		case k.Curve == elliptic.P384() && h == SHA384:
+			return commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384
+		case k.Curve == elliptic.P521() && h == SHA512:
+			return commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512
+		}
+	case ed25519.PublicKey:
+		if s == Ed25519ph && h == SHA512 {
+			return commonpb.PublicKeyDetails_PKIX_ED25519_PH
+		}
+	}
+	return commonpb.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED
+}
+
+// KeyName names a public key for display: "RSA-3072", "ECDSA P-256", "Ed25519".
+func KeyName(pub crypto.PublicKey) string {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA-%d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	default:
+		return "unknown key"
+	}
+}
+
+// VerifyDigest checks the projection's signature against its digest with the standard
+// library alone, as the log will. Errors have ReasonSignatureInvalid or ReasonMalformedKey.
+func (p Projection) VerifyDigest() error {
+	pub, err := x509.ParsePKIXPublicKey(p.SPKI)
+	if err != nil {
+		return WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
+	}
+	h := p.Hash.Hash()
+	if p.Digest.Algorithm != p.Hash || h == 0 || len(p.Digest.Value) != h.Size() {
+		return NewError(ReasonSignatureInvalid, "the digest does not fit the algorithm", "")
+	}
+	if !verifyDigest(pub, p.Scheme, h, p.Digest.Value, p.Signature) {
+		return NewError(ReasonSignatureInvalid, "the signature does not verify",
+			"check that the signature, the key and the artifact belong together")
+	}
+	return nil
+}
+
+func verifyDigest(pub crypto.PublicKey, s Scheme, h crypto.Hash, digest, sig []byte) bool {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if s == RSAPKCS1v15 {
+			return rsa.VerifyPKCS1v15(k, h, digest, sig) == nil
+		}
+		return s == RSAPSS && rsa.VerifyPSS(k, h, digest, sig, nil) == nil
+	case *ecdsa.PublicKey:
+		return s == ECDSA && ecdsa.VerifyASN1(k, digest, sig)
+	case ed25519.PublicKey:
+		return s == Ed25519ph && ed25519.VerifyWithOptions(k, digest, sig, &ed25519.Options{Hash: crypto.SHA512}) == nil
+	}
+	return false
+}
+
+// Recipe rebuilds the bytes that were really signed: Prefix, then the artifact if Artifact is
+// set (with line ends as CRLF if CRLF is set, by RFC 9580 section 5.2.1.2), then Suffix.
+type Recipe struct {
+	Prefix   []byte
+	Artifact bool
+	CRLF     bool
+	Suffix   []byte
+}
+
+// Reader returns the signed bytes; artifact is not read when the recipe leaves it out.
+func (r Recipe) Reader(artifact io.Reader) io.Reader {
+	parts := []io.Reader{bytes.NewReader(r.Prefix)}
+	if r.Artifact {
+		if r.CRLF {
+			artifact = &crlfReader{src: artifact}
+		}
+		parts = append(parts, artifact)
+	}
+	return io.MultiReader(append(parts, bytes.NewReader(r.Suffix))...)
+}
