@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+)
+
+// LogInfo describes a log.
+type LogInfo struct {
+	ID         string // its name in the configuration; stable, in rows and metric labels
+	Origin     string // the checkpoints' origin line
+	APIVersion int    // Rekor's major version
+}
+
+// Log is one logical log; shards rotate behind it. Methods are safe for concurrent use.
+type Log interface {
+	Describe() LogInfo
+
+	// Accepts reports whether the log takes c: nil, or the typed reason with the remedy.
+	Accepts(c formats.Candidate) error
+
+	// Prepare checks all that the log would check of r (its own refusals say nothing) and
+	// encodes it. Errors are *formats.Error.
+	Prepare(r hashedrekord.Record) (NewEntry, error)
+
+	// Size returns the log's size by a checkpoint fetched now and verified, the signature as
+	// well as the consistency with the last one kept. Errors: ErrFork, ErrUnavailable.
+	Size(ctx context.Context) (uint64, error)
+
+	// Add sends the entry and returns once its inclusion is verified: body, proof, checkpoint
+	// signature, consistency. A duplicate returns the existing inclusion. Errors: an
+	// *OverloadError, ErrRefused, ErrFork, ErrNotSent, or anything else, which means that the
+	// outcome is unknown (ErrBadAnswer among them) and must be settled with Find.
+	Add(ctx context.Context, e Entry) (*Inclusion, error)
+
+	// Find looks for leaves at index from and later, by a checkpoint fetched now, and
+	// returns verified inclusions of those present. Absence means absent from that
+	// checkpoint. Errors: ErrFork, ErrUnavailable, ErrBadAnswer.
+	Find(ctx context.Context, leaves []LeafHash, from uint64) (map[LeafHash]*Inclusion, error)
+}
+
+// What a Log may answer. They are matched with errors.Is.
+var (
+	// ErrNotSent: the entry certainly did not reach the log; it may be sent again at once.
+	ErrNotSent = errors.New("entry not sent")
+	// ErrRefused: the log will never take this entry; nothing was logged.
+	ErrRefused = errors.New("refused by the log")
+	// ErrBadAnswer: the log answered with something that does not verify.
+	ErrBadAnswer = errors.New("log answered wrongly")
+	// ErrUnavailable: the log cannot be read now.
+	ErrUnavailable = errors.New("log unavailable")
+	// ErrFork: the log signed two checkpoints that contradict each other. Both are kept as
+	// evidence and nothing more may be submitted to it.
+	ErrFork = errors.New("log is forked")
+)
+
+// OverloadError says that the log is busy; the entry was not logged.
+type OverloadError struct {
+	RetryAfter time.Duration // zero when the log did not say
+}
+
+// Error says how long to wait.
+func (e *OverloadError) Error() string {
+	return fmt.Sprintf("log is overloaded, retry after %v", e.RetryAfter)
+}
+
+// Checkpoints keeps the last verified checkpoint of each log, across restarts. Keys are
+// checkpoint origins. Methods are durable when they return.
+type Checkpoints interface {
+	// Checkpoint returns the last kept, or nil when there is none.
+	Checkpoint(ctx context.Context, origin string) (*Checkpoint, error)
+	// KeepCheckpoint stores c if it is larger than the kept one.
+	KeepCheckpoint(ctx context.Context, origin string, c Checkpoint) error
+	// KeepFork stores two contradicting checkpoints for ever; Forked returns an error that is
+	// ErrFork from then on.
+	KeepFork(ctx context.Context, origin string, a, b Checkpoint) error
+	// Forked returns nil, or an error that is ErrFork when a fork was kept.
+	Forked(ctx context.Context, origin string) error
+}
+
+// Checkpoint is a verified checkpoint (C2SP tlog-checkpoint).
+type Checkpoint struct {
+	Size     uint64
+	Root     [32]byte
+	Envelope []byte // the signed note
+}

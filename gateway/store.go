@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Store keeps submissions, entries and checkpoints. What a method changed is durable
+// (fsynced) when it returns nil, and wholly undone when it returns an error. Methods are safe
+// for concurrent use; several processes may share one store where its engine allows it.
+type Store interface {
+	Checkpoints
+
+	// Enqueue stores all of subs in one transaction and returns them in the same order. One
+	// whose key is known (earlier, or earlier in subs) returns the existing row with Existing
+	// set; if that is Failed, its failed entries are made Pending again first. An entry whose
+	// log and leaf hash are known is shared, in whatever state it is. The error is ErrQueueFull
+	// when more than the configured number of entries would be pending.
+	Enqueue(ctx context.Context, subs []NewSubmission) ([]Submission, error)
+
+	// Claim leases pending entries of one log for p.Lease: those due and not leased, highest
+	// priority first, then oldest. It returns no more than p.Limit, nor than p.InFlight minus
+	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt =
+	// p.Now, SentAtTreeSize = p.TreeSize unless it has one. InDoubt and LastSentAt are returned
+	// as they were before this claim; the stored row is in doubt from here until Finish.
+	Claim(ctx context.Context, p ClaimParams) ([]Entry, error)
+
+	// Finish stores outcomes and releases their leases, in one transaction. Outcomes whose
+	// fence is no longer the entry's are not applied; the error is then ErrLeaseLost, with
+	// all others applied. It returns the settled or changed submissions' IDs.
+	Finish(ctx context.Context, outcomes []Outcome) ([]string, error)
+
+	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
+	Get(ctx context.Context, tenant, id string) (Submission, error)
+
+	// List returns the tenant's submissions, newest first, and the token of the next page,
+	// "" on the last. The error is ErrBadPageToken for a token that List did not make.
+	List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error)
+
+	// Stats counts entries for metrics and readiness.
+	Stats(ctx context.Context) (Stats, error)
+}
+
+// What a Store may answer. They are matched with errors.Is.
+var (
+	ErrNotFound     = errors.New("no such submission")
+	ErrLeaseLost    = errors.New("lease lost")
+	ErrQueueFull    = errors.New("queue is full")
+	ErrBadPageToken = errors.New("malformed page token")
+)
+
+// ClaimParams are what Claim is asked for.
+type ClaimParams struct {
+	Log      string
+	Now      time.Time
+	Lease    time.Duration
+	Limit    int
+	InFlight int    // bound on leased entries of this log, over all processes
+	TreeSize uint64 // the log's size now
+}
+
+// Outcome is what became of a claimed entry. Exactly one of Inclusion, Fail and RetryAt is set.
+type Outcome struct {
+	EntryID   int64
+	Fence     int64
+	Inclusion *Inclusion // logged
+	Fail      bool       // refused for good
+	RetryAt   time.Time  // not yet
+	// InDoubt, with RetryAt: it may have been logged.
+	InDoubt bool
+	// SentAt, with RetryAt and InDoubt: when it was last sent, if this claim did not send it.
+	SentAt  time.Time
+	Problem string // machine-readable reason, for Fail and RetryAt
+}
+
+// ListParams filter and page List.
+type ListParams struct {
+	Artifact  *formats.Digest
+	Signer    *[32]byte
+	State     State // "" is any
+	PageSize  int
+	PageToken string
+}
+
+// Stats are counts over all tenants.
+type Stats struct {
+	Pending map[string]int       // entries not yet logged, by log
+	Leased  map[string]int       // of those, leased now
+	Oldest  map[string]time.Time // when the oldest pending entry was created, by log
+}
