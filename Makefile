@@ -10,9 +10,62 @@ SHELL := bash
 BIN := $(CURDIR)/.build/bin
 PROTO_DEPS := .build/proto-deps
 
+# Where the tests find the programs they start.
+export REKOR_SERVER := $(BIN)/rekor-server-posix
+export COSIGN := $(BIN)/cosign
+
+# How long `make fuzz` runs each target.
+FUZZTIME ?= 60s
+export FUZZTIME
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: $(REKOR_SERVER) ## Build rekor-gateway, and the local Rekor server beside it, into .build/bin
+	go build -trimpath -o $(BIN)/rekor-gateway ./cmd/rekor-gateway
+
+.PHONY: run
+run: build ## Start a gateway with its own local Rekor v2 log (Ctrl-C stops both)
+	exec $(BIN)/rekor-gateway dev
+
+.PHONY: demo
+demo: build system-tools ## Sign, submit and verify offline in every format, against a local log
+	PATH="$(BIN):$$PATH" ./cmd/rekor-gateway/demo/demo.sh
+
+.PHONY: test
+test: system-tools $(REKOR_SERVER) ## Vet and run all tests, a real local Rekor server among them
+	go vet ./...
+	go test ./...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check the import rules and the code with golangci-lint
+	$(BIN)/golangci-lint run ./...
+
+.PHONY: bench
+bench: system-tools $(REKOR_SERVER) ## Run every benchmark
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-formats
+bench-formats: ## Run the benchmarks of the signature formats alone
+	go test -run '^$$' -bench . -benchmem ./formats/...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (60s) each
+	./.tools/fuzz.sh ./...
+
+.PHONY: chaos
+chaos: system-tools $(REKOR_SERVER) ## Kill the gateway at every kill point and check that nothing is lost or logged twice
+	go test -tags killpoints -run Chaos -count=1 -timeout 60m ./gateway/...
+
+.PHONY: e2e
+e2e: build system-tools $(COSIGN) ## Run the whole thing: real tools, a real log, stock cosign as the judge
+	go test -tags e2e -count=1 -timeout 60m ./cmd/...
+
+.PHONY: system-tools
+system-tools: ## Install the signing tools that tests and demo call (Debian, as root)
+	@./.tools/system-tools.sh
 
 .PHONY: generate
 generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(PROTO_DEPS)/.stamp ## Lint the .proto files and regenerate the Go beside them
@@ -35,7 +88,7 @@ define tool
 	cd .tools/$(1) && go build -trimpath -o $@ $(2)
 endef
 
-$(BIN)/rekor-server-posix: .tools/rekor/go.mod .tools/rekor/go.sum
+$(REKOR_SERVER): .tools/rekor/go.mod .tools/rekor/go.sum
 	$(call tool,rekor,github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix)
 
 $(BIN)/buf: .tools/buf/go.mod .tools/buf/go.sum
@@ -46,3 +99,12 @@ $(BIN)/protoc-gen-go: .tools/proto/go.mod .tools/proto/go.sum
 
 $(BIN)/protoc-gen-go-grpc: .tools/proto/go.mod .tools/proto/go.sum
 	$(call tool,proto,google.golang.org/grpc/cmd/protoc-gen-go-grpc)
+
+$(BIN)/golangci-lint: .tools/lint/go.mod .tools/lint/go.sum
+	$(call tool,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+# Without cgo, as upstream builds its releases; the version is stamped because
+# a build from a module knows no git tag.
+$(COSIGN): export CGO_ENABLED := 0
+$(COSIGN): .tools/cosign/go.mod .tools/cosign/go.sum
+	$(call tool,cosign,-ldflags "-X sigs.k8s.io/release-utils/version.gitVersion=$$(go list -m -f '{{.Version}}' github.com/sigstore/cosign/v3)" github.com/sigstore/cosign/v3/cmd/cosign)
