@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rekor-gateway/rekor-gateway/"
+
+// importRule says what the packages it matches may depend on. Patterns are import paths
+// without the module's own prefix; a trailing "/..." takes in what is below.
+type importRule struct {
+	packages []string
+	ours     []string // packages of this module they may reach, themselves aside
+	direct   []string // packages they may not import themselves
+	deps     []string // packages they may not reach by any way
+}
+
+var (
+	pure    = []string{"formats/...", "gateway/hashedrekord", "gateway/receipt/...", "gateway/statement/...", "proto/rekorgateway/receipt/..."}
+	shell   = []string{"net/http", "google.golang.org/grpc/...", "database/sql"}
+	drivers = []string{"modernc.org/sqlite", "github.com/jackc/pgx/...", "github.com/pressly/goose/...", "github.com/redis/go-redis/..."}
+)
+
+// importRules: the first one that matches a package holds for it. Packages that none
+// matches (cmd, gateway/server, the gRPC service's generated code) may import anything.
+//
+// Two rules ban net/http as a direct import only, since libraries the design names drag it
+// along: sigstore-go's trusted root for receipts, Prometheus (by expvar) for the domain. They are code
+// that is linked, not code that is called.
+var importRules = []importRule{
+	{packages: []string{"formats/all", "formats/formatstest/..."}, ours: []string{"formats/..."}, deps: shell},
+	{packages: []string{"formats/..."}, ours: []string{"formats", "formats/ed25519stream"}, deps: shell},
+	{packages: []string{"ratelimit/..."}, ours: []string{"ratelimit/..."}, deps: shell},
+	{packages: []string{"proto/rekorgateway/receipt/..."}, deps: shell},
+	{
+		packages: pure, ours: pure, // gateway/hashedrekord, receipt and statement
+		direct: []string{"net/http"},
+		deps:   []string{"google.golang.org/grpc/...", "database/sql"},
+	},
+	{
+		packages: []string{"gateway"}, ours: append([]string{"ratelimit/..."}, pure...),
+		direct: slices.Concat(shell, drivers),
+		deps:   append([]string{"database/sql"}, drivers...),
+	},
+}
+
+// goPackage is what `go list` says of one package.
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+// TestImportsPointOneWay checks the layout over the whole dependency graph, as the linter
+// does at each import.
+func TestImportsPointOneWay(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) == 0 {
+		t.Fatal("go list found no packages")
+	}
+	for _, pkg := range packages {
+		for _, problem := range importProblems(pkg) {
+			t.Error(problem)
+		}
+	}
+}
+
+func TestImportProblems(t *testing.T) {
+	tests := map[string]struct {
+		pkg  goPackage
+		want int
+	}{
+		"plugin by the rules":          {goPackage{module + "formats/pgp", nil, []string{"io", module + "formats"}}, 0},
+		"plugin sees another":          {goPackage{module + "formats/pgp", nil, []string{module + "formats/ssh"}}, 1},
+		"plugin reaches net/http":      {goPackage{module + "formats/pgp", nil, []string{"net/http", "net/url"}}, 1},
+		"list sees every plugin":       {goPackage{module + "formats/all", nil, []string{module + "formats/ssh"}}, 0},
+		"receipt type reaches grpc":    {goPackage{module + "proto/rekorgateway/receipt/v1", nil, []string{"google.golang.org/grpc/codes"}}, 1},
+		"receipt reaches net/http":     {goPackage{module + "gateway/receipt", nil, []string{"net/http"}}, 0},
+		"receipt imports net/http":     {goPackage{module + "gateway/receipt", []string{"net/http"}, nil}, 1},
+		"receipt sees the domain":      {goPackage{module + "gateway/receipt", nil, []string{module + "gateway"}}, 1},
+		"domain sees an adapter":       {goPackage{module + "gateway", nil, []string{module + "gateway/store/sqlite"}}, 1},
+		"domain imports grpc":          {goPackage{module + "gateway", []string{"google.golang.org/grpc"}, nil}, 1},
+		"adapter sees the root":        {goPackage{module + "gateway/api", nil, []string{module + "gateway/server"}}, 1},
+		"root sees every adapter":      {goPackage{module + "gateway/server", nil, []string{module + "gateway/api"}}, 0},
+		"command sees the root":        {goPackage{module + "cmd/rekor-gateway", nil, []string{module + "gateway/server"}}, 0},
+		"nobody sees a command":        {goPackage{module + "gateway/server", nil, []string{module + "cmd/rekor-gateway"}}, 1},
+		"limiter imports a database":   {goPackage{module + "ratelimit", nil, []string{"database/sql"}}, 1},
+		"limiter sees the domain, too": {goPackage{module + "ratelimit", nil, []string{module + "gateway", "database/sql"}}, 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := importProblems(test.pkg); len(got) != test.want {
+				t.Errorf("%d problems, want %d: %q", len(got), test.want, got)
+			}
+		})
+	}
+}
+
+// importProblems names every dependency of pkg that the layout forbids.
+func importProblems(pkg goPackage) []string {
+	var problems []string
+	path := strings.TrimPrefix(pkg.ImportPath, module)
+	refuse := func(dep string) { problems = append(problems, fmt.Sprintf("%s may not depend on %s", path, dep)) }
+
+	rule := ruleFor(path)
+	for _, dep := range pkg.Deps {
+		our, ok := strings.CutPrefix(dep, module)
+		switch {
+		case ok && (!mayReach(path, our) || rule != nil && !matches(rule.ours, our)):
+			refuse(our)
+		case !ok && rule != nil && matches(rule.deps, dep):
+			refuse(dep)
+		}
+	}
+	for _, dep := range pkg.Imports {
+		if rule != nil && matches(rule.direct, dep) && !matches(rule.deps, dep) {
+			refuse(dep)
+		}
+	}
+	return problems
+}
+
+// mayReach holds for every package: only commands see the composition root, and nothing
+// sees a command but its own parts.
+func mayReach(path, our string) bool {
+	command := matches([]string{"cmd/..."}, path)
+	if matches([]string{"cmd/..."}, our) {
+		return command
+	}
+	return our != "gateway/server" || command || strings.HasPrefix(path, "gateway/server/")
+}
+
+func ruleFor(path string) *importRule {
+	for i := range importRules {
+		if matches(importRules[i].packages, path) {
+			return &importRules[i]
+		}
+	}
+	return nil
+}
+
+func matches(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		tree, below := strings.CutSuffix(pattern, "/...")
+		return path == tree || below && strings.HasPrefix(path, tree+"/")
+	})
+}
+
+// listPackages asks the go command for the module's packages with everything they reach,
+// test files aside.
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", module+"...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var pkg goPackage
+		if err := dec.Decode(&pkg); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatalf("reading go list's answer: %v", err)
+		}
+		packages = append(packages, pkg)
+	}
+}
