@@ -4,10 +4,15 @@
 // this one and a line here.
 package all
 
-import "github.com/rekor-gateway/rekor-gateway/formats"
+import (
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/x509"
+)
 
 // Formats returns the registry of every format, in the order in which they are asked to
 // recognise a signature.
 func Formats() *formats.Registry {
-	return formats.NewRegistry()
+	return formats.NewRegistry(
+		x509.New(),
+	)
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package x509
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"math/big"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+)
+
+// readECDSA logs a DER signature exactly as it was submitted, since stock clients rebuild
+// the log's leaf from it, and r‖s (IEEE P1363) as DER.
+func readECDSA(signature []byte, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed, error) {
+	raw, kind, p, err := decodeECDSA(signature, pub)
+	if err != nil {
+		return nil, err
+	}
+	n := pub.Params().N
+	if p.r.Sign() <= 0 || p.s.Sign() <= 0 || p.r.Cmp(n) >= 0 || p.s.Cmp(n) >= 0 {
+		return nil, formats.NewError(formats.ReasonMalformedSignature, "the signature's numbers are out of the curve's range",
+			"send the signature with the key that made it")
+	}
+	low := p
+	if other := new(big.Int).Sub(n, p.s); other.Cmp(p.s) < 0 {
+		low.s = other
+	}
+	return &parsed{
+		key: k, kind: kind, signature: raw, canonical: low.der(),
+		scheme: formats.ECDSA, hashes: curveHashes(pub.Curve),
+	}, nil
+}
+
+// curveHashes lists the hashes that are tried, the curve's own first. None is longer than the curve:
+// ECDSA drops the end of a longer one, so that the signature would not bind the whole digest.
+func curveHashes(c elliptic.Curve) []formats.DigestAlgorithm {
+	switch c {
+	case elliptic.P384():
+		return []formats.DigestAlgorithm{formats.SHA384, formats.SHA256}
+	case elliptic.P521():
+		return []formats.DigestAlgorithm{formats.SHA512, formats.SHA256}
+	default:
+		return []formats.DigestAlgorithm{formats.SHA256}
+	}
+}
+
+// decodeECDSA tries binary before base64 and DER before r‖s.
+func decodeECDSA(signature []byte, pub *ecdsa.PublicKey) (der []byte, kind string, p point, err error) {
+	if der, kind, p, ok := binaryECDSA(signature, pub); ok {
+		return der, kind, p, nil
+	}
+	if raw, err := decodeBase64(signature); err == nil {
+		if der, kind, p, ok := binaryECDSA(raw, pub); ok {
+			return der, kind + ", base64", p, nil
+		}
+	}
+	if _, rest, ok := parseDER(signature); ok && len(rest) > 0 {
+		return nil, "", point{}, formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of the signature",
+			"send the signature file alone, as the tool wrote it")
+	}
+	return nil, "", point{}, formats.NewError(formats.ReasonMalformedSignature,
+		"this is neither a DER nor an r‖s signature of the key's curve",
+		"send the signature as the tool wrote it (binary or base64), with the key that made it")
+}
+
+func binaryECDSA(raw []byte, pub *ecdsa.PublicKey) (der []byte, kind string, p point, ok bool) {
+	if p, rest, ok := parseDER(raw); ok && len(rest) == 0 {
+		return append([]byte(nil), raw...), "DER", p, true
+	}
+	size := (pub.Params().BitSize + 7) / 8
+	if len(raw) != 2*size {
+		return nil, "", point{}, false
+	}
+	p = point{new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])}
+	return p.der(), "r‖s", p, true
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package x509
+
+import (
+	"crypto/ed25519"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
+	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+)
+
+// readEd25519 cannot tell Ed25519ph from pure Ed25519; Verify can.
+func readEd25519(signature []byte, k keyfile.Key, pub ed25519.PublicKey) (*parsed, error) {
+	raw, text, err := fixedLength(signature, ed25519.SignatureSize, "Ed25519")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ed25519stream.New(pub, raw); err != nil {
+		return nil, formats.WrapError(err, formats.ReasonMalformedSignature, "the signature's numbers are out of the curve's range",
+			"send the signature as the tool wrote it")
+	}
+	s := &parsed{
+		key: k, kind: "binary", signature: raw, canonical: raw,
+		scheme: formats.Ed25519ph, hashes: []formats.DigestAlgorithm{formats.SHA512},
+	}
+	if text {
+		s.kind = "base64"
+	}
+	return s, nil
+}

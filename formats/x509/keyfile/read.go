@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyfile
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Key is one public key and, when it came in certificates, those: leaf first, each issued
+// by the next.
+type Key struct {
+	Public crypto.PublicKey
+	SPKI   []byte // DER, re-encoded, so that one key has one identity
+	Chain  []*x509.Certificate
+}
+
+const hintKey = "send the public key (openssl pkey -pubout) or the certificate, in PEM or DER"
+
+// maxChain is how many certificates one file may hold.
+const maxChain = 16
+
+// Read reads one key file: a public key (PKIX or PKCS#1) or certificates (leaf first), in
+// PEM or DER (one certificate then). Errors are *formats.Error with ReasonSecretKey,
+// ReasonMalformedKey, ReasonTrailingData, ReasonWeakAlgorithm, ReasonUnsupportedAlgorithm
+// or ReasonKeyNotValid.
+func Read(data []byte) (Key, error) {
+	if isSecret(data) {
+		return Key{}, secretError()
+	}
+	if bytes.Contains(data, []byte(pemBegin)) {
+		return readPEM(data)
+	}
+	return readDER(data)
+}
+
+// ReadAll reads every file and drops repeated keys, keeping the one with certificates.
+// Errors are as for Read.
+func ReadAll(files [][]byte) ([]Key, error) {
+	var keys []Key
+	for _, f := range files {
+		k, err := Read(f)
+		if err != nil {
+			return nil, err
+		}
+		keys = add(keys, k)
+	}
+	return keys, nil
+}
+
+func add(keys []Key, k Key) []Key {
+	for i := range keys {
+		if bytes.Equal(keys[i].SPKI, k.SPKI) {
+			if len(k.Chain) > len(keys[i].Chain) {
+				keys[i] = k
+			}
+			return keys
+		}
+	}
+	return append(keys, k)
+}
+
+// PEM returns what Read reads back as the same key.
+func (k Key) PEM() []byte {
+	if len(k.Chain) == 0 {
+		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.SPKI})
+	}
+	var out []byte
+	for _, c := range k.Chain {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return out
+}
+
+// FromCertificate returns the key that chain[0] certifies. Errors are as for Read.
+func FromCertificate(chain ...*x509.Certificate) (Key, error) {
+	k, err := fromPublic(chain[0].PublicKey)
+	if err != nil {
+		return Key{}, err
+	}
+	k.Chain = chain
+	return k, nil
+}
+
+func fromPublic(pub crypto.PublicKey) (Key, error) {
+	if err := CheckStrength(pub); err != nil {
+		return Key{}, err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return Key{}, malformed(err)
+	}
+	return Key{Public: pub, SPKI: spki}, nil
+}
+
+func malformed(err error) error {
+	return formats.WrapError(err, formats.ReasonMalformedKey, "a key is neither a public key nor a certificate", hintKey)
+}
+
+func readDER(der []byte) (Key, error) {
+	if err := checkWhole(der); err != nil {
+		return Key{}, err
+	}
+	if cert, err := x509.ParseCertificate(der); err == nil {
+		return FromCertificate(cert)
+	}
+	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
+		return fromPublic(pub)
+	}
+	return readPKIX(der)
+}
+
+func readPKIX(der []byte) (Key, error) {
+	pub, err := x509.ParsePKIXPublicKey(der)
+	if err == nil {
+		return fromPublic(pub)
+	}
+	if isSPKI(der) {
+		return Key{}, formats.WrapError(err, formats.ReasonUnsupportedAlgorithm,
+			"this kind of public key is not supported", hintAlgorithm)
+	}
+	return Key{}, malformed(err)
+}
+
+// checkWhole tells bytes after a DER value from no DER value at all.
+func checkWhole(der []byte) error {
+	in := cryptobyte.String(der)
+	var body cryptobyte.String
+	if !in.ReadASN1(&body, asn1.SEQUENCE) {
+		return malformed(errors.New("not a DER sequence"))
+	}
+	if !in.Empty() {
+		return formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of a key", hintKey)
+	}
+	return nil
+}
+
+// isSPKI reports whether der has the outline of a SubjectPublicKeyInfo (RFC 5280, 4.1).
+func isSPKI(der []byte) bool {
+	in := cryptobyte.String(der)
+	var body, alg cryptobyte.String
+	return in.ReadASN1(&body, asn1.SEQUENCE) && in.Empty() &&
+		body.ReadASN1(&alg, asn1.SEQUENCE) && alg.PeekASN1Tag(asn1.OBJECT_IDENTIFIER) &&
+		body.SkipASN1(asn1.BIT_STRING) && body.Empty()
+}
