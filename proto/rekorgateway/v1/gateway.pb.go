@@ -28,64 +28,64 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// State is how far a submission is.
-type State int32
+// State is how far a submission or an entry is.
+type Submission_State int32
 
 const (
-	State_STATE_UNSPECIFIED State = 0
+	Submission_STATE_UNSPECIFIED Submission_State = 0
 	// Accepted and durable; not yet in the log.
-	State_STATE_PENDING State = 1
+	Submission_PENDING Submission_State = 1
 	// Some of its entries are logged.
-	State_STATE_PARTIAL State = 2
+	Submission_PARTIAL Submission_State = 2
 	// All of its entries are logged; the receipt is complete.
-	State_STATE_LOGGED State = 3
+	Submission_LOGGED Submission_State = 3
 	// The log refused an entry for good. It can be submitted again.
-	State_STATE_FAILED State = 4
+	Submission_FAILED Submission_State = 4
 )
 
-// Enum value maps for State.
+// Enum value maps for Submission_State.
 var (
-	State_name = map[int32]string{
+	Submission_State_name = map[int32]string{
 		0: "STATE_UNSPECIFIED",
-		1: "STATE_PENDING",
-		2: "STATE_PARTIAL",
-		3: "STATE_LOGGED",
-		4: "STATE_FAILED",
+		1: "PENDING",
+		2: "PARTIAL",
+		3: "LOGGED",
+		4: "FAILED",
 	}
-	State_value = map[string]int32{
+	Submission_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
-		"STATE_PENDING":     1,
-		"STATE_PARTIAL":     2,
-		"STATE_LOGGED":      3,
-		"STATE_FAILED":      4,
+		"PENDING":           1,
+		"PARTIAL":           2,
+		"LOGGED":            3,
+		"FAILED":            4,
 	}
 )
 
-func (x State) Enum() *State {
-	p := new(State)
+func (x Submission_State) Enum() *Submission_State {
+	p := new(Submission_State)
 	*p = x
 	return p
 }
 
-func (x State) String() string {
+func (x Submission_State) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (State) Descriptor() protoreflect.EnumDescriptor {
+func (Submission_State) Descriptor() protoreflect.EnumDescriptor {
 	return file_rekorgateway_v1_gateway_proto_enumTypes[0].Descriptor()
 }
 
-func (State) Type() protoreflect.EnumType {
+func (Submission_State) Type() protoreflect.EnumType {
 	return &file_rekorgateway_v1_gateway_proto_enumTypes[0]
 }
 
-func (x State) Number() protoreflect.EnumNumber {
+func (x Submission_State) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use State.Descriptor instead.
-func (State) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{0}
+// Deprecated: Use Submission_State.Descriptor instead.
+func (Submission_State) EnumDescriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // SubmissionHeader is a submission but for the artifact's bytes.
@@ -103,7 +103,7 @@ type SubmissionHeader struct {
 	// ("rekor-gateway submit" does it for PGP). PROJECTED only.
 	SignedDigest string `protobuf:"bytes,5,opt,name=signed_digest,json=signedDigest,proto3" json:"signed_digest,omitempty"`
 	// The representation wanted; the best possible one when unspecified.
-	Representation v1.Representation `protobuf:"varint,6,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Representation" json:"representation,omitempty"`
+	Representation v1.Receipt_Representation `protobuf:"varint,6,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
 	// The caller's own notes, for finding the submission again. Never logged.
 	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -175,11 +175,11 @@ func (x *SubmissionHeader) GetSignedDigest() string {
 	return ""
 }
 
-func (x *SubmissionHeader) GetRepresentation() v1.Representation {
+func (x *SubmissionHeader) GetRepresentation() v1.Receipt_Representation {
 	if x != nil {
 		return x.Representation
 	}
-	return v1.Representation(0)
+	return v1.Receipt_Representation(0)
 }
 
 func (x *SubmissionHeader) GetLabels() map[string]string {
@@ -695,7 +695,7 @@ type ListSubmissionsRequest struct {
 	// "sha256:HEX" of the signer's SubjectPublicKeyInfo: only those by this signer.
 	Signer string `protobuf:"bytes,2,opt,name=signer,proto3" json:"signer,omitempty"`
 	// Only those in this state.
-	State State `protobuf:"varint,3,opt,name=state,proto3,enum=rekorgateway.v1.State" json:"state,omitempty"`
+	State Submission_State `protobuf:"varint,3,opt,name=state,proto3,enum=rekorgateway.v1.Submission_State" json:"state,omitempty"`
 	// At most 1000; 100 when zero.
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous answer.
@@ -748,11 +748,11 @@ func (x *ListSubmissionsRequest) GetSigner() string {
 	return ""
 }
 
-func (x *ListSubmissionsRequest) GetState() State {
+func (x *ListSubmissionsRequest) GetState() Submission_State {
 	if x != nil {
 		return x.State
 	}
-	return State_STATE_UNSPECIFIED
+	return Submission_STATE_UNSPECIFIED
 }
 
 func (x *ListSubmissionsRequest) GetPageSize() int32 {
@@ -1037,12 +1037,12 @@ func (x *Format) GetName() string {
 
 // Submission is one signature over one artifact by one signer, from one caller.
 type Submission struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State          State                  `protobuf:"varint,2,opt,name=state,proto3,enum=rekorgateway.v1.State" json:"state,omitempty"`
-	Format         string                 `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
-	Representation v1.Representation      `protobuf:"varint,4,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Representation" json:"representation,omitempty"`
-	CreateTime     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	state          protoimpl.MessageState    `protogen:"open.v1"`
+	Id             string                    `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State          Submission_State          `protobuf:"varint,2,opt,name=state,proto3,enum=rekorgateway.v1.Submission_State" json:"state,omitempty"`
+	Format         string                    `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
+	Representation v1.Receipt_Representation `protobuf:"varint,4,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
+	CreateTime     *timestamppb.Timestamp    `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// "ALG:HEX" of the artifact.
 	ArtifactDigests []string `protobuf:"bytes,6,rep,name=artifact_digests,json=artifactDigests,proto3" json:"artifact_digests,omitempty"`
 	// "sha256:HEX" of the signers' SubjectPublicKeyInfos.
@@ -1092,11 +1092,11 @@ func (x *Submission) GetId() string {
 	return ""
 }
 
-func (x *Submission) GetState() State {
+func (x *Submission) GetState() Submission_State {
 	if x != nil {
 		return x.State
 	}
-	return State_STATE_UNSPECIFIED
+	return Submission_STATE_UNSPECIFIED
 }
 
 func (x *Submission) GetFormat() string {
@@ -1106,11 +1106,11 @@ func (x *Submission) GetFormat() string {
 	return ""
 }
 
-func (x *Submission) GetRepresentation() v1.Representation {
+func (x *Submission) GetRepresentation() v1.Receipt_Representation {
 	if x != nil {
 		return x.Representation
 	}
-	return v1.Representation(0)
+	return v1.Receipt_Representation(0)
 }
 
 func (x *Submission) GetCreateTime() *timestamppb.Timestamp {
@@ -1159,8 +1159,8 @@ func (x *Submission) GetReceipt() *v1.Receipt {
 type Entry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The log's name in the gateway's configuration.
-	Log   string `protobuf:"bytes,1,opt,name=log,proto3" json:"log,omitempty"`
-	State State  `protobuf:"varint,2,opt,name=state,proto3,enum=rekorgateway.v1.State" json:"state,omitempty"`
+	Log   string           `protobuf:"bytes,1,opt,name=log,proto3" json:"log,omitempty"`
+	State Submission_State `protobuf:"varint,2,opt,name=state,proto3,enum=rekorgateway.v1.Submission_State" json:"state,omitempty"`
 	// Its index, once LOGGED.
 	LogIndex *int64 `protobuf:"varint,3,opt,name=log_index,json=logIndex,proto3,oneof" json:"log_index,omitempty"`
 	// Hex of the RFC 6962 leaf hash.
@@ -1210,11 +1210,11 @@ func (x *Entry) GetLog() string {
 	return ""
 }
 
-func (x *Entry) GetState() State {
+func (x *Entry) GetState() Submission_State {
 	if x != nil {
 		return x.State
 	}
-	return State_STATE_UNSPECIFIED
+	return Submission_STATE_UNSPECIFIED
 }
 
 func (x *Entry) GetLogIndex() int64 {
@@ -1326,7 +1326,7 @@ type Plan struct {
 	// Each representation, the best first.
 	Options []*PlanOption `protobuf:"bytes,8,rep,name=options,proto3" json:"options,omitempty"`
 	// The one that would be used.
-	Chosen v1.Representation `protobuf:"varint,9,opt,name=chosen,proto3,enum=rekorgateway.receipt.v1.Representation" json:"chosen,omitempty"`
+	Chosen v1.Receipt_Representation `protobuf:"varint,9,opt,name=chosen,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"chosen,omitempty"`
 	// Facts the signer should know.
 	Notes         []string `protobuf:"bytes,10,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1419,11 +1419,11 @@ func (x *Plan) GetOptions() []*PlanOption {
 	return nil
 }
 
-func (x *Plan) GetChosen() v1.Representation {
+func (x *Plan) GetChosen() v1.Receipt_Representation {
 	if x != nil {
 		return x.Chosen
 	}
-	return v1.Representation(0)
+	return v1.Receipt_Representation(0)
 }
 
 func (x *Plan) GetNotes() []string {
@@ -1435,9 +1435,9 @@ func (x *Plan) GetNotes() []string {
 
 // PlanOption is one representation and whether it is possible.
 type PlanOption struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Representation v1.Representation      `protobuf:"varint,1,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Representation" json:"representation,omitempty"`
-	Possible       bool                   `protobuf:"varint,2,opt,name=possible,proto3" json:"possible,omitempty"`
+	state          protoimpl.MessageState    `protogen:"open.v1"`
+	Representation v1.Receipt_Representation `protobuf:"varint,1,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
+	Possible       bool                      `protobuf:"varint,2,opt,name=possible,proto3" json:"possible,omitempty"`
 	// How many log entries it takes, per log.
 	Entries int32 `protobuf:"varint,3,opt,name=entries,proto3" json:"entries,omitempty"`
 	// Why it is not possible, and the remedy.
@@ -1476,11 +1476,11 @@ func (*PlanOption) Descriptor() ([]byte, []int) {
 	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
-func (x *PlanOption) GetRepresentation() v1.Representation {
+func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
 	if x != nil {
 		return x.Representation
 	}
-	return v1.Representation(0)
+	return v1.Receipt_Representation(0)
 }
 
 func (x *PlanOption) GetPossible() bool {
@@ -1508,14 +1508,14 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xec\x02\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xf4\x02\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
 	"\x06format\x18\x03 \x01(\tR\x06format\x12\x16\n" +
 	"\x06digest\x18\x04 \x01(\tR\x06digest\x12#\n" +
-	"\rsigned_digest\x18\x05 \x01(\tR\fsignedDigest\x12O\n" +
-	"\x0erepresentation\x18\x06 \x01(\x0e2'.rekorgateway.receipt.v1.RepresentationR\x0erepresentation\x12E\n" +
+	"\rsigned_digest\x18\x05 \x01(\tR\fsignedDigest\x12W\n" +
+	"\x0erepresentation\x18\x06 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12E\n" +
 	"\x06labels\x18\a \x03(\v2-.rekorgateway.v1.SubmissionHeader.LabelsEntryR\x06labels\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1553,11 +1553,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x15GetSubmissionResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
-	"submission\"\xb6\x01\n" +
+	"submission\"\xc1\x01\n" +
 	"\x16ListSubmissionsRequest\x12\x1a\n" +
 	"\bartifact\x18\x01 \x01(\tR\bartifact\x12\x16\n" +
-	"\x06signer\x18\x02 \x01(\tR\x06signer\x12,\n" +
-	"\x05state\x18\x03 \x01(\x0e2\x16.rekorgateway.v1.StateR\x05state\x12\x1b\n" +
+	"\x06signer\x18\x02 \x01(\tR\x06signer\x127\n" +
+	"\x05state\x18\x03 \x01(\x0e2!.rekorgateway.v1.Submission.StateR\x05state\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"\x80\x01\n" +
@@ -1574,13 +1574,13 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x13ListFormatsResponse\x121\n" +
 	"\aformats\x18\x01 \x03(\v2\x17.rekorgateway.v1.FormatR\aformats\"\x1c\n" +
 	"\x06Format\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x9f\x04\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x84\x05\n" +
 	"\n" +
 	"Submission\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
-	"\x05state\x18\x02 \x01(\x0e2\x16.rekorgateway.v1.StateR\x05state\x12\x16\n" +
-	"\x06format\x18\x03 \x01(\tR\x06format\x12O\n" +
-	"\x0erepresentation\x18\x04 \x01(\x0e2'.rekorgateway.receipt.v1.RepresentationR\x0erepresentation\x12;\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
+	"\x05state\x18\x02 \x01(\x0e2!.rekorgateway.v1.Submission.StateR\x05state\x12\x16\n" +
+	"\x06format\x18\x03 \x01(\tR\x06format\x12W\n" +
+	"\x0erepresentation\x18\x04 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12)\n" +
 	"\x10artifact_digests\x18\x06 \x03(\tR\x0fartifactDigests\x12\x18\n" +
@@ -1591,10 +1591,18 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	" \x01(\v2 .rekorgateway.receipt.v1.ReceiptR\areceipt\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe4\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aPENDING\x10\x01\x12\v\n" +
+	"\aPARTIAL\x10\x02\x12\n" +
+	"\n" +
+	"\x06LOGGED\x10\x03\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x04\"\xef\x01\n" +
 	"\x05Entry\x12\x10\n" +
-	"\x03log\x18\x01 \x01(\tR\x03log\x12,\n" +
-	"\x05state\x18\x02 \x01(\x0e2\x16.rekorgateway.v1.StateR\x05state\x12 \n" +
+	"\x03log\x18\x01 \x01(\tR\x03log\x127\n" +
+	"\x05state\x18\x02 \x01(\x0e2!.rekorgateway.v1.Submission.StateR\x05state\x12 \n" +
 	"\tlog_index\x18\x03 \x01(\x03H\x00R\blogIndex\x88\x01\x01\x12\x1b\n" +
 	"\tleaf_hash\x18\x04 \x01(\tR\bleafHash\x12\x1a\n" +
 	"\battempts\x18\x05 \x01(\x05R\battempts\x122\n" +
@@ -1604,7 +1612,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\aProblem\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xd3\x02\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xdb\x02\n" +
 	"\x04Plan\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -1613,22 +1621,16 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x04need\x18\x05 \x01(\tR\x04need\x12\x18\n" +
 	"\adigests\x18\x06 \x03(\tR\adigests\x12%\n" +
 	"\x0esigned_digests\x18\a \x03(\tR\rsignedDigests\x125\n" +
-	"\aoptions\x18\b \x03(\v2\x1b.rekorgateway.v1.PlanOptionR\aoptions\x12?\n" +
-	"\x06chosen\x18\t \x01(\x0e2'.rekorgateway.receipt.v1.RepresentationR\x06chosen\x12\x14\n" +
+	"\aoptions\x18\b \x03(\v2\x1b.rekorgateway.v1.PlanOptionR\aoptions\x12G\n" +
+	"\x06chosen\x18\t \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x06chosen\x12\x14\n" +
 	"\x05notes\x18\n" +
-	" \x03(\tR\x05notes\"\xc7\x01\n" +
+	" \x03(\tR\x05notes\"\xcf\x01\n" +
 	"\n" +
-	"PlanOption\x12O\n" +
-	"\x0erepresentation\x18\x01 \x01(\x0e2'.rekorgateway.receipt.v1.RepresentationR\x0erepresentation\x12\x1a\n" +
+	"PlanOption\x12W\n" +
+	"\x0erepresentation\x18\x01 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12\x1a\n" +
 	"\bpossible\x18\x02 \x01(\bR\bpossible\x12\x18\n" +
 	"\aentries\x18\x03 \x01(\x05R\aentries\x122\n" +
-	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem*h\n" +
-	"\x05State\x12\x15\n" +
-	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rSTATE_PENDING\x10\x01\x12\x11\n" +
-	"\rSTATE_PARTIAL\x10\x02\x12\x10\n" +
-	"\fSTATE_LOGGED\x10\x03\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x042\x88\x05\n" +
+	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem2\x88\x05\n" +
 	"\x0eGatewayService\x12K\n" +
 	"\x06Submit\x12\x1e.rekorgateway.v1.SubmitRequest\x1a\x1f.rekorgateway.v1.SubmitResponse(\x01\x12\\\n" +
 	"\vSubmitBatch\x12#.rekorgateway.v1.SubmitBatchRequest\x1a$.rekorgateway.v1.SubmitBatchResponse(\x010\x01\x12C\n" +
@@ -1653,7 +1655,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
-	(State)(0),                      // 0: rekorgateway.v1.State
+	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
 	(*SubmitRequest)(nil),           // 2: rekorgateway.v1.SubmitRequest
 	(*SubmitStart)(nil),             // 3: rekorgateway.v1.SubmitStart
@@ -1678,13 +1680,13 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*PlanOption)(nil),              // 22: rekorgateway.v1.PlanOption
 	nil,                             // 23: rekorgateway.v1.SubmissionHeader.LabelsEntry
 	nil,                             // 24: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Representation)(0),          // 25: rekorgateway.receipt.v1.Representation
+	(v1.Receipt_Representation)(0),  // 25: rekorgateway.receipt.v1.Receipt.Representation
 	(*durationpb.Duration)(nil),     // 26: google.protobuf.Duration
 	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
 	(*v1.Receipt)(nil),              // 28: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	25, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Representation
+	25, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	23, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
 	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
@@ -1696,21 +1698,21 @@ var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
 	1,  // 9: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
 	21, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
 	18, // 11: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	0,  // 12: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.State
+	0,  // 12: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
 	18, // 13: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
 	18, // 14: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	17, // 15: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
-	0,  // 16: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.State
-	25, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Representation
+	0,  // 16: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
+	25, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	27, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
 	24, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
 	19, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
 	28, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	0,  // 22: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.State
+	0,  // 22: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
 	20, // 23: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
 	22, // 24: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	25, // 25: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Representation
-	25, // 26: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Representation
+	25, // 25: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	25, // 26: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	20, // 27: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
 	2,  // 28: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
 	5,  // 29: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest

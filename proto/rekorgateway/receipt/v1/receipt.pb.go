@@ -28,112 +28,112 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Evidence says how a digest came to be known.
-type Evidence int32
+// Representation says how a submission is recorded.
+type Receipt_Representation int32
 
 const (
-	Evidence_EVIDENCE_UNSPECIFIED Evidence = 0
-	// The gateway hashed the bytes itself.
-	Evidence_EVIDENCE_BYTES Evidence = 1
-	// The gateway was given the digest, and the signature binds it.
-	Evidence_EVIDENCE_DIGEST Evidence = 2
+	Receipt_REPRESENTATION_UNSPECIFIED Receipt_Representation = 0
+	// The log's own entry kind: the log says "this key signed this artifact".
+	Receipt_NATIVE Receipt_Representation = 1
+	// The signer's own signature, over the digest of the bytes the format really signs.
+	Receipt_PROJECTED Receipt_Representation = 2
+	// A statement signed by the gateway: the log says "this gateway verified this".
+	Receipt_ATTESTED Receipt_Representation = 3
 )
 
-// Enum value maps for Evidence.
+// Enum value maps for Receipt_Representation.
 var (
-	Evidence_name = map[int32]string{
-		0: "EVIDENCE_UNSPECIFIED",
-		1: "EVIDENCE_BYTES",
-		2: "EVIDENCE_DIGEST",
+	Receipt_Representation_name = map[int32]string{
+		0: "REPRESENTATION_UNSPECIFIED",
+		1: "NATIVE",
+		2: "PROJECTED",
+		3: "ATTESTED",
 	}
-	Evidence_value = map[string]int32{
-		"EVIDENCE_UNSPECIFIED": 0,
-		"EVIDENCE_BYTES":       1,
-		"EVIDENCE_DIGEST":      2,
+	Receipt_Representation_value = map[string]int32{
+		"REPRESENTATION_UNSPECIFIED": 0,
+		"NATIVE":                     1,
+		"PROJECTED":                  2,
+		"ATTESTED":                   3,
 	}
 )
 
-func (x Evidence) Enum() *Evidence {
-	p := new(Evidence)
+func (x Receipt_Representation) Enum() *Receipt_Representation {
+	p := new(Receipt_Representation)
 	*p = x
 	return p
 }
 
-func (x Evidence) String() string {
+func (x Receipt_Representation) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Evidence) Descriptor() protoreflect.EnumDescriptor {
+func (Receipt_Representation) Descriptor() protoreflect.EnumDescriptor {
 	return file_rekorgateway_receipt_v1_receipt_proto_enumTypes[0].Descriptor()
 }
 
-func (Evidence) Type() protoreflect.EnumType {
+func (Receipt_Representation) Type() protoreflect.EnumType {
 	return &file_rekorgateway_receipt_v1_receipt_proto_enumTypes[0]
 }
 
-func (x Evidence) Number() protoreflect.EnumNumber {
+func (x Receipt_Representation) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Evidence.Descriptor instead.
-func (Evidence) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{0}
+// Deprecated: Use Receipt_Representation.Descriptor instead.
+func (Receipt_Representation) EnumDescriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// Representation says how a submission is recorded.
-type Representation int32
+// Evidence says how a digest came to be known.
+type Digest_Evidence int32
 
 const (
-	Representation_REPRESENTATION_UNSPECIFIED Representation = 0
-	// The log's own entry kind: the log says "this key signed this artifact".
-	Representation_REPRESENTATION_NATIVE Representation = 1
-	// The signer's own signature, over the digest of the bytes the format really signs.
-	Representation_REPRESENTATION_PROJECTED Representation = 2
-	// A statement signed by the gateway: the log says "this gateway verified this".
-	Representation_REPRESENTATION_ATTESTED Representation = 3
+	Digest_EVIDENCE_UNSPECIFIED Digest_Evidence = 0
+	// The gateway hashed the bytes itself.
+	Digest_BYTES Digest_Evidence = 1
+	// The gateway was given the digest, and the signature binds it.
+	Digest_DIGEST Digest_Evidence = 2
 )
 
-// Enum value maps for Representation.
+// Enum value maps for Digest_Evidence.
 var (
-	Representation_name = map[int32]string{
-		0: "REPRESENTATION_UNSPECIFIED",
-		1: "REPRESENTATION_NATIVE",
-		2: "REPRESENTATION_PROJECTED",
-		3: "REPRESENTATION_ATTESTED",
+	Digest_Evidence_name = map[int32]string{
+		0: "EVIDENCE_UNSPECIFIED",
+		1: "BYTES",
+		2: "DIGEST",
 	}
-	Representation_value = map[string]int32{
-		"REPRESENTATION_UNSPECIFIED": 0,
-		"REPRESENTATION_NATIVE":      1,
-		"REPRESENTATION_PROJECTED":   2,
-		"REPRESENTATION_ATTESTED":    3,
+	Digest_Evidence_value = map[string]int32{
+		"EVIDENCE_UNSPECIFIED": 0,
+		"BYTES":                1,
+		"DIGEST":               2,
 	}
 )
 
-func (x Representation) Enum() *Representation {
-	p := new(Representation)
+func (x Digest_Evidence) Enum() *Digest_Evidence {
+	p := new(Digest_Evidence)
 	*p = x
 	return p
 }
 
-func (x Representation) String() string {
+func (x Digest_Evidence) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Representation) Descriptor() protoreflect.EnumDescriptor {
+func (Digest_Evidence) Descriptor() protoreflect.EnumDescriptor {
 	return file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1].Descriptor()
 }
 
-func (Representation) Type() protoreflect.EnumType {
+func (Digest_Evidence) Type() protoreflect.EnumType {
 	return &file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1]
 }
 
-func (x Representation) Number() protoreflect.EnumNumber {
+func (x Digest_Evidence) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Representation.Descriptor instead.
-func (Representation) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1}
+// Deprecated: Use Digest_Evidence.Descriptor instead.
+func (Digest_Evidence) EnumDescriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Receipt says who signed what, how that was recorded, and where.
@@ -153,7 +153,7 @@ type Receipt struct {
 	// What was seen of the artifact.
 	Artifact *Artifact `protobuf:"bytes,6,opt,name=artifact,proto3" json:"artifact,omitempty"`
 	// How the submission is recorded.
-	Representation Representation `protobuf:"varint,7,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Representation" json:"representation,omitempty"`
+	Representation Receipt_Representation `protobuf:"varint,7,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
 	// The log entries, one as a rule.
 	Entries []*LogEntry `protobuf:"bytes,8,rep,name=entries,proto3" json:"entries,omitempty"`
 	// What was checked ("subkey-binding"), in the order of checking.
@@ -240,11 +240,11 @@ func (x *Receipt) GetArtifact() *Artifact {
 	return nil
 }
 
-func (x *Receipt) GetRepresentation() Representation {
+func (x *Receipt) GetRepresentation() Receipt_Representation {
 	if x != nil {
 		return x.Representation
 	}
-	return Representation_REPRESENTATION_UNSPECIFIED
+	return Receipt_REPRESENTATION_UNSPECIFIED
 }
 
 func (x *Receipt) GetEntries() []*LogEntry {
@@ -516,9 +516,9 @@ func (x *Artifact) GetContainer() *Digest {
 type Digest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "sha256", "sha384", "sha512" or "blake2b-512".
-	Algorithm     string   `protobuf:"bytes,1,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
-	Value         []byte   `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Evidence      Evidence `protobuf:"varint,3,opt,name=evidence,proto3,enum=rekorgateway.receipt.v1.Evidence" json:"evidence,omitempty"`
+	Algorithm     string          `protobuf:"bytes,1,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	Value         []byte          `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Evidence      Digest_Evidence `protobuf:"varint,3,opt,name=evidence,proto3,enum=rekorgateway.receipt.v1.Digest_Evidence" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,11 +567,11 @@ func (x *Digest) GetValue() []byte {
 	return nil
 }
 
-func (x *Digest) GetEvidence() Evidence {
+func (x *Digest) GetEvidence() Digest_Evidence {
 	if x != nil {
 		return x.Evidence
 	}
-	return Evidence_EVIDENCE_UNSPECIFIED
+	return Digest_EVIDENCE_UNSPECIFIED
 }
 
 // LogEntry is one record in one log.
@@ -831,7 +831,7 @@ var File_rekorgateway_receipt_v1_receipt_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\n" +
-	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\xf9\x04\n" +
+	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\xdc\x05\n" +
 	"\aReceipt\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
@@ -840,14 +840,20 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"verifiedAt\x12@\n" +
 	"\tsignature\x18\x04 \x01(\v2\".rekorgateway.receipt.v1.SignatureR\tsignature\x129\n" +
 	"\asigners\x18\x05 \x03(\v2\x1f.rekorgateway.receipt.v1.SignerR\asigners\x12=\n" +
-	"\bartifact\x18\x06 \x01(\v2!.rekorgateway.receipt.v1.ArtifactR\bartifact\x12O\n" +
-	"\x0erepresentation\x18\a \x01(\x0e2'.rekorgateway.receipt.v1.RepresentationR\x0erepresentation\x12;\n" +
+	"\bartifact\x18\x06 \x01(\v2!.rekorgateway.receipt.v1.ArtifactR\bartifact\x12W\n" +
+	"\x0erepresentation\x18\a \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12;\n" +
 	"\aentries\x18\b \x03(\v2!.rekorgateway.receipt.v1.LogEntryR\aentries\x12\x16\n" +
 	"\x06checks\x18\t \x03(\tR\x06checks\x12\x14\n" +
 	"\x05notes\x18\n" +
 	" \x03(\tR\x05notes\x127\n" +
 	"\x06policy\x18\v \x01(\v2\x1f.rekorgateway.receipt.v1.PolicyR\x06policy\x12<\n" +
-	"\bfindings\x18\f \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"\xc8\x01\n" +
+	"\bfindings\x18\f \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"Y\n" +
+	"\x0eRepresentation\x12\x1e\n" +
+	"\x1aREPRESENTATION_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06NATIVE\x10\x01\x12\r\n" +
+	"\tPROJECTED\x10\x02\x12\f\n" +
+	"\bATTESTED\x10\x03\"\xc8\x01\n" +
 	"\tSignature\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -863,11 +869,16 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\adigests\x18\x01 \x03(\v2\x1f.rekorgateway.receipt.v1.DigestR\adigests\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x1a\n" +
 	"\bembedded\x18\x03 \x01(\bR\bembedded\x12=\n" +
-	"\tcontainer\x18\x04 \x01(\v2\x1f.rekorgateway.receipt.v1.DigestR\tcontainer\"{\n" +
+	"\tcontainer\x18\x04 \x01(\v2\x1f.rekorgateway.receipt.v1.DigestR\tcontainer\"\xbf\x01\n" +
 	"\x06Digest\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\x12=\n" +
-	"\bevidence\x18\x03 \x01(\x0e2!.rekorgateway.receipt.v1.EvidenceR\bevidence\"\x8f\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12D\n" +
+	"\bevidence\x18\x03 \x01(\x0e2(.rekorgateway.receipt.v1.Digest.EvidenceR\bevidence\";\n" +
+	"\bEvidence\x12\x18\n" +
+	"\x14EVIDENCE_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05BYTES\x10\x01\x12\n" +
+	"\n" +
+	"\x06DIGEST\x10\x02\"\x8f\x01\n" +
 	"\bLogEntry\x126\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x1e.dev.sigstore.bundle.v1.BundleR\x06bundle\x127\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x1f.rekorgateway.receipt.v1.RecipeR\x06recipe\x12\x12\n" +
@@ -885,16 +896,7 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\ttuf_roots\x18\x03 \x03(\fR\btufRoots\";\n" +
 	"\aFinding\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage*M\n" +
-	"\bEvidence\x12\x18\n" +
-	"\x14EVIDENCE_UNSPECIFIED\x10\x00\x12\x12\n" +
-	"\x0eEVIDENCE_BYTES\x10\x01\x12\x13\n" +
-	"\x0fEVIDENCE_DIGEST\x10\x02*\x86\x01\n" +
-	"\x0eRepresentation\x12\x1e\n" +
-	"\x1aREPRESENTATION_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15REPRESENTATION_NATIVE\x10\x01\x12\x1c\n" +
-	"\x18REPRESENTATION_PROJECTED\x10\x02\x12\x1b\n" +
-	"\x17REPRESENTATION_ATTESTED\x10\x03BPZNgithub.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1;receiptv1b\x06proto3"
+	"\amessage\x18\x02 \x01(\tR\amessageBPZNgithub.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1;receiptv1b\x06proto3"
 
 var (
 	file_rekorgateway_receipt_v1_receipt_proto_rawDescOnce sync.Once
@@ -911,8 +913,8 @@ func file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP() []byte {
 var file_rekorgateway_receipt_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_rekorgateway_receipt_v1_receipt_proto_goTypes = []any{
-	(Evidence)(0),                 // 0: rekorgateway.receipt.v1.Evidence
-	(Representation)(0),           // 1: rekorgateway.receipt.v1.Representation
+	(Receipt_Representation)(0),   // 0: rekorgateway.receipt.v1.Receipt.Representation
+	(Digest_Evidence)(0),          // 1: rekorgateway.receipt.v1.Digest.Evidence
 	(*Receipt)(nil),               // 2: rekorgateway.receipt.v1.Receipt
 	(*Signature)(nil),             // 3: rekorgateway.receipt.v1.Signature
 	(*Signer)(nil),                // 4: rekorgateway.receipt.v1.Signer
@@ -930,14 +932,14 @@ var file_rekorgateway_receipt_v1_receipt_proto_depIdxs = []int32{
 	3,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
 	4,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
 	5,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
-	1,  // 4: rekorgateway.receipt.v1.Receipt.representation:type_name -> rekorgateway.receipt.v1.Representation
+	0,  // 4: rekorgateway.receipt.v1.Receipt.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	7,  // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
 	9,  // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
 	10, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
 	11, // 8: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
 	6,  // 9: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
 	6,  // 10: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
-	0,  // 11: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Evidence
+	1,  // 11: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
 	12, // 12: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
 	8,  // 13: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
 	14, // [14:14] is the sub-list for method output_type
