@@ -6,6 +6,7 @@ package all
 
 import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
 
@@ -13,6 +14,7 @@ import (
 // recognise a signature.
 func Formats() *formats.Registry {
 	return formats.NewRegistry(
+		tuf.New(),
 		x509.New(),
 	)
 }

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// subject is what a submission is about: the document, or one target that it lists.
+type subject struct {
+	digests []formats.ArtifactDigest
+	size    int64
+	target  *target // nil for the document
+}
+
+// Verify checks the artifact, if one is given: it is the document itself or a target.
+func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("verifying metadata: %w", err)
+	}
+	sub, err := s.subject(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	v := &formats.Verified{Digests: sub.digests, Size: sub.size, Signers: s.desc.Signers, Keys: s.trust.files(),
+		Canonical: s.canonical, Checks: slices.Clone(s.checks)}
+	if sub.target != nil && sub.size >= 0 {
+		v.Checks = append(v.Checks, "target-length", "target-hashes")
+	} else if sub.target != nil {
+		v.Checks = append(v.Checks, "target-digest")
+	}
+	for _, r := range s.recorded {
+		v.Projections = append(v.Projections, r.key.projection(s.doc.payload, r.sig))
+	}
+	return v, nil
+}
+
+func (s *submission) subject(ctx context.Context, a formats.Artifact) (*subject, error) {
+	switch {
+	case a.Reader() != nil:
+		return s.fromBytes(ctx, a.Reader())
+	case a.Digest() != nil:
+		return s.fromDigest(*a.Digest())
+	case a.SignedDigest() != nil:
+		return nil, formats.NewError(formats.ReasonArtifactNotExpected, "the metadata carries the bytes that are signed",
+			"send the metadata file without a digest of the signed bytes")
+	}
+	return s.document(), nil
+}
+
+func (s *submission) document() *subject {
+	digest := formats.Digest{Algorithm: formats.SHA256, Value: s.doc.digest[:]}
+	return &subject{size: int64(len(s.doc.raw)),
+		digests: []formats.ArtifactDigest{{Digest: digest, Evidence: formats.EvidenceBytes}}}
+}
+
+func (s *submission) fromBytes(ctx context.Context, r io.Reader) (*subject, error) {
+	size, digests, err := s.hash(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	sub := &subject{size: size}
+	for _, d := range digests {
+		sub.digests = append(sub.digests, formats.ArtifactDigest{Digest: d, Evidence: formats.EvidenceBytes})
+	}
+	if bytes.Equal(digests[0].Value, s.doc.digest[:]) {
+		return s.document(), nil
+	}
+	if s.doc.targets != nil {
+		sub.target = s.doc.targets.find(size, digests)
+	}
+	return s.checked(sub)
+}
+
+// hash computes every digest that the document lists targets with, SHA-256 first.
+func (s *submission) hash(ctx context.Context, r io.Reader) (int64, []formats.Digest, error) {
+	algorithms := []formats.DigestAlgorithm{formats.SHA256}
+	if s.doc.targets != nil {
+		algorithms = s.doc.targets.algorithms()
+	}
+	var hashes []hash.Hash
+	var writers []io.Writer
+	for _, a := range algorithms {
+		h := a.New()
+		hashes, writers = append(hashes, h), append(writers, h)
+	}
+	size, err := formats.Copy(ctx, io.MultiWriter(writers...), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	digests := make([]formats.Digest, len(hashes))
+	for i, h := range hashes {
+		digests[i] = formats.Digest{Algorithm: algorithms[i], Value: h.Sum(nil)}
+	}
+	return size, digests, nil
+}
+
+// fromDigest takes a digest of the document, or one that it lists a target with.
+func (s *submission) fromDigest(d formats.Digest) (*subject, error) {
+	if d.Algorithm.Hash() == 0 {
+		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest's algorithm is not known", "give a SHA-256")
+	}
+	h := d.Algorithm.New()
+	h.Write(s.doc.raw)
+	if bytes.Equal(h.Sum(nil), d.Value) {
+		return s.document(), nil
+	}
+	sub := &subject{size: -1, digests: []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}}
+	if s.doc.targets != nil {
+		sub.target = s.doc.targets.findDigest(d)
+	}
+	return s.checked(sub)
+}
+
+// checked refuses an artifact that is no target, or one that its role is not trusted for.
+func (s *submission) checked(sub *subject) (*subject, error) {
+	if sub.target == nil {
+		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the artifact is neither the metadata nor a target that it lists",
+			"send the target as the metadata lists it, or no artifact at all")
+	}
+	if r := s.quorums[0].role; !r.mayList(sub.target.path) {
+		return nil, refuseTarget(sub.target, r)
+	}
+	return sub, nil
+}

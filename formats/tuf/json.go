@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Bounds on what is decoded, whatever the size limit of a file would allow.
+const (
+	maxDepth  = 64
+	maxValues = 1 << 18 // a targets file of 4 MiB has about half as many
+)
+
+// decoder reads one JSON file more strictly than encoding/json: no member name twice, no
+// number but an integer, no string that is not Unicode. So all readers of the file see the
+// same values, and two files that differ in a value differ in their canonical form.
+type decoder struct {
+	tokens *json.Decoder
+	reason formats.Reason // of refusals: MALFORMED_SIGNATURE or MALFORMED_KEY
+	values int
+}
+
+// decodeJSON returns the object that data is, as maps, slices, strings, json.Numbers, bools and nil.
+func decodeJSON(data []byte, reason formats.Reason) (object, error) {
+	if !utf8.Valid(data) {
+		return object{}, malformed(reason, errNotUnicode)
+	}
+	raw, err := firstValue(data, reason)
+	if err != nil {
+		return object{}, err
+	}
+	d := decoder{tokens: json.NewDecoder(bytes.NewReader(raw)), reason: reason}
+	d.tokens.UseNumber()
+	v, err := d.value(0)
+	if err != nil {
+		return object{}, err
+	}
+	members, ok := v.(map[string]any)
+	if !ok {
+		return object{}, malformed(reason, errors.New("the file is no JSON object"))
+	}
+	return object{members: members, reason: reason}, nil
+}
+
+// firstValue checks the grammar of the whole value, which the token reader does not promise
+// to do, and refuses anything but white space after it.
+func firstValue(data []byte, reason formats.Reason) (json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return nil, malformed(reason, errNotJSON)
+	}
+	if rest := bytes.Trim(data[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the end of the JSON object",
+			"send one metadata file at a time, unchanged")
+	}
+	return raw, nil
+}
+
+var (
+	errNotJSON    = errors.New("the file is not valid JSON")
+	errNotUnicode = errors.New("the file holds text that is not valid Unicode")
+)
+
+func malformed(reason formats.Reason, err error) error {
+	return formats.WrapError(err, reason, "not well-formed TUF metadata: "+err.Error(),
+		"send the metadata file as the repository publishes it")
+}
+
+func (d *decoder) value(depth int) (any, error) {
+	if d.values++; d.values > maxValues || depth > maxDepth {
+		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata holds too many values or nests them too deeply",
+			"split the metadata, for example by delegations")
+	}
+	t, err := d.tokens.Token()
+	if err != nil {
+		return nil, malformed(d.reason, errNotJSON)
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '{' {
+			return d.object(depth)
+		}
+		return d.array(depth)
+	case json.Number:
+		if _, err := t.Int64(); err != nil || t == "-0" {
+			return nil, malformed(d.reason, errors.New("a number is not an integer of 64 bits"))
+		}
+	case string:
+		if err := d.checkText(t); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// checkText refuses U+FFFD, which is what encoding/json makes of half a surrogate pair: such a
+// string would sign as another one.
+func (d *decoder) checkText(s string) error {
+	if strings.ContainsRune(s, utf8.RuneError) {
+		return malformed(d.reason, errNotUnicode)
+	}
+	return nil
+}
+
+func (d *decoder) array(depth int) (any, error) {
+	list := []any{}
+	for d.tokens.More() {
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err := d.tokens.Token()
+	return list, err
+}
+
+func (d *decoder) object(depth int) (any, error) {
+	members := map[string]any{}
+	for d.tokens.More() {
+		t, err := d.tokens.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return nil, malformed(d.reason, errNotJSON)
+		}
+		if err := d.checkText(name); err != nil {
+			return nil, err
+		}
+		if _, twice := members[name]; twice {
+			return nil, malformed(d.reason, fmt.Errorf("the member %.40q stands twice in one object", name))
+		}
+		if members[name], err = d.value(depth + 1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.tokens.Token()
+	return members, err
+}
+
+// object is a decoded JSON object whose members are read by name and type.
+type object struct {
+	members map[string]any
+	reason  formats.Reason
+}
+
+func (o object) malformed(format string, args ...any) error {
+	return malformed(o.reason, fmt.Errorf(format, args...))
+}
+
+// known refuses members that only differ in case from the names the object is read by:
+// some JSON readers, Go's among them, would take the one for the other.
+func (o object) known(names ...string) error {
+	for member := range o.members {
+		if slices.Contains(names, member) {
+			continue
+		}
+		for _, name := range names {
+			if strings.EqualFold(member, name) {
+				return o.malformed("the member %.40q should be written %q", member, name)
+			}
+		}
+	}
+	return nil
+}
+
+func (o object) has(name string) bool { return o.members[name] != nil }
+
+func (o object) text(name string) (string, error) {
+	s, ok := o.members[name].(string)
+	if !ok {
+		return "", o.malformed("%q is missing or no string", name)
+	}
+	return s, nil
+}
+
+func (o object) integer(name string) (int64, error) {
+	n, ok := o.members[name].(json.Number)
+	if !ok {
+		return 0, o.malformed("%q is missing or no number", name)
+	}
+	return n.Int64()
+}
+
+func (o object) list(name string) ([]any, error) {
+	l, ok := o.members[name].([]any)
+	if !ok {
+		return nil, o.malformed("%q is missing or no array", name)
+	}
+	return l, nil
+}
+
+func (o object) object(name string) (object, error) { return o.as(o.members[name], name) }
+
+// as returns v, found at name, as an object.
+func (o object) as(v any, name string) (object, error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return object{}, o.malformed("%.40q is missing or no object", name)
+	}
+	return object{members: m, reason: o.reason}, nil
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"strings"
+
+	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// key is a key as a root or a delegation lists it. It is read no further until a signature
+// names it: repositories list keys of kinds that nobody signs with yet.
+type key struct {
+	id      string
+	keyType string
+	scheme  string
+	public  string
+	object  object
+}
+
+// publicKey is a key that can verify.
+type publicKey struct {
+	spki   []byte
+	public crypto.PublicKey
+	scheme scheme
+}
+
+// scheme is how a key signs: a formats.Scheme, or "" for Ed25519, which signs no digest.
+type scheme struct {
+	projection formats.Scheme
+	hash       formats.DigestAlgorithm
+	curve      elliptic.Curve // for ECDSA
+}
+
+// schemes holds those of the TUF specification, section 4.2, and the ones that its reference
+// implementation's signing library adds to them.
+func schemes(name string) (scheme, bool) {
+	switch name {
+	case "ed25519":
+		return scheme{}, true
+	case "ecdsa-sha2-nistp256":
+		return scheme{formats.ECDSA, formats.SHA256, elliptic.P256()}, true
+	case "ecdsa-sha2-nistp384":
+		return scheme{formats.ECDSA, formats.SHA384, elliptic.P384()}, true
+	case "ecdsa-sha2-nistp521":
+		return scheme{formats.ECDSA, formats.SHA512, elliptic.P521()}, true
+	}
+	family, hash, _ := strings.Cut(name, "-sha")
+	algorithm := formats.DigestAlgorithm("sha" + hash)
+	known := algorithm == formats.SHA256 || algorithm == formats.SHA384 || algorithm == formats.SHA512
+	switch family {
+	case "rsassa-pss":
+		return scheme{projection: formats.RSAPSS, hash: algorithm}, known
+	case "rsa-pkcs1v15":
+		return scheme{projection: formats.RSAPKCS1v15, hash: algorithm}, known
+	}
+	return scheme{}, false
+}
+
+func decodeKeys(parent object) (map[string]*key, error) {
+	list, err := parent.object("keys")
+	if err != nil {
+		return nil, err
+	}
+	keys := make(map[string]*key, len(list.members))
+	for id := range list.members {
+		if err := checkKeyID(list, id); err != nil {
+			return nil, err
+		}
+		o, err := list.object(id)
+		if err != nil {
+			return nil, err
+		}
+		if keys[id], err = decodeKey(o, id); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func decodeKey(o object, id string) (*key, error) {
+	if err := o.known("keytype", "scheme", "keyval"); err != nil {
+		return nil, err
+	}
+	keyType, err := o.text("keytype")
+	if err != nil {
+		return nil, err
+	}
+	scheme, err := o.text("scheme")
+	if err != nil {
+		return nil, err
+	}
+	value, err := o.object("keyval")
+	if err != nil {
+		return nil, err
+	}
+	if err := value.known("public", "private"); err != nil {
+		return nil, err
+	}
+	if !value.has("public") { // a kind of key that keeps its material elsewhere
+		return &key{id: id, keyType: keyType, scheme: scheme, object: o}, nil
+	}
+	public, err := value.text("public")
+	return &key{id: id, keyType: keyType, scheme: scheme, public: public, object: o}, err
+}
+
+// errUnsupportedKey is the error of load for a kind of key that is not implemented.
+var errUnsupportedKey = errors.New("unsupported kind of key")
+
+// load makes k ready to verify. The error is errUnsupportedKey or a refusal.
+func (k *key) load() (*publicKey, error) {
+	s, ok := schemes(k.scheme)
+	if !ok {
+		return nil, errUnsupportedKey
+	}
+	public, err := k.parse()
+	if errors.Is(err, errUnsupportedKey) {
+		return nil, err
+	}
+	if err != nil || !s.fits(public) {
+		return nil, formats.WrapError(err, formats.ReasonMalformedKey,
+			"the root lists a key that does not fit its keytype and scheme: "+k.shortID(), "list the key in the form the TUF specification gives")
+	}
+	if r, ok := public.(*rsa.PublicKey); ok {
+		if err := checkRSA(r); err != nil {
+			return nil, err
+		}
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a key of the root has no PKIX form: "+k.shortID(), "")
+	}
+	return &publicKey{spki: spki, public: public, scheme: s}, nil
+}
+
+func (k *key) shortID() string { return k.id[:min(len(k.id), 16)] }
+
+// Sizes of RSA keys: smaller ones are broken, larger ones cost a verifier too much.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+func checkRSA(k *rsa.PublicKey) error {
+	switch bits := k.N.BitLen(); {
+	case bits < minRSABits:
+		return formats.NewError(formats.ReasonWeakAlgorithm, "an RSA key of the role is shorter than 2048 bits",
+			"rotate it to ECDSA P-256 or a longer RSA key")
+	case bits > maxRSABits:
+		return formats.NewError(formats.ReasonUnsupportedAlgorithm, "an RSA key of the role is longer than 8192 bits",
+			"rotate it to ECDSA P-256")
+	}
+	return nil
+}
+
+// parse reads the key material. go-tuf does it for PEM; its reading of Ed25519 keys does not
+// check their length, and it knows neither the bare points of go-tuf before version 2 nor
+// the key types of larger curves.
+func (k *key) parse() (crypto.PublicKey, error) {
+	switch k.keyType {
+	case "ed25519":
+		raw, err := hex.DecodeString(k.public)
+		if err != nil || len(raw) != ed25519.PublicKeySize {
+			return nil, errors.New("not 32 bytes in hexadecimal")
+		}
+		return ed25519.PublicKey(raw), nil
+	case "ecdsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521":
+		if s, ok := schemes(k.scheme); ok && s.curve != nil && strings.HasPrefix(k.public, "04") {
+			return parsePoint(s.curve, k.public)
+		}
+		return parsePEM(metadata.KeyTypeECDSA_SHA2_P256, k.public)
+	case "rsa":
+		return parsePEM(metadata.KeyTypeRSASSA_PSS_SHA256, k.public)
+	}
+	return nil, errUnsupportedKey
+}
+
+func parsePoint(curve elliptic.Curve, public string) (crypto.PublicKey, error) {
+	raw, err := hex.DecodeString(public)
+	if err != nil {
+		return nil, errors.New("not hexadecimal")
+	}
+	return ecdsa.ParseUncompressedPublicKey(curve, raw)
+}
+
+func parsePEM(keyType, public string) (crypto.PublicKey, error) {
+	block, rest := pem.Decode([]byte(public))
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("not one PEM block")
+	}
+	k := metadata.Key{Type: keyType, Value: metadata.KeyVal{PublicKey: public}}
+	return k.ToPublicKey()
+}
+
+// fits reports whether s is a scheme of pub's kind of key. A P-384 key under a P-256 scheme,
+// which go-tuf takes, is none.
+func (s scheme) fits(pub crypto.PublicKey) bool {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		return s.curve != nil && k.Curve == s.curve
+	case *rsa.PublicKey:
+		return s.projection == formats.RSAPSS || s.projection == formats.RSAPKCS1v15
+	case ed25519.PublicKey:
+		return s.projection == ""
+	}
+	return false
+}
+
+// name is the algorithm for display: "ECDSA P-256/SHA-256", "Ed25519".
+func (k *publicKey) name() string {
+	name := formats.KeyName(k.public)
+	if k.scheme.hash == "" {
+		return name
+	}
+	if k.scheme.projection == formats.RSAPSS {
+		name += " PSS"
+	}
+	return name + "/" + k.scheme.hash.Hash().String()
+}
+
+// verify reports whether sig is k's signature over message.
+func (k *publicKey) verify(message, sig []byte) bool {
+	if pub, ok := k.public.(ed25519.PublicKey); ok {
+		return ed25519.Verify(pub, message, sig)
+	}
+	return k.projection(message, sig).VerifyDigest() == nil
+}
+
+func (k *publicKey) candidate() formats.Candidate {
+	return formats.Candidate{SPKI: k.spki, Scheme: k.scheme.projection, Hash: k.scheme.hash, Remedy: remedy}
+}
+
+// projection is not meaningful for Ed25519.
+func (k *publicKey) projection(message, sig []byte) formats.Projection {
+	h := k.scheme.hash.New()
+	h.Write(message)
+	return formats.Projection{
+		Candidate: k.candidate(),
+		Digest:    formats.Digest{Algorithm: k.scheme.hash, Value: h.Sum(nil)},
+		Signature: sig,
+		Recipe:    formats.Recipe{Prefix: message},
+	}
+}
+
+// projectable reports whether logs have an entry for signatures by k.
+func (k *publicKey) projectable() bool {
+	if k.scheme.projection == "" {
+		return false
+	}
+	_, err := k.candidate().KeyDetails()
+	return err == nil
+}
+
+// wellNamed reports whether k's id is the hash that the TUF specification (section 4.2) asks
+// for: over the key as listed or over its three own members, with or without the list of
+// hash algorithms that older tools put in. Clients in use do not insist on it, and nothing here
+// rests on it: signers are told apart by their SPKI.
+func (k *key) wellNamed() bool {
+	own := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": map[string]any{"public": k.public}}
+	older := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": own["keyval"],
+		"keyid_hash_algorithms": []string{"sha256", "sha512"}}
+	for _, form := range []any{k.object.members, own, older} {
+		canonical, err := cjson.EncodeCanonical(form)
+		if err != nil {
+			return false
+		}
+		if sum := sha256.Sum256(canonical); hex.EncodeToString(sum[:]) == k.id {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseSecrets looks for private key material anywhere in a decoded file: in the member that
+// TUF tools keep it in, as PEM, or encrypted.
+func refuseSecrets(v any) error {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if err := refuseSecrets(e); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if value, ok := v["keyval"].(map[string]any); ok && holdsSecret(value) {
+			return errSecretKey()
+		}
+		for _, e := range v {
+			if err := refuseSecrets(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func holdsSecret(keyval map[string]any) bool {
+	public, _ := keyval["public"].(string)
+	for name, v := range keyval {
+		if strings.EqualFold(name, "private") && v != nil && v != "" {
+			return true
+		}
+	}
+	return strings.Contains(public, privatePEM)
+}
+
+const privatePEM = "PRIVATE KEY-----"
+
+func errSecretKey() error {
+	return formats.NewError(formats.ReasonSecretKey, "the file holds a private key",
+		"send the root metadata, which holds public keys alone; treat the key as exposed and rotate it")
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// The top-level roles, which are also the values of _type (TUF specification, section 4.3).
+const (
+	roleRoot      = "root"
+	roleTargets   = "targets"
+	roleSnapshot  = "snapshot"
+	roleTimestamp = "timestamp"
+)
+
+const (
+	maxSignatures = 256
+	maxKeyID      = 128 // characters
+)
+
+// document is one metadata file, decoded but not verified.
+type document struct {
+	raw        []byte
+	digest     [sha256.Size]byte // of raw
+	kind       string            // _type
+	version    int64
+	expires    time.Time
+	payload    []byte // canonical JSON of the signed member: the bytes that are signed
+	signatures []signature
+	root       *authority // of a root: its keys and the four roles
+	targets    *targets   // of targets metadata
+}
+
+// signature is an element of a document's signatures; value is empty for a place that is
+// kept for a key that has not signed.
+type signature struct {
+	keyID string
+	value []byte
+}
+
+// authority is a set of keys and the roles they may sign for.
+type authority struct {
+	keys  map[string]*key
+	roles []role
+}
+
+func (a *authority) role(name string) *role {
+	for i := range a.roles {
+		if a.roles[i].name == name {
+			return &a.roles[i]
+		}
+	}
+	return nil
+}
+
+// role says how many of which keys must sign. Which of paths and hashPrefixes is set says how
+// a delegated role is confined to some targets; a top-level role has neither.
+type role struct {
+	name         string
+	keyIDs       []string
+	threshold    int
+	delegated    bool
+	paths        []string
+	hashPrefixes []string
+}
+
+// decodeDocument reads a metadata file; reason is that of refusals for malformed input.
+func decodeDocument(data []byte, reason formats.Reason) (*document, error) {
+	o, err := decodeJSON(data, reason)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseSecrets(o.members); err != nil {
+		return nil, err
+	}
+	if err := o.known("signed", "signatures"); err != nil {
+		return nil, err
+	}
+	signed, err := o.object("signed")
+	if err != nil {
+		return nil, err
+	}
+	d := &document{raw: data, digest: sha256.Sum256(data)}
+	if err := d.decodeHeader(signed); err != nil {
+		return nil, err
+	}
+	if d.signatures, err = decodeSignatures(o); err != nil {
+		return nil, err
+	}
+	if err := d.decodeBody(signed); err != nil {
+		return nil, err
+	}
+	if d.payload, err = cjson.EncodeCanonical(signed.members); err != nil {
+		return nil, malformed(reason, errNotJSON)
+	}
+	return d, nil
+}
+
+var specVersion = regexp.MustCompile(`^1(\.[0-9]{1,4}){1,2}$`)
+
+// decodeHeader reads what all roles have in common.
+func (d *document) decodeHeader(signed object) (err error) {
+	if err := signed.known("_type", "spec_version", "version", "expires", "keys", "roles", "consistent_snapshot",
+		"targets", "delegations", "meta"); err != nil {
+		return err
+	}
+	if d.kind, err = signed.text("_type"); err != nil {
+		return err
+	}
+	switch d.kind {
+	case roleRoot, roleTargets, roleSnapshot, roleTimestamp:
+	default:
+		return formats.NewError(formats.ReasonUnsupportedSignature,
+			fmt.Sprintf("the metadata's _type is %.40q", d.kind), "send root, targets, snapshot or timestamp metadata")
+	}
+	spec, err := signed.text("spec_version")
+	if err != nil {
+		return err
+	}
+	if !specVersion.MatchString(spec) {
+		return formats.NewError(formats.ReasonUnsupportedVersion,
+			fmt.Sprintf("the metadata follows version %.20q of the TUF specification", spec), "use a 1.x version")
+	}
+	return d.decodeValidity(signed)
+}
+
+func (d *document) decodeValidity(signed object) (err error) {
+	if d.version, err = signed.integer("version"); err != nil {
+		return err
+	}
+	if d.version < 1 {
+		return signed.malformed("the version is not positive")
+	}
+	expires, err := signed.text("expires")
+	if err != nil {
+		return err
+	}
+	if err := d.expires.UnmarshalText([]byte(expires)); err != nil {
+		return signed.malformed("expires is not an RFC 3339 time")
+	}
+	return nil
+}
+
+func (d *document) decodeBody(signed object) (err error) {
+	switch d.kind {
+	case roleRoot:
+		d.root, err = decodeRoot(signed)
+	case roleTargets:
+		d.targets, err = decodeTargets(signed)
+	default: // what snapshot and timestamp list is for clients of the repository
+		_, err = signed.object("meta")
+	}
+	return err
+}
+
+func decodeSignatures(o object) ([]signature, error) {
+	list, err := o.list("signatures")
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > maxSignatures {
+		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata has more than 256 signatures",
+			"remove the signatures of keys that the role does not name")
+	}
+	seen := map[string]bool{}
+	out := make([]signature, 0, len(list))
+	for _, v := range list {
+		s, err := decodeSignature(o, v)
+		if err != nil {
+			return nil, err
+		}
+		if seen[s.keyID] {
+			return nil, o.malformed("two signatures name the key id %.16q", s.keyID)
+		}
+		seen[s.keyID] = true
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func decodeSignature(parent object, v any) (signature, error) {
+	o, err := parent.as(v, "signatures")
+	if err != nil {
+		return signature{}, err
+	}
+	if err := o.known("keyid", "sig"); err != nil {
+		return signature{}, err
+	}
+	id, err := o.text("keyid")
+	if err != nil {
+		return signature{}, err
+	}
+	text, err := o.text("sig")
+	if err != nil {
+		return signature{}, err
+	}
+	value, err := hex.DecodeString(text)
+	if err != nil {
+		return signature{}, o.malformed("a signature is not hexadecimal")
+	}
+	return signature{keyID: id, value: value}, checkKeyID(o, id)
+}
+
+// checkKeyID refuses identifiers that cannot be shown on one line. They are not required to
+// be the key's hash: see key.wellNamed.
+func checkKeyID(o object, id string) error {
+	if id == "" || len(id) > maxKeyID {
+		return o.malformed("a key id is empty or too long")
+	}
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			return o.malformed("a key id holds characters other than printable ASCII")
+		}
+	}
+	return nil
+}
+
+func decodeRoot(signed object) (*authority, error) {
+	keys, err := decodeKeys(signed)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := signed.object("roles")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{roleRoot, roleTargets, roleSnapshot, roleTimestamp}
+	if err := roles.known(names...); err != nil {
+		return nil, err
+	}
+	a := &authority{keys: keys}
+	for _, name := range names {
+		o, err := roles.object(name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := decodeRole(o, name, keys)
+		if err != nil {
+			return nil, err
+		}
+		a.roles = append(a.roles, r)
+	}
+	return a, nil
+}
+
+func decodeRole(o object, name string, keys map[string]*key) (role, error) {
+	if err := o.known("keyids", "threshold"); err != nil {
+		return role{}, err
+	}
+	threshold, err := o.integer("threshold")
+	if err != nil {
+		return role{}, err
+	}
+	ids, err := decodeTexts(o, "keyids")
+	if err != nil {
+		return role{}, err
+	}
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if keys[id] == nil || seen[id] {
+			return role{}, o.malformed("the role %.40q names the key id %.16q twice, or no such key is there", name, id)
+		}
+		seen[id] = true
+	}
+	if threshold < 1 || threshold > int64(len(ids)) {
+		return role{}, o.malformed("the role %.40q has a threshold of %d with %d keys", name, threshold, len(ids))
+	}
+	return role{name: name, keyIDs: ids, threshold: int(threshold)}, nil
+}
+
+func decodeTexts(o object, name string) ([]string, error) {
+	list, err := o.list(name)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(list))
+	for i, v := range list {
+		s, ok := v.(string)
+		if !ok {
+			return nil, o.malformed("%q holds something other than strings", name)
+		}
+		out[i] = s
+	}
+	return out, nil
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// submission is verified metadata.
+type submission struct {
+	doc       *document
+	trust     *trust
+	quorums   []*quorum
+	signers   []signer // of all quorums, each SPKI once, in order of key id
+	recorded  []signer // the signers that have a Candidate
+	canonical []byte
+	desc      formats.Description
+	checks    []string
+}
+
+var _ formats.Parsed = (*submission)(nil)
+
+// verify does all that can be done without a target's bytes.
+func verify(d *document, t *trust, p formats.Policy) (*submission, error) {
+	quorums, err := t.authorize(d)
+	if err != nil {
+		return nil, err
+	}
+	s := &submission{doc: d, trust: t, quorums: quorums, checks: []string{"signatures", "role", "threshold", "root-self-signed"}}
+	s.signers = union(quorums)
+	for _, signer := range s.signers {
+		if err := p.CheckSigner(signer.key.spki); err != nil {
+			return nil, err
+		}
+	}
+	if s.canonical, err = canonical(d, s.signers); err != nil {
+		return nil, err
+	}
+	if err := s.checkPins(p); err != nil {
+		return nil, err
+	}
+	if err := s.checkExpiry(p); err != nil {
+		return nil, err
+	}
+	s.describe()
+	return s, nil
+}
+
+func union(quorums []*quorum) []signer {
+	var out []signer
+	for _, q := range quorums {
+		for _, s := range q.signers {
+			if !slices.ContainsFunc(out, s.same) {
+				out = append(out, s)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b signer) int { return strings.Compare(a.keyID, b.keyID) })
+	return out
+}
+
+func (s signer) same(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
+
+// checkPins applies Policy.TUFRoots. Without them anybody can make up a root: then only the
+// operator's own choice of keys spares the note.
+func (s *submission) checkPins(p formats.Policy) error {
+	if len(s.trust.roots) > 1 || s.doc.kind == roleRoot && len(s.quorums) > 1 {
+		s.checks = append(s.checks, "root-chain")
+	}
+	switch {
+	case len(p.TUFRoots) == 0 && len(p.Keys[name]) == 0:
+		s.desc.Notes = append(s.desc.Notes, "the root was named by the submitter; nothing says it is the repository's")
+	case len(p.TUFRoots) > 0 && !s.trust.pinned(s.doc, p):
+		return formats.NewError(formats.ReasonKeyNotTrusted, "the root is not one that this gateway trusts, nor does it follow from one",
+			"send every version of the root from a trusted one on, or ask the operator to pin the SHA-256 of this root.json")
+	case len(p.TUFRoots) > 0:
+		s.checks = append(s.checks, "root-pinned")
+	}
+	return nil
+}
+
+// checkExpiry refuses what has expired; the historical policy lets it pass as a finding.
+func (s *submission) checkExpiry(p formats.Policy) error {
+	for _, d := range append([]*document{s.doc}, s.trust.current(s.doc)...) {
+		if d.expires.After(p.Now) {
+			continue
+		}
+		message := fmt.Sprintf("the %s metadata, version %d, expired at %s", d.kind, d.version, d.expires.UTC().Format("2006-01-02 15:04:05Z"))
+		if !p.Historical {
+			return formats.NewError(formats.ReasonMetadataExpired, message, "send the current version; expired metadata needs the historical policy")
+		}
+		s.desc.Findings = append(s.desc.Findings, formats.Finding{Reason: formats.ReasonMetadataExpired, Message: message})
+	}
+	if len(s.desc.Findings) == 0 {
+		s.checks = append(s.checks, "expiry")
+	}
+	return nil
+}
+
+// Describe implements formats.Parsed.
+func (s *submission) Describe() formats.Description { return s.desc }
+
+func (s *submission) describe() {
+	d := &s.desc
+	d.Format, d.Need = name, formats.NeedNone
+	d.Variant = s.variant()
+	var algorithms []string
+	for _, signer := range s.signers {
+		d.Signers = append(d.Signers, signer.describe())
+		if n := signer.key.name(); !slices.Contains(algorithms, n) {
+			algorithms = append(algorithms, n)
+		}
+	}
+	d.Algorithm = strings.Join(algorithms, ", ")
+	for _, q := range s.quorums {
+		for _, n := range q.notes {
+			if !slices.Contains(d.Notes, n) {
+				d.Notes = append(d.Notes, n)
+			}
+		}
+	}
+	s.project()
+}
+
+func (s *submission) variant() string {
+	if s.quorums[0].role.delegated {
+		return fmt.Sprintf("delegated targets metadata, version %d", s.doc.version)
+	}
+	return fmt.Sprintf("%s metadata, version %d", s.doc.kind, s.doc.version)
+}
+
+func (s signer) describe() formats.Signer {
+	return formats.Signer{SPKI: s.key.spki, Fingerprint: s.keyID, Algorithm: formats.KeyName(s.key.public)}
+}
+
+const remedy = "sign with as many ECDSA P-256 keys (scheme ecdsa-sha2-nistp256) as the role's threshold asks for"
+
+// project sets the candidates: the signatures that logs can record, if they reach the
+// threshold of every role by themselves.
+func (s *submission) project() {
+	var recorded []signer
+	for _, signer := range s.signers {
+		if signer.key.projectable() {
+			recorded = append(recorded, signer)
+		}
+	}
+	s.desc.Threshold = needed(s.quorums, nil)
+	if len(s.desc.Findings) > 0 {
+		s.desc.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
+			"the metadata passes under the historical policy alone", "send metadata that has not expired")
+		return
+	}
+	if n := needed(s.quorums, recorded); n <= len(recorded) {
+		s.recorded, s.desc.Threshold = recorded, n
+		for _, signer := range recorded {
+			s.desc.Candidates = append(s.desc.Candidates, signer.key.candidate())
+		}
+		return
+	}
+	s.desc.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
+		"the role's threshold is reached only with signatures that a log cannot record (Ed25519, RSA-PSS)", remedy)
+}
+
+// needed returns how many of recorded, whichever, reach every quorum's threshold: so many of
+// them hold enough keys of a role even when they hold all that are not the role's.
+func needed(quorums []*quorum, recorded []signer) int {
+	n := 0
+	for _, q := range quorums {
+		others := 0
+		for _, r := range recorded {
+			if !slices.ContainsFunc(q.signers, r.same) {
+				others++
+			}
+		}
+		n = max(n, q.role.threshold+others)
+	}
+	return n
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// targets is what targets metadata lists.
+type targets struct {
+	files       []target
+	delegations *authority // nil when there are none
+	succinct    bool       // delegates to hash bins by TAP 15
+}
+
+// target is one file that the metadata speaks for. Without hashes it can't be checked.
+type target struct {
+	path   string
+	length int64
+	hashes []formats.Digest
+}
+
+func decodeTargets(signed object) (*targets, error) {
+	list, err := signed.object("targets")
+	if err != nil {
+		return nil, err
+	}
+	t := &targets{files: make([]target, 0, len(list.members))}
+	for path := range list.members {
+		o, err := list.object(path)
+		if err != nil {
+			return nil, err
+		}
+		file, err := decodeTarget(o, path)
+		if err != nil {
+			return nil, err
+		}
+		t.files = append(t.files, file)
+	}
+	slices.SortFunc(t.files, func(a, b target) int { return strings.Compare(a.path, b.path) })
+	if !signed.has("delegations") {
+		return t, nil
+	}
+	return t, t.decodeDelegations(signed)
+}
+
+func decodeTarget(o object, path string) (target, error) {
+	if err := o.known("length", "hashes"); err != nil {
+		return target{}, err
+	}
+	length, err := o.integer("length")
+	if err != nil {
+		return target{}, err
+	}
+	if length < 0 {
+		return target{}, o.malformed("the target %.40q has a negative length", path)
+	}
+	hashes, err := o.object("hashes")
+	if err != nil {
+		return target{}, err
+	}
+	t := target{path: path, length: length}
+	t.hashes, err = decodeHashes(hashes)
+	return t, err
+}
+
+// decodeHashes returns nothing when one of the hashes is of an algorithm that is not known: a
+// target must be checked against all of its hashes, so this one cannot be.
+func decodeHashes(o object) ([]formats.Digest, error) {
+	var out []formats.Digest
+	for name := range o.members {
+		value, err := o.text(name)
+		if err != nil {
+			return nil, err
+		}
+		if formats.DigestAlgorithm(name).Hash() == 0 {
+			return nil, nil
+		}
+		d, err := formats.ParseDigest(name + ":" + value)
+		if err != nil {
+			return nil, o.malformed("a %s hash of a target is malformed", name)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (t *targets) decodeDelegations(signed object) error {
+	o, err := signed.object("delegations")
+	if err != nil {
+		return err
+	}
+	if err := o.known("keys", "roles", "succinct_roles"); err != nil {
+		return err
+	}
+	keys, err := decodeKeys(o)
+	if err != nil {
+		return err
+	}
+	t.delegations = &authority{keys: keys}
+	t.succinct = o.has("succinct_roles")
+	if !o.has("roles") {
+		return nil
+	}
+	list, err := o.list("roles")
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		r, err := decodeDelegation(o, v, keys)
+		if err != nil {
+			return err
+		}
+		if t.delegations.role(r.name) != nil {
+			return o.malformed("the role %.40q is delegated to twice", r.name)
+		}
+		t.delegations.roles = append(t.delegations.roles, r)
+	}
+	return nil
+}
+
+func decodeDelegation(parent object, v any, keys map[string]*key) (role, error) {
+	o, err := parent.as(v, "roles")
+	if err != nil {
+		return role{}, err
+	}
+	if err := o.known("name", "keyids", "threshold", "terminating", "paths", "path_hash_prefixes"); err != nil {
+		return role{}, err
+	}
+	name, err := o.text("name")
+	if err != nil {
+		return role{}, err
+	}
+	r, err := decodeRole(o, name, keys)
+	if err != nil {
+		return role{}, err
+	}
+	r.delegated = true
+	if o.has("paths") == o.has("path_hash_prefixes") {
+		return role{}, o.malformed("the role %.40q has not exactly one of paths and path_hash_prefixes", name)
+	}
+	if o.has("paths") {
+		r.paths, err = decodeTexts(o, "paths")
+	} else {
+		r.hashPrefixes, err = decodeTexts(o, "path_hash_prefixes")
+	}
+	return r, err
+}
+
+// mayList reports whether r is trusted for a target at path. Hash prefixes are hexadecimal
+// (TUF specification, section 4.5).
+func (r *role) mayList(path string) bool {
+	if !r.delegated {
+		return true
+	}
+	sum := sha256.Sum256([]byte(path))
+	name := hex.EncodeToString(sum[:])
+	if slices.ContainsFunc(r.hashPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		return true
+	}
+	d := metadata.DelegatedRole{Paths: r.paths}
+	ok, err := d.IsDelegatedPath(path)
+	return err == nil && ok
+}
+
+// algorithms returns the digests that the targets are listed with, SHA-256 first.
+func (t *targets) algorithms() []formats.DigestAlgorithm {
+	out := []formats.DigestAlgorithm{formats.SHA256}
+	for _, f := range t.files {
+		for _, h := range f.hashes {
+			if !slices.Contains(out, h.Algorithm) {
+				out = append(out, h.Algorithm)
+			}
+		}
+	}
+	slices.Sort(out[1:])
+	return out
+}
+
+// find returns the target of that length with only hashes that are among digests, or nil.
+func (t *targets) find(length int64, digests []formats.Digest) *target {
+	for i, f := range t.files {
+		if f.length == length && len(f.hashes) > 0 && !slices.ContainsFunc(f.hashes, func(h formats.Digest) bool {
+			return !slices.ContainsFunc(digests, h.Equal)
+		}) {
+			return &t.files[i]
+		}
+	}
+	return nil
+}
+
+// findDigest returns the target that is listed with the digest d, or nil.
+func (t *targets) findDigest(d formats.Digest) *target {
+	for i, f := range t.files {
+		if slices.ContainsFunc(f.hashes, d.Equal) {
+			return &t.files[i]
+		}
+	}
+	return nil
+}
+
+// refuseTarget is the refusal of a target that a delegated role is not trusted for.
+func refuseTarget(t *target, r *role) error {
+	return formats.NewError(formats.ReasonNotAuthorized,
+		fmt.Sprintf("the delegated role %.40q is not trusted for the target %.60q", r.name, t.path),
+		"list the target in the metadata of a role whose paths cover it")
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// trust is what the key files establish.
+type trust struct {
+	roots      []*document // of consecutive versions, each signed by itself and by the one before
+	delegators []*document // targets metadata, in the order given
+}
+
+// newTrust decodes the key files and verifies the roots among them.
+func newTrust(files [][]byte) (*trust, error) {
+	t := &trust{}
+	for _, f := range files {
+		if err := t.add(f); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.roots) == 0 {
+		return nil, errMissingRoot()
+	}
+	slices.SortFunc(t.roots, func(a, b *document) int { return cmp.Compare(a.version, b.version) })
+	for i, r := range t.roots {
+		if err := checkRoot(r); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := checkLink(t.roots[i-1], r); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+func errMissingRoot() error {
+	return formats.NewError(formats.ReasonMissingKey, "no root metadata was given",
+		"send root.json as the key; for a root, the root before it, or the first root itself")
+}
+
+func (t *trust) add(file []byte) error {
+	d, err := decodeKeyFile(file)
+	if err != nil {
+		return err
+	}
+	switch d.kind {
+	case roleRoot:
+		if !slices.ContainsFunc(t.roots, d.same) {
+			t.roots = append(t.roots, d)
+		}
+	case roleTargets:
+		if !slices.ContainsFunc(t.delegators, d.same) {
+			t.delegators = append(t.delegators, d)
+		}
+	default:
+		return formats.NewError(formats.ReasonMalformedKey, fmt.Sprintf("a key file is %s metadata, which names no keys", d.kind),
+			"send root.json as the key")
+	}
+	return nil
+}
+
+func decodeKeyFile(file []byte) (*document, error) {
+	if bytes.Contains(file, []byte(privatePEM)) {
+		return nil, errSecretKey()
+	}
+	if o, err := decodeJSON(file, formats.ReasonMalformedKey); err == nil && o.members["encrypted"] == true {
+		return nil, errSecretKey()
+	}
+	d, err := decodeDocument(file, formats.ReasonMalformedKey)
+	switch formats.ReasonOf(err) {
+	case formats.ReasonUnsupportedVersion, formats.ReasonUnsupportedSignature:
+		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a key file is no TUF 1.x metadata", "send root.json as the key")
+	}
+	return d, err
+}
+
+// same reports whether d and o say the same, whoever signed them.
+func (d *document) same(o *document) bool { return bytes.Equal(d.payload, o.payload) }
+
+// checkRoot verifies that r is signed by its own root role.
+func checkRoot(r *document) error {
+	if _, err := verifyRole(r, r.root, r.root.role(roleRoot)); err != nil {
+		return formats.WrapError(err, formats.ReasonKeyNotValid,
+			fmt.Sprintf("version %d of the root is not validly signed by its own keys", r.version), "send the root as the repository publishes it")
+	}
+	return nil
+}
+
+// checkLink verifies that next follows prev (TUF specification, section 5.3).
+func checkLink(prev, next *document) error {
+	if next.version != prev.version+1 {
+		return formats.NewError(formats.ReasonKeyNotTrusted,
+			fmt.Sprintf("version %d of the root does not follow version %d", next.version, prev.version),
+			"send every version of the root in between, once, or only the one that names the keys")
+	}
+	if _, err := verifyRole(next, prev.root, prev.root.role(roleRoot)); err != nil {
+		return formats.WrapError(err, formats.ReasonKeyNotTrusted,
+			fmt.Sprintf("version %d of the root is not signed by the keys of version %d", next.version, prev.version),
+			"send the roots as the repository publishes them")
+	}
+	return nil
+}
+
+// before returns the roots that come before d, itself a root: those given, but for d.
+func (t *trust) before(d *document) ([]*document, error) {
+	last := t.roots[len(t.roots)-1]
+	if last.same(d) {
+		return t.roots[:len(t.roots)-1], nil
+	}
+	if last.version+1 != d.version {
+		return nil, formats.NewError(formats.ReasonKeyNotTrusted,
+			fmt.Sprintf("version %d of the root cannot be checked with version %d", d.version, last.version),
+			fmt.Sprintf("send version %d of the root as the key", d.version-1))
+	}
+	return t.roots, nil
+}
+
+// authorize returns the roles that d is signed for, with their signers: one, but for a root
+// with one before it, which has to be signed for both.
+func (t *trust) authorize(d *document) ([]*quorum, error) {
+	if d.kind == roleRoot {
+		return t.authorizeRoot(d)
+	}
+	root := t.roots[len(t.roots)-1].root
+	if d.kind != roleTargets {
+		return one(verifyRole(d, root, root.role(d.kind)))
+	}
+	if len(t.delegators) == 0 {
+		return one(verifyRole(d, root, root.role(roleTargets)))
+	}
+	return one(t.authorizeDelegated(d, root))
+}
+
+func one(q *quorum, err error) ([]*quorum, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []*quorum{q}, nil
+}
+
+func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
+	roots, err := t.before(d)
+	if err != nil {
+		return nil, err
+	}
+	var out []*quorum
+	if len(roots) > 0 {
+		prev := roots[len(roots)-1].root
+		q, err := verifyRole(d, prev, prev.role(roleRoot))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, q)
+	}
+	q, err := verifyRole(d, d.root, d.root.role(roleRoot))
+	if err != nil {
+		return nil, err
+	}
+	return append(out, q), nil
+}
+
+// authorizeDelegated follows the delegations: the root's targets role signed the first
+// delegator, each delegator the next, the last one d.
+func (t *trust) authorizeDelegated(d *document, root *authority) (*quorum, error) {
+	if _, err := verifyRole(t.delegators[0], root, root.role(roleTargets)); err != nil {
+		return nil, errDelegator(err)
+	}
+	for i, delegator := range t.delegators {
+		if i+1 == len(t.delegators) {
+			return verifyDelegated(d, delegator.targets)
+		}
+		if _, err := verifyDelegated(t.delegators[i+1], delegator.targets); err != nil {
+			return nil, errDelegator(err)
+		}
+	}
+	return nil, errMissingRoot()
+}
+
+func errDelegator(err error) error {
+	return formats.WrapError(err, formats.ReasonKeyNotValid, "a delegating targets metadata is not validly signed",
+		"send the delegating metadata in order, beginning with the top-level targets metadata")
+}
+
+// verifyDelegated finds the role of t that signed d. A document does not say its role's name, so
+// it is the first whose threshold is reached.
+func verifyDelegated(d *document, t *targets) (*quorum, error) {
+	if t.succinct {
+		return nil, formats.NewError(formats.ReasonUnsupportedFeature, "succinct hash bin delegations are not implemented",
+			"sign a target's metadata with a named role")
+	}
+	err := formats.NewError(formats.ReasonNotAuthorized, "the delegating metadata delegates to no role", "send the metadata that delegates to this role")
+	if t.delegations == nil {
+		return nil, err
+	}
+	var first error = err
+	for i := range t.delegations.roles {
+		q, err := verifyRole(d, t.delegations, &t.delegations.roles[i])
+		if err == nil {
+			return q, nil
+		}
+		if i == 0 || formats.ReasonOf(err) == formats.ReasonThresholdNotMet {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// pinned reports whether one of the roots or d itself is among the policy's. All roots are linked,
+// and d is verified with the last, so that one is enough.
+func (t *trust) pinned(d *document, p formats.Policy) bool {
+	if d.kind == roleRoot && slices.Contains(p.TUFRoots, d.digest) {
+		return true
+	}
+	return slices.ContainsFunc(t.roots, func(r *document) bool { return slices.Contains(p.TUFRoots, r.digest) })
+}
+
+// files returns the key files that were used, in the order that proves: roots, then delegators.
+func (t *trust) files() [][]byte {
+	var out [][]byte
+	for _, d := range slices.Concat(t.roots, t.delegators) {
+		out = append(out, d.raw)
+	}
+	return out
+}
+
+// current returns what must not have expired besides d: the root that names its keys and the
+// delegators. Of a chain of roots only the last counts (TUF specification, section 5.3).
+func (t *trust) current(d *document) []*document {
+	if d.kind == roleRoot {
+		return nil
+	}
+	return append([]*document{t.roots[len(t.roots)-1]}, t.delegators...)
+}

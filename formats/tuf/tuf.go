@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tuf verifies metadata of The Update Framework, version 1 of the specification
+// (https://theupdateframework.github.io/specification/latest/).
+//
+// The signature is a metadata file. The keys are root files: the root that names the
+// signers, or a chain of consecutive roots that ends with it; for a root, the one before it,
+// or the root itself when there is none. For metadata of a delegated role, the targets
+// metadata that delegates to it comes as a key too, after those it is itself delegated by.
+//
+// The artifact is what the submission is about: a target that the metadata lists, when one is
+// given, else the metadata document itself. A target's length and hashes are checked
+// against the metadata; the document's own bytes or digest may be given as well.
+//
+// Everything is verified in Parse, since the document carries what is signed.
+package tuf
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+const name = "tuf"
+
+type format struct{}
+
+// New returns the TUF metadata format.
+func New() formats.Format { return format{} }
+
+func (format) Name() string { return name }
+
+// detectSize is how much of a file Detect reads: the member "signatures" may come after a
+// long "signed", but one of the two begins the file.
+const detectSize = 64 << 10
+
+// Detect reports whether the bytes begin as a JSON object with the members signed and
+// signatures, the second of which may lie beyond what is read.
+func (format) Detect(signature []byte) bool {
+	prefix := signature[:min(len(signature), detectSize)]
+	if !bytes.HasPrefix(bytes.TrimLeft(prefix, " \t\r\n"), []byte("{")) {
+		return false
+	}
+	names, complete := memberNames(prefix)
+	both := slices.Contains(names, "signed") && slices.Contains(names, "signatures")
+	return both || !complete && len(prefix) < len(signature) &&
+		(slices.Contains(names, "signed") || slices.Contains(names, "signatures") && bytes.Contains(prefix, []byte(`"keyid"`)))
+}
+
+// memberNames returns the names of the outermost object's members, and whether all were read.
+func memberNames(data []byte) (names []string, complete bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	depth, isName := 0, false
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return names, false
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return names, true
+		}
+		s, ok := t.(string)
+		if isName = depth == 1 && ok && !isName; isName {
+			names = append(names, s)
+		}
+	}
+}
+
+// Parse verifies the metadata in signature with the roots in keys. Reasons that are TUF's own:
+// THRESHOLD_NOT_MET, ROLE_NOT_AUTHORIZED, METADATA_EXPIRED; KEY_NOT_VALID for a root that does
+// not sign itself, KEY_NOT_TRUSTED for one that is neither pinned nor follows from a pinned one.
+func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	if err := formats.CheckSizes(signature, keys); err != nil {
+		return nil, err
+	}
+	d, err := decodeDocument(signature, formats.ReasonMalformedSignature)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTrust(p.CandidateKeys(name, keys))
+	if err != nil {
+		return nil, err
+	}
+	s, err := verify(d, t, p)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
