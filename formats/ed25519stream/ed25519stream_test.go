@@ -229,6 +229,24 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+func TestCheckKey(t *testing.T) {
+	good := newKey(3).Public().(ed25519.PublicKey)
+	if err := ed25519stream.CheckKey(good); err != nil {
+		t.Errorf("a good key: %v", err)
+	}
+	bad := append(smallOrder(t), nil, good[:31], bytes.Repeat([]byte{0xff}, 32))
+	for y := byte(0xed); y != 0; y++ { // the encodings of y = 0 … 18 that are not reduced
+		b := bytes.Repeat([]byte{0xff}, 32)
+		b[0], b[31] = y, 0x7f
+		bad = append(bad, b)
+	}
+	for _, pub := range bad {
+		if err := ed25519stream.CheckKey(pub); !errors.Is(err, ed25519stream.ErrKey) {
+			t.Errorf("%x: %v, want ErrKey", pub, err)
+		}
+	}
+}
+
 // TestVerifyTwice: the verdict is on what was written so far, and asking changes nothing.
 func TestVerifyTwice(t *testing.T) {
 	priv := newKey(5)
