@@ -6,6 +6,7 @@ package all
 
 import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
 	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
@@ -14,6 +15,7 @@ import (
 // recognise a signature.
 func Formats() *formats.Registry {
 	return formats.NewRegistry(
+		minisign.New(),
 		tuf.New(),
 		x509.New(),
 	)

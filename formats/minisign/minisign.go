@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package minisign reads minisign signatures, prehashed and legacy, and those of OpenBSD's
+// signify, whose keys and signatures minisign took over. Both sign with Ed25519.
+//
+// The trusted comment is text of the signer's and may hold anything: of it only the
+// signing time leaves this package.
+package minisign
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"time"
+
+	gominisign "github.com/jedisct1/go-minisign"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
+)
+
+const name = "minisign"
+
+type format struct{}
+
+// New returns the minisign plugin.
+func New() formats.Format { return format{} }
+
+func (format) Name() string { return name }
+
+// Detect looks for an untrusted comment followed by a line of base64 that starts with one of
+// the two algorithm names, Ed and ED.
+func (format) Detect(signature []byte) bool {
+	head := signature[:min(len(signature), maxComment+8)]
+	comment, rest, ok := bytes.Cut(head, []byte("\n"))
+	return ok && bytes.HasPrefix(comment, []byte(commentPrefix)) &&
+		(bytes.HasPrefix(rest, []byte("RW")) || bytes.HasPrefix(rest, []byte("RU")))
+}
+
+// Parse reads a .minisig or signify .sig file; each key is a .pub file of either tool or its
+// base64 line alone. The global signature, and with it the trusted comment, is checked here.
+func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	parsed, err := parse(signature, keys, p)
+	if err != nil {
+		return nil, err
+	}
+	return parsed, nil
+}
+
+func parse(raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
+	if err := formats.CheckSizes(raw, submitted); err != nil {
+		return nil, err
+	}
+	if err := refuseSecrets(append([][]byte{raw}, submitted...)); err != nil {
+		return nil, err
+	}
+	sig, err := parseSignature(raw)
+	if err != nil {
+		return nil, err
+	}
+	key, err := findKey(sig, submitted, p)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := newSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.CheckSigner(signer.SPKI); err != nil {
+		return nil, err
+	}
+	if err := checkGlobal(sig, key); err != nil {
+		return nil, err
+	}
+	if _, err := ed25519stream.New(key.PublicKey[:], sig.Signature.Signature[:]); err != nil {
+		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "no file can have this Ed25519 signature",
+			"send the signature file as the tool wrote it")
+	}
+	claimed, err := claimedTime(sig, p)
+	if err != nil {
+		return nil, err
+	}
+	return &parsedSignature{sig: sig, key: key, signer: signer, claimed: claimed}, nil
+}
+
+// checkGlobal checks the signature over signature ‖ trusted comment; signify has none.
+func checkGlobal(sig *signature, key gominisign.PublicKey) error {
+	if sig.signify {
+		return nil
+	}
+	message := append(sig.Signature.Signature[:], sig.trustedText()...)
+	if !ed25519.Verify(key.PublicKey[:], message, sig.GlobalSignature[:]) {
+		return formats.NewError(formats.ReasonSignatureInvalid,
+			"the global signature does not verify: the trusted comment or the signature was changed, or another key made it",
+			"send the .minisig file as minisign wrote it, with the key it was made by")
+	}
+	return nil
+}
+
+func claimedTime(sig *signature, p formats.Policy) (*time.Time, error) {
+	t := sig.timestamp()
+	if t == nil {
+		return nil, nil
+	}
+	if err := p.CheckSigningTime(*t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}

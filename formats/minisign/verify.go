@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package minisign
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"time"
+
+	gominisign "github.com/jedisct1/go-minisign"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
+)
+
+type parsedSignature struct {
+	sig     *signature
+	key     gominisign.PublicKey
+	signer  formats.Signer
+	claimed *time.Time
+}
+
+// Describe implements formats.Parsed.
+func (p *parsedSignature) Describe() formats.Description {
+	d := formats.Description{
+		Format:         name,
+		Variant:        "legacy",
+		Algorithm:      "Ed25519",
+		Signers:        []formats.Signer{cloneSigner(p.signer)},
+		ClaimedTime:    p.claimedTime(),
+		Threshold:      1,
+		NotProjectable: notProjectable(),
+	}
+	switch {
+	case p.sig.signify:
+		d.Variant = "signify"
+		d.Notes = []string{"signify signatures carry no trusted comment and no signing time"}
+	case p.sig.prehashed():
+		d.Variant, d.Algorithm = "prehashed", "Ed25519/BLAKE2b-512"
+		d.Need, d.Digests = formats.NeedDigest, []formats.DigestAlgorithm{formats.BLAKE2b512}
+	}
+	if p.claimed == nil && !p.sig.signify {
+		d.Notes = []string{"the trusted comment claims no signing time"}
+	}
+	return d
+}
+
+func notProjectable() *formats.Error {
+	return formats.NewError(formats.ReasonNotProjectable,
+		"minisign and signify sign with pure Ed25519, for which a log entry would have to hold the signed bytes",
+		"use an attestation; to have the signature itself in the log, sign with an ECDSA P-256 key (openssl, cosign or ssh-keygen) as well")
+}
+
+func cloneSigner(s formats.Signer) formats.Signer {
+	s.SPKI = bytes.Clone(s.SPKI)
+	return s
+}
+
+func (p *parsedSignature) claimedTime() *time.Time {
+	if p.claimed == nil {
+		return nil
+	}
+	t := *p.claimed
+	return &t
+}
+
+// Verify implements formats.Parsed.
+func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact) (*formats.Verified, error) {
+	switch {
+	case artifact.Reader() != nil && p.sig.prehashed():
+		return p.verifyPrehashed(ctx, artifact.Reader())
+	case artifact.Reader() != nil:
+		return p.verifyPure(ctx, artifact.Reader())
+	case artifact.IsZero():
+		return nil, formats.NewError(formats.ReasonMissingArtifact, "there is no artifact", "send the file that was signed")
+	case !p.sig.prehashed():
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature is over the file itself: a digest is not enough",
+			"send the file, or sign with minisign without its option -l")
+	}
+	return p.verifyDigest(artifact.Digest())
+}
+
+func (p *parsedSignature) verifyPure(ctx context.Context, r io.Reader) (*formats.Verified, error) {
+	v, err := ed25519stream.New(p.key.PublicKey[:], p.sig.Signature.Signature[:])
+	if err != nil {
+		return nil, fmt.Errorf("starting verification: %w", err) // Parse has refused such a signature
+	}
+	sha := formats.SHA256.New()
+	size, err := formats.Copy(ctx, io.MultiWriter(v, sha), r)
+	if err != nil {
+		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	if !v.Verify() {
+		return nil, p.mismatch()
+	}
+	return p.verified(size, digest(formats.SHA256, sha, formats.EvidenceBytes)), nil
+}
+
+func (p *parsedSignature) verifyPrehashed(ctx context.Context, r io.Reader) (*formats.Verified, error) {
+	blake, sha := formats.BLAKE2b512.New(), formats.SHA256.New()
+	size, err := formats.Copy(ctx, io.MultiWriter(blake, sha), r)
+	if err != nil {
+		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	signed := digest(formats.BLAKE2b512, blake, formats.EvidenceBytes)
+	if !ed25519.Verify(p.key.PublicKey[:], signed.Value, p.sig.Signature.Signature[:]) {
+		return nil, p.mismatch()
+	}
+	return p.verified(size, digest(formats.SHA256, sha, formats.EvidenceBytes), signed), nil
+}
+
+func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, error) {
+	if d == nil || d.Algorithm != formats.BLAKE2b512 {
+		return nil, formats.NewError(formats.ReasonWrongDigestAlgorithm, "this signature is over the file's BLAKE2b-512 digest",
+			"send blake2b-512:HEX as printed by b2sum, or the file")
+	}
+	if !ed25519.Verify(p.key.PublicKey[:], d.Value, p.sig.Signature.Signature[:]) {
+		return nil, p.mismatch()
+	}
+	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
+	return p.verified(-1, formats.ArtifactDigest{Digest: bound, Evidence: formats.EvidenceDigest}), nil
+}
+
+func digest(a formats.DigestAlgorithm, h hash.Hash, e formats.Evidence) formats.ArtifactDigest {
+	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: h.Sum(nil)}, Evidence: e}
+}
+
+// mismatch: the global signature vouches for the signature's bytes, so it is the artifact
+// that differs; signify gives no such certainty.
+func (p *parsedSignature) mismatch() error {
+	if p.sig.signify {
+		return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
+			"check that the signature, the key and the file belong together")
+	}
+	return formats.NewError(formats.ReasonArtifactMismatch, "key and signature belong together, but the signature is for another file",
+		"send the very file that was signed; line ends count")
+}
+
+func (p *parsedSignature) verified(size int64, digests ...formats.ArtifactDigest) *formats.Verified {
+	checks := []string{"key-id", "signature"}
+	if !p.sig.signify {
+		checks = append(checks, "global-signature")
+	}
+	if p.claimed != nil {
+		checks = append(checks, "signing-time")
+	}
+	slices.Sort(checks)
+	return &formats.Verified{
+		Digests:   digests,
+		Size:      size,
+		Signers:   []formats.Signer{cloneSigner(p.signer)},
+		Keys:      [][]byte{marshalKey(p.key)},
+		Canonical: p.sig.canonical(),
+		Checks:    checks,
+	}
+}
