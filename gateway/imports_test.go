@@ -26,7 +26,7 @@ type importRule struct {
 }
 
 var (
-	pure    = []string{"formats/...", "gateway/hashedrekord", "gateway/receipt/...", "gateway/statement/...", "proto/rekorgateway/receipt/..."}
+	pure    = []string{"formats/...", "gateway/hashedrekord", "gateway/receipt/...", "gateway/statement/...", "gateway/trustroot/...", "proto/rekorgateway/receipt/..."}
 	shell   = []string{"net/http", "google.golang.org/grpc/...", "database/sql"}
 	drivers = []string{"modernc.org/sqlite", "github.com/jackc/pgx/...", "github.com/pressly/goose/...", "github.com/redis/go-redis/..."}
 )
@@ -39,7 +39,7 @@ var (
 // that is linked, not code that is called.
 var importRules = []importRule{
 	{packages: []string{"formats/all", "formats/formatstest/..."}, ours: []string{"formats/..."}, deps: shell},
-	{packages: []string{"formats/..."}, ours: []string{"formats", "formats/ed25519stream"}, deps: shell},
+	{packages: []string{"formats/..."}, ours: []string{"formats", "formats/ed25519stream", "formats/foreign", "formats/keyfile"}, deps: shell},
 	{packages: []string{"ratelimit/..."}, ours: []string{"ratelimit/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/receipt/..."}, deps: shell},
 	{
