@@ -8,7 +8,7 @@ import (
 	"math/big"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 // readECDSA logs a DER signature exactly as it was submitted, since stock clients rebuild

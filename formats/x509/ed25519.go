@@ -7,7 +7,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 // readEd25519 cannot tell Ed25519ph from pure Ed25519; Verify can.

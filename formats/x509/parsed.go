@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 // parsed is a signature read with the key it fits.

@@ -9,7 +9,7 @@ import (
 	"math/big"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 // digestInfos are the DER prefixes that name a hash in PKCS #1 v1.5 (RFC 8017, 9.2, notes).

@@ -15,7 +15,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/foreign"
+	"github.com/rekor-gateway/rekor-gateway/formats/foreign"
 )
 
 // pass is everything that one reading of the artifact feeds.

@@ -25,7 +25,7 @@ import (
 	"crypto/rsa"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/x509/keyfile"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 const name = "x509"

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyfile_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func block(label string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der})
+}
+
+// Every way of writing one key reads as the same key, and PEM reads back.
+func TestOneKeyOneIdentity(t *testing.T) {
+	pub := &must(rsa.GenerateKey(rand.Reader, 2048)).PublicKey
+	spki, pkcs1 := must(x509.MarshalPKIXPublicKey(pub)), x509.MarshalPKCS1PublicKey(pub)
+	for _, data := range [][]byte{spki, pkcs1, block("PUBLIC KEY", spki), block("RSA PUBLIC KEY", pkcs1)} {
+		k, err := keyfile.Read(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(k.SPKI, spki) {
+			t.Error("another identity")
+		}
+		if again, err := keyfile.Read(k.PEM()); err != nil || !bytes.Equal(again.SPKI, spki) {
+			t.Errorf("PEM does not read back: %v", err)
+		}
+	}
+}
+
+func TestPrivateKeys(t *testing.T) {
+	ec, r := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), must(rsa.GenerateKey(rand.Reader, 2048))
+	sec1, pkcs8 := must(x509.MarshalECPrivateKey(ec)), must(x509.MarshalPKCS8PrivateKey(ec))
+	pkcs1 := x509.MarshalPKCS1PrivateKey(r)
+	public := block("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(ec.Public())))
+	for name, data := range map[string][]byte{
+		"SEC 1": sec1, "PKCS #8": pkcs8, "PKCS #1": pkcs1,
+		"PEM": block("PRIVATE KEY", pkcs8), "PEM after a public key": append(public, block("EC PRIVATE KEY", sec1)...),
+		"damaged PEM": []byte("-----BEGIN RSA PRIVATE KEY-----\nMII"), "OpenSSH": block("OPENSSH PRIVATE KEY", []byte("x")),
+		"PGP": []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
+	} {
+		if _, err := keyfile.Read(data); formats.ReasonOf(err) != formats.ReasonSecretKey {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestStrength(t *testing.T) {
+	odd := func(bits int) *big.Int { return new(big.Int).SetBit(big.NewInt(1), bits-1, 1) }
+	smallOrder := make(ed25519.PublicKey, ed25519.PublicKeySize) // y = 0: order 4
+	for name, c := range map[string]struct {
+		key  any
+		want formats.Reason
+	}{
+		"RSA-2048":            {&rsa.PublicKey{N: odd(2048), E: 65537}, ""},
+		"RSA-2047":            {&rsa.PublicKey{N: odd(2047), E: 65537}, formats.ReasonWeakAlgorithm},
+		"RSA, exponent 1":     {&rsa.PublicKey{N: odd(2048), E: 1}, formats.ReasonWeakAlgorithm},
+		"RSA, even modulus":   {&rsa.PublicKey{N: new(big.Int).Lsh(odd(2047), 1), E: 3}, formats.ReasonWeakAlgorithm},
+		"RSA-20000":           {&rsa.PublicKey{N: odd(20000), E: 65537}, formats.ReasonUnsupportedAlgorithm},
+		"Ed25519 small order": {smallOrder, formats.ReasonWeakAlgorithm},
+		"Ed25519 no point":    {ed25519.PublicKey(bytes.Repeat([]byte{2}, 31)), formats.ReasonMalformedKey},
+		"nothing":             {nil, formats.ReasonUnsupportedAlgorithm},
+	} {
+		if got := formats.ReasonOf(keyfile.CheckStrength(c.key)); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// FuzzRead: no panic, no key beside an error, every refusal typed; what is read reads back from PEM.
+func FuzzRead(f *testing.F) {
+	pub := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()
+	spki := must(x509.MarshalPKIXPublicKey(pub))
+	f.Add(spki)
+	f.Add(block("PUBLIC KEY", spki))
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k, err := keyfile.Read(data)
+		if err != nil {
+			if k.Public != nil || len(k.SPKI) > 0 || formats.ReasonOf(err) == "" {
+				t.Errorf("a key beside an error, or an untyped one: %v", err)
+			}
+			return
+		}
+		again, err := keyfile.Read(k.PEM())
+		if err != nil || !bytes.Equal(again.SPKI, k.SPKI) || !bytes.Equal(again.PEM(), k.PEM()) {
+			t.Errorf("does not read back: %v", err)
+		}
+	})
+}
