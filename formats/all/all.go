@@ -7,6 +7,7 @@ package all
 import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
+	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
 	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
@@ -16,6 +17,7 @@ import (
 func Formats() *formats.Registry {
 	return formats.NewRegistry(
 		minisign.New(),
+		pgp.New(),
 		tuf.New(),
 		x509.New(),
 	)

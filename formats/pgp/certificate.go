@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+func be64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+
+// keyUse is a key that was found fit to have made the signature.
+type keyUse struct {
+	key      *packet.PublicKey
+	minimal  []byte // the packets that show it again
+	findings []formats.Finding
+	notes    []string
+	checks   []string
+}
+
+// evaluation judges one certificate for one signature.
+type evaluation struct {
+	clock      *clock
+	historical bool
+	cert       *certificate
+	primary    *packet.PublicKey
+	use        *keyUse
+	sha1       bool
+}
+
+// properties are what self-signatures say of a key: whether it may sign and for how long it is valid.
+type properties struct {
+	flags    *packet.Signature // the one with key flags, nil when there is none
+	lifetime *uint32
+}
+
+// evaluate finds the key that from names in cert and checks all that binds it: the primary
+// key's self-signature, expiry and revocations and, for a subkey, its binding with the
+// back-signature, its own expiry and revocations.
+func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyUse, error) {
+	primary, err := readKey(tagPublicKey, cert.primary)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluation{clock: t, historical: historical, cert: cert, primary: primary, use: &keyUse{key: primary}}
+	e.use.minimal = appendPacket(nil, tagPublicKey, cert.primary)
+	props, err := e.checkPrimary()
+	if err != nil {
+		return nil, err
+	}
+	if from.names(cert.primary) {
+		err = e.checkPrimaryFlags(props)
+	} else {
+		err = e.checkSubkey(from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e.sha1 {
+		e.use.notes = append(e.use.notes, "the key's own signatures use SHA-1")
+	}
+	return e.use, nil
+}
+
+func readKey(tag byte, body []byte) (*packet.PublicKey, error) {
+	p, err := readPacket(tag, body)
+	if err != nil {
+		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key cannot be read", "export it again with: gpg --armor --export KEYID")
+	}
+	k, ok := p.(*packet.PublicKey)
+	if !ok {
+		return nil, malformedKey("the signer's key cannot be read")
+	}
+	return k, nil
+}
+
+func (e *evaluation) checkPrimary() (properties, error) {
+	if err := e.checkAlgorithm(e.primary); err != nil {
+		return properties{}, err
+	}
+	later, err := e.clock.checkRevocations(e.cert.direct, packet.SigTypeKeyRevocation, e.primary, e.primary.VerifyRevocationSignature)
+	if err != nil {
+		return properties{}, err
+	}
+	e.keepRevocations(later)
+	props, err := e.primaryProperties()
+	if err != nil {
+		return properties{}, err
+	}
+	e.use.checks = append(e.use.checks, "key-self-signature", "key-revocation", "key-expiry", "key-flags")
+	return props, e.checkTimes(e.primary, props.lifetime)
+}
+
+// checkAlgorithm holds primary keys to what signing keys are held to: a subkey is worth no
+// more than the key that binds it.
+func (e *evaluation) checkAlgorithm(k *packet.PublicKey) error {
+	weak, err := checkStrength(k)
+	if err != nil {
+		return err
+	}
+	if _, err := readPublicKey(k); err != nil || !weak {
+		return err
+	}
+	const message = "the key is DSA"
+	if !e.historical {
+		return errWeak(message, "sign with an RSA or ECDSA key")
+	}
+	e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: message})
+	return nil
+}
+
+func (e *evaluation) keepRevocations(later [][]byte) {
+	for _, body := range later {
+		e.use.minimal = appendPacket(e.use.minimal, tagSignature, body)
+	}
+	if len(later) > 0 {
+		e.use.notes = append(e.use.notes, "the key has been replaced or retired since")
+	}
+}
+
+// checkTimes refuses a signature outside of k's validity.
+func (e *evaluation) checkTimes(k *packet.PublicKey, lifetime *uint32) error {
+	if e.clock.signed.Before(k.CreationTime) {
+		return errKeyNotValid("the signature is dated before its key was made")
+	}
+	if lifetime == nil || *lifetime == 0 {
+		return nil
+	}
+	end := k.CreationTime.Add(time.Duration(*lifetime) * time.Second)
+	const message = "the key had expired when the signature was made"
+	switch {
+	case e.clock.signed.Before(end) && e.clock.now.Before(end):
+	case e.clock.signed.Before(end):
+		e.use.notes = append(e.use.notes, "the key has expired since; when it signed is the signer's claim only")
+	case !e.historical:
+		return formats.NewError(formats.ReasonKeyExpired, message, "extend the key's expiry and send it again, or sign with a valid key")
+	default:
+		e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: message})
+	}
+	return nil
+}
+
+func errKeyNotValid(message string) error {
+	return formats.NewError(formats.ReasonKeyNotValid, message, "send the signer's whole public key: gpg --armor --export KEYID")
+}
+
+// primaryProperties reads flags and expiry from the newest direct-key signature that states them
+// and, for what that one leaves open, from the newest user-ID certification. Only the
+// signatures that had a say are kept, so that a user ID stays out of the receipt if it can.
+func (e *evaluation) primaryProperties() (props properties, err error) {
+	direct, err := e.directSignature()
+	if err != nil {
+		return props, err
+	}
+	if direct != nil {
+		props.take(direct)
+		e.sha1 = usesSHA1(direct.Signature)
+		e.use.minimal = appendPacket(e.use.minimal, tagSignature, direct.body)
+	}
+	if props.flags != nil && props.lifetime != nil {
+		return props, nil
+	}
+	certification, err := e.certification()
+	if err != nil {
+		return props, err
+	}
+	if certification == nil && direct == nil {
+		return props, errKeyNotValid("the key has no valid signature of its own")
+	}
+	if certification != nil && (props.take(certification) || direct == nil) {
+		e.sha1 = e.sha1 || usesSHA1(certification.Signature)
+		e.use.minimal = appendPacket(e.use.minimal, tagUserID, certification.user.id)
+		e.use.minimal = appendPacket(e.use.minimal, tagSignature, certification.body)
+	}
+	return props, nil
+}
+
+// take takes from s what p leaves open and reports whether there was anything.
+func (p *properties) take(s *candidate) (used bool) {
+	if p.flags == nil && s.FlagsValid {
+		p.flags, used = s.Signature, true
+	}
+	if p.lifetime == nil && s.KeyLifetimeSecs != nil {
+		p.lifetime, used = s.KeyLifetimeSecs, true
+	}
+	return used
+}
+
+func (e *evaluation) directSignature() (*candidate, error) {
+	list := e.clock.gather(nil, e.cert.direct, e.primary, nil, packet.SigTypeDirectSignature)
+	kept := list[:0]
+	for _, s := range list {
+		if s.FlagsValid || s.KeyLifetimeSecs != nil { // others name a revoker and say nothing
+			kept = append(kept, s)
+		}
+	}
+	return e.clock.newest(kept, func(s candidate) (bool, error) {
+		return e.primary.VerifyDirectKeySignature(s.Signature) == nil, nil
+	})
+}
+
+func (e *evaluation) certification() (*candidate, error) {
+	var list []candidate
+	for i := range e.cert.users {
+		u := &e.cert.users[i]
+		if len(u.id) > maxUserID {
+			continue
+		}
+		list = e.clock.gather(list, u.signatures, e.primary, u,
+			packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert)
+	}
+	return e.clock.newest(list, func(s candidate) (bool, error) {
+		if e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, s.Signature) != nil {
+			return false, nil
+		}
+		revoked, err := e.userRevoked(s)
+		return !revoked, err
+	})
+}
+
+// userRevoked reports whether the user ID was revoked after it was certified.
+func (e *evaluation) userRevoked(s candidate) (bool, error) {
+	for i := range e.cert.users {
+		u := &e.cert.users[i]
+		if !bytes.Equal(u.id, s.user.id) {
+			continue
+		}
+		for _, r := range e.clock.gather(nil, u.signatures, e.primary, u, packet.SigTypeCertificationRevocation) {
+			if r.CreationTime.Before(s.CreationTime) {
+				continue
+			}
+			if err := e.clock.spend(); err != nil {
+				return false, err
+			}
+			if e.primary.VerifyUserIdSignature(string(u.id), e.primary, r.Signature) == nil {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// checkPrimaryFlags: a primary key without flags is from before there were any, and may sign.
+func (e *evaluation) checkPrimaryFlags(props properties) error {
+	if props.flags != nil && !props.flags.FlagSign {
+		return errKeyNotValid("the key may not sign documents")
+	}
+	if props.flags == nil && e.primary.Version > 4 {
+		return errKeyNotValid("the key does not say that it may sign documents")
+	}
+	return nil
+}
+
+// checkSubkey checks the subkey that from names, over all copies of it.
+func (e *evaluation) checkSubkey(from issuer) error {
+	var merged subkey
+	for _, s := range e.cert.subkeys {
+		if !from.names(s.body) || merged.body != nil && !bytes.Equal(merged.body, s.body) {
+			continue
+		}
+		merged.body = s.body
+		merged.signatures = append(merged.signatures[:len(merged.signatures):len(merged.signatures)], s.signatures...)
+	}
+	key, err := readKey(tagPublicSubkey, merged.body)
+	if err != nil {
+		return err
+	}
+	if key.Version != e.primary.Version {
+		return errKeyNotValid("the signing subkey is of another version than its primary key")
+	}
+	if err := e.checkAlgorithm(key); err != nil {
+		return err
+	}
+	e.use.key = key
+	e.use.minimal = appendPacket(e.use.minimal, tagPublicSubkey, merged.body)
+	return e.checkBinding(key, merged.signatures)
+}
+
+func (e *evaluation) checkBinding(key *packet.PublicKey, signatures [][]byte) error {
+	binding, err := e.clock.newest(
+		e.clock.gather(nil, signatures, e.primary, nil, packet.SigTypeSubkeyBinding),
+		func(s candidate) (bool, error) { return e.primary.VerifyKeySignature(key, s.Signature) == nil, nil })
+	if err != nil {
+		return err
+	}
+	if binding == nil {
+		return errKeyNotValid("the signing subkey is not bound to its primary key, or did not sign that itself")
+	}
+	// The library checks the back-signature of a subkey whose flags say that it signs.
+	back := binding.EmbeddedSignature
+	if !binding.FlagsValid || !binding.FlagSign || back == nil || !e.clock.inForce(back) {
+		return errKeyNotValid("the subkey may not sign documents")
+	}
+	e.sha1 = e.sha1 || usesSHA1(binding.Signature) || usesSHA1(back)
+	later, err := e.clock.checkRevocations(signatures, packet.SigTypeSubkeyRevocation, e.primary,
+		func(s *packet.Signature) error { return e.primary.VerifySubkeyRevocationSignature(s, key) })
+	if err != nil {
+		return err
+	}
+	e.use.minimal = appendPacket(e.use.minimal, tagSignature, binding.body)
+	e.keepRevocations(later)
+	e.use.checks = append(e.use.checks, "subkey-binding", "subkey-back-signature", "subkey-revocation", "subkey-expiry")
+	return e.checkTimes(key, binding.KeyLifetimeSecs)
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"fmt"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Describe implements [formats.Parsed].
+func (p *parsed) Describe() formats.Description {
+	d := p.description
+	d.Signers = slices.Clone(d.Signers)
+	d.SignedDigests = slices.Clone(d.SignedDigests)
+	d.Candidates = slices.Clone(d.Candidates)
+	d.Findings = slices.Clone(d.Findings)
+	d.Notes = slices.Clone(d.Notes)
+	return d
+}
+
+func (p *parsed) describe() {
+	created := p.sig.created.UTC()
+	d := formats.Description{
+		Format:      name,
+		Variant:     p.variant(),
+		Algorithm:   p.key.name + "/" + p.sig.hash.String(),
+		Signers:     []formats.Signer{{SPKI: p.key.spki, Fingerprint: upperHex(p.use.key.Fingerprint), Algorithm: p.key.name}},
+		Need:        formats.NeedBytes,
+		ClaimedTime: &created,
+		Threshold:   1,
+		Findings:    p.findings,
+		Notes:       p.notes(),
+	}
+	if p.text != nil {
+		d.Need = formats.NeedNone
+	}
+	if c, no := p.candidate(); no != nil {
+		d.NotProjectable = no
+	} else {
+		d.Candidates = []formats.Candidate{c}
+		d.SignedDigests = []formats.DigestAlgorithm{c.Hash}
+	}
+	p.description = d
+}
+
+func (p *parsed) variant() string {
+	kind := "detached"
+	switch {
+	case p.text != nil:
+		kind = "cleartext"
+	case p.sig.kind == kindText:
+		kind = "detached text"
+	}
+	return fmt.Sprintf("%s, v%d", kind, p.sig.version)
+}
+
+func (p *parsed) notes() []string {
+	notes := slices.Clone(p.use.notes)
+	if p.sig.version == 3 {
+		notes = append(notes, "the signature is of version 3, which current tools no longer make")
+	}
+	if p.sig.kind == kindText {
+		notes = append(notes, "the signature is over text: other line ends verify as well")
+	}
+	return notes
+}
+
+// candidate returns the hashedrekord this signature can be re-expressed as, or why not.
+func (p *parsed) candidate() (formats.Candidate, *formats.Error) {
+	const hint = "sign with an RSA or ECDSA key: gpg --local-user KEYID --digest-algo SHA256 --detach-sign FILE"
+	if len(p.findings) > 0 {
+		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
+			"signatures that only the historical policy lets pass are never projected", hint)
+	}
+	c := formats.Candidate{SPKI: p.key.spki}
+	c.Hash, _ = formats.AlgorithmOf(p.sig.hash)
+	switch k := p.key.key.(type) {
+	case *rsa.PublicKey:
+		c.Scheme, c.Remedy = formats.RSAPKCS1v15, remedy("SHA256", p.text != nil)
+		if bits := k.N.BitLen(); bits != 2048 && bits != 3072 && bits != 4096 {
+			c.Remedy = "sign with an RSA key of 2048, 3072 or 4096 bits and gpg --digest-algo SHA256"
+		}
+	case *ecdsa.PublicKey:
+		fitting := map[int]string{256: "SHA256", 384: "SHA384", 521: "SHA512"}
+		c.Scheme, c.Remedy = formats.ECDSA, remedy(fitting[k.Curve.Params().BitSize], p.text != nil)
+	case ed25519.PublicKey:
+		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
+			"EdDSA signatures cannot be checked against a digest alone by a log", hint)
+	default:
+		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable, "the log has no such algorithm", hint)
+	}
+	return c, nil
+}
+
+func remedy(hash string, clear bool) string {
+	if clear {
+		return "sign with: gpg --digest-algo " + hash + " --clear-sign FILE"
+	}
+	return "sign with: gpg --digest-algo " + hash + " --detach-sign FILE"
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// maxPackets bounds the packets of all keys of a submission together; flooded keys of the
+// SKS servers have tens of thousands.
+const maxPackets = 1 << 16
+
+func errSecretKey() error {
+	return formats.NewError(formats.ReasonSecretKey, "this is a private key",
+		"it has left its machine: revoke and replace it, then send the public key (gpg --armor --export KEYID)")
+}
+
+// refuseSecretKeys looks for private keys before anything else is looked at, so that whoever
+// sent one hears of it first.
+func refuseSecretKeys(keys [][]byte) error {
+	for _, k := range keys {
+		if bytes.Contains(k, []byte("PRIVATE KEY")) && bytes.Contains(k, []byte("-----BEGIN ")) {
+			return errSecretKey()
+		}
+		err := walkKeys(k, func(p rawPacket) error {
+			if p.tag == tagSecretKey || p.tag == tagSecretSubkey {
+				return errSecretKey()
+			}
+			return nil
+		})
+		if formats.ReasonOf(err) == formats.ReasonSecretKey {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkKeys calls visit for each packet of a key file: binary, or any number of armored blocks
+// with any text between them, as in a KEYS file. Errors have ReasonMalformedKey, or are visit's.
+func walkKeys(file []byte, visit func(rawPacket) error) error {
+	if len(file) > 0 && file[0]&0x80 != 0 {
+		return walkPackets(file, visit)
+	}
+	blocks := 0
+	for {
+		at := bytes.Index(file, armorBegin(armorPublic))
+		if at < 0 {
+			break
+		}
+		packets, rest, ok := dearmor(file[at:], armorPublic)
+		if !ok {
+			return malformedKey("the armor of a key is damaged")
+		}
+		if err := walkPackets(packets, visit); err != nil {
+			return err
+		}
+		blocks++
+		file = rest
+	}
+	if blocks == 0 {
+		return malformedKey("the key is no PGP public key")
+	}
+	return nil
+}
+
+func walkPackets(data []byte, visit func(rawPacket) error) error {
+	for len(data) > 0 {
+		p, rest, err := nextPacket(data)
+		if err != nil {
+			return malformedKey("a key file is cut short or damaged")
+		}
+		if err := visit(p); err != nil {
+			return err
+		}
+		data = rest
+	}
+	return nil
+}
+
+func malformedKey(message string) error {
+	return formats.NewError(formats.ReasonMalformedKey, message, "export it with: gpg --armor --export KEYID")
+}
+
+// certificate is a primary key with what follows it, as found; nothing in it is checked. The
+// slices point into the key files. A signature is the body of its packet.
+type certificate struct {
+	primary []byte
+	direct  [][]byte // signatures right after the primary key
+	users   []user
+	subkeys []subkey
+	wanted  bool // holds a key the issuer names
+}
+
+type user struct {
+	id         []byte
+	signatures [][]byte
+}
+
+type subkey struct {
+	body       []byte
+	signatures [][]byte
+}
+
+// findCertificates returns the certificates that hold a key the issuer names. It
+// hashes every key once and parses none.
+func findCertificates(keys [][]byte, from issuer) ([]*certificate, error) {
+	b := builder{from: from}
+	for _, file := range keys {
+		b.current = nil
+		if err := walkKeys(file, b.add); err != nil {
+			return nil, err
+		}
+		b.finish()
+	}
+	return b.found, nil
+}
+
+// builder assembles certificates out of a run of packets and keeps the wanted ones.
+type builder struct {
+	from    issuer
+	packets int
+	current *certificate
+	list    *[][]byte // where the next signature belongs; nil: nowhere
+	found   []*certificate
+}
+
+func (b *builder) add(p rawPacket) error {
+	if b.packets++; b.packets > maxPackets {
+		return formats.NewError(formats.ReasonTooLarge, "the keys have more than 65536 packets", "send the signer's key alone")
+	}
+	if p.tag == tagPublicKey {
+		b.finish()
+		b.current = &certificate{primary: p.body, wanted: b.from.names(p.body)}
+		b.list = &b.current.direct
+		return nil
+	}
+	c := b.current
+	if c == nil {
+		return malformedKey("a key file does not start with a public key")
+	}
+	switch p.tag {
+	case tagSignature:
+		if b.list != nil {
+			*b.list = append(*b.list, p.body)
+		}
+	case tagUserID:
+		c.users = append(c.users, user{id: p.body})
+		b.list = &c.users[len(c.users)-1].signatures
+	case tagPublicSubkey:
+		c.subkeys = append(c.subkeys, subkey{body: p.body})
+		b.list = &c.subkeys[len(c.subkeys)-1].signatures
+		c.wanted = c.wanted || b.from.names(p.body)
+	case tagAttribute:
+		b.list = nil
+	}
+	return nil
+}
+
+// finish keeps the current certificate when it is wanted, as one with any other copy of it.
+func (b *builder) finish() {
+	c := b.current
+	b.current, b.list = nil, nil
+	if c == nil || !c.wanted {
+		return
+	}
+	for _, other := range b.found {
+		if bytes.Equal(other.primary, c.primary) {
+			other.direct = append(other.direct, c.direct...)
+			other.users = append(other.users, c.users...)
+			other.subkeys = append(other.subkeys, c.subkeys...)
+			return
+		}
+	}
+	b.found = append(b.found, c)
+}
+
+// names reports whether the issuer is the key with that packet body.
+func (i issuer) names(body []byte) bool {
+	fingerprint, keyID, err := fingerprintOf(body)
+	if err != nil {
+		return false
+	}
+	if i.fingerprint != nil {
+		return bytes.Equal(i.fingerprint, fingerprint)
+	}
+	return i.keyID == keyID
+}
+
+var errNoFingerprint = errors.New("key packet of an unknown version")
+
+// fingerprintOf computes the fingerprint and key id of a key packet (RFC 9580, section 5.5.4)
+// without parsing it; the library computes it again for the keys that count.
+func fingerprintOf(body []byte) (fingerprint []byte, keyID uint64, err error) {
+	if len(body) == 0 {
+		return nil, 0, errNoFingerprint
+	}
+	switch {
+	case body[0] == 4 && len(body) <= 0xffff:
+		h := sha1.New()
+		h.Write(binary.BigEndian.AppendUint16([]byte{0x99}, uint16(len(body))))
+		h.Write(body)
+		fingerprint = h.Sum(nil)
+		return fingerprint, binary.BigEndian.Uint64(fingerprint[12:]), nil
+	case body[0] == 6:
+		h := sha256.New()
+		h.Write(binary.BigEndian.AppendUint32([]byte{0x9b}, uint32(len(body))))
+		h.Write(body)
+		fingerprint = h.Sum(nil)
+		return fingerprint, binary.BigEndian.Uint64(fingerprint), nil
+	}
+	return nil, 0, errNoFingerprint
+}

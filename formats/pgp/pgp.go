@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pgp verifies OpenPGP signatures (RFC 9580, and RFC 4880 before it): detached,
+// armored or binary, over a binary or a text document, and cleartext-signed files.
+//
+// Packet contents and the signatures inside a key are read and checked by
+// ProtonMail/go-crypto. In front of it stand small strict parsers of ours: it skips what it
+// does not know, reads past garbage, and takes any kind of signature for a document's. The
+// signature over the document itself is checked with the standard library, as a log will.
+package pgp
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+const name = "pgp"
+
+type format struct{}
+
+var _ formats.Format = format{}
+
+// New returns the OpenPGP format, called "pgp". Keys are public keys as "gpg --export" writes
+// them, armored or binary, any number in one file.
+func New() formats.Format { return format{} }
+
+func (format) Name() string { return name }
+
+// Detect recognises any PGP armor, so that a key or a signed message sent by mistake gets
+// a PGP answer, and a binary signature packet.
+func (format) Detect(signature []byte) bool {
+	if bytes.HasPrefix(trimLeft(signature), []byte("-----BEGIN PGP ")) {
+		return true
+	}
+	p, _, err := nextPacket(signature)
+	return err == nil && p.tag == tagSignature && plausibleSignature(p.body)
+}
+
+// plausibleSignature looks at the octets whose values are few: version, type, algorithms.
+func plausibleSignature(body []byte) bool {
+	if len(body) < 10 {
+		return false
+	}
+	kind, hash := body[1], body[3]
+	switch body[0] {
+	case 4, 6:
+	case 3:
+		if body[1] != v3HashedLen || len(body) < v3FixedLen {
+			return false
+		}
+		kind, hash = body[2], body[16]
+	default:
+		return false
+	}
+	return kind <= 0x50 && hash >= 1 && hash <= 14
+}
+
+// Parse implements [formats.Format].
+func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	if err := formats.CheckSizes(signature, keys); err != nil {
+		return nil, err
+	}
+	if err := refuseSecretKeys(keys); err != nil {
+		return nil, err
+	}
+	parsed, err := parse(signature, keys, p)
+	if err != nil {
+		return nil, err
+	}
+	return parsed, nil
+}
+
+func parse(signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
+	packets, text, err := unwrap(signature)
+	if err != nil {
+		return nil, err
+	}
+	body, err := onlySignature(packets)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := readSignature(body)
+	if err != nil {
+		return nil, err
+	}
+	if text != nil && sig.kind != kindText {
+		return nil, malformed("a cleartext file needs a text signature", "sign with: gpg --clear-sign FILE")
+	}
+	out := &parsed{sig: sig, text: text, findings: sig.findings}
+	if err := sig.checkPolicy(p); err != nil {
+		return nil, err
+	}
+	if err := out.findSigner(keys, p); err != nil {
+		return nil, err
+	}
+	out.describe()
+	return out, nil
+}
+
+// unwrap returns the packets in signature and, for a cleartext-signed file, the text.
+func unwrap(signature []byte) (packets []byte, text *cleartext, err error) {
+	trimmed := trimLeft(signature)
+	switch {
+	case bytes.HasPrefix(trimmed, cleartextBegin):
+		return splitCleartext(trimmed)
+	case bytes.HasPrefix(trimmed, []byte("-----BEGIN ")):
+		packets, err = dearmorSignature(trimmed)
+		return packets, nil, err
+	case bytes.Contains(signature, armorBegin(armorSignature)):
+		return nil, nil, malformed("there is text before the signature", "send the signature file's content alone")
+	}
+	return signature, nil, nil
+}
+
+// onlySignature returns the body of the one signature packet in data.
+func onlySignature(data []byte) ([]byte, error) {
+	if len(data) == 0 {
+		return nil, malformed("the armor is empty", "send the signature file's content")
+	}
+	tag, ok := packetTag(data[0])
+	if !ok {
+		return nil, malformed("this is no PGP data", "send the .asc or .sig file")
+	}
+	if tag != tagSignature {
+		return nil, refuseTag(tag)
+	}
+	p, rest, err := nextPacket(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.body) > maxSignaturePacket {
+		return nil, formats.NewError(formats.ReasonTooLarge, "the signature packet is larger than 64 KiB", "send a detached signature")
+	}
+	if len(rest) == 0 {
+		return bytes.Clone(p.body), nil
+	}
+	if tag, ok := packetTag(rest[0]); ok && tag == tagSignature {
+		return nil, errMultiple()
+	}
+	return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the signature",
+		"send the signature file's content alone")
+}
+
+func errMultiple() error {
+	return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",
+		"send each by itself; split a binary file with: gpg --dearmor < FILE.asc | gpgsplit")
+}
+
+// refuseTag explains what was sent instead of a detached signature.
+func refuseTag(tag byte) error {
+	const detach = "sign with: gpg --detach-sign FILE"
+	switch tag {
+	case tagOnePass, tagCompressed, tagLiteral:
+		return formats.NewError(formats.ReasonUnsupportedSignature,
+			"this is a signed message that holds the artifact, not a detached signature", detach)
+	case tagSecretKey, tagSecretSubkey:
+		return errSecretKey()
+	case tagPublicKey, tagPublicSubkey:
+		return malformed("this is a public key, not a signature", "send it as the key, beside a signature")
+	case 1, 3, 9, 18, 20:
+		return malformed("this is an encrypted message", detach)
+	}
+	return malformed("this PGP data does not start with a signature", detach)
+}
+
+func malformed(message, hint string) error {
+	return formats.NewError(formats.ReasonMalformedSignature, message, hint)
+}
+
+func trimLeft(b []byte) []byte { return bytes.TrimLeft(b, whitespace) }
+
+const whitespace = " \t\r\n"
+
+// upperHex is how fingerprints are shown.
+func upperHex(b []byte) string {
+	const digits = "0123456789ABCDEF"
+	var s strings.Builder
+	for _, c := range b {
+		s.WriteByte(digits[c>>4])
+		s.WriteByte(digits[c&15])
+	}
+	return s.String()
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp
+
+import (
+	"cmp"
+	"crypto"
+	"slices"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// maxChecks bounds the signatures inside keys that are verified per submission. Newest come
+// first, so an honest key needs a handful.
+const maxChecks = 256
+
+// Limits beyond which a user ID is passed over, as gpg does.
+const maxUserID = 2048
+
+// clock is the two times that matter: when the document was signed, as its signer claims, and
+// now, with what is left of the budget of checks.
+type clock struct {
+	signed, now time.Time
+	checks      int
+}
+
+func (c *clock) spend() error {
+	if c.checks--; c.checks < 0 {
+		return formats.NewError(formats.ReasonTooLarge, "the key carries too many signatures of its own",
+			"send a minimal key: gpg --armor --export-options export-minimal --export KEYID")
+	}
+	return nil
+}
+
+// selfSignature is a signature inside a key by that key's primary key.
+type selfSignature struct {
+	*packet.Signature
+	body []byte // normalised: nothing unhashed but issuer and back-signature
+}
+
+// signatureType returns the type octet of a signature packet of any version.
+func signatureType(body []byte) packet.SignatureType {
+	switch {
+	case len(body) > 2 && body[0] == 3:
+		return packet.SignatureType(body[2])
+	case len(body) > 1:
+		return packet.SignatureType(body[1])
+	}
+	return 0xff
+}
+
+// readSelf parses body as a signature by primary; nil when it is somebody else's,
+// or nothing that can be relied on.
+func readSelf(body []byte, primary *packet.PublicKey) *selfSignature {
+	l, ok := splitSignature(body)
+	if !ok || len(body) > maxSignaturePacket {
+		return nil
+	}
+	wanted := []byte{subpacketIssuer, subpacketIssuerFingerprint, subpacketEmbedded}
+	if has(l.hashed, subpacketEmbedded) {
+		wanted = wanted[:2]
+	}
+	body = l.with(keep(l.unhashed, wanted...))
+	p, err := readPacket(tagSignature, body)
+	if err != nil {
+		return nil
+	}
+	sig, ok := p.(*packet.Signature)
+	if !ok || sig.Version != primary.Version || !sig.CheckKeyIdOrFingerprint(primary) || criticalNotation(sig) {
+		return nil
+	}
+	return &selfSignature{sig, body}
+}
+
+func criticalNotation(sig *packet.Signature) bool {
+	return slices.ContainsFunc(sig.Notations, func(n *packet.Notation) bool { return n.IsCritical })
+}
+
+// inForce reports whether sig had been made by now and had not expired when the document was signed.
+func (c *clock) inForce(sig *packet.Signature) bool {
+	if sig.CreationTime.After(c.now.Add(formats.ClockSkew)) {
+		return false
+	}
+	return sig.SigLifetimeSecs == nil || *sig.SigLifetimeSecs == 0 ||
+		c.signed.Before(sig.CreationTime.Add(time.Duration(*sig.SigLifetimeSecs)*time.Second))
+}
+
+// candidate is a self-signature not verified yet and the user ID it is over, if any.
+type candidate struct {
+	*selfSignature
+	user *user
+}
+
+// newest returns the newest candidate that verify accepts, or nil.
+func (c *clock) newest(list []candidate, verify func(candidate) (bool, error)) (*candidate, error) {
+	slices.SortStableFunc(list, func(a, b candidate) int {
+		return cmp.Compare(b.CreationTime.Unix(), a.CreationTime.Unix())
+	})
+	for _, s := range list {
+		if err := c.spend(); err != nil {
+			return nil, err
+		}
+		ok, err := verify(s)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &s, nil
+		}
+	}
+	return nil, nil
+}
+
+// gather appends the self-signatures of the wanted types that are in force.
+func (c *clock) gather(list []candidate, bodies [][]byte, primary *packet.PublicKey, u *user, types ...packet.SignatureType) []candidate {
+	for _, body := range bodies {
+		if !slices.Contains(types, signatureType(body)) {
+			continue
+		}
+		if s := readSelf(body, primary); s != nil && c.inForce(s.Signature) {
+			list = append(list, candidate{s, u})
+		}
+	}
+	return list
+}
+
+// checkRevocations refuses a key that was revoked: always, unless the reason says that it was
+// merely superseded or retired, and only after the document was signed. Revocations of that
+// kind are returned, to be kept.
+func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, primary *packet.PublicKey,
+	verify func(*packet.Signature) error) (later [][]byte, err error) {
+	for _, body := range bodies {
+		if signatureType(body) != kind {
+			continue
+		}
+		s := readSelf(body, primary)
+		if s == nil {
+			if unreadableRevocation(body, primary) {
+				return nil, errRevoked("the key carries a revocation that cannot be checked")
+			}
+			continue
+		}
+		if err := c.spend(); err != nil {
+			return nil, err
+		}
+		if verify(s.Signature) != nil {
+			continue
+		}
+		if !soft(s.RevocationReason) {
+			return nil, errRevoked("the key has been revoked")
+		}
+		if !c.signed.Before(s.CreationTime) {
+			return nil, errRevoked("the key had been replaced or retired when the signature was made")
+		}
+		later = append(later, s.body)
+	}
+	return later, nil
+}
+
+func soft(reason *packet.ReasonForRevocation) bool {
+	return reason != nil && (*reason == packet.KeySuperseded || *reason == packet.KeyRetired)
+}
+
+func errRevoked(message string) error {
+	return formats.NewError(formats.ReasonKeyRevoked, message, "sign with a key that is not revoked")
+}
+
+// unreadableRevocation reports a revocation by primary itself in a version or with a hash that
+// the library does not read. Nobody can show that it is void, so it counts.
+func unreadableRevocation(body []byte, primary *packet.PublicKey) bool {
+	if len(body) >= v3FixedLen && body[0] == 3 {
+		return be64(body[7:15]) == primary.KeyId
+	}
+	l, ok := splitSignature(body)
+	if !ok {
+		return false
+	}
+	if _, err := readPacket(tagSignature, l.with(nil)); err == nil {
+		return false // readable, and somebody else's
+	}
+	return namesKey(l.hashed, primary) || namesKey(l.unhashed, primary)
+}
+
+func namesKey(area []byte, key *packet.PublicKey) bool {
+	for {
+		kind, content, _, rest, ok := nextSubpacket(area)
+		if !ok {
+			return false
+		}
+		switch {
+		case kind == subpacketIssuer && len(content) == 8 && be64(content) == key.KeyId:
+			return true
+		case kind == subpacketIssuerFingerprint && len(content) > 1 && string(content[1:]) == string(key.Fingerprint):
+			return true
+		}
+		area = rest
+	}
+}
+
+// usesSHA1 marks what an auditor should know of. It is no ground to refuse: to forge a key's
+// own signature takes a second preimage, and the keys of most old releases have no other.
+func usesSHA1(sig *packet.Signature) bool { return sig.Hash == crypto.SHA1 }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp
+
+import (
+	"fmt"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// findSigner finds the key that made the signature among the keys that policy lets count.
+func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
+	keys := policy.CandidateKeys(name, submitted)
+	if len(keys) == 0 {
+		return formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
+			"send it as key; print it with: gpg --armor --export KEYID")
+	}
+	found, err := findCertificates(keys, p.sig.issuer)
+	if err != nil {
+		return err
+	}
+	use, err := p.sig.choose(found, policy)
+	if err != nil {
+		return err
+	}
+	if use == nil {
+		return errNoKey(p.sig.issuer, len(policy.Keys[name]) > 0)
+	}
+	if err := p.setKey(use); err != nil {
+		return err
+	}
+	return policy.CheckSigner(p.key.spki)
+}
+
+// choose returns the first of the certificates' keys that is fit. A revoked one among them
+// refuses all; without a fit one the first one's refusal counts.
+func (s *signature) choose(found []*certificate, policy formats.Policy) (use *keyUse, err error) {
+	t := &clock{signed: s.created, now: policy.Now, checks: maxChecks}
+	var first error
+	for _, cert := range found {
+		fit, err := cert.evaluate(s.issuer, t, policy.Historical)
+		if err == nil {
+			err = s.checkKey(fit.key)
+		}
+		switch {
+		case formats.ReasonOf(err) == formats.ReasonKeyRevoked, formats.ReasonOf(err) == formats.ReasonTooLarge:
+			return nil, err
+		case err != nil && first == nil:
+			first = err
+		case err == nil && use == nil:
+			use = fit
+		}
+	}
+	if use != nil {
+		return use, nil
+	}
+	return nil, first
+}
+
+// checkKey refuses a key of another version or algorithm than the signature's.
+func (s *signature) checkKey(k *packet.PublicKey) error {
+	version := max(s.version, 4) // version 3 signatures are made by version 4 keys
+	if k.Version != version || k.PubKeyAlgo != s.algo {
+		return formats.NewError(formats.ReasonKeyMismatch, "the key is of another kind than the signature",
+			"send the key that made the signature")
+	}
+	return nil
+}
+
+func errNoKey(from issuer, byPolicy bool) error {
+	id := fmt.Sprintf("%016X", from.keyID)
+	if byPolicy {
+		return formats.NewError(formats.ReasonKeyNotTrusted, "key "+id+" is not among the keys this gateway trusts",
+			"ask the gateway's operator to add it")
+	}
+	return formats.NewError(formats.ReasonKeyMismatch, "the signature was made by key "+id+", which is not among the keys",
+		"print it with: gpg --armor --export "+id)
+}
+
+// setKey takes the key over and turns the signature's values into its scheme's encoding.
+func (p *parsed) setKey(use *keyUse) (err error) {
+	if p.key, err = readPublicKey(use.key); err != nil {
+		return err
+	}
+	var ok bool
+	if p.raw, ok = p.key.signatureBytes(p.sig.values); !ok {
+		return malformed("the signature's numbers are too large for its key", "check that the key and the signature belong together")
+	}
+	p.use = use
+	p.findings = append(p.findings, use.findings...)
+	return nil
+}
