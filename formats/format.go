@@ -4,6 +4,7 @@ package formats
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 )
 
@@ -133,4 +134,10 @@ type Signer struct {
 	SPKI        []byte // SubjectPublicKeyInfo, DER (RFC 5280); Ed25519 by RFC 8410
 	Fingerprint string // "SHA256:…" for SSH, hex for PGP, key id for minisign and TUF
 	Algorithm   string // "RSA-3072", "ECDSA P-256", "Ed25519"
+}
+
+// SignerID returns the identity of the key whose SubjectPublicKeyInfo is spki: its SHA-256.
+func SignerID(spki []byte) Digest {
+	id := sha256.Sum256(spki)
+	return Digest{Algorithm: SHA256, Value: id[:]}
 }

@@ -73,7 +73,8 @@ type Outcome struct {
 	RetryAt   time.Time  // not yet
 	// InDoubt, with RetryAt: it may have been logged.
 	InDoubt bool
-	// SentAt, with RetryAt and InDoubt: when it was last sent, if this claim did not send it.
+	// SentAt, with InDoubt: when it may last have been under way to the log; stored as
+	// LastSentAt.
 	SentAt  time.Time
 	Problem string // machine-readable reason, for Fail and RetryAt
 }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// spool keeps artifacts that come before the parts needed to read them, in unlinked
+// temporary files that take at most max bytes together.
+type spool struct {
+	dir  string
+	max  int64
+	used atomic.Int64
+}
+
+// spooled is one file; closing it frees the space.
+type spooled struct {
+	file  *os.File
+	spool *spool
+	size  int64
+}
+
+// take copies src into a spool file. Errors: errSpoolFull, or src's own.
+func (s *spool) take(src io.Reader) (*spooled, error) {
+	file, err := os.CreateTemp(s.dir, "rekor-gateway-spool-*")
+	if err != nil {
+		return nil, fmt.Errorf("making a spool file: %w", err)
+	}
+	_ = os.Remove(file.Name()) // it lives as long as it is open, whatever becomes of us
+	out := &spooled{file: file, spool: s}
+	if _, err := io.Copy(out, src); err != nil {
+		out.Close()
+		return nil, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		out.Close()
+		return nil, fmt.Errorf("rewinding a spool file: %w", err)
+	}
+	return out, nil
+}
+
+// Write appends p if the spool has room for it.
+func (f *spooled) Write(p []byte) (int, error) {
+	f.size += int64(len(p))
+	if f.spool.used.Add(int64(len(p))) > f.spool.max {
+		return 0, errSpoolFull
+	}
+	return f.file.Write(p)
+}
+
+// Read reads what was written, once it has all been taken.
+func (f *spooled) Read(p []byte) (int, error) { return f.file.Read(p) }
+
+// Close removes the file.
+func (f *spooled) Close() error {
+	f.spool.used.Add(-f.size)
+	return f.file.Close()
+}
+
+// limitedReader fails with TOO_LARGE once src has given more than left bytes.
+type limitedReader struct {
+	src  io.Reader
+	left int64
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	n, err := l.src.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, formats.NewError(formats.ReasonTooLarge, "the artifact is larger than this gateway takes",
+			"send a digest in place of the artifact, or use: rekor-gateway submit")
+	}
+	return n, err
+}
+
+// ReasonSpoolFull: too many artifacts are being sent before their signatures.
+const ReasonSpoolFull formats.Reason = "SPOOL_FULL"
+
+var errSpoolFull = errors.New("spool is full")

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+)
+
+// commitBatch bounds the submissions in one store transaction.
+const commitBatch = 256
+
+// ErrClosed is what a service answers while it shuts down.
+var ErrClosed = errors.New("gateway is shutting down")
+
+// committer groups concurrent submissions into one transaction: while one commit is being
+// fsynced, the next batch collects. A lone submission is not held up.
+type committer struct {
+	store Store
+	queue chan commitRequest
+	done  chan struct{} // closed when run has returned
+}
+
+type commitRequest struct {
+	sub   NewSubmission
+	reply chan<- commitReply
+}
+
+type commitReply struct {
+	sub Submission
+	err error
+}
+
+func newCommitter(s Store) *committer {
+	return &committer{store: s, queue: make(chan commitRequest, commitBatch), done: make(chan struct{})}
+}
+
+// commit returns once sub is durable. When ctx ends first, sub may still be stored: the
+// caller may submit again and gets the same submission.
+func (c *committer) commit(ctx context.Context, sub NewSubmission) (Submission, error) {
+	reply := make(chan commitReply, 1)
+	select {
+	case c.queue <- commitRequest{sub, reply}:
+	case <-ctx.Done():
+		return Submission{}, ctx.Err()
+	case <-c.done:
+		return Submission{}, ErrClosed
+	}
+	select {
+	case r := <-reply:
+		return r.sub, r.err
+	case <-ctx.Done():
+		return Submission{}, ctx.Err()
+	case <-c.done:
+		return Submission{}, ErrClosed
+	}
+}
+
+// run commits until ctx ends. A batch under way is finished first.
+func (c *committer) run(ctx context.Context) {
+	defer close(c.done)
+	for {
+		select {
+		case first := <-c.queue:
+			c.flush(context.WithoutCancel(ctx), c.collect(first))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *committer) collect(first commitRequest) []commitRequest {
+	batch := []commitRequest{first}
+	for len(batch) < commitBatch {
+		select {
+		case r := <-c.queue:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (c *committer) flush(ctx context.Context, batch []commitRequest) {
+	subs := make([]NewSubmission, len(batch))
+	for i, r := range batch {
+		subs[i] = r.sub
+	}
+	stored, err := c.store.Enqueue(ctx, subs)
+	for i, r := range batch {
+		if err != nil {
+			r.reply <- commitReply{err: err}
+			continue
+		}
+		r.reply <- commitReply{sub: stored[i]}
+	}
+}

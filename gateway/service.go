@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Config is what a Service is made of.
+type Config struct {
+	Formats *formats.Registry
+	// Policy applies to every submission; its Now is set for each.
+	Policy   formats.Policy
+	Logs     []Log // at least one; every submission goes to all of them
+	Store    Store
+	Attester Attester // nil: nothing is attested
+	Worker   WorkerConfig
+	Metrics  *WorkerMetrics
+	Logger   *slog.Logger
+}
+
+// Service is the gateway: it takes submissions and answers for them. Methods are safe for
+// concurrent use. Refusals are *formats.Error; other errors are the package's sentinels or
+// failures of the store.
+type Service struct {
+	cfg     Config
+	planner Planner
+	commits *committer
+	hub     *hub
+	workers []*Worker
+	now     func() time.Time
+}
+
+// NewService returns a service that answers but does not log anything until Run.
+func NewService(cfg Config) *Service {
+	s := &Service{
+		cfg:     cfg,
+		planner: Planner{Logs: cfg.Logs, Attests: cfg.Attester != nil},
+		commits: newCommitter(cfg.Store), hub: newHub(), now: time.Now,
+	}
+	for _, l := range cfg.Logs {
+		s.workers = append(s.workers, NewWorker(l, cfg.Store, cfg.Worker, cfg.Logger, cfg.Metrics, s.hub.notify))
+	}
+	return s
+}
+
+// Run commits submissions and works them off until ctx ends, then drains. The caller stops
+// taking requests before it ends ctx; those that come all the same get ErrClosed.
+func (s *Service) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { s.commits.run(ctx) })
+	for _, w := range s.workers {
+		running.Go(func() { w.Run(ctx) })
+	}
+	running.Wait()
+}
+
+// Formats returns the registry of formats this service takes.
+func (s *Service) Formats() *formats.Registry { return s.cfg.Formats }
+
+// Request is a submission but for the artifact's bytes.
+type Request struct {
+	Tenant         string
+	Signature      []byte
+	Keys           [][]byte
+	Format         string          // "" to find it from the signature
+	Digest         *formats.Digest // the artifact's, in place of its bytes
+	SignedDigest   *formats.Digest // of what the format really signs, in place of the bytes
+	Representation Representation  // "" for the best possible
+	Labels         map[string]string
+}
+
+// Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
+// the *formats.Error that says why.
+func (s *Service) Plan(r Request) (Plan, error) {
+	_, plan, err := s.parseAndPlan(r, s.policy())
+	return plan, err
+}
+
+func (s *Service) policy() formats.Policy {
+	p := s.cfg.Policy
+	p.Now = s.now()
+	return p
+}
+
+func (s *Service) parseAndPlan(r Request, p formats.Policy) (formats.Parsed, Plan, error) {
+	if err := checkLabels(r.Labels); err != nil {
+		return nil, Plan{}, err
+	}
+	parsed, err := s.cfg.Formats.Parse(r.Format, r.Signature, r.Keys, p)
+	if err != nil {
+		return nil, Plan{}, err
+	}
+	planner := s.planner
+	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
+	plan, err := planner.Plan(parsed.Describe(), r.Representation)
+	return parsed, plan, err
+}
+
+// Draft is a request whose signature is well-formed, whose signer is known and which can be
+// recorded; it waits for its artifact.
+type Draft struct {
+	service *Service
+	request Request
+	policy  formats.Policy
+	parsed  formats.Parsed
+	plan    Plan
+}
+
+// Begin refuses all that can be refused without the artifact.
+func (s *Service) Begin(r Request) (*Draft, error) {
+	p := s.policy()
+	parsed, plan, err := s.parseAndPlan(r, p)
+	if err != nil {
+		return nil, err
+	}
+	if r.Digest != nil && r.SignedDigest != nil {
+		return nil, formats.NewError(formats.ReasonMalformedDigest, "there are both a digest and a signed digest", "send one of them")
+	}
+	if r.Digest != nil && plan.Description.Need == formats.NeedBytes {
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature cannot be checked by a digest of the artifact",
+			"send the artifact itself, or use: rekor-gateway submit")
+	}
+	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan}, nil
+}
+
+// Plan returns how the draft will be recorded.
+func (d *Draft) Plan() Plan { return d.plan }
+
+// Submit verifies the draft over artifact (the request's digest, if there is one, stands in
+// for it) and stores it. When it returns nil, the submission is durable. Existing is set when
+// the same caller had submitted the same before.
+func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (Submission, error) {
+	s := d.service
+	artifact, err := d.artifact(artifact)
+	if err != nil {
+		return Submission{}, err
+	}
+	verified, err := d.parsed.Verify(ctx, artifact)
+	if err != nil {
+		return Submission{}, err
+	}
+	sub, err := d.newSubmission(ctx, verified)
+	if err != nil {
+		return Submission{}, err
+	}
+	stored, err := s.commits.commit(ctx, sub)
+	if err != nil {
+		return Submission{}, err
+	}
+	killpoint("accepted")
+	for _, w := range s.workers {
+		w.Wake()
+	}
+	return stored, nil
+}
+
+// artifact is what the plugin is given: bytes, or the digest in the request, or nothing.
+func (d *Draft) artifact(given formats.Artifact) (formats.Artifact, error) {
+	r := d.request
+	if r.Digest == nil && r.SignedDigest == nil {
+		if given.IsZero() && d.plan.Description.Need != formats.NeedNone {
+			return given, formats.NewError(formats.ReasonMissingArtifact, "the artifact is missing", "send the signed file too")
+		}
+		return given, nil
+	}
+	if !given.IsZero() {
+		return given, formats.NewError(formats.ReasonMalformedDigest, "there are both a digest and an artifact", "send one of them")
+	}
+	if r.Digest != nil {
+		return formats.FromDigest(*r.Digest), nil
+	}
+	return formats.FromSignedDigest(*r.SignedDigest), nil
+}
+
+func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified) (NewSubmission, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return NewSubmission{}, fmt.Errorf("making an id: %w", err)
+	}
+	recorded, err := d.record(ctx, id.String(), v)
+	if err != nil {
+		return NewSubmission{}, err
+	}
+	return NewSubmission{
+		SubmissionFields: SubmissionFields{
+			ID: id.String(), Tenant: d.request.Tenant, Key: d.key(v, recorded.representation),
+			Format: d.plan.Description.Format, Representation: recorded.representation,
+			Digests: digestsOf(v), Signers: signerIDs(v), Labels: d.request.Labels,
+			Receipt: recorded.receipt, CreatedAt: d.policy.Now.UTC().Truncate(time.Millisecond),
+		},
+		Entries: recorded.entries,
+	}, nil
+}
+
+// Get returns the tenant's submission, or ErrNotFound.
+func (s *Service) Get(ctx context.Context, tenant, id string) (Submission, error) {
+	return s.cfg.Store.Get(ctx, tenant, id)
+}
+
+// List returns a page of the tenant's submissions and the next page's token.
+func (s *Service) List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error) {
+	return s.cfg.Store.List(ctx, tenant, p)
+}
+
+// Receipt returns the receipt of a Logged submission.
+func (s *Service) Receipt(sub Submission) (*receiptpb.Receipt, error) { return completeReceipt(sub) }
+
+// Wait returns the submission once it is settled, or as it is when ctx ends. The only errors
+// are the store's.
+func (s *Service) Wait(ctx context.Context, tenant, id string) (Submission, error) {
+	var last Submission
+	err := s.Watch(ctx, tenant, id, func(sub Submission) error {
+		last = sub
+		return nil
+	})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return Submission{}, err
+	}
+	if last.ID == "" { // ctx had ended before the first look
+		return s.Get(context.WithoutCancel(ctx), tenant, id)
+	}
+	return last, nil
+}
+
+// watchPoll is how often watchers look for changes made by other processes.
+const watchPoll = 2 * time.Second
+
+// Watch calls f with the submission now and after each change, until it is settled, f
+// fails or ctx ends; it returns nil, f's error or ctx's.
+func (s *Service) Watch(ctx context.Context, tenant, id string, f func(Submission) error) error {
+	changed, cancel := s.hub.subscribe(id)
+	defer cancel()
+	seen := ""
+	for {
+		sub, err := s.Get(ctx, tenant, id)
+		if err != nil {
+			return err
+		}
+		if now := progress(sub); now != seen {
+			seen = now
+			if err := f(sub); err != nil {
+				return err
+			}
+		}
+		if sub.State.Settled() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-time.After(watchPoll):
+		}
+	}
+}
+
+// progress is a text that differs whenever a watcher would want to know.
+func progress(sub Submission) string {
+	p := string(sub.State)
+	for _, e := range sub.Entries {
+		p += fmt.Sprintf("|%s %s", e.State, e.Problem)
+	}
+	return p
+}
+
+// Ready returns nil when submissions can be taken and every log can be submitted to.
+func (s *Service) Ready(ctx context.Context) error {
+	if _, err := s.cfg.Store.Stats(ctx); err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	for _, l := range s.cfg.Logs {
+		if err := s.cfg.Store.Forked(ctx, l.Describe().Origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
