@@ -66,17 +66,22 @@ func (s *submission) fromBytes(ctx context.Context, r io.Reader) (*subject, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading artifact: %w", err)
 	}
-	sub := &subject{size: size}
-	for _, d := range digests {
-		sub.digests = append(sub.digests, formats.ArtifactDigest{Digest: d, Evidence: formats.EvidenceBytes})
-	}
 	if bytes.Equal(digests[0].Value, s.doc.digest[:]) {
 		return s.document(), nil
 	}
-	if s.doc.targets != nil {
-		sub.target = s.doc.targets.find(size, digests)
+	t, err := s.find(func(t target) bool { return t.matches(size, digests) })
+	if err != nil {
+		return nil, err
 	}
-	return s.checked(sub)
+	sub := &subject{size: size, target: t}
+	for _, d := range digests {
+		sub.digests = append(sub.digests, formats.ArtifactDigest{Digest: d, Evidence: formats.EvidenceBytes})
+	}
+	return sub, nil
+}
+
+func (s *submission) find(match func(target) bool) (*target, error) {
+	return s.doc.targets.find(s.quorums[0].role, match)
 }
 
 // hash computes every digest that the document lists targets with, SHA-256 first.
@@ -112,21 +117,10 @@ func (s *submission) fromDigest(d formats.Digest) (*subject, error) {
 	if bytes.Equal(h.Sum(nil), d.Value) {
 		return s.document(), nil
 	}
-	sub := &subject{size: -1, digests: []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}}
-	if s.doc.targets != nil {
-		sub.target = s.doc.targets.findDigest(d)
+	t, err := s.find(func(t target) bool { return slices.ContainsFunc(t.hashes, d.Equal) })
+	if err != nil {
+		return nil, err
 	}
-	return s.checked(sub)
-}
-
-// checked refuses an artifact that is no target, or one that its role is not trusted for.
-func (s *submission) checked(sub *subject) (*subject, error) {
-	if sub.target == nil {
-		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the artifact is neither the metadata nor a target that it lists",
-			"send the target as the metadata lists it, or no artifact at all")
-	}
-	if r := s.quorums[0].role; !r.mayList(sub.target.path) {
-		return nil, refuseTarget(sub.target, r)
-	}
-	return sub, nil
+	return &subject{size: -1, target: t,
+		digests: []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}}, nil
 }

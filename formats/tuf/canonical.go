@@ -15,8 +15,9 @@ import (
 )
 
 // canonical returns the document as canonical JSON with the signatures that count alone, in the
-// order of signers, in lower-case hexadecimal and with ECDSA's s in its lower half. It is
-// itself a document that verifies, with this very canonical form.
+// order of signers, in lower-case hexadecimal and with ECDSA's s in its lower half. That is a
+// document which verifies, with this very canonical form, once the control characters in its
+// strings (a PEM key's line ends) are escaped: canonical JSON leaves them bare.
 func canonical(d *document, signers []signer) ([]byte, error) {
 	signatures := make([]map[string]string, len(signers))
 	for i, s := range signers {

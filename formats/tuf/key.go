@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
@@ -285,27 +286,23 @@ func (k *key) wellNamed() bool {
 	return false
 }
 
-// refuseSecrets looks for private key material anywhere in a decoded file: in the member that
-// TUF tools keep it in, as PEM, or encrypted.
-func refuseSecrets(v any) error {
+// holdsSecrets looks for private key material anywhere in a decoded file: in the member that
+// TUF tools keep it in, as PEM, or encrypted by go-tuf before version 2.
+func holdsSecrets(v any) bool {
 	switch v := v.(type) {
 	case []any:
-		for _, e := range v {
-			if err := refuseSecrets(e); err != nil {
-				return err
-			}
-		}
+		return slices.ContainsFunc(v, holdsSecrets)
 	case map[string]any:
-		if value, ok := v["keyval"].(map[string]any); ok && holdsSecret(value) {
-			return errSecretKey()
+		if value, ok := v["keyval"].(map[string]any); ok && holdsSecret(value) || v["encrypted"] == true && v["data"] != nil {
+			return true
 		}
 		for _, e := range v {
-			if err := refuseSecrets(e); err != nil {
-				return err
+			if holdsSecrets(e) {
+				return true
 			}
 		}
 	}
-	return nil
+	return false
 }
 
 func holdsSecret(keyval map[string]any) bool {

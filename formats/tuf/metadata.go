@@ -3,6 +3,7 @@
 package tuf
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -23,7 +24,7 @@ const (
 )
 
 const (
-	maxSignatures = 256
+	maxSignatures = 64  // each costs a check
 	maxKeyID      = 128 // characters
 )
 
@@ -76,10 +77,10 @@ type role struct {
 // decodeDocument reads a metadata file; reason is that of refusals for malformed input.
 func decodeDocument(data []byte, reason formats.Reason) (*document, error) {
 	o, err := decodeJSON(data, reason)
-	if err != nil {
-		return nil, err
+	if err != nil && bytes.Contains(data, []byte(privatePEM)) || err == nil && holdsSecrets(o.members) {
+		return nil, errSecretKey()
 	}
-	if err := refuseSecrets(o.members); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := o.known("signed", "signatures"); err != nil {
@@ -89,7 +90,7 @@ func decodeDocument(data []byte, reason formats.Reason) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{raw: data, digest: sha256.Sum256(data)}
+	d := &document{raw: bytes.Clone(data), digest: sha256.Sum256(data)}
 	if err := d.decodeHeader(signed); err != nil {
 		return nil, err
 	}
@@ -156,10 +157,32 @@ func (d *document) decodeBody(signed object) (err error) {
 		d.root, err = decodeRoot(signed)
 	case roleTargets:
 		d.targets, err = decodeTargets(signed)
-	default: // what snapshot and timestamp list is for clients of the repository
-		_, err = signed.object("meta")
+	default:
+		err = checkMeta(signed)
 	}
 	return err
+}
+
+// checkMeta checks the form of what snapshot and timestamp list, which is for clients of the
+// repository to follow.
+func checkMeta(signed object) error {
+	list, err := signed.object("meta")
+	if err != nil {
+		return err
+	}
+	for name := range list.members {
+		o, err := list.object(name)
+		if err != nil {
+			return err
+		}
+		if err := o.known("version", "length", "hashes"); err != nil {
+			return err
+		}
+		if _, err := o.integer("version"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func decodeSignatures(o object) ([]signature, error) {
@@ -168,7 +191,7 @@ func decodeSignatures(o object) ([]signature, error) {
 		return nil, err
 	}
 	if len(list) > maxSignatures {
-		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata has more than 256 signatures",
+		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata has more than 64 signatures",
 			"remove the signatures of keys that the role does not name")
 	}
 	seen := map[string]bool{}

@@ -3,7 +3,6 @@
 package tuf
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,13 +31,14 @@ func verify(d *document, t *trust, p formats.Policy) (*submission, error) {
 		return nil, err
 	}
 	s := &submission{doc: d, trust: t, quorums: quorums, checks: []string{"signatures", "role", "threshold", "root-self-signed"}}
-	s.signers = union(quorums)
+	verified := union(quorums)
+	s.signers = distinct(verified)
 	for _, signer := range s.signers {
 		if err := p.CheckSigner(signer.key.spki); err != nil {
 			return nil, err
 		}
 	}
-	if s.canonical, err = canonical(d, s.signers); err != nil {
+	if s.canonical, err = canonical(d, verified); err != nil {
 		return nil, err
 	}
 	if err := s.checkPins(p); err != nil {
@@ -51,11 +51,13 @@ func verify(d *document, t *trust, p formats.Policy) (*submission, error) {
 	return s, nil
 }
 
+// union returns what was verified for any of the quorums, in order of key id. One key may be in it
+// under two ids: a root and its successor may name it differently.
 func union(quorums []*quorum) []signer {
 	var out []signer
 	for _, q := range quorums {
 		for _, s := range q.signers {
-			if !slices.ContainsFunc(out, s.same) {
+			if !slices.ContainsFunc(out, func(o signer) bool { return o.keyID == s.keyID }) {
 				out = append(out, s)
 			}
 		}
@@ -64,7 +66,15 @@ func union(quorums []*quorum) []signer {
 	return out
 }
 
-func (s signer) same(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
+func distinct(all []signer) []signer {
+	var out []signer
+	for _, s := range all {
+		if !slices.ContainsFunc(out, s.same) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
 
 // checkPins applies Policy.TUFRoots. Without them anybody can make up a root: then only the
 // operator's own choice of keys spares the note.

@@ -114,14 +114,16 @@ func (t *targets) decodeDelegations(signed object) error {
 	if err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	for _, v := range list {
 		r, err := decodeDelegation(o, v, keys)
 		if err != nil {
 			return err
 		}
-		if t.delegations.role(r.name) != nil {
+		if seen[r.name] {
 			return o.malformed("the role %.40q is delegated to twice", r.name)
 		}
+		seen[r.name] = true
 		t.delegations.roles = append(t.delegations.roles, r)
 	}
 	return nil
@@ -185,31 +187,31 @@ func (t *targets) algorithms() []formats.DigestAlgorithm {
 	return out
 }
 
-// find returns the target of that length with only hashes that are among digests, or nil.
-func (t *targets) find(length int64, digests []formats.Digest) *target {
-	for i, f := range t.files {
-		if f.length == length && len(f.hashes) > 0 && !slices.ContainsFunc(f.hashes, func(h formats.Digest) bool {
-			return !slices.ContainsFunc(digests, h.Equal)
-		}) {
-			return &t.files[i]
-		}
-	}
-	return nil
+// matches reports whether t has that length and only hashes that are among digests.
+func (t target) matches(length int64, digests []formats.Digest) bool {
+	return t.length == length && len(t.hashes) > 0 && !slices.ContainsFunc(t.hashes, func(h formats.Digest) bool {
+		return !slices.ContainsFunc(digests, h.Equal)
+	})
 }
 
-// findDigest returns the target that is listed with the digest d, or nil.
-func (t *targets) findDigest(d formats.Digest) *target {
-	for i, f := range t.files {
-		if slices.ContainsFunc(f.hashes, d.Equal) {
-			return &t.files[i]
+// find returns the first target that matches and that r is trusted for.
+func (t *targets) find(r *role, match func(target) bool) (*target, error) {
+	var found *target
+	if t != nil { // other roles list no targets
+		for i := range t.files {
+			if f := &t.files[i]; match(*f) {
+				if r.mayList(f.path) {
+					return f, nil
+				}
+				found = f
+			}
 		}
 	}
-	return nil
-}
-
-// refuseTarget is the refusal of a target that a delegated role is not trusted for.
-func refuseTarget(t *target, r *role) error {
-	return formats.NewError(formats.ReasonNotAuthorized,
-		fmt.Sprintf("the delegated role %.40q is not trusted for the target %.60q", r.name, t.path),
-		"list the target in the metadata of a role whose paths cover it")
+	if found != nil {
+		return nil, formats.NewError(formats.ReasonNotAuthorized,
+			fmt.Sprintf("the delegated role %.40q is not trusted for the target %.60q", r.name, found.path),
+			"list the target in the metadata of a role whose paths cover it")
+	}
+	return nil, formats.NewError(formats.ReasonArtifactMismatch, "the artifact is neither the metadata nor a target that it lists",
+		"send the target as the metadata lists it, or no artifact at all")
 }

@@ -17,34 +17,54 @@ type signer struct {
 	keyID string
 	key   *publicKey
 	sig   []byte
+	named bool // keyID is the key's hash
 }
 
-// quorum is a role whose threshold a document reached, and the distinct keys that reached it.
+func (s signer) same(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
+
+// quorum is a role whose threshold a document reached, and the distinct keys that reached it,
+// in order of key id.
 type quorum struct {
 	role    *role
 	signers []signer
 	notes   []string
 }
 
-// count is what the signatures of a document amount to for one role.
-type count struct {
-	quorum
-	elsewhere   int // by keys of the authority that the role does not name
-	unsupported int // by keys of the role that cannot be checked
+// verifier checks the signatures of one document with the keys of one authority, each at most
+// once however many roles name the key.
+type verifier struct {
+	doc        *document
+	authority  *authority
+	signatures []signature // in order of key id
+	results    map[string]result
 }
 
-// verifyRole checks every signature of d that a key of r made. Keys are told apart by their
-// SPKI: a key under two ids counts once. A signature of an authorised key that does not verify
-// is refused even when the others reach the threshold: the file is not what was signed.
-func verifyRole(d *document, a *authority, r *role) (*quorum, error) {
-	if !slices.ContainsFunc(d.signatures, func(s signature) bool { return len(s.value) > 0 }) {
+type result struct {
+	signer signer
+	err    error // errUnsupportedKey or a refusal
+}
+
+func newVerifier(d *document, a *authority) *verifier {
+	v := &verifier{doc: d, authority: a, signatures: slices.Clone(d.signatures), results: map[string]result{}}
+	slices.SortFunc(v.signatures, func(x, y signature) int { return strings.Compare(x.keyID, y.keyID) })
+	return v
+}
+
+// verifyRole checks d for a single role of a.
+func verifyRole(d *document, a *authority, name string) (*quorum, error) {
+	return newVerifier(d, a).role(a.role(name))
+}
+
+// role checks every signature that a key of r made. Keys are told apart by their SPKI: a key
+// under two ids counts once. A signature of an authorised key that does not verify is refused
+// even when the others reach the threshold: the file is not what was signed.
+func (v *verifier) role(r *role) (*quorum, error) {
+	if !slices.ContainsFunc(v.signatures, func(s signature) bool { return len(s.value) > 0 }) {
 		return nil, formats.NewError(formats.ReasonNoSignature, "the metadata is not signed", "send the signed file")
 	}
 	c := count{quorum: quorum{role: r}}
-	signatures := slices.Clone(d.signatures)
-	slices.SortFunc(signatures, func(x, y signature) int { return strings.Compare(x.keyID, y.keyID) })
-	for _, s := range signatures {
-		if err := c.add(d, a, s); err != nil {
+	for _, s := range v.signatures {
+		if err := c.add(v, s); err != nil {
 			return nil, err
 		}
 	}
@@ -54,45 +74,68 @@ func verifyRole(d *document, a *authority, r *role) (*quorum, error) {
 	return &c.quorum, nil
 }
 
-func (c *count) add(d *document, a *authority, s signature) error {
-	k := a.keys[s.keyID]
+func (v *verifier) check(k *key, s signature) result {
+	r, ok := v.results[k.id]
+	if !ok {
+		r.signer, r.err = v.verify(k, s)
+		v.results[k.id] = r
+	}
+	return r
+}
+
+func (v *verifier) verify(k *key, s signature) (signer, error) {
+	pub, err := k.load()
+	if err != nil {
+		return signer{}, err
+	}
+	if !pub.verify(v.doc.payload, s.value) {
+		return signer{}, formats.NewError(formats.ReasonSignatureInvalid,
+			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
+			"send the metadata unchanged, with the root that was current when it was signed")
+	}
+	return signer{keyID: k.id, key: pub, sig: s.value, named: k.wellNamed()}, nil
+}
+
+// count is what the signatures of a document amount to for one role.
+type count struct {
+	quorum
+	elsewhere   int // by keys of the authority that the role does not name
+	unsupported int // by keys of the role that cannot be checked
+}
+
+func (c *count) add(v *verifier, s signature) error {
+	k := v.authority.keys[s.keyID]
 	switch {
 	case k == nil:
-		return nil
-	case len(s.value) == 0:
-		c.note("a key of the role has a place among the signatures and has not signed")
 		return nil
 	case !slices.Contains(c.role.keyIDs, s.keyID):
 		c.elsewhere++
 		return nil
+	case len(s.value) == 0:
+		c.note("a key of the role has a place among the signatures and has not signed")
+		return nil
 	}
-	pub, err := k.load()
-	if errors.Is(err, errUnsupportedKey) {
+	r := v.check(k, s)
+	if errors.Is(r.err, errUnsupportedKey) {
 		c.unsupported++
 		c.note("a signature by a kind of key that is not implemented was not counted")
 		return nil
 	}
-	if err != nil {
-		return err
+	if r.err == nil {
+		c.accept(r.signer)
 	}
-	if !pub.verify(d.payload, s.value) {
-		return formats.NewError(formats.ReasonSignatureInvalid,
-			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
-			"send the metadata unchanged, with the root that was current when it was signed")
-	}
-	c.accept(k, pub, s)
-	return nil
+	return r.err
 }
 
-func (c *count) accept(k *key, pub *publicKey, s signature) {
-	if !k.wellNamed() {
+func (c *count) accept(s signer) {
+	if !s.named {
 		c.note("a key id is not the hash of its key; keys were told apart by their SPKI")
 	}
-	if slices.ContainsFunc(c.signers, func(o signer) bool { return bytes.Equal(o.key.spki, pub.spki) }) {
+	if slices.ContainsFunc(c.signers, s.same) {
 		c.note("a key that is listed under two key ids was counted once")
 		return
 	}
-	c.signers = append(c.signers, signer{keyID: s.keyID, key: pub, sig: s.value})
+	c.signers = append(c.signers, s)
 }
 
 func (c *count) note(n string) {
@@ -110,19 +153,20 @@ func (c *count) refusal() error {
 			"sign with ECDSA, Ed25519 or RSA keys too")
 	case len(c.signers) == 0 && c.elsewhere > 0:
 		return formats.NewError(formats.ReasonNotAuthorized,
-			fmt.Sprintf("the keys that signed may not sign for the role %.40q", c.role.name), hintDelegation(c.role))
+			fmt.Sprintf("the keys that signed may not sign for the role %.40q", c.role.name), c.hint())
 	case len(c.signers) == 0:
 		return formats.NewError(formats.ReasonKeyMismatch,
-			fmt.Sprintf("no key of the role %.40q signed this metadata", c.role.name), hintDelegation(c.role))
+			fmt.Sprintf("no key of the role %.40q signed this metadata", c.role.name), c.hint())
 	}
 	return formats.NewError(formats.ReasonThresholdNotMet,
 		fmt.Sprintf("%d of %d required keys of the role %.40q signed", len(c.signers), c.role.threshold, c.role.name),
 		"collect the missing signatures; a key counts once, whatever ids it has")
 }
 
-func hintDelegation(r *role) string {
-	if r.name == roleTargets {
-		return "send the root that was current when it was signed; for a delegated role, send the targets metadata that delegates to it as a key too"
+func (c *count) hint() string {
+	const root = "send the root that was current when it was signed"
+	if c.role.name == roleTargets && !c.role.delegated {
+		return root + "; for a delegated role, send the targets metadata that delegates to it as a key too"
 	}
-	return "send the root that was current when it was signed"
+	return root
 }

@@ -70,12 +70,6 @@ func (t *trust) add(file []byte) error {
 }
 
 func decodeKeyFile(file []byte) (*document, error) {
-	if bytes.Contains(file, []byte(privatePEM)) {
-		return nil, errSecretKey()
-	}
-	if o, err := decodeJSON(file, formats.ReasonMalformedKey); err == nil && o.members["encrypted"] == true {
-		return nil, errSecretKey()
-	}
 	d, err := decodeDocument(file, formats.ReasonMalformedKey)
 	switch formats.ReasonOf(err) {
 	case formats.ReasonUnsupportedVersion, formats.ReasonUnsupportedSignature:
@@ -89,7 +83,7 @@ func (d *document) same(o *document) bool { return bytes.Equal(d.payload, o.payl
 
 // checkRoot verifies that r is signed by its own root role.
 func checkRoot(r *document) error {
-	if _, err := verifyRole(r, r.root, r.root.role(roleRoot)); err != nil {
+	if _, err := verifyRole(r, r.root, roleRoot); err != nil {
 		return formats.WrapError(err, formats.ReasonKeyNotValid,
 			fmt.Sprintf("version %d of the root is not validly signed by its own keys", r.version), "send the root as the repository publishes it")
 	}
@@ -103,7 +97,7 @@ func checkLink(prev, next *document) error {
 			fmt.Sprintf("version %d of the root does not follow version %d", next.version, prev.version),
 			"send every version of the root in between, once, or only the one that names the keys")
 	}
-	if _, err := verifyRole(next, prev.root, prev.root.role(roleRoot)); err != nil {
+	if _, err := verifyRole(next, prev.root, roleRoot); err != nil {
 		return formats.WrapError(err, formats.ReasonKeyNotTrusted,
 			fmt.Sprintf("version %d of the root is not signed by the keys of version %d", next.version, prev.version),
 			"send the roots as the repository publishes them")
@@ -132,13 +126,10 @@ func (t *trust) authorize(d *document) ([]*quorum, error) {
 		return t.authorizeRoot(d)
 	}
 	root := t.roots[len(t.roots)-1].root
-	if d.kind != roleTargets {
-		return one(verifyRole(d, root, root.role(d.kind)))
+	if d.kind == roleTargets && len(t.delegators) > 0 {
+		return one(t.authorizeDelegated(d, root))
 	}
-	if len(t.delegators) == 0 {
-		return one(verifyRole(d, root, root.role(roleTargets)))
-	}
-	return one(t.authorizeDelegated(d, root))
+	return one(verifyRole(d, root, d.kind))
 }
 
 func one(q *quorum, err error) ([]*quorum, error) {
@@ -156,13 +147,13 @@ func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
 	var out []*quorum
 	if len(roots) > 0 {
 		prev := roots[len(roots)-1].root
-		q, err := verifyRole(d, prev, prev.role(roleRoot))
+		q, err := verifyRole(d, prev, roleRoot)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, q)
 	}
-	q, err := verifyRole(d, d.root, d.root.role(roleRoot))
+	q, err := verifyRole(d, d.root, roleRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +163,7 @@ func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
 // authorizeDelegated follows the delegations: the root's targets role signed the first
 // delegator, each delegator the next, the last one d.
 func (t *trust) authorizeDelegated(d *document, root *authority) (*quorum, error) {
-	if _, err := verifyRole(t.delegators[0], root, root.role(roleTargets)); err != nil {
+	if _, err := verifyRole(t.delegators[0], root, roleTargets); err != nil {
 		return nil, errDelegator(err)
 	}
 	for i, delegator := range t.delegators {
@@ -198,21 +189,22 @@ func verifyDelegated(d *document, t *targets) (*quorum, error) {
 		return nil, formats.NewError(formats.ReasonUnsupportedFeature, "succinct hash bin delegations are not implemented",
 			"sign a target's metadata with a named role")
 	}
-	err := formats.NewError(formats.ReasonNotAuthorized, "the delegating metadata delegates to no role", "send the metadata that delegates to this role")
-	if t.delegations == nil {
-		return nil, err
+	if t.delegations == nil || len(t.delegations.roles) == 0 {
+		return nil, formats.NewError(formats.ReasonNotAuthorized, "the targets metadata given as a key delegates to no role",
+			"send the metadata that delegates to this role")
 	}
-	var first error = err
+	v := newVerifier(d, t.delegations)
+	var refusal error
 	for i := range t.delegations.roles {
-		q, err := verifyRole(d, t.delegations, &t.delegations.roles[i])
+		q, err := v.role(&t.delegations.roles[i])
 		if err == nil {
 			return q, nil
 		}
-		if i == 0 || formats.ReasonOf(err) == formats.ReasonThresholdNotMet {
-			first = err
+		if refusal == nil || formats.ReasonOf(err) == formats.ReasonThresholdNotMet {
+			refusal = err
 		}
 	}
-	return nil, first
+	return nil, refusal
 }
 
 // pinned reports whether one of the roots or d itself is among the policy's. All roots are linked,
