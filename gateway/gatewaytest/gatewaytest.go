@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gatewaytest has a fake log and submissions for tests of the domain and of what
+// stands on it.
+package gatewaytest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"sync"
+	"testing"
+	"time"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+)
+
+var _ gateway.Log = (*Log)(nil)
+
+// Fault is what a Log does with one Add; applied says whether the entry is in the log
+// all the same.
+type Fault struct {
+	Err     error
+	Applied bool
+	Late    time.Duration // after which an applied entry shows in the tiles
+}
+
+// Log keeps gateway.Log's contract without proofs: those are the adapters' business.
+type Log struct {
+	mu     sync.Mutex
+	leaves []gateway.LeafHash
+	shown  map[gateway.LeafHash]time.Time
+	faults []Fault // for the next Adds, in order
+	sent   map[gateway.LeafHash]int
+	down   error
+}
+
+// NewLog returns an empty log whose next Adds do as faults say.
+func NewLog(faults ...Fault) *Log {
+	return &Log{faults: faults, shown: map[gateway.LeafHash]time.Time{}, sent: map[gateway.LeafHash]int{}}
+}
+
+// Describe names the log "fake".
+func (l *Log) Describe() gateway.LogInfo {
+	return gateway.LogInfo{ID: "fake", Origin: "log.example", APIVersion: 2}
+}
+
+// Accepts takes what Rekor v2 takes.
+func (l *Log) Accepts(c formats.Candidate) error { _, err := c.KeyDetails(); return err }
+
+// Prepare encodes r as Rekor v2 does.
+func (l *Log) Prepare(r hashedrekord.Record) (gateway.NewEntry, error) {
+	body, err := hashedrekord.Body(r)
+	if err != nil {
+		return gateway.NewEntry{}, formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "refused", "")
+	}
+	return gateway.NewEntry{Log: "fake", LeafHash: hashedrekord.LeafHash(body), Body: body}, nil
+}
+
+// Size returns the number of entries.
+func (l *Log) Size(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(len(l.leaves)), l.down
+}
+
+// Add logs e, or does what the next fault says.
+func (l *Log) Add(_ context.Context, e gateway.Entry) (*gateway.Inclusion, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent[e.LeafHash]++
+	var f Fault
+	if len(l.faults) > 0 {
+		f, l.faults = l.faults[0], l.faults[1:]
+	}
+	if f.Err == nil || f.Applied {
+		l.leaves = append(l.leaves, e.LeafHash) // as a log without deduplication would
+		l.shown[e.LeafHash] = time.Now().Add(f.Late)
+	}
+	if f.Err != nil {
+		return nil, f.Err
+	}
+	return l.inclusion(len(l.leaves)-1, e.Body), nil
+}
+
+func (l *Log) inclusion(i int, body []byte) *gateway.Inclusion {
+	return &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{LogIndex: int64(i), CanonicalizedBody: body}}
+}
+
+// Find looks through the entries that show by now.
+func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from uint64) (map[gateway.LeafHash]*gateway.Inclusion, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down != nil {
+		return nil, l.down
+	}
+	found := map[gateway.LeafHash]*gateway.Inclusion{}
+	for _, want := range leaves {
+		for i := int(from); i < len(l.leaves); i++ {
+			if l.leaves[i] == want && time.Now().After(l.shown[want]) {
+				found[want] = l.inclusion(i, nil)
+			}
+		}
+	}
+	return found, nil
+}
+
+// Count returns how many entries are in the log and how many were sent to it.
+func (l *Log) Count() (logged, sent int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range l.sent {
+		sent += n
+	}
+	return len(l.leaves), sent
+}
+
+// SetDown makes Size and Find answer err, or work again with nil.
+func (l *Log) SetDown(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = err
+}
+
+// Signed is an X.509 submission of text by digest.
+func Signed(t testing.TB, text string) gateway.Request {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	sig, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gateway.Request{
+		Tenant: gateway.DefaultTenant, Format: "x509", Signature: sig,
+		Keys:   [][]byte{pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})},
+		Digest: &formats.Digest{Algorithm: formats.SHA256, Value: sum[:]},
+	}
+}

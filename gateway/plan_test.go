@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// keyDetailsLog takes what Rekor v2 takes.
+type keyDetailsLog struct{ Log }
+
+func (keyDetailsLog) Accepts(c formats.Candidate) error { _, err := c.KeyDetails(); return err }
+
+func candidate(t *testing.T, native bool, c elliptic.Curve, h formats.DigestAlgorithm) formats.Candidate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(c, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return formats.Candidate{Native: native, SPKI: spki, Scheme: formats.ECDSA, Hash: h, Remedy: "sign with SHA-256"}
+}
+
+func TestPlan(t *testing.T) {
+	native, projected := candidate(t, true, elliptic.P256(), formats.SHA256), candidate(t, false, elliptic.P256(), formats.SHA256)
+	odd := candidate(t, false, elliptic.P256(), formats.SHA512)
+	none := formats.NewError(formats.ReasonNotProjectable, "pure Ed25519", "use another key")
+	weak := []formats.Finding{{Reason: formats.ReasonWeakAlgorithm, Message: "SHA-1"}}
+	for name, c := range map[string]struct {
+		d       formats.Description
+		attests bool
+		want    Representation
+		chosen  Representation
+		refusal formats.Reason
+	}{
+		"native":                    {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, "", Native, ""},
+		"projected":                 {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1}, true, "", Projected, ""},
+		"attested":                  {formats.Description{NotProjectable: none, Threshold: 1}, true, "", Attested, ""},
+		"nobody attests":            {formats.Description{NotProjectable: none, Threshold: 1}, false, "", "", formats.ReasonNotProjectable},
+		"not loggable":              {formats.Description{Candidates: []formats.Candidate{odd}, Threshold: 1}, false, "", "", formats.ReasonAlgorithmNotLoggable},
+		"not loggable, attested":    {formats.Description{Candidates: []formats.Candidate{odd}, Threshold: 1}, true, "", Attested, ""},
+		"below the threshold":       {formats.Description{Candidates: []formats.Candidate{projected, odd}, Threshold: 2}, true, "", Attested, ""},
+		"threshold reached":         {formats.Description{Candidates: []formats.Candidate{projected, odd, projected}, Threshold: 2}, true, "", Projected, ""},
+		"weak is only attested":     {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1, Findings: weak}, true, "", Attested, ""},
+		"weak, nobody attests":      {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1, Findings: weak}, false, "", "", formats.ReasonWeakAlgorithm},
+		"attested by wish":          {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, Attested, Attested, ""},
+		"projected where native is": {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, Projected, "", formats.ReasonRepresentationRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Planner{Logs: []Log{keyDetailsLog{}}, Attests: c.attests}
+			plan, err := p.Plan(c.d, c.want)
+			if plan.Chosen != c.chosen || formats.ReasonOf(err) != c.refusal {
+				t.Fatalf("chosen %q, error %v", plan.Chosen, err)
+			}
+			if err == nil {
+				return
+			}
+			for _, o := range plan.Options {
+				if o.Refusal != nil && o.Refusal.Message == "" {
+					t.Errorf("%s is refused without words", o.Representation)
+				}
+			}
+		})
+	}
+}
