@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// check refuses what cannot work, and what would let strangers in by mistake.
+func (c *Config) check() error {
+	for _, check := range []func() error{
+		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkLogging,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if c.TrustedRoot == "" {
+		return errors.New("trusted_root is missing: name the trusted_root.json with the logs' keys")
+	}
+	if c.Store.SQLite.Path == "" {
+		return errors.New("store.sqlite.path is empty: name a file on a local disk")
+	}
+	return nil
+}
+
+func (c *Config) checkListeners() error {
+	for _, l := range []struct {
+		key, address string
+		tls          TLS
+		public       bool
+	}{
+		{"http", c.HTTP.Listen, c.HTTP.TLS, true},
+		{"grpc", c.GRPC.Listen, c.GRPC.TLS, true},
+		{"admin", c.Admin.Listen, TLS{}, false},
+	} {
+		host, _, err := net.SplitHostPort(l.address)
+		if err != nil {
+			return fmt.Errorf("%s.listen: %q is not host:port", l.key, l.address)
+		}
+		if l.public && !c.InsecureNoAuth && !isLoopback(host) {
+			return fmt.Errorf("%s.listen: %s can be reached from other machines, and this gateway lets every caller submit and read: "+
+				"listen on 127.0.0.1, or set insecure_no_auth: true where something else keeps strangers out", l.key, l.address)
+		}
+		if (l.tls.CertFile == "") != (l.tls.KeyFile == "") {
+			return fmt.Errorf("%s.tls: cert_file and key_file go together", l.key)
+		}
+	}
+	return nil
+}
+
+// isLoopback reports whether a listener on host is out of reach for other machines; the
+// empty host is every interface.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c *Config) checkLogs() error {
+	if len(c.Logs) == 0 {
+		return errors.New("logs is empty: name at least one log")
+	}
+	seen := map[string]bool{}
+	for i := range c.Logs {
+		l := &c.Logs[i]
+		if l.ID == "" || l.Origin == "" {
+			return fmt.Errorf("logs[%d]: id and origin are needed", i)
+		}
+		if seen[l.ID] {
+			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
+		}
+		seen[l.ID] = true
+		if err := l.checkURLs(); err != nil {
+			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
+		}
+	}
+	return nil
+}
+
+func (l *Log) checkURLs() error {
+	if l.URL != "" {
+		if l.GRPCURL != "" || l.ReadURL != "" {
+			return errors.New("url stands for grpc_url and read_url; give it, or the two")
+		}
+		l.GRPCURL, l.ReadURL, l.URL = l.URL, l.URL, ""
+	}
+	for key, raw := range map[string]string{"grpc_url": l.GRPCURL, "read_url": l.ReadURL} {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("%s: %q is not an http or https URL", key, raw)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkLimits() error {
+	for key, n := range map[string]int64{
+		"max_artifact_bytes": c.Limits.MaxArtifactBytes,
+		"max_spool_bytes":    c.Limits.MaxSpoolBytes,
+		"max_pending":        int64(c.Limits.MaxPending),
+	} {
+		if n <= 0 {
+			return fmt.Errorf("limits.%s is not above zero", key)
+		}
+	}
+	return nil
+}
+
+// maxInFlight keeps one log's share of memory and of the log's own capacity sane.
+const maxInFlight = 65536
+
+func (c *Config) checkWorker() error {
+	if c.Worker.InFlight < 1 || c.Worker.InFlight > maxInFlight {
+		return fmt.Errorf("worker.in_flight is not between 1 and %d", maxInFlight)
+	}
+	for key, d := range map[string]time.Duration{
+		"add_timeout": c.Worker.AddTimeout, "settle_after": c.Worker.SettleAfter, "drain": c.Worker.Drain,
+	} {
+		if d < time.Second || d > time.Hour {
+			return fmt.Errorf(`worker.%s is not between 1s and 1h; write it as "30s"`, key)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkPolicy() error {
+	if err := checkIDs("policy.allowed_signers", c.Policy.AllowedSigners); err != nil {
+		return err
+	}
+	return checkIDs("policy.tuf_roots", c.Policy.TUFRoots)
+}
+
+func checkIDs(key string, ids []string) error {
+	for i, id := range ids {
+		if d, err := formats.ParseDigest(id); err != nil || d.Algorithm != formats.SHA256 {
+			return fmt.Errorf("%s[%d]: %q is not sha256:HEX", key, i, id)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkLogging() error {
+	if err := oneOf("log.level", c.Logging.Level, "debug", "info", "warn", "error"); err != nil {
+		return err
+	}
+	return oneOf("log.format", c.Logging.Format, "text", "json")
+}
+
+func oneOf(key, value string, known ...string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is not one of %s%s", key, value, strings.Join(known, ", "), DidYouMean(value, known))
+}

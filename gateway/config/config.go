@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// Config is the whole configuration. Paths in a loaded one are absolute.
+type Config struct {
+	HTTP  HTTP  `yaml:"http,omitempty"`
+	GRPC  GRPC  `yaml:"grpc,omitempty"`
+	Admin Admin `yaml:"admin,omitempty"`
+	// InsecureNoAuth lets http and grpc listen beyond loopback although every caller is
+	// let in.
+	InsecureNoAuth bool `yaml:"insecure_no_auth,omitempty"`
+	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
+	TrustedRoot string      `yaml:"trusted_root"`
+	Logs        []Log       `yaml:"logs"`
+	Store       Store       `yaml:"store,omitempty"`
+	Limits      Limits      `yaml:"limits,omitempty"`
+	Worker      Worker      `yaml:"worker,omitempty"`
+	Policy      Policy      `yaml:"policy,omitempty"`
+	Attestation Attestation `yaml:"attestation,omitempty"`
+	Logging     Logging     `yaml:"log,omitempty"`
+}
+
+// HTTP is the public HTTP listener.
+type HTTP struct {
+	Listen string `yaml:"listen,omitempty"` // host:port
+	// AllowedHosts are the Host headers taken besides loopback names and Listen's own.
+	AllowedHosts []string `yaml:"allowed_hosts,omitempty"`
+	TLS          TLS      `yaml:"tls,omitempty"`
+}
+
+// GRPC is the public gRPC listener.
+type GRPC struct {
+	Listen string `yaml:"listen,omitempty"` // host:port
+	TLS    TLS    `yaml:"tls,omitempty"`
+}
+
+// Admin is the listener for metrics and health.
+type Admin struct {
+	Listen string `yaml:"listen,omitempty"` // host:port
+}
+
+// TLS names a certificate and its key, both in PEM; without, the listener speaks plain text.
+type TLS struct {
+	CertFile string `yaml:"cert_file,omitempty"`
+	KeyFile  string `yaml:"key_file,omitempty"`
+}
+
+// Log is one Rekor v2 log. Every submission goes to all of them.
+type Log struct {
+	ID     string `yaml:"id"`     // stable: it is in stored rows and metric labels
+	Origin string `yaml:"origin"` // of its checkpoints
+	// URL stands for both other URLs where the log serves writes and tiles at one place.
+	URL     string `yaml:"url,omitempty"`
+	GRPCURL string `yaml:"grpc_url,omitempty"` // http(s)://host:port, entries are written here
+	ReadURL string `yaml:"read_url,omitempty"` // checkpoint and tiles are below it
+}
+
+// Store is where submissions are kept.
+type Store struct {
+	SQLite SQLite `yaml:"sqlite,omitempty"`
+}
+
+// SQLite is the embedded store.
+type SQLite struct {
+	Path string `yaml:"path,omitempty"`
+}
+
+// Limits bound what callers can make the gateway hold.
+type Limits struct {
+	MaxArtifactBytes int64  `yaml:"max_artifact_bytes,omitempty"` // of one artifact
+	SpoolDir         string `yaml:"spool_dir,omitempty"`          // for artifacts sent before their signatures
+	MaxSpoolBytes    int64  `yaml:"max_spool_bytes,omitempty"`    // of all spooled artifacts together
+	MaxPending       int    `yaml:"max_pending,omitempty"`        // entries accepted and not logged yet
+}
+
+// Worker tunes the way from the store to the logs.
+type Worker struct {
+	InFlight    int           `yaml:"in_flight,omitempty"`    // entries under way at once, per log
+	AddTimeout  time.Duration `yaml:"add_timeout,omitempty"`  // for one entry to be included
+	SettleAfter time.Duration `yaml:"settle_after,omitempty"` // after an unknown outcome, before sending again
+	Drain       time.Duration `yaml:"drain,omitempty"`        // for work under way at shutdown
+}
+
+// Policy is what signatures are held to.
+type Policy struct {
+	Historical     bool                `yaml:"historical,omitempty"`
+	SSHNamespaces  []string            `yaml:"ssh_namespaces,omitempty"`
+	Keys           map[string][]string `yaml:"keys,omitempty"`            // files, by format
+	AllowedSigners []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs
+	Roots          []string            `yaml:"roots,omitempty"`           // PEM files of certificates
+	TUFRoots       []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
+}
+
+// Attestation is the gateway's own signing. Without a key nothing is attested.
+type Attestation struct {
+	Key string `yaml:"key,omitempty"` // PEM file of an ECDSA P-256 private key
+}
+
+// Logging is how the gateway logs.
+type Logging struct {
+	Level  string `yaml:"level,omitempty"`  // debug, info, warn or error
+	Format string `yaml:"format,omitempty"` // text or json
+}
+
+// Default returns the defaults; what is required is still empty.
+func Default() Config {
+	return Config{
+		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
+		GRPC:  GRPC{Listen: "127.0.0.1:8081"},
+		Admin: Admin{Listen: "127.0.0.1:2112"},
+		Store: Store{SQLite: SQLite{Path: "rekor-gateway.db"}},
+		Limits: Limits{
+			MaxArtifactBytes: 8 << 30,
+			MaxSpoolBytes:    16 << 30,
+			MaxPending:       100_000,
+		},
+		Worker: Worker{
+			InFlight: 1024, AddTimeout: time.Minute, SettleAfter: 30 * time.Second, Drain: 20 * time.Second,
+		},
+		Logging: Logging{Level: "info", Format: "json"},
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxSize bounds a configuration file, in bytes.
+const maxSize = 1 << 20
+
+// Load reads the file at path. Unset fields take their defaults, and relative paths are made
+// relative to the file's folder.
+func Load(path string) (*Config, error) {
+	raw, err := read(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	c, err := Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration %s: %w", path, err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration %s: %w", path, err)
+	}
+	c.resolve(folder)
+	return c, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(raw) > maxSize {
+		err = errors.New("the file is larger than 1 MiB")
+	}
+	return raw, err
+}
+
+// Parse reads one YAML document. An unknown or repeated key is an error that names it and its
+// line. Paths stay as they are.
+func Parse(raw []byte) (*Config, error) {
+	c := Default()
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, explain(err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is a second YAML document; put everything into one")
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// Marshal returns c as YAML that Parse reads back.
+func (c Config) Marshal() ([]byte, error) {
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding configuration: %w", err)
+	}
+	return raw, nil
+}
+
+var (
+	unknownKey  = regexp.MustCompile(`^line (\d+): field (.+) not found in type (\S+)$`)
+	badDuration = regexp.MustCompile(`^(line \d+): cannot unmarshal \S+ (.+) into time\.Duration$`)
+)
+
+// explain says in the operator's words what the decoder found.
+func explain(err error) error {
+	var typed *yaml.TypeError
+	if !errors.As(err, &typed) {
+		return err
+	}
+	problems := make([]string, len(typed.Errors))
+	for i, text := range typed.Errors {
+		problems[i] = text
+		if m := unknownKey.FindStringSubmatch(text); m != nil {
+			problems[i] = fmt.Sprintf("line %s: unknown key %q%s", m[1], m[2], DidYouMean(m[2], keysOf(m[3])))
+		}
+		if m := badDuration.FindStringSubmatch(text); m != nil {
+			problems[i] = fmt.Sprintf(`%s: %s is not a duration; write it as "30s"`, m[1], strings.Trim(m[2], "`"))
+		}
+	}
+	return errors.New(strings.Join(problems, "; "))
+}
+
+// keysOf returns the keys that the struct type called name has.
+func keysOf(name string) []string {
+	var keys []string
+	walk(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
+		if owner.String() == name {
+			keys = append(keys, path[strings.LastIndex(path, ".")+1:])
+		}
+	})
+	return keys
+}
+
+// walk visits the path ("http.tls.key_file", "logs[].id") of every key within t.
+func walk(t reflect.Type, prefix string, visit func(owner reflect.Type, path string)) {
+	for f := range t.Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		visit(t, prefix+key)
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			walk(f.Type, prefix+key+".", visit)
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+			walk(f.Type.Elem(), prefix+key+"[].", visit)
+		}
+	}
+}
+
+// resolve makes relative paths relative to folder.
+func (c *Config) resolve(folder string) {
+	paths := []*string{
+		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile,
+		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Limits.SpoolDir, &c.Attestation.Key,
+	}
+	c.Policy.Roots = slices.Clone(c.Policy.Roots)
+	for i := range c.Policy.Roots {
+		paths = append(paths, &c.Policy.Roots[i])
+	}
+	for _, files := range c.Policy.Keys {
+		for i := range files {
+			paths = append(paths, &files[i])
+		}
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+}
