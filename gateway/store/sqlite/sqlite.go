@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sqlite keeps submissions, entries and checkpoints in one SQLite file.
+//
+// All writes of a process go through one connection, one transaction after the other; each
+// is fsynced (WAL, synchronous=FULL) before its method returns. Reads have connections of
+// their own and see a consistent snapshot. A kill at any moment leaves the file as the last
+// transaction that was committed left it.
+//
+// Several processes on one machine may open the same file: SQLite's locks order their
+// transactions, and the bounds and fences are checked inside of them. Never put the file on
+// a network file system, whose locks cannot be trusted.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	driver "modernc.org/sqlite"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Options configure a Store.
+type Options struct {
+	// MaxPending bounds the pending entries of all logs together; 0 is no bound.
+	MaxPending int
+	// Logger is told of migrations; nil discards.
+	Logger *slog.Logger
+}
+
+// Store is a gateway.Store in a SQLite file.
+//
+// An entry that several submissions share is one row. When it has Failed and a new
+// submission brings it again, even another tenant's, it becomes Pending for all of them,
+// with its attempts counted afresh. A Pending one takes the highest priority that any of
+// its submissions was given.
+//
+// A submission is Failed as soon as one of its entries is, and Failed entries aside Partial
+// as soon as one is Logged.
+type Store struct {
+	opts       Options
+	writer     *sql.DB // one connection
+	readers    *sql.DB
+	statements statements // on writer
+}
+
+var _ gateway.Store = (*Store)(nil)
+
+// Open opens the store at path, makes the file (mode 0600) and its folder (0700) when they
+// are missing, and brings the tables up to date. A file that a newer release has migrated
+// is refused.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	path, err := createFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	s := &Store{opts: opts}
+	if err := s.open(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, path string) error {
+	writer, err := driver.NewConnector(writerDSN(path))
+	if err != nil {
+		return err
+	}
+	reader, err := driver.NewConnector(readerDSN(path))
+	if err != nil {
+		return err
+	}
+	s.writer = sql.OpenDB(writer)
+	s.writer.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.writer, s.opts.Logger); err != nil {
+		return err
+	}
+	s.readers = sql.OpenDB(reader)
+	connections := max(4, runtime.GOMAXPROCS(0))
+	s.readers.SetMaxOpenConns(connections)
+	s.readers.SetMaxIdleConns(connections)
+	return s.statements.prepare(ctx, s.writer)
+}
+
+// Close waits for running calls and closes the file. Later calls fail; a second Close does
+// nothing.
+func (s *Store) Close() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.statements.close(), s.writer.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing store: %w", err)
+	}
+	return nil
+}
+
+// createFile makes path absolute, and an empty file with its folder where there is none.
+// SQLite gives its side files the mode of the file itself.
+func createFile(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("no path given")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return path, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, errors.Join(f.Close(), syncFolder(filepath.Dir(path)))
+}
+
+// syncFolder makes a new file's name durable.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

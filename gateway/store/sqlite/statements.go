@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// statements are those that a transaction runs once per row; they are prepared once, on
+// the writer's connection.
+type statements struct {
+	insertSubmission, insertDigest, insertSigner *sql.Stmt
+	insertEntry, findEntry, linkEntry            *sql.Stmt
+	reviveEntry, raiseEntry                      *sql.Stmt
+	finishLogged, finishFailed, finishRetry      *sql.Stmt
+}
+
+func (s *statements) each(f func(target **sql.Stmt, query string) error) error {
+	return errors.Join(
+		f(&s.insertSubmission, insertSubmission),
+		f(&s.insertDigest, insertDigest),
+		f(&s.insertSigner, insertSigner),
+		f(&s.insertEntry, insertEntry),
+		f(&s.findEntry, findEntry),
+		f(&s.linkEntry, linkEntry),
+		f(&s.reviveEntry, reviveEntry),
+		f(&s.raiseEntry, raiseEntry),
+		f(&s.finishLogged, finishLogged),
+		f(&s.finishFailed, finishFailed),
+		f(&s.finishRetry, finishRetry),
+	)
+}
+
+func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
+	return s.each(func(target **sql.Stmt, query string) error {
+		stmt, err := db.PrepareContext(ctx, query)
+		if err != nil {
+			return fmt.Errorf("preparing %q: %w", query, err)
+		}
+		*target = stmt
+		return nil
+	})
+}
+
+func (s *statements) close() error {
+	return s.each(func(target **sql.Stmt, _ string) error {
+		if *target == nil {
+			return nil
+		}
+		return (*target).Close()
+	})
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// tx is a running transaction. Its statements do not watch the context one by one, which
+// would cost a goroutine each: when the context ends, the transaction is rolled back under
+// them and the next one fails.
+type tx struct {
+	*sql.Tx
+	bound map[*sql.Stmt]*sql.Stmt
+}
+
+func (t *tx) stmt(s *sql.Stmt) *sql.Stmt {
+	b, ok := t.bound[s]
+	if !ok {
+		b = t.Stmt(s)
+		t.bound[s] = b
+	}
+	return b
+}
+
+// change runs a prepared statement and returns how many rows it changed.
+func (t *tx) change(s *sql.Stmt, args ...any) (int64, error) {
+	r, err := t.stmt(s).Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// write runs f in a transaction that holds the write lock from its start, and commits it,
+// durably, when f returns nil.
+func (s *Store) write(ctx context.Context, doing string, f func(*tx) error) error {
+	return run(ctx, s.writer, &sql.TxOptions{}, doing, f)
+}
+
+// read runs f on a consistent snapshot.
+func (s *Store) read(ctx context.Context, doing string, f func(*tx) error) error {
+	return run(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, doing, f)
+}
+
+func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f func(*tx) error) error {
+	err := func() error {
+		t, err := db.BeginTx(ctx, opts)
+		if err != nil {
+			return err
+		}
+		if err := f(&tx{Tx: t, bound: make(map[*sql.Stmt]*sql.Stmt)}); err != nil {
+			if undo := t.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+				return errors.Join(err, undo)
+			}
+			return err
+		}
+		return t.Commit()
+	}()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil: // what a statement says of its interruption adds nothing
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+// collect reads one value of each row of a query.
+func collect[T any](t *tx, query string, args ...any) ([]T, error) {
+	var all []T
+	err := t.each(query, args, func(scan func(...any) error) error {
+		var v T
+		err := scan(&v)
+		all = append(all, v)
+		return err
+	})
+	return all, err
+}
+
+// each runs a query and calls f for each row.
+func (t *tx) each(query string, args []any, f func(scan func(...any) error) error) error {
+	rows, err := t.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// list encodes values for json_each, so that one query takes any number of them.
+func list[T any](values []T) (string, error) {
+	if len(values) == 0 {
+		return "[]", nil
+	}
+	b, err := json.Marshal(values)
+	return string(b), err
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// listAll walks all pages and fails when one is larger than asked for.
+func listAll(t *testing.T, s gateway.Store, tenant string, p gateway.ListParams) []gateway.Submission {
+	t.Helper()
+	var all []gateway.Submission
+	for {
+		page, next, err := s.List(t.Context(), tenant, p)
+		noError(t, err)
+		if p.PageSize > 0 && len(page) > p.PageSize || next != "" && len(page) == 0 {
+			t.Fatalf("page of %d, next %q", len(page), next)
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all
+		}
+		p.PageToken = next
+	}
+}
+
+// fill stores 12 submissions of two digests, two signers, several at one time, every
+// fourth of them logged, and one of another tenant; they are returned newest first.
+func fill(t *testing.T, s gateway.Store) []gateway.Submission {
+	t.Helper()
+	for i := range 12 {
+		sub := NewSubmission(tenant, fmt.Sprint(i), logA, after(time.Duration(i/3)*time.Second))
+		sub.Digests = append(sub.Digests, digest(i%2), digest(i%2))
+		sub.Signers = [][32]byte{signer(i % 3 / 2), signer(9)}
+		if i%4 == 0 {
+			sub.Priority = 1
+		}
+		enqueue(t, s, sub)
+	}
+	foreign := NewSubmission(other, "foreign", logA, start)
+	foreign.Digests, foreign.Signers = []formats.Digest{digest(0)}, [][32]byte{signer(0)}
+	enqueue(t, s, foreign)
+	for _, e := range claim(t, s, start, 3) {
+		finish(t, s, logged(e))
+	}
+	var all []gateway.Submission
+	for i := range 12 {
+		all = append(all, get(t, s, tenant, submission(fmt.Sprint(i)).ID))
+	}
+	slices.SortFunc(all, func(a, b gateway.Submission) int {
+		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
+			return c
+		}
+		return slices.Compare([]byte(b.ID), []byte(a.ID))
+	})
+	return all
+}
+
+func digest(n int) formats.Digest {
+	sum := sha256.Sum256([]byte{byte(n)})
+	return formats.Digest{Algorithm: formats.SHA256, Value: sum[:]}
+}
+
+func signer(n int) [32]byte { return sha256.Sum256([]byte{'s', byte(n)}) }
+
+var listTests = map[string]func(*testing.T, Open){
+	"List": func(t *testing.T, open Open) {
+		s, _ := open(t, 0)
+		all := fill(t, s)
+		d, g := digest(0), signer(0)
+		absent := digest(99)
+		for name, p := range map[string]gateway.ListParams{
+			"all": {}, "artifact": {Artifact: &d}, "signer": {Signer: &g}, "both": {Artifact: &d, Signer: &g},
+			"state": {State: gateway.Logged}, "pending": {State: gateway.Pending}, "failed": {State: gateway.Failed},
+			"artifact and state": {Artifact: &d, State: gateway.Pending},
+			"signer and state":   {Signer: &g, State: gateway.Pending},
+			"everything":         {Artifact: &d, Signer: &g, State: gateway.Logged},
+			"absent":             {Artifact: &absent},
+		} {
+			for _, p.PageSize = range []int{0, 1, 3, 4, 12, 100, 1 << 40} {
+				t.Run(fmt.Sprintf("%s/%d", name, p.PageSize), func(t *testing.T) {
+					wantList(t, listAll(t, s, tenant, p), matching(all, p))
+				})
+			}
+		}
+		if got := listAll(t, s, "nobody", gateway.ListParams{}); len(got) != 0 {
+			t.Errorf("%d submissions of nobody", len(got))
+		}
+	},
+
+	"List/while others arrive": func(t *testing.T, open Open) {
+		s, _ := open(t, 0)
+		all := fill(t, s)
+		page, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
+		noError(t, err)
+		enqueue(t, s, NewSubmission(tenant, "newer", logA, after(time.Hour)))
+		rest := listAll(t, s, tenant, gateway.ListParams{PageSize: 5, PageToken: next})
+		wantList(t, append(page, rest...), all)
+	},
+
+	"List/page tokens": func(t *testing.T, open Open) {
+		s, _ := open(t, 0)
+		fill(t, s)
+		_, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
+		noError(t, err)
+		for _, p := range []gateway.ListParams{
+			{PageToken: "junk"}, {PageToken: "!"}, {PageToken: next + "A"}, {PageToken: next[:len(next)-2]},
+			{PageToken: " " + next}, {PageToken: next, State: gateway.Pending},
+		} {
+			_, _, err := s.List(t.Context(), tenant, p)
+			wantError(t, err, gateway.ErrBadPageToken)
+		}
+		_, _, err = s.List(t.Context(), other, gateway.ListParams{PageToken: next})
+		wantError(t, err, gateway.ErrBadPageToken)
+	},
+}
+
+func matching(all []gateway.Submission, p gateway.ListParams) []gateway.Submission {
+	var found []gateway.Submission
+	for _, s := range all {
+		if (p.State == "" || s.State == p.State) &&
+			(p.Artifact == nil || slices.ContainsFunc(s.Digests, p.Artifact.Equal)) &&
+			(p.Signer == nil || slices.Contains(s.Signers, *p.Signer)) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func wantList(t *testing.T, got, want []gateway.Submission) {
+	t.Helper()
+	if !slices.Equal(ids(got), ids(want)) {
+		t.Fatalf("listed %q, want %q", ids(got), ids(want))
+	}
+	for i := range got {
+		wantSame(t, got[i], want[i])
+	}
+}
