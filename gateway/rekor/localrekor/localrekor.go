@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package localrekor runs the upstream Rekor v2 server (rekor-server-posix) on this machine,
+// with its own key, and serves its tiles, which that server does not do itself. It is for
+// trying out and for tests: everything listens on the loopback interface only.
+package localrekor
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	rekornote "github.com/sigstore/rekor-tiles/v2/pkg/note"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Config says what to run.
+type Config struct {
+	Binary  string // path of rekor-server-posix
+	DataDir string // key, public key and tiles; made if missing, kept over restarts
+	// Origin is the checkpoints' origin. Sigstore's verifiers want it to be the host name,
+	// without a port, of the log's URL in the trusted root.
+	Origin string
+
+	CheckpointInterval time.Duration // how often the log publishes; zero is 1 s
+	BatchMaxAge        time.Duration // how long it gathers entries; zero is 100 ms
+	PersistentAntispam bool          // remember all entries, not only the last 256
+	Output             io.Writer     // the server's log; nil discards it
+}
+
+// What is in the data directory.
+const (
+	keyFile       = "log.key" // PKCS#8 PEM, mode 0600
+	PublicKeyFile = "log.pub" // SPKI PEM
+	tilesDir      = "tiles"
+)
+
+// Server is a running log. Its methods are not safe for concurrent use, but for Done.
+type Server struct {
+	cfg      Config
+	key      crypto.PublicKey
+	verifier note.Verifier
+	keyID    []byte
+	ports    ports
+	tiles    *http.Server
+	readURL  string
+	process  *process
+}
+
+// startTries is how often free ports are looked for: another process may take one in between.
+const startTries = 3
+
+// Start starts the log and returns once it takes entries and serves a checkpoint. The context
+// bounds the wait for that only.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		if s.ports, err = freePorts(); err == nil {
+			err = s.Restart(ctx)
+		}
+		if err == nil {
+			break
+		}
+		if try == startTries || !errors.Is(err, errExited) {
+			return nil, err
+		}
+	}
+	if err := s.serveTiles(); err != nil {
+		return nil, errors.Join(err, s.process.kill())
+	}
+	return s, nil
+}
+
+func newServer(cfg Config) (*Server, error) {
+	if cfg.Origin == "" {
+		return nil, errors.New("local Rekor needs an origin")
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.DataDir, tilesDir), 0o700); err != nil {
+		return nil, fmt.Errorf("making the log's directory: %w", err)
+	}
+	key, err := loadKey(filepath.Join(cfg.DataDir, keyFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := writePublicKey(filepath.Join(cfg.DataDir, PublicKeyFile), key); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, key: key}
+	if _, s.keyID, err = rekornote.KeyHash(cfg.Origin, key); err != nil {
+		return nil, fmt.Errorf("computing the log's id: %w", err)
+	}
+	verifier, err := signature.LoadVerifier(key, crypto.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("loading the log's key: %w", err)
+	}
+	if s.verifier, err = rekornote.NewNoteVerifier(cfg.Origin, verifier); err != nil {
+		return nil, fmt.Errorf("making the checkpoint verifier: %w", err)
+	}
+	return s, nil
+}
+
+// Restart starts the server again, on the same ports, after Kill or an exit of its own.
+func (s *Server) Restart(ctx context.Context) error {
+	p, err := startProcess(s.command())
+	if err != nil {
+		return err
+	}
+	if err := s.waitReady(ctx, p); err != nil {
+		return errors.Join(err, p.kill())
+	}
+	s.process = p
+	return nil
+}
+
+// Kill ends the server at once, as a crash would. Its tiles are still served.
+func (s *Server) Kill() error { return s.process.kill() }
+
+// stopTimeout is how long the server may take to finish its calls.
+const stopTimeout = 5 * time.Second
+
+// Stop ends the server and the serving of tiles in an orderly way.
+func (s *Server) Stop() error {
+	err := s.process.stop(stopTimeout)
+	return errors.Join(err, s.tiles.Close())
+}
+
+// Done is closed when the server's process has ended, by itself or otherwise.
+func (s *Server) Done() <-chan struct{} { return s.process.done }
+
+// GRPCURL is where entries are written.
+func (s *Server) GRPCURL() string { return "http://" + loopback(s.ports.grpc) }
+
+// ReadURL is the base URL of the tiles.
+func (s *Server) ReadURL() string { return s.readURL }
+
+// Origin is the checkpoints' origin.
+func (s *Server) Origin() string { return s.cfg.Origin }
+
+// Verifier verifies the checkpoints.
+func (s *Server) Verifier() note.Verifier { return s.verifier }
+
+// KeyID is the log's id in a trusted root, 32 bytes.
+func (s *Server) KeyID() []byte { return s.keyID }
+
+// PublicKey returns the log's key, SPKI in DER.
+func (s *Server) PublicKey() ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(s.key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the log's public key: %w", err)
+	}
+	return der, nil
+}
+
+// ports the server listens on.
+type ports struct{ grpc, http, metrics int }
+
+// freePorts finds three ports that are free now.
+func freePorts() (p ports, err error) {
+	for _, port := range []*int{&p.grpc, &p.http, &p.metrics} {
+		listener, err := net.Listen("tcp", loopback(0))
+		if err != nil {
+			return ports{}, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer func() { _ = listener.Close() }() // all three at the end, so that they differ
+		*port = listener.Addr().(*net.TCPAddr).Port
+	}
+	return p, nil
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+)
+
+// indexHeader tells where a duplicate is.
+const indexHeader = "x-log-index"
+
+// Add implements gateway.Log.
+func (l *Log) Add(ctx context.Context, e gateway.Entry) (inclusion *gateway.Inclusion, err error) {
+	defer func(start time.Time) { l.metrics.observe(callAdd, start, err) }(time.Now())
+	request, err := newRequest(e)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.checkpoints.guard(ctx); errors.Is(err, gateway.ErrFork) {
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout+l.cfg.ReadTimeout)
+	defer cancel()
+	answer, err := l.create(ctx, request)
+	var dup *duplicateError
+	switch {
+	case errors.As(err, &dup):
+		return l.duplicate(ctx, dup.index, e.Body)
+	case err != nil:
+		return nil, err
+	}
+	return l.verifyAnswer(ctx, answer, e.Body)
+}
+
+// newRequest rebuilds the request from the stored body. Errors are ErrRefused: the log would
+// not make such a body, so that it would be another entry.
+func newRequest(e gateway.Entry) (*rekortilespb.CreateEntryRequest, error) {
+	r, err := hashedrekord.Parse(e.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	}
+	if e.LeafHash != hashedrekord.LeafHash(e.Body) {
+		return nil, fmt.Errorf("%w: stored entry does not match its hash", gateway.ErrRefused)
+	}
+	verifier := &rekortilespb.Verifier{KeyDetails: r.KeyDetails}
+	if len(r.Certificate) > 0 {
+		verifier.Verifier = &rekortilespb.Verifier_X509Certificate{
+			X509Certificate: &commonpb.X509Certificate{RawBytes: r.Certificate},
+		}
+	} else {
+		verifier.Verifier = &rekortilespb.Verifier_PublicKey{PublicKey: &rekortilespb.PublicKey{RawBytes: r.SPKI}}
+	}
+	return &rekortilespb.CreateEntryRequest{
+		Spec: &rekortilespb.CreateEntryRequest_HashedRekordRequestV002{
+			HashedRekordRequestV002: &rekortilespb.HashedRekordRequestV002{
+				Digest:    r.Digest,
+				Signature: &rekortilespb.Signature{Content: r.Signature, Verifier: verifier},
+			},
+		},
+	}, nil
+}
+
+// create sends the request. Errors are as Add's, and *duplicateError.
+func (l *Log) create(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
+	defer cancel()
+	ctx, sent := withSent(ctx)
+	var header, trailer metadata.MD
+	answer, err := l.writers.client().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer))
+	switch {
+	case err == nil:
+		return answer, nil
+	case !sent.Load():
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
+	case status.Code(err) == codes.AlreadyExists:
+		return nil, duplicateAt(metadata.Join(header, trailer))
+	default:
+		return nil, refusal(err, metadata.Join(header, trailer))
+	}
+}
+
+// duplicateError says that the log has the entry already.
+type duplicateError struct{ index uint64 }
+
+func (e *duplicateError) Error() string { return fmt.Sprintf("already logged at index %d", e.index) }
+
+// duplicateAt reads the index from an answer's metadata.
+func duplicateAt(md metadata.MD) error {
+	values := md.Get(indexHeader)
+	if len(values) != 1 {
+		return fmt.Errorf("%w: duplicate without an index", gateway.ErrBadAnswer)
+	}
+	index, err := strconv.ParseUint(values[0], 10, 63)
+	if err != nil {
+		return fmt.Errorf("%w: duplicate with a malformed index", gateway.ErrBadAnswer)
+	}
+	return &duplicateError{index}
+}

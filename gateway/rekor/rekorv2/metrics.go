@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// The calls that metrics tell apart.
+const (
+	callAdd  = "add"
+	callFind = "find"
+	callSize = "size"
+)
+
+type metrics struct {
+	reg     prometheus.Registerer
+	calls   *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+	size    prometheus.Gauge
+	forked  prometheus.Gauge
+}
+
+func newMetrics(id string, reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		reg: prometheus.WrapRegistererWith(prometheus.Labels{"log": id}, reg),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rekor_gateway_log_calls_total",
+			Help: "Calls to the transparency log, by kind and outcome.",
+		}, []string{"call", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "rekor_gateway_log_call_seconds",
+			Help:    "How long calls to the transparency log took, verification included.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 15, 20, 30, 60},
+		}, []string{"call"}),
+		size: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rekor_gateway_log_checkpoint_size",
+			Help: "Size of the log at the largest checkpoint verified.",
+		}),
+		forked: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rekor_gateway_log_forked",
+			Help: "1 when the log signed checkpoints that contradict each other; nothing more is submitted to it.",
+		}),
+	}
+	for _, c := range m.collectors() {
+		if err := m.reg.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.calls, m.seconds, m.size, m.forked}
+}
+
+func (m *metrics) close() {
+	for _, c := range m.collectors() {
+		m.reg.Unregister(c)
+	}
+}
+
+func (m *metrics) observe(call string, start time.Time, err error) {
+	m.calls.WithLabelValues(call, outcome(err)).Inc()
+	m.seconds.WithLabelValues(call).Observe(time.Since(start).Seconds())
+}
+
+// outcome names an error for a metric label.
+func outcome(err error) string {
+	var overload *gateway.OverloadError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &overload):
+		return "overloaded"
+	case errors.Is(err, gateway.ErrFork):
+		return "fork"
+	case errors.Is(err, gateway.ErrRefused):
+		return "refused"
+	case errors.Is(err, gateway.ErrNotSent):
+		return "not_sent"
+	case errors.Is(err, gateway.ErrBadAnswer):
+		return "bad_answer"
+	case errors.Is(err, gateway.ErrUnavailable):
+		return "unavailable"
+	default:
+		return "unknown"
+	}
+}

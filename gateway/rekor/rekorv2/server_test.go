@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	rekorverify "github.com/sigstore/rekor-tiles/v2/pkg/verify"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+)
+
+// endpoint is what the real log and the fake have in common.
+type endpoint interface {
+	GRPCURL() string
+	ReadURL() string
+	Origin() string
+	Verifier() note.Verifier
+	KeyID() []byte
+}
+
+func config(e endpoint) rekorv2.Config {
+	return rekorv2.Config{
+		ID: "test", Origin: e.Origin(), GRPCURL: e.GRPCURL(), ReadURL: e.ReadURL(),
+		Verifier: e.Verifier(), KeyID: e.KeyID(),
+		RequestTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second,
+	}
+}
+
+func open(t testing.TB, cfg rekorv2.Config, store gateway.Checkpoints) *rekorv2.Log {
+	t.Helper()
+	l, err := rekorv2.New(cfg, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func prepare(t testing.TB, l *rekorv2.Log, r hashedrekord.Record) gateway.Entry {
+	t.Helper()
+	e, err := l.Prepare(r)
+	if err != nil {
+		t.Fatalf("preparing: %v", err)
+	}
+	return gateway.Entry{Log: e.Log, LeafHash: e.LeafHash, Body: e.Body}
+}
+
+// checkInclusion verifies an inclusion with the upstream client's own verification.
+func checkInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Entry, v note.Verifier) {
+	t.Helper()
+	if got == nil {
+		t.Fatal("no inclusion")
+	}
+	if err := rekorverify.VerifyLogEntry(got.Entry, v); err != nil {
+		t.Errorf("upstream does not verify the inclusion: %v", err)
+	}
+	if !bytes.Equal(got.Entry.GetCanonicalizedBody(), e.Body) {
+		t.Error("inclusion of another body")
+	}
+	if k := got.Entry.GetKindVersion(); k.GetKind() != "hashedrekord" || k.GetVersion() != "0.0.2" {
+		t.Errorf("kind is %v", k)
+	}
+	if len(got.Entry.GetLogId().GetKeyId()) != 32 || got.Entry.GetIntegratedTime() != 0 || got.Entry.GetInclusionPromise() != nil {
+		t.Error("not as a bundle needs it")
+	}
+}
+
+func TestRealServer(t *testing.T) {
+	server := rekortest.StartServer(t)
+	store := new(rekortest.Checkpoints)
+	l := open(t, config(server), store)
+	ecdsaSigner := rekortest.NewECDSASigner(t)
+
+	t.Run("algorithms", func(t *testing.T) {
+		signers := map[string]*rekortest.Signer{
+			"rsa": rekortest.NewRSASigner(t), "ecdsa": ecdsaSigner, "ed25519ph": rekortest.NewEd25519phSigner(t),
+		}
+		for name, signer := range signers {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				e := prepare(t, l, signer.Record(name))
+				got, err := l.Add(t.Context(), e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkInclusion(t, got, e, server.Verifier())
+			})
+		}
+	})
+
+	t.Run("duplicate", func(t *testing.T) {
+		e := prepare(t, l, ecdsaSigner.Record("twice"))
+		first, err := l.Add(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := l.Add(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkInclusion(t, second, e, server.Verifier())
+		if first.Entry.GetLogIndex() != second.Entry.GetLogIndex() {
+			t.Errorf("index %d, then %d", first.Entry.GetLogIndex(), second.Entry.GetLogIndex())
+		}
+	})
+
+	t.Run("many at once", func(t *testing.T) { addMany(t, l, server, ecdsaSigner, 300) })
+	t.Run("doubt after a kill", func(t *testing.T) { findAfterKill(t, l, server, ecdsaSigner) })
+
+	t.Run("checkpoint survives", func(t *testing.T) {
+		size, err := l.Size(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := store.Checkpoint(t.Context(), server.Origin())
+		if err != nil || kept == nil || kept.Size != size {
+			t.Fatalf("kept %v, %v; the log's size is %d", kept, err, size)
+		}
+		again := open(t, config(server), store)
+		if got, err := again.Size(t.Context()); err != nil || got < size {
+			t.Errorf("size %d, %v; want at least %d", got, err, size)
+		}
+	})
+}
+
+// addMany adds n entries at once and checks each inclusion.
+func addMany(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rekortest.Signer, n int) {
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range n {
+		e := prepare(t, l, signer.Record(fmt.Sprint("many ", i)))
+		wg.Go(func() {
+			got, err := l.Add(t.Context(), e)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			checkInclusion(t, got, e, server.Verifier())
+		})
+	}
+	wg.Wait()
+	t.Logf("%d entries in %v", n, time.Since(start).Round(time.Millisecond))
+}
+
+// findAfterKill kills the log while entries are under way. Each of them is then found in the
+// log, or is proven to be absent and can be added.
+func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rekortest.Signer) {
+	from, err := l.Size(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := make([]gateway.Entry, 20)
+	leaves := make([]gateway.LeafHash, len(entries))
+	for i := range entries {
+		entries[i] = prepare(t, l, signer.Record(fmt.Sprint("doubtful ", i)))
+		leaves[i] = entries[i].LeafHash
+	}
+	var wg sync.WaitGroup
+	for _, e := range entries {
+		wg.Go(func() {
+			if _, err := l.Add(t.Context(), e); err == nil {
+				t.Error("added, though the log was killed")
+			}
+		})
+	}
+	time.Sleep(250 * time.Millisecond) // sequenced, but the answer takes a second
+	server.Kill()
+	wg.Wait()
+	server.Restart()
+	time.Sleep(1200 * time.Millisecond) // a checkpoint interval
+
+	found, err := l.Find(t.Context(), leaves, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d were logged", len(found), len(entries))
+	for _, e := range entries {
+		if got, ok := found[e.LeafHash]; ok {
+			checkInclusion(t, got, e, server.Verifier())
+		}
+	}
+	if _, err := l.Add(t.Context(), entries[0]); err != nil && !errors.Is(err, gateway.ErrNotSent) {
+		t.Errorf("adding after the restart: %v", err)
+	}
+}

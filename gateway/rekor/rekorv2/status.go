@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// maxRetryAfter bounds what a log may ask for.
+const maxRetryAfter = 10 * time.Minute
+
+// refusal maps the status of a call that was sent to what Add promises. Only what certainly
+// means that nothing was logged gets a name of its own; the rest stays unknown.
+func refusal(err error, md metadata.MD) error {
+	s := status.Convert(err)
+	switch s.Code() {
+	case codes.InvalidArgument:
+		return fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	case codes.ResourceExhausted:
+		// The client library uses this code, too, for an answer that is too long.
+		if !strings.HasPrefix(s.Message(), "grpc: ") {
+			return overload(s, md)
+		}
+	case codes.Unavailable:
+		// Also what a lost connection looks like; a log that pushes back says so.
+		if _, ok := retryInfo(s); ok || strings.Contains(s.Message(), "pushback") {
+			return overload(s, md)
+		}
+	case codes.Unimplemented, codes.FailedPrecondition:
+		// A frozen log, or no log there. Another shard may take the entry.
+		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
+	}
+	return fmt.Errorf("outcome unknown: %w", err)
+}
+
+func overload(s *status.Status, md metadata.MD) error {
+	wait, ok := retryInfo(s)
+	if !ok {
+		wait = retryAfter(md)
+	}
+	return &gateway.OverloadError{RetryAfter: min(max(wait, 0), maxRetryAfter)}
+}
+
+// retryInfo returns the delay in the status' details.
+func retryInfo(s *status.Status) (time.Duration, bool) {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
+}
+
+// retryAfter returns the delay in the metadata: seconds, as HTTP has it, or the milliseconds
+// of gRPC's own push-back.
+func retryAfter(md metadata.MD) time.Duration {
+	for key, unit := range map[string]time.Duration{"retry-after": time.Second, "grpc-retry-pushback-ms": time.Millisecond} {
+		for _, value := range md.Get(key) {
+			if n, err := strconv.ParseUint(value, 10, 31); err == nil {
+				return time.Duration(n) * unit
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
+)
+
+// maxAnswer bounds an answer: a body of 64 KiB, a checkpoint, and proof hashes.
+const maxAnswer = 1 << 20
+
+// writers are the connections for writing, used in turn.
+type writers struct {
+	conns   []*grpc.ClientConn
+	clients []rekortilespb.RekorClient
+	next    atomic.Uint64
+}
+
+func newWriters(cfg Config) (*writers, error) {
+	target, secure, err := grpcTarget(cfg.GRPCURL)
+	if err != nil {
+		return nil, err
+	}
+	creds := insecure.NewCredentials()
+	if secure {
+		creds = credentials.NewTLS(&tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12})
+	}
+	w := &writers{}
+	for range cfg.Connections {
+		conn, err := grpc.NewClient("dns:///"+target, dialOptions(creds)...)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.close())
+		}
+		w.conns = append(w.conns, conn)
+		w.clients = append(w.clients, rekortilespb.NewRekorClient(conn))
+	}
+	return w, nil
+}
+
+func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
+	reconnect := backoff.DefaultConfig
+	reconnect.BaseDelay, reconnect.MaxDelay = 100*time.Millisecond, 5*time.Second
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithUserAgent(userAgent),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		grpc.WithStatsHandler(sendTracker{}),
+		// Retries are the worker's: only it knows what may be sent twice.
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 10 * time.Second}),
+		// Pings are as rare as servers allow by default; the timeout, which also holds for
+		// data not acknowledged, is what ends a dead connection.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
+	}
+}
+
+func (w *writers) client() rekortilespb.RekorClient {
+	return w.clients[w.next.Add(1)%uint64(len(w.clients))]
+}
+
+func (w *writers) close() error {
+	var errs []error
+	for _, conn := range w.conns {
+		errs = append(errs, conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// sendTracker notes whether a call left this process: a call whose headers were not written
+// cannot have reached the log.
+type sendTracker struct{}
+
+type sentKey struct{}
+
+// withSent returns a context for one call, and whether that call was sent.
+func withSent(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := new(atomic.Bool)
+	return context.WithValue(ctx, sentKey{}, sent), sent
+}
+
+func (sendTracker) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (sendTracker) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	if _, ok := event.(*stats.OutHeader); !ok {
+		return
+	}
+	if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
+		sent.Store(true)
+	}
+}
+
+func (sendTracker) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (sendTracker) HandleConn(context.Context, stats.ConnStats) {}
