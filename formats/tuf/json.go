@@ -72,6 +72,10 @@ var (
 )
 
 func malformed(reason formats.Reason, err error) error {
+	if reason == formats.ReasonMalformedKey {
+		return formats.WrapError(err, reason, "a key file is not well-formed TUF metadata: "+err.Error(),
+			"send root.json as the key, as the repository publishes it")
+	}
 	return formats.WrapError(err, reason, "not well-formed TUF metadata: "+err.Error(),
 		"send the metadata file as the repository publishes it")
 }

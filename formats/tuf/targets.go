@@ -82,13 +82,16 @@ func decodeHashes(o object) ([]formats.Digest, error) {
 			return nil, err
 		}
 		if formats.DigestAlgorithm(name).Hash() == 0 {
-			return nil, nil
+			continue
 		}
 		d, err := formats.ParseDigest(name + ":" + value)
 		if err != nil {
 			return nil, o.malformed("a %s hash of a target is malformed", name)
 		}
 		out = append(out, d)
+	}
+	if len(out) < len(o.members) {
+		return nil, nil
 	}
 	return out, nil
 }

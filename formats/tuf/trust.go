@@ -17,13 +17,16 @@ type trust struct {
 	delegators []*document // targets metadata, in the order given
 }
 
-// newTrust decodes the key files and verifies the roots among them.
-func newTrust(files [][]byte) (*trust, error) {
+// newTrust decodes the key files that come with d and verifies the roots among them.
+func newTrust(files [][]byte, d *document) (*trust, error) {
 	t := &trust{}
 	for _, f := range files {
 		if err := t.add(f); err != nil {
 			return nil, err
 		}
+	}
+	if d.kind != roleTargets {
+		t.delegators = nil // they say nothing of other roles
 	}
 	if len(t.roots) == 0 {
 		return nil, errMissingRoot()

@@ -85,7 +85,7 @@ func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTrust(p.CandidateKeys(name, keys))
+	t, err := newTrust(p.CandidateKeys(name, keys), d)
 	if err != nil {
 		return nil, err
 	}
