@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// BundleMediaType is that of the Sigstore bundles in a receipt.
+const BundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+// Facts are what a gateway knows of a submission once it is verified.
+type Facts struct {
+	ID             string // the gateway's name for the submission
+	Signature      []byte // the file as submitted
+	Description    formats.Description
+	Verified       *formats.Verified
+	Policy         formats.Policy // Now is when it was verified
+	Representation receiptpb.Receipt_Representation
+	Container      *formats.Digest // of the compressed file the artifact was in, or nil
+}
+
+// New returns the receipt of f, still without log entries: append one for each record that will
+// be logged (see Project), in the order of their roles, and call Complete once they are.
+func New(f Facts) *receiptpb.Receipt {
+	d, v := f.Description, f.Verified
+	r := &receiptpb.Receipt{
+		MediaType:    MediaType,
+		SubmissionId: f.ID,
+		VerifiedAt:   timestamppb.New(f.Policy.Now.UTC().Truncate(time.Second)),
+		Signature: &receiptpb.Signature{
+			Format: d.Format, Variant: d.Variant, Algorithm: d.Algorithm,
+			Content: f.Signature, Keys: v.Keys, ClaimedTime: timestamp(d.ClaimedTime),
+		},
+		Artifact:       &receiptpb.Artifact{Size: v.Size, Embedded: d.Need == formats.NeedNone},
+		Representation: f.Representation,
+		Checks:         v.Checks,
+		Notes:          d.Notes,
+		Policy:         policyMessage(f.Policy),
+	}
+	for _, s := range v.Signers {
+		r.Signers = append(r.Signers, &receiptpb.Signer{Spki: s.SPKI, Fingerprint: s.Fingerprint, Algorithm: s.Algorithm})
+	}
+	for _, g := range v.Digests {
+		r.Artifact.Digests = append(r.Artifact.Digests, digestMessage(g.Digest, g.Evidence))
+	}
+	if f.Container != nil {
+		r.Artifact.Container = digestMessage(*f.Container, "")
+	}
+	for _, n := range d.Findings {
+		r.Findings = append(r.Findings, &receiptpb.Finding{Reason: string(n.Reason), Message: n.Message})
+	}
+	return r
+}
+
+func timestamp(t *time.Time) *timestamppb.Timestamp {
+	if t == nil {
+		return nil
+	}
+	return timestamppb.New(*t)
+}
+
+func policyMessage(p formats.Policy) *receiptpb.Policy {
+	m := &receiptpb.Policy{Historical: p.Historical, SshNamespaces: p.SSHNamespaces}
+	for _, root := range p.TUFRoots {
+		m.TufRoots = append(m.TufRoots, bytes.Clone(root[:]))
+	}
+	return m
+}
+
+func digestMessage(d formats.Digest, e formats.Evidence) *receiptpb.Digest {
+	m := &receiptpb.Digest{Algorithm: string(d.Algorithm), Value: d.Value}
+	switch e {
+	case formats.EvidenceBytes:
+		m.Evidence = receiptpb.Digest_BYTES
+	case formats.EvidenceDigest:
+		m.Evidence = receiptpb.Digest_DIGEST
+	}
+	return m
+}
+
+// Project returns the receipt's entry for a signature that is logged as p, NATIVE or
+// PROJECTED, and the record to log. The key is logged, never the certificate it came in:
+// stock verifiers refuse a logged certificate without a trusted timestamp. Errors have
+// ReasonAlgorithmNotLoggable or ReasonMalformedKey.
+func Project(p formats.Projection) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+	record, err := recordOf(p)
+	if err != nil {
+		return nil, hashedrekord.Record{}, err
+	}
+	hash, _ := hashedrekord.HashAlgorithm(record.KeyDetails)
+	return &receiptpb.LogEntry{
+		Spki:   p.SPKI,
+		Recipe: &receiptpb.Recipe{Prefix: p.Recipe.Prefix, Artifact: p.Recipe.Artifact, Crlf: p.Recipe.CRLF, Suffix: p.Recipe.Suffix},
+		Bundle: &bundlepb.Bundle{
+			MediaType:            BundleMediaType,
+			VerificationMaterial: keyMaterial(p.SPKI),
+			Content: &bundlepb.Bundle_MessageSignature{MessageSignature: &commonpb.MessageSignature{
+				MessageDigest: &commonpb.HashOutput{Algorithm: hash, Digest: p.Digest.Value},
+				Signature:     p.Signature,
+			}},
+		},
+	}, record, nil
+}
+
+func recordOf(p formats.Projection) (hashedrekord.Record, error) {
+	details, err := p.KeyDetails()
+	if err != nil {
+		return hashedrekord.Record{}, err
+	}
+	return hashedrekord.Record{Digest: p.Digest.Value, Signature: p.Signature, SPKI: p.SPKI, KeyDetails: details}, nil
+}
+
+func keyMaterial(spki []byte) *bundlepb.VerificationMaterial {
+	return &bundlepb.VerificationMaterial{Content: &bundlepb.VerificationMaterial_PublicKey{
+		PublicKey: &commonpb.PublicKeyIdentifier{Hint: KeyHint(spki)},
+	}}
+}
+
+// KeyHint names a key in a bundle: base64 of the SHA-256 of its SPKI, as cosign has it.
+func KeyHint(spki []byte) string {
+	id := sha256.Sum256(spki)
+	return base64.StdEncoding.EncodeToString(id[:])
+}
+
+// Complete returns a copy of skeleton in which every entry has its proof; logged are the log's
+// answers, already verified, in the order of skeleton's entries.
+func Complete(skeleton *receiptpb.Receipt, logged []*rekorpb.TransparencyLogEntry) (*receiptpb.Receipt, error) {
+	if len(logged) == 0 || len(logged) != len(skeleton.GetEntries()) {
+		return nil, fmt.Errorf("completing receipt: %d proofs for %d entries", len(logged), len(skeleton.GetEntries()))
+	}
+	r := proto.CloneOf(skeleton)
+	for i, e := range r.GetEntries() {
+		if logged[i] == nil || e.GetBundle().GetVerificationMaterial() == nil {
+			return nil, fmt.Errorf("completing receipt: entry %d is incomplete", i+1)
+		}
+		e.GetBundle().GetVerificationMaterial().TlogEntries = []*rekorpb.TransparencyLogEntry{proto.CloneOf(logged[i])}
+	}
+	return r, nil
+}

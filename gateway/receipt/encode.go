@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// MediaType is a receipt's.
+const MediaType = "application/vnd.rekor-gateway.receipt.v1+json"
+
+// Limits of a receipt that is read.
+const (
+	MaxSize    = 16 << 20 // bytes of JSON
+	MaxEntries = 64
+)
+
+// Marshal returns r as indented JSON (the protobuf mapping, bytes in base64).
+func Marshal(r *receiptpb.Receipt) ([]byte, error) {
+	b, err := protojson.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encoding receipt: %w", err)
+	}
+	var out bytes.Buffer // protojson chooses its spaces at random
+	if err := json.Indent(&out, b, "", "  "); err != nil {
+		return nil, fmt.Errorf("encoding receipt: %w", err)
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}
+
+// Unmarshal reads a receipt. An unknown field, another media type and anything over MaxSize are
+// refused with ReasonMalformedReceipt. What the receipt says is not checked; see Verify.
+func Unmarshal(b []byte) (*receiptpb.Receipt, error) {
+	if len(b) > MaxSize {
+		return nil, refuse(ReasonMalformedReceipt, "the receipt is larger than 16 MiB", "give the receipt file, not the artifact")
+	}
+	var r receiptpb.Receipt
+	if err := protojson.Unmarshal(b, &r); err != nil {
+		return nil, formats.WrapError(err, ReasonMalformedReceipt, "the file is not a receipt",
+			"give the receipt as the gateway returned it; a newer program may be needed for a newer receipt")
+	}
+	if r.GetMediaType() != MediaType {
+		return nil, refuse(ReasonMalformedReceipt, fmt.Sprintf("the media type is %.80q, not that of a receipt", r.GetMediaType()),
+			"give the receipt as the gateway returned it, not a Sigstore bundle")
+	}
+	return &r, nil
+}
+
+// checkShape refuses a receipt that lacks a part that Verify looks at.
+func checkShape(r *receiptpb.Receipt) error {
+	problem := ""
+	switch {
+	case r.GetMediaType() != MediaType:
+		problem = "has another media type"
+	case len(r.GetSignature().GetContent()) == 0 || r.GetSignature().GetFormat() == "":
+		problem = "has no signature"
+	case r.GetVerifiedAt().CheckValid() != nil:
+		problem = "does not say when it was verified"
+	case len(r.GetSigners()) == 0:
+		problem = "names no signer"
+	case r.GetArtifact() == nil:
+		problem = "says nothing of the artifact"
+	case len(r.GetEntries()) == 0:
+		problem = "has no log entry"
+	case len(r.GetEntries()) > MaxEntries:
+		problem = fmt.Sprintf("has more than %d log entries", MaxEntries)
+	default:
+		return checkEntries(r.GetEntries())
+	}
+	return malformed(problem)
+}
+
+func checkEntries(entries []*receiptpb.LogEntry) error {
+	for _, e := range entries {
+		m := e.GetBundle().GetVerificationMaterial()
+		switch {
+		case e.GetBundle().GetMediaType() != BundleMediaType:
+			return malformed("has a log entry without a Sigstore bundle v0.3")
+		case len(m.GetTlogEntries()) != 1:
+			return malformed("has a bundle without exactly one log entry")
+		case m.GetTlogEntries()[0].GetInclusionProof().GetCheckpoint().GetEnvelope() == "":
+			return malformed("has a log entry without an inclusion proof and checkpoint")
+		}
+	}
+	return nil
+}
+
+func malformed(problem string) error {
+	return refuse(ReasonMalformedReceipt, "the receipt "+problem, "ask the gateway for the receipt again")
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/pem"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	x509format "github.com/rekor-gateway/rekor-gateway/formats/x509"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+const origin = "log.example"
+
+var (
+	made     = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	registry = formats.NewRegistry(suffixed{}, x509format.New())
+	artifact = []byte("a release\n")
+)
+
+// signed is a submission with its receipt.
+type signed struct {
+	log       *receipttest.Log
+	format    string
+	signature []byte
+	keys      [][]byte // as submitted, and as a verifier has them
+	signers   [][sha256.Size]byte
+	policy    formats.Policy
+	receipt   *receiptpb.Receipt
+}
+
+// native is a raw ECDSA signature, logged as it is.
+func native(tb testing.TB) *signed {
+	tb.Helper()
+	k := newKey(tb)
+	digest := sha256.Sum256(artifact)
+	sig, err := ecdsa.SignASN1(rand.Reader, k, digest[:])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &signed{format: "x509", signature: sig, keys: [][]byte{pemOf(spki(tb, k))}, signers: ids(tb, k)}
+	s.record(tb, receiptpb.Receipt_NATIVE)
+	return s
+}
+
+// projected is a signature of the test's own format by as many keys as asked for.
+func projected(tb testing.TB, signers int) *signed {
+	tb.Helper()
+	var keys []*ecdsa.PrivateKey
+	s := &signed{format: "suffixed"}
+	for range signers {
+		k := newKey(tb)
+		keys = append(keys, k)
+		s.keys = append(s.keys, spki(tb, k))
+	}
+	s.signers = ids(tb, keys...)
+	s.signature = signSuffixed(tb, artifact, false, keys...)
+	s.record(tb, receiptpb.Receipt_PROJECTED)
+	return s
+}
+
+func pemOf(spki []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
+}
+
+func ids(tb testing.TB, keys ...*ecdsa.PrivateKey) [][sha256.Size]byte {
+	var out [][sha256.Size]byte
+	for _, k := range keys {
+		out = append(out, sha256.Sum256(spki(tb, k)))
+	}
+	return out
+}
+
+// record does what a gateway does.
+func (s *signed) record(tb testing.TB, representation receiptpb.Receipt_Representation) {
+	tb.Helper()
+	facts, verified := s.facts(tb, representation)
+	r := receipt.New(facts)
+	var records []hashedrekord.Record
+	for _, p := range verified.Projections {
+		e, record, err := receipt.Project(p)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		r.Entries = append(r.Entries, e)
+		records = append(records, record)
+	}
+	s.complete(tb, r, records...)
+}
+
+func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Representation) (receipt.Facts, *formats.Verified) {
+	tb.Helper()
+	s.policy.Now = made
+	parsed, err := registry.Parse(s.format, s.signature, s.keys, s.policy)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	verified, err := parsed.Verify(tb.Context(), formats.FromReader(bytes.NewReader(artifact)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return receipt.Facts{
+		ID: "id", Signature: s.signature, Description: parsed.Describe(), Verified: verified,
+		Policy: s.policy, Representation: representation,
+	}, verified
+}
+
+func (s *signed) complete(tb testing.TB, r *receiptpb.Receipt, records ...hashedrekord.Record) {
+	tb.Helper()
+	s.log = receipttest.NewLog(tb, origin)
+	var err error
+	if s.receipt, err = receipt.Complete(r, s.log.Add(records...)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// options are those of a verifier who expects the signer by key.
+func (s *signed) options() receipt.Options {
+	return receipt.Options{
+		Registry: registry, TrustedRoot: s.log.Root(), Artifact: bytes.NewReader(artifact),
+		ExpectedKeys: s.keys, Now: made.Add(time.Hour),
+	}
+}
+
+// refused verifies a changed receipt and checks the reason.
+func (s *signed) refused(t *testing.T, o receipt.Options, want formats.Reason, change func(*receiptpb.Receipt)) {
+	t.Helper()
+	r := proto.CloneOf(s.receipt)
+	if change != nil {
+		change(r)
+	}
+	if b, ok := o.Artifact.(*bytes.Reader); ok { // an earlier case may have read it
+		b.Reset(artifact)
+	}
+	report, err := receipt.Verify(t.Context(), r, o)
+	if err == nil || report != nil {
+		t.Fatalf("accepted, want %s", want)
+	}
+	if got := formats.ReasonOf(err); got != want {
+		t.Errorf("reason %s, want %s (%v)", got, want, err)
+	}
+}
+
+// record is what s has in the log.
+func record(tb testing.TB, s *signed) hashedrekord.Record {
+	tb.Helper()
+	r, err := hashedrekord.Parse(s.receipt.Entries[0].Bundle.VerificationMaterial.TlogEntries[0].CanonicalizedBody)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	checkpoint "github.com/transparency-dev/formats/log"
+	"github.com/transparency-dev/merkle/proof"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// checkProofs checks that every entry is in a trusted log.
+func (v *verification) checkProofs() error {
+	for i := range v.report.logged {
+		e := &v.report.logged[i]
+		t := logged(e.entry)
+		l, c, err := openCheckpoint(v.options.TrustedRoot, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
+		if err != nil {
+			return err
+		}
+		if err := checkInclusion(t, l, c); err != nil {
+			return err
+		}
+		if err := v.checkLogTime(l); err != nil {
+			return err
+		}
+		e.origin, e.index = l.Origin, t.GetLogIndex()
+		v.report.Entries = append(v.report.Entries, Entry{Origin: l.Origin, Index: e.index, TreeSize: c.Size})
+		v.report.proven("entry: index %d in log %s", e.index, l.Origin)
+		v.report.proven("proof: the entry is in the log's tree of %d entries, whose checkpoint the log signed (key id %08x)", c.Size, l.KeyHash)
+		if !l.End.IsZero() && l.End.Before(v.options.Now) {
+			v.report.unproven("time: log %s stopped using its key on %s; no trusted time says that the checkpoint is older",
+				l.Origin, l.End.UTC().Format("2006-01-02"))
+		}
+	}
+	return nil
+}
+
+// checkLogTime: an entry cannot be older than the receipt's verification, so a key that was
+// retired before that cannot have signed it honestly.
+func (v *verification) checkLogTime(l trustroot.Log) error {
+	at := v.receipt.GetVerifiedAt().AsTime()
+	if !l.End.IsZero() && at.After(l.End) || l.Start.After(v.options.Now) {
+		return refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s was not in use when the receipt was made", l.Origin),
+			"get a newer trusted root")
+	}
+	return nil
+}
+
+// openCheckpoint verifies a checkpoint (C2SP tlog-checkpoint) with a key that the trusted
+// root has for its origin. Other signatures on it are not looked at.
+func openCheckpoint(root *trustroot.Root, envelope string) (trustroot.Log, checkpoint.Checkpoint, error) {
+	origin, _, _ := strings.Cut(envelope, "\n")
+	verifiers := root.Verifiers(origin)
+	if len(verifiers) == 0 {
+		return refuseLog(root)
+	}
+	n, err := note.Open([]byte(envelope), note.VerifierList(verifiers...))
+	var unverified *note.UnverifiedNoteError
+	if errors.As(err, &unverified) {
+		return refuseLog(root)
+	}
+	if err != nil {
+		return refuseCheckpoint(err)
+	}
+	var c checkpoint.Checkpoint
+	if _, err := c.Unmarshal([]byte(n.Text)); err != nil {
+		return refuseCheckpoint(err)
+	}
+	if c.Origin != origin || len(c.Hash) != rfc6962.DefaultHasher.Size() {
+		return refuseCheckpoint(fmt.Errorf("origin or root hash is malformed"))
+	}
+	l, ok := root.Log(n.Sigs[0].Name, n.Sigs[0].Hash)
+	if !ok {
+		return refuseLog(root)
+	}
+	return l, c, nil
+}
+
+func refuseLog(root *trustroot.Root) (trustroot.Log, checkpoint.Checkpoint, error) {
+	var known []string
+	for _, l := range root.Logs() {
+		known = append(known, l.Origin)
+	}
+	return trustroot.Log{}, checkpoint.Checkpoint{}, refuse(ReasonUnknownLog,
+		"the entry is in a log, or signed with a log's key, that is not in the trusted root",
+		"give the trusted root that names this log; this one names: "+strings.Join(known, ", "))
+}
+
+func refuseCheckpoint(err error) (trustroot.Log, checkpoint.Checkpoint, error) {
+	return trustroot.Log{}, checkpoint.Checkpoint{}, wrap(err, ReasonCheckpointInvalid,
+		"the checkpoint is not as the log signed it", "ask the gateway for the receipt again")
+}
+
+// checkInclusion checks the RFC 6962 inclusion proof against a verified checkpoint, and that
+// nothing in the entry contradicts it or goes unproven.
+func checkInclusion(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoint.Checkpoint) error {
+	p := t.GetInclusionProof()
+	problem := ""
+	switch {
+	case t.GetLogIndex() < 0 || t.GetLogIndex() != p.GetLogIndex():
+		problem = "two different indexes"
+	case p.GetTreeSize() < 0 || uint64(p.GetTreeSize()) != c.Size || !bytes.Equal(p.GetRootHash(), c.Hash):
+		problem = "a proof for another tree than the checkpoint's"
+	case !bytes.Equal(t.GetLogId().GetKeyId(), l.ID):
+		problem = "another log's id"
+	case t.GetIntegratedTime() != 0 || t.GetInclusionPromise() != nil:
+		problem = "a time or promise that nothing proves"
+	}
+	if problem != "" {
+		return refuse(ReasonProofInvalid, "the log entry has "+problem, "ask the gateway for the receipt again")
+	}
+	leaf := rfc6962.DefaultHasher.HashLeaf(t.GetCanonicalizedBody())
+	err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(t.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash)
+	if err != nil {
+		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the entry to the checkpoint",
+			"ask the gateway for the receipt again")
+	}
+	return nil
+}

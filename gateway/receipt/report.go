@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Report says what a verified receipt proves and what it does not, a line each, in words for
+// a person. Every line is derived from what was verified; what is only claimed says so.
+type Report struct {
+	Proven   []string `json:"proven"`
+	Unproven []string `json:"unproven"`
+	Entries  []Entry  `json:"entries"`
+	// SignerChecked is false when any signer was accepted.
+	SignerChecked bool `json:"signer_checked"`
+
+	receipt *receiptpb.Receipt
+	logged  []logEntry
+}
+
+// Entry is where a log has the record.
+type Entry struct {
+	Origin   string `json:"origin"`
+	Index    int64  `json:"index"`
+	TreeSize uint64 `json:"tree_size"`
+}
+
+// logEntry is an entry of the receipt with what it was found to record: a projection, or
+// nil for a statement.
+type logEntry struct {
+	entry      *receiptpb.LogEntry
+	projection *formats.Projection
+	origin     string
+	index      int64
+}
+
+// String returns the lines, those not proven under a heading of their own.
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, l := range r.Proven {
+		fmt.Fprintln(&b, l)
+	}
+	fmt.Fprintln(&b, "not proven:")
+	for _, l := range r.Unproven {
+		fmt.Fprintln(&b, "  "+l)
+	}
+	return b.String()
+}
+
+func (r *Report) proven(format string, args ...any) {
+	r.Proven = append(r.Proven, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) unproven(format string, args ...any) {
+	r.Unproven = append(r.Unproven, fmt.Sprintf(format, args...))
+}
+
+// reportLimits adds what no receipt proves, or this one does not.
+func (v *verification) reportLimits() {
+	if t := v.description.ClaimedTime; t != nil {
+		v.report.unproven("time: signer's claim only: signed at %s", t.UTC().Format(time.RFC3339))
+	} else {
+		v.report.unproven("time: nobody says when it was signed")
+	}
+	v.report.unproven("time: the gateway says that it verified at %s; expiry was judged at that time",
+		v.receipt.GetVerifiedAt().AsTime().UTC().Format(time.RFC3339))
+	for _, n := range v.description.Notes {
+		v.report.unproven("note: %s", n)
+	}
+	if c := v.receipt.GetArtifact().GetContainer(); c != nil {
+		v.report.unproven("container: the gateway says that the artifact was inside a file with %.20q digest %.128x", c.GetAlgorithm(), c.GetValue())
+	}
+	if n := v.timestamps(); n > 0 {
+		v.report.unproven("time: %d timestamps in the bundles were not checked", n)
+	}
+}
+
+func (v *verification) timestamps() int {
+	n := 0
+	for _, e := range v.receipt.GetEntries() {
+		n += len(e.GetBundle().GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps())
+	}
+	return n
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// checkSignature verifies the original signature again, by the signer the caller expects.
+func (v *verification) checkSignature(ctx context.Context) error {
+	parsed, err := v.parse()
+	if err != nil {
+		return err
+	}
+	v.description = parsed.Describe()
+	if err := v.checkSigners(v.description.Signers); err != nil {
+		return err
+	}
+	if v.options.Artifact == nil {
+		return v.verifyEmbedded(ctx, parsed)
+	}
+	return v.verifyBytes(ctx, parsed)
+}
+
+// parse reads the signature under the policy the receipt names, as far as the caller allows it.
+func (v *verification) parse() (formats.Parsed, error) {
+	s, o := v.receipt.GetSignature(), v.options
+	historical := v.receipt.GetPolicy().GetHistorical()
+	policy := formats.Policy{
+		Now:           v.receipt.GetVerifiedAt().AsTime(),
+		Historical:    historical && o.AllowHistorical,
+		SSHNamespaces: o.SSHNamespaces,
+	}
+	keys := s.GetKeys()
+	if len(o.ExpectedKeys) > 0 {
+		keys = o.ExpectedKeys
+		for _, k := range keys { // a TUF root that the caller names is one the caller trusts
+			policy.TUFRoots = append(policy.TUFRoots, sha256.Sum256(k))
+		}
+	}
+	parsed, err := o.Registry.Parse(s.GetFormat(), s.GetContent(), keys, policy)
+	if err == nil {
+		return parsed, nil
+	}
+	if policy.Historical = historical; historical && !o.AllowHistorical {
+		if _, herr := o.Registry.Parse(s.GetFormat(), s.GetContent(), keys, policy); herr == nil {
+			return nil, wrap(err, ReasonHistoricalRefused, "the signature is good only under the historical policy",
+				"accept known weaknesses with --allow-historical, if you must")
+		}
+	}
+	return nil, signatureError(err)
+}
+
+// signatureError keeps what a plugin said, under a reason of this package.
+func signatureError(err error) error {
+	var e *formats.Error
+	if !errors.As(err, &e) {
+		return err // the reader's
+	}
+	switch e.Reason {
+	case formats.ReasonKeyMismatch, formats.ReasonKeyNotTrusted:
+		return wrap(err, ReasonSignerMismatch, e.Message, e.Hint)
+	case formats.ReasonArtifactMismatch, formats.ReasonMissingArtifact:
+		return err
+	case formats.ReasonArtifactNotExpected, formats.ReasonNeedsBytes:
+		return wrap(err, ReasonMissingArtifact, e.Message, e.Hint)
+	}
+	return wrap(err, ReasonSignatureInvalid, fmt.Sprintf("%s (%s)", e.Message, e.Reason), e.Hint)
+}
+
+func wrap(err error, r formats.Reason, message, hint string) error {
+	return formats.WrapError(err, r, message, hint)
+}
+
+// checkSigners compares those who signed (or are said to by the signature) with those the
+// receipt names and those the caller expects.
+func (v *verification) checkSigners(signers []formats.Signer) error {
+	possible, expected := identities(signers), v.options.ExpectedSigners
+	for _, s := range v.receipt.GetSigners() {
+		id := sha256.Sum256(s.GetSpki())
+		switch {
+		case !slices.Contains(possible, id) && len(v.options.ExpectedKeys) > 0:
+			return refuse(ReasonSignerMismatch, "the receipt is for a signature by "+identity(id)+", which is none of the expected keys",
+				"check whose receipt this is, and that the key is the signer's")
+		case !slices.Contains(possible, id):
+			return claim("names " + identity(id) + " as a signer, who is none")
+		case len(expected) > 0 && !slices.Contains(expected, id):
+			return refuse(ReasonSignerMismatch, "the signature is by "+identity(id)+", who is not expected",
+				"check whose receipt this is; the expected signer is "+identity(expected[0]))
+		}
+	}
+	return nil
+}
+
+func identities(signers []formats.Signer) [][sha256.Size]byte {
+	ids := make([][sha256.Size]byte, len(signers))
+	for i, s := range signers {
+		ids[i] = sha256.Sum256(s.SPKI)
+	}
+	return ids
+}
+
+func identity(id [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(id[:]) }
+
+func (v *verification) verifyEmbedded(ctx context.Context, parsed formats.Parsed) error {
+	if v.description.Need != formats.NeedNone {
+		return refuse(ReasonMissingArtifact, "the artifact is missing, and the signature does not contain it",
+			"give the signed file (--artifact FILE)")
+	}
+	verified, err := parsed.Verify(ctx, formats.Artifact{})
+	if err != nil {
+		return signatureError(err)
+	}
+	v.verified = verified
+	return v.checkDigests(nil)
+}
+
+// verifyBytes hashes the artifact beside the plugin, so that another artifact can be told
+// from a broken signature.
+func (v *verification) verifyBytes(ctx context.Context, parsed formats.Parsed) error {
+	d, err := newDigester(v.receipt.GetArtifact().GetDigests())
+	if err != nil {
+		return err
+	}
+	reader := io.TeeReader(v.options.Artifact, d)
+	verified, err := parsed.Verify(ctx, formats.FromReader(reader))
+	if _, rerr := formats.Copy(ctx, io.Discard, reader); rerr != nil {
+		return fmt.Errorf("reading artifact: %w", rerr)
+	}
+	embedded := v.description.Need == formats.NeedNone
+	if err != nil {
+		if merr := v.checkDigests(d); merr != nil && !embedded {
+			return merr
+		}
+		return signatureError(err)
+	}
+	v.verified = verified
+	if embedded { // the plugin has compared it with what is inside
+		d = nil
+	}
+	return v.checkDigests(d)
+}
+
+// checkDigests compares the receipt's digests with those of the artifact at hand.
+func (v *verification) checkDigests(d *digester) error {
+	for _, claimed := range v.receipt.GetArtifact().GetDigests() {
+		got := v.digest(d, formats.DigestAlgorithm(claimed.GetAlgorithm()))
+		if got == nil {
+			return refuse(ReasonClaimMismatch, fmt.Sprintf("the receipt has a %.20q digest, which the signature does not bind", claimed.GetAlgorithm()),
+				"ask the gateway for the receipt again")
+		}
+		if !slices.Equal(got, claimed.GetValue()) {
+			return refuse(ReasonArtifactMismatch, "the artifact is not the one the receipt is for",
+				fmt.Sprintf("this receipt is for the file with %s:%x", claimed.GetAlgorithm(), claimed.GetValue()))
+		}
+	}
+	if size := v.receipt.GetArtifact().GetSize(); v.verified != nil && size >= 0 && size != v.verified.Size {
+		return refuse(ReasonArtifactMismatch, fmt.Sprintf("the artifact has %d bytes, the receipt says %d", v.verified.Size, size),
+			"check that this is the signed file")
+	}
+	return nil
+}
+
+func (v *verification) digest(d *digester, a formats.DigestAlgorithm) []byte {
+	if v.verified != nil {
+		for _, g := range v.verified.Digests {
+			if g.Algorithm == a {
+				return g.Value
+			}
+		}
+	}
+	return d.sum(a)
+}
+
+// reportSignature adds what the signature proves.
+func (v *verification) reportSignature() {
+	for _, s := range v.verified.Signers {
+		v.report.proven("signature: %s %s by %s (%s) verified over %s", v.description.Format, v.description.Algorithm,
+			s.Fingerprint, identity(sha256.Sum256(s.SPKI)), v.size())
+	}
+	for _, g := range v.verified.Digests {
+		v.report.proven("artifact: %s", g.Digest)
+	}
+	for _, f := range v.description.Findings {
+		v.report.unproven("WEAK: %s (%s), accepted under the historical policy", f.Message, f.Reason)
+	}
+	if len(v.options.ExpectedKeys) > 0 || len(v.options.ExpectedSigners) > 0 {
+		v.report.SignerChecked = true
+		v.report.proven("signer: as expected")
+		return
+	}
+	v.report.unproven("SIGNER NOT CHECKED: somebody made this signature; nothing says that it was who should have")
+}
+
+func (v *verification) size() string {
+	if v.verified.Size == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", v.verified.Size)
+}
+
+// checkClaims compares what the receipt says of the signature with what came out.
+func (v *verification) checkClaims() error {
+	claimed, verified := map[[sha256.Size]byte]bool{}, identities(v.verified.Signers)
+	for _, s := range v.receipt.GetSigners() {
+		claimed[sha256.Sum256(s.GetSpki())] = true
+	}
+	for _, id := range verified {
+		if !claimed[id] {
+			return claim("does not name the signer " + identity(id))
+		}
+		delete(claimed, id)
+	}
+	for id := range claimed {
+		return claim("names " + identity(id) + " as a signer, whose signature is not there")
+	}
+	if v.receipt.GetArtifact().GetEmbedded() != (v.description.Need == formats.NeedNone) {
+		return claim("is wrong about the artifact being inside the signature")
+	}
+	if !v.sameTime() {
+		return claim("has another signing time than the signature")
+	}
+	if !v.sameFindings(v.receipt.GetFindings()) {
+		return claim("has other findings than the signature")
+	}
+	v.reportSignature()
+	return nil
+}
+
+func claim(what string) error {
+	return refuse(ReasonClaimMismatch, "the receipt "+what, "ask the gateway for the receipt again")
+}
+
+func (v *verification) sameTime() bool {
+	claimed, got := v.receipt.GetSignature().GetClaimedTime(), v.description.ClaimedTime
+	if claimed == nil || got == nil {
+		return claimed == nil && got == nil
+	}
+	return claimed.AsTime().Equal(*got)
+}
+
+func (v *verification) sameFindings(claimed []*receiptpb.Finding) bool {
+	return slices.EqualFunc(claimed, v.description.Findings, func(c *receiptpb.Finding, f formats.Finding) bool {
+		return c.GetReason() == string(f.Reason)
+	})
+}

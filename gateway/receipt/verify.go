@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Options say whom and what the verifier trusts. Nothing in a receipt widens them.
+type Options struct {
+	Registry    *formats.Registry
+	TrustedRoot *trustroot.Root
+	// Artifact is read once, to its end; nil when it is inside the signature.
+	Artifact io.Reader
+
+	// ExpectedKeys, in the format's own encoding, are used in place of the receipt's: one of
+	// them must have signed.
+	ExpectedKeys [][]byte
+	// ExpectedSigners are SHA-256 of SPKIs: everyone who signed must be among them.
+	ExpectedSigners [][sha256.Size]byte
+	// AnySigner lets a receipt pass with neither of them; the report then says that the signer
+	// was not checked.
+	AnySigner bool
+
+	// AllowHistorical accepts signatures with weaknesses that the gateway's historical policy
+	// let pass.
+	AllowHistorical bool
+	// SSHNamespaces are those accepted; nil means "file" alone.
+	SSHNamespaces []string
+	// Now is the time of verification.
+	Now time.Time
+}
+
+// verification is one receipt being verified.
+type verification struct {
+	receipt     *receiptpb.Receipt
+	options     Options
+	description formats.Description
+	verified    *formats.Verified
+	report      *Report
+}
+
+// Verify checks a receipt offline. It verifies the original signature over the artifact again,
+// compares what the receipt claims with what came out, and checks that each entry records
+// just that and is in a log of the trusted root. The error is the first thing wrong, a
+// *formats.Error with one of this package's reasons, or the artifact reader's own; the report
+// is nil then.
+func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, error) {
+	v := &verification{receipt: r, options: o, report: &Report{receipt: r}}
+	steps := []func() error{
+		v.checkOptions,
+		func() error { return checkShape(r) },
+		v.checkTime,
+		func() error { return v.checkSignature(ctx) },
+		v.checkClaims,
+		v.checkRecords,
+		v.checkProofs,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	v.reportLimits()
+	return v.report, nil
+}
+
+func (v *verification) checkOptions() error {
+	o := v.options
+	if len(o.ExpectedKeys) == 0 && len(o.ExpectedSigners) == 0 && !o.AnySigner {
+		return refuse(ReasonNoExpectedSigner, "nobody said who should have signed, and a receipt alone proves only that somebody did",
+			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
+	}
+	if o.TrustedRoot == nil {
+		return refuse(ReasonUnknownLog, "no log is trusted", "give the trusted root (--trusted-root FILE)")
+	}
+	return nil
+}
+
+func (v *verification) checkTime() error {
+	if v.receipt.GetVerifiedAt().AsTime().After(v.options.Now.Add(formats.ClockSkew)) {
+		return refuse(ReasonFromFuture, "the receipt says that it was made in the future", "check this machine's clock")
+	}
+	return nil
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+func TestVerify(t *testing.T) {
+	for name, s := range map[string]*signed{"native": native(t), "projected": projected(t, 1), "two signers": projected(t, 2)} {
+		t.Run(name, func(t *testing.T) {
+			report, err := receipt.Verify(t.Context(), s.receipt, s.options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Entries) != len(s.receipt.GetEntries()) || report.Entries[0].Origin != origin || report.Entries[0].Index != 5 {
+				t.Errorf("entries %+v", report.Entries)
+			}
+			wants := []string{"verified over 10 bytes", "signer: as expected", "index 5 in log " + origin, "artifact: sha256:", "time: "}
+			for _, want := range wants {
+				if !strings.Contains(report.String(), want) {
+					t.Errorf("report lacks %q:\n%s", want, report)
+				}
+			}
+		})
+	}
+}
+
+func TestVerifyByIdentity(t *testing.T) {
+	s := projected(t, 2)
+	o := s.options()
+	o.ExpectedKeys, o.ExpectedSigners = nil, s.signers
+	if _, err := receipt.Verify(t.Context(), s.receipt, o); err != nil {
+		t.Error(err)
+	}
+	o.ExpectedSigners = s.signers[:1]
+	s.refused(t, o, receipt.ReasonSignerMismatch, nil)
+}
+
+func TestSignerMustBeExpected(t *testing.T) {
+	for name, s := range map[string]*signed{"native": native(t), "projected": projected(t, 1)} {
+		t.Run(name, func(t *testing.T) {
+			o := s.options()
+			o.ExpectedKeys = nil
+			s.refused(t, o, receipt.ReasonNoExpectedSigner, nil)
+
+			other := newKey(t)
+			o.ExpectedSigners = ids(t, other)
+			s.refused(t, o, receipt.ReasonSignerMismatch, nil)
+			o.ExpectedSigners = nil
+			if o.ExpectedKeys = [][]byte{spki(t, other)}; s.format == "x509" {
+				o.ExpectedKeys[0] = pemOf(o.ExpectedKeys[0])
+			}
+			s.refused(t, o, receipt.ReasonSignerMismatch, nil)
+			// A receipt that claims the expected signer for a stranger's signature.
+			s.refused(t, o, receipt.ReasonSignatureInvalid, func(r *receiptpb.Receipt) {
+				r.Signers[0].Spki = spki(t, other)
+			})
+		})
+	}
+}
+
+func TestAnySignerIsReported(t *testing.T) {
+	s := native(t)
+	o := s.options()
+	o.ExpectedKeys, o.AnySigner = nil, true
+	report, err := receipt.Verify(t.Context(), s.receipt, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.SignerChecked || !strings.Contains(report.String(), "SIGNER NOT CHECKED") {
+		t.Errorf("report does not say that the signer was not checked:\n%s", report)
+	}
+}
+
+func TestTampering(t *testing.T) {
+	s := native(t)
+	foreign := s.log.Add(record(t, native(t)))[0]
+	tle := func(r *receiptpb.Receipt) *rekorpb.TransparencyLogEntry {
+		return r.Entries[0].Bundle.VerificationMaterial.TlogEntries[0]
+	}
+	tests := map[string]struct {
+		want   formats.Reason
+		change func(*receiptpb.Receipt)
+	}{
+		"media type":        {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.MediaType = "" }},
+		"no entries":        {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries = nil }},
+		"no proof":          {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { tle(r).InclusionProof = nil }},
+		"no representation": {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Representation = 0 }},
+		"unknown digest":    {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Artifact.Digests[0].Algorithm = "md5" }},
+		"from the future":   {receipt.ReasonFromFuture, func(r *receiptpb.Receipt) { r.VerifiedAt = timestamppb.New(made.Add(2 * time.Hour)) }},
+		"signature":         {receipt.ReasonSignatureInvalid, func(r *receiptpb.Receipt) { r.Signature.Content[20] ^= 1 }},
+		"format":            {receipt.ReasonSignatureInvalid, func(r *receiptpb.Receipt) { r.Signature.Format = "suffixed" }},
+		"digest":            {receipt.ReasonArtifactMismatch, func(r *receiptpb.Receipt) { r.Artifact.Digests[0].Value[0] ^= 1 }},
+		"digest not bound": {receipt.ReasonArtifactMismatch, func(r *receiptpb.Receipt) {
+			r.Artifact.Digests = append(r.Artifact.Digests, &receiptpb.Digest{Algorithm: "sha512"})
+		}},
+		"size":                 {receipt.ReasonArtifactMismatch, func(r *receiptpb.Receipt) { r.Artifact.Size++ }},
+		"another signer, too":  {receipt.ReasonSignerMismatch, func(r *receiptpb.Receipt) { r.Signers = append(r.Signers, &receiptpb.Signer{Spki: []byte("x")}) }},
+		"embedded":             {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Artifact.Embedded = true }},
+		"signing time":         {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Signature.ClaimedTime = timestamppb.New(made) }},
+		"finding":              {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Findings = []*receiptpb.Finding{{Reason: "X"}} }},
+		"other representation": {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Representation = receiptpb.Receipt_PROJECTED }},
+		"recipe":               {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Recipe.Suffix = []byte("x") }},
+		"entry's key":          {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Spki = []byte("x") }},
+		"bundle's digest":      {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Bundle.GetMessageSignature().MessageDigest.Digest[0] ^= 1 }},
+		"bundle's signature":   {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Bundle.GetMessageSignature().Signature[9] ^= 1 }},
+		"bundle's hint":        {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Bundle.VerificationMaterial.GetPublicKey().Hint = "x" }},
+		"entry for another":    {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Bundle.VerificationMaterial.TlogEntries[0] = foreign }},
+		"entry's body":         {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { tle(r).CanonicalizedBody[0] = ' ' }},
+		"entry's kind":         {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { tle(r).KindVersion.Version = "0.0.1" }},
+		"index":                {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).LogIndex++ }},
+		"both indexes":         {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).LogIndex++; tle(r).InclusionProof.LogIndex++ }},
+		"negative index":       {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).LogIndex, tle(r).InclusionProof.LogIndex = -1, -1 }},
+		"log id":               {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).LogId = &commonpb.LogId{KeyId: []byte("x")} }},
+		"integrated time":      {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).IntegratedTime = 1 }},
+		"promise":              {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).InclusionPromise = &rekorpb.InclusionPromise{} }},
+		"proof":                {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).InclusionProof.Hashes[0][0] ^= 1 }},
+		"short proof":          {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).InclusionProof.Hashes = nil }},
+		"tree size":            {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).InclusionProof.TreeSize++ }},
+		"root hash":            {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { tle(r).InclusionProof.RootHash[0] ^= 1 }},
+		"checkpoint's size":    {receipt.ReasonCheckpointInvalid, func(r *receiptpb.Receipt) { checkpoint(r, "\n7\n", "\n8\n") }},
+		"checkpoint unsigned":  {receipt.ReasonUnknownLog, func(r *receiptpb.Receipt) { checkpoint(r, "\n— "+origin, "\n— other.example") }},
+		"checkpoint cut":       {receipt.ReasonCheckpointInvalid, func(r *receiptpb.Receipt) { checkpoint(r, "\n\n", "\n") }},
+		"other origin":         {receipt.ReasonUnknownLog, func(r *receiptpb.Receipt) { checkpoint(r, origin+"\n", "other.example\n") }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { s.refused(t, s.options(), test.want, test.change) })
+	}
+}
+
+// checkpoint replaces text in the first entry's checkpoint.
+func checkpoint(r *receiptpb.Receipt, old, replacement string) {
+	c := r.Entries[0].Bundle.VerificationMaterial.TlogEntries[0].InclusionProof.Checkpoint
+	c.Envelope = strings.Replace(c.Envelope, old, replacement, 1)
+}
+
+func TestOtherArtifact(t *testing.T) {
+	for name, s := range map[string]*signed{"native": native(t), "projected": projected(t, 1)} {
+		o := s.options()
+		o.Artifact = strings.NewReader("another release\n")
+		t.Run(name, func(t *testing.T) { s.refused(t, o, receipt.ReasonArtifactMismatch, nil) })
+		o.Artifact = nil
+		t.Run(name+" missing", func(t *testing.T) { s.refused(t, o, receipt.ReasonMissingArtifact, nil) })
+	}
+}
+
+func TestOtherLogKey(t *testing.T) {
+	s := native(t)
+	o := s.options()
+	o.TrustedRoot = receipttest.NewLog(t, origin).Root()
+	s.refused(t, o, receipt.ReasonUnknownLog, nil)
+	o.TrustedRoot = receipttest.NewLog(t, "other.example").Root()
+	s.refused(t, o, receipt.ReasonUnknownLog, nil)
+	o.TrustedRoot = nil
+	s.refused(t, o, receipt.ReasonUnknownLog, nil)
+}
+
+func TestLogKeyOutOfUse(t *testing.T) {
+	s := native(t)
+	for name, test := range map[string]struct {
+		start, end time.Time
+		ok         bool
+	}{
+		"retired later":   {made.Add(-time.Hour), made.Add(time.Minute), true},
+		"retired before":  {made.Add(-time.Hour), made.Add(-time.Minute), false},
+		"not used so far": {made.Add(2 * time.Hour), time.Time{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, err := trustroot.New(trustroot.LogKey{Origin: origin, SPKI: s.log.SPKI(), Start: test.start, End: test.end})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := s.options()
+			o.TrustedRoot = root
+			if !test.ok {
+				s.refused(t, o, receipt.ReasonUnknownLog, nil)
+				return
+			}
+			report, err := receipt.Verify(t.Context(), s.receipt, o)
+			if err != nil || !strings.Contains(report.String(), "stopped using its key") {
+				t.Errorf("%v\n%s", err, report)
+			}
+		})
+	}
+}
+
+// Every signature that the threshold needs must be logged, one entry twice will not do.
+func TestThreshold(t *testing.T) {
+	s := projected(t, 2)
+	s.refused(t, s.options(), receipt.ReasonEntriesMissing, func(r *receiptpb.Receipt) { r.Entries = r.Entries[:1] })
+	s.refused(t, s.options(), receipt.ReasonEntriesMissing, func(r *receiptpb.Receipt) { r.Entries[1] = proto.CloneOf(r.Entries[0]) })
+	s.refused(t, s.options(), receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Signers = r.Signers[:1] })
+}
+
+func TestReaderFails(t *testing.T) {
+	s := native(t)
+	o := s.options()
+	broken := errors.New("broken")
+	o.Artifact = iotest.ErrReader(broken)
+	if _, err := receipt.Verify(t.Context(), s.receipt, o); !errors.Is(err, broken) {
+		t.Errorf("error %v, want the reader's", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o.Artifact = bytes.NewReader(artifact)
+	if _, err := receipt.Verify(ctx, s.receipt, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+}
+
+func TestMarshal(t *testing.T) {
+	s := native(t)
+	b, err := receipt.Marshal(s.receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := receipt.Unmarshal(b)
+	if err != nil || !proto.Equal(read, s.receipt) {
+		t.Fatalf("reads something else: %v", err)
+	}
+	for name, bad := range map[string]string{
+		"empty":         "",
+		"a bundle":      `{"mediaType":"` + receipt.BundleMediaType + `"}`,
+		"unknown field": strings.Replace(string(b), `"mediaType"`, `"more":1,"mediaType"`, 1),
+		"two values":    string(b) + string(b),
+		"too large":     strings.Repeat(" ", receipt.MaxSize) + string(b),
+	} {
+		if r, err := receipt.Unmarshal([]byte(bad)); r != nil || formats.ReasonOf(err) != receipt.ReasonMalformedReceipt {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestCompleteRefuses(t *testing.T) {
+	s := native(t)
+	for name, proofs := range map[string][]*rekorpb.TransparencyLogEntry{"none": nil, "too many": {{}, {}}, "nil": {nil}} {
+		if _, err := receipt.Complete(s.receipt, proofs); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// FuzzVerify flips, cuts and swaps bytes of a receipt: what still verifies must prove the same.
+func FuzzVerify(f *testing.F) {
+	s := projected(f, 1)
+	b, err := receipt.Marshal(s.receipt)
+	if err != nil {
+		f.Fatal(err)
+	}
+	root := s.log.Root()
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := receipt.Unmarshal(b)
+		if err != nil {
+			return
+		}
+		o := s.options()
+		o.TrustedRoot, o.AllowHistorical = root, true
+		if report, err := receipt.Verify(t.Context(), r, o); err == nil {
+			checkSameProof(t, s.receipt, r, report)
+		}
+	})
+}
+
+func checkSameProof(t *testing.T, want, got *receiptpb.Receipt, report *receipt.Report) {
+	if report == nil || len(report.Entries) == 0 || !report.SignerChecked {
+		t.Fatal("nothing proven, and no error")
+	}
+	for _, e := range got.GetEntries() {
+		a, b := proto.CloneOf(want.GetEntries()[0]), proto.CloneOf(e)
+		a.Bundle.VerificationMaterial.TimestampVerificationData, b.Bundle.VerificationMaterial.TimestampVerificationData = nil, nil
+		// A receipt may leave out or add signatures on the checkpoint that are not the log's.
+		a.Bundle.VerificationMaterial.TlogEntries[0].InclusionProof.Checkpoint = nil
+		b.Bundle.VerificationMaterial.TlogEntries[0].InclusionProof.Checkpoint = nil
+		if !proto.Equal(a, b) {
+			t.Fatalf("another entry verifies: %v", b)
+		}
+	}
+	if len(got.GetSigners()) != 1 || sha256.Sum256(got.GetSigners()[0].GetSpki()) != sha256.Sum256(want.GetSigners()[0].GetSpki()) {
+		t.Fatal("another signer verifies")
+	}
+}
+
+// mutations: every byte of the receipt's JSON changed, one at a time.
+func TestFlippedBytes(t *testing.T) {
+	s := projected(t, 1)
+	b, err := receipt.Marshal(s.receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := s.log.Root()
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		r, err := receipt.Unmarshal(bad)
+		if err != nil {
+			continue
+		}
+		o := s.options()
+		o.TrustedRoot = root
+		if report, err := receipt.Verify(t.Context(), r, o); err == nil {
+			checkSameProof(t, s.receipt, r, report)
+		}
+	}
+}
