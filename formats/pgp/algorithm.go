@@ -22,12 +22,11 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
-// Sizes of RSA and DSA keys in bits. The upper bounds keep the time of a check small.
+// Sizes of DSA keys in bits.
 const (
-	minRSABits = 2048
-	maxRSABits = 8192
 	minDSABits = 1024
 	maxDSABits = 3072
 )
@@ -62,14 +61,15 @@ type publicKey struct {
 	key  crypto.PublicKey
 	name string
 	spki []byte
+	weak bool // only a historical policy lets it pass
 }
 
-// readPublicKey converts k. Errors have ReasonWeakAlgorithm, ReasonUnsupportedAlgorithm or
-// ReasonMalformedKey.
+// readPublicKey converts k and checks its strength. Errors have ReasonWeakAlgorithm,
+// ReasonUnsupportedAlgorithm or ReasonMalformedKey.
 func readPublicKey(k *packet.PublicKey) (p publicKey, err error) {
 	switch k.PubKeyAlgo {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
-		p.key, err = k.PublicKey, nil
+		p.key = k.PublicKey
 	case packet.PubKeyAlgoDSA:
 		return readDSA(k.PublicKey.(*dsa.PublicKey))
 	case packet.PubKeyAlgoECDSA:
@@ -80,6 +80,9 @@ func readPublicKey(k *packet.PublicKey) (p publicKey, err error) {
 		p.key = ed25519.PublicKey(k.PublicKey.(*pgped25519.PublicKey).Point)
 	default:
 		err = errKeyAlgorithm()
+	}
+	if err == nil {
+		err = keyfile.CheckStrength(p.key)
 	}
 	if err != nil {
 		return publicKey{}, err
@@ -127,6 +130,9 @@ func readEdDSA(k *packet.PublicKey) (crypto.PublicKey, error) {
 // keys but does not write them.
 func readDSA(k *dsa.PublicKey) (publicKey, error) {
 	bits := k.P.BitLen()
+	if bits < minDSABits {
+		return publicKey{}, errWeak("the key is DSA with fewer than 1024 bits", "sign with an RSA or ECDSA key")
+	}
 	if bits > maxDSABits || k.Q.BitLen() > 256 || k.G.BitLen() > bits || k.Y.BitLen() > bits {
 		return publicKey{}, errKeyAlgorithm()
 	}
@@ -151,27 +157,7 @@ func readDSA(k *dsa.PublicKey) (publicKey, error) {
 	if err != nil {
 		return publicKey{}, fmt.Errorf("encoding DSA key: %w", err)
 	}
-	return publicKey{key: k, name: fmt.Sprintf("DSA-%d", bits), spki: spki}, nil
-}
-
-// checkStrength refuses keys that are broken or too short; weak is what only a historical
-// policy lets pass. Algorithms it does not know are not its to judge.
-func checkStrength(k *packet.PublicKey) (weak bool, err error) {
-	switch key := k.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < minRSABits {
-			return false, errWeak("the key is RSA with fewer than 2048 bits", "sign with an RSA key of 3072 bits or more")
-		} else if bits > maxRSABits {
-			return false, formats.NewError(formats.ReasonUnsupportedAlgorithm,
-				"the key is RSA with more than 8192 bits", "sign with an RSA key of 4096 bits")
-		}
-	case *dsa.PublicKey:
-		if key.P.BitLen() < minDSABits {
-			return false, errWeak("the key is DSA with fewer than 1024 bits", "sign with an RSA or ECDSA key")
-		}
-		return true, nil
-	}
-	return false, nil
+	return publicKey{key: k, name: fmt.Sprintf("DSA-%d", bits), spki: spki, weak: true}, nil
 }
 
 // signatureBytes puts the values of a signature into the encoding of its scheme: RSA

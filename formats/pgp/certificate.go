@@ -99,11 +99,8 @@ func (e *evaluation) checkPrimary() (properties, error) {
 // checkAlgorithm holds primary keys to what signing keys are held to: a subkey is worth no
 // more than the key that binds it.
 func (e *evaluation) checkAlgorithm(k *packet.PublicKey) error {
-	weak, err := checkStrength(k)
-	if err != nil {
-		return err
-	}
-	if _, err := readPublicKey(k); err != nil || !weak {
+	pub, err := readPublicKey(k)
+	if err != nil || !pub.weak {
 		return err
 	}
 	const message = "the key is DSA"

@@ -24,44 +24,50 @@ func errSecretKey() error {
 // refuseSecretKeys looks for private keys before anything else is looked at, so that whoever
 // sent one hears of it first.
 func refuseSecretKeys(keys [][]byte) error {
+	w := walker{visit: func(p rawPacket) error {
+		if p.tag == tagSecretKey || p.tag == tagSecretSubkey {
+			return errSecretKey()
+		}
+		return nil
+	}}
 	for _, k := range keys {
 		if bytes.Contains(k, []byte("PRIVATE KEY")) && bytes.Contains(k, []byte("-----BEGIN ")) {
 			return errSecretKey()
 		}
-		err := walkKeys(k, func(p rawPacket) error {
-			if p.tag == tagSecretKey || p.tag == tagSecretSubkey {
-				return errSecretKey()
-			}
-			return nil
-		})
-		if formats.ReasonOf(err) == formats.ReasonSecretKey {
+		if err := w.file(k); formats.ReasonOf(err) == formats.ReasonSecretKey {
 			return err
 		}
 	}
 	return nil
 }
 
-// walkKeys calls visit for each packet of a key file: binary, or any number of armored blocks
-// with any text between them, as in a KEYS file. Errors have ReasonMalformedKey, or are visit's.
-func walkKeys(file []byte, visit func(rawPacket) error) error {
-	if len(file) > 0 && file[0]&0x80 != 0 {
-		return walkPackets(file, visit)
+// walker visits the packets of key files, up to a number for all files together.
+type walker struct {
+	packets int
+	visit   func(rawPacket) error
+}
+
+// file visits a key file: binary, or any number of armored blocks with any text around them,
+// as in a KEYS file. Errors have ReasonMalformedKey or ReasonTooLarge, or are visit's.
+func (w *walker) file(data []byte) error {
+	if isBinaryKey(data) {
+		return w.walk(data)
 	}
 	blocks := 0
 	for {
-		at := bytes.Index(file, armorBegin(armorPublic))
+		at := bytes.Index(data, armorBegin(armorPublic))
 		if at < 0 {
 			break
 		}
-		packets, rest, ok := dearmor(file[at:], armorPublic)
+		packets, rest, ok := dearmor(data[at:], armorPublic)
 		if !ok {
 			return malformedKey("the armor of a key is damaged")
 		}
-		if err := walkPackets(packets, visit); err != nil {
+		if err := w.walk(packets); err != nil {
 			return err
 		}
 		blocks++
-		file = rest
+		data = rest
 	}
 	if blocks == 0 {
 		return malformedKey("the key is no PGP public key")
@@ -69,13 +75,25 @@ func walkKeys(file []byte, visit func(rawPacket) error) error {
 	return nil
 }
 
-func walkPackets(data []byte, visit func(rawPacket) error) error {
+// isBinaryKey looks at the first octet alone: text around armor may start with any letter.
+func isBinaryKey(data []byte) bool {
+	if len(data) == 0 {
+		return false
+	}
+	tag, ok := packetTag(data[0])
+	return ok && (tag == tagPublicKey || tag == tagSecretKey || tag == tagSecretSubkey || tag == tagPublicSubkey)
+}
+
+func (w *walker) walk(data []byte) error {
 	for len(data) > 0 {
 		p, rest, err := nextPacket(data)
 		if err != nil {
 			return malformedKey("a key file is cut short or damaged")
 		}
-		if err := visit(p); err != nil {
+		if w.packets++; w.packets > maxPackets {
+			return formats.NewError(formats.ReasonTooLarge, "the keys have more than 65536 packets", "send the signer's key alone")
+		}
+		if err := w.visit(p); err != nil {
 			return err
 		}
 		data = rest
@@ -111,9 +129,9 @@ type subkey struct {
 // hashes every key once and parses none.
 func findCertificates(keys [][]byte, from issuer) ([]*certificate, error) {
 	b := builder{from: from}
+	w := walker{visit: b.add}
 	for _, file := range keys {
-		b.current = nil
-		if err := walkKeys(file, b.add); err != nil {
+		if err := w.file(file); err != nil {
 			return nil, err
 		}
 		b.finish()
@@ -124,16 +142,12 @@ func findCertificates(keys [][]byte, from issuer) ([]*certificate, error) {
 // builder assembles certificates out of a run of packets and keeps the wanted ones.
 type builder struct {
 	from    issuer
-	packets int
 	current *certificate
 	list    *[][]byte // where the next signature belongs; nil: nowhere
 	found   []*certificate
 }
 
 func (b *builder) add(p rawPacket) error {
-	if b.packets++; b.packets > maxPackets {
-		return formats.NewError(formats.ReasonTooLarge, "the keys have more than 65536 packets", "send the signer's key alone")
-	}
 	if p.tag == tagPublicKey {
 		b.finish()
 		b.current = &certificate{primary: p.body, wanted: b.from.names(p.body)}

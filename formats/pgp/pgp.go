@@ -38,24 +38,16 @@ func (format) Detect(signature []byte) bool {
 	return err == nil && p.tag == tagSignature && plausibleSignature(p.body)
 }
 
-// plausibleSignature looks at the octets whose values are few: version, type, algorithms.
+// plausibleSignature looks at the octets that take few values, and at the lengths within.
 func plausibleSignature(body []byte) bool {
-	if len(body) < 10 {
-		return false
+	if len(body) > v3FixedLen && body[0] == 3 {
+		return body[1] == v3HashedLen && plausible(body[2], body[15], body[16])
 	}
-	kind, hash := body[1], body[3]
-	switch body[0] {
-	case 4, 6:
-	case 3:
-		if body[1] != v3HashedLen || len(body) < v3FixedLen {
-			return false
-		}
-		kind, hash = body[2], body[16]
-	default:
-		return false
-	}
-	return kind <= 0x50 && hash >= 1 && hash <= 14
+	l, ok := splitSignature(body)
+	return ok && len(l.tail) > 2 && plausible(l.head[1], l.head[2], l.head[3])
 }
+
+func plausible(kind, algo, hash byte) bool { return kind <= 0x50 && algo <= 34 && hash <= 14 }
 
 // Parse implements [formats.Format].
 func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
@@ -84,9 +76,6 @@ func parse(signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
 	sig, err := readSignature(body)
 	if err != nil {
 		return nil, err
-	}
-	if text != nil && sig.kind != kindText {
-		return nil, malformed("a cleartext file needs a text signature", "sign with: gpg --clear-sign FILE")
 	}
 	out := &parsed{sig: sig, text: text, findings: sig.findings}
 	if err := sig.checkPolicy(p); err != nil {

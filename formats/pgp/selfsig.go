@@ -15,7 +15,7 @@ import (
 
 // maxChecks bounds the signatures inside keys that are verified per submission. Newest come
 // first, so an honest key needs a handful.
-const maxChecks = 256
+const maxChecks = 128
 
 // Limits beyond which a user ID is passed over, as gpg does.
 const maxUserID = 2048
