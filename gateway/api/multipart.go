@@ -60,7 +60,7 @@ func (f *form) next() (*multipart.Part, error) {
 // formError tells a cut or garbled form from a connection that broke or a limit that was hit.
 func formError(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &tooLarge) || errors.Is(err, context.Canceled) || formats.ReasonOf(err) != "" {
 		return err
 	}
 	return formats.WrapError(err, ReasonMalformedRequest, "the form is cut off or malformed", "send it as curl -F does")

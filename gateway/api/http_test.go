@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+)
+
+func TestSubmitForm(t *testing.T) {
+	s := serve(t)
+	sig, key, artifact, format := parts(t, "hello")
+	label := field{"label", "build=42=x"}
+	first := s.post("/v1/submissions", sig, key, format, label, artifact)
+	s.expect(first, http.StatusCreated, "")
+	if first.text("state") != "LOGGED" || first.text("representation") != "NATIVE" || first.body["receipt"] == nil {
+		t.Fatalf("answer %.400s", first.raw)
+	}
+	if loc := first.header.Get("Location"); loc != "/v1/submissions/"+first.text("id") {
+		t.Errorf("Location %q", loc)
+	}
+	if l, _ := first.body["labels"].(map[string]any); l["build"] != "42=x" {
+		t.Errorf("labels %v", first.body["labels"])
+	}
+	// In any order of the parts it is the same submission.
+	for _, order := range [][]field{{artifact, sig, key, format}, {sig, artifact, key, format}, {format, key, artifact, sig}} {
+		again := s.post("/v1/submissions", order...)
+		s.expect(again, http.StatusOK, "")
+		if again.text("id") != first.text("id") {
+			t.Errorf("order %v gave another submission", order)
+		}
+	}
+	get := s.do(http.MethodGet, first.header.Get("Location"), "", nil)
+	s.expect(get, http.StatusOK, "")
+	receipt := s.do(http.MethodGet, first.header.Get("Location")+"/receipt", "", nil)
+	s.expect(receipt, http.StatusOK, "")
+	if receipt.text("submissionId") != first.text("id") {
+		t.Errorf("receipt %.200s", receipt.raw)
+	}
+	if left, _ := os.ReadDir(s.spoolDir); len(left) != 0 {
+		t.Errorf("%d spool files are left behind", len(left))
+	}
+}
+
+func TestSubmitJSONAndDigest(t *testing.T) {
+	s := serve(t)
+	r := gatewaytest.Signed(t, "hello")
+	send := func(extra map[string]any) answered {
+		m := map[string]any{"signature": r.Signature, "keys": r.Keys, "format": "x509"}
+		for k, v := range extra {
+			m[k] = v
+		}
+		body, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.do(http.MethodPost, "/v1/submissions", "application/json", bytes.NewReader(body))
+	}
+	s.expect(send(map[string]any{"artifact": []byte("hello")}), http.StatusCreated, "")
+	s.expect(send(map[string]any{"digest": r.Digest.String(), "labels": map[string]string{"a": "b"}}), http.StatusCreated, "")
+	s.expect(send(map[string]any{"artifact": []byte("other")}), http.StatusUnprocessableEntity, "SIGNATURE_INVALID")
+	s.expect(send(map[string]any{"artifakt": []byte("hello")}), http.StatusBadRequest, "MALFORMED_REQUEST")
+	s.expect(send(map[string]any{"digest": "sha256:00"}), http.StatusBadRequest, "MALFORMED_DIGEST")
+	s.expect(send(map[string]any{"digest": r.Digest.String(), "artifact": []byte("hello")}), http.StatusBadRequest, "MALFORMED_DIGEST")
+	s.expect(send(nil), http.StatusBadRequest, "MISSING_ARTIFACT")
+}
+
+func TestAcceptedIsAnsweredBeforeItIsLogged(t *testing.T) {
+	s := serve(t)
+	s.log.SetDown(gateway.ErrUnavailable)
+	sig, key, artifact, format := parts(t, "hello")
+	accepted := s.post("/v1/submissions?wait=0", sig, key, format, artifact)
+	s.expect(accepted, http.StatusAccepted, "")
+	s.expect(s.post("/v1/submissions?wait=20ms", sig, key, format, artifact), http.StatusAccepted, "")
+	s.expect(s.do(http.MethodGet, accepted.header.Get("Location")+"/receipt", "", nil), http.StatusConflict, "NOT_LOGGED_YET")
+	list := s.do(http.MethodGet, "/v1/submissions?state=pending", "", nil)
+	s.expect(list, http.StatusOK, "")
+	if subs, _ := list.body["submissions"].([]any); len(subs) != 1 {
+		t.Errorf("list %.300s", list.raw)
+	}
+	s.log.SetDown(nil)
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusOK, "")
+}
+
+func TestBadRequests(t *testing.T) {
+	s := serve(t)
+	sig, key, artifact, format := parts(t, "hello")
+	_, otherKey, _, _ := parts(t, "hello")
+	secret := field{"key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n"}
+	for name, c := range map[string]struct {
+		fields []field
+		status int
+		reason string
+	}{
+		"nothing":               {nil, 400, "MISSING_SIGNATURE"},
+		"no signature":          {[]field{key, format, artifact}, 400, "MISSING_SIGNATURE"},
+		"empty signature":       {[]field{{"signature", ""}, key, format, artifact}, 400, "MISSING_SIGNATURE"},
+		"no key":                {[]field{sig, format, artifact}, 400, "MISSING_KEY"},
+		"no artifact":           {[]field{sig, key, format}, 400, "MISSING_ARTIFACT"},
+		"unknown format":        {[]field{sig, key, {"format", "gif"}, artifact}, 415, "UNKNOWN_FORMAT"},
+		"unrecognised":          {[]field{{"signature", "what is this"}, key, artifact}, 415, "UNKNOWN_FORMAT"},
+		"wrong format":          {[]field{sig, key, {"format", "pgp"}, artifact}, 415, "WRONG_FORMAT"},
+		"unknown part":          {[]field{sig, key, {"artefact", "hello"}}, 400, "MALFORMED_REQUEST"},
+		"two signatures":        {[]field{sig, sig, key, format, artifact}, 400, "MALFORMED_REQUEST"},
+		"two artifacts":         {[]field{artifact, artifact, sig, key, format}, 400, "MALFORMED_REQUEST"},
+		"part after artifact":   {[]field{sig, key, format, artifact, {"label", "a=b"}}, 400, "MALFORMED_REQUEST"},
+		"label without value":   {[]field{sig, key, format, {"label", "a"}, artifact}, 400, "MALFORMED_REQUEST"},
+		"wrong key":             {[]field{sig, otherKey, format, artifact}, 422, "SIGNATURE_INVALID"},
+		"other artifact":        {[]field{sig, key, format, {"artifact", "other"}}, 422, "SIGNATURE_INVALID"},
+		"secret key":            {[]field{sig, secret, format, artifact}, 422, "SECRET_KEY"},
+		"artifact too large":    {[]field{sig, key, format, {"artifact", strings.Repeat("x", testMaxArtifact+1)}}, 413, "TOO_LARGE"},
+		"too large, first":      {[]field{{"artifact", strings.Repeat("x", testMaxArtifact+1)}, sig, key, format}, 413, "TOO_LARGE"},
+		"signature too large":   {[]field{{"signature", strings.Repeat("x", 5<<20)}, key, format, artifact}, 413, "TOO_LARGE"},
+		"malformed digest":      {[]field{sig, key, format, {"digest", "sha256:xyz"}}, 400, "MALFORMED_DIGEST"},
+		"digest twice":          {[]field{sig, key, format, {"digest", "a"}, {"digest", "b"}}, 400, "MALFORMED_REQUEST"},
+		"representation":        {[]field{sig, key, format, {"representation", "PROJECTED"}, artifact}, 422, "REPRESENTATION_NOT_POSSIBLE"},
+		"no such wish":          {[]field{sig, key, format, {"representation", "GILDED"}, artifact}, 422, "REPRESENTATION_NOT_POSSIBLE"},
+		"wrong key, after it":   {[]field{sig, artifact, otherKey, format}, 422, "SIGNATURE_INVALID"},
+		"signature is the file": {[]field{{"signature", "hello"}, key, format, artifact}, 400, "MALFORMED_SIGNATURE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{Server: s.Server, t: t, log: s.log, spoolDir: s.spoolDir, contract: s.contract}
+			s.expect(s.post("/v1/submissions", c.fields...), c.status, c.reason)
+		})
+	}
+	if _, sent := s.log.Count(); sent != 0 {
+		t.Errorf("%d refused submissions were logged", sent)
+	}
+	list := s.do(http.MethodGet, "/v1/submissions", "", nil)
+	if subs, _ := list.body["submissions"].([]any); len(subs) != 0 {
+		t.Errorf("refused submissions were stored: %.300s", list.raw)
+	}
+	if left, _ := os.ReadDir(s.spoolDir); len(left) != 0 {
+		t.Errorf("%d spool files are left behind", len(left))
+	}
+}
+
+func TestMalformedHTTP(t *testing.T) {
+	s := serve(t)
+	for name, c := range map[string]struct {
+		method, path, kind, body string
+		status                   int
+		reason                   string
+	}{
+		"no content type":      {"POST", "/v1/submissions", "", "x", 400, "MALFORMED_REQUEST"},
+		"other content type":   {"POST", "/v1/submissions", "text/plain", "x", 400, "MALFORMED_REQUEST"},
+		"no boundary":          {"POST", "/v1/submissions", "multipart/form-data", "x", 400, "MALFORMED_REQUEST"},
+		"form cut off":         {"POST", "/v1/submissions", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"signature\"\r\n\r\nab", 400, "MALFORMED_REQUEST"},
+		"JSON cut off":         {"POST", "/v1/submissions", "application/json", `{"signature":`, 400, "MALFORMED_REQUEST"},
+		"JSON of another kind": {"POST", "/v1/submissions", "application/json", `[1]`, 400, "MALFORMED_REQUEST"},
+		"two JSON objects":     {"POST", "/v1/submissions", "application/json", `{"signature":"YQ=="}{}`, 400, "MALFORMED_REQUEST"},
+		"wait too long":        {"POST", "/v1/submissions?wait=2h", "application/json", `{}`, 400, "MALFORMED_REQUEST"},
+		"wait is no time":      {"POST", "/v1/submissions?wait=soon", "application/json", `{}`, 400, "MALFORMED_REQUEST"},
+		"no such submission":   {"GET", "/v1/submissions/0", "", "", 404, "NOT_FOUND"},
+		"no such state":        {"GET", "/v1/submissions?state=odd", "", "", 400, "MALFORMED_REQUEST"},
+		"odd page size":        {"GET", "/v1/submissions?page_size=x", "", "", 400, "MALFORMED_REQUEST"},
+		"odd page token":       {"GET", "/v1/submissions?page_token=x", "", "", 400, "MALFORMED_REQUEST"},
+		"odd signer":           {"GET", "/v1/submissions?signer=x", "", "", 400, "MALFORMED_REQUEST"},
+		"unknown parameter":    {"GET", "/v1/submissions?artefact=x", "", "", 400, "MALFORMED_REQUEST"},
+		"no such path":         {"GET", "/v2/submissions", "", "", 404, "NOT_FOUND"},
+		"other method":         {"DELETE", "/v1/submissions/0", "", "", 405, "MALFORMED_REQUEST"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{Server: s.Server, t: t, contract: s.contract}
+			s.expect(s.do(c.method, c.path, c.kind, strings.NewReader(c.body)), c.status, c.reason)
+		})
+	}
+}
+
+func TestPlanRoute(t *testing.T) {
+	s := serve(t)
+	sig, key, _, format := parts(t, "hello")
+	plan := s.post("/v1/submissions:plan", sig, key, format)
+	s.expect(plan, http.StatusOK, "")
+	if plan.text("chosen") != "NATIVE" || plan.text("need") != "digest" {
+		t.Errorf("plan %.300s", plan.raw)
+	}
+	body := `{"format":"x509","signature":"` + base64.StdEncoding.EncodeToString([]byte(sig.value)) +
+		`","keys":["` + base64.StdEncoding.EncodeToString([]byte(key.value)) + `"]}`
+	s.expect(s.do(http.MethodPost, "/v1/submissions:plan", "application/json", strings.NewReader(body)), http.StatusOK, "")
+	s.expect(s.post("/v1/submissions:plan", field{"signature", "x"}), http.StatusUnsupportedMediaType, "UNKNOWN_FORMAT")
+}
+
+func TestListFilters(t *testing.T) {
+	s := serve(t)
+	var last answered
+	for range 3 {
+		sig, key, artifact, format := parts(t, "hello")
+		last = s.post("/v1/submissions", sig, key, format, artifact)
+		s.expect(last, http.StatusCreated, "")
+	}
+	signer := last.body["signers"].([]any)[0].(string)
+	digest := last.body["artifactDigests"].([]any)[0].(string)
+	for query, want := range map[string]int{
+		"": 3, "?signer=" + signer: 1, "?artifact=" + digest: 3, "?state=LOGGED": 3, "?state=FAILED": 0, "?page_size=2": 2,
+	} {
+		page := s.do(http.MethodGet, "/v1/submissions"+query, "", nil)
+		subs, _ := page.body["submissions"].([]any)
+		if len(subs) != want {
+			t.Errorf("%s: %d submissions, want %d", query, len(subs), want)
+		}
+		if token := page.text("nextPageToken"); token != "" {
+			next := s.do(http.MethodGet, "/v1/submissions"+query+"&page_token="+token, "", nil)
+			if rest, _ := next.body["submissions"].([]any); len(rest) != 1 {
+				t.Errorf("the second page has %d submissions", len(rest))
+			}
+		}
+	}
+}
+
+func TestQueueFullSaysWhenToComeBack(t *testing.T) {
+	s := serve(t)
+	s.log.SetDown(gateway.ErrUnavailable)
+	for range 60 {
+		sig, key, artifact, format := parts(t, "hello")
+		a := s.post("/v1/submissions?wait=0", sig, key, format, artifact)
+		if a.status == http.StatusServiceUnavailable {
+			s.expect(a, http.StatusServiceUnavailable, "QUEUE_FULL")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			return
+		}
+	}
+	t.Error("the queue never filled")
+}
+
+func TestSmallRoutes(t *testing.T) {
+	s := serve(t)
+	for _, path := range []string{"/v1/formats", "/healthz", "/readyz", "/openapi.json"} {
+		s.expect(s.do(http.MethodGet, path, "", nil), http.StatusOK, "")
+	}
+}
