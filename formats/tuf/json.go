@@ -125,8 +125,7 @@ func (d *decoder) array(depth int) (any, error) {
 		}
 		list = append(list, v)
 	}
-	_, err := d.tokens.Token()
-	return list, err
+	return list, d.end()
 }
 
 func (d *decoder) object(depth int) (any, error) {
@@ -147,8 +146,15 @@ func (d *decoder) object(depth int) (any, error) {
 			return nil, err
 		}
 	}
-	_, err := d.tokens.Token()
-	return members, err
+	return members, d.end()
+}
+
+// end reads the closing delimiter.
+func (d *decoder) end() error {
+	if _, err := d.tokens.Token(); err != nil {
+		return malformed(d.reason, errNotJSON)
+	}
+	return nil
 }
 
 // object is a decoded JSON object whose members are read by name and type.

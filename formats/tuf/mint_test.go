@@ -7,15 +7,19 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"testing"
 
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // m is a JSON object that a test makes up.
@@ -70,8 +74,22 @@ func canonicalJSON(t testing.TB, v any) []byte {
 
 func (k testKey) sign(t testing.TB, signed any) m {
 	t.Helper()
-	sum := sha256.Sum256(canonicalJSON(t, signed))
-	sig, err := k.private.Sign(nil, sum[:], crypto.SHA256) // deterministic, so that fuzzing can be repeated
+	message := canonicalJSON(t, signed)
+	s, ok := schemes(k.listed["scheme"].(string))
+	if !ok {
+		s.hash = formats.SHA256
+	}
+	var opts crypto.SignerOpts = s.hash.Hash()
+	if s.hash != "" {
+		h := s.hash.New()
+		h.Write(message)
+		message = h.Sum(nil)
+	}
+	var random io.Reader // none makes ECDSA deterministic, so that fuzzing can be repeated
+	if s.projection == formats.RSAPSS {
+		opts, random = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash.Hash()}, rand.Reader
+	}
+	sig, err := k.private.Sign(random, message, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -227,6 +228,56 @@ func TestKeyKinds(t *testing.T) {
 		_, err := New().Parse(doc, [][]byte{signedBy(t, mintRoot(t, root, 1, c.key), root)}, strict())
 		if formats.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestProjectableKinds: only what a log has an entry for becomes a candidate.
+func TestProjectableKinds(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edKey := listKey(t, ed, "ed25519", "ed25519")
+	edKey.listed["keyval"] = m{"public": hex.EncodeToString(ed.Public().(ed25519.PublicKey))}
+	short := edKey.named("short")
+	short.listed = with(edKey.listed, "keyval", m{"public": "00"})
+	for name, c := range map[string]struct {
+		key        testKey
+		projection formats.Scheme
+		want       formats.Reason
+	}{
+		"P-384":                 {listKey(t, newECDSAKey(t, elliptic.P384()), "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"), formats.ECDSA, ""},
+		"P-521":                 {listKey(t, newECDSAKey(t, elliptic.P521()), "ecdsa", "ecdsa-sha2-nistp521"), formats.ECDSA, ""},
+		"Ed25519":               {edKey, "", ""},
+		"Ed25519, too short":    {short, "", formats.ReasonMalformedKey},
+		"RSA PKCS#1 v1.5":       {listKey(t, rsaKey, "rsa", "rsa-pkcs1v15-sha256"), formats.RSAPKCS1v15, ""},
+		"RSA PKCS#1, SHA-512":   {listKey(t, rsaKey, "rsa", "rsa-pkcs1v15-sha512"), "", ""},
+		"RSA-PSS":               {listKey(t, rsaKey, "rsa", "rsassa-pss-sha256"), "", ""},
+		"RSA-PSS with SHA-384":  {listKey(t, rsaKey, "rsa", "rsassa-pss-sha384"), "", ""},
+		"Ed25519 under a P-256": {listKey(t, ed, "ecdsa", "ecdsa-sha2-nistp256"), "", formats.ReasonMalformedKey},
+	} {
+		root := mintKey(t)
+		signed := mintSigned("snapshot")
+		signatures := []any{m{"keyid": c.key.id, "sig": "00"}}
+		if c.want == "" {
+			signatures = []any{c.key.sign(t, signed)}
+		}
+		p, err := New().Parse(encode(t, m{"signed": signed, "signatures": signatures}),
+			[][]byte{signedBy(t, mintRoot(t, root, 1, c.key), root)}, strict())
+		if formats.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		if got := p.Describe().Candidates; (len(got) == 1) != (c.projection != "") || len(got) == 1 && got[0].Scheme != c.projection {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
