@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Guard keeps browsers out that a strange web page drives: it refuses Host names that are
+// not the gateway's own, which is how pages reach a local server through DNS, and
+// cross-origin requests. The gateway's names are loopback ones, the address that a
+// connection came to, the host of the listen address, and the allowed hosts, with or
+// without a port.
+func Guard(next http.Handler, listen string, allowed []string) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, reasonCrossOrigin, "web pages of other origins may not call this gateway",
+			"use a client that is no browser")
+	}))
+	inner := origins.Handler(next)
+
+	hosts := []string{hostname(listen)}
+	for _, h := range allowed {
+		hosts = append(hosts, hostname(h))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !known(r, hosts) {
+			refuse(w, http.StatusMisdirectedRequest, reasonHost, "this gateway is not known under the name in the Host header",
+				"the gateway's operator can add the name to http.allowed_hosts")
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+func known(r *http.Request, hosts []string) bool {
+	host := hostname(r.Host)
+	if host == "" {
+		return false
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback() || slices.Contains(hosts, host) || ip.Equal(localIP(r))
+	}
+	return host == "localhost" || slices.Contains(hosts, host)
+}
+
+// localIP is the address that the connection came to.
+func localIP(r *http.Request) net.IP {
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		return addr.IP
+	}
+	return nil
+}
+
+// hostname takes the port, the brackets and the final dot off a host, in lower case.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
