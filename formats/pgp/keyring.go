@@ -112,7 +112,6 @@ type certificate struct {
 	direct  [][]byte // signatures right after the primary key
 	users   []user
 	subkeys []subkey
-	wanted  bool // holds a key the issuer names
 }
 
 type user struct {
@@ -139,50 +138,36 @@ func findCertificates(keys [][]byte, from issuer) ([]*certificate, error) {
 	return b.found, nil
 }
 
-// builder assembles certificates out of a run of packets and keeps the wanted ones.
+// builder gathers the packets of one certificate at a time and keeps the wanted ones.
 type builder struct {
 	from    issuer
-	current *certificate
-	list    *[][]byte // where the next signature belongs; nil: nowhere
+	current []rawPacket // a primary key and what follows it
+	wanted  bool        // current holds a key the issuer names
 	found   []*certificate
 }
 
 func (b *builder) add(p rawPacket) error {
 	if p.tag == tagPublicKey {
 		b.finish()
-		b.current = &certificate{primary: p.body, wanted: b.from.names(p.body)}
-		b.list = &b.current.direct
-		return nil
-	}
-	c := b.current
-	if c == nil {
+	} else if len(b.current) == 0 {
 		return malformedKey("a key file does not start with a public key")
 	}
-	switch p.tag {
-	case tagSignature:
-		if b.list != nil {
-			*b.list = append(*b.list, p.body)
-		}
-	case tagUserID:
-		c.users = append(c.users, user{id: p.body})
-		b.list = &c.users[len(c.users)-1].signatures
-	case tagPublicSubkey:
-		c.subkeys = append(c.subkeys, subkey{body: p.body})
-		b.list = &c.subkeys[len(c.subkeys)-1].signatures
-		c.wanted = c.wanted || b.from.names(p.body)
-	case tagAttribute:
-		b.list = nil
+	if p.tag == tagPublicKey || p.tag == tagPublicSubkey {
+		b.wanted = b.wanted || b.from.names(p.body)
 	}
+	b.current = append(b.current, p)
 	return nil
 }
 
 // finish keeps the current certificate when it is wanted, as one with any other copy of it.
 func (b *builder) finish() {
-	c := b.current
-	b.current, b.list = nil, nil
-	if c == nil || !c.wanted {
-		return
+	if b.wanted {
+		b.keep(assemble(b.current))
 	}
+	b.current, b.wanted = b.current[:0], false
+}
+
+func (b *builder) keep(c *certificate) {
 	for _, other := range b.found {
 		if bytes.Equal(other.primary, c.primary) {
 			other.direct = append(other.direct, c.direct...)
@@ -192,6 +177,30 @@ func (b *builder) finish() {
 		}
 	}
 	b.found = append(b.found, c)
+}
+
+// assemble hangs every signature on the key or user ID it follows. Those over user attributes
+// (pictures) are left out, and so are packets that have no say.
+func assemble(packets []rawPacket) *certificate {
+	c := &certificate{primary: packets[0].body}
+	list := &c.direct
+	for _, p := range packets[1:] {
+		switch p.tag {
+		case tagSignature:
+			if list != nil {
+				*list = append(*list, p.body)
+			}
+		case tagUserID:
+			c.users = append(c.users, user{id: p.body})
+			list = &c.users[len(c.users)-1].signatures
+		case tagPublicSubkey:
+			c.subkeys = append(c.subkeys, subkey{body: p.body})
+			list = &c.subkeys[len(c.subkeys)-1].signatures
+		case tagAttribute:
+			list = nil
+		}
+	}
+	return c
 }
 
 // names reports whether the issuer is the key with that packet body.

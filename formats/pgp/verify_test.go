@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pgp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
+)
+
+func parseFiles(t testing.TB, sig, key string, p formats.Policy) formats.Parsed {
+	t.Helper()
+	p.Now = now
+	parsed, err := pgp.New().Parse(read(t, sig), [][]byte{read(t, key)}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// TestSignedDigest: what a client projects from the bytes is all that Verify needs without them.
+func TestSignedDigest(t *testing.T) {
+	for _, g := range valid {
+		t.Run(g.name, func(t *testing.T) {
+			p := parseFiles(t, g.sig, g.key, g.policy)
+			var a formats.Artifact
+			if g.artifact != "" {
+				a = formats.FromReader(bytes.NewReader(read(t, g.artifact)))
+			}
+			local, err := p.Verify(context.Background(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !g.projects {
+				checkNoSignedDigest(t, p, g.artifact == "")
+				return
+			}
+			checkSignedDigest(t, p, local, g.artifact == "")
+		})
+	}
+}
+
+func checkNoSignedDigest(t *testing.T, p formats.Parsed, embedded bool) {
+	t.Helper()
+	if n := len(p.Describe().SignedDigests); n != 0 {
+		t.Errorf("%d signed digests offered", n)
+	}
+	d := formats.Digest{Algorithm: formats.SHA256, Value: make([]byte, 32)}
+	_, err := p.Verify(context.Background(), formats.FromSignedDigest(d))
+	if formats.ReasonOf(err) != formats.ReasonNeedsBytes && !embedded {
+		t.Errorf("got %v", err)
+	}
+}
+
+func checkSignedDigest(t *testing.T, p formats.Parsed, local *formats.Verified, embedded bool) {
+	t.Helper()
+	want := local.Projections[0]
+	if got := p.Describe().SignedDigests; len(got) != 1 || got[0] != want.Digest.Algorithm {
+		t.Errorf("signed digests %v", got)
+	}
+	far, err := p.Verify(context.Background(), formats.FromSignedDigest(want.Digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(far.Projections) != 1 || !far.Projections[0].Digest.Equal(want.Digest) || far.Projections[0].VerifyDigest() != nil {
+		t.Error("another projection")
+	}
+	if !bytes.Equal(far.Canonical, local.Canonical) {
+		t.Error("another canonical form")
+	}
+	if !embedded && (len(far.Digests) != 0 || far.Size != -1) {
+		t.Error("something is said of an artifact nobody saw")
+	}
+	wrong := formats.Digest{Algorithm: want.Digest.Algorithm, Value: bytes.Clone(want.Digest.Value)}
+	wrong.Value[5] ^= 1
+	if _, err := p.Verify(context.Background(), formats.FromSignedDigest(wrong)); err == nil {
+		t.Error("another digest was accepted")
+	}
+	short := formats.Digest{Algorithm: want.Digest.Algorithm, Value: want.Digest.Value[:1]}
+	if _, err := p.Verify(context.Background(), formats.FromSignedDigest(short)); err == nil {
+		t.Error("a short digest was accepted")
+	}
+}
+
+func TestDigestAlone(t *testing.T) {
+	d := formats.Digest{Algorithm: formats.SHA256, Value: make([]byte, 32)}
+	for file, want := range map[string]formats.Reason{
+		"armored.asc": formats.ReasonNeedsBytes, "cleartext.asc": formats.ReasonArtifactNotExpected,
+	} {
+		_, err := parseFiles(t, file, "rsa3072.key", formats.Policy{}).Verify(context.Background(), formats.FromDigest(d))
+		if formats.ReasonOf(err) != want {
+			t.Errorf("%s: got %v, want %s", file, err, want)
+		}
+	}
+	other := formats.Digest{Algorithm: formats.SHA512, Value: make([]byte, 64)}
+	_, err := parseFiles(t, "armored.asc", "rsa3072.key", formats.Policy{}).Verify(context.Background(), formats.FromSignedDigest(other))
+	if formats.ReasonOf(err) != formats.ReasonWrongDigestAlgorithm {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFileBesideCleartext: the file given beside the signature is compared, and is the artifact.
+func TestFileBesideCleartext(t *testing.T) {
+	notes := string(read(t, "notes"))
+	for name, c := range map[string]struct {
+		file string
+		want formats.Reason
+	}{
+		"as it was":        {notes, ""},
+		"CRLF":             {strings.ReplaceAll(notes, "\n", "\r\n"), ""},
+		"blanks stripped":  {strings.ReplaceAll(notes, "blanks  ", "blanks"), ""},
+		"without last end": {strings.TrimSuffix(notes, "\n"), ""},
+		"a line more":      {notes + "\n", formats.ReasonArtifactMismatch},
+		"empty":            {"", formats.ReasonArtifactMismatch},
+		"another":          {strings.ToUpper(notes), formats.ReasonArtifactMismatch},
+		"endless":          {strings.Repeat("\n", formats.MaxSignatureSize+2), formats.ReasonArtifactMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := parseFiles(t, "cleartext.asc", "rsa3072.key", formats.Policy{})
+			v, err := p.Verify(context.Background(), formats.FromReader(strings.NewReader(c.file)))
+			if formats.ReasonOf(err) != c.want {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if sum := sha256.Sum256([]byte(c.file)); err == nil && !bytes.Equal(v.Digests[0].Value, sum[:]) {
+				t.Error("the digest is not the file's")
+			}
+		})
+	}
+}
+
+// TestCollision: a historical policy lets SHA-1 pass, but not an artifact made to collide. The
+// artifact is the start of a SHAttered file.
+func TestCollision(t *testing.T) {
+	p := parseFiles(t, "sha1.sig", "rsa2048.key", historical)
+	_, err := p.Verify(context.Background(), formats.FromReader(bytes.NewReader(read(t, "shattered"))))
+	if formats.ReasonOf(err) != formats.ReasonWeakAlgorithm {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for file, want := range map[string][3]string{
+		"rsa4096-SHA512.sig rsa4096.key":  {"detached, v4", "RSA-4096/SHA-512", "gpg --digest-algo SHA256 --detach-sign FILE"},
+		"p256-SHA512.sig p256.key":        {"detached, v4", "ECDSA P-256/SHA-512", "gpg --digest-algo SHA256 --detach-sign FILE"},
+		"p521.sig p521.key":               {"detached, v4", "ECDSA P-521/SHA-512", "gpg --digest-algo SHA512 --detach-sign FILE"},
+		"text.asc rsa3072.key":            {"detached text, v4", "RSA-3072/SHA-256", "--detach-sign"},
+		"v6-rsa-cleartext.asc v6-rsa.key": {"cleartext, v6", "RSA-2048/SHA-256", "--clear-sign"},
+		"v3-SHA256.sig v3.key":            {"detached, v3", "RSA-2048/SHA-256", "--detach-sign"},
+		"v6-ed25519.sig v6-ed25519.key":   {"detached, v6", "Ed25519/SHA-256", ""},
+	} {
+		sig, key, _ := strings.Cut(file, " ")
+		d := parseFiles(t, sig, key, formats.Policy{}).Describe()
+		if d.Variant != want[0] || d.Algorithm != want[1] || !d.ClaimedTime.Equal(made) {
+			t.Errorf("%s: %s, %s, %s", sig, d.Variant, d.Algorithm, d.ClaimedTime)
+		}
+		if want[2] == "" {
+			if d.NotProjectable == nil || d.NotProjectable.Hint == "" {
+				t.Errorf("%s: no reason why not projected", sig)
+			}
+		} else if !strings.Contains(d.Candidates[0].Remedy, want[2]) {
+			t.Errorf("%s: remedy %q", sig, d.Candidates[0].Remedy)
+		}
+	}
+}
+
+// TestKeyDetails: what FORMATS.md section 2 calls projected has a name in Rekor v2, the rest has none.
+func TestKeyDetails(t *testing.T) {
+	for file, loggable := range map[string]bool{
+		"rsa2048-SHA256.sig rsa2048.key": true, "rsa3072-SHA256.sig rsa3072.key": true, "rsa4096-SHA256.sig rsa4096.key": true,
+		"rsa2048-SHA512.sig rsa2048.key": false, "rsa3072-SHA384.sig rsa3072.key": false, "p256-SHA512.sig p256.key": false,
+		"p256.sig p256.key": true, "p384.sig p384.key": true, "p521.sig p521.key": true, "subkey.sig subkey.key": true,
+	} {
+		sig, key, _ := strings.Cut(file, " ")
+		_, err := parseFiles(t, sig, key, formats.Policy{}).Describe().Candidates[0].KeyDetails()
+		if (err == nil) != loggable {
+			t.Errorf("%s: %v", sig, err)
+		}
+	}
+}
+
+func TestDetect(t *testing.T) {
+	entries, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		want := ext == ".sig" || ext == ".asc" || ext == ".key" // keys are claimed so as to be told apart
+		if got := pgp.New().Detect(readAny(t, e)); got != want && ext != ".gpg" {
+			t.Errorf("%s: detected %v", e.Name(), got)
+		}
+	}
+	for _, other := range []string{
+		"", "\x88", "-----BEGIN SSH SIGNATURE-----\n", "-----BEGIN PKCS7-----\n", "untrusted comment: x\n", `{"signed":{}}`,
+		"\x30\x82\x01\x00", strings.Repeat("\x88", 256), strings.Repeat("\xc2\x04", 200),
+	} {
+		if pgp.New().Detect([]byte(other)) {
+			t.Errorf("claims %.20q", other)
+		}
+	}
+}
+
+func readAny(t *testing.T, e os.DirEntry) []byte {
+	if e.IsDir() {
+		return nil
+	}
+	return read(t, e.Name())
+}
