@@ -4,9 +4,11 @@ package receipt_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/pem"
 	"testing"
 	"time"
@@ -40,16 +42,26 @@ type signed struct {
 	receipt   *receiptpb.Receipt
 }
 
-// native is a raw ECDSA signature, logged as it is.
+// native is a raw ECDSA P-256 signature, logged as it is.
 func native(tb testing.TB) *signed {
 	tb.Helper()
-	k := newKey(tb)
-	digest := sha256.Sum256(artifact)
-	sig, err := ecdsa.SignASN1(rand.Reader, k, digest[:])
+	return nativeBy(tb, newKey(tb), crypto.SHA256)
+}
+
+// nativeBy is a raw signature by any key over a hash that the log takes with it.
+func nativeBy(tb testing.TB, k crypto.Signer, o crypto.SignerOpts) *signed {
+	tb.Helper()
+	h := o.HashFunc().New()
+	h.Write(artifact)
+	sig, err := k.Sign(rand.Reader, h.Sum(nil), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &signed{format: "x509", signature: sig, keys: [][]byte{pemOf(spki(tb, k))}, signers: ids(tb, k)}
+	der, err := x509.MarshalPKIXPublicKey(k.Public())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &signed{format: "x509", signature: sig, keys: [][]byte{pemOf(der)}, signers: [][sha256.Size]byte{sha256.Sum256(der)}}
 	s.record(tb, receiptpb.Receipt_NATIVE)
 	return s
 }

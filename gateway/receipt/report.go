@@ -20,8 +20,7 @@ type Report struct {
 	// SignerChecked is false when any signer was accepted.
 	SignerChecked bool `json:"signer_checked"`
 
-	receipt *receiptpb.Receipt
-	logged  []logEntry
+	logged []logEntry
 }
 
 // Entry is where a log has the record.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -53,7 +55,8 @@ type verification struct {
 // *formats.Error with one of this package's reasons, or the artifact reader's own; the report
 // is nil then.
 func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, error) {
-	v := &verification{receipt: r, options: o, report: &Report{receipt: r}}
+	r = proto.CloneOf(r) // the report keeps it
+	v := &verification{receipt: r, options: o, report: &Report{}}
 	steps := []func() error{
 		v.checkOptions,
 		func() error { return checkShape(r) },

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Export says what the commands of an export name. Paths are used as they are given.
+type Export struct {
+	Dir         string // for the files written; made if need be
+	Artifact    string // the signed file; "" when it is inside the signature
+	TrustedRoot string // the trusted root's file
+}
+
+// Command is a command line, program first.
+type Command []string
+
+// String returns the command for a POSIX shell.
+func (c Command) String() string {
+	words := make([]string, len(c))
+	for i, w := range c {
+		words[i] = quote(w)
+	}
+	return strings.Join(words, " ")
+}
+
+func quote(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=+,@%"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// ExportCosign writes what stock cosign (v3) needs to verify each entry, offline, and returns
+// its command lines: one per entry, all of which must succeed. Per entry it writes key.pem (the
+// signer's, or the gateway's for a statement), bundle.json and, when the format signs other
+// bytes than the artifact's, derived.bin; from the second entry on the names are numbered.
+//
+// Cosign trusts whatever key it is given, so a receipt whose signer was not checked is not
+// exported. Refusals have ReasonExportNotPossible.
+func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) {
+	if !r.SignerChecked {
+		return nil, refuse(ReasonExportNotPossible, "the signer was not checked, and an export would trust whoever it was",
+			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
+	}
+	if err := os.MkdirAll(x.Dir, 0o755); err != nil { // #nosec G301 -- nothing in it is secret
+		return nil, fmt.Errorf("exporting for cosign: %w", err)
+	}
+	var commands []Command
+	for i, e := range r.logged {
+		c, err := e.export(ctx, x, i)
+		if err != nil {
+			return nil, err
+		}
+		commands = append(commands, c)
+	}
+	return commands, nil
+}
+
+func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) {
+	digestFlag, err := cosignDigest(e.projection.Candidate)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := protojson.Marshal(e.entry.GetBundle())
+	if err != nil {
+		return nil, fmt.Errorf("encoding bundle: %w", err)
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: e.entry.GetSpki()})
+	keyPath, bundlePath := x.path("key.pem", i), x.path("bundle.json", i)
+	if err := writeFile(keyPath, key); err != nil {
+		return nil, err
+	}
+	if err := writeFile(bundlePath, bundle); err != nil {
+		return nil, err
+	}
+	blob, err := e.exportBlob(ctx, x, i)
+	if err != nil {
+		return nil, err
+	}
+	command := Command{"cosign", "verify-blob", "--key", keyPath, "--bundle", bundlePath, "--trusted-root", x.TrustedRoot}
+	return append(append(command, digestFlag...), blob), nil
+}
+
+// cosignDigest returns the flag without which cosign takes any key to sign SHA-256. It takes
+// Ed25519 keys to sign purely, whatever the flags, but a log has only prehashed signatures.
+func cosignDigest(c formats.Candidate) ([]string, error) {
+	switch {
+	case c.Scheme == formats.Ed25519ph:
+		return nil, refuse(ReasonExportNotPossible, "stock cosign cannot verify Ed25519ph with a key",
+			"verify with: rekor-gateway verify")
+	case c.Hash != formats.SHA256:
+		return []string{"--signature-digest-algorithm", string(c.Hash)}, nil
+	}
+	return nil, nil
+}
+
+// path numbers the files of all entries but the first.
+func (x Export) path(name string, i int) string {
+	if i > 0 {
+		ext := filepath.Ext(name)
+		name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), i+1, ext)
+	}
+	return filepath.Join(x.Dir, name)
+}
+
+func writeFile(path string, b []byte) error {
+	if err := os.WriteFile(path, b, 0o644); err != nil { // #nosec G306 -- nothing in it is secret
+		return fmt.Errorf("exporting for cosign: %w", err)
+	}
+	return nil
+}
+
+// exportBlob writes the bytes the signature is over, and returns their file: the artifact
+// itself when it is that.
+func (e logEntry) exportBlob(ctx context.Context, x Export, i int) (string, error) {
+	recipe := e.projection.Recipe
+	if recipe.Artifact && x.Artifact == "" {
+		return "", refuse(ReasonMissingArtifact, "the artifact is not at hand", "give the signed file (--artifact FILE)")
+	}
+	if recipe.Artifact && !recipe.CRLF && len(recipe.Prefix) == 0 && len(recipe.Suffix) == 0 {
+		return x.Artifact, nil
+	}
+	var artifact io.Reader = strings.NewReader("")
+	if recipe.Artifact {
+		f, err := os.Open(x.Artifact)
+		if err != nil {
+			return "", fmt.Errorf("exporting for cosign: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // only read
+		artifact = f
+	}
+	path := x.path("derived.bin", i)
+	return path, writeDerived(ctx, path, recipe.Reader(artifact))
+}
+
+func writeDerived(ctx context.Context, path string, signed io.Reader) error {
+	f, err := os.Create(path) // #nosec G304 -- the caller names the folder
+	if err != nil {
+		return fmt.Errorf("exporting for cosign: %w", err)
+	}
+	_, err = formats.Copy(ctx, f, signed)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("exporting for cosign: %w", err)
+	}
+	return nil
+}
