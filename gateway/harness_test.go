@@ -20,7 +20,7 @@ import (
 var errLost = errors.New("the answer was lost")
 
 var quick = gateway.WorkerConfig{
-	AddTimeout: 300 * time.Millisecond, SettleAfter: 400 * time.Millisecond,
+	AddTimeout: 300 * time.Millisecond, Lease: 2 * time.Second, SettleAfter: 400 * time.Millisecond,
 	Poll: 20 * time.Millisecond, Drain: 100 * time.Millisecond,
 }
 

@@ -30,6 +30,11 @@ type Store interface {
 	// as they were before this claim; the stored row is in doubt from here until Finish.
 	Claim(ctx context.Context, p ClaimParams) ([]Entry, error)
 
+	// Extend prolongs leases until until and sets their entries' LastSentAt to now, so that the
+	// entries of a process that dies are soon free and it is known when it last may have sent
+	// them. Leases that are lost are left alone.
+	Extend(ctx context.Context, leases []Lease, now, until time.Time) error
+
 	// Finish stores outcomes and releases their leases, in one transaction. Outcomes whose
 	// fence is no longer the entry's are not applied; the error is then ErrLeaseLost, with
 	// all others applied. It returns the settled or changed submissions' IDs.
@@ -62,6 +67,12 @@ type ClaimParams struct {
 	Limit    int
 	InFlight int    // bound on leased entries of this log, over all processes
 	TreeSize uint64 // the log's size now
+}
+
+// Lease is the right to send an entry and to Finish it.
+type Lease struct {
+	EntryID int64
+	Fence   int64
 }
 
 // Outcome is what became of a claimed entry. Exactly one of Inclusion, Fail and RetryAt is set.

@@ -14,6 +14,7 @@ import (
 type WorkerConfig struct {
 	InFlight    int           // entries leased at once per log, over all processes: 1024
 	AddTimeout  time.Duration // for one entry to be included: 60 s
+	Lease       time.Duration // after which another process takes over from a dead one: 15 s
 	SettleAfter time.Duration // after an unknown outcome, how long the log may still include it: 30 s
 	Poll        time.Duration // how often to look for work that nobody announced: 1 s
 	Drain       time.Duration // how long entries under way may take at shutdown: 20 s
@@ -22,6 +23,7 @@ type WorkerConfig struct {
 func (c WorkerConfig) withDefaults() WorkerConfig {
 	setDefault(&c.InFlight, 1024)
 	setDefault(&c.AddTimeout, 60*time.Second)
+	setDefault(&c.Lease, 15*time.Second)
 	setDefault(&c.SettleAfter, 30*time.Second)
 	setDefault(&c.Poll, time.Second)
 	setDefault(&c.Drain, 20*time.Second)
@@ -35,9 +37,6 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// lease outlasts everything that can happen to a claimed entry in a live process.
-func (c WorkerConfig) lease() time.Duration { return 2*c.AddTimeout + c.Drain }
-
 // Worker takes one log's pending entries to the log. Several may run on one store.
 type Worker struct {
 	log     Log
@@ -50,6 +49,7 @@ type Worker struct {
 
 	wake     chan struct{}
 	outcomes chan Outcome
+	held     leases
 }
 
 // WorkerMetrics are what a worker counts; every field may be nil.
@@ -64,7 +64,7 @@ func NewWorker(log Log, store Store, cfg WorkerConfig, logger *slog.Logger, m *W
 	return &Worker{
 		log: log, store: store, cfg: cfg, now: time.Now, metrics: m, changed: changed,
 		logger: logger.With("log", log.Describe().ID),
-		wake:   make(chan struct{}, 1), outcomes: make(chan Outcome, cfg.InFlight),
+		wake:   make(chan struct{}, 1), outcomes: make(chan Outcome, cfg.InFlight), held: newLeases(),
 	}
 }
 
@@ -83,6 +83,9 @@ func (w *Worker) Run(ctx context.Context) {
 	defer cancel()
 	var sending, finishing sync.WaitGroup
 	finishing.Go(func() { w.finishAll(work) })
+	extending, stopExtending := context.WithCancel(work)
+	defer stopExtending()
+	finishing.Go(func() { w.extendLeases(extending) })
 	w.claimUntil(ctx, work, &sending)
 
 	drained := make(chan struct{})
@@ -94,6 +97,7 @@ func (w *Worker) Run(ctx context.Context) {
 		<-drained
 	}
 	close(w.outcomes)
+	stopExtending()
 	finishing.Wait()
 }
 
@@ -158,12 +162,13 @@ func (w *Worker) claim(ctx context.Context) ([]Entry, error) {
 		return nil, err
 	}
 	entries, err := w.store.Claim(ctx, ClaimParams{
-		Log: w.log.Describe().ID, Now: w.now(), Lease: w.cfg.lease(),
+		Log: w.log.Describe().ID, Now: w.now(), Lease: w.cfg.Lease,
 		Limit: commitBatch, InFlight: w.cfg.InFlight, TreeSize: size,
 	})
 	if len(entries) > 0 {
 		killpoint("claimed")
 	}
+	w.held.add(entries)
 	return entries, err
 }
 
@@ -257,6 +262,7 @@ func (w *Worker) finishAll(ctx context.Context) {
 func (w *Worker) finish(ctx context.Context, batch []Outcome) {
 	killpoint("before-finish")
 	ids, err := w.store.Finish(ctx, batch)
+	w.held.remove(batch)
 	if err != nil {
 		// Not stored: the leases run out and the entries are settled from the log's tiles.
 		w.logger.Error("storing outcomes", "entries", len(batch), "error", err)

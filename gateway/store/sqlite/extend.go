@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+)
+
+// A lease that has expired and was not claimed again is still its holder's.
+const extendLeases = `
+UPDATE entry SET leased_until = ?1, last_sent_at = ?2 FROM json_each(?3) AS held
+WHERE entry.id = held.value->>0 AND entry.fence = held.value->>1 AND entry.leased_until > 0`
+
+// Extend implements gateway.Store.
+func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, now, until time.Time) error {
+	if len(leases) == 0 {
+		return nil
+	}
+	pairs := make([][2]int64, len(leases))
+	for i, l := range leases {
+		pairs[i] = [2]int64{l.EntryID, l.Fence}
+	}
+	arg, err := list(pairs)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "extending leases", func(t *tx) error {
+		_, err := t.Exec(extendLeases, store.Millis(until), store.Millis(now), arg)
+		return err
+	})
+}
