@@ -8,6 +8,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
+	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
 	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
@@ -18,6 +19,7 @@ func Formats() *formats.Registry {
 	return formats.NewRegistry(
 		minisign.New(),
 		pgp.New(),
+		ssh.New(),
 		tuf.New(),
 		x509.New(),
 	)

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ssh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Bounds on key files, so that reading them takes a fraction of a second.
+const (
+	maxLine    = 8 << 10
+	maxEntries = 10000
+)
+
+// entry is one line of a .pub or allowed_signers file.
+type entry struct {
+	principals string // pattern list; "" in a .pub file
+	key        xssh.PublicKey
+	authority  bool
+	namespaces string // pattern list; "" for any
+	after      time.Time
+	before     time.Time
+}
+
+// parseEntries reads key files line by line. A line that cannot be read is refused rather
+// than skipped: it may be the one that was meant.
+func parseEntries(files [][]byte) ([]entry, error) {
+	var all []entry
+	for _, file := range files {
+		number := 0
+		for line := range bytes.Lines(file) {
+			number++
+			line = bytes.Trim(line, " \t\r\n")
+			if len(line) == 0 || line[0] == '#' {
+				continue
+			}
+			if len(all) == maxEntries {
+				return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("there are more than %d keys", maxEntries),
+					"send the signer's line alone")
+			}
+			e, err := parseEntry(line)
+			if err != nil {
+				return nil, withLine(err, number)
+			}
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}
+
+// withLine makes a refusal of err; the line's content stays out of it.
+func withLine(err error, number int) error {
+	if r := formats.ReasonOf(err); r != "" {
+		return err
+	}
+	return formats.NewError(formats.ReasonMalformedKey, fmt.Sprintf("line %d of a key file: %v", number, err),
+		"send the signer's .pub file, or lines in the format of allowed_signers (man ssh-keygen)")
+}
+
+var (
+	errLine   = errors.New("neither a public key nor an allowed_signers line")
+	errOption = errors.New("an option that allowed_signers lines do not have, or a malformed one")
+)
+
+func parseEntry(line []byte) (entry, error) {
+	if len(line) > maxLine {
+		return entry{}, errLine
+	}
+	if key, _, options, _, err := xssh.ParseAuthorizedKey(line); err == nil && len(options) == 0 {
+		return newEntry(entry{key: key})
+	}
+	principals, rest, err := cutPrincipals(string(line))
+	if err != nil {
+		return entry{}, err
+	}
+	key, _, options, _, err := xssh.ParseAuthorizedKey([]byte(rest))
+	if err != nil {
+		return entry{}, errLine // the library's words may quote the line
+	}
+	e := entry{principals: principals, key: key}
+	for _, o := range options {
+		if err := e.setOption(o); err != nil {
+			return entry{}, err
+		}
+	}
+	if !e.after.IsZero() && !e.before.IsZero() && !e.before.After(e.after) {
+		return entry{}, errOption
+	}
+	return newEntry(e)
+}
+
+func newEntry(e entry) (entry, error) {
+	if _, ok := e.key.(*xssh.Certificate); ok {
+		return entry{}, formats.NewError(formats.ReasonKeyNotValid, "a certificate was sent as a key; it proves nothing without its authority",
+			"send the authority's key in an allowed_signers line: PRINCIPALS cert-authority KEY")
+	}
+	return e, nil
+}
+
+// cutPrincipals takes the first field, which may be in double quotes, off a line.
+func cutPrincipals(line string) (principals, rest string, err error) {
+	if quoted, ok := strings.CutPrefix(line, `"`); ok {
+		principals, rest, ok = strings.Cut(quoted, `"`)
+		if !ok || rest == "" || !strings.ContainsAny(rest[:1], " \t") {
+			return "", "", errLine
+		}
+	} else if i := strings.IndexAny(line, " \t"); i > 0 {
+		principals, rest = line[:i], line[i:]
+	}
+	if principals == "" || isOption(principals) {
+		return "", "", errLine
+	}
+	return principals, strings.TrimLeft(rest, " \t"), nil
+}
+
+// isOption tells an authorized_keys line, which starts with options: what they forbid would
+// be lost if they were taken for principals.
+func isOption(field string) bool {
+	name, _, _ := strings.Cut(field, ",")
+	name, _, _ = strings.Cut(strings.ToLower(name), "=")
+	return slices.Contains([]string{
+		"agent-forwarding", "cert-authority", "command", "environment", "expiry-time", "from", "namespaces",
+		"no-agent-forwarding", "no-port-forwarding", "no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding",
+		"permitlisten", "permitopen", "port-forwarding", "principals", "pty", "restrict", "tunnel", "user-rc",
+		"valid-after", "valid-before", "verify-required", "x11-forwarding",
+	}, name)
+}
+
+func (e *entry) setOption(option string) (err error) {
+	key, value, hasValue := strings.Cut(option, "=")
+	if key = strings.ToLower(key); key == "cert-authority" && !hasValue && !e.authority {
+		e.authority = true
+		return nil
+	}
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' || strings.ContainsAny(value[1:len(value)-1], `"\`) {
+		return errOption
+	}
+	value = value[1 : len(value)-1]
+	switch {
+	case key == "namespaces" && e.namespaces == "" && value != "":
+		e.namespaces = value
+		return nil
+	case key == "valid-after" && e.after.IsZero():
+		e.after, err = parseTime(value)
+		return err
+	case key == "valid-before" && e.before.IsZero():
+		e.before, err = parseTime(value)
+		return err
+	}
+	return errOption
+}
+
+// parseTime reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with or without a Z. OpenSSH
+// takes a time without Z as local; a server has no place, so here it is UTC as well.
+func parseTime(s string) (time.Time, error) {
+	s = strings.TrimSuffix(s, "Z")
+	for _, layout := range []string{"20060102", "200601021504", "20060102150405"} {
+		if len(s) == len(layout) {
+			if t, err := time.Parse(layout, s); err == nil {
+				return t, nil
+			}
+		}
+	}
+	return time.Time{}, errOption
+}

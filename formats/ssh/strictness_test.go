@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ssh_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/pem"
+	"math/big"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
+)
+
+// refused lists real signatures that must not pass, with the key file for each.
+var refused = []struct {
+	sig, keys string
+	want      formats.Reason
+}{
+	{"rsa-1024", "rsa-1024.pub", formats.ReasonWeakAlgorithm},
+	{"namespace", "ecdsa-256.pub", formats.ReasonNamespaceRefused},
+	{"ecdsa-256", "other.pub", formats.ReasonKeyMismatch},
+	{"ecdsa-256", "ca.signers", formats.ReasonKeyMismatch},
+	{"sk-ecdsa-no-touch", "sk-ecdsa.pub", formats.ReasonKeyNotValid},
+	{"sk-ed25519-no-touch", "sk-ed25519.pub", formats.ReasonKeyNotValid},
+	{"cert-ecdsa", "ecdsa-256.pub", formats.ReasonKeyMismatch},
+	{"cert-ecdsa", "cert-ecdsa.pub", formats.ReasonKeyNotValid},
+	{"ecdsa-256", "cert-ecdsa.pub", formats.ReasonKeyNotValid},
+	{"cert-ecdsa", "ca.pub", formats.ReasonKeyMismatch},
+	{"cert-ecdsa", "ca-other.signers", formats.ReasonKeyMismatch},
+	{"cert-expired", "ca.signers", formats.ReasonKeyExpired},
+	{"cert-later", "ca.signers", formats.ReasonKeyNotValid},
+	{"cert-host", "ca.signers", formats.ReasonKeyNotValid},
+	{"cert-nobody", "ca.signers", formats.ReasonKeyNotValid},
+	{"cert-stranger", "ca.signers", formats.ReasonKeyNotValid},
+	{"cert-option", "ca.signers", formats.ReasonUnsupportedFeature},
+	{"cert-verify", "ca.signers", formats.ReasonKeyNotValid},
+	{"cert-sk-no-pin", "ca.signers", formats.ReasonKeyNotValid},
+}
+
+type submission struct {
+	sig    []byte
+	keys   [][]byte
+	policy formats.Policy
+}
+
+type strictCase struct {
+	row, name string
+	change    func(t *testing.T, s *submission)
+	want      formats.Reason
+}
+
+const (
+	rowSSH       = "SSH ssh-rsa (SHA-1); certificate as plain key; sk without touch"
+	rowNamespace = "SSH namespace"
+	rowGarbage   = "garbage after the packet, text after the armor"
+	rowTwo       = "two signatures"
+	rowPolicyKey = "keys from the submitter against keys the policy names"
+	rowSecret    = "private key pasted as key"
+	rowForbidden = "the gateway's, a log's or a TSA's own key as signer"
+	rowTruncated = "truncation, byte flips, huge MPIs"
+	rowBlob      = "blob that OpenSSH would not have made"
+	rowKeys      = "key files"
+)
+
+func withSig(f func([]byte) []byte) func(*testing.T, *submission) {
+	return func(_ *testing.T, s *submission) { s.sig = f(bytes.Clone(s.sig)) }
+}
+
+func withBlob(f func(*blob)) func(*testing.T, *submission) {
+	return func(t *testing.T, s *submission) {
+		b := decode(t, s.sig)
+		f(&b)
+		s.sig = b.encode()
+	}
+}
+
+func withInner(f func(*xssh.Signature)) func(*testing.T, *submission) {
+	return func(t *testing.T, s *submission) { s.sig = edit(t, s.sig, f) }
+}
+
+func withNumbers(f func(r, s *big.Int)) func(*testing.T, *submission) {
+	return func(t *testing.T, s *submission) { s.sig = editECDSA(t, s.sig, f) }
+}
+
+// real takes a signature and key file of the test data.
+func real(sig, keys string) func(*testing.T, *submission) {
+	return func(t *testing.T, s *submission) {
+		s.sig, s.keys = read(t, sig+".sig"), [][]byte{read(t, keys)}
+	}
+}
+
+// line puts the key into a line of another shape; KEY stands for it.
+func line(format string) func(*testing.T, *submission) {
+	return func(_ *testing.T, s *submission) {
+		fields := bytes.Fields(s.keys[0])
+		key := string(fields[0]) + " " + string(fields[1])
+		s.keys = [][]byte{[]byte(strings.ReplaceAll(format, "KEY", key))}
+	}
+}
+
+func withKeys(keys ...string) func(*testing.T, *submission) {
+	return func(_ *testing.T, s *submission) {
+		s.keys = nil
+		for _, k := range keys {
+			s.keys = append(s.keys, []byte(k))
+		}
+	}
+}
+
+// wire writes strings as SSH does.
+func wire(values ...string) (out []byte) {
+	for _, v := range values {
+		out = append(out, xssh.Marshal(struct{ S string }{v})...)
+	}
+	return out
+}
+
+var strictCases = []strictCase{
+	{rowSSH, "SHA-1", func(t *testing.T, s *submission) {
+		s.keys = [][]byte{read(t, "rsa.pub")}
+		s.sig = edit(t, read(t, "rsa.sig"), func(s *xssh.Signature) { s.Format = "ssh-rsa" })
+	}, formats.ReasonWeakAlgorithm},
+	{rowSSH, "DSA signature", withInner(func(s *xssh.Signature) { s.Format = "ssh-dss" }), formats.ReasonWeakAlgorithm},
+	{rowSSH, "DSA key", withBlob(func(b *blob) { b.Key = wire("ssh-dss", "rest") }), formats.ReasonWeakAlgorithm},
+	{rowSSH, "DSA certificate", withBlob(func(b *blob) { b.Key = wire("ssh-dss-cert-v01@openssh.com") }), formats.ReasonWeakAlgorithm},
+	{rowSSH, "RSA of 1024 bits", real("rsa-1024", "rsa-1024.pub"), formats.ReasonWeakAlgorithm},
+	{rowSSH, "certificate as plain key", real("ecdsa-256", "cert-ecdsa.pub"), formats.ReasonKeyNotValid},
+	{rowSSH, "certificate, plain key given", real("cert-ecdsa", "ecdsa-256.pub"), formats.ReasonKeyMismatch},
+	{rowSSH, "sk without touch", real("sk-ecdsa-no-touch", "sk-ecdsa.pub"), formats.ReasonKeyNotValid},
+	{rowSSH, "sk, flags altered to touched", func(t *testing.T, s *submission) {
+		s.keys = [][]byte{read(t, "sk-ecdsa.pub")}
+		s.sig = edit(t, read(t, "sk-ecdsa-no-touch.sig"), func(s *xssh.Signature) { s.Rest[0] = 1 })
+	}, formats.ReasonSignatureInvalid},
+	{rowSSH, "sk, counter altered", func(t *testing.T, s *submission) {
+		s.keys = [][]byte{read(t, "sk-ed25519.pub")}
+		s.sig = edit(t, read(t, "sk-ed25519.sig"), func(s *xssh.Signature) { s.Rest[4]++ })
+	}, formats.ReasonSignatureInvalid},
+	{rowSSH, "sk, trailing extension", func(t *testing.T, s *submission) {
+		s.keys = [][]byte{read(t, "sk-ed25519.pub")}
+		s.sig = edit(t, read(t, "sk-ed25519.sig"), func(s *xssh.Signature) { s.Rest = append(s.Rest, 0) })
+	}, formats.ReasonMalformedSignature},
+	{rowSSH, "authority not a user's", func(t *testing.T, s *submission) {
+		signer, _ := newECDSA(t)
+		cert := issue(t, signer, signer, "x")
+		cert.Nonce[0] ^= 1
+		s.sig = forge(t, signer, cert, read(t, "artifact.txt"))
+		s.keys = [][]byte{append([]byte("* cert-authority "), xssh.MarshalAuthorizedKey(signer.PublicKey())...)}
+	}, formats.ReasonSignatureInvalid},
+
+	{rowNamespace, "git", real("namespace", "ecdsa-256.pub"), formats.ReasonNamespaceRefused},
+	{rowNamespace, "git, in the policy", func(t *testing.T, s *submission) {
+		real("namespace", "ecdsa-256.pub")(t, s)
+		s.policy.SSHNamespaces = []string{"git"}
+	}, ""},
+	{rowNamespace, "file, not in the policy", func(_ *testing.T, s *submission) { s.policy.SSHNamespaces = []string{"git"} }, formats.ReasonNamespaceRefused},
+	{rowNamespace, "none in the policy", func(_ *testing.T, s *submission) { s.policy.SSHNamespaces = []string{} }, formats.ReasonNamespaceRefused},
+	{rowNamespace, "empty", func(t *testing.T, s *submission) {
+		withBlob(func(b *blob) { b.Namespace = "" })(t, s)
+		s.policy.SSHNamespaces = []string{""}
+	}, formats.ReasonNamespaceRefused},
+	{rowNamespace, "altered", withBlob(func(b *blob) { b.Namespace = "file\nother" }), formats.ReasonNamespaceRefused},
+	{rowNamespace, "not in the key's line", line(`* namespaces="git,email" KEY`), formats.ReasonNamespaceRefused},
+	{rowNamespace, "excluded in the key's line", line(`* namespaces="*,!file" KEY`), formats.ReasonNamespaceRefused},
+	{rowNamespace, "in the key's second line", line("* namespaces=\"git\" KEY\n* namespaces=\"f*\" KEY"), ""},
+
+	{rowGarbage, "text after the armor", withSig(func(s []byte) []byte { return append(s, "text\n"...) }), formats.ReasonTrailingData},
+	{rowGarbage, "empty line after the armor", withSig(func(s []byte) []byte { return append(s, '\n') }), formats.ReasonTrailingData},
+	{rowGarbage, "text before the armor", withSig(func(s []byte) []byte { return append([]byte("text\n"), s...) }), formats.ReasonMalformedSignature},
+	{rowGarbage, "PEM header", withSig(func(s []byte) []byte {
+		return bytes.Replace(s, []byte("\nU1N"), []byte("\nComment: x\n\nU1N"), 1)
+	}), formats.ReasonMalformedSignature},
+	{rowGarbage, "space in the armor", withSig(func(s []byte) []byte { return bytes.Replace(s, []byte("\nU1N"), []byte("\nU1 N"), 1) }), formats.ReasonMalformedSignature},
+	{rowGarbage, "empty line in the armor", withSig(func(s []byte) []byte { return bytes.Replace(s, []byte("\nU1N"), []byte("\n\nU1N"), 1) }), formats.ReasonMalformedSignature},
+	{rowGarbage, "after the blob", withBlob(func(b *blob) { b.Rest = []byte{0} }), formats.ReasonTrailingData},
+	{rowGarbage, "after the signature in the blob", withInner(func(s *xssh.Signature) { s.Rest = []byte{1, 0, 0, 0, 7} }), formats.ReasonTrailingData},
+	{rowGarbage, "after the numbers", withInner(func(s *xssh.Signature) { s.Blob = append(s.Blob, 0) }), formats.ReasonMalformedSignature},
+	{rowGarbage, "after the key", withBlob(func(b *blob) { b.Key = append(b.Key, 0) }), formats.ReasonMalformedSignature},
+
+	{rowTwo, "armored", withSig(func(s []byte) []byte { return append(s, s...) }), formats.ReasonMultipleSignatures},
+	{rowTwo, "blobs", withBlob(func(b *blob) { b.Rest = b.encode() }), formats.ReasonMultipleSignatures},
+
+	{rowPolicyKey, "no key", withKeys(), formats.ReasonMissingKey},
+	{rowPolicyKey, "comments only", withKeys("# nobody\n\n"), formats.ReasonMissingKey},
+	{rowPolicyKey, "policy names another", func(t *testing.T, s *submission) {
+		s.policy.Keys = map[string][][]byte{"ssh": {read(t, "other.pub")}}
+	}, formats.ReasonKeyNotTrusted},
+	{rowPolicyKey, "policy names it, another is sent", func(t *testing.T, s *submission) {
+		s.policy.Keys = map[string][][]byte{"ssh": {read(t, "allowed.signers")}}
+		s.keys = [][]byte{read(t, "other.pub")}
+	}, ""},
+	{rowPolicyKey, "policy names it, none is sent", func(_ *testing.T, s *submission) {
+		s.policy.Keys, s.keys = map[string][][]byte{"ssh": s.keys}, nil
+	}, ""},
+	{rowPolicyKey, "allowed signers", func(_ *testing.T, s *submission) {
+		s.policy.AllowedSigners = [][sha256.Size]byte{{1}}
+	}, formats.ReasonKeyNotTrusted},
+
+	{rowSecret, "OpenSSH", func(t *testing.T, s *submission) { s.keys = append(s.keys, privateKey(t)) }, formats.ReasonSecretKey},
+	{rowSecret, "OpenSSH without armor", func(t *testing.T, s *submission) {
+		block, _ := pem.Decode(privateKey(t))
+		s.keys = [][]byte{block.Bytes}
+	}, formats.ReasonSecretKey},
+	{rowSecret, "OpenSSH base64", func(t *testing.T, s *submission) {
+		s.keys = [][]byte{bytes.Join(bytes.Split(privateKey(t), []byte("\n"))[1:4], nil)}
+	}, formats.ReasonSecretKey},
+	{rowSecret, "PEM", withKeys("-----BEGIN EC " + "PRIVATE KEY-----\nAAAA\n"), formats.ReasonSecretKey},
+	{rowSecret, "PuTTY", withKeys("PuTTY-User-Key-File-3: ssh-ed25519\n"), formats.ReasonSecretKey},
+	{rowSecret, "as signature", func(t *testing.T, s *submission) { s.sig = privateKey(t) }, formats.ReasonSecretKey},
+	{rowSecret, "beside the policy's keys", func(t *testing.T, s *submission) {
+		s.policy.Keys, s.keys = map[string][][]byte{"ssh": s.keys}, [][]byte{privateKey(t)}
+	}, formats.ReasonSecretKey},
+
+	{rowForbidden, "forbidden", func(t *testing.T, s *submission) {
+		spki := parse(t, "ecdsa-256", "ecdsa-256.pub").Describe().Signers[0].SPKI
+		s.policy.ForbiddenSigners = [][sha256.Size]byte{sha256.Sum256(spki)}
+	}, formats.ReasonForbiddenSigner},
+
+	{rowTruncated, "empty", withSig(func([]byte) []byte { return nil }), formats.ReasonMissingSignature},
+	{rowTruncated, "no end", withSig(func(s []byte) []byte { return s[:len(s)-10] }), formats.ReasonMalformedSignature},
+	{rowTruncated, "no content", withSig(func([]byte) []byte {
+		return []byte("-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n")
+	}), formats.ReasonMalformedSignature},
+	{rowTruncated, "large", withSig(func(s []byte) []byte { return append(s, make([]byte, 1<<20)...) }), formats.ReasonTooLarge},
+	{rowTruncated, "large blob", withBlob(func(b *blob) { b.Reserved = strings.Repeat("x", 40<<10) }), formats.ReasonTooLarge},
+	{rowTruncated, "huge number", withInner(func(s *xssh.Signature) { s.Blob = wire(strings.Repeat("x", 8<<10), "x") }), formats.ReasonMalformedSignature},
+	{rowTruncated, "zero", withNumbers(func(r, _ *big.Int) { r.SetInt64(0) }), formats.ReasonMalformedSignature},
+	{rowTruncated, "negative", withNumbers(func(_, s *big.Int) { s.Neg(s) }), formats.ReasonMalformedSignature},
+	{rowTruncated, "number with leading zeros", withInner(func(s *xssh.Signature) {
+		s.Blob = wire("\x00\x00"+string(s.Blob[4:36]), "x")
+	}), formats.ReasonMalformedSignature},
+	{rowTruncated, "without the last line end", withSig(bytes.TrimSpace), ""},
+
+	{rowBlob, "version", withBlob(func(b *blob) { b.Version = 2 }), formats.ReasonUnsupportedVersion},
+	{rowBlob, "reserved", withBlob(func(b *blob) { b.Reserved = "x" }), formats.ReasonUnsupportedFeature},
+	{rowBlob, "hash", withBlob(func(b *blob) { b.Hash = "sha1" }), formats.ReasonUnsupportedAlgorithm},
+	{rowBlob, "other hash", withBlob(func(b *blob) { b.Hash = "sha256" }), formats.ReasonSignatureInvalid},
+	{rowBlob, "magic", withBlob(func(b *blob) { b.Magic[0] = 's' }), formats.ReasonMalformedSignature},
+	{rowBlob, "signature of another type", withInner(func(s *xssh.Signature) { s.Format = "ssh-ed25519" }), formats.ReasonMalformedSignature},
+	{rowBlob, "unknown signature type", withInner(func(s *xssh.Signature) { s.Format = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com" }), formats.ReasonUnsupportedAlgorithm},
+	{rowBlob, "unknown key type", withBlob(func(b *blob) { b.Key = wire("ssh-mldsa-44") }), formats.ReasonUnsupportedAlgorithm},
+	{rowBlob, "another's key", func(t *testing.T, s *submission) {
+		_, pub := newECDSA(t)
+		key, _, _, _, _ := xssh.ParseAuthorizedKey(pub)
+		s.keys = append(s.keys, pub)
+		withBlob(func(b *blob) { b.Key = key.Marshal() })(t, s)
+	}, formats.ReasonSignatureInvalid},
+	{rowBlob, "small-order Ed25519 key", func(t *testing.T, s *submission) {
+		real("ed25519", "ed25519.pub")(t, s)
+		withBlob(func(b *blob) { b.Key = wire("ssh-ed25519", "\x01"+strings.Repeat("\x00", 31)) })(t, s)
+	}, formats.ReasonMalformedKey},
+	{rowBlob, "Ed25519 with S above the order", func(t *testing.T, s *submission) {
+		real("ed25519", "ed25519.pub")(t, s)
+		s.sig = edit(t, s.sig, func(s *xssh.Signature) { s.Blob[63] |= 0xe0 })
+	}, formats.ReasonMalformedSignature},
+	{rowBlob, "RSA signature too long", func(t *testing.T, s *submission) {
+		real("rsa", "rsa.pub")(t, s)
+		s.sig = edit(t, s.sig, func(s *xssh.Signature) { s.Blob = append([]byte{0}, s.Blob...) })
+	}, formats.ReasonMalformedSignature},
+
+	{rowKeys, "other key", real("ecdsa-256", "other.pub"), formats.ReasonKeyMismatch},
+	{rowKeys, "no key at all", withKeys("release@example.org\n"), formats.ReasonMalformedKey},
+	{rowKeys, "broken base64", withKeys("ssh-ed25519 AAAA!"), formats.ReasonMalformedKey},
+	{rowKeys, "principal like a key type", line("ssh-ed25519 KEY"), ""},
+	{rowKeys, "type does not fit", func(_ *testing.T, s *submission) {
+		s.keys = [][]byte{bytes.Replace(s.keys[0], []byte("nistp256"), []byte("nistp384"), 1)}
+	}, formats.ReasonMalformedKey},
+	{rowKeys, "unknown option", line("* no-such-option KEY"), formats.ReasonMalformedKey},
+	{rowKeys, "option twice", line(`* namespaces="file",namespaces="file" KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "option unquoted", line("* namespaces=file KEY"), formats.ReasonMalformedKey},
+	{rowKeys, "bad time", line(`* valid-after="soon" KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "times crossed", line(`* valid-after="20300101",valid-before="20200101" KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "authorized_keys line", line(`restrict,command="x" KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "authorized_keys authority", line("cert-authority KEY"), formats.ReasonMalformedKey},
+	{rowKeys, "authority signs itself", line("* cert-authority KEY"), formats.ReasonKeyMismatch},
+	{rowKeys, "quoted principals", line(`"a b,c" KEY`), ""},
+	{rowKeys, "quote left open", line(`"a b KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "principal like an option", line("no-reply@example.org KEY comment"), ""},
+	{rowKeys, "not valid yet", line(`* valid-after="20300102" KEY`), formats.ReasonKeyNotValid},
+	{rowKeys, "not valid any more", line(`* valid-before="20300101Z" KEY`), formats.ReasonKeyExpired},
+	{rowKeys, "valid to the second", line(`* valid-after="202912312359",valid-before="20300101000001" KEY`), ""},
+	{rowKeys, "CRLF, tabs and comments", line("# all\r\n\r\n\t*\tnamespaces=\"file\"\tKEY\tcomment\r\n"), ""},
+	{rowKeys, "upper-case option", line(`* NAMESPACES="file" KEY`), ""},
+	{rowKeys, "long line", line("* KEY " + strings.Repeat("x", 9000)), formats.ReasonMalformedKey},
+	{rowKeys, "many lines", line(strings.Repeat("KEY\n", 10001)), formats.ReasonTooLarge},
+}
+
+// issue makes a user certificate for subject's key.
+func issue(t testing.TB, authority, subject xssh.Signer, principals ...string) *xssh.Certificate {
+	t.Helper()
+	cert := &xssh.Certificate{
+		Key: subject.PublicKey(), CertType: xssh.UserCert, ValidPrincipals: principals, ValidBefore: xssh.CertTimeInfinity,
+	}
+	if err := cert.SignCert(rand.Reader, authority); err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func privateKey(t testing.TB) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := xssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(block)
+}
+
+// TestStrictness is named after the rows of the list of what a strict gateway must do.
+func TestStrictness(t *testing.T) {
+	for _, c := range strictCases {
+		t.Run(c.row+"/"+c.name, func(t *testing.T) {
+			s := submission{read(t, "ecdsa-256.sig"), [][]byte{read(t, "ecdsa-256.pub")}, policy()}
+			c.change(t, &s)
+			v, err := verify(s)
+			if got := formats.ReasonOf(err); got != c.want || (v == nil) != (err != nil) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+	for _, r := range refused {
+		t.Run(r.sig+" by "+r.keys, func(t *testing.T) {
+			if _, err := verify(submission{read(t, r.sig+".sig"), [][]byte{read(t, r.keys)}, policy()}); formats.ReasonOf(err) != r.want {
+				t.Errorf("%v, want %q", err, r.want)
+			}
+		})
+	}
+}
+
+func verify(s submission) (*formats.Verified, error) {
+	return verifyArtifact(s, []byte("released with care\nversion 1.0\n"))
+}
+
+func verifyArtifact(s submission, artifact []byte) (*formats.Verified, error) {
+	p, err := ssh.New().Parse(s.sig, s.keys, s.policy)
+	if err != nil {
+		return nil, err
+	}
+	return p.Verify(context.Background(), formats.FromReader(bytes.NewReader(artifact)))
+}
+
+// TestHistorical: expiry passes as a finding, and then nothing is projected.
+func TestHistorical(t *testing.T) {
+	for _, c := range []submission{
+		{read(t, "cert-expired.sig"), [][]byte{read(t, "ca.signers")}, policy()},
+		{read(t, "ecdsa-256.sig"), [][]byte{append([]byte(`* valid-before="20200101" `), read(t, "ecdsa-256.pub")...)}, policy()},
+	} {
+		if _, err := verify(c); formats.ReasonOf(err) != formats.ReasonKeyExpired {
+			t.Errorf("%v, want KEY_EXPIRED", err)
+		}
+		c.policy.Historical = true
+		p, err := ssh.New().Parse(c.sig, c.keys, c.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := p.Describe()
+		if len(d.Findings) != 1 || d.Findings[0].Reason != formats.ReasonKeyExpired || len(d.Candidates) != 0 || d.NotProjectable == nil {
+			t.Errorf("%+v", d)
+		}
+		if v, err := verify(c); err != nil || len(v.Projections) != 0 {
+			t.Errorf("%+v, %v", v, err)
+		}
+		// A second line for the same key, without expiry, needs no leniency.
+		c.keys = append(c.keys, read(t, "ecdsa-256.pub"))
+		c.policy.Now = time.Date(2020, 6, 1, 0, 0, 0, 0, time.UTC)
+		if p, err = ssh.New().Parse(c.sig, c.keys, c.policy); err != nil || len(p.Describe().Findings) != 0 {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestCanonicalDropsWhatIsNotSigned: armor, line ends, high s and the certificate.
+func TestCanonicalDropsWhatIsNotSigned(t *testing.T) {
+	plain := read(t, "ecdsa-256.sig")
+	canonical := func(sig []byte) []byte {
+		v, err := verify(submission{sig, [][]byte{read(t, "ecdsa-256.pub"), read(t, "ca.signers")}, policy()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Canonical
+	}
+	want := canonical(plain)
+	cert := decode(t, plain)
+	cert.Key = decode(t, read(t, "cert-ecdsa.sig")).Key
+	for name, sig := range map[string][]byte{
+		"bare": dearmor(t, plain), "CRLF": bytes.ReplaceAll(plain, []byte("\n"), []byte("\r\n")),
+		"narrow": pemWide(t, plain), "other s": malleate(t, plain), "certificate": cert.encode(), "itself": want,
+	} {
+		if !bytes.Equal(canonical(sig), want) {
+			t.Errorf("%s: makes another submission", name)
+		}
+	}
+}
+
+// TestShortRSA: an agent that drops leading zeros makes the same signature.
+func TestShortRSA(t *testing.T) {
+	signer, pub := newRSA(t)
+	keys := [][]byte{pub}
+	for i := 0; ; i++ {
+		artifact := []byte(strconv.Itoa(i))
+		full := forge(t, signer, signer.PublicKey(), artifact)
+		short := editRaw(t, full, func(s *xssh.Signature) { s.Blob = bytes.TrimLeft(s.Blob, "\x00") })
+		if len(short) == len(full) {
+			continue
+		}
+		a, err := verifyArtifact(submission{full, keys, policy()}, artifact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := verifyArtifact(submission{short, keys, policy()}, artifact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a.Canonical, b.Canonical) || b.Projections[0].VerifyDigest() != nil {
+			t.Error("a short signature is another submission, or its projection does not verify")
+		}
+		return
+	}
+}
+
+// pemWide puts the blob on lines of 64 characters, as encoding/pem does.
+func pemWide(t testing.TB, sig []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "SSH SIGNATURE", Bytes: dearmor(t, sig)})
+}

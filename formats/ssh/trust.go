@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ssh
+
+import (
+	"bytes"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// maxSameKey bounds how many lines about one key are looked at.
+const maxSameKey = 16
+
+// trust is why a signature's key counts: the line that names it, and what was checked.
+type trust struct {
+	line     []byte // minimal, without principals
+	checks   []string
+	notes    []string
+	findings []formats.Finding
+}
+
+// minimalKey is t's line as the receipt keeps it.
+func (t *trust) minimalKey() []byte { return bytes.Clone(t.line) }
+
+// findSigner looks for a line that names the signature's key, or its certificate's
+// authority, and admits it. A line without findings wins over one with.
+func findSigner(sig *signature, submitted [][]byte, p formats.Policy) (*trust, error) {
+	candidates := p.CandidateKeys(name, submitted)
+	entries, err := parseEntries(candidates)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, formats.NewError(formats.ReasonMissingKey, "there is no public key: the one inside the signature proves only that somebody signed",
+			"send the signer's .pub file or an allowed_signers file")
+	}
+	var found *trust
+	var refusal error
+	for _, e := range naming(entries, sig) {
+		t, err := e.admit(sig, p)
+		switch {
+		case err == nil && (found == nil || len(t.findings) == 0 && len(found.findings) > 0):
+			found = t
+		case err != nil && refusal == nil:
+			refusal = err
+		}
+	}
+	switch {
+	case found != nil:
+		return found, nil
+	case refusal != nil:
+		return nil, refusal
+	}
+	return nil, mismatch(sig, len(p.Keys[name]) > 0)
+}
+
+// naming returns the lines about the signature's key or authority.
+func naming(entries []entry, sig *signature) []entry {
+	wanted := sig.key
+	if sig.cert != nil {
+		wanted = sig.cert.SignatureKey
+	}
+	wire := wanted.Marshal()
+	var found []entry
+	for _, e := range entries {
+		if e.authority == (sig.cert != nil) && bytes.Equal(e.key.Marshal(), wire) && len(found) < maxSameKey {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func mismatch(sig *signature, policy bool) error {
+	fingerprint := xssh.FingerprintSHA256(sig.key)
+	switch {
+	case policy:
+		return formats.NewError(formats.ReasonKeyNotTrusted, "the key "+fingerprint+" is not among this gateway's allowed signers",
+			"ask the gateway's operator to add your public key")
+	case sig.cert != nil:
+		return formats.NewError(formats.ReasonKeyMismatch, "the signature was made with a certificate whose authority is not among the keys sent",
+			"send the authority's key in an allowed_signers line: PRINCIPALS cert-authority KEY")
+	}
+	return formats.NewError(formats.ReasonKeyMismatch, "the signature was made by the key "+fingerprint+", which is not among the keys sent",
+		"send the public key with this fingerprint (ssh-keygen -l -f FILE)")
+}
+
+// admit applies the line's conditions to the signature.
+func (e entry) admit(sig *signature, p formats.Policy) (*trust, error) {
+	t := &trust{line: xssh.MarshalAuthorizedKey(e.key), checks: []string{"namespace", "signature"}}
+	if e.namespaces != "" && !matchList(sig.namespace, e.namespaces) {
+		return nil, formats.NewError(formats.ReasonNamespaceRefused, "the allowed_signers line of this key does not allow the signature's namespace",
+			"sign with a namespace that the line names: ssh-keygen -Y sign -n NAMESPACE")
+	}
+	if !e.after.IsZero() || !e.before.IsZero() {
+		if err := t.checkValidity("the allowed_signers line of this key", e.after, e.before, p); err != nil {
+			return nil, err
+		}
+		t.checks = append(t.checks, "key-validity")
+	}
+	if sig.sk != nil {
+		t.checks = append(t.checks, "user-presence")
+	}
+	if sig.cert == nil {
+		return t, nil
+	}
+	if err := t.checkCertificate(sig, e.principals, p); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// checkValidity judges a period at the policy's time, as a signature states none. The zero
+// times stand for no limit.
+func (t *trust) checkValidity(what string, after, before time.Time, p formats.Policy) error {
+	switch {
+	case !after.IsZero() && p.Now.Before(after):
+		return formats.NewError(formats.ReasonKeyNotValid, what+" is not valid yet", "submit again when it is")
+	case before.IsZero() || p.Now.Before(before):
+		return nil
+	case p.Historical:
+		t.findings = append(t.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: what + " has expired"})
+		return nil
+	}
+	return formats.NewError(formats.ReasonKeyExpired, what+" has expired", "sign with a key that is valid now")
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/asn1"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+type parsedSignature struct {
+	*signature
+	trust  *trust
+	signer formats.Signer
+}
+
+// Describe implements formats.Parsed.
+func (p *parsedSignature) Describe() formats.Description {
+	d := formats.Description{
+		Format:    name,
+		Variant:   "SSHSIG, " + p.algorithm.kind,
+		Algorithm: p.algorithmName(),
+		Signers:   []formats.Signer{p.cloneSigner()},
+		Need:      formats.NeedDigest,
+		Digests:   []formats.DigestAlgorithm{p.hash},
+		Threshold: 1,
+		Findings:  slices.Clone(p.trust.findings),
+		Notes:     append([]string{"the SSHSIG namespace is " + p.namespace}, p.trust.notes...),
+	}
+	if p.cert != nil {
+		d.Variant += " certificate"
+	}
+	if c, refusal := p.candidate(); refusal != nil {
+		d.NotProjectable = refusal
+	} else {
+		d.Candidates = []formats.Candidate{c}
+	}
+	return d
+}
+
+func (p *parsedSignature) algorithmName() string {
+	pub, err := cryptoKey(p.key)
+	if err != nil {
+		return p.signer.Algorithm
+	}
+	return p.algorithm.display(pub)
+}
+
+func (p *parsedSignature) cloneSigner() formats.Signer {
+	s := p.signer
+	s.SPKI = bytes.Clone(s.SPKI)
+	return s
+}
+
+// candidate is the hashedrekord of this signature, or why there is none.
+func (p *parsedSignature) candidate() (formats.Candidate, *formats.Error) {
+	if p.algorithm.scheme == "" {
+		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
+			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them",
+			"use an attestation, or sign with an ECDSA key: ssh-keygen -t ecdsa (ecdsa-sk for a security key)")
+	}
+	if len(p.trust.findings) > 0 {
+		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
+			"a signature by an expired key can only be attested, as historical", "sign with a key that is valid now")
+	}
+	c := formats.Candidate{SPKI: bytes.Clone(p.signer.SPKI), Scheme: p.algorithm.scheme, Hash: p.algorithm.hash}
+	c.Remedy = "sign with an ECDSA key: ssh-keygen -t ecdsa, then ssh-keygen -Y sign"
+	if c.Scheme == formats.RSAPKCS1v15 && c.Hash == formats.SHA512 {
+		c.Remedy = "OpenSSH signs with RSA keys as rsa-sha2-512 only; use an ECDSA key: ssh-keygen -t ecdsa"
+	}
+	return c, nil
+}
+
+// Verify implements formats.Parsed.
+func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact) (*formats.Verified, error) {
+	switch {
+	case artifact.Reader() != nil:
+		return p.verifyBytes(ctx, artifact.Reader())
+	case artifact.IsZero():
+		return nil, formats.NewError(formats.ReasonMissingArtifact, "there is no artifact", "send the file that was signed")
+	}
+	return p.verifyDigest(artifact.Digest())
+}
+
+func (p *parsedSignature) verifyBytes(ctx context.Context, r io.Reader) (*formats.Verified, error) {
+	sha := formats.SHA256.New()
+	signed, dst := sha, io.Writer(sha)
+	if p.hash != formats.SHA256 {
+		signed = p.hash.New()
+		dst = io.MultiWriter(sha, signed)
+	}
+	size, err := formats.Copy(ctx, dst, r)
+	if err != nil {
+		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	digests := []formats.ArtifactDigest{fromBytes(formats.SHA256, sha)}
+	if p.hash != formats.SHA256 {
+		digests = append(digests, fromBytes(p.hash, signed))
+	}
+	return p.verify(size, digests)
+}
+
+func fromBytes(a formats.DigestAlgorithm, h hash.Hash) formats.ArtifactDigest {
+	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: h.Sum(nil)}, Evidence: formats.EvidenceBytes}
+}
+
+func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, error) {
+	if d == nil || d.Algorithm != p.hash || len(d.Value) != p.hash.Hash().Size() {
+		return nil, formats.NewError(formats.ReasonWrongDigestAlgorithm, fmt.Sprintf("this signature is over the file's %s digest", p.hash),
+			fmt.Sprintf("send %s:HEX as printed by %ssum, or the file", p.hash, p.hash))
+	}
+	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
+	return p.verify(-1, []formats.ArtifactDigest{{Digest: bound, Evidence: formats.EvidenceDigest}})
+}
+
+// verify checks the signature over the last of digests, the one that it is made for.
+func (p *parsedSignature) verify(size int64, digests []formats.ArtifactDigest) (*formats.Verified, error) {
+	blob := p.signed(digests[len(digests)-1].Value)
+	if err := p.key.Verify(blob, p.raw); err != nil {
+		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "the signature does not verify",
+			"check that signature and file belong together; line ends count")
+	}
+	projections, err := p.projections(blob)
+	if err != nil {
+		return nil, err
+	}
+	checks := slices.Clone(p.trust.checks)
+	slices.Sort(checks)
+	return &formats.Verified{
+		Digests:     digests,
+		Size:        size,
+		Signers:     []formats.Signer{p.cloneSigner()},
+		Keys:        [][]byte{p.trust.minimalKey()},
+		Canonical:   p.canonical(),
+		Projections: projections,
+		Checks:      checks,
+	}, nil
+}
+
+func (p *parsedSignature) projections(blob []byte) ([]formats.Projection, error) {
+	c, refusal := p.candidate()
+	if refusal != nil {
+		return nil, nil
+	}
+	prefix := blob
+	if p.sk != nil {
+		var err error
+		if prefix, err = p.authenticated(blob); err != nil {
+			return nil, err
+		}
+	}
+	h := c.Hash.New()
+	h.Write(prefix)
+	projection := formats.Projection{
+		Candidate: c,
+		Digest:    formats.Digest{Algorithm: c.Hash, Value: h.Sum(nil)},
+		Signature: bytes.Clone(p.raw.Blob),
+		Recipe:    formats.Recipe{Prefix: prefix},
+	}
+	if p.ecdsa != nil {
+		der, err := asn1.Marshal(*p.ecdsa)
+		if err != nil {
+			return nil, fmt.Errorf("encoding signature: %w", err)
+		}
+		projection.Signature = der
+	}
+	return []formats.Projection{projection}, nil
+}
+
+// authenticated returns what a security key signed: SHA-256 of the application, flags,
+// counter, SHA-256 of the blob (PROTOCOL.u2f).
+func (p *parsedSignature) authenticated(blob []byte) ([]byte, error) {
+	var key struct{ Type, Curve, Point, Application string }
+	if err := xssh.Unmarshal(p.key.Marshal(), &key); err != nil {
+		return nil, fmt.Errorf("reading security key: %w", err)
+	}
+	application, message := sha256.Sum256([]byte(key.Application)), sha256.Sum256(blob)
+	return slices.Concat(application[:], xssh.Marshal(p.sk), message[:]), nil
+}
