@@ -9,6 +9,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
 	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
+	"github.com/rekor-gateway/rekor-gateway/formats/pkcs7"
 	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
@@ -20,6 +21,7 @@ func Formats() *formats.Registry {
 		minisign.New(),
 		pgp.New(),
 		ssh.New(),
+		pkcs7.New(),
 		tuf.New(),
 		x509.New(),
 	)

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pkcs7 reads PKCS #7 and CMS signatures (RFC 2315, RFC 5652), as "openssl cms -sign"
+// and "openssl smime -sign" write them: DER, BER with indefinite lengths, PEM, and S/MIME
+// messages; detached or with the content inside; with signed attributes or without; CAdES.
+//
+// What this package decides where the standards leave room:
+//
+//   - One signer, content of type "data", nothing unknown. DER but for indefinite lengths and
+//     octet strings in pieces, which streaming writers make.
+//   - With signed attributes the signature covers them, and they hold the content's digest: the
+//     signature is checked by Parse, and a digest of the content is enough for Verify. Without,
+//     the bytes are needed, since they could be the attributes stripped from another signature.
+//   - OpenSSL signs text with line ends as CRLF unless told -binary. A detached artifact without NUL
+//     bytes whose CRLF form is what was signed is accepted, and the check "crlf-line-ends" says so.
+//     (With NUL bytes OpenSSL drops what follows them in a line: that signs no file.)
+//   - The signer's certificate is found by issuer and serial number or by key identifier, among
+//     those inside and those sent as keys. It is no more than the key it holds unless the
+//     policy has roots.
+package pkcs7
+
+import (
+	"bytes"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+const name = "pkcs7"
+
+type format struct{}
+
+var _ formats.Format = format{}
+
+// New returns the format "pkcs7".
+func New() formats.Format { return format{} }
+
+// Name returns "pkcs7".
+func (format) Name() string { return name }
+
+// contentTypes is the DER of the object identifiers of RFC 5652's content types but for
+// their last arc: 1.2.840.113549.1.7.
+var contentTypes = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07}
+
+// Detect claims PEM blocks labelled PKCS7 or CMS, DER and BER that start as a ContentInfo,
+// and S/MIME messages with a PKCS #7 media type.
+func (format) Detect(signature []byte) bool {
+	head := bytes.TrimLeft(signature[:min(len(signature), 4096)], " \t\r\n")
+	for _, label := range []string{"-----BEGIN PKCS7-----", "-----BEGIN CMS-----"} {
+		if bytes.HasPrefix(head, []byte(label)) {
+			return true
+		}
+	}
+	return isContentInfo(signature) || isMIME(head)
+}
+
+// isContentInfo: a SEQUENCE, its length however long, and a content type.
+func isContentInfo(b []byte) bool {
+	if len(b) < 2 || b[0] != 0x30 {
+		return false
+	}
+	at := 2
+	if b[1] > 0x80 {
+		at += int(b[1] & 0x7f)
+	}
+	return at < len(b) && bytes.HasPrefix(b[at:], contentTypes)
+}
+
+// isMIME: header fields, of which one names a PKCS #7 type.
+func isMIME(head []byte) bool {
+	lower := bytes.ToLower(head)
+	for _, field := range []string{"mime-version:", "content-type:"} {
+		if bytes.HasPrefix(lower, []byte(field)) {
+			return bytes.Contains(lower, []byte("pkcs7-"))
+		}
+	}
+	return false
+}
+
+// Parse implements formats.Format. Keys are certificates, which may be missing from the
+// signature, or bare public keys, which only narrow down who may have signed.
+func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	if err := formats.CheckSizes(signature, keys); err != nil {
+		return nil, err
+	}
+	given, err := readKeys(keys, p)
+	if err != nil {
+		return nil, err
+	}
+	c, err := unwrap(signature)
+	if err != nil {
+		return nil, err
+	}
+	s, err := interpret(c, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.identify(given, p); err != nil {
+		return nil, err
+	}
+	if err := s.checkSignature(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}

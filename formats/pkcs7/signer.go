@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs7
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
+)
+
+// givenKeys are the keys that came beside the signature.
+type givenKeys struct {
+	sent, trusted []keyfile.Key // by the submitter; by the policy
+}
+
+func readKeys(sent [][]byte, p formats.Policy) (g givenKeys, err error) {
+	if g.sent, err = keyfile.ReadAll(sent); err != nil {
+		return givenKeys{}, err
+	}
+	g.trusted, err = keyfile.ReadAll(p.Keys[name])
+	return g, err
+}
+
+// check refuses a signer that is none of the keys, where there are any.
+func (g givenKeys) check(spki []byte) error {
+	if len(g.trusted) > 0 && !contains(g.trusted, spki) {
+		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy names the keys that may sign, and the signer's is none of them",
+			"sign with a key that the gateway's operator has listed")
+	}
+	if len(g.sent) > 0 && !contains(g.sent, spki) {
+		return formats.NewError(formats.ReasonKeyMismatch, "none of the keys made this signature",
+			"send the signer's certificate, or no key when the signature carries it")
+	}
+	return nil
+}
+
+func contains(keys []keyfile.Key, spki []byte) bool {
+	for _, k := range keys {
+		if bytes.Equal(k.SPKI, spki) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g givenKeys) certificates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
+		out = append(out, k.Chain...)
+	}
+	return out
+}
+
+// identify finds the signer's certificate and applies the policy to it.
+func (s *parsed) identify(g givenKeys, p formats.Policy) error {
+	inside := parseAll(s.data.certificates)
+	leaf, err := s.data.signer.find(inside, g.certificates())
+	if err != nil {
+		return err
+	}
+	if s.key, err = keyfile.FromCertificate(leaf); err != nil {
+		return err
+	}
+	if err := g.check(s.key.SPKI); err != nil {
+		return err
+	}
+	if err := p.CheckSigner(s.key.SPKI); err != nil {
+		return err
+	}
+	if err := s.checkKind(); err != nil {
+		return err
+	}
+	s.keepKeys(leaf, inside, g, p)
+	return s.checkCertificate(leaf, append(inside, g.certificates()...), p)
+}
+
+// parseAll leaves out what cannot be read: only the signer's certificate has to be readable.
+func parseAll(ders []cryptobyte.String) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, der := range ders {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// find returns the one certificate that the signer's identifier names.
+func (s signerInfo) find(inside, given []*x509.Certificate) (*x509.Certificate, error) {
+	var found *x509.Certificate
+	for _, c := range append(inside[:len(inside):len(inside)], given...) {
+		if !s.names(c) || found != nil && bytes.Equal(found.Raw, c.Raw) {
+			continue
+		}
+		if found != nil {
+			return nil, formats.NewError(formats.ReasonKeyNotValid, "two certificates claim to be the signer's",
+				"send the signature with the signer's own certificate alone")
+		}
+		found = c
+	}
+	if found == nil {
+		return nil, formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature",
+			"send it as key")
+	}
+	return found, nil
+}
+
+func (s signerInfo) names(c *x509.Certificate) bool {
+	if s.keyID != nil {
+		return bytes.Equal(s.keyID, c.SubjectKeyId)
+	}
+	return bytes.Equal(s.issuer, c.RawIssuer) && s.serial.Cmp(c.SerialNumber) == 0
+}
+
+// checkKind: the key must be of the kind that the algorithm names.
+func (s *parsed) checkKind() error {
+	_, isRSA := s.key.Public.(*rsa.PublicKey)
+	_, isECDSA := s.key.Public.(*ecdsa.PublicKey)
+	if isECDSA != (s.scheme.name == formats.ECDSA) || isRSA == isECDSA {
+		return malformed("the signature's algorithm is not one of the signer's key")
+	}
+	return nil
+}
+
+// keepKeys remembers what Parse has to be given again: the certificates that are not inside.
+func (s *parsed) keepKeys(leaf *x509.Certificate, inside []*x509.Certificate, g givenKeys, p formats.Policy) {
+	embedded := slices.ContainsFunc(inside, leaf.Equal)
+	if !embedded {
+		s.keys = [][]byte{s.key.PEM()}
+	}
+	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
+		if len(k.Chain) > 0 && k.Chain[0].Equal(leaf) && (!embedded || p.Roots != nil && len(k.Chain) > 1) {
+			s.keys = [][]byte{k.PEM()}
+			return
+		}
+	}
+}
+
+// checkCertificate judges the certificate at the signing time that the signer claims, or now.
+func (s *parsed) checkCertificate(leaf *x509.Certificate, others []*x509.Certificate, p formats.Policy) error {
+	at := p.Now
+	if s.attributes != nil {
+		for _, h := range s.attributes.certHashes {
+			if !h.fits(leaf.Raw) {
+				return formats.NewError(formats.ReasonKeyMismatch, "the signature was made with another certificate of this name",
+					"send the certificate that the signer used")
+			}
+		}
+		if s.attributes.signingTime != nil {
+			at = *s.attributes.signingTime
+		}
+	}
+	if err := keyfile.CheckCertificate(leaf, at); err != nil {
+		return err
+	}
+	if at.After(leaf.NotAfter) {
+		at = leaf.NotAfter
+		if err := s.expired(p); err != nil {
+			return err
+		}
+	}
+	s.note(p, leaf.NotAfter)
+	s.rooted = p.Roots != nil
+	return s.key.CheckRoots(p.Roots, at, others...)
+}
+
+// expired: the certificate had expired at the claimed signing time, or has by now when there is none.
+func (s *parsed) expired(p formats.Policy) error {
+	timed := s.attributes != nil && s.attributes.signingTime != nil
+	switch {
+	case !timed && p.Roots == nil:
+		return nil // a note says so
+	case p.Historical:
+		s.find(formats.ReasonKeyExpired, "the signer's certificate had expired")
+		return nil
+	}
+	return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate had expired when the signature was made",
+		"sign with a current certificate, or ask the gateway's operator for the historical policy")
+}
+
+func (s *parsed) note(p formats.Policy, notAfter time.Time) {
+	timed := s.attributes != nil && s.attributes.signingTime != nil
+	if p.Now.After(notAfter) {
+		s.notes = append(s.notes, "the signer's certificate has expired by now")
+	}
+	if timed {
+		s.notes = append(s.notes, "the signing time is the signer's claim")
+	} else {
+		s.notes = append(s.notes, "the signature does not say when it was made")
+	}
+	if p.Roots == nil {
+		s.notes = append(s.notes, "the signer's certificate is not chained to a configured root")
+	}
+}

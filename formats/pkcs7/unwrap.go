@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs7
+
+import (
+	"bytes"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
+)
+
+const hintSend = "send the signature file as the tool wrote it"
+
+func malformed(message string) error {
+	return formats.NewError(formats.ReasonMalformedSignature, message, hintSend)
+}
+
+func trailing() error {
+	return formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of the signature",
+		"send the signature file alone, as the tool wrote it")
+}
+
+// container is a signature taken out of its wrapping.
+type container struct {
+	der  []byte
+	kind string // "PEM", "DER", "BER", "S/MIME"
+	// mime is the signed part of an S/MIME message as it stands there, nil when there is none.
+	mime []byte
+}
+
+func unwrap(signature []byte) (container, error) {
+	trimmed := bytes.TrimSpace(signature)
+	switch {
+	case bytes.HasPrefix(trimmed, []byte("-----BEGIN ")):
+		return unwrapPEM(trimmed)
+	case len(signature) > 0 && signature[0] == 0x30:
+		return unwrapBER(signature, "DER")
+	case isMIME(trimmed[:min(len(trimmed), 4096)]):
+		return unwrapMIME(trimmed)
+	}
+	return container{}, malformed("this is no PKCS #7 signature in DER, PEM or S/MIME")
+}
+
+func unwrapPEM(text []byte) (container, error) {
+	block, rest, err := keyfile.Block(text)
+	if err != nil {
+		return container{}, malformed("the PEM block is damaged")
+	}
+	if len(rest) > 0 {
+		return container{}, trailing()
+	}
+	if block.Type != "PKCS7" && block.Type != "CMS" {
+		return container{}, malformed("the PEM block is neither PKCS7 nor CMS")
+	}
+	return unwrapBER(block.Bytes, "PEM")
+}
+
+func unwrapBER(ber []byte, kind string) (container, error) {
+	der, rest, ok := toDER(ber)
+	if !ok {
+		return container{}, malformed("the signature is neither DER nor BER of a supported kind")
+	}
+	if len(rest) > 0 {
+		return container{}, trailing()
+	}
+	if kind == "DER" && !bytes.Equal(der, ber) {
+		kind = "BER"
+	}
+	return container{der: der, kind: kind}, nil
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs7
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+func invalid() error {
+	return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
+		"check that the signature, the certificate and the artifact belong together")
+}
+
+func mismatch() error {
+	return formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
+		"check that the signature and the artifact belong together, and sign files with -binary")
+}
+
+// checkSignature checks what can be checked without the artifact: signed attributes, and a content inside.
+func (s *parsed) checkSignature() error {
+	if s.attributes != nil {
+		h := newHash(s.scheme.hash)
+		h.Write(s.data.signer.attributes)
+		digest, err := sum(h)
+		if err != nil {
+			return err
+		}
+		if !s.valid(digest) {
+			return invalid()
+		}
+		s.digest = digest
+	}
+	if s.content == nil {
+		return nil
+	}
+	p := newHasher(s.scheme.hash)
+	_, _ = p.Write(s.content)
+	found, err := s.match(p)
+	if err != nil {
+		return err
+	}
+	if s.crlf = found.crlf; s.crlf && s.data.content != nil {
+		return mismatch() // what is inside a CMS value is signed as it is
+	}
+	if s.attributes == nil {
+		s.digest = found.digest
+	}
+	return nil
+}
+
+// match returns the form of the content that was signed.
+func (s *parsed) match(p *hasher) (candidate, error) {
+	candidates, err := p.candidates()
+	if err != nil {
+		return candidate{}, err
+	}
+	for _, c := range candidates {
+		if s.attributes != nil {
+			if bytes.Equal(c.digest, s.attributes.messageDigest) {
+				return c, nil
+			}
+			continue
+		}
+		if c.foreign != nil {
+			return candidate{}, c.foreign
+		}
+		if s.valid(c.digest) {
+			return c, nil
+		}
+	}
+	if s.attributes != nil {
+		return candidate{}, mismatch()
+	}
+	return candidate{}, invalid()
+}
+
+// Verify implements formats.Parsed.
+func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	switch {
+	case a.SignedDigest() != nil:
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "a digest of the signed attributes says nothing of the artifact",
+			"send the artifact or its own digest")
+	case s.content != nil:
+		return s.verifyAttached(ctx, a)
+	case a.Reader() != nil:
+		return s.verifyDetached(ctx, a.Reader())
+	case a.Digest() != nil:
+		return s.verifyDigest(*a.Digest())
+	}
+	return nil, formats.NewError(formats.ReasonMissingArtifact, "neither the artifact nor its digest was sent",
+		"send the artifact or its digest")
+}
+
+func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
+	want, known := formats.AlgorithmOf(s.scheme.hash)
+	switch {
+	case s.attributes == nil:
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "without signed attributes the artifact's bytes are needed",
+			"send the artifact, or sign without -noattr")
+	case !known:
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "a SHA-1 signature is verified over the artifact's bytes only", "send the artifact")
+	case d.Algorithm != want:
+		return nil, formats.NewError(formats.ReasonWrongDigestAlgorithm, "the signature is over another kind of digest",
+			"send the artifact's "+string(want)+" digest")
+	case !bytes.Equal(d.Value, s.attributes.messageDigest):
+		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
+			"send the artifact itself if it is a text that was signed without -binary")
+	}
+	v := s.verified(s.digest, formats.Recipe{})
+	v.Size = -1
+	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
+	return v, nil
+}
+
+// reading is what one pass over an artifact's bytes yields.
+type reading struct {
+	hasher *hasher
+	sha256 hash.Hash
+	size   int64
+}
+
+func read(ctx context.Context, r io.Reader, h crypto.Hash) (*reading, error) {
+	p := &reading{hasher: newHasher(h)}
+	w := io.Writer(p.hasher)
+	p.sha256 = p.hasher.plain
+	if h != crypto.SHA256 {
+		p.sha256 = crypto.SHA256.New()
+		w = io.MultiWriter(p.hasher, p.sha256)
+	}
+	var err error
+	if p.size, err = formats.Copy(ctx, w, r); err != nil {
+		return nil, fmt.Errorf("reading the artifact: %w", err)
+	}
+	return p, nil
+}
+
+// digests are SHA-256 and the signature's own.
+func (p *reading) digests(h crypto.Hash) []formats.ArtifactDigest {
+	out := []formats.ArtifactDigest{seen(formats.SHA256, p.sha256.Sum(nil))}
+	if a, ok := formats.AlgorithmOf(h); ok && a != formats.SHA256 {
+		out = append(out, seen(a, p.hasher.plain.Sum(nil)))
+	}
+	return out
+}
+
+func seen(a formats.DigestAlgorithm, value []byte) formats.ArtifactDigest {
+	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: value}, Evidence: formats.EvidenceBytes}
+}
+
+func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Verified, error) {
+	p, err := read(ctx, r, s.scheme.hash)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.match(p.hasher)
+	if err != nil {
+		return nil, err
+	}
+	digest := s.digest
+	if s.attributes == nil {
+		digest = found.digest
+	}
+	v := s.verified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf})
+	v.Size, v.Digests = p.size, p.digests(s.scheme.hash)
+	if found.crlf {
+		v.Checks = append(v.Checks, crlfLineEnds)
+	}
+	return v, nil
+}
+
+const crlfLineEnds = "crlf-line-ends"
+
+// verified is the result; the recipe is for a signature without attributes.
+func (s *parsed) verified(digest []byte, r formats.Recipe) *formats.Verified {
+	v := &formats.Verified{
+		Signers: []formats.Signer{s.signer()}, Keys: slices.Clone(s.keys), Canonical: s.canonical(),
+		Checks: []string{"signature", "signer-certificate"},
+	}
+	if s.attributes != nil {
+		v.Checks = append(v.Checks, "message-digest", "content-type")
+		if len(s.attributes.certHashes) > 0 {
+			v.Checks = append(v.Checks, "signing-certificate")
+		}
+		r = formats.Recipe{Prefix: s.data.signer.attributes}
+	} else {
+		v.Checks = append(v.Checks, "no-foreign-protocol")
+	}
+	if s.rooted {
+		v.Checks = append(v.Checks, "certificate-chain")
+	}
+	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && len(s.findings) == 0 {
+		v.Projections = []formats.Projection{{
+			Candidate: s.candidate(a), Digest: formats.Digest{Algorithm: a, Value: digest},
+			Signature: s.data.signer.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
+		}}
+	}
+	return v
+}
