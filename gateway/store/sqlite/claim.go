@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	countLeased = `SELECT COUNT(*) FROM entry WHERE log = ? AND leased_until > ?`
+	// "leased_until > 0" leads to the index of leased entries.
+	countLeased = `SELECT COUNT(*) FROM entry WHERE log = ? AND leased_until > ? AND leased_until > 0`
 
 	claimable = `
 SELECT ` + entryColumns + ` FROM entry e

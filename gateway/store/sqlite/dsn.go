@@ -18,7 +18,8 @@ func writerDSN(path string) string {
 			"synchronous(FULL)",
 			"fullfsync(ON)", // what fsync should mean on macOS
 			"foreign_keys(ON)",
-			"cache_size(-16000)",           // KiB
+			"cache_size(-65536)",           // KiB
+			"wal_autocheckpoint(8192)",     // pages of 4 KiB
 			"journal_size_limit(67108864)", // bytes
 		},
 	})

@@ -9,6 +9,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
+const (
+	pageAfter = ` AND (i.created_at, i.submission) < (?, ?)`
+	pageOrder = ` ORDER BY i.created_at DESC, i.submission DESC LIMIT ?`
+)
+
 // List implements gateway.Store. Pages hold store.DefaultPageSize submissions when
 // p.PageSize is not positive, and never more than store.MaxPageSize. Each page is read from
 // the index of the most selective filter, in order: artifact, signer, state.
@@ -20,10 +25,10 @@ func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) (
 		if err != nil {
 			return nil, "", err
 		}
-		query += ` AND (i.created_at, i.submission) < (?, ?)`
+		query += pageAfter
 		args = append(args, after.CreatedAt.UnixMilli(), after.ID)
 	}
-	query += ` ORDER BY i.created_at DESC, i.submission DESC LIMIT ?`
+	query += pageOrder
 	args = append(args, size+1) // one more tells whether there is a next page
 
 	var page []gateway.Submission

@@ -13,7 +13,7 @@ import (
 // Each log is looked up in an index; no query walks the queue.
 const selectStats = `
 SELECT log, pending,
-    (SELECT COUNT(*) FROM entry e WHERE e.log = q.log AND leased_until > ?),
+    (SELECT COUNT(*) FROM entry e WHERE e.log = q.log AND leased_until > ? AND leased_until > 0),
     (SELECT MIN(queued_at) FROM entry e WHERE e.log = q.log AND state = 'PENDING')
 FROM queue q WHERE pending > 0`
 

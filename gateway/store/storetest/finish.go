@@ -18,7 +18,7 @@ var finishTests = map[string]func(*testing.T, Open){
 		held := claim(t, s, start, 2)
 		wantIDs(t, finish(t, s, logged(held[0])), sub.ID)
 		got := wantState(t, s, sub, gateway.Partial).Entries[0]
-		if got.State != gateway.Logged || got.InDoubt || !proto.Equal(got.Inclusion.Entry, inclusion(held[0].ID).Entry) {
+		if got.State != gateway.Logged || got.InDoubt || !proto.Equal(got.Inclusion.Entry, NewInclusion(held[0].ID).Entry) {
 			t.Errorf("entry is %+v", got)
 		}
 		wantIDs(t, finish(t, s, logged(held[1])), sub.ID)

@@ -64,7 +64,8 @@ func newEntry(log, name string) gateway.NewEntry {
 
 func submission(name string) gateway.NewSubmission { return NewSubmission(tenant, name, logA, start) }
 
-func inclusion(index int64) *gateway.Inclusion {
+// NewInclusion returns an inclusion at index, proof aside.
+func NewInclusion(index int64) *gateway.Inclusion {
 	return &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{LogIndex: index, CanonicalizedBody: []byte("body")}}
 }
 
@@ -108,7 +109,7 @@ func finish(t *testing.T, s gateway.Store, outcomes ...gateway.Outcome) []string
 }
 
 func logged(e gateway.Entry) gateway.Outcome {
-	return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: inclusion(e.ID)}
+	return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: NewInclusion(e.ID)}
 }
 
 func failed(e gateway.Entry) gateway.Outcome {

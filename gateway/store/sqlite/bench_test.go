@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+const batch = 256
+
+// batches returns n batches of submissions of realistic size (about 1 KiB of signature and
+// key, 1 KiB of entry).
+func batches(n int) [][]gateway.NewSubmission {
+	now := time.Now()
+	all := make([][]gateway.NewSubmission, n)
+	for b := range all {
+		for i := range batch {
+			s := storetest.NewSubmission("tenant", fmt.Sprintf("%d/%d", b, i), "log", now)
+			s.ID = uuid.Must(uuid.NewV7()).String()
+			s.Receipt.Signature = &receiptpb.Signature{Format: "pgp", Content: bytes.Repeat([]byte{byte(i)}, 566), Keys: [][]byte{make([]byte, 500)}}
+			s.Entries[0].Body = bytes.Repeat([]byte("x"), 1024)
+			all[b] = append(all[b], s)
+		}
+	}
+	return all
+}
+
+func reportRate(b *testing.B) {
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "submissions/s")
+}
+
+// BenchmarkEnqueue stores new submissions, 256 per transaction.
+func BenchmarkEnqueue(b *testing.B) {
+	s := open(b, "", Options{MaxPending: 1 << 30})
+	all := batches(b.N)
+	b.ResetTimer()
+	for _, subs := range all {
+		if _, err := s.Enqueue(b.Context(), subs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reportRate(b)
+}
+
+// BenchmarkEnqueueKnown submits again what is known, as a backfill that is started over does.
+func BenchmarkEnqueueKnown(b *testing.B) {
+	s := open(b, "", Options{})
+	subs := batches(1)[0]
+	if _, err := s.Enqueue(b.Context(), subs); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Enqueue(b.Context(), subs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reportRate(b)
+}
+
+// BenchmarkClaimFinish takes entries through their lease until they are logged, 256 per
+// transaction.
+func BenchmarkClaimFinish(b *testing.B) {
+	s := open(b, "", Options{})
+	for _, subs := range batches(b.N) {
+		if _, err := s.Enqueue(b.Context(), subs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	proof := &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{CanonicalizedBody: make([]byte, 3000)}}
+	b.ResetTimer()
+	for range b.N {
+		claimed, err := s.Claim(b.Context(), gateway.ClaimParams{
+			Log: "log", Now: time.Now(), Lease: time.Minute, Limit: batch, InFlight: batch,
+		})
+		if err != nil || len(claimed) != batch {
+			b.Fatalf("%d claimed: %v", len(claimed), err)
+		}
+		outcomes := make([]gateway.Outcome, batch)
+		for i, e := range claimed {
+			outcomes[i] = gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: proof}
+		}
+		if _, err := s.Finish(b.Context(), outcomes); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reportRate(b)
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+// workerEnv makes the test binary a worker on the store it names.
+const workerEnv = "GATEWAY_STORE_KILL_TEST"
+
+// TestKill kills processes that work on one file at a random moment, two at a time. What
+// they were told is durable must be there afterwards.
+func TestKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	acknowledged := make(map[string]gateway.State)
+	for range 4 {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				killWorker(t, path, func(id string, s gateway.State) {
+					mu.Lock()
+					defer mu.Unlock()
+					if acknowledged[id] != gateway.Logged {
+						acknowledged[id] = s
+					}
+				})
+			})
+		}
+		wg.Wait()
+	}
+	s := open(t, path, Options{})
+	for id, want := range acknowledged {
+		got, err := s.Get(t.Context(), "tenant", id)
+		if err != nil || want == gateway.Logged && got.State != want {
+			t.Fatalf("submission %s is %s (%v), was acknowledged as %s", id, got.State, err, want)
+		}
+	}
+	if len(acknowledged) == 0 {
+		t.Fatal("nothing was acknowledged")
+	}
+	checkFile(t, path)
+	t.Logf("%d submissions acknowledged, all there", len(acknowledged))
+}
+
+// killWorker runs a worker and kills it a while after its first word.
+func killWorker(t *testing.T, path string, acknowledge func(string, gateway.State)) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), workerEnv+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return
+	}
+	var once sync.Once
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		once.Do(func() {
+			time.AfterFunc(20*time.Millisecond+rand.N(200*time.Millisecond), func() { cmd.Process.Kill() })
+		})
+		id, state, ok := strings.Cut(lines.Text(), " ")
+		if !ok || gateway.State(state) != gateway.Pending && gateway.State(state) != gateway.Logged {
+			break // the last line may be cut short
+		}
+		acknowledge(id, gateway.State(state))
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the worker ended by itself")
+	}
+}
+
+// runWorker enqueues and logs submissions until it is killed, and says so of each one
+// once it is done.
+func runWorker(path string) {
+	ctx := context.Background()
+	s, err := Open(ctx, path, Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	for n := 0; ; n++ {
+		if err := workRound(ctx, s, n); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+	}
+}
+
+func workRound(ctx context.Context, s *Store, n int) error {
+	var subs []gateway.NewSubmission
+	for i := range 1 + rand.IntN(20) {
+		subs = append(subs, storetest.NewSubmission("tenant", fmt.Sprint(os.Getpid(), n, i), "log", time.Now()))
+	}
+	if _, err := s.Enqueue(ctx, subs); err != nil {
+		return err
+	}
+	for _, sub := range subs {
+		fmt.Println(sub.ID, gateway.Pending)
+	}
+	claimed, err := s.Claim(ctx, gateway.ClaimParams{Log: "log", Now: time.Now(), Lease: time.Minute, Limit: 10, InFlight: 100})
+	if err != nil {
+		return err
+	}
+	var outcomes []gateway.Outcome
+	for _, e := range claimed {
+		outcomes = append(outcomes, gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: storetest.NewInclusion(e.ID)})
+	}
+	logged, err := s.Finish(ctx, outcomes)
+	for _, id := range logged {
+		fmt.Println(id, gateway.Logged)
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// explain returns how SQLite will run query, one step a line.
+func explain(t *testing.T, s *Store, query string, args ...any) string {
+	t.Helper()
+	rows, err := s.writer.Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(step + "\n")
+	}
+	return plan.String()
+}
+
+// TestPlans: what runs all the time uses its index, however large the tables are.
+func TestPlans(t *testing.T) {
+	s := open(t, "", Options{})
+	for name, test := range map[string]struct {
+		query string
+		args  []any
+		want  string
+	}{
+		"claimable":   {claimable, []any{"log", 1, 2}, "entry_queue (log=?)"},
+		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
+		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
+		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
+		"known":       {knownSubmissions, []any{"[]"}, "(tenant=? AND key=?)"},
+	} {
+		plan := explain(t, s, test.query, test.args...)
+		if !strings.Contains(plan, test.want) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s is run so:\n%swant %s", name, plan, test.want)
+		}
+	}
+}
+
+func TestListPlans(t *testing.T) {
+	s := open(t, "", Options{})
+	d, g := formats.Digest{Algorithm: formats.SHA256, Value: make([]byte, 32)}, [32]byte{}
+	for want, p := range map[string]gateway.ListParams{
+		"submission_newest (tenant=? AND (created_at":                      {},
+		"submission_newest_by_state (tenant=? AND state=? AND (created_at": {State: gateway.Failed},
+		"(tenant=? AND digest=? AND (created_at":                           {Artifact: &d, Signer: &g, State: gateway.Failed},
+		"(tenant=? AND signer=? AND (created_at":                           {Signer: &g, State: gateway.Failed},
+	} {
+		query, args := listQuery("tenant", p)
+		plan := explain(t, s, query+pageAfter+pageOrder, append(args, 1, "id", 10)...)
+		if !strings.Contains(plan, want) || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "SCAN") {
+			t.Errorf("%+v is listed so:\n%swant %s", p, plan, want)
+		}
+	}
+}
