@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tuf
+
+// authority is a set of keys and the roles they may sign for.
+type authority struct {
+	keys  map[string]*key
+	roles []role
+}
+
+func (a *authority) role(name string) *role {
+	for i := range a.roles {
+		if a.roles[i].name == name {
+			return &a.roles[i]
+		}
+	}
+	return nil
+}
+
+// role says how many of which keys must sign. Which of paths and hashPrefixes is set says how
+// a delegated role is confined to some targets; a top-level role has neither.
+type role struct {
+	name         string
+	keyIDs       []string
+	threshold    int
+	delegated    bool
+	paths        []string
+	hashPrefixes []string
+}
+
+func decodeRoot(signed object) (*authority, error) {
+	keys, err := decodeKeys(signed)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := signed.object("roles")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{roleRoot, roleTargets, roleSnapshot, roleTimestamp}
+	if err := roles.known(names...); err != nil {
+		return nil, err
+	}
+	a := &authority{keys: keys}
+	for _, name := range names {
+		o, err := roles.object(name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := decodeRole(o, name, keys)
+		if err != nil {
+			return nil, err
+		}
+		a.roles = append(a.roles, r)
+	}
+	return a, nil
+}
+
+func decodeRole(o object, name string, keys map[string]*key) (role, error) {
+	if err := o.known("keyids", "threshold"); err != nil {
+		return role{}, err
+	}
+	threshold, err := o.integer("threshold")
+	if err != nil {
+		return role{}, err
+	}
+	ids, err := decodeTexts(o, "keyids")
+	if err != nil {
+		return role{}, err
+	}
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if keys[id] == nil || seen[id] {
+			return role{}, o.malformed("the role %.40q names the key id %.16q twice, or no such key is there", name, id)
+		}
+		seen[id] = true
+	}
+	if threshold < 1 || threshold > int64(len(ids)) {
+		return role{}, o.malformed("the role %.40q has a threshold of %d with %d keys", name, threshold, len(ids))
+	}
+	return role{name: name, keyIDs: ids, threshold: int(threshold)}, nil
+}
+
+func decodeTexts(o object, name string) ([]string, error) {
+	list, err := o.list(name)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(list))
+	for i, v := range list {
+		s, ok := v.(string)
+		if !ok {
+			return nil, o.malformed("%q holds something other than strings", name)
+		}
+		out[i] = s
+	}
+	return out, nil
+}
