@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha1" // registers crypto.SHA1 for the key's own old signatures
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"

@@ -4,7 +4,7 @@ package pgp
 
 import (
 	"bytes"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // version 4 fingerprints are SHA-1; old keys' own signatures use it too
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -225,7 +225,7 @@ func fingerprintOf(body []byte) (fingerprint []byte, keyID uint64, err error) {
 	}
 	switch {
 	case body[0] == 4 && len(body) <= 0xffff:
-		h := sha1.New()
+		h := sha1.New() //nolint:gosec // the version 4 fingerprint
 		h.Write(binary.BigEndian.AppendUint16([]byte{0x99}, uint16(len(body))))
 		h.Write(body)
 		fingerprint = h.Sum(nil)

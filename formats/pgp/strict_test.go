@@ -5,7 +5,9 @@ package pgp_test
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
@@ -209,6 +211,10 @@ func TestRowKeyRevoked(t *testing.T) {
 		"retired later":     {newKey().withRevocation(reason(packet.KeyRetired, after)).withUser(nil), ""},
 		"superseded before": {newKey().withRevocation(reason(packet.KeySuperseded, before)).withUser(nil), formats.ReasonKeyRevoked},
 		"by somebody else":  {forged, ""},
+		"version 3":         {unreadable(func(k *key) []byte { return v3Revocation(k.primary.KeyId) }), formats.ReasonKeyRevoked},
+		"v3, somebody else": {unreadable(func(*key) []byte { return v3Revocation(1) }), ""},
+		"MD5":               {unreadable(func(k *key) []byte { return md5Revocation(k.primary) }), formats.ReasonKeyRevoked},
+		"MD5, another's":    {unreadable(func(*key) []byte { return md5Revocation(newPrivate(made)) }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sig := pack(2, plain(c.key.primary).sign(c.key.primary, artifact))
@@ -219,6 +225,49 @@ func TestRowKeyRevoked(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// unreadable is a key with a revocation that the library does not read.
+func unreadable(revocation func(*key) []byte) *key {
+	k := newKey()
+	k.packets.Write(pack(2, revocation(k)))
+	return k.withUser(nil)
+}
+
+func v3Revocation(keyID uint64) []byte {
+	body := append([]byte{3, 5, 0x20}, seconds(made)...)
+	return append(binary.BigEndian.AppendUint64(body, keyID), 1, 8, 0, 0, 0, 1, 1)
+}
+
+func md5Revocation(k *packet.PrivateKey) []byte {
+	hashed := append(sub(2, seconds(made)...), issuedBy(k)...)
+	body := append([]byte{4, 0x20, 1, 1, 0, byte(len(hashed))}, hashed...)
+	return append(body, 0, 0, 0, 0, 0, 1, 1)
+}
+
+// TestRowUserRevoked: a revoked user ID says nothing any more; another one may.
+func TestRowUserRevoked(t *testing.T) {
+	revoked := func() *key {
+		k := newKey().withUser(nil)
+		s := k.signed(packet.SigTypeCertificationRevocation)
+		check(s.SignUserId("signer <signer@example.org>", &k.primary.PublicKey, k.primary, at(made)))
+		return k.add(s)
+	}
+	alone, again := revoked(), revoked().withUser(func(s *packet.Signature) { s.CreationTime = made.Add(time.Hour) })
+	expect(t, formats.ReasonKeyNotValid, pack(2, plain(alone.primary).sign(alone.primary, artifact)), alone.bytes(), formats.Policy{})
+	expect(t, "", pack(2, plain(again.primary).sign(again.primary, artifact)), again.bytes(), formats.Policy{})
+}
+
+// TestSHA1SelfSignature: it passes, and an auditor is told.
+func TestSHA1SelfSignature(t *testing.T) {
+	k := newKey().withUser(func(s *packet.Signature) { s.Hash = crypto.SHA1 })
+	p, err := pgp.New().Parse(pack(2, plain(k.primary).sign(k.primary, artifact)), k.bytes(), formats.Policy{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := p.Describe(); len(d.Notes) != 1 || len(d.Findings) != 0 || len(d.Candidates) != 1 {
+		t.Errorf("notes %v, findings %v, %d candidates", d.Notes, d.Findings, len(d.Candidates))
 	}
 }
 

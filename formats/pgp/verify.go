@@ -132,8 +132,8 @@ func finish(h hash.Hash) ([]byte, error) {
 	return sum, nil
 }
 
-// verifyCleartext verifies over the embedded text. A file given beside it must have that
-// text and is then the artifact.
+// verifyCleartext verifies over the embedded text. A file given beside it must have that text and
+// is then the artifact; a signed digest must be the text's, which is hashed all the same.
 func (p *parsed) verifyCleartext(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	if a.Digest() != nil {
 		return nil, formats.NewError(formats.ReasonArtifactNotExpected, "a cleartext signature holds its artifact", "send it without a digest")
