@@ -6,10 +6,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
@@ -237,5 +241,46 @@ func TestSmallRoutes(t *testing.T) {
 	s := serve(t)
 	for _, path := range []string{"/v1/formats", "/healthz", "/readyz", "/openapi.json"} {
 		s.expect(s.do(http.MethodGet, path, "", nil), http.StatusOK, "")
+	}
+}
+
+// A client that stops sending is cut off; one that is slow is not.
+func TestStalledUpload(t *testing.T) {
+	log := gatewaytest.NewLog()
+	s := start(t, log)
+	server := httptest.NewServer(NewHTTP(s, HTTPConfig{
+		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, IdleTimeout: 150 * time.Millisecond,
+		Ready: s.Ready, Logger: slog.New(slog.DiscardHandler),
+	}))
+	defer server.Close()
+	sig, key, artifact, format := parts(t, "hello")
+	kind, body := formBody(sig, key, format, artifact)
+	whole, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload := func(pause time.Duration) (int, error) {
+		reader, writer := io.Pipe()
+		go func() {
+			for i := 0; i < len(whole); i += len(whole)/4 + 1 {
+				if _, err := writer.Write(whole[i:min(len(whole), i+len(whole)/4+1)]); err != nil {
+					return
+				}
+				time.Sleep(pause)
+			}
+			_ = writer.Close()
+		}()
+		res, err := http.Post(server.URL+"/v1/submissions", kind, reader)
+		if err != nil {
+			return 0, err
+		}
+		defer res.Body.Close()
+		return res.StatusCode, nil
+	}
+	if status, err := upload(50 * time.Millisecond); err != nil || status != http.StatusCreated {
+		t.Errorf("slow upload: %d, %v", status, err)
+	}
+	if status, err := upload(time.Second); err == nil && status < 400 {
+		t.Errorf("stalled upload: %d", status)
 	}
 }
