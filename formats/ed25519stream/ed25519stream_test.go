@@ -234,8 +234,13 @@ func TestCheckKey(t *testing.T) {
 	if err := ed25519stream.CheckKey(good); err != nil {
 		t.Errorf("a good key: %v", err)
 	}
-	bad := append(smallOrder(t), nil, good[:31], bytes.Repeat([]byte{0xff}, 32))
-	for y := byte(0xed); y != 0; y++ { // the encodings of y = 0 … 18 that are not reduced
+	for _, pub := range smallOrder(t) {
+		if err := ed25519stream.CheckKey(pub); !errors.Is(err, ed25519stream.ErrSmallOrder) {
+			t.Errorf("%x: %v, want ErrSmallOrder", pub, err)
+		}
+	}
+	bad := [][]byte{nil, good[:31], bytes.Repeat([]byte{0xff}, 32)}
+	for y := byte(0xef); y != 0; y++ { // the encodings of y = 2 … 18 that are not reduced
 		b := bytes.Repeat([]byte{0xff}, 32)
 		b[0], b[31] = y, 0x7f
 		bad = append(bad, b)

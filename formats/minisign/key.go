@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -71,9 +72,12 @@ func parseKey(raw []byte) (gominisign.PublicKey, error) {
 	if key.SignatureAlgorithm != algorithmLegacy {
 		return gominisign.PublicKey{}, malformed
 	}
-	if ed25519stream.CheckKey(key.PublicKey[:]) != nil {
-		return gominisign.PublicKey{}, formats.NewError(formats.ReasonMalformedKey,
-			"a key is no point of the curve, or one of small order that proves nothing", "make a key with: minisign -G")
+	switch err := ed25519stream.CheckKey(key.PublicKey[:]); {
+	case errors.Is(err, ed25519stream.ErrKey):
+		return gominisign.PublicKey{}, malformed
+	case err != nil:
+		return gominisign.PublicKey{}, formats.NewError(formats.ReasonWeakAlgorithm,
+			"a key has a small order: anybody can sign with it", "make a key with: minisign -G")
 	}
 	return key, nil
 }

@@ -109,7 +109,7 @@ var strictCases = []strictCase{
 		s.sig = append(read(t, "signify.sig"), read(t, "signify.sig")...)
 	}, formats.ReasonMultipleSignatures},
 
-	{rowFuture, "by a day", func(t *testing.T, s *submission) {
+	{rowFuture, "by years", func(_ *testing.T, s *submission) {
 		s.policy.Now = s.policy.Now.AddDate(-10, 0, 0)
 	}, formats.ReasonSignatureInFuture},
 
@@ -154,7 +154,7 @@ var strictCases = []strictCase{
 	{rowTruncated, "three lines", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:3], nil) }), formats.ReasonMalformedSignature},
 	{rowTruncated, "without the last line end", withSig(bytes.TrimSpace), ""},
 
-	{rowKey, "small order", withKey(func([]byte) []byte { return smallOrderKey() }), formats.ReasonMalformedKey},
+	{rowKey, "small order", withKey(func([]byte) []byte { return smallOrderKey() }), formats.ReasonWeakAlgorithm},
 	{rowKey, "unknown algorithm", withKey(func(k []byte) []byte { return replace(k, 1, flip(0)) }), formats.ReasonMalformedKey},
 	{rowKey, "trailing line", withKey(func(k []byte) []byte { return append(k, "more\n"...) }), formats.ReasonMalformedKey},
 	{rowKey, "empty", withKey(func([]byte) []byte { return nil }), formats.ReasonMalformedKey},
@@ -228,5 +228,23 @@ func TestImpossibleSignature(t *testing.T) {
 	p, err := minisign.New().Parse(inner.Encode(), [][]byte{encodeKey(secret.PublicKey())}, policy())
 	if p != nil || formats.ReasonOf(err) != formats.ReasonSignatureInvalid {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestProtocolConfusion: what an Ed25519 key signed for SSH or CMS is no file, although
+// anybody can put that signature into a signify file.
+func TestProtocolConfusion(t *testing.T) {
+	const attributes = "1\x1a0\x18\x06\x09*\x86H\x86\xf7\x0d\x01\x09\x041\x0b\x04\x09123456789"
+	for _, artifact := range []string{"SSHSIG\x00\x00\x00\x04file", attributes} {
+		sig, pub := forge(t, []byte(artifact), gominisign.SignOptions{TrustedComment: "x"})
+		sig = append([]byte("untrusted comment: verify with key.pub\n"), line(sig, 1)...)
+		p, err := minisign.New().Parse(sig, [][]byte{pub}, policy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := p.Verify(context.Background(), formats.FromReader(strings.NewReader(artifact)))
+		if v != nil || formats.ReasonOf(err) != formats.ReasonProtocolConfusion {
+			t.Errorf("%.8q: %v", artifact, err)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
+	"github.com/rekor-gateway/rekor-gateway/formats/foreign"
 )
 
 type parsedSignature struct {
@@ -90,10 +91,14 @@ func (p *parsedSignature) verifyPure(ctx context.Context, r io.Reader) (*formats
 	if err != nil {
 		return nil, fmt.Errorf("starting verification: %w", err) // Parse has refused such a signature
 	}
-	sha := formats.SHA256.New()
-	size, err := formats.Copy(ctx, io.MultiWriter(v, sha), r)
+	sha, sniffer := formats.SHA256.New(), new(foreign.Sniffer)
+	size, err := formats.Copy(ctx, io.MultiWriter(v, sha, sniffer), r)
 	if err != nil {
 		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	// An SSH key's signature, put into a signify file by anybody, is good for the SSHSIG blob.
+	if err := sniffer.Err(); err != nil {
+		return nil, err
 	}
 	if !v.Verify() {
 		return nil, p.mismatch()

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 
 	xssh "golang.org/x/crypto/ssh"
@@ -46,7 +47,7 @@ func algorithmOf(signatureFormat string) (algorithm, error) {
 		return algorithm{keyType: f, kind: "sk-ed25519", sk: true}, nil
 	case xssh.KeyAlgoRSA:
 		return algorithm{}, weak("ssh-rsa signatures use SHA-1")
-	case xssh.InsecureKeyAlgoDSA:
+	case xssh.InsecureKeyAlgoDSA: //nolint:staticcheck // only to name what is refused
 		return algorithm{}, weak("DSA is broken at the size that SSH has it")
 	}
 	return algorithm{}, formats.NewError(formats.ReasonUnsupportedAlgorithm,
@@ -98,7 +99,7 @@ func checkKeyType(wire []byte) error {
 		xssh.KeyAlgoED25519, xssh.KeyAlgoSKED25519, xssh.CertAlgoECDSA256v01, xssh.CertAlgoECDSA384v01,
 		xssh.CertAlgoECDSA521v01, xssh.CertAlgoSKECDSA256v01, xssh.CertAlgoRSAv01, xssh.CertAlgoED25519v01, xssh.CertAlgoSKED25519v01:
 		return nil
-	case xssh.InsecureKeyAlgoDSA, xssh.InsecureCertAlgoDSAv01:
+	case xssh.InsecureKeyAlgoDSA, xssh.InsecureCertAlgoDSAv01: //nolint:staticcheck // only to name what is refused
 		return weak("DSA is broken at the size that SSH has it")
 	}
 	return formats.NewError(formats.ReasonUnsupportedAlgorithm,
@@ -120,11 +121,17 @@ func cryptoKey(key xssh.PublicKey) (crypto.PublicKey, error) {
 	case *ecdsa.PublicKey:
 		return pub, nil
 	case ed25519.PublicKey:
-		if ed25519stream.CheckKey(pub) != nil {
-			return nil, formats.NewError(formats.ReasonMalformedKey,
-				"the Ed25519 key is no point of the curve, or one of small order that proves nothing", "make a key with: ssh-keygen")
-		}
-		return pub, nil
+		return pub, checkEd25519(pub)
 	}
 	return nil, weak("this kind of key is not accepted")
+}
+
+func checkEd25519(pub ed25519.PublicKey) error {
+	switch err := ed25519stream.CheckKey(pub); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ed25519stream.ErrSmallOrder):
+		return weak("the Ed25519 key has a small order: anybody can sign with it")
+	}
+	return formats.NewError(formats.ReasonMalformedKey, "the Ed25519 key is no point of the curve", "make a key with: ssh-keygen")
 }

@@ -5,6 +5,7 @@ package ssh_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -127,7 +128,8 @@ func TestKeyDetails(t *testing.T) {
 		if (err == nil) != loggable {
 			t.Errorf("%s: %v", sig, err)
 		}
-		if e, ok := err.(*formats.Error); ok && !strings.Contains(e.Hint, "ssh-keygen -t ecdsa") {
+		var e *formats.Error
+		if errors.As(err, &e) && !strings.Contains(e.Hint, "ssh-keygen -t ecdsa") {
 			t.Errorf("%s: no remedy in %q", sig, e.Hint)
 		}
 	}

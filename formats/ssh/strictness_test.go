@@ -257,7 +257,7 @@ var strictCases = []strictCase{
 	{rowBlob, "small-order Ed25519 key", func(t *testing.T, s *submission) {
 		real("ed25519", "ed25519.pub")(t, s)
 		withBlob(func(b *blob) { b.Key = wire("ssh-ed25519", "\x01"+strings.Repeat("\x00", 31)) })(t, s)
-	}, formats.ReasonMalformedKey},
+	}, formats.ReasonWeakAlgorithm},
 	{rowBlob, "Ed25519 with S above the order", func(t *testing.T, s *submission) {
 		real("ed25519", "ed25519.pub")(t, s)
 		s.sig = edit(t, s.sig, func(s *xssh.Signature) { s.Blob[63] |= 0xe0 })
