@@ -33,6 +33,9 @@ func verify(d *document, t *trust, p formats.Policy) (*submission, error) {
 	s := &submission{doc: d, trust: t, quorums: quorums, checks: []string{"signatures", "role", "threshold", "root-self-signed"}}
 	verified := union(quorums)
 	s.signers = distinct(verified)
+	if quorums[0].role.delegated {
+		s.checks = append(s.checks, "delegation")
+	}
 	for _, signer := range s.signers {
 		if err := p.CheckSigner(signer.key.spki); err != nil {
 			return nil, err

@@ -117,7 +117,7 @@ func (t *trust) before(d *document) ([]*document, error) {
 	if last.version+1 != d.version {
 		return nil, formats.NewError(formats.ReasonKeyNotTrusted,
 			fmt.Sprintf("version %d of the root cannot be checked with version %d", d.version, last.version),
-			fmt.Sprintf("send version %d of the root as the key", d.version-1))
+			"send as the key the root of the version before it, or for a first version the root itself")
 	}
 	return t.roots, nil
 }

@@ -81,6 +81,7 @@ func TestConformance(t *testing.T) {
 		vector("one key under two ids", "twice-targets.json", formats.ReasonThresholdNotMet, "twice-root.json"),
 		vector("root that does not follow", "root-2-unlinked.json", formats.ReasonKeyMismatch, "root-1.json"),
 		vector("chain that does not follow", "targets.json", formats.ReasonKeyNotTrusted, "root-1.json", "root-2-unlinked.json"),
+		vector("root with a later one", "root-1.json", formats.ReasonKeyNotTrusted, "root-2.json"),
 		vector("gap in the chain", "root-3.json", formats.ReasonKeyNotTrusted, "root-1.json"),
 		vector("no root", "targets.json", formats.ReasonMissingKey),
 		vector("timestamp as key", "targets.json", formats.ReasonMalformedKey, "timestamp.json"),
