@@ -43,7 +43,7 @@ const (
 // position, then the position. The checksum tells foreign and damaged tokens apart, it is
 // no secret: a token gives no rights, since every query names its tenant anyway.
 func PageToken(tenant string, p gateway.ListParams, c Cursor) string {
-	position := binary.BigEndian.AppendUint64(nil, uint64(c.CreatedAt.UnixMilli()))
+	position := binary.BigEndian.AppendUint64(nil, uint64(Millis(c.CreatedAt)))
 	position = append(position, c.ID...)
 	return base64.RawURLEncoding.EncodeToString(append(tokenSum(tenant, p, position), position...))
 }
@@ -63,7 +63,7 @@ func ParsePageToken(tenant string, p gateway.ListParams) (Cursor, error) {
 		return Cursor{}, gateway.ErrBadPageToken
 	}
 	return Cursor{
-		CreatedAt: time.UnixMilli(int64(binary.BigEndian.Uint64(position))).UTC(),
+		CreatedAt: FromMillis(int64(binary.BigEndian.Uint64(position))),
 		ID:        string(raw[tokenHead:]),
 	}, nil
 }

@@ -4,6 +4,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -19,6 +20,9 @@ WHERE entry.id = held.value->>0 AND entry.fence = held.value->>1 AND entry.lease
 func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, now, until time.Time) error {
 	if len(leases) == 0 {
 		return nil
+	}
+	if !until.After(now) {
+		return fmt.Errorf("extending leases: %v is not after %v", until, now)
 	}
 	pairs := make([][2]int64, len(leases))
 	for i, l := range leases {

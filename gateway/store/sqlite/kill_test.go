@@ -19,20 +19,24 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
-// workerEnv makes the test binary a worker on the store it names.
-const workerEnv = "GATEWAY_STORE_KILL_TEST"
+// workerEnv makes the test binary a worker on the store in its working folder.
+const (
+	workerEnv   = "GATEWAY_STORE_KILL_TEST"
+	workerStore = "store.db"
+)
 
 // TestKill kills processes that work on one file at a random moment, two at a time. What
 // they were told is durable must be there afterwards.
 func TestKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
+	folder := t.TempDir()
+	path := filepath.Join(folder, workerStore)
 	acknowledged := make(map[string]gateway.State)
 	for range 4 {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				killWorker(t, path, func(id string, s gateway.State) {
+				killWorker(t, folder, func(id string, s gateway.State) {
 					mu.Lock()
 					defer mu.Unlock()
 					if acknowledged[id] != gateway.Logged {
@@ -58,9 +62,15 @@ func TestKill(t *testing.T) {
 }
 
 // killWorker runs a worker and kills it a while after its first word.
-func killWorker(t *testing.T, path string, acknowledge func(string, gateway.State)) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), workerEnv+"="+path)
+func killWorker(t *testing.T, folder string, acknowledge func(string, gateway.State)) {
+	binary, err := os.Executable()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), binary)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), workerEnv+"=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -90,9 +100,9 @@ func killWorker(t *testing.T, path string, acknowledge func(string, gateway.Stat
 
 // runWorker enqueues and logs submissions until it is killed, and says so of each one
 // once it is done.
-func runWorker(path string) {
+func runWorker() {
 	ctx := context.Background()
-	s, err := Open(ctx, path, Options{})
+	s, err := Open(ctx, workerStore, Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return

@@ -26,7 +26,7 @@ func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) (
 			return nil, "", err
 		}
 		query += pageAfter
-		args = append(args, after.CreatedAt.UnixMilli(), after.ID)
+		args = append(args, store.Millis(after.CreatedAt), after.ID)
 	}
 	query += pageOrder
 	args = append(args, size+1) // one more tells whether there is a next page

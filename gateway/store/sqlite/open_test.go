@@ -270,3 +270,30 @@ func TestForkEvidence(t *testing.T) {
 		t.Errorf("kept %q: %v", kept, err)
 	}
 }
+
+// TestDiskFull: a transaction that finds no room changes nothing, and the store works on
+// once there is room again.
+func TestDiskFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, Options{})
+	limit := func(pages string) {
+		if _, err := s.writer.Exec("PRAGMA max_page_count = " + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	subs := batches(2)
+	if _, err := s.Enqueue(t.Context(), subs[0]); err != nil {
+		t.Fatal(err)
+	}
+	limit("1") // as many as there are
+	if _, err := s.Enqueue(t.Context(), subs[1]); err == nil {
+		t.Fatal("enqueued into a full file")
+	}
+	checkFile(t, path)
+	limit("1000000")
+	out, err := s.Enqueue(t.Context(), subs[1])
+	if err != nil || out[0].Existing {
+		t.Errorf("enqueuing with room again: %v", err)
+	}
+	checkFile(t, path)
+}

@@ -42,6 +42,10 @@ func TestPlans(t *testing.T) {
 		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
 		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
+		"extend":      {extendLeases, []any{1, 2, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
+		"lease":       {leaseEntries, []any{1, 2, 3, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
+		"states":      {refreshStates, []any{"[]"}, "(id=?)"},
+		"unsettled":   {unsettledEntries, []any{"[]"}, "(submission=?)"},
 		"known":       {knownSubmissions, []any{"[]"}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

@@ -15,8 +15,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(workerEnv); path != "" {
-		runWorker(path)
+	if os.Getenv(workerEnv) != "" {
+		runWorker()
 		return
 	}
 	os.Exit(m.Run())

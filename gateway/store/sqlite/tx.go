@@ -84,12 +84,12 @@ func collect[T any](t *tx, query string, args ...any) ([]T, error) {
 }
 
 // each runs a query and calls f for each row.
-func (t *tx) each(query string, args []any, f func(scan func(...any) error) error) error {
+func (t *tx) each(query string, args []any, f func(scan func(...any) error) error) (err error) {
 	rows, err := t.Query(query, args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		if err := f(rows.Scan); err != nil {
 			return err

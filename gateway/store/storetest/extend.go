@@ -35,6 +35,9 @@ var extendTests = map[string]func(*testing.T, Open){
 			t.Fatal("a lost lease was extended")
 		}
 		noError(t, s.Extend(t.Context(), nil, start, start))
+		if err := s.Extend(t.Context(), []gateway.Lease{{EntryID: now.ID, Fence: now.Fence}}, start, start); err == nil {
+			t.Error("a lease was extended to nothing")
+		}
 		if _, err := s.Finish(t.Context(), []gateway.Outcome{logged(now)}); err == nil {
 			t.Error("a lost lease was finished")
 		}

@@ -168,7 +168,7 @@ func wantSame(t *testing.T, got, want gateway.Submission) {
 		got.Representation != want.Representation || got.State != want.State {
 		t.Errorf("fields differ:\n got %+v\nwant %+v", got, want)
 	}
-	if got.CreatedAt != want.CreatedAt {
+	if !sameTime(got.CreatedAt, want.CreatedAt) {
 		t.Errorf("CreatedAt is %v, want %v", got.CreatedAt, want.CreatedAt)
 	}
 	if !maps.Equal(got.Labels, want.Labels) || !slices.Equal(got.Signers, want.Signers) ||
@@ -186,6 +186,9 @@ func wantSame(t *testing.T, got, want gateway.Submission) {
 	}
 }
 
+// sameTime asks for the same moment in the same zone: what is stored comes back in UTC.
+func sameTime(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }
+
 func wantSameEntry(t *testing.T, got, want gateway.Entry) {
 	t.Helper()
 	size := func(e gateway.Entry) string {
@@ -202,8 +205,8 @@ func wantSameEntry(t *testing.T, got, want gateway.Entry) {
 	}
 	same := got.ID == want.ID && got.Log == want.Log && got.LeafHash == want.LeafHash &&
 		string(got.Body) == string(want.Body) && got.State == want.State && got.InDoubt == want.InDoubt &&
-		got.LastSentAt == want.LastSentAt && got.Attempts == want.Attempts && got.Fence == want.Fence &&
-		got.NextAt == want.NextAt && got.Problem == want.Problem && size(got) == size(want)
+		sameTime(got.LastSentAt, want.LastSentAt) && got.Attempts == want.Attempts && got.Fence == want.Fence &&
+		sameTime(got.NextAt, want.NextAt) && got.Problem == want.Problem && size(got) == size(want)
 	if !same || !proto.Equal(tle(got), tle(want)) {
 		t.Errorf("entry differs:\n got %+v (sent at %s)\nwant %+v (sent at %s)", got, size(got), want, size(want))
 	}

@@ -18,7 +18,8 @@ type Open func(t *testing.T, maxPending int) (s gateway.Store, reopen func() gat
 // Run runs the conformance tests, each on a store of its own.
 func Run(t *testing.T, open Open) {
 	for _, group := range []map[string]func(*testing.T, Open){
-		enqueueTests, sharingTests, claimTests, extendTests, finishTests, listTests, checkpointTests, concurrencyTests,
+		enqueueTests, sharingTests, claimTests, extendTests, finishTests, listTests,
+		checkpointTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })

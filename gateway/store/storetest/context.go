@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+var contextTests = map[string]func(*testing.T, Open){
+	"Context/every method": func(t *testing.T, open Open) {
+		s, _ := open(t, 0)
+		enqueue(t, s, submission("one"))
+		held := claimOne(t, s, start)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		c := checkpoint(1, "c")
+		_, enqueued := s.Enqueue(ctx, []gateway.NewSubmission{submission("two")})
+		_, claimed := s.Claim(ctx, claimParams(after(time.Hour), 1))
+		_, finished := s.Finish(ctx, []gateway.Outcome{logged(held)})
+		_, got := s.Get(ctx, tenant, submission("one").ID)
+		_, _, listed := s.List(ctx, tenant, gateway.ListParams{})
+		_, stats := s.Stats(ctx)
+		_, checkpoint := s.Checkpoint(ctx, "a")
+		extended := s.Extend(ctx, []gateway.Lease{{EntryID: held.ID, Fence: held.Fence}}, start, after(time.Hour))
+		for name, err := range map[string]error{
+			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed,
+			"Stats": stats, "Checkpoint": checkpoint, "KeepCheckpoint": s.KeepCheckpoint(ctx, "a", c),
+			"KeepFork": s.KeepFork(ctx, "a", c, c), "Forked": s.Forked(ctx, "a"),
+		} {
+			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {
+				t.Errorf("%s with a context that has ended: %v", name, err)
+			}
+		}
+		wantCheckpoint(t, s, "a", nil)
+		noError(t, s.Forked(t.Context(), "a"))
+		wantIDs(t, finish(t, s, logged(held)), submission("one").ID)
+	},
+
+	// However late the context ends, a call did all of its work or nothing.
+	"Context/ends half way": func(t *testing.T, open Open) {
+		s, _ := open(t, 0)
+		undone := 0
+		for i := range 20 {
+			var subs []gateway.NewSubmission
+			for j := range 60 {
+				subs = append(subs, submission(fmt.Sprint(i, j)))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*50*time.Microsecond)
+			_, err := s.Enqueue(ctx, subs)
+			cancel()
+			want := error(nil)
+			if err != nil {
+				wantError(t, err, context.DeadlineExceeded)
+				want = gateway.ErrNotFound
+				undone++
+			}
+			for _, sub := range subs {
+				_, err := s.Get(t.Context(), tenant, sub.ID)
+				wantError(t, err, want)
+			}
+		}
+		if undone == 0 {
+			t.Error("no call was interrupted")
+		}
+	},
+}
