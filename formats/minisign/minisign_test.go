@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -253,4 +254,25 @@ func forge(t testing.TB, artifact []byte, o gominisign.SignOptions) (sig, pub []
 func encodeKey(k gominisign.PublicKey) []byte {
 	raw := slices.Concat(k.SignatureAlgorithm[:], k.KeyId[:], k.PublicKey[:])
 	return []byte(base64.StdEncoding.EncodeToString(raw))
+}
+
+// TestConcurrent: one Parsed serves many; run it with -race.
+func TestConcurrent(t *testing.T) {
+	artifact := read(t, "artifact.txt")
+	for sig, key := range map[string]string{"prehashed.minisig": "signer.pub", "legacy.minisig": "signer.pub", "signify.sig": "release.pub"} {
+		p, err := minisign.New().Parse(read(t, sig), [][]byte{read(t, key)}, policy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				p.Describe()
+				if _, err := p.Verify(context.Background(), formats.FromReader(bytes.NewReader(artifact))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }

@@ -23,19 +23,23 @@ func malformed(message string) error {
 		"send the .sig file as ssh-keygen -Y sign wrote it")
 }
 
+func tooLarge() error {
+	return formats.NewError(formats.ReasonTooLarge, "the signature is far larger than any SSH signature", "send the .sig file alone")
+}
+
 // dearmor returns the blob, which may also come as it is. encoding/pem would skip text
 // before the armor and take headers in it; ssh-keygen ignores what comes after.
 func dearmor(raw []byte) ([]byte, error) {
-	if len(raw) > 2*maxBlob {
-		return nil, formats.NewError(formats.ReasonTooLarge, "the signature is far larger than any SSH signature",
-			"send the .sig file alone")
-	}
-	if bytes.HasPrefix(raw, []byte(magic)) {
-		return raw, nil
-	}
-	body, ok := cutLine(string(raw), armorBegin)
-	if !ok {
+	bare := bytes.HasPrefix(raw, []byte(magic))
+	body, ok := cutLine(string(raw[:min(len(raw), 2*maxBlob)]), armorBegin)
+	if !bare && !ok {
 		return nil, malformed("the signature does not start with " + armorBegin)
+	}
+	if len(raw) > 2*maxBlob {
+		return nil, tooLarge()
+	}
+	if bare {
+		return raw, nil
 	}
 	text, tail, ok := strings.Cut(body, armorEnd)
 	if !ok {

@@ -91,7 +91,7 @@ func parseBlob(blob []byte) (*signature, error) {
 func unmarshalBlob(blob []byte) (*wireBlob, error) {
 	var w wireBlob
 	if len(blob) > maxBlob {
-		return nil, formats.NewError(formats.ReasonTooLarge, "the signature is far larger than any SSH signature", "")
+		return nil, tooLarge()
 	}
 	if err := xssh.Unmarshal(blob, &w); err != nil || string(w.Magic[:]) != magic {
 		return nil, malformed("this is not an SSHSIG blob, or it is cut short")

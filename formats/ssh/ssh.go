@@ -104,9 +104,9 @@ func newSigner(key xssh.PublicKey) (formats.Signer, error) {
 	return formats.Signer{SPKI: spki, Fingerprint: xssh.FingerprintSHA256(key), Algorithm: formats.KeyName(pub)}, nil
 }
 
-// secretMarks are in the private keys of OpenSSH, PEM in general, PuTTY and SSH 1.
+// secretMarks are in the private keys of PEM in general, SSH2, OpenSSH, PuTTY and SSH 1.
 var secretMarks = []string{
-	"PRIVATE KEY-----", "openssh-key-v1\x00", "b3BlbnNzaC1rZXktdjE", "PuTTY-User-Key-File-", "SSH PRIVATE KEY FILE FORMAT",
+	"PRIVATE KEY-----", "PRIVATE KEY ----", "openssh-key-v1\x00", "b3BlbnNzaC1rZXktdjE", "PuTTY-User-Key-File-", "SSH PRIVATE KEY FILE FORMAT",
 }
 
 // refuseSecrets looks through everything that was sent, well-formed or not.

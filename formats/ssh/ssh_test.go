@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,5 +226,23 @@ func TestDetect(t *testing.T) {
 		if ssh.New().Detect([]byte(other)) {
 			t.Errorf("claims %.30q", other)
 		}
+	}
+}
+
+// TestConcurrent: one Parsed serves many; run it with -race.
+func TestConcurrent(t *testing.T) {
+	artifact := read(t, "artifact.txt")
+	for _, a := range accepted {
+		p := parse(t, a.sig, a.keys)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				p.Describe()
+				if _, err := p.Verify(context.Background(), formats.FromReader(bytes.NewReader(artifact))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }

@@ -231,6 +231,7 @@ var strictCases = []strictCase{
 		return []byte("-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n")
 	}), formats.ReasonMalformedSignature},
 	{rowTruncated, "large", withSig(func(s []byte) []byte { return append(s, make([]byte, 1<<20)...) }), formats.ReasonTooLarge},
+	{rowTruncated, "large and of another format", withSig(func([]byte) []byte { return append([]byte("-"), make([]byte, 1<<20)...) }), formats.ReasonMalformedSignature},
 	{rowTruncated, "large blob", withBlob(func(b *blob) { b.Reserved = strings.Repeat("x", 40<<10) }), formats.ReasonTooLarge},
 	{rowTruncated, "huge number", withInner(func(s *xssh.Signature) { s.Blob = wire(strings.Repeat("x", 8<<10), "x") }), formats.ReasonMalformedSignature},
 	{rowTruncated, "zero", withNumbers(func(r, _ *big.Int) { r.SetInt64(0) }), formats.ReasonMalformedSignature},

@@ -5,7 +5,7 @@
 // say. It also makes rsa-sha2-256 signatures, which SSHSIG allows and ssh-keygen never
 // writes. make.sh has ssh-keygen verify what comes out.
 //
-//	authenticator new KIND KEY         writes KEY (seed) and KEY.pub
+//	authenticator new KIND KEY         writes KEY (PKCS#8) and KEY.pub
 //	authenticator sign KEY PUB FLAGS   signs standard input; PUB may be a certificate
 package main
 
@@ -53,43 +53,45 @@ func check(err error) {
 }
 
 func create(kind, path string) {
-	var key crypto.Signer
-	var err error
-	var wire []byte
-	switch kind {
-	case "sk-ecdsa":
-		k, e := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		check(e)
-		point, e := k.PublicKey.Bytes()
-		check(e)
-		key, wire = k, ssh.Marshal(struct {
-			Type, Curve string
-			Point       []byte
-			Application string
-		}{ssh.KeyAlgoSKECDSA256, "nistp256", point, application})
-	case "sk-ed25519":
-		pub, k, e := ed25519.GenerateKey(rand.Reader)
-		check(e)
-		key, wire = k, ssh.Marshal(struct {
-			Type        string
-			Point       []byte
-			Application string
-		}{ssh.KeyAlgoSKED25519, pub, application})
-	case "rsa":
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-		check(err)
-		pub, e := ssh.NewPublicKey(key.Public())
-		check(e)
-		wire = pub.Marshal()
-	default:
-		log.Fatalf("unknown kind %q", kind)
-	}
+	key, wire := newKey(kind)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	check(err)
 	check(os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	pub, err := ssh.ParsePublicKey(wire)
 	check(err)
 	check(os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(pub), 0o644))
+}
+
+// newKey returns a key and its public half in SSH's wire format.
+func newKey(kind string) (key crypto.Signer, wire []byte) {
+	switch kind {
+	case "sk-ecdsa":
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		check(err)
+		point, err := k.PublicKey.Bytes()
+		check(err)
+		return k, ssh.Marshal(struct {
+			Type, Curve string
+			Point       []byte
+			Application string
+		}{ssh.KeyAlgoSKECDSA256, "nistp256", point, application})
+	case "sk-ed25519":
+		pub, k, err := ed25519.GenerateKey(rand.Reader)
+		check(err)
+		return k, ssh.Marshal(struct {
+			Type        string
+			Point       []byte
+			Application string
+		}{ssh.KeyAlgoSKED25519, pub, application})
+	case "rsa":
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		check(err)
+		pub, err := ssh.NewPublicKey(k.Public())
+		check(err)
+		return k, pub.Marshal()
+	}
+	log.Fatalf("unknown kind %q", kind)
+	return nil, nil
 }
 
 func sign(keyPath, pubPath string, flags byte) {
