@@ -13,7 +13,7 @@ import (
 )
 
 // maxPackets bounds the packets of all keys of a submission together; flooded keys of the
-// SKS servers have tens of thousands.
+// SKS servers have tens of thousands. The policy's own keys are not bounded.
 const maxPackets = 1 << 16
 
 func errSecretKey() error {
@@ -24,7 +24,7 @@ func errSecretKey() error {
 // refuseSecretKeys looks for private keys before anything else is looked at, so that whoever
 // sent one hears of it first.
 func refuseSecretKeys(keys [][]byte) error {
-	w := walker{visit: func(p rawPacket) error {
+	w := walker{left: maxPackets, visit: func(p rawPacket) error {
 		if p.tag == tagSecretKey || p.tag == tagSecretSubkey {
 			return errSecretKey()
 		}
@@ -43,8 +43,8 @@ func refuseSecretKeys(keys [][]byte) error {
 
 // walker visits the packets of key files, up to a number for all files together.
 type walker struct {
-	packets int
-	visit   func(rawPacket) error
+	left  int
+	visit func(rawPacket) error
 }
 
 // file visits a key file: binary, or any number of armored blocks with any text around them,
@@ -90,7 +90,7 @@ func (w *walker) walk(data []byte) error {
 		if err != nil {
 			return malformedKey("a key file is cut short or damaged")
 		}
-		if w.packets++; w.packets > maxPackets {
+		if w.left--; w.left < 0 {
 			return formats.NewError(formats.ReasonTooLarge, "the keys have more than 65536 packets", "send the signer's key alone")
 		}
 		if err := w.visit(p); err != nil {
@@ -124,11 +124,11 @@ type subkey struct {
 	signatures [][]byte
 }
 
-// findCertificates returns the certificates that hold a key the issuer names. It
-// hashes every key once and parses none.
-func findCertificates(keys [][]byte, from issuer) ([]*certificate, error) {
+// findCertificates returns the certificates that hold a key the issuer names, out of up to limit
+// packets. It hashes every key once and parses none.
+func findCertificates(keys [][]byte, from issuer, limit int) ([]*certificate, error) {
 	b := builder{from: from}
-	w := walker{visit: b.add}
+	w := walker{left: limit, visit: b.add}
 	for _, file := range keys {
 		if err := w.file(file); err != nil {
 			return nil, err

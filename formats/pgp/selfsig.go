@@ -94,7 +94,8 @@ type candidate struct {
 	user *user
 }
 
-// newest returns the newest candidate that verify accepts, or nil.
+// newest returns the newest candidate that verify accepts, or nil. It speaks for all times, as
+// in gpg: a key whose expiry was extended often carries no older signature of its own.
 func (c *clock) newest(list []candidate, verify func(candidate) (bool, error)) (*candidate, error) {
 	slices.SortStableFunc(list, func(a, b candidate) int {
 		return cmp.Compare(b.CreationTime.Unix(), a.CreationTime.Unix())

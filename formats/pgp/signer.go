@@ -4,6 +4,7 @@ package pgp
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
@@ -12,12 +13,16 @@ import (
 
 // findSigner finds the key that made the signature among the keys that policy lets count.
 func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
-	keys := policy.CandidateKeys(name, submitted)
+	keys, limit := policy.CandidateKeys(name, submitted), maxPackets
+	byPolicy := len(policy.Keys[name]) > 0
+	if byPolicy {
+		limit = math.MaxInt
+	}
 	if len(keys) == 0 {
 		return formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
 			"send it as key; print it with: gpg --armor --export KEYID")
 	}
-	found, err := findCertificates(keys, p.sig.issuer)
+	found, err := findCertificates(keys, p.sig.issuer, limit)
 	if err != nil {
 		return err
 	}
@@ -26,7 +31,7 @@ func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
 		return err
 	}
 	if use == nil {
-		return errNoKey(p.sig.issuer, len(policy.Keys[name]) > 0)
+		return errNoKey(p.sig.issuer, byPolicy)
 	}
 	if err := p.setKey(use); err != nil {
 		return err

@@ -114,9 +114,16 @@ func TestRowSignatureContent(t *testing.T) {
 		"issuer unknown":        {func(d *document) { d.hashed = append(sub(2, seconds(made)...), issuedBy(newPrivate(made))...) }, formats.ReasonKeyMismatch},
 		"issuer in both areas":  {func(d *document) { d.unhashed = issuedBy(other.primary) }, ""},
 		"issuer unhashed":       {func(d *document) { d.hashed, d.unhashed = sub(2, seconds(made)...), issuedBy(k.primary) }, ""},
-		"no issuer":             {func(d *document) { d.hashed = sub(2, seconds(made)...) }, formats.ReasonMalformedSignature},
-		"hash tag":              {func(d *document) { d.wrongTag = true }, formats.ReasonArtifactMismatch},
-		"subpacket cut":         {func(d *document) { d.hashed = append(d.hashed, 9, 99) }, formats.ReasonMalformedSignature},
+		"long subpackets": {func(d *document) {
+			d.hashed = slices.Concat(sub(2, seconds(made)...), []byte{192, 108, 99}, make([]byte, 299))
+			d.unhashed = slices.Concat([]byte{255, 0, 0, 0, 4, 99, 1, 2, 3}, []byte{192, 8, 99}, make([]byte, 199), issuedBy(k.primary))
+		}, ""},
+		"no issuer, cut":      {func(d *document) { d.hashed, d.unhashed = sub(2, seconds(made)...), []byte{255, 0, 0} }, formats.ReasonMalformedSignature},
+		"no issuer, too long": {func(d *document) { d.hashed, d.unhashed = sub(2, seconds(made)...), []byte{255, 255, 0, 0, 0, 33} }, formats.ReasonMalformedSignature},
+		"no issuer, empty":    {func(d *document) { d.hashed, d.unhashed = sub(2, seconds(made)...), []byte{0, 9, 16} }, formats.ReasonMalformedSignature},
+		"no issuer":           {func(d *document) { d.hashed = sub(2, seconds(made)...) }, formats.ReasonMalformedSignature},
+		"hash tag":            {func(d *document) { d.wrongTag = true }, formats.ReasonArtifactMismatch},
+		"subpacket cut":       {func(d *document) { d.hashed = append(d.hashed, 9, 99) }, formats.ReasonMalformedSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := plain(k.primary)
@@ -471,6 +478,7 @@ func TestRowHostileKeys(t *testing.T) {
 	expect(t, formats.ReasonTooLarge, sig, [][]byte{broken}, formats.Policy{})
 	many := append(newKey().withUser(nil).bytes()[0], bytes.Repeat([]byte{0xcd, 0}, 70000)...)
 	expect(t, formats.ReasonTooLarge, sig, [][]byte{many}, formats.Policy{})
+	expect(t, formats.ReasonKeyNotTrusted, sig, nil, formats.Policy{Keys: map[string][][]byte{"pgp": {many}}})
 	start := time.Now()
 	flood := bytes.Repeat(pack(2, plain(k.primary).sign(k.primary, artifact)), 30000)
 	many = append(newKey().withUser(nil).bytes()[0], flood...)

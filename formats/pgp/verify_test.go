@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -87,6 +88,22 @@ func checkSignedDigest(t *testing.T, p formats.Parsed, local *formats.Verified, 
 	if _, err := p.Verify(context.Background(), formats.FromSignedDigest(short)); err == nil {
 		t.Error("a short digest was accepted")
 	}
+}
+
+// TestConcurrent: a Parsed is not changed by Verify.
+func TestConcurrent(t *testing.T) {
+	p, file := parseFiles(t, "text.asc", "rsa3072.key", formats.Policy{}), read(t, "text")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if _, err := p.Verify(context.Background(), formats.FromReader(bytes.NewReader(file))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestDigestAlone(t *testing.T) {
