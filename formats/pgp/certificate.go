@@ -48,15 +48,25 @@ func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyU
 		return nil, err
 	}
 	e := &evaluation{clock: t, historical: historical, cert: cert, primary: primary, use: &keyUse{key: primary}}
+	if err := e.checkAlgorithm(primary); err != nil {
+		return nil, err
+	}
+	// The binding comes first: the revocation of a key that has no claim to the subkey says nothing.
+	var sub *boundSubkey
+	if !from.names(cert.primary) {
+		if sub, err = e.bind(from); err != nil {
+			return nil, err
+		}
+	}
 	e.use.minimal = appendPacket(nil, tagPublicKey, cert.primary)
 	props, err := e.checkPrimary()
 	if err != nil {
 		return nil, err
 	}
-	if from.names(cert.primary) {
+	if sub == nil {
 		err = e.checkPrimaryFlags(props)
 	} else {
-		err = e.checkSubkey(from)
+		err = e.checkSubkey(sub)
 	}
 	if err != nil {
 		return nil, err
@@ -80,9 +90,6 @@ func readKey(tag byte, body []byte) (*packet.PublicKey, error) {
 }
 
 func (e *evaluation) checkPrimary() (properties, error) {
-	if err := e.checkAlgorithm(e.primary); err != nil {
-		return properties{}, err
-	}
 	later, err := e.clock.checkRevocations(e.cert.direct, packet.SigTypeKeyRevocation, e.primary, e.primary.VerifyRevocationSignature)
 	if err != nil {
 		return properties{}, err
@@ -156,7 +163,7 @@ func (e *evaluation) primaryProperties() (props properties, err error) {
 	}
 	if direct != nil {
 		props.take(direct)
-		e.sha1 = usesSHA1(direct.Signature)
+		e.sha1 = e.sha1 || usesSHA1(direct.Signature)
 		e.use.minimal = appendPacket(e.use.minimal, tagSignature, direct.body)
 	}
 	if props.flags != nil && props.lifetime != nil {
@@ -253,54 +260,62 @@ func (e *evaluation) checkPrimaryFlags(props properties) error {
 	return nil
 }
 
-// checkSubkey checks the subkey that from names, over all copies of it.
-func (e *evaluation) checkSubkey(from issuer) error {
-	var merged subkey
-	for _, s := range e.cert.subkeys {
-		if !from.names(s.body) || merged.body != nil && !bytes.Equal(merged.body, s.body) {
-			continue
-		}
-		merged.body = s.body
-		merged.signatures = append(merged.signatures[:len(merged.signatures):len(merged.signatures)], s.signatures...)
-	}
-	key, err := readKey(tagPublicSubkey, merged.body)
-	if err != nil {
-		return err
-	}
-	if key.Version != e.primary.Version {
-		return errKeyNotValid("the signing subkey is of another version than its primary key")
-	}
-	if err := e.checkAlgorithm(key); err != nil {
-		return err
-	}
-	e.use.key = key
-	e.use.minimal = appendPacket(e.use.minimal, tagPublicSubkey, merged.body)
-	return e.checkBinding(key, merged.signatures)
+// boundSubkey is a subkey, its newest valid binding and all signatures that follow it.
+type boundSubkey struct {
+	subkey
+	key     *packet.PublicKey
+	binding *candidate
 }
 
-func (e *evaluation) checkBinding(key *packet.PublicKey, signatures [][]byte) error {
-	binding, err := e.clock.newest(
-		e.clock.gather(nil, signatures, e.primary, nil, packet.SigTypeSubkeyBinding),
-		func(s candidate) (bool, error) { return e.primary.VerifyKeySignature(key, s.Signature) == nil, nil })
-	if err != nil {
-		return err
+// bind finds the subkey that from names, over all copies of it, and its binding with the
+// back-signature, without which anybody could claim another's subkey.
+func (e *evaluation) bind(from issuer) (*boundSubkey, error) {
+	var b boundSubkey
+	for _, s := range e.cert.subkeys {
+		if from.names(s.body) && (b.body == nil || bytes.Equal(b.body, s.body)) {
+			b.body = s.body
+			b.signatures = append(b.signatures, s.signatures...)
+		}
 	}
-	if binding == nil {
-		return errKeyNotValid("the signing subkey is not bound to its primary key, or did not sign that itself")
+	var err error
+	if b.key, err = readKey(tagPublicSubkey, b.body); err != nil {
+		return nil, err
+	}
+	if b.key.Version != e.primary.Version {
+		return nil, errKeyNotValid("the signing subkey is of another version than its primary key")
+	}
+	if err := e.checkAlgorithm(b.key); err != nil {
+		return nil, err
+	}
+	b.binding, err = e.clock.newest(
+		e.clock.gather(nil, b.signatures, e.primary, nil, packet.SigTypeSubkeyBinding),
+		func(s candidate) (bool, error) { return e.primary.VerifyKeySignature(b.key, s.Signature) == nil, nil })
+	if err != nil {
+		return nil, err
+	}
+	if b.binding == nil {
+		return nil, errKeyNotValid("the signing subkey is not bound to its primary key, or did not sign that itself")
 	}
 	// The library checks the back-signature of a subkey whose flags say that it signs.
-	back := binding.EmbeddedSignature
-	if !binding.FlagsValid || !binding.FlagSign || back == nil || !e.clock.inForce(back) {
-		return errKeyNotValid("the subkey may not sign documents")
+	back := b.binding.EmbeddedSignature
+	if !b.binding.FlagsValid || !b.binding.FlagSign || back == nil || !e.clock.inForce(back) {
+		return nil, errKeyNotValid("the subkey may not sign documents")
 	}
-	e.sha1 = e.sha1 || usesSHA1(binding.Signature) || usesSHA1(back)
-	later, err := e.clock.checkRevocations(signatures, packet.SigTypeSubkeyRevocation, e.primary,
-		func(s *packet.Signature) error { return e.primary.VerifySubkeyRevocationSignature(s, key) })
+	e.sha1 = usesSHA1(b.binding.Signature) || usesSHA1(back)
+	return &b, nil
+}
+
+// checkSubkey checks the revocations and the expiry of a subkey that is bound.
+func (e *evaluation) checkSubkey(b *boundSubkey) error {
+	later, err := e.clock.checkRevocations(b.signatures, packet.SigTypeSubkeyRevocation, e.primary,
+		func(s *packet.Signature) error { return e.primary.VerifySubkeyRevocationSignature(s, b.key) })
 	if err != nil {
 		return err
 	}
-	e.use.minimal = appendPacket(e.use.minimal, tagSignature, binding.body)
+	e.use.key = b.key
+	e.use.minimal = appendPacket(e.use.minimal, tagPublicSubkey, b.body)
+	e.use.minimal = appendPacket(e.use.minimal, tagSignature, b.binding.body)
 	e.keepRevocations(later)
 	e.use.checks = append(e.use.checks, "subkey-binding", "subkey-back-signature", "subkey-revocation", "subkey-expiry")
-	return e.checkTimes(key, binding.KeyLifetimeSecs)
+	return e.checkTimes(b.key, b.binding.KeyLifetimeSecs)
 }

@@ -16,6 +16,9 @@ import (
 // SKS servers have tens of thousands. The policy's own keys are not bounded.
 const maxPackets = 1 << 16
 
+// maxCertificates bounds the different primary keys that hold the wanted key.
+const maxCertificates = 16
+
 func errSecretKey() error {
 	return formats.NewError(formats.ReasonSecretKey, "this is a private key",
 		"it has left its machine: revoke and replace it, then send the public key (gpg --armor --export KEYID)")
@@ -133,7 +136,9 @@ func findCertificates(keys [][]byte, from issuer, limit int) ([]*certificate, er
 		if err := w.file(file); err != nil {
 			return nil, err
 		}
-		b.finish()
+		if err := b.finish(); err != nil {
+			return nil, err
+		}
 	}
 	return b.found, nil
 }
@@ -148,7 +153,9 @@ type builder struct {
 
 func (b *builder) add(p rawPacket) error {
 	if p.tag == tagPublicKey {
-		b.finish()
+		if err := b.finish(); err != nil {
+			return err
+		}
 	} else if len(b.current) == 0 {
 		return malformedKey("a key file does not start with a public key")
 	}
@@ -160,11 +167,15 @@ func (b *builder) add(p rawPacket) error {
 }
 
 // finish keeps the current certificate when it is wanted, as one with any other copy of it.
-func (b *builder) finish() {
+func (b *builder) finish() error {
 	if b.wanted {
 		b.keep(assemble(b.current))
 	}
 	b.current, b.wanted = b.current[:0], false
+	if len(b.found) > maxCertificates {
+		return formats.NewError(formats.ReasonTooLarge, "more than 16 keys claim to be the signer's", "send the signer's key alone")
+	}
+	return nil
 }
 
 func (b *builder) keep(c *certificate) {

@@ -332,6 +332,8 @@ func TestRowSubkeyOfAnother(t *testing.T) {
 	thief := newKey().withUser(nil).withSubkey(s, false, nil)
 	expect(t, formats.ReasonKeyNotValid, sig, thief.bytes(), formats.Policy{})
 	expect(t, "", sig, append(thief.bytes(), owner.bytes()...), formats.Policy{})
+	revoked := newKey().withRevocation(func(*packet.Signature) {}).withUser(nil).withSubkey(s, false, nil)
+	expect(t, "", sig, append(revoked.bytes(), owner.bytes()...), formats.Policy{})
 	swapped := newKey().withUser(nil)
 	swapped.packets.Write(owner.bytes()[0][start:])
 	expect(t, formats.ReasonKeyNotValid, sig, swapped.bytes(), formats.Policy{})
@@ -479,7 +481,14 @@ func TestRowHostileKeys(t *testing.T) {
 	many := append(newKey().withUser(nil).bytes()[0], bytes.Repeat([]byte{0xcd, 0}, 70000)...)
 	expect(t, formats.ReasonTooLarge, sig, [][]byte{many}, formats.Policy{})
 	expect(t, formats.ReasonKeyNotTrusted, sig, nil, formats.Policy{Keys: map[string][][]byte{"pgp": {many}}})
+	sub := pack(14, k.bytes()[0][2:2+int(k.bytes()[0][1])])
+	var claims []byte
+	for range 20 {
+		claims = append(append(claims, newKey().bytes()[0]...), sub...)
+	}
+	expect(t, formats.ReasonTooLarge, sig, [][]byte{claims}, formats.Policy{})
 	start := time.Now()
+	expect(t, formats.ReasonKeyNotValid, sig, [][]byte{append(newKey().bytes()[0], bytes.Repeat(sub, 30000)...)}, formats.Policy{})
 	flood := bytes.Repeat(pack(2, plain(k.primary).sign(k.primary, artifact)), 30000)
 	many = append(newKey().withUser(nil).bytes()[0], flood...)
 	expect(t, formats.ReasonKeyMismatch, sig, [][]byte{many}, formats.Policy{})
