@@ -159,13 +159,35 @@ func (e *entry) setOption(option string) (err error) {
 	return errOption
 }
 
+// minimal returns the line without what names people, and without namespaces, which the
+// policy judges again. The validity stays: a signature that needs leniency needs it always.
+func (e entry) minimal() []byte {
+	var options []string
+	if e.authority {
+		options = append(options, "cert-authority")
+	}
+	if !e.after.IsZero() {
+		options = append(options, `valid-after="`+e.after.Format(timeSeconds)+`Z"`)
+	}
+	if !e.before.IsZero() {
+		options = append(options, `valid-before="`+e.before.Format(timeSeconds)+`Z"`)
+	}
+	key := xssh.MarshalAuthorizedKey(e.key)
+	if len(options) == 0 {
+		return key
+	}
+	return append([]byte("* "+strings.Join(options, ",")+" "), key...)
+}
+
+const timeSeconds = "20060102150405"
+
 // parseTime reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with or without a Z. OpenSSH
 // takes a time without Z as local; a server has no place, so here it is UTC as well.
 func parseTime(s string) (time.Time, error) {
 	s = strings.TrimSuffix(s, "Z")
-	for _, layout := range []string{"20060102", "200601021504", "20060102150405"} {
+	for _, layout := range []string{"20060102", "200601021504", timeSeconds} {
 		if len(s) == len(layout) {
-			if t, err := time.Parse(layout, s); err == nil {
+			if t, err := time.Parse(layout, s); err == nil && t.Unix() > 0 {
 				return t, nil
 			}
 		}

@@ -46,7 +46,6 @@ func (t *trust) checkCertificate(sig *signature, patterns string, p formats.Poli
 	if err := checkIssued(cert, principal, after); err != nil {
 		return err
 	}
-	t.line = append([]byte("* cert-authority "), t.line...)
 	t.checks = append(t.checks, "certificate", "certificate-principal", "certificate-validity")
 	t.notes = append(t.notes, "signed with a certificate issued by "+xssh.FingerprintSHA256(cert.SignatureKey)+
 		"; its validity was judged at the time of submission, as the signature states none")

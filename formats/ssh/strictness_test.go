@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/pem"
 	"math/big"
@@ -156,6 +157,9 @@ var strictCases = []strictCase{
 		s.sig = forge(t, signer, cert, read(t, "artifact.txt"))
 		s.keys = [][]byte{append([]byte("* cert-authority "), xssh.MarshalAuthorizedKey(signer.PublicKey())...)}
 	}, formats.ReasonSignatureInvalid},
+	{rowSSH, "authority of 1024 bits", byAuthority(1024, xssh.KeyAlgoRSASHA256), formats.ReasonWeakAlgorithm},
+	{rowSSH, "authority signs with SHA-1", byAuthority(2048, xssh.KeyAlgoRSA), formats.ReasonWeakAlgorithm},
+	{rowSSH, "authority signs with SHA-256", byAuthority(2048, xssh.KeyAlgoRSASHA256), ""},
 
 	{rowNamespace, "git", real("namespace", "ecdsa-256.pub"), formats.ReasonNamespaceRefused},
 	{rowNamespace, "git, in the policy", func(t *testing.T, s *submission) {
@@ -279,6 +283,7 @@ var strictCases = []strictCase{
 	{rowKeys, "option twice", line(`* namespaces="file",namespaces="file" KEY`), formats.ReasonMalformedKey},
 	{rowKeys, "option unquoted", line("* namespaces=file KEY"), formats.ReasonMalformedKey},
 	{rowKeys, "bad time", line(`* valid-after="soon" KEY`), formats.ReasonMalformedKey},
+	{rowKeys, "time before all clocks", line(`* valid-before="00010101" KEY`), formats.ReasonMalformedKey},
 	{rowKeys, "times crossed", line(`* valid-after="20300101",valid-before="20200101" KEY`), formats.ReasonMalformedKey},
 	{rowKeys, "authorized_keys line", line(`restrict,command="x" KEY`), formats.ReasonMalformedKey},
 	{rowKeys, "authorized_keys authority", line("cert-authority KEY"), formats.ReasonMalformedKey},
@@ -318,6 +323,27 @@ func privateKey(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(block)
+}
+
+// byAuthority signs with a certificate issued by an RSA key.
+func byAuthority(bits int, algorithm string) func(*testing.T, *submission) {
+	return func(t *testing.T, s *submission) {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		authority, err := xssh.NewSignerFromSigner(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		authority, err = xssh.NewSignerWithAlgorithms(authority.(xssh.AlgorithmSigner), []string{algorithm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, _ := newECDSA(t)
+		s.sig = forge(t, signer, issue(t, authority, signer, "x"), read(t, "artifact.txt"))
+		s.keys = [][]byte{append([]byte("x cert-authority "), xssh.MarshalAuthorizedKey(authority.PublicKey())...)}
+	}
 }
 
 // TestStrictness is named after the rows of the list of what a strict gateway must do.
@@ -371,8 +397,13 @@ func TestHistorical(t *testing.T) {
 		if len(d.Findings) != 1 || d.Findings[0].Reason != formats.ReasonKeyExpired || len(d.Candidates) != 0 || d.NotProjectable == nil {
 			t.Errorf("%+v", d)
 		}
-		if v, err := verify(c); err != nil || len(v.Projections) != 0 {
-			t.Errorf("%+v, %v", v, err)
+		v, err := verify(c)
+		if err != nil || len(v.Projections) != 0 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		strict := submission{c.sig, v.Keys, policy()}
+		if _, err := verify(strict); formats.ReasonOf(err) != formats.ReasonKeyExpired {
+			t.Errorf("the minimal key has lost its expiry: %v", err)
 		}
 		// A second line for the same key, without expiry, needs no leniency.
 		c.keys = append(c.keys, read(t, "ecdsa-256.pub"))

@@ -16,14 +16,11 @@ const maxSameKey = 16
 
 // trust is why a signature's key counts: the line that names it, and what was checked.
 type trust struct {
-	line     []byte // minimal, without principals
+	line     []byte // of the same outcome, without principals and comment
 	checks   []string
 	notes    []string
 	findings []formats.Finding
 }
-
-// minimalKey is t's line as the receipt keeps it.
-func (t *trust) minimalKey() []byte { return bytes.Clone(t.line) }
 
 // findSigner looks for a line that names the signature's key, or its certificate's
 // authority, and admits it. A line without findings wins over one with.
@@ -89,7 +86,7 @@ func mismatch(sig *signature, policy bool) error {
 
 // admit applies the line's conditions to the signature.
 func (e entry) admit(sig *signature, p formats.Policy) (*trust, error) {
-	t := &trust{line: xssh.MarshalAuthorizedKey(e.key), checks: []string{"namespace", "signature"}}
+	t := &trust{line: e.minimal(), checks: []string{"namespace", "signature"}}
 	if e.namespaces != "" && !matchList(sig.namespace, e.namespaces) {
 		return nil, formats.NewError(formats.ReasonNamespaceRefused, "the allowed_signers line of this key does not allow the signature's namespace",
 			"sign with a namespace that the line names: ssh-keygen -Y sign -n NAMESPACE")

@@ -139,7 +139,7 @@ func (p *parsedSignature) verify(size int64, digests []formats.ArtifactDigest) (
 		Digests:     digests,
 		Size:        size,
 		Signers:     []formats.Signer{p.cloneSigner()},
-		Keys:        [][]byte{p.trust.minimalKey()},
+		Keys:        [][]byte{bytes.Clone(p.trust.line)},
 		Canonical:   p.canonical(),
 		Projections: projections,
 		Checks:      checks,
