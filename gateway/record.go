@@ -33,12 +33,12 @@ type recorded struct {
 }
 
 // record chooses the representation by what was really verified, and encodes it for every log.
-func (d *Draft) record(ctx context.Context, id string, v *formats.Verified) (recorded, error) {
+func (d *Draft) record(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
 	chosen, projections, err := d.choose(v)
 	if err != nil {
 		return recorded{}, err
 	}
-	skeleton := d.skeleton(id, v, chosen)
+	skeleton := d.skeleton(id, v, chosen, packed)
 	r := recorded{representation: chosen, receipt: skeleton}
 	if chosen == Attested {
 		entry, record, err := d.service.cfg.Attester.Attest(ctx, skeleton)
@@ -160,9 +160,9 @@ func completeReceipt(sub Submission) (*receiptpb.Receipt, error) {
 }
 
 // skeleton is the submission's receipt, still without log entries.
-func (d *Draft) skeleton(id string, v *formats.Verified, r Representation) *receiptpb.Receipt {
+func (d *Draft) skeleton(id string, v *formats.Verified, r Representation, packed *formats.Digest) *receiptpb.Receipt {
 	return receipt.New(receipt.Facts{
-		ID: id, Signature: d.request.Signature, Description: d.plan.Description, Verified: v, Policy: d.policy,
+		ID: id, Signature: d.request.Signature, Description: d.plan.Description, Verified: v, Policy: d.policy, Container: packed,
 		Representation: receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)]),
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -24,22 +25,28 @@ type Config struct {
 	Logs     []Log // at least one; every submission goes to all of them
 	Store    Store
 	Attester Attester // nil: nothing is attested
-	Worker   WorkerConfig
-	Metrics  *WorkerMetrics
-	Logger   *slog.Logger
+	// MaxArtifact bounds what comes out of a compressed container, in bytes; 0 is 1 GiB.
+	MaxArtifact int64
+	Worker      WorkerConfig
+	Metrics     *WorkerMetrics
+	Logger      *slog.Logger
 }
 
 // Service is the gateway: it takes submissions and answers for them. Methods are safe for
 // concurrent use. Refusals are *formats.Error; other errors are the package's sentinels or
 // failures of the store.
 type Service struct {
-	cfg     Config
-	planner Planner
-	commits *committer
-	hub     *hub
-	workers []*Worker
-	now     func() time.Time
+	cfg       Config
+	planner   Planner
+	commits   *committer
+	hub       *hub
+	workers   []*Worker
+	now       func() time.Time
+	unpacking chan struct{} // bounds the memory that decompression takes
 }
+
+// maxUnpacking bounds the containers that are read at once; one takes up to 64 MiB.
+const maxUnpacking = 4
 
 // NewService returns a service that answers but does not log anything until Run.
 func NewService(cfg Config) *Service {
@@ -47,6 +54,7 @@ func NewService(cfg Config) *Service {
 		cfg:     cfg,
 		planner: Planner{Logs: cfg.Logs, Attests: cfg.Attester != nil},
 		commits: newCommitter(cfg.Store), hub: newHub(), now: time.Now,
+		unpacking: make(chan struct{}, maxUnpacking),
 	}
 	for _, l := range cfg.Logs {
 		s.workers = append(s.workers, NewWorker(l, cfg.Store, cfg.Worker, cfg.Logger, cfg.Metrics, s.hub.notify))
@@ -77,6 +85,7 @@ type Request struct {
 	Digest         *formats.Digest // the artifact's, in place of its bytes
 	SignedDigest   *formats.Digest // of what the format really signs, in place of the bytes
 	Representation Representation  // "" for the best possible
+	Decompress     container.Kind  // the artifact is the file inside of what is sent; "" for none
 	Labels         map[string]string
 }
 
@@ -141,28 +150,58 @@ func (d *Draft) Plan() Plan { return d.plan }
 // for it) and stores it. When it returns nil, the submission is durable. Existing is set when
 // the same caller had submitted the same before.
 func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (Submission, error) {
-	s := d.service
-	artifact, err := d.artifact(artifact)
+	verified, packed, err := d.verify(ctx, artifact)
 	if err != nil {
 		return Submission{}, err
 	}
-	verified, err := d.parsed.Verify(ctx, artifact)
+	sub, err := d.newSubmission(ctx, verified, packed)
 	if err != nil {
 		return Submission{}, err
 	}
-	sub, err := d.newSubmission(ctx, verified)
-	if err != nil {
-		return Submission{}, err
-	}
-	stored, err := s.commits.commit(ctx, sub)
+	stored, err := d.service.commits.commit(ctx, sub)
 	if err != nil {
 		return Submission{}, err
 	}
 	killpoint("accepted")
-	for _, w := range s.workers {
+	for _, w := range d.service.workers {
 		w.Wake()
 	}
 	return stored, nil
+}
+
+// verify returns, beside what was verified, the digest of the container the artifact was in.
+func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Verified, *formats.Digest, error) {
+	artifact, err := d.artifact(given)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.request.Decompress == "" {
+		verified, err := d.parsed.Verify(ctx, artifact)
+		return verified, nil, err
+	}
+	if artifact.Reader() == nil {
+		return nil, nil, formats.NewError(formats.ReasonNeedsBytes, "there is no container to decompress", "send the container's bytes")
+	}
+	select {
+	case d.service.unpacking <- struct{}{}:
+		defer func() { <-d.service.unpacking }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.maxUnpacked())
+	verified, err := d.parsed.Verify(ctx, formats.FromReader(inner))
+	if err != nil {
+		return nil, nil, err
+	}
+	packed := inner.Digest()
+	return verified, &packed, nil
+}
+
+func (s *Service) maxUnpacked() int64 {
+	if s.cfg.MaxArtifact > 0 {
+		return s.cfg.MaxArtifact
+	}
+	return 1 << 30
 }
 
 // artifact is what the plugin is given: bytes, or the digest in the request, or nothing.
@@ -183,12 +222,12 @@ func (d *Draft) artifact(given formats.Artifact) (formats.Artifact, error) {
 	return formats.FromSignedDigest(*r.SignedDigest), nil
 }
 
-func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified) (NewSubmission, error) {
+func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *formats.Digest) (NewSubmission, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return NewSubmission{}, fmt.Errorf("making an id: %w", err)
 	}
-	recorded, err := d.record(ctx, id.String(), v)
+	recorded, err := d.record(ctx, id.String(), v, packed)
 	if err != nil {
 		return NewSubmission{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -23,12 +24,13 @@ type header struct {
 	signedDigest   string
 	representation string // "NATIVE" …
 	labels         map[string]string
+	decompress     string // "gzip", "xz"
 }
 
 func headerOf(h *pb.SubmissionHeader) header {
 	out := header{
 		signature: h.GetSignature(), keys: h.GetKeys(), format: h.GetFormat(), digest: h.GetDigest(),
-		signedDigest: h.GetSignedDigest(), labels: h.GetLabels(),
+		signedDigest: h.GetSignedDigest(), labels: h.GetLabels(), decompress: h.GetDecompress(),
 	}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		out.representation = r.String()
@@ -42,6 +44,11 @@ func (h header) request(tenant string) (gateway.Request, error) {
 		Representation: gateway.Representation(h.representation), Labels: h.labels,
 	}
 	var err error
+	if h.decompress != "" {
+		if r.Decompress, err = container.ParseKind(h.decompress); err != nil {
+			return r, err
+		}
+	}
 	if r.Digest, err = optionalDigest(h.digest); err != nil {
 		return r, err
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -101,7 +102,8 @@ func problemOf(err error) problem {
 func statusOf(r formats.Reason) (int, codes.Code) {
 	switch r {
 	case ReasonMalformedRequest, gateway.ReasonMalformedLabel, formats.ReasonMalformedDigest, formats.ReasonMalformedSignature,
-		formats.ReasonMalformedKey, formats.ReasonMissingSignature, formats.ReasonMissingKey, formats.ReasonMissingArtifact:
+		formats.ReasonMalformedKey, formats.ReasonMissingSignature, formats.ReasonMissingKey, formats.ReasonMissingArtifact,
+		container.ReasonUnknownContainer, container.ReasonMalformedContainer:
 		return http.StatusBadRequest, codes.InvalidArgument
 	case formats.ReasonTooLarge:
 		return http.StatusRequestEntityTooLarge, codes.InvalidArgument

@@ -4,7 +4,10 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -283,4 +286,30 @@ func TestStalledUpload(t *testing.T) {
 	if status, err := upload(time.Second); err == nil && status < 400 {
 		t.Errorf("stalled upload: %d", status)
 	}
+}
+
+// The signature is over the file inside the container; the receipt names both.
+func TestDecompress(t *testing.T) {
+	s := serve(t)
+	sig, key, _, format := parts(t, "hello")
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = w.Write([]byte("hello"))
+	_ = w.Close()
+	artifact := field{"artifact", packed.String()}
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusUnprocessableEntity, "SIGNATURE_INVALID")
+	logged := s.post("/v1/submissions", sig, key, format, field{"decompress", "gzip"}, artifact)
+	s.expect(logged, http.StatusCreated, "")
+	inner, outer := sha256.Sum256([]byte("hello")), sha256.Sum256(packed.Bytes())
+	if got := logged.body["artifactDigests"].([]any)[0]; got != "sha256:"+hex.EncodeToString(inner[:]) {
+		t.Errorf("digest %v is not the inner file's", got)
+	}
+	recorded := logged.body["receipt"].(map[string]any)["artifact"].(map[string]any)["container"].(map[string]any)["value"]
+	if recorded != base64.StdEncoding.EncodeToString(outer[:]) {
+		t.Errorf("container %v", recorded)
+	}
+	s.expect(s.post("/v1/submissions", sig, key, format, field{"decompress", "xz"}, artifact), http.StatusBadRequest, "MALFORMED_CONTAINER")
+	s.expect(s.post("/v1/submissions", sig, key, format, field{"decompress", "arj"}, artifact), http.StatusBadRequest, "UNKNOWN_CONTAINER")
+	long := field{"artifact", packed.String() + "x"}
+	s.expect(s.post("/v1/submissions", sig, key, format, field{"decompress", "gzip"}, long), http.StatusUnprocessableEntity, "TRAILING_DATA")
 }

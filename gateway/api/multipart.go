@@ -83,11 +83,13 @@ func (f *form) field(part *multipart.Part) error {
 		return setText(part, &h.format)
 	case "representation":
 		return setText(part, &h.representation)
+	case "decompress":
+		return setText(part, &h.decompress)
 	case "label":
 		return h.label(part)
 	default:
 		return malformed("there is an unknown part in the form",
-			"use signature, key, artifact, digest, signed_digest, format, representation and label")
+			"use signature, key, artifact, digest, signed_digest, format, representation, decompress and label")
 	}
 }
 

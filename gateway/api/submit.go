@@ -113,6 +113,7 @@ type jsonSubmission struct {
 	SignedDigest   string            `json:"signedDigest"`
 	Representation string            `json:"representation"`
 	Labels         map[string]string `json:"labels"`
+	Decompress     string            `json:"decompress"`
 }
 
 // maxJSON bounds a JSON submission, which is held in memory; larger artifacts go as multipart.
@@ -137,7 +138,7 @@ func readJSON(body io.Reader) (header, formats.Artifact, error) {
 	}
 	h := header{
 		signature: s.Signature, keys: s.Keys, format: s.Format, digest: s.Digest,
-		signedDigest: s.SignedDigest, representation: s.Representation, labels: s.Labels,
+		signedDigest: s.SignedDigest, representation: s.Representation, labels: s.Labels, decompress: s.Decompress,
 	}
 	if s.Artifact == nil {
 		return h, formats.Artifact{}, nil
@@ -150,7 +151,7 @@ func malformedJSON(err error) error {
 	const unknown = "json: unknown field "
 	if text := err.Error(); len(text) > len(unknown) && text[:len(unknown)] == unknown && len(text) < 100 {
 		return formats.WrapError(err, ReasonMalformedRequest, "there is no field "+text[len(unknown):],
-			"use signature, keys, artifact, digest, signedDigest, format, representation and labels")
+			"use signature, keys, artifact, digest, signedDigest, format, representation, decompress and labels")
 	}
 	return formats.WrapError(err, ReasonMalformedRequest, "the body is not the JSON this takes",
 		"signature, keys and artifact are base64; see /openapi.json")

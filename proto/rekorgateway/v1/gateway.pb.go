@@ -105,7 +105,10 @@ type SubmissionHeader struct {
 	// The representation wanted; the best possible one when unspecified.
 	Representation v1.Receipt_Representation `protobuf:"varint,6,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
 	// The caller's own notes, for finding the submission again. Never logged.
-	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// "gzip" or "xz": the artifact that is sent is a container, and the signature is over the
+	// file inside. The container's digest is recorded, unverified.
+	Decompress    string `protobuf:"bytes,8,opt,name=decompress,proto3" json:"decompress,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +190,13 @@ func (x *SubmissionHeader) GetLabels() map[string]string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *SubmissionHeader) GetDecompress() string {
+	if x != nil {
+		return x.Decompress
+	}
+	return ""
 }
 
 type SubmitRequest struct {
@@ -1508,7 +1518,7 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xf4\x02\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\x94\x03\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
@@ -1516,7 +1526,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x06digest\x18\x04 \x01(\tR\x06digest\x12#\n" +
 	"\rsigned_digest\x18\x05 \x01(\tR\fsignedDigest\x12W\n" +
 	"\x0erepresentation\x18\x06 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12E\n" +
-	"\x06labels\x18\a \x03(\v2-.rekorgateway.v1.SubmissionHeader.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\a \x03(\v2-.rekorgateway.v1.SubmissionHeader.LabelsEntryR\x06labels\x12\x1e\n" +
+	"\n" +
+	"decompress\x18\b \x01(\tR\n" +
+	"decompress\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +
