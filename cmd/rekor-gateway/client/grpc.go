@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// chunk is how much of an artifact goes into one message, in bytes.
+const chunk = 256 << 10
+
+type grpcClient struct {
+	conn    *grpc.ClientConn
+	gateway pb.GatewayServiceClient
+}
+
+func newGRPC(u *url.URL) (*grpcClient, error) {
+	if u.Path != "" && u.Path != "/" {
+		return nil, fmt.Errorf("the gRPC URL %q has a path", u)
+	}
+	secure := insecure.NewCredentials()
+	if u.Scheme == "grpcs" {
+		secure = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	conn, err := grpc.NewClient("dns:///"+u.Host, grpc.WithTransportCredentials(secure),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
+	if err != nil {
+		return nil, fmt.Errorf("making gRPC client: %w", err)
+	}
+	return &grpcClient{conn: conn, gateway: pb.NewGatewayServiceClient(conn)}, nil
+}
+
+func (c *grpcClient) Close() error { return c.conn.Close() }
+
+func (c *grpcClient) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the stream when the artifact cannot be read
+	stream, err := c.gateway.Submit(ctx)
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	err = stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{
+		Start: &pb.SubmitStart{Header: s.Header, Wait: durationpb.New(s.Wait)},
+	}})
+	if err == nil && s.Artifact != nil {
+		err = sendArtifact(stream, s.Artifact)
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // EOF: the gateway has answered already
+		return nil, err
+	}
+	answer, err := stream.CloseAndRecv()
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	return answer, nil
+}
+
+func sendArtifact(stream grpc.ClientStreamingClient[pb.SubmitRequest, pb.SubmitResponse], open func() (io.ReadCloser, error)) error {
+	artifact, err := open()
+	if err != nil {
+		return err
+	}
+	defer artifact.Close() //nolint:errcheck // only read
+	buf := make([]byte, chunk)
+	for first := true; ; first = false {
+		n, err := io.ReadFull(artifact, buf)
+		if n > 0 || first { // an empty artifact is one empty chunk, not none
+			if serr := stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Chunk{Chunk: buf[:n]}}); serr != nil {
+				return serr
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the artifact: %w", err)
+		}
+	}
+}
+
+func (c *grpcClient) Get(ctx context.Context, id string) (*pb.Submission, error) {
+	answer, err := c.gateway.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id})
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	return answer.GetSubmission(), nil
+}
+
+func (c *grpcClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
+	answer, err := c.gateway.Plan(ctx, &pb.PlanRequest{Header: h})
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	return answer.GetPlan(), nil
+}
+
+// fromStatus turns a gRPC status with the gateway's details into an *Error.
+func fromStatus(err error) error {
+	s, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	e := &Error{Message: s.Message()}
+	for _, d := range s.Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			e.Reason, e.Hint = d.GetReason(), d.GetMetadata()["hint"]
+		case *errdetails.RetryInfo:
+			e.RetryAfter = d.GetRetryDelay().AsDuration()
+		}
+	}
+	if e.Reason == "" {
+		if s.Code() == codes.Unavailable {
+			return fmt.Errorf("%w: %s", errConnection, s.Message())
+		}
+		e.Reason, e.Hint = "GRPC_"+s.Code().String(), "is this the address of a rekor-gateway?"
+	}
+	e.Temporary = s.Code() == codes.Unavailable
+	return e
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 64 << 20
+
+type httpClient struct {
+	base   *url.URL
+	client *http.Client
+}
+
+func newHTTP(base *url.URL) *httpClient {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	return &httpClient{base: base, client: &http.Client{Transport: transport}}
+}
+
+func (c *httpClient) Close() error {
+	c.client.CloseIdleConnections()
+	return nil
+}
+
+func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
+	u := c.base.JoinPath("v1", "submissions")
+	u.RawQuery = url.Values{"wait": {s.Wait.String()}}.Encode()
+	var sub pb.Submission
+	status, err := c.post(ctx, u, s, &sub)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SubmitResponse{Submission: &sub, Created: status != http.StatusOK}, nil
+}
+
+func (c *httpClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
+	var plan pb.Plan
+	_, err := c.post(ctx, c.base.JoinPath("v1", "submissions:plan"), Submission{Header: h}, &plan)
+	if err != nil {
+		return nil, err
+	}
+	return &plan, nil
+}
+
+func (c *httpClient) Get(ctx context.Context, id string) (*pb.Submission, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("v1", "submissions", id).String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("making request: %w", err)
+	}
+	var sub pb.Submission
+	if _, err := c.do(request, &sub); err != nil {
+		return nil, err
+	}
+	return &sub, nil
+}
+
+// post sends s as a form, the artifact last and as a stream.
+func (c *httpClient) post(ctx context.Context, u *url.URL, s Submission, answer proto.Message) (int, error) {
+	body, to := io.Pipe()
+	form := multipart.NewWriter(to)
+	failed := make(chan error, 1)
+	go func() {
+		err := writeForm(form, s)
+		failed <- err
+		_ = to.CloseWithError(err) // a pipe's Close always works
+	}()
+	defer body.Close() //nolint:errcheck // ends the writer
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
+	if err != nil {
+		return 0, fmt.Errorf("making request: %w", err)
+	}
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	status, err := c.do(request, answer)
+	var local *localError
+	if body.Close(); err != nil && errors.As(<-failed, &local) {
+		return 0, local
+	}
+	return status, err
+}
+
+// localError is a failure to read the artifact: no reason to try again.
+type localError struct{ error }
+
+func (e *localError) Unwrap() error { return e.error }
+
+func writeForm(form *multipart.Writer, s Submission) error {
+	h := s.Header
+	if err := writeFile(form, "signature", h.GetSignature()); err != nil {
+		return err
+	}
+	for _, k := range h.GetKeys() {
+		if err := writeFile(form, "key", k); err != nil {
+			return err
+		}
+	}
+	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}}
+	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
+		fields = append(fields, [2]string{"representation", r.String()})
+	}
+	for name, value := range h.GetLabels() {
+		fields = append(fields, [2]string{"label", name + "=" + value})
+	}
+	for _, f := range fields {
+		if f[1] == "" {
+			continue
+		}
+		if err := form.WriteField(f[0], f[1]); err != nil {
+			return err
+		}
+	}
+	if s.Artifact != nil {
+		if err := writeArtifact(form, s.Artifact); err != nil {
+			return err
+		}
+	}
+	return form.Close()
+}
+
+func writeFile(form *multipart.Writer, name string, content []byte) error {
+	part, err := form.CreateFormFile(name, name)
+	if err != nil {
+		return err
+	}
+	_, err = part.Write(content)
+	return err
+}
+
+func writeArtifact(form *multipart.Writer, open func() (io.ReadCloser, error)) error {
+	artifact, err := open()
+	if err != nil {
+		return &localError{err}
+	}
+	defer artifact.Close() //nolint:errcheck // only read
+	part, err := form.CreateFormFile("artifact", "artifact")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, &localReader{artifact})
+	return err
+}
+
+// localReader marks the errors of reading, which io.Copy mixes with those of writing.
+type localReader struct{ src io.Reader }
+
+func (l *localReader) Read(p []byte) (int, error) {
+	n, err := l.src.Read(p)
+	if err != nil && err != io.EOF {
+		err = &localError{fmt.Errorf("reading the artifact: %w", err)}
+	}
+	return n, err
+}
+
+func (c *httpClient) do(request *http.Request, answer proto.Message) (int, error) {
+	request.Header.Set("Accept", "application/json")
+	response, err := c.client.Do(request)
+	if err != nil {
+		if request.Context().Err() != nil {
+			return 0, request.Context().Err()
+		}
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL, which the caller knows
+		}
+		return 0, fmt.Errorf("%w: %w", errConnection, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return 0, fmt.Errorf("%w: reading the answer: %w", errConnection, err)
+	}
+	if response.StatusCode >= 300 {
+		return 0, refusal(response, raw)
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, answer); err != nil {
+		return 0, fmt.Errorf("reading the answer: is this a rekor-gateway? %w", err)
+	}
+	return response.StatusCode, nil
+}
+
+// refusal reads problem details, or makes do with the status.
+func refusal(r *http.Response, raw []byte) error {
+	var p struct{ Reason, Detail, Hint string }
+	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
+		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "is this the URL of a rekor-gateway?"
+	}
+	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint}
+	switch r.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		e.Temporary = true
+		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"))
+	}
+	return e
+}
+
+// retryAfter reads both forms of the header (RFC 9110, 10.2.3).
+func retryAfter(value string) time.Duration {
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}

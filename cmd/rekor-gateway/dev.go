@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
+	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+)
+
+// devFlags are what dev is told.
+type devFlags struct {
+	dataDir, http, grpc, admin string
+	rekorServer, readyFile     string
+	output                     *format
+}
+
+func newDev() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a gateway with a transparency log of its own, for a first try",
+		Long: `dev starts a real Rekor v2 log on this machine and a gateway in front of it. Keys, the log,
+the store and a configuration file are kept in the data folder, so that everything is still
+there after a restart. Ctrl-C stops all of it.`,
+		Example: `  rekor-gateway dev
+  rekor-gateway dev --data-dir /tmp/try --http 127.0.0.1:0 --grpc 127.0.0.1:0 --admin 127.0.0.1:0 --ready-file /tmp/try.json`,
+		Args: noArguments,
+	}
+	var f devFlags
+	d := config.Default()
+	c.Flags().StringVar(&f.dataDir, "data-dir", ".rekor-gateway", "`FOLDER` for keys, log, store and configuration")
+	c.Flags().StringVar(&f.http, "http", d.HTTP.Listen, "`ADDRESS` of the HTTP API; port 0 takes a free one")
+	c.Flags().StringVar(&f.grpc, "grpc", d.GRPC.Listen, "`ADDRESS` of the gRPC API")
+	c.Flags().StringVar(&f.admin, "admin", d.Admin.Listen, "`ADDRESS` of metrics and health")
+	c.Flags().StringVar(&f.rekorServer, "rekor-server", "", "`PATH` of rekor-server-posix; else $REKOR_SERVER, beside this program, or on the PATH")
+	c.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses to this `FILE` (JSON) once everything serves")
+	f.output = outputFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) }
+	return c
+}
+
+// rekorStart is how long the local log may take to start.
+const rekorStart = 30 * time.Second
+
+func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
+	binary, err := findRekor(f.rekorServer)
+	if err != nil {
+		return err
+	}
+	unlock, err := f.openDataDir()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rekor, err := f.startRekor(ctx, binary)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rekor.Stop()) }()
+	cfg, err := f.configure(rekor)
+	if err != nil {
+		return err
+	}
+	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging)})
+	if err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	if err := f.announce(out, s.Addresses()); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return runBeside(ctx, s, rekor)
+}
+
+// runBeside runs s until ctx ends, or the log beside it does.
+func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	died := hinted(errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-rekor.Done():
+			stop(died)
+		}
+	}()
+	if err := s.Run(ctx); err != nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), died) {
+		return died
+	}
+	return nil
+}
+
+// openDataDir makes the folder and keeps other processes out of it.
+func (f *devFlags) openDataDir() (unlock func(), err error) {
+	if f.dataDir, err = filepath.Abs(f.dataDir); err != nil {
+		return nil, fmt.Errorf("finding the data folder: %w", err)
+	}
+	if err := os.MkdirAll(f.dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	unlock, err = lock(f.in("lock"))
+	if err != nil {
+		return nil, hinted(fmt.Errorf("the data folder %s is in use: %w", f.dataDir, err), "stop the other one, or choose another folder with --data-dir")
+	}
+	return unlock, nil
+}
+
+func (f *devFlags) in(name ...string) string {
+	return filepath.Join(append([]string{f.dataDir}, name...)...)
+}
+
+func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.Server, error) {
+	if err := os.MkdirAll(f.in("rekor"), 0o700); err != nil {
+		return nil, fmt.Errorf("making the log's folder: %w", err)
+	}
+	output, err := os.OpenFile(f.in("rekor", "server.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log server's own log: %w", err)
+	}
+	defer output.Close() //nolint:errcheck // the server has its own handle
+	ctx, cancel := context.WithTimeout(ctx, rekorStart)
+	defer cancel()
+	rekor, err := localrekor.Start(ctx, localrekor.Config{
+		Binary: binary, DataDir: f.in("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
+	})
+	if err != nil {
+		return nil, hinted(fmt.Errorf("starting the local Rekor server: %w", err), "see %s", f.in("rekor", "server.log"))
+	}
+	return rekor, nil
+}
+
+// announce says where everything is: to people, or to scripts.
+func (f *devFlags) announce(out io.Writer, a server.Addresses) error {
+	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.in(configFile), TrustedRoot: f.in(rootFile)}
+	if _, err := os.Stat(f.in(trustFile)); err == nil {
+		ready.GatewayTrust = f.in(trustFile)
+	}
+	if *f.output == outputJSON {
+		if err := printJSON(out, ready); err != nil {
+			return err
+		}
+	} else {
+		_, _ = io.WriteString(out, ready.welcome())
+	}
+	if f.readyFile == "" {
+		return nil
+	}
+	return ready.write(f.readyFile)
+}
+
+// readiness is what scripts are told.
+type readiness struct {
+	server.Addresses
+	DataDir      string `json:"data_dir"`
+	Config       string `json:"config"`
+	TrustedRoot  string `json:"trusted_root"`
+	GatewayTrust string `json:"gateway_trust,omitempty"`
+}
+
+// write replaces the file at once, so that nobody reads half of it.
+func (r readiness) write(path string) error {
+	var text strings.Builder
+	if err := printJSON(&text, r); err != nil {
+		return err
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("writing the ready file: %w", err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		return fmt.Errorf("writing the ready file: %w", err)
+	}
+	return nil
+}
+
+func (r readiness) welcome() string {
+	return fmt.Sprintf(`rekor-gateway serves, with a Rekor v2 log of its own. Ctrl-C stops both.
+
+  HTTP %s   gRPC %s   metrics %s/metrics
+  data in %s
+
+Try it in another terminal:
+
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+  openssl pkey -in key.pem -pubout -out key.pub
+  echo hello > artifact
+  openssl dgst -sha256 -sign key.pem -out artifact.sig artifact
+  curl -F signature=@artifact.sig -F key=@key.pub -F artifact=@artifact %s/v1/submissions
+
+`, r.HTTP, r.GRPC, r.Admin, r.DataDir, r.HTTP) + fmt.Sprintf(`or with a receipt that is then verified offline:
+
+  rekor-gateway submit --server %s --signature artifact.sig --key key.pub --artifact artifact --receipt receipt.json
+  rekor-gateway verify --receipt receipt.json --artifact artifact --key key.pub --trusted-root %s
+
+`, r.HTTP, r.TrustedRoot)
+}

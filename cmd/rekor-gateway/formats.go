@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+)
+
+func newFormats() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "formats",
+		Short:   "List the signature formats this program knows",
+		Example: "  rekor-gateway formats",
+		Args:    noArguments,
+	}
+	output := outputFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		names := all.Formats().Names()
+		if *output == outputJSON {
+			return printJSON(c.OutOrStdout(), map[string][]string{"formats": names})
+		}
+		for _, n := range names {
+			say(c.OutOrStdout(), "%s", n)
+		}
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+func newPlan() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Show how a signature could be recorded, before anything is sent",
+		Long: `plan reads a signature and says which representations are possible for it, which one
+would be chosen, and what to do about those that are not possible. It works offline, for a
+Rekor v2 log and a gateway with an attestation key; with --server, the gateway is asked.`,
+		Example: "  rekor-gateway plan --signature app.tar.gz.asc --key release.asc",
+		Args:    noArguments,
+	}
+	var sig signatureFlags
+	sig.add(c)
+	url := c.Flags().String("server", "", "ask the gateway at this `URL`")
+	output := outputFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		plan, err := sig.plan(c.Context(), *url)
+		if err != nil {
+			return err
+		}
+		if *output == outputJSON {
+			err = printMessage(c.OutOrStdout(), plan)
+		} else {
+			err = printPlan(c.OutOrStdout(), plan)
+		}
+		if err == nil && plan.GetChosen() == receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
+			return fmt.Errorf("this signature cannot be recorded")
+		}
+		return err
+	}
+	return c
+}
+
+// planPatience is how long an unreachable gateway is tried.
+const planPatience = 15 * time.Second
+
+func (f *signatureFlags) plan(ctx context.Context, url string) (*pb.Plan, error) {
+	signature, keys, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	if url == "" {
+		return planOffline(f.format, signature, keys)
+	}
+	gateway, err := client.New(url, planPatience)
+	if err != nil {
+		return nil, err
+	}
+	defer gateway.Close() //nolint:errcheck // nothing is under way
+	return gateway.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format})
+}
+
+// offlineLog takes what a Rekor v2 log takes; planning asks it nothing else.
+type offlineLog struct{ gateway.Log }
+
+func (offlineLog) Accepts(c formats.Candidate) error { return new(rekorv2.Log).Accepts(c) }
+
+var offlinePlanner = gateway.Planner{Logs: []gateway.Log{offlineLog{}}, Attests: true}
+
+// planOffline returns the plan also when nothing is possible; its options say why.
+func planOffline(format string, signature []byte, keys [][]byte) (*pb.Plan, error) {
+	parsed, err := all.Formats().Parse(format, signature, keys, formats.Policy{Now: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := offlinePlanner.Plan(parsed.Describe(), "")
+	if err != nil && len(plan.Options) == 0 {
+		return nil, err
+	}
+	return api.Plan(plan), nil
+}
+
+func printPlan(w io.Writer, p *pb.Plan) error {
+	say(w, "format     %s (%s)", p.GetFormat(), p.GetVariant())
+	say(w, "algorithm  %s", p.GetAlgorithm())
+	for _, s := range p.GetSigners() {
+		say(w, "signer     %s", s)
+	}
+	say(w, "needs      %s\n", needs(p))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, o := range p.GetOptions() {
+		name := o.GetRepresentation().String()
+		switch {
+		case o.GetRepresentation() == p.GetChosen():
+			say(t, "%s\tchosen\t%s", name, count(o.GetEntries(), "log entry", "log entries"))
+		case o.GetPossible():
+			say(t, "%s\tpossible\t%s", name, count(o.GetEntries(), "log entry", "log entries"))
+		default:
+			say(t, "%s\tnot possible\t%s: %s", name, o.GetProblem().GetReason(), o.GetProblem().GetMessage())
+			if hint := o.GetProblem().GetHint(); hint != "" {
+				say(t, "\t\thint: %s", hint)
+			}
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, n := range p.GetNotes() {
+		say(w, "note: %s", n)
+	}
+	return nil
+}
+
+func needs(p *pb.Plan) string {
+	switch p.GetNeed() {
+	case "digest":
+		return "the artifact's digest: " + strings.Join(p.GetDigests(), " or ")
+	case "none":
+		return "nothing else: the artifact is inside"
+	}
+	if d := p.GetSignedDigests(); len(d) > 0 {
+		return "the artifact, or the " + strings.Join(d, " or ") + " digest of what is really signed (rekor-gateway submit computes it)"
+	}
+	return "the artifact"
+}
+
+func count(n int32, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// submission is what will be sent: as little of the artifact as the format allows, unless
+// told otherwise.
+func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.Submission, error) {
+	signature, keys, err := f.read()
+	if err != nil {
+		return client.Submission{}, err
+	}
+	h, err := f.header(signature, keys)
+	if err != nil {
+		return client.Submission{}, err
+	}
+	s := client.Submission{Header: h}
+	switch {
+	case f.digest != "":
+		h.Digest = f.digest
+	case f.sendBytes && f.artifact == "":
+		return s, hinted(fmt.Errorf("--send-bytes needs --artifact"), "name the signed file")
+	case f.sendBytes:
+		s.Artifact = f.open
+	default:
+		err = f.reduce(ctx, &s, notes)
+	}
+	return s, err
+}
+
+// reduce verifies the signature here, over the artifact, and puts the digest into the header
+// that stands for it; where no digest will do, the artifact itself is sent.
+func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io.Writer) error {
+	h := s.Header
+	parsed, err := all.Formats().Parse(h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{Now: time.Now(), Historical: true})
+	if err != nil {
+		return err
+	}
+	verified, err := f.verify(ctx, parsed)
+	if err != nil {
+		return err
+	}
+	d := parsed.Describe()
+	switch {
+	case d.Need == formats.NeedNone:
+		return nil
+	case d.Need == formats.NeedDigest:
+		if digest := sufficient(ctx, parsed, verified); digest != nil {
+			h.Digest = digest.String()
+			return nil
+		}
+	case projects(d, h):
+		h.SignedDigest = verified.Projections[0].Digest.String()
+		return nil
+	}
+	say(notes, "note: the artifact itself is sent: no digest of it is enough for this signature")
+	s.Artifact = f.open
+	return nil
+}
+
+func (f *submitFlags) verify(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
+	var artifact formats.Artifact
+	if f.artifact != "" {
+		file, err := f.open()
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close() //nolint:errcheck // only read
+		artifact = formats.FromReader(file)
+	} else if parsed.Describe().Need != formats.NeedNone {
+		return nil, hinted(fmt.Errorf("the artifact is missing"), "name the signed file with --artifact, or its digest with --digest")
+	}
+	return parsed.Verify(ctx, artifact)
+}
+
+// sufficient returns the artifact's digest that the signature verifies with, or nil.
+func sufficient(ctx context.Context, parsed formats.Parsed, v *formats.Verified) *formats.Digest {
+	candidates := make([]formats.Digest, 0, len(v.Digests)+len(v.Projections))
+	for _, d := range v.Digests {
+		candidates = append(candidates, d.Digest)
+	}
+	for _, p := range v.Projections {
+		if p.Native {
+			candidates = append(candidates, p.Digest)
+		}
+	}
+	for _, d := range candidates {
+		if !slices.Contains(parsed.Describe().Digests, d.Algorithm) {
+			continue
+		}
+		if _, err := parsed.Verify(ctx, formats.FromDigest(d)); err == nil {
+			return &d
+		}
+	}
+	return nil
+}
+
+// projects reports whether the digest of the signed bytes is enough: the signature is one
+// that will be projected.
+func projects(d formats.Description, h *pb.SubmissionHeader) bool {
+	if len(d.SignedDigests) == 0 || len(d.Candidates) != 1 {
+		return false
+	}
+	want := h.GetRepresentation()
+	if want != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED && want != receiptpb.Receipt_PROJECTED {
+		return false
+	}
+	plan, err := offlinePlanner.Plan(d, gateway.Projected)
+	return err == nil && plan.Chosen == gateway.Projected
+}

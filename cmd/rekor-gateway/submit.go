@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// submitFlags are what submit is told.
+type submitFlags struct {
+	signatureFlags
+	server, artifact, digest string
+	representation, receipt  string
+	labels                   []string
+	wait                     time.Duration
+	sendBytes                bool
+	output                   *format
+}
+
+func newSubmit() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "submit",
+		Short: "Submit a signature to a gateway and wait for its receipt",
+		Long: `submit verifies a signature here, sends it to a gateway, and waits until it is in the log.
+
+The artifact stays on this machine where the format allows it: then only its digest is sent,
+or (PGP) the digest of the bytes that are really signed. With --send-bytes the artifact
+itself is sent, and the gateway alone judges.`,
+		Example: `  rekor-gateway submit --server http://127.0.0.1:8080 --signature app.tar.gz.asc --key release.asc --artifact app.tar.gz --receipt app.tar.gz.receipt.json
+  rekor-gateway submit --server grpc://127.0.0.1:8081 --signature app.sig --key app.pub --digest sha256:$(sha256sum app | cut -d' ' -f1)`,
+		Args: noArguments,
+	}
+	var f submitFlags
+	f.add(c)
+	c.Flags().StringVar(&f.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
+	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`")
+	c.Flags().StringVar(&f.digest, "digest", "", "the signed file's digest, `ALG:HEX`, in place of the file")
+	c.Flags().StringVar(&f.representation, "representation", "", "NATIVE, PROJECTED or ATTESTED; the best possible one when not given")
+	c.Flags().StringArrayVar(&f.labels, "label", nil, "note of your own, `name=value` (repeatable); it is never logged")
+	c.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for the log; 0 returns once the gateway has accepted")
+	c.Flags().StringVar(&f.receipt, "receipt", "", "write the receipt to this `FILE`")
+	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
+	f.output = outputFlag(c)
+	required(c, "server")
+	c.MarkFlagsMutuallyExclusive("artifact", "digest")
+	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) }
+	return c
+}
+
+func (f *submitFlags) run(ctx context.Context, out, notes io.Writer) error {
+	if f.receipt != "" && f.wait == 0 {
+		return hinted(fmt.Errorf("a receipt exists only once the submission is logged"), "leave out --wait 0, or fetch the receipt later")
+	}
+	s, err := f.submission(ctx, notes)
+	if err != nil {
+		return err
+	}
+	gateway, err := client.New(f.server, max(f.wait, planPatience))
+	if err != nil {
+		return err
+	}
+	defer gateway.Close() //nolint:errcheck // nothing is under way
+	answer, err := f.submit(ctx, gateway, s)
+	if err != nil {
+		return err
+	}
+	if err := f.writeReceipt(answer.GetSubmission()); err != nil {
+		return err
+	}
+	if err := f.print(out, answer); err != nil {
+		return err
+	}
+	return f.verdict(answer.GetSubmission())
+}
+
+// askedWait is the longest that one call to the gateway waits for the log.
+const askedWait = 30 * time.Second
+
+// submit sends s and waits until it is settled, for at most f.wait.
+func (f *submitFlags) submit(ctx context.Context, g client.Client, s client.Submission) (*pb.SubmitResponse, error) {
+	started := time.Now()
+	s.Wait = min(f.wait, askedWait)
+	answer, err := g.Submit(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for !settled(answer.GetSubmission()) && time.Since(started) < f.wait {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+		if answer.Submission, err = g.Get(ctx, answer.GetSubmission().GetId()); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+func settled(s *pb.Submission) bool { return gateway.State(s.GetState().String()).Settled() }
+
+// header is what is sent in any case.
+func (f *submitFlags) header(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format}
+	if f.representation != "" {
+		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
+		if !ok || r == 0 {
+			return nil, hinted(fmt.Errorf("there is no representation %q", f.representation), "use NATIVE, PROJECTED or ATTESTED")
+		}
+		h.Representation = receiptpb.Receipt_Representation(r)
+	}
+	for _, l := range f.labels {
+		name, value, ok := strings.Cut(l, "=")
+		if !ok || name == "" {
+			return nil, hinted(fmt.Errorf("the label %q is not name=value", l), "write it as --label release=1.2")
+		}
+		if h.Labels == nil {
+			h.Labels = map[string]string{}
+		}
+		h.Labels[name] = value
+	}
+	return h, nil
+}
+
+func (f *submitFlags) open() (io.ReadCloser, error) { return os.Open(f.artifact) }
+
+func (f *submitFlags) writeReceipt(s *pb.Submission) error {
+	if f.receipt == "" || s.GetReceipt() == nil {
+		return nil
+	}
+	raw, err := receipt.Marshal(s.GetReceipt())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.receipt, raw, 0o644); err != nil { // #nosec G306 -- receipts are public
+		return fmt.Errorf("writing the receipt: %w", err)
+	}
+	return nil
+}
+
+func (f *submitFlags) print(w io.Writer, answer *pb.SubmitResponse) error {
+	s := proto.CloneOf(answer.GetSubmission())
+	if *f.output == outputJSON {
+		s.Receipt = nil
+		return printMessage(w, &pb.SubmitResponse{Submission: s, Created: answer.GetCreated()})
+	}
+	again := ""
+	if !answer.GetCreated() {
+		again = " (submitted before)"
+	}
+	say(w, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), again)
+	for _, e := range s.GetEntries() {
+		if e.LogIndex != nil {
+			say(w, "log %s, index %d", e.GetLog(), e.GetLogIndex())
+			continue
+		}
+		say(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
+	}
+	if f.receipt != "" && s.GetReceipt() != nil {
+		say(w, "receipt in %s", f.receipt)
+	}
+	return nil
+}
+
+// verdict is an error unless the submission is logged, or nobody wanted to wait for that.
+func (f *submitFlags) verdict(s *pb.Submission) error {
+	switch {
+	case s.GetState() == pb.Submission_LOGGED:
+		return nil
+	case s.GetState() == pb.Submission_FAILED:
+		return hinted(fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again")
+	case f.wait == 0:
+		return nil
+	}
+	return hinted(fmt.Errorf("submission %s is accepted and not logged yet after %v", s.GetId(), f.wait),
+		"nothing is lost: submit it again to wait longer")
+}

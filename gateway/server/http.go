@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/web"
+)
+
+// Bounds on HTTP connections. Bodies and answers have time limits of their own.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
+	secure, err := certificate("http.tls", cfg.HTTP.TLS)
+	if err != nil {
+		return nil, err
+	}
+	routes := api.NewHTTP(s.service, api.HTTPConfig{
+		MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
+		Ready: s.Ready, Logger: s.logger,
+	})
+	server := s.bounded(web.Record(web.Guard(routes, cfg.HTTP.Listen, cfg.HTTP.AllowedHosts), s.logger, m.http))
+	server.TLSConfig = secure
+	return server, nil
+}
+
+func (s *Server) bounded(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// newAdmin serves what only operators should see.
+func (s *Server) newAdmin(m *metrics) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := s.Ready(ctx); err != nil {
+			s.logger.Warn("not ready", "error", err)
+			say(w, http.StatusServiceUnavailable, "not ready")
+			return
+		}
+		say(w, http.StatusOK, "ready")
+	})
+	server := s.bounded(mux)
+	server.WriteTimeout = time.Minute
+	return server
+}
+
+const readyTimeout = 5 * time.Second
+
+func say(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", word)
+}
+
+// certificate returns nil when none is configured.
+func certificate(key string, c config.TLS) (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/grpc/codes"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// buckets reach from a refusal to a submission that waits out the log's checkpoints.
+var buckets = []float64{0.001, 0.005, 0.02, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 60}
+
+type metrics struct {
+	registry                *prometheus.Registry
+	requests, calls, worked *prometheus.CounterVec
+	requestTime, callTime   *prometheus.HistogramVec
+	entryTime               *prometheus.HistogramVec
+	halted                  *prometheus.GaugeVec
+}
+
+func newMetrics(registry *prometheus.Registry) (*metrics, error) {
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
+	m := &metrics{
+		registry:    registry,
+		requests:    counter("http_requests_total", "HTTP requests, by route and status.", "method", "route", "status"),
+		requestTime: histogram("http_request_seconds", "How long HTTP requests took, the wait for the log included.", "route"),
+		calls:       counter("grpc_calls_total", "gRPC calls, by method and code.", "method", "code"),
+		callTime:    histogram("grpc_call_seconds", "How long gRPC calls took, the wait for the log included.", "method"),
+		worked:      counter("entry_attempts_total", "Attempts to log an entry, by outcome.", "log", "outcome"),
+		entryTime:   histogram("entry_attempt_seconds", "How long attempts to log an entry took.", "log"),
+		halted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "log_halted", Help: "1 when nothing is submitted to the log since it forked.",
+		}, []string{"log"}),
+	}
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted,
+	} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+const namespace = "rekor_gateway"
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+func (m *metrics) http(method, route string, status int, d time.Duration) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.requestTime.WithLabelValues(route).Observe(d.Seconds())
+}
+
+func (m *metrics) grpc(method string, code codes.Code, d time.Duration) {
+	m.calls.WithLabelValues(method, code.String()).Inc()
+	m.callTime.WithLabelValues(method).Observe(d.Seconds())
+}
+
+func (m *metrics) worker() *gateway.WorkerMetrics {
+	return &gateway.WorkerMetrics{
+		Outcome: func(log, outcome string, d time.Duration) {
+			m.worked.WithLabelValues(log, outcome).Inc()
+			m.entryTime.WithLabelValues(log).Observe(d.Seconds())
+		},
+		Halted: func(log string, halted bool) {
+			v := 0.0
+			if halted {
+				v = 1
+			}
+			m.halted.WithLabelValues(log).Set(v)
+		},
+	}
+}
+
+// watch adds the store's queue, counted when it is asked for.
+func (m *metrics) watch(store gateway.Store) error {
+	if err := m.registry.Register(queue{store}); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	return nil
+}
+
+type queue struct{ store gateway.Store }
+
+var (
+	pendingDesc = prometheus.NewDesc(namespace+"_entries_pending", "Entries accepted and not logged yet.", []string{"log"}, nil)
+	leasedDesc  = prometheus.NewDesc(namespace+"_entries_leased", "Of the pending entries, those under way to the log.", []string{"log"}, nil)
+	oldestDesc  = prometheus.NewDesc(namespace+"_entries_oldest_seconds", "Age of the oldest pending entry.", []string{"log"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (q queue) Describe(out chan<- *prometheus.Desc) {
+	out <- pendingDesc
+	out <- leasedDesc
+	out <- oldestDesc
+}
+
+// Collect implements prometheus.Collector.
+func (q queue) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	stats, err := q.store.Stats(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(pendingDesc, err)
+		return
+	}
+	for log, n := range stats.Pending {
+		out <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(n), log)
+	}
+	for log, n := range stats.Leased {
+		out <- prometheus.MustNewConstMetric(leasedDesc, prometheus.GaugeValue, float64(n), log)
+	}
+	for log, t := range stats.Oldest {
+		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, time.Since(t).Seconds(), log)
+	}
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+)
+
+// Run serves until ctx ends, or a listener fails, and then takes the gateway down: it reports
+// not ready, takes no more calls, lets those under way finish for at most the configured
+// drain time, drains the worker, and closes the store. It returns once all of that is done
+// and no goroutine is left.
+func (s *Server) Run(ctx context.Context) error {
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	var work, serving sync.WaitGroup
+	work.Go(func() { s.service.Run(working) })
+	work.Go(func() { s.followReadiness(working) })
+
+	failed := make(chan error, 3)
+	for _, serve := range []func() error{s.serveHTTP, s.serveGRPC, s.serveAdmin} {
+		serving.Go(func() {
+			if err := serve(); err != nil {
+				failed <- err
+			}
+		})
+	}
+	a := s.Addresses()
+	s.logger.Info("serving", "http", a.HTTP, "grpc", a.GRPC, "admin", a.Admin)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.logger.Info("stopping", "drain", s.drain)
+	s.stopCalls()
+	stopWorking()
+	work.Wait()
+	err = errors.Join(err, s.admin.Close())
+	serving.Wait()
+	err = errors.Join(err, s.closeStores())
+	s.logger.Info("stopped")
+	return err
+}
+
+func (s *Server) serveHTTP() error {
+	var err error
+	if s.http.TLSConfig != nil {
+		err = s.http.ServeTLS(s.listeners.http, "", "")
+	} else {
+		err = s.http.Serve(s.listeners.http)
+	}
+	return served("HTTP", err)
+}
+
+func (s *Server) serveAdmin() error {
+	return served("admin", s.admin.Serve(s.listeners.admin))
+}
+
+func (s *Server) serveGRPC() error {
+	if err := s.grpc.Serve(s.listeners.grpc); err != nil {
+		return fmt.Errorf("serving gRPC: %w", err)
+	}
+	return nil
+}
+
+func served(what string, err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving %s: %w", what, err)
+}
+
+// stopCalls ends both public listeners. Calls that wait for the log may do so while the drain
+// time lasts; the worker is still at it.
+func (s *Server) stopCalls() {
+	s.stopping.Store(true)
+	s.health.Shutdown()
+	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
+	defer cancel()
+	var stopping sync.WaitGroup
+	stopping.Go(func() {
+		if err := s.http.Shutdown(ctx); err != nil {
+			s.logger.Warn("HTTP requests were cut off", "after", s.drain)
+			_ = s.http.Close()
+		}
+	})
+	stopping.Go(func() {
+		stop := context.AfterFunc(ctx, func() {
+			s.logger.Warn("gRPC calls were cut off", "after", s.drain)
+			s.grpc.Stop()
+		})
+		s.grpc.GracefulStop()
+		stop()
+	})
+	stopping.Wait()
+}
