@@ -58,12 +58,19 @@ func TestPlans(t *testing.T) {
 func TestListPlans(t *testing.T) {
 	s := open(t, "", Options{})
 	d, g := formats.Digest{Algorithm: formats.SHA256, Value: make([]byte, 32)}, [32]byte{}
-	for want, p := range map[string]gateway.ListParams{
-		"submission_newest (tenant=? AND (created_at":                      {},
-		"submission_newest_by_state (tenant=? AND state=? AND (created_at": {State: gateway.Failed},
-		"(tenant=? AND digest=? AND (created_at":                           {Artifact: &d, Signer: &g, State: gateway.Failed},
-		"(tenant=? AND signer=? AND (created_at":                           {Signer: &g, State: gateway.Failed},
+	for _, test := range []struct {
+		p    gateway.ListParams
+		want string
+	}{
+		{gateway.ListParams{}, "submission_newest (tenant=? AND (created_at"},
+		{gateway.ListParams{State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND (created_at"},
+		{gateway.ListParams{Artifact: &d}, "(tenant=? AND digest=? AND (created_at"},
+		{gateway.ListParams{Artifact: &d, Signer: &g, State: gateway.Failed}, "(tenant=? AND digest=? AND (created_at"},
+		{gateway.ListParams{Signer: &g}, "(tenant=? AND signer=? AND (created_at"},
+		{gateway.ListParams{Signer: &g, State: gateway.Logged}, "(tenant=? AND signer=? AND (created_at"},
+		{gateway.ListParams{Signer: &g, State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND (created_at"},
 	} {
+		p, want := test.p, test.want
 		query, args := listQuery("tenant", p)
 		plan := explain(t, s, query+pageAfter+pageOrder, append(args, 1, "id", 10)...)
 		if !strings.Contains(plan, want) || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "SCAN") {

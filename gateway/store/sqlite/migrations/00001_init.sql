@@ -66,7 +66,8 @@ CREATE TABLE entry (
     CHECK (state = 'PENDING' OR (leased_until = 0 AND in_doubt = 0))
 ) STRICT;
 
-CREATE INDEX entry_queue ON entry (log, priority DESC, queued_at, id) WHERE state = 'PENDING';
+-- next_at and leased_until let a claim pass over what waits or is leased without reading it.
+CREATE INDEX entry_queue ON entry (log, priority DESC, queued_at, id, next_at, leased_until) WHERE state = 'PENDING';
 CREATE INDEX entry_oldest ON entry (log, queued_at) WHERE state = 'PENDING';
 CREATE INDEX entry_leased ON entry (log, leased_until) WHERE leased_until > 0;
 
