@@ -10,11 +10,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
 	"time"
 
-	"filippo.io/edwards25519"
-
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 )
 
 const hintAlgorithm = "use RSA with 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519"
@@ -57,15 +57,15 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// checkEd25519 refuses the keys of small order: anybody can make signatures for them that
-// fit any artifact.
+// checkEd25519 refuses the keys of small order (anybody can make signatures for them that
+// fit any artifact) and second encodings of a key.
 func checkEd25519(k ed25519.PublicKey) error {
-	p, err := new(edwards25519.Point).SetBytes(k)
-	if err != nil {
-		return formats.WrapError(err, formats.ReasonMalformedKey, "the Ed25519 key is no point of the curve", hintKey)
-	}
-	if p.MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1 {
+	err := ed25519stream.CheckKey(k)
+	switch {
+	case errors.Is(err, ed25519stream.ErrSmallOrder):
 		return weak("the Ed25519 key has a small order and belongs to nobody")
+	case err != nil:
+		return formats.WrapError(err, formats.ReasonMalformedKey, "the Ed25519 key is no point of the curve", hintKey)
 	}
 	return nil
 }

@@ -75,10 +75,8 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 	if err != nil {
 		return nil, err
 	}
-	text, isText := bytes.CutPrefix(content, textHeader)
 	for _, c := range candidates {
-		if !bytes.Equal(c.digest, digestOf(crypto.SHA256, content)) &&
-			!(isText && bytes.Equal(c.digest, digestOf(crypto.SHA256, text))) {
+		if !bytes.Equal(c.digest, digestOf(crypto.SHA256, content)) && !isText(content, c.digest) {
 			continue
 		}
 		v.Size, v.Digests = p.size, p.digests(crypto.SHA256)
@@ -89,4 +87,10 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 	}
 	return nil, formats.NewError(formats.ReasonArtifactMismatch, "the artifact is not the content in the signature",
 		"leave the artifact out: the signature carries its content")
+}
+
+// isText reports whether content is the text header and then what has the SHA-256 digest.
+func isText(content, digest []byte) bool {
+	text, ok := bytes.CutPrefix(content, textHeader)
+	return ok && bytes.Equal(digest, digestOf(crypto.SHA256, text))
 }

@@ -80,7 +80,7 @@ func (s *parsed) readAttributes(p formats.Policy) (err error) {
 	if len(s.attributes.messageDigest) != s.scheme.hash.Size() {
 		return badAttributes("the message digest has not the length of its algorithm")
 	}
-	if a := s.attributes.algorithms; a != nil && !(a[0].equal(s.data.signer.digest) && a[1].equal(s.data.signer.algorithm)) {
+	if a := s.attributes.algorithms; a != nil && (!a[0].equal(s.data.signer.digest) || !a[1].equal(s.data.signer.algorithm)) {
 		return badAttributes("the signature's algorithms are not those that the signer protected")
 	}
 	if t := s.attributes.signingTime; t != nil {

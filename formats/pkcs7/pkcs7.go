@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pkcs7 reads PKCS #7 and CMS signatures (RFC 2315, RFC 5652), as "openssl cms -sign"
-// and "openssl smime -sign" write them: DER, BER with indefinite lengths, PEM, and S/MIME
+// Package pkcs7 reads PKCS #7 and CMS signatures (RFC 2315, RFC 5652), as "openssl cms -sign",
+// "openssl smime -sign" and "gpgsm --detach-sign" write them: DER, BER with indefinite lengths, PEM, and S/MIME
 // messages; detached or with the content inside; with signed attributes or without; CAdES.
 //
 // What this package decides where the standards leave room:
@@ -41,12 +41,15 @@ func (format) Name() string { return name }
 // their last arc: 1.2.840.113549.1.7.
 var contentTypes = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07}
 
-// Detect claims PEM blocks labelled PKCS7 or CMS, DER and BER that start as a ContentInfo,
+// labels of PEM blocks: OpenSSL's two, and that of gpgsm, which Git uses.
+var labels = []string{"PKCS7", "CMS", "SIGNED MESSAGE"}
+
+// Detect claims PEM blocks of a label for CMS, DER and BER that start as a ContentInfo,
 // and S/MIME messages with a PKCS #7 media type.
 func (format) Detect(signature []byte) bool {
 	head := bytes.TrimLeft(signature[:min(len(signature), 4096)], " \t\r\n")
-	for _, label := range []string{"-----BEGIN PKCS7-----", "-----BEGIN CMS-----"} {
-		if bytes.HasPrefix(head, []byte(label)) {
+	for _, label := range labels {
+		if bytes.HasPrefix(head, []byte("-----BEGIN "+label+"-----")) {
 			return true
 		}
 	}

@@ -73,6 +73,8 @@ var valid = []struct {
 	{"rsa2048-chain.der", "", "artifact.bin", formats.SHA256},
 	{"rsa2048-cms.pem", "", "artifact.bin", formats.SHA256},
 	{"rsa2048-pkcs7.pem", "", "artifact.bin", formats.SHA256},
+	{"gpgsm.ber", "", "artifact.bin", formats.SHA256},
+	{"gpgsm.pem", "", "artifact.bin", formats.SHA256},
 	{"text.der", "", "text.txt", ""},
 	{"text-noattr.der", "", "text.txt", ""},
 	{"rsa2048-attached.der", "", "", ""},

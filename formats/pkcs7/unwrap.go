@@ -4,6 +4,7 @@ package pkcs7
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
@@ -49,8 +50,8 @@ func unwrapPEM(text []byte) (container, error) {
 	if len(rest) > 0 {
 		return container{}, trailing()
 	}
-	if block.Type != "PKCS7" && block.Type != "CMS" {
-		return container{}, malformed("the PEM block is neither PKCS7 nor CMS")
+	if !slices.Contains(labels, block.Type) {
+		return container{}, malformed("the PEM block is labelled neither PKCS7 nor CMS nor SIGNED MESSAGE")
 	}
 	return unwrapBER(block.Bytes, "PEM")
 }

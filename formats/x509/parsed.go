@@ -134,10 +134,10 @@ func (s *parsed) candidate(h formats.DigestAlgorithm) formats.Candidate {
 
 // remedy says how to get a signature that every log takes from the same tool.
 func (s *parsed) remedy() string {
-	switch {
-	case s.scheme == formats.ECDSA:
+	switch s.scheme {
+	case formats.ECDSA:
 		return "sign with the hash as long as the curve: openssl dgst -" + string(s.hashes[0]) + " -sign KEY -out FILE.sig FILE"
-	case s.scheme == formats.Ed25519ph:
+	case formats.Ed25519ph:
 		return "sign with Ed25519ph or with an ECDSA P-256 key"
 	default:
 		return "with an RSA key of 2048, 3072 or 4096 bits " + hintSHA256

@@ -69,6 +69,22 @@ text rsa2048 text-plain.eml -text
 text rsa2048 text-opaque.eml -nodetach -text
 openssl smime -sign -text -in text.txt -signer p256-cert.pem -inkey "$keys/p256.pem" -md sha256 -out smime.eml
 
+# gpgsm, with a self-signed certificate of its own.
+GNUPGHOME=$keys/gnupg
+export GNUPGHOME
+mkdir -m 700 "$GNUPGHOME"
+rsa 2048 gpgsm
+openssl req -x509 -key "$keys/gpgsm.pem" -subj "/CN=Test gpgsm" -days 365 -out gpgsm-cert.pem
+openssl pkcs12 -export -legacy -inkey "$keys/gpgsm.pem" -in gpgsm-cert.pem -passout pass:x -out "$keys/gpgsm.p12"
+gpgsm() { echo x | command gpgsm --quiet --batch --disable-crl-checks --pinentry-mode loopback --passphrase-fd 0 "$@" 2>/dev/null; }
+gpgsm --import "$keys/gpgsm.p12"
+fingerprint=$(gpgsm --with-colons -k | grep '^fpr' | head -n 1 | cut -d: -f10)
+echo "$fingerprint S relax" >"$GNUPGHOME/trustlist.txt"
+gpgconf --kill gpg-agent
+gpgsm --detach-sign --include-certs 1 -u "$fingerprint" --output gpgsm.ber artifact.bin
+gpgsm --detach-sign --include-certs 1 --armor -u "$fingerprint" --output gpgsm.pem artifact.bin
+gpgconf --kill all
+
 # What must be refused.
 sign rsa2048 sha1.der -md sha1
 sign rsa2048 md5.der -md md5
