@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"google.golang.org/grpc/codes"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+)
+
+// overFake is the service, the real store and the real adapter over a log that fails on demand.
+func overFake(t *testing.T, fake *rekortest.Fake) (*gateway.Service, *sqlite.Store) {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := rekorv2.New(rekorv2.Config{
+		ID: "fake", Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(),
+		Verifier: fake.Verifier(), KeyID: fake.KeyID(), RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
+	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := gateway.NewService(gateway.Config{
+		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Logger: slog.New(slog.DiscardHandler),
+		Worker: gateway.WorkerConfig{
+			AddTimeout: 2 * time.Second, SettleAfter: 500 * time.Millisecond, Poll: 20 * time.Millisecond, Drain: time.Second,
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { s.Run(ctx); close(done) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		_ = log.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, store
+}
+
+func accept(t *testing.T, s *gateway.Service) gateway.Submission {
+	t.Helper()
+	draft, err := s.Begin(gatewaytest.Signed(t, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := draft.Submit(t.Context(), formats.Artifact{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+func settled(t *testing.T, s *gateway.Service, id string, within time.Duration) gateway.Submission {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	sub, err := s.Wait(ctx, gateway.DefaultTenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// Whatever the log does to the first write, what was accepted ends up in it once, with a
+// receipt, and a false answer never becomes one.
+func TestFaultyLog(t *testing.T) {
+	faults := []rekortest.Fault{
+		rekortest.Answered(codes.Internal, "boom"), rekortest.Answered(codes.Internal, "boom").ButApplied(),
+		rekortest.PushedBack(), rekortest.Overloaded(50 * time.Millisecond),
+		rekortest.Dropped(), rekortest.Dropped().ButApplied(),
+		rekortest.Hung(), rekortest.Hung().ButApplied(),
+		rekortest.Delayed(300 * time.Millisecond),
+		rekortest.FalseProof(), rekortest.FalseProof().ButApplied(),
+		rekortest.FalseSignature(), rekortest.FalseSignature().ButApplied(),
+		rekortest.OtherLog(t, "elsewhere.example"), rekortest.OtherLog(t, "elsewhere.example").ButApplied(),
+		rekortest.OtherEntry(), rekortest.OtherEntry().ButApplied(),
+		rekortest.Tampered("no proof", func(e *rekorpb.TransparencyLogEntry) { e.InclusionProof = nil }).ButApplied(),
+	}
+	for _, fault := range faults {
+		t.Run(fault.Name, func(t *testing.T) {
+			t.Parallel()
+			fake := rekortest.StartFake(t, rekortest.PublishEvery(50*time.Millisecond))
+			fake.Append([]byte("an entry of somebody else's"))
+			fake.Publish()
+			s, _ := overFake(t, fake)
+			fake.Inject(fault)
+			sub := settled(t, s, accept(t, s).ID, 30*time.Second)
+			if sub.State != gateway.Logged {
+				t.Fatalf("state %s, problem %q", sub.State, sub.Entries[0].Problem)
+			}
+			if n := fake.Logged(sub.Entries[0].Body); n != 1 {
+				t.Errorf("logged %d times", n)
+			}
+			if _, err := s.Receipt(sub); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A log that refuses is believed; the submission can be sent again.
+func TestRefusingLog(t *testing.T) {
+	fake := rekortest.StartFake(t)
+	s, _ := overFake(t, fake)
+	fake.Inject(rekortest.Answered(codes.InvalidArgument, "invalid hashedrekord request"))
+	sub := settled(t, s, accept(t, s).ID, 10*time.Second)
+	if sub.State != gateway.Failed || sub.Entries[0].Problem != gateway.ProblemRefused {
+		t.Errorf("state %s, problem %q", sub.State, sub.Entries[0].Problem)
+	}
+}
+
+// A log that shows another history is not submitted to any more, after a restart as well.
+func TestForkedLog(t *testing.T) {
+	fake := rekortest.StartFake(t, rekortest.PublishEvery(50*time.Millisecond))
+	s, store := overFake(t, fake)
+	first := settled(t, s, accept(t, s).ID, 20*time.Second)
+	if first.State != gateway.Logged {
+		t.Fatalf("state %s", first.State)
+	}
+	fake.Fork(0)
+	fake.Publish()
+	second := accept(t, s)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if errors.Is(store.Forked(t.Context(), fake.Origin()), gateway.ErrFork) {
+			break
+		}
+	}
+	if err := s.Ready(t.Context()); !errors.Is(err, gateway.ErrFork) {
+		t.Fatalf("ready says %v, want the fork", err)
+	}
+	before := fake.Requests()
+	third := accept(t, s)
+	time.Sleep(300 * time.Millisecond)
+	if fake.Requests() != before {
+		t.Error("submitted to a forked log")
+	}
+	for _, id := range []string{second.ID, third.ID} {
+		if sub, err := s.Get(t.Context(), gateway.DefaultTenant, id); err != nil || sub.State != gateway.Pending {
+			t.Errorf("state %s, error %v: accepted submissions must be kept", sub.State, err)
+		}
+	}
+}
+
+// A log whose reads are down is not written to; nothing is lost.
+func TestUnreadableLog(t *testing.T) {
+	fake := rekortest.StartFake(t, rekortest.PublishEvery(50*time.Millisecond))
+	fake.OnRead(rekortest.Unavailable("/"))
+	s, _ := overFake(t, fake)
+	id := accept(t, s).ID
+	time.Sleep(200 * time.Millisecond)
+	if fake.Requests() != 0 {
+		t.Error("written to although its size was not known")
+	}
+	fake.OnRead(func(h http.Handler) http.Handler { return h })
+	if sub := settled(t, s, id, 30*time.Second); sub.State != gateway.Logged {
+		t.Errorf("state %s", sub.State)
+	}
+}
