@@ -4,19 +4,21 @@ package receipt
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
+	"crypto/x509"
 	"fmt"
 	"time"
 
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -117,6 +119,27 @@ func Project(p formats.Projection) (*receiptpb.LogEntry, hashedrekord.Record, er
 	}, record, nil
 }
 
+// Attestation returns the receipt's entry for a signature that is logged as a statement, and the
+// record to log: signature is by the gateway's ECDSA P-256 key over statement.Digest of payload,
+// in ASN.1 DER.
+func Attestation(payload, signature, spki []byte) (*receiptpb.LogEntry, hashedrekord.Record) {
+	digest := statement.Digest(payload)
+	return &receiptpb.LogEntry{
+			Spki: spki,
+			Bundle: &bundlepb.Bundle{
+				MediaType:            BundleMediaType,
+				VerificationMaterial: keyMaterial(spki),
+				Content: &bundlepb.Bundle_DsseEnvelope{DsseEnvelope: &dssepb.Envelope{
+					Payload: payload, PayloadType: statement.PayloadType,
+					Signatures: []*dssepb.Signature{{Sig: signature, Keyid: KeyHint(spki)}},
+				}},
+			},
+		}, hashedrekord.Record{
+			Digest: digest[:], Signature: signature, SPKI: spki,
+			KeyDetails: commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
+		}
+}
+
 func recordOf(p formats.Projection) (hashedrekord.Record, error) {
 	details, err := p.KeyDetails()
 	if err != nil {
@@ -131,10 +154,19 @@ func keyMaterial(spki []byte) *bundlepb.VerificationMaterial {
 	}}
 }
 
-// KeyHint names a key in a bundle: base64 of the SHA-256 of its SPKI, as cosign has it.
+// KeyHint names a key in a bundle and its DSSE envelope: "SHA256:" and base64, as ssh-keygen
+// prints it, since that is what the DSSE library of stock verifiers computes and compares.
+// It is "" for a key that it cannot be computed of.
 func KeyHint(spki []byte) string {
-	id := sha256.Sum256(spki)
-	return base64.StdEncoding.EncodeToString(id[:])
+	pub, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return ""
+	}
+	hint, err := dsse.SHA256KeyID(pub)
+	if err != nil {
+		return ""
+	}
+	return hint
 }
 
 // Complete returns a copy of skeleton in which every entry has its proof; logged are the log's

@@ -44,9 +44,9 @@ func quote(word string) string {
 }
 
 // ExportCosign writes what stock cosign (v3) needs to verify each entry, offline, and returns
-// its command lines: one per entry, all of which must succeed. Per entry it writes key.pem (the
-// signer's, or the gateway's for a statement), bundle.json and, when the format signs other
-// bytes than the artifact's, derived.bin; from the second entry on the names are numbered.
+// its command lines: one per entry, all of which must succeed. Per entry it writes the key (the
+// signer's as key.pem, or the gateway's as gateway.pub), bundle.json and, when the format signs
+// other bytes than the artifact's, derived.bin; from the second entry on the names are numbered.
 //
 // Cosign trusts whatever key it is given, so a receipt whose signer was not checked is not
 // exported. Refusals have ReasonExportNotPossible.
@@ -70,28 +70,56 @@ func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) 
 }
 
 func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) {
+	if e.projection == nil {
+		return e.exportStatement(x, i)
+	}
 	digestFlag, err := cosignDigest(e.projection.Candidate)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := protojson.Marshal(e.entry.GetBundle())
+	key, bundle, err := e.exportEntry(x, i, "key.pem")
 	if err != nil {
-		return nil, fmt.Errorf("encoding bundle: %w", err)
-	}
-	key := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: e.entry.GetSpki()})
-	keyPath, bundlePath := x.path("key.pem", i), x.path("bundle.json", i)
-	if err := writeFile(keyPath, key); err != nil {
-		return nil, err
-	}
-	if err := writeFile(bundlePath, bundle); err != nil {
 		return nil, err
 	}
 	blob, err := e.exportBlob(ctx, x, i)
 	if err != nil {
 		return nil, err
 	}
-	command := Command{"cosign", "verify-blob", "--key", keyPath, "--bundle", bundlePath, "--trusted-root", x.TrustedRoot}
+	command := Command{"cosign", "verify-blob", "--key", key, "--bundle", bundle, "--trusted-root", x.TrustedRoot}
 	return append(append(command, digestFlag...), blob), nil
+}
+
+// exportStatement pins the signer by the predicate type: a statement of the same gateway about
+// a stranger's signature has another one.
+func (e logEntry) exportStatement(x Export, i int) (Command, error) {
+	if e.subject == "" {
+		return nil, refuse(ReasonExportNotPossible, "the gateway saw only a BLAKE2b digest of the artifact, which stock cosign does not know",
+			"verify with: rekor-gateway verify")
+	}
+	key, bundle, err := e.exportEntry(x, i, "gateway.pub")
+	if err != nil {
+		return nil, err
+	}
+	command := Command{"cosign", "verify-blob-attestation", "--key", key, "--type", e.predicateType, "--bundle", bundle, "--trusted-root", x.TrustedRoot}
+	if x.Artifact != "" {
+		return append(command, x.Artifact), nil
+	}
+	algorithm, value, _ := strings.Cut(e.subject, ":")
+	return append(command, "--digestAlg", algorithm, "--digest", value), nil
+}
+
+// exportEntry writes the key and the bundle, and returns their files.
+func (e logEntry) exportEntry(x Export, i int, keyName string) (keyPath, bundlePath string, err error) {
+	bundle, err := protojson.Marshal(e.entry.GetBundle())
+	if err != nil {
+		return "", "", fmt.Errorf("encoding bundle: %w", err)
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: e.entry.GetSpki()})
+	keyPath, bundlePath = x.path(keyName, i), x.path("bundle.json", i)
+	if err := writeFile(keyPath, key); err != nil {
+		return "", "", err
+	}
+	return keyPath, bundlePath, writeFile(bundlePath, bundle)
 }
 
 // cosignDigest returns the flag without which cosign takes any key to sign SHA-256. It takes

@@ -24,11 +24,17 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // export verifies s and exports it, with the trusted root and the artifact as files.
 func export(t *testing.T, s *signed) []receipt.Command {
+	t.Helper()
+	return exportBy(t, s, s.options())
+}
+
+func exportBy(t *testing.T, s *signed, o receipt.Options) []receipt.Command {
 	t.Helper()
 	dir := t.TempDir()
 	x := receipt.Export{Dir: filepath.Join(dir, "out"), Artifact: filepath.Join(dir, "artifact"), TrustedRoot: filepath.Join(dir, "trusted_root.json")}
@@ -38,7 +44,7 @@ func export(t *testing.T, s *signed) []receipt.Command {
 	if err := s.log.Root().Write(x.TrustedRoot); err != nil {
 		t.Fatal(err)
 	}
-	report, err := receipt.Verify(t.Context(), s.receipt, s.options())
+	report, err := receipt.Verify(t.Context(), s.receipt, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +125,28 @@ func TestSigstoreGoVerifiesExports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A statement's command names the signer in the predicate type, so that it refuses what the
+// same gateway attested for a stranger, the artifact being the same.
+func TestSigstoreGoVerifiesExportedStatements(t *testing.T) {
+	g := newGateway(t)
+	s, stranger := attested(t, g, false), attested(t, g, false)
+	o, so := s.options(), stranger.options()
+	o.GatewayTrust, so.GatewayTrust = trust(t, g, 0, -1), trust(t, g, 0, -1)
+	c, other := exportBy(t, s, o)[0], exportBy(t, stranger, so)[0]
+	if err := sigstoreGo(c, g.SPKI(), artifact); err != nil {
+		t.Error(err)
+	}
+	if sigstoreGo(c, g.SPKI(), []byte("another")) == nil {
+		t.Error("another artifact verifies")
+	}
+	if sigstoreGo(c, spki(t, newKey(t)), artifact) == nil {
+		t.Error("another key verifies")
+	}
+	if flag(c, "--type") != statement.PredicateType(s.signers, false) || flag(c, "--type") == flag(other, "--type") {
+		t.Errorf("the type %s does not pin the signer", flag(c, "--type"))
 	}
 }
 

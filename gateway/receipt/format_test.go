@@ -48,6 +48,11 @@ func (suffixed) Parse(signature []byte, keys [][]byte, p formats.Policy) (format
 	if len(keys) != len(f.Sigs) {
 		return nil, formats.NewError(formats.ReasonKeyMismatch, "not as many keys as signatures", "")
 	}
+	for _, k := range keys {
+		if err := p.CheckSigner(k); err != nil {
+			return nil, err
+		}
+	}
 	return f, nil
 }
 

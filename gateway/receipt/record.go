@@ -35,6 +35,9 @@ func (v *verification) checkProjections(native bool) error {
 	logged := map[int]bool{}
 	for i, e := range v.receipt.GetEntries() {
 		record, err := bundledRecord(e)
+		if err == nil {
+			err = checkMessage(e.GetBundle(), record)
+		}
 		if err != nil {
 			return wrap(err, ReasonEntryMismatch, fmt.Sprintf("log entry %d is not a record of this signature", i+1), hintEntry)
 		}
@@ -100,14 +103,11 @@ func bundledRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 	default:
 		return hashedrekord.Record{}, fmt.Errorf("bundle has neither a key hint nor a certificate")
 	}
-	return r, checkMessage(e.GetBundle(), r)
+	return r, nil
 }
 
-// checkMessage compares a bundle's message signature, if it has one, with the record.
+// checkMessage compares a bundle's message signature with the record.
 func checkMessage(b *bundlepb.Bundle, r hashedrekord.Record) error {
-	if b.GetDsseEnvelope() != nil {
-		return nil
-	}
 	m := b.GetMessageSignature()
 	hash, _ := hashedrekord.HashAlgorithm(r.KeyDetails)
 	if m.GetMessageDigest().GetAlgorithm() != hash || !bytes.Equal(m.GetMessageDigest().GetDigest(), r.Digest) ||

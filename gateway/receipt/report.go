@@ -30,13 +30,15 @@ type Entry struct {
 	TreeSize uint64 `json:"tree_size"`
 }
 
-// logEntry is an entry of the receipt with what it was found to record: a projection, or
-// nil for a statement.
+// logEntry is an entry of the receipt with what it was found to record: a projection, or a
+// statement.
 type logEntry struct {
-	entry      *receiptpb.LogEntry
-	projection *formats.Projection
-	origin     string
-	index      int64
+	entry         *receiptpb.LogEntry
+	projection    *formats.Projection
+	predicateType string // of the statement
+	subject       string // the statement's, "ALG:HEX"
+	origin        string
+	index         int64
 }
 
 // String returns the lines, those not proven under a heading of their own.

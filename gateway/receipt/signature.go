@@ -40,6 +40,9 @@ func (v *verification) parse() (formats.Parsed, error) {
 		Historical:    historical && o.AllowHistorical,
 		SSHNamespaces: o.SSHNamespaces,
 	}
+	if o.GatewayTrust != nil { // what a gateway signs is no release
+		policy.ForbiddenSigners = o.GatewayTrust.IDs()
+	}
 	keys := s.GetKeys()
 	if len(o.ExpectedKeys) > 0 {
 		keys = o.ExpectedKeys

@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Registry    *formats.Registry
 	TrustedRoot *trustroot.Root
+	// GatewayTrust says whose statements count; nil refuses every ATTESTED receipt.
+	GatewayTrust *trustroot.Gateway
 	// Artifact is read once, to its end; nil when it is inside the signature.
 	Artifact io.Reader
 
@@ -65,6 +67,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		v.checkClaims,
 		v.checkRecords,
 		v.checkProofs,
+		v.checkGatewayRanges,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trustroot
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+)
+
+// GatewayMediaType is that of a gateway trust file.
+const GatewayMediaType = "application/vnd.rekor-gateway.trust.v1+json"
+
+// Gateway says which keys a gateway signs statements with, and for which log entries each of
+// them counts. It is immutable and safe for concurrent use. As a file it is JSON:
+//
+//	{
+//	  "mediaType": "application/vnd.rekor-gateway.trust.v1+json",
+//	  "keys": [
+//	    {
+//	      "spki": "<base64 of the SubjectPublicKeyInfo, DER>",
+//	      "logs": [{"origin": "log.example", "from": 0, "to": 4711}]
+//	    }
+//	  ]
+//	}
+//
+// Log indexes stand in for time, which a Rekor v2 does not tell: a key stolen after it was
+// retired can sign nothing that lands below its last index. "to" is the last index that
+// counts, and is left out while the key is in use.
+type Gateway struct{ keys []GatewayKey }
+
+// GatewayKey is one key and where it counts.
+type GatewayKey struct {
+	SPKI []byte     `json:"spki"` // DER
+	Logs []LogRange `json:"logs"`
+}
+
+// LogRange is a range of indexes in one log, both ends included.
+type LogRange struct {
+	Origin string `json:"origin"`
+	From   int64  `json:"from"`
+	To     *int64 `json:"to,omitempty"` // nil: no end
+}
+
+type gatewayFile struct {
+	MediaType string       `json:"mediaType"`
+	Keys      []GatewayKey `json:"keys"`
+}
+
+// LoadGateway reads the gateway trust file at path.
+func LoadGateway(path string) (*Gateway, error) {
+	b, err := readBounded(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading gateway trust: %w", err)
+	}
+	return ParseGateway(b)
+}
+
+// ParseGateway reads a gateway trust file. An unknown field, a key or log that is there twice
+// and an empty range are errors.
+func ParseGateway(b []byte) (*Gateway, error) {
+	if len(b) > MaxSize {
+		return nil, fmt.Errorf("reading gateway trust: over %d bytes", MaxSize)
+	}
+	var f gatewayFile
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, fmt.Errorf("reading gateway trust: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading gateway trust: data after its end")
+	}
+	if f.MediaType != GatewayMediaType {
+		return nil, fmt.Errorf("reading gateway trust: media type %.80q is not %q", f.MediaType, GatewayMediaType)
+	}
+	return NewGateway(f.Keys...)
+}
+
+// NewGateway returns the trust in keys. Errors as ParseGateway's.
+func NewGateway(keys ...GatewayKey) (*Gateway, error) {
+	g := &Gateway{}
+	for i, k := range keys {
+		if _, twice := g.Key(k.SPKI); twice {
+			return nil, fmt.Errorf("reading gateway trust: key %d is there twice", i+1)
+		}
+		if err := k.check(); err != nil {
+			return nil, fmt.Errorf("reading gateway trust: key %d: %w", i+1, err)
+		}
+		k.Logs = slices.Clone(k.Logs)
+		g.keys = append(g.keys, k)
+	}
+	return g, nil
+}
+
+func (k GatewayKey) check() error {
+	if _, err := x509.ParsePKIXPublicKey(k.SPKI); err != nil {
+		return fmt.Errorf("reading spki: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, l := range k.Logs {
+		switch {
+		case l.Origin == "":
+			return fmt.Errorf("a log has no origin")
+		case seen[l.Origin]:
+			return fmt.Errorf("log %.80q is there twice", l.Origin)
+		case l.From < 0 || l.To != nil && *l.To < l.From:
+			return fmt.Errorf("the index range in log %.80q is empty", l.Origin)
+		}
+		seen[l.Origin] = true
+	}
+	return nil
+}
+
+// Keys returns the keys in the file's order; the slice is the caller's.
+func (g *Gateway) Keys() []GatewayKey { return slices.Clone(g.keys) }
+
+// Key returns the key with that SPKI (DER).
+func (g *Gateway) Key(spki []byte) (GatewayKey, bool) {
+	for _, k := range g.keys {
+		if bytes.Equal(k.SPKI, spki) {
+			return k, true
+		}
+	}
+	return GatewayKey{}, false
+}
+
+// IDs returns the SHA-256 of each key's SPKI: signers that no submission may have.
+func (g *Gateway) IDs() [][sha256.Size]byte {
+	out := make([][sha256.Size]byte, len(g.keys))
+	for i, k := range g.keys {
+		out[i] = sha256.Sum256(k.SPKI)
+	}
+	return out
+}
+
+// Covers reports whether k counts for the entry at index of the log called origin.
+func (k GatewayKey) Covers(origin string, index int64) bool {
+	for _, l := range k.Logs {
+		if l.Origin == origin {
+			return index >= l.From && (l.To == nil || index <= *l.To)
+		}
+	}
+	return false
+}
+
+// WithKey returns g with spki trusted from the given index of each log on. A key that is
+// there already gets the logs it does not have yet; what is there stays.
+func (g *Gateway) WithKey(spki []byte, from map[string]int64) (*Gateway, error) {
+	keys := g.Keys()
+	at := slices.IndexFunc(keys, func(k GatewayKey) bool { return bytes.Equal(k.SPKI, spki) })
+	if at < 0 {
+		at = len(keys)
+		keys = append(keys, GatewayKey{SPKI: spki})
+	}
+	for _, origin := range slices.Sorted(maps.Keys(from)) {
+		has := func(l LogRange) bool { return l.Origin == origin }
+		if !slices.ContainsFunc(keys[at].Logs, has) {
+			keys[at].Logs = append(slices.Clone(keys[at].Logs), LogRange{Origin: origin, From: from[origin]})
+		}
+	}
+	return NewGateway(keys...)
+}
+
+// Retire returns g with spki trusted up to the given last index of each log. A log that is
+// not named, and an end already there, stay as they are.
+func (g *Gateway) Retire(spki []byte, last map[string]int64) (*Gateway, error) {
+	keys := g.Keys()
+	for i, k := range keys {
+		if !bytes.Equal(k.SPKI, spki) {
+			continue
+		}
+		keys[i].Logs = slices.Clone(k.Logs)
+		for j, l := range k.Logs {
+			if end, ok := last[l.Origin]; ok && l.To == nil {
+				keys[i].Logs[j].To = &end
+			}
+		}
+		return NewGateway(keys...)
+	}
+	return nil, fmt.Errorf("retiring gateway key: it is not in the gateway trust")
+}
+
+// Marshal returns the file's content.
+func (g *Gateway) Marshal() ([]byte, error) {
+	keys := g.Keys()
+	for i := range keys { // lists, not null
+		keys[i].Logs = append([]LogRange{}, keys[i].Logs...)
+	}
+	b, err := json.Marshal(gatewayFile{MediaType: GatewayMediaType, Keys: append([]GatewayKey{}, keys...)})
+	if err != nil {
+		return nil, fmt.Errorf("encoding gateway trust: %w", err)
+	}
+	return indent(b)
+}
+
+// Write stores the file at path, readable by all, replacing what is there at once.
+func (g *Gateway) Write(path string) error {
+	b, err := g.Marshal()
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, b)
+}
