@@ -31,21 +31,26 @@ func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) (
 	args = append(args, size+1) // one more tells whether there is a next page
 
 	var page []gateway.Submission
+	more := false
 	err := s.read(ctx, "listing submissions", func(t *tx) error {
 		ids, err := collect[string](t, query, args...)
 		if err != nil {
 			return err
 		}
-		found, err := t.submissions(ids[:min(size+1, len(ids))])
+		more = len(ids) > size
+		ids = ids[:min(size, len(ids))]
+		found, err := t.submissions(ids)
 		for _, id := range ids {
 			page = append(page, found[id])
 		}
 		return err
 	})
-	if err != nil || len(page) <= size {
-		return page, "", err
+	if err != nil {
+		return nil, "", err
 	}
-	page = page[:size]
+	if !more {
+		return page, "", nil
+	}
 	last := page[size-1]
 	return page, store.PageToken(tenant, p, store.Cursor{CreatedAt: last.CreatedAt, ID: last.ID}), nil
 }

@@ -29,7 +29,8 @@ import (
 
 // Options configure a Store.
 type Options struct {
-	// MaxPending bounds the pending entries of all logs together; 0 is no bound.
+	// MaxPending bounds the pending entries of all logs together; 0 is no bound. An Enqueue
+	// that would exceed it is refused as a whole.
 	MaxPending int
 	// Logger is told of migrations; nil discards.
 	Logger *slog.Logger

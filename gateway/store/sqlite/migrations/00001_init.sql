@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Times are milliseconds since 1970, 0 is none. Every table but entry's shared rows
--- belongs to one tenant.
+-- Times are milliseconds since 1970, 0 is none. A submission belongs to one tenant; an
+-- entry may be shared by submissions of several.
 
 CREATE TABLE submission (
     id             TEXT    NOT NULL PRIMARY KEY,
