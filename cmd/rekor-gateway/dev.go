@@ -72,7 +72,7 @@ func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging)})
+	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging), Version: build().Version})
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
@@ -144,10 +144,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 
 // announce says where everything is: to people, or to scripts.
 func (f *devFlags) announce(out io.Writer, a server.Addresses) error {
-	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.in(configFile), TrustedRoot: f.in(rootFile)}
-	if _, err := os.Stat(f.in(trustFile)); err == nil {
-		ready.GatewayTrust = f.in(trustFile)
-	}
+	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.in(configFile), TrustedRoot: f.in(rootFile), GatewayTrust: f.in(trustFile)}
 	if *f.output == outputJSON {
 		if err := printJSON(out, ready); err != nil {
 			return err
@@ -167,7 +164,7 @@ type readiness struct {
 	DataDir      string `json:"data_dir"`
 	Config       string `json:"config"`
 	TrustedRoot  string `json:"trusted_root"`
-	GatewayTrust string `json:"gateway_trust,omitempty"`
+	GatewayTrust string `json:"gateway_trust"`
 }
 
 // write replaces the file at once, so that nobody reads half of it.

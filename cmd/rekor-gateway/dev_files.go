@@ -22,6 +22,7 @@ const (
 	rootFile   = "trusted_root.json"
 	trustFile  = "gateway_trust.json"
 	storeFile  = "rekor-gateway.db"
+	keyFile    = "attestation.key"
 )
 
 // devOrigin is the local log's name. Sigstore's tools want it to be a host name.
@@ -67,6 +68,7 @@ func (f *devFlags) configure(rekor *localrekor.Server) (*config.Config, error) {
 	c.TrustedRoot = rootFile
 	c.Logs = []config.Log{{ID: "local", Origin: devOrigin, GRPCURL: rekor.GRPCURL(), ReadURL: rekor.ReadURL()}}
 	c.Store.SQLite.Path = storeFile
+	c.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
 	c.Logging.Format = "text"
 	raw, err := c.Marshal()
 	if err != nil {

@@ -32,9 +32,9 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 	switch {
 	case f.digest != "":
 		h.Digest = f.digest
-	case f.sendBytes && f.artifact == "":
-		return s, hinted(fmt.Errorf("--send-bytes needs --artifact"), "name the signed file")
-	case f.sendBytes:
+	case (f.sendBytes || f.decompress != "") && f.artifact == "":
+		return s, hinted(fmt.Errorf("--send-bytes and --decompress need --artifact"), "name the signed file")
+	case f.sendBytes || f.decompress != "":
 		s.Artifact = f.open
 	default:
 		err = f.reduce(ctx, &s, notes)

@@ -30,7 +30,7 @@ Every field of the configuration file is described in docs/configuration.md.`,
 			return err
 		}
 		logger := newLogger(c.ErrOrStderr(), cfg.Logging)
-		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger})
+		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger, Version: build().Version})
 		if err != nil {
 			return fmt.Errorf("starting: %w", err)
 		}

@@ -25,6 +25,7 @@ type submitFlags struct {
 	signatureFlags
 	server, artifact, digest string
 	representation, receipt  string
+	decompress               string
 	labels                   []string
 	wait                     time.Duration
 	sendBytes                bool
@@ -53,6 +54,7 @@ itself is sent, and the gateway alone judges.`,
 	c.Flags().StringArrayVar(&f.labels, "label", nil, "note of your own, `name=value` (repeatable); it is never logged")
 	c.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for the log; 0 returns once the gateway has accepted")
 	c.Flags().StringVar(&f.receipt, "receipt", "", "write the receipt to this `FILE`")
+	c.Flags().StringVar(&f.decompress, "decompress", "", "the artifact is a container, gzip or xz, and what is inside was signed; the container is sent")
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
 	f.output = outputFlag(c)
 	required(c, "server")
@@ -115,7 +117,7 @@ func settled(s *pb.Submission) bool { return gateway.State(s.GetState().String()
 
 // header is what is sent in any case.
 func (f *submitFlags) header(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format}
+	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress}
 	if f.representation != "" {
 		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
 		if !ok || r == 0 {

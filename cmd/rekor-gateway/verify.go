@@ -21,6 +21,7 @@ import (
 // verifyFlags are what verify is told.
 type verifyFlags struct {
 	receipt, artifact, trustedRoot string
+	gatewayTrust, exportCosign     string
 	keys, signers, namespaces      []string
 	anySigner, allowHistorical     bool
 	output                         *format
@@ -46,6 +47,8 @@ A receipt alone proves only that somebody signed, so say who should have: --key 
 	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
 	c.Flags().BoolVar(&f.allowHistorical, "allow-historical", false, "accept weaknesses that the gateway's historical policy let pass")
+	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
+	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
 	f.output = outputFlag(c)
 	required(c, "receipt", "trusted-root")
@@ -58,11 +61,34 @@ func (f *verifyFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *f.output == outputJSON {
-		return printJSON(out, report)
+	commands, err := f.export(ctx, report)
+	if err != nil {
+		return err
 	}
-	_, err = io.WriteString(out, report.String())
-	return err
+	if *f.output == outputJSON {
+		return printJSON(out, verified{report, commands})
+	}
+	_, _ = io.WriteString(out, report.String())
+	if len(commands) > 0 {
+		say(out, "stock cosign verifies the same with:")
+	}
+	for _, c := range commands {
+		say(out, "  %s", c)
+	}
+	return nil
+}
+
+// verified is the result as JSON.
+type verified struct {
+	*receipt.Report
+	Cosign []receipt.Command `json:"cosign,omitempty"`
+}
+
+func (f *verifyFlags) export(ctx context.Context, report *receipt.Report) ([]receipt.Command, error) {
+	if f.exportCosign == "" {
+		return nil, nil
+	}
+	return report.ExportCosign(ctx, receipt.Export{Dir: f.exportCosign, Artifact: f.artifact, TrustedRoot: f.trustedRoot})
 }
 
 func (f *verifyFlags) verify(ctx context.Context) (*receipt.Report, error) {
@@ -96,6 +122,11 @@ func (f *verifyFlags) options() (o receipt.Options, err error) {
 	}
 	if o.TrustedRoot, err = trustroot.Load(f.trustedRoot); err != nil {
 		return o, err
+	}
+	if f.gatewayTrust != "" {
+		if o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust); err != nil {
+			return o, err
+		}
 	}
 	if o.ExpectedKeys, err = readFiles(f.keys, formats.MaxKeySize); err != nil {
 		return o, err

@@ -17,7 +17,7 @@ import (
 // check refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) check() error {
 	for _, check := range []func() error{
-		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkLogging,
+		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -136,6 +136,17 @@ func (c *Config) checkPolicy() error {
 		return err
 	}
 	return checkIDs("policy.tuf_roots", c.Policy.TUFRoots)
+}
+
+func (c *Config) checkAttestation() error {
+	a := c.Attestation
+	switch {
+	case a.Key == "" && (a.CreateKey || a.PasswordFile != "" || a.PasswordEnv != "" || a.GatewayTrust != ""):
+		return errors.New("attestation.key is missing: name the key's file, or leave out the other fields")
+	case a.PasswordFile != "" && a.PasswordEnv != "":
+		return errors.New("attestation: password_file and password_env are two ways to say one thing; use one")
+	}
+	return nil
 }
 
 func checkIDs(key string, ids []string) error {

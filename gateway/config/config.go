@@ -96,7 +96,14 @@ type Policy struct {
 
 // Attestation is the gateway's own signing. Without a key nothing is attested.
 type Attestation struct {
-	Key string `yaml:"key,omitempty"` // PEM file of an ECDSA P-256 private key
+	Key          string `yaml:"key,omitempty"`           // PEM file of an ECDSA P-256 private key
+	CreateKey    bool   `yaml:"create_key,omitempty"`    // make the key when there is no such file
+	PasswordFile string `yaml:"password_file,omitempty"` // of an encrypted key
+	PasswordEnv  string `yaml:"password_env,omitempty"`  // environment variable with it
+	// OtherKeys are files of keys that sign no more, or not yet.
+	OtherKeys []string `yaml:"other_keys,omitempty"`
+	// GatewayTrust is the trust file that verifiers get; the key is added to it.
+	GatewayTrust string `yaml:"gateway_trust,omitempty"`
 }
 
 // Logging is how the gateway logs.

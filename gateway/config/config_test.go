@@ -73,6 +73,8 @@ func TestRefusals(t *testing.T) {
 		"log twice":           {minimal + "  - {id: local, origin: b, url: 'http://b'}", "there twice"},
 		"zero limit":          {minimal + "limits: {max_pending: 0}", "limits.max_pending"},
 		"signer without hash": {minimal + "policy: {allowed_signers: [abc]}", "allowed_signers[0]"},
+		"trust without key":   {minimal + "attestation: {gateway_trust: a}", "attestation.key is missing"},
+		"two passwords":       {minimal + "attestation: {key: a, password_env: B, password_file: c}", "use one"},
 		"level":               {minimal + "log: {level: inof}", `did you mean "info"?`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -132,15 +133,14 @@ func walk(t reflect.Type, prefix string, visit func(owner reflect.Type, path str
 func (c *Config) resolve(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile,
-		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Limits.SpoolDir, &c.Attestation.Key,
+		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Limits.SpoolDir,
+		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust,
 	}
-	c.Policy.Roots = slices.Clone(c.Policy.Roots)
-	for i := range c.Policy.Roots {
-		paths = append(paths, &c.Policy.Roots[i])
-	}
-	for _, files := range c.Policy.Keys {
-		for i := range files {
-			paths = append(paths, &files[i])
+	lists := [][]string{c.Policy.Roots, c.Attestation.OtherKeys}
+	lists = slices.AppendSeq(lists, maps.Values(c.Policy.Keys))
+	for _, list := range lists {
+		for i := range list {
+			paths = append(paths, &list[i])
 		}
 	}
 	for _, p := range paths {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
@@ -15,8 +14,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// compose makes the domain's service of the store, the logs and the policy.
-func (s *Server) compose(_ context.Context, cfg *config.Config, m *metrics) error {
+// compose makes the domain's service of the store, the logs, the key and the policy.
+func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, version string) error {
 	root, err := trustroot.Load(cfg.TrustedRoot)
 	if err != nil {
 		return err
@@ -38,8 +37,14 @@ func (s *Server) compose(_ context.Context, cfg *config.Config, m *metrics) erro
 	if policy.ForbiddenSigners, err = authorities(root); err != nil {
 		return err
 	}
+	attester, own, err := newAttester(ctx, cfg.Attestation, logs, version)
+	if err != nil {
+		return err
+	}
+	policy.ForbiddenSigners = append(policy.ForbiddenSigners, own...)
 	s.service = gateway.NewService(gateway.Config{
-		Formats: registry, Policy: policy, Logs: logs, Store: s.store,
+		Formats: registry, Policy: policy, Logs: logs, Store: s.store, Attester: attester,
+		MaxArtifact: cfg.Limits.MaxArtifactBytes,
 		Worker: gateway.WorkerConfig{
 			InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout,
 			SettleAfter: cfg.Worker.SettleAfter, Drain: cfg.Worker.Drain,
@@ -79,5 +84,3 @@ func current(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, 
 	}
 	return *found, nil
 }
-
-var _ = formats.Policy{}

@@ -28,6 +28,8 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Logger is required.
 	Logger *slog.Logger
+	// Version of the program, for the statements it signs.
+	Version string
 }
 
 // Server is a gateway that listens already and serves once Run is called.
@@ -72,7 +74,7 @@ func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error
 	if err := m.watch(s.store); err != nil {
 		return err
 	}
-	if err := s.compose(ctx, cfg, m); err != nil {
+	if err := s.compose(ctx, cfg, m, o.Version); err != nil {
 		return err
 	}
 	if s.http, err = s.newHTTP(cfg, m); err != nil {

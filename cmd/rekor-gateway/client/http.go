@@ -110,7 +110,7 @@ func writeForm(form *multipart.Writer, s Submission) error {
 			return err
 		}
 	}
-	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}}
+	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}, {"decompress", h.GetDecompress()}}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		fields = append(fields, [2]string{"representation", r.String()})
 	}
