@@ -39,8 +39,9 @@ type Config struct {
 
 // What is in the data directory.
 const (
-	keyFile       = "log.key" // PKCS#8 PEM, mode 0600
-	PublicKeyFile = "log.pub" // SPKI PEM
+	keyFile       = "log.key"  // PKCS#8 PEM, mode 0600
+	publicKeyFile = "log.pub"  // SPKI PEM
+	lockFile      = "log.lock" // held while the log runs
 	tilesDir      = "tiles"
 )
 
@@ -54,6 +55,7 @@ type Server struct {
 	tiles    *http.Server
 	readURL  string
 	process  *process
+	lock     *os.File
 }
 
 // startTries is how often free ports are looked for: another process may take one in between.
@@ -66,6 +68,16 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.lock, err = lock(filepath.Join(cfg.DataDir, lockFile)); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) (err error) {
 	for try := 1; ; try++ {
 		if s.ports, err = freePorts(); err == nil {
 			err = s.Restart(ctx)
@@ -74,13 +86,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			break
 		}
 		if try == startTries || !errors.Is(err, errExited) {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.serveTiles(); err != nil {
-		return nil, errors.Join(err, s.process.kill())
+		return errors.Join(err, s.process.kill())
 	}
-	return s, nil
+	return nil
 }
 
 func newServer(cfg Config) (*Server, error) {
@@ -94,10 +106,10 @@ func newServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writePublicKey(filepath.Join(cfg.DataDir, PublicKeyFile), key); err != nil {
+	s := &Server{cfg: cfg, key: key}
+	if err := writePublicKey(s.PublicKeyPath(), key); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, key: key}
 	if _, s.keyID, err = rekornote.KeyHash(cfg.Origin, key); err != nil {
 		return nil, fmt.Errorf("computing the log's id: %w", err)
 	}
@@ -130,10 +142,10 @@ func (s *Server) Kill() error { return s.process.kill() }
 // stopTimeout is how long the server may take to finish its calls.
 const stopTimeout = 5 * time.Second
 
-// Stop ends the server and the serving of tiles in an orderly way.
+// Stop ends the server and the serving of tiles in an orderly way. It is to be called once.
 func (s *Server) Stop() error {
 	err := s.process.stop(stopTimeout)
-	return errors.Join(err, s.tiles.Close())
+	return errors.Join(err, s.tiles.Close(), s.lock.Close())
 }
 
 // Done is closed when the server's process has ended, by itself or otherwise.
@@ -162,6 +174,9 @@ func (s *Server) PublicKey() ([]byte, error) {
 	}
 	return der, nil
 }
+
+// PublicKeyPath is the file with the log's key, SPKI in PEM.
+func (s *Server) PublicKeyPath() string { return filepath.Join(s.cfg.DataDir, publicKeyFile) }
 
 // ports the server listens on.
 type ports struct{ grpc, http, metrics int }

@@ -7,6 +7,7 @@ package rekortest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -39,7 +40,7 @@ func PersistentAntispam(c *localrekor.Config) { c.PersistentAntispam = true }
 func StartServer(t testing.TB, options ...Option) *Server {
 	t.Helper()
 	output := new(syncBuffer)
-	cfg := localrekor.Config{Binary: findBinary(t), DataDir: t.TempDir(), Origin: Origin, Output: output}
+	cfg := localrekor.Config{Binary: Binary(t), DataDir: t.TempDir(), Origin: Origin, Output: output}
 	for _, option := range options {
 		option(&cfg)
 	}
@@ -50,10 +51,9 @@ func StartServer(t testing.TB, options ...Option) *Server {
 		t.Fatalf("starting the local Rekor server: %v\n%s", err, output)
 	}
 	t.Cleanup(func() {
-		if err := server.Kill(); err != nil {
-			t.Errorf("killing the local Rekor server: %v", err)
+		if err := errors.Join(server.Kill(), server.Stop()); err != nil {
+			t.Errorf("ending the local Rekor server: %v", err)
 		}
-		_ = server.Stop()
 		if t.Failed() {
 			t.Logf("the local Rekor server said:\n%s", output)
 		}
@@ -79,7 +79,8 @@ func (s *Server) Restart() {
 	}
 }
 
-func findBinary(t testing.TB) string {
+// Binary returns the path of the real server, or ends the test as StartServer does.
+func Binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("REKOR_SERVER"); path != "" {
 		return path

@@ -24,7 +24,7 @@ import (
 // userAgent is how the log's operator sees us.
 const userAgent = "rekor-gateway"
 
-// Log is one Rekor v2 log. It is safe for concurrent use.
+// Log is one Rekor v2 log, that is, one shard. It is safe for concurrent use.
 type Log struct {
 	cfg         Config
 	writers     *writers

@@ -145,6 +145,9 @@ func (t *tracker) advance(cp *gateway.Checkpoint) error {
 		return fmt.Errorf("reading the checkpoint kept: %w", err)
 	}
 	if kept != nil {
+		if err := t.checkKept(kept); err != nil {
+			return err
+		}
 		if err := t.consistent(ctx, kept, cp); err != nil {
 			return err
 		}
@@ -157,6 +160,19 @@ func (t *tracker) advance(cp *gateway.Checkpoint) error {
 	}
 	t.accepted.Add(string(cp.Envelope), cp)
 	t.grow(kept)
+	return nil
+}
+
+// checkKept refuses a kept checkpoint that this log did not sign: then it was set up anew under
+// the same origin, or the store is damaged. Neither is a fork, which stays for ever.
+func (t *tracker) checkKept(kept *gateway.Checkpoint) error {
+	again, err := t.open(kept.Envelope)
+	if err != nil {
+		return fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key: %w", gateway.ErrUnavailable, t.origin, err)
+	}
+	if again.Size != kept.Size || again.Root != kept.Root {
+		return fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, t.origin)
+	}
 	return nil
 }
 

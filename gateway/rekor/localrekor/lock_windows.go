@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package localrekor
+
+import (
+	"fmt"
+	"os"
+)
+
+// lock only opens the file: a second process is not kept out here.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening lock file: %w", err)
+	}
+	return f, nil
+}
