@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
@@ -245,6 +246,27 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 // Get returns the tenant's submission, or ErrNotFound.
 func (s *Service) Get(ctx context.Context, tenant, id string) (Submission, error) {
 	return s.cfg.Store.Get(ctx, tenant, id)
+}
+
+// Statement returns the statement that was logged under leaf, in its DSSE envelope, or
+// ErrNotFound. It is for auditors, whoever submitted: the log holds only its hash.
+func (s *Service) Statement(ctx context.Context, leaf LeafHash) (*dssepb.Envelope, error) {
+	for _, l := range s.cfg.Logs {
+		sub, err := s.cfg.Store.ByLeaf(ctx, l.Describe().ID, leaf)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range sub.Entries {
+			envelope := sub.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope()
+			if e.LeafHash == leaf && e.State == Logged && envelope != nil {
+				return envelope, nil
+			}
+		}
+	}
+	return nil, ErrNotFound
 }
 
 // List returns a page of the tenant's submissions and the next page's token.

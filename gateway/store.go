@@ -43,6 +43,10 @@ type Store interface {
 	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
 	Get(ctx context.Context, tenant, id string) (Submission, error)
 
+	// ByLeaf returns a submission, of any tenant, that has an entry with this leaf hash in log.
+	// The error is ErrNotFound.
+	ByLeaf(ctx context.Context, log string, leaf LeafHash) (Submission, error)
+
 	// List returns the tenant's submissions, newest first, and the token of the next page,
 	// "" on the last. The error is ErrBadPageToken for a token that List did not make.
 	List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error)

@@ -4,6 +4,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"math"
@@ -61,6 +63,7 @@ func (h *httpServer) routes() map[string]func(http.ResponseWriter, *http.Request
 		"GET /v1/submissions":              h.list,
 		"GET /v1/submissions/{id}":         h.get,
 		"GET /v1/submissions/{id}/receipt": h.receipt,
+		"GET /v1/statements/{leaf}":        h.statement,
 		"GET /v1/formats":                  h.formats,
 		"GET /healthz":                     h.healthz,
 		"GET /readyz":                      h.readyz,
@@ -98,6 +101,19 @@ func (h *httpServer) receipt(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="receipt.json"`)
 	return writeJSON(w, http.StatusOK, body)
+}
+
+// statement serves auditors: the log holds only the hash of what the gateway stated.
+func (h *httpServer) statement(w http.ResponseWriter, r *http.Request) error {
+	raw, err := hex.DecodeString(r.PathValue("leaf"))
+	if err != nil || len(raw) != sha256.Size {
+		return malformed("the leaf hash is not 64 hexadecimal digits", "it is the RFC 6962 leaf hash of the entry")
+	}
+	envelope, err := h.service.Statement(r.Context(), gateway.LeafHash(raw))
+	if err != nil {
+		return err
+	}
+	return writeMessage(w, http.StatusOK, envelope)
 }
 
 func (h *httpServer) list(w http.ResponseWriter, r *http.Request) error {

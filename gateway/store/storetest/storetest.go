@@ -18,7 +18,7 @@ type Open func(t *testing.T, maxPending int) (s gateway.Store, reopen func() gat
 // Run runs the conformance tests, each on a store of its own.
 func Run(t *testing.T, open Open) {
 	for _, group := range []map[string]func(*testing.T, Open){
-		enqueueTests, sharingTests, claimTests, extendTests, finishTests, listTests,
+		enqueueTests, sharingTests, claimTests, extendTests, finishTests, leafTests, listTests,
 		checkpointTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
