@@ -42,7 +42,7 @@ func TestPlans(t *testing.T) {
 		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
 		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
-		"leaf":        {findEntry, []any{"log", []byte("leaf")}, "(leaf_hash=? AND log=?)"},
+		"leaf":        {findEntry, []any{"log", []byte("leaf")}, "(log=? AND leaf_hash=?)"},
 		"extend":      {extendLeases, []any{1, 2, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"lease":       {leaseEntries, []any{1, 2, 3, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"states":      {refreshStates, []any{"[]"}, "(id=?)"},

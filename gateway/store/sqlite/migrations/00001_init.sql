@@ -61,7 +61,7 @@ CREATE TABLE entry (
     problem           TEXT    NOT NULL DEFAULT '',
     body              BLOB    NOT NULL,
     inclusion         BLOB,             -- protobuf TransparencyLogEntry
-    UNIQUE (leaf_hash, log), -- in this order: a leaf is also looked for in all logs
+    UNIQUE (log, leaf_hash),
     CHECK ((state = 'LOGGED') = (inclusion IS NOT NULL)),
     CHECK (state = 'PENDING' OR (leased_until = 0 AND in_doubt = 0))
 ) STRICT;
