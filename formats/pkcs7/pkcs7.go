@@ -45,7 +45,7 @@ var contentTypes = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 
 var labels = []string{"PKCS7", "CMS", "SIGNED MESSAGE"}
 
 // Detect claims PEM blocks of a label for CMS, DER and BER that start as a ContentInfo,
-// and S/MIME messages with a PKCS #7 media type.
+// and messages with a media type of S/MIME.
 func (format) Detect(signature []byte) bool {
 	head := bytes.TrimLeft(signature[:min(len(signature), 4096)], " \t\r\n")
 	for _, label := range labels {
@@ -66,17 +66,6 @@ func isContentInfo(b []byte) bool {
 		at += int(b[1] & 0x7f)
 	}
 	return at < len(b) && bytes.HasPrefix(b[at:], contentTypes)
-}
-
-// isMIME: header fields, of which one names a PKCS #7 type.
-func isMIME(head []byte) bool {
-	lower := bytes.ToLower(head)
-	for _, field := range []string{"mime-version:", "content-type:"} {
-		if bytes.HasPrefix(lower, []byte(field)) {
-			return bytes.Contains(lower, []byte("pkcs7-"))
-		}
-	}
-	return false
 }
 
 // Parse implements formats.Format. Keys are certificates, which may be missing from the

@@ -9,27 +9,29 @@ import (
 	"mime"
 	"net/textproto"
 	"strings"
-
-	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// unwrapMIME reads an S/MIME message (RFC 8551, 3.5): multipart/signed, or
-// application/pkcs7-mime. The package mime/multipart would parse the signed part's header
-// fields away, which are signed; so the parts are found by their boundary here.
-func unwrapMIME(message []byte) (container, error) {
-	header, body, ok := splitHeader(message)
+// isMIME reports whether head starts with header fields that name a media type of S/MIME
+// (RFC 8551, 3.5).
+func isMIME(head []byte) bool {
+	header, _, ok := splitHeader(head)
 	if !ok {
-		return container{}, malformed("the header of the S/MIME message is malformed")
+		return false
 	}
 	kind, params := mediaType(header)
-	switch {
-	case isPKCS7(kind, "mime"):
+	return isPKCS7(kind, "mime") || kind == "multipart/signed" && isPKCS7(params["protocol"], "signature")
+}
+
+// unwrapMIME reads a message that isMIME has recognised. The package mime/multipart would
+// parse the signed part's header fields away, which are signed; so the parts are found by
+// their boundary here.
+func unwrapMIME(message []byte) (container, error) {
+	header, body, _ := splitHeader(message)
+	kind, params := mediaType(header)
+	if isPKCS7(kind, "mime") {
 		return unwrapPart(header, body)
-	case kind == "multipart/signed" && isPKCS7(params["protocol"], "signature") && params["boundary"] != "":
-		return unwrapMultipart(body, params["boundary"])
 	}
-	return container{}, formats.NewError(formats.ReasonUnsupportedSignature,
-		"the message is not S/MIME multipart/signed or application/pkcs7-mime", hintSend)
+	return unwrapMultipart(body, params["boundary"])
 }
 
 func isPKCS7(mediaType, what string) bool {
@@ -78,7 +80,7 @@ func unwrapPart(header textproto.MIMEHeader, body []byte) (container, error) {
 
 func unwrapMultipart(body []byte, boundary string) (container, error) {
 	parts, rest, ok := splitParts(body, boundary)
-	if !ok || len(parts) != 2 {
+	if boundary == "" || !ok || len(parts) != 2 {
 		return container{}, malformed("the S/MIME message does not have one signed part and one signature")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {

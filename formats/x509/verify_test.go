@@ -60,6 +60,7 @@ func TestKeyDetails(t *testing.T) {
 		{"rsa2048-sha512.sig", "rsa2048.pem", false},
 		{"rsa2048-pss.sig", "rsa2048.pem", false},
 		{"p384-sha256.sig", "p384.pem", false},
+		{"p521-sha256.sig", "p521.pem", false},
 	} {
 		v := verify(t, parse(t, c.signature, c.key, strict(t)), formats.FromReader(bytes.NewReader(file(t, "artifact.bin"))))
 		_, err := v.Projections[0].KeyDetails()

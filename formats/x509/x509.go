@@ -104,9 +104,13 @@ func intersect(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
 	var both []keyfile.Key
 	for _, t := range trusted {
 		for _, s := range sent {
-			if bytes.Equal(t.SPKI, s.SPKI) {
-				both = append(both, t)
+			if !bytes.Equal(t.SPKI, s.SPKI) {
+				continue
 			}
+			if len(s.Chain) > len(t.Chain) {
+				t = s // the same key, with the certificates that a policy's roots may ask for
+			}
+			both = append(both, t)
 		}
 	}
 	if len(both) == 0 {

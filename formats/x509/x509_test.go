@@ -72,7 +72,6 @@ var valid = []struct {
 	{"p384.sig", "p384.pem", formats.SHA384, true},
 	{"p384-sha256.sig", "p384.pem", formats.SHA256, true},
 	{"p521.sig", "p521.pem", formats.SHA512, true},
-	{"p521-sha256.sig", "p521.pem", formats.SHA256, true},
 	{"ed25519ph.sig", "ed25519.pem", formats.SHA512, true},
 	{"ed25519.sig", "ed25519.pem", "", false},
 }

@@ -67,7 +67,8 @@ text rsa2048 text-crlf.eml -crlfeol
 text rsa2048 text-noattr.eml -noattr
 text rsa2048 text-plain.eml -text
 text rsa2048 text-opaque.eml -nodetach -text
-openssl smime -sign -text -in text.txt -signer p256-cert.pem -inkey "$keys/p256.pem" -md sha256 -out smime.eml
+openssl smime -sign -text -in text.txt -signer p256-cert.pem -inkey "$keys/p256.pem" -md sha256 -out smime.eml \
+	-from build@example.org -to archive@example.org -subject "Release 1.0"
 
 # gpgsm, with a self-signed certificate of its own.
 GNUPGHOME=$keys/gnupg
