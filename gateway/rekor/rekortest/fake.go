@@ -8,6 +8,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"io"
+	stdlog "log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -102,6 +104,7 @@ func newLogKey(t testing.TB, origin string) (note.Signer, note.Verifier, []byte)
 
 func (f *Fake) serveReads() {
 	f.reads = httptest.NewUnstartedServer(http.HandlerFunc(f.read))
+	f.reads.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // clients that refuse the certificate
 	if f.secure {
 		f.reads.StartTLS()
 	} else {

@@ -47,6 +47,7 @@ func tampered(name string, tamper func(*rekorpb.TransparencyLogEntry)) rekortest
 // TestAddFaults injects each fault in both forms. None of them counts as logged, nor as more
 // certain than it is; Find tells the truth after each, and the entry can be added then.
 func TestAddFaults(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		fault rekortest.Fault
 		want  string
@@ -150,6 +151,7 @@ func TestAddOtherHistory(t *testing.T) {
 }
 
 func TestAddDelayed(t *testing.T) {
+	t.Parallel()
 	fake := rekortest.StartFake(t)
 	fake.Inject(rekortest.Delayed(200 * time.Millisecond))
 	l := open(t, config(fake), new(rekortest.Checkpoints))
@@ -214,6 +216,7 @@ func TestAddRefusesDamagedEntries(t *testing.T) {
 
 // TestAddDuplicateEarly: the log names an index that its checkpoint does not reach yet.
 func TestAddDuplicateEarly(t *testing.T) {
+	t.Parallel()
 	fake := rekortest.StartFake(t, rekortest.PublishEvery(-1))
 	l := open(t, config(fake), new(rekortest.Checkpoints))
 	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("twice"))
@@ -269,6 +272,7 @@ func TestAddManyProveOnce(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	fake := rekortest.StartFake(t, rekortest.TLS)
 	cfg := config(fake)
 	cfg.RootCAs, cfg.Connections = fake.RootCAs(), 3

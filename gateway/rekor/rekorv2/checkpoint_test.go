@@ -71,6 +71,7 @@ func TestForkOfEqualSize(t *testing.T) {
 // TestForkOfLargerSize takes sizes around powers of two, where proofs leave nodes out, and
 // around a tile's width.
 func TestForkOfLargerSize(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{1, 2, 3, 4, 7, 8, 255, 256, 257, 600} {
 		for _, more := range []int{1, 2, 256} {
 			t.Run(fmt.Sprint(size, "+", more), func(t *testing.T) {
@@ -166,6 +167,7 @@ func TestForkBetweenReplicas(t *testing.T) {
 
 // TestBadTilesAreNoFork: the tiles' host alone cannot stop submissions for good.
 func TestBadTilesAreNoFork(t *testing.T) {
+	t.Parallel()
 	reads := map[string]func(*rekortest.Fake){
 		"bad answer": func(f *rekortest.Fake) { f.OnRead(rekortest.Corrupted("/tile/")) },
 		"truncated":  func(f *rekortest.Fake) { f.OnRead(rekortest.Truncated("/tile/")) },
@@ -228,6 +230,21 @@ func TestCheckpointRefused(t *testing.T) {
 	}
 	fake.ServeCheckpoint(nil)
 	wantSize(t, l, 3)
+}
+
+// TestLogSetUpAnew: the same origin with another key is no fork, and not to be used either.
+func TestLogSetUpAnew(t *testing.T) {
+	fake, anew, store := rekortest.StartFake(t), rekortest.StartFake(t), new(rekortest.Checkpoints)
+	grow(fake, 3)
+	wantSize(t, open(t, config(fake), store), 3)
+	grow(anew, 5)
+	l := open(t, config(anew), store)
+	if _, err := l.Size(t.Context()); kind(err) != "unavailable" {
+		t.Errorf("got %v", err)
+	}
+	if err := store.Forked(t.Context(), anew.Origin()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStoreFails(t *testing.T) {

@@ -100,6 +100,7 @@ func TestFindBehindCache(t *testing.T) {
 
 // TestFindBadReads: whatever the tiles' host does, Find gives no wrong absence.
 func TestFindBadReads(t *testing.T) {
+	t.Parallel()
 	swapped := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.URL.Path = strings.Replace(r.URL.Path, "/tile/entries/001", "/tile/entries/000", 1)
@@ -161,6 +162,7 @@ func TestFindReadsLittle(t *testing.T) {
 
 // TestFindPassingTrouble: a read that fails once does not fail the scan.
 func TestFindPassingTrouble(t *testing.T) {
+	t.Parallel()
 	fake := rekortest.StartFake(t)
 	grow(fake, 600)
 	var reads atomic.Int64
@@ -180,6 +182,7 @@ func TestFindPassingTrouble(t *testing.T) {
 }
 
 func TestReadLimits(t *testing.T) {
+	t.Parallel()
 	elsewhere := rekortest.StartFake(t)
 	tests := map[string]struct {
 		handle http.HandlerFunc

@@ -168,7 +168,7 @@ func (t *tracker) advance(cp *gateway.Checkpoint) error {
 func (t *tracker) checkKept(kept *gateway.Checkpoint) error {
 	again, err := t.open(kept.Envelope)
 	if err != nil {
-		return fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key: %w", gateway.ErrUnavailable, t.origin, err)
+		return fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, t.origin)
 	}
 	if again.Size != kept.Size || again.Root != kept.Root {
 		return fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, t.origin)
