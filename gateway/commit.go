@@ -88,6 +88,12 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 		subs[i] = r.sub
 	}
 	stored, err := c.store.Enqueue(ctx, subs)
+	if err != nil && len(batch) > 1 { // one that is refused must not take the others with it
+		for _, r := range batch {
+			c.flush(ctx, []commitRequest{r})
+		}
+		return
+	}
 	for i, r := range batch {
 		if err != nil {
 			r.reply <- commitReply{err: err}

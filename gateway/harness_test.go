@@ -17,6 +17,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
+// maxPending bounds the queue of run.
+const maxPending = 100
+
 var errLost = errors.New("the answer was lost")
 
 var quick = gateway.WorkerConfig{
@@ -36,7 +39,7 @@ func openStore(t *testing.T, path string, maxPending int) *sqlite.Store {
 // run starts a service over log on a store at path and returns it with what stops both.
 func run(t *testing.T, log gateway.Log, path string, change func(*gateway.Config)) (*gateway.Service, func()) {
 	t.Helper()
-	store := openStore(t, path, 100)
+	store := openStore(t, path, maxPending)
 	cfg := gateway.Config{
 		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Worker: quick,
 		Logger: slog.New(slog.DiscardHandler),

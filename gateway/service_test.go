@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,5 +242,36 @@ func TestBeginRefuses(t *testing.T) {
 		if _, err := s.Begin(r); formats.ReasonOf(err) != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
+	}
+}
+
+// Of a batch that does not fit, what fits is taken.
+func TestQueueFullTakesWhatFits(t *testing.T) {
+	log := gatewaytest.NewLog()
+	log.SetDown(gateway.ErrUnavailable)
+	s := service(t, log)
+	var taken, full atomic.Int32
+	var all sync.WaitGroup
+	for range 130 {
+		r := gatewaytest.Signed(t, "hello")
+		all.Go(func() {
+			draft, err := s.Begin(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			switch _, err := draft.Submit(context.Background(), formats.Artifact{}); {
+			case err == nil:
+				taken.Add(1)
+			case errors.Is(err, gateway.ErrQueueFull):
+				full.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() != maxPending || full.Load() != 130-maxPending {
+		t.Errorf("%d taken, %d refused", taken.Load(), full.Load())
 	}
 }
