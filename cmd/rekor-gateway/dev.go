@@ -58,11 +58,9 @@ func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	unlock, err := f.openDataDir()
-	if err != nil {
+	if err := f.openDataDir(); err != nil {
 		return err
 	}
-	defer unlock()
 	rekor, err := f.startRekor(ctx, binary)
 	if err != nil {
 		return err
@@ -103,19 +101,15 @@ func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) 
 	return nil
 }
 
-// openDataDir makes the folder and keeps other processes out of it.
-func (f *devFlags) openDataDir() (unlock func(), err error) {
+// openDataDir makes the folder. The log in it keeps a second process out.
+func (f *devFlags) openDataDir() (err error) {
 	if f.dataDir, err = filepath.Abs(f.dataDir); err != nil {
-		return nil, fmt.Errorf("finding the data folder: %w", err)
+		return fmt.Errorf("finding the data folder: %w", err)
 	}
-	if err := os.MkdirAll(f.dataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data folder: %w", err)
+	if err := os.MkdirAll(f.in("rekor"), 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
 	}
-	unlock, err = lock(f.in("lock"))
-	if err != nil {
-		return nil, hinted(fmt.Errorf("the data folder %s is in use: %w", f.dataDir, err), "stop the other one, or choose another folder with --data-dir")
-	}
-	return unlock, nil
+	return nil
 }
 
 func (f *devFlags) in(name ...string) string {
@@ -123,10 +117,7 @@ func (f *devFlags) in(name ...string) string {
 }
 
 func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.Server, error) {
-	if err := os.MkdirAll(f.in("rekor"), 0o700); err != nil {
-		return nil, fmt.Errorf("making the log's folder: %w", err)
-	}
-	output, err := os.OpenFile(f.in("rekor", "server.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	output, err := os.OpenFile(f.in("rekor", "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log server's own log: %w", err)
 	}
@@ -137,7 +128,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 		Binary: binary, DataDir: f.in("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
 	})
 	if err != nil {
-		return nil, hinted(fmt.Errorf("starting the local Rekor server: %w", err), "see %s", f.in("rekor", "server.log"))
+		return nil, hinted(fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
 	}
 	return rekor, nil
 }

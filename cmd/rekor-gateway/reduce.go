@@ -32,10 +32,10 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 	switch {
 	case f.digest != "":
 		h.Digest = f.digest
-	case (f.sendBytes || f.decompress != "") && f.artifact == "":
-		return s, hinted(fmt.Errorf("--send-bytes and --decompress need --artifact"), "name the signed file")
 	case f.sendBytes || f.decompress != "":
-		s.Artifact = f.open
+		if f.artifact != "" { // formats that carry their artifact need none
+			s.Artifact = f.open
+		}
 	default:
 		err = f.reduce(ctx, &s, notes)
 	}

@@ -28,6 +28,8 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
+(cd "$here" && go build -o "$work/tufdemo" ./tufdemo) &
+tufdemo_pid=$!
 cd "$work"
 printf 'A release, version 1.0\n' >release.tar
 
@@ -81,7 +83,8 @@ sign_pkcs7() {
 }
 
 sign_tuf() {
-	(cd "$here" && go run ./tufdemo "$work/$1.sig" "$work/$1.key")
+	wait "$tufdemo_pid"
+	./tufdemo "$1.sig" "$1.key"
 }
 
 mkdir -m 700 "$GNUPGHOME"
@@ -95,13 +98,17 @@ sign_minisign minisign
 sign_pkcs7 pkcs7
 sign_tuf tuf
 
-# ---- every signature is submitted three times: it is one submission and one log entry
+# ---- every signature goes every way in: curl, gRPC, and the CLI, which keeps the file here if it can
 
 by_curl() {
 	local form=(-F "signature=@$1.sig")
 	[ ! -s "$1.key" ] || form+=(-F "key=@$1.key")
+	[ "${1%%-*}" != x509 ] || form+=(-F format=x509) # raw signatures have no marks to know them by
 	[ "$1" = tuf ] || form+=(-F artifact=@release.tar)
-	curl -sS --fail-with-body "${form[@]}" "$http/v1/submissions?wait=30s" >"$1.answer"
+	curl -sS --fail-with-body "${form[@]}" "$http/v1/submissions?wait=30s" >"$1.answer" || {
+		cat "$1.answer" >&2
+		return 1
+	}
 	local id
 	id=$(jq -r .id "$1.answer")
 	curl -sS --fail-with-body "$http/v1/submissions/$id/receipt" >"$1.receipt.json"
@@ -111,6 +118,7 @@ by_cli() { # NAME, server, extra arguments
 	local name=$1 server=$2 arguments=(--signature "$1.sig")
 	shift 2
 	[ ! -s "$name.key" ] || arguments+=(--key "$name.key")
+	[ "${name%%-*}" != x509 ] || arguments+=(--format x509)
 	[ "$name" = tuf ] || arguments+=(--artifact release.tar)
 	rekor-gateway submit --server "$server" "${arguments[@]}" --receipt "$name.cli.json" "$@" >/dev/null 2>"$name.notes"
 }
@@ -128,20 +136,24 @@ verified() { # NAME, receipt
 
 names=(x509-ecdsa x509-rsa pgp-rsa pgp-ed25519 ssh-ecdsa ssh-ed25519 minisign pkcs7 tuf)
 
+every_way() {
+	by_curl "$1"
+	verified "$1" "$1.receipt.json"
+	by_cli "$1" "$grpc" --send-bytes
+	verified "$1" "$1.cli.json"
+	by_cli "$1" "$http"
+	verified "$1" "$1.cli.json"
+}
+
 jobs=()
 for name in "${names[@]}"; do
-	by_curl "$name" &
+	(set -e; every_way "$name") &
 	jobs+=($!)
 done
 for job in "${jobs[@]}"; do wait "$job"; done
 
 printf '\n%-13s %-15s %-10s %s\n' FORMAT REPRESENTATION 'LOG INDEX' 'VERIFIED OFFLINE'
 for name in "${names[@]}"; do
-	verified "$name" "$name.receipt.json"
-	by_cli "$name" "$grpc" --send-bytes
-	verified "$name" "$name.cli.json"
-	by_cli "$name" "$http"
-	verified "$name" "$name.cli.json"
 	printf '%-13s %-15s %-10s %s\n' "$name" "$(jq -r .representation "$name.answer")" \
 		"$(jq -r '[.entries[].logIndex] | join(",")' "$name.answer")" \
 		'curl, gRPC and CLI'
