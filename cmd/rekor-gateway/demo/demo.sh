@@ -6,6 +6,9 @@
 # of it works. Needs rekor-gateway and rekor-server-posix on the PATH: make demo.
 set -euo pipefail
 
+for program in rekor-gateway go jq curl openssl gpg ssh-keygen minisign; do
+	command -v "$program" >/dev/null || { echo "$program is not on the PATH; run: make demo" >&2; exit 1; }
+done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 gateway_pid=
