@@ -109,7 +109,8 @@ func readDER(der []byte) (Key, error) {
 	if err := checkWhole(der); err != nil {
 		return Key{}, err
 	}
-	if cert, err := x509.ParseCertificate(der); err == nil {
+	der = bytes.Clone(der) // certificates keep what they were parsed from
+	if cert, err := x509.ParseCertificate(bytes.Clone(der)); err == nil { // it keeps its input
 		return FromCertificate(cert)
 	}
 	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {

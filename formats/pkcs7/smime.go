@@ -94,7 +94,7 @@ func unwrapMultipart(body []byte, boundary string) (container, error) {
 		return container{}, malformed("the second part of the S/MIME message is no PKCS #7 signature")
 	}
 	c, err := unwrapPart(header, sig)
-	c.mime = parts[0]
+	c.mime = append([]byte{}, parts[0]...)
 	return c, err
 }
 

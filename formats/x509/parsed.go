@@ -105,7 +105,9 @@ func (s *parsed) Describe() formats.Description {
 			"a signature that only the historical policy lets pass is never recorded as it is", hintSHA256)
 		return d
 	}
-	d.Candidates = []formats.Candidate{s.candidate(s.hashes[0])}
+	for _, h := range s.hashes { // more than one are alternatives: the signature does not say which
+		d.Candidates = append(d.Candidates, s.candidate(h))
+	}
 	return d
 }
 
