@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
 // buckets reach from a refusal to a submission that waits out the log's checkpoints.
@@ -89,20 +90,23 @@ func (m *metrics) worker() *gateway.WorkerMetrics {
 	}
 }
 
-// watch adds the store's queue, counted when it is asked for.
-func (m *metrics) watch(store gateway.Store) error {
-	if err := m.registry.Register(queue{store}); err != nil {
+// watch adds the store's queue for the given logs, counted when it is asked for.
+func (m *metrics) watch(store gateway.Store, logs []config.Log) error {
+	if err := m.registry.Register(queue{store, logs}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	return nil
 }
 
-type queue struct{ store gateway.Store }
+type queue struct {
+	store gateway.Store
+	logs  []config.Log
+}
 
 var (
 	pendingDesc = prometheus.NewDesc(namespace+"_entries_pending", "Entries accepted and not logged yet.", []string{"log"}, nil)
 	leasedDesc  = prometheus.NewDesc(namespace+"_entries_leased", "Of the pending entries, those under way to the log.", []string{"log"}, nil)
-	oldestDesc  = prometheus.NewDesc(namespace+"_entries_oldest_seconds", "Age of the oldest pending entry.", []string{"log"}, nil)
+	oldestDesc  = prometheus.NewDesc(namespace+"_entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", []string{"log"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -121,13 +125,16 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.NewInvalidMetric(pendingDesc, err)
 		return
 	}
-	for log, n := range stats.Pending {
-		out <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(n), log)
-	}
-	for log, n := range stats.Leased {
-		out <- prometheus.MustNewConstMetric(leasedDesc, prometheus.GaugeValue, float64(n), log)
-	}
-	for log, t := range stats.Oldest {
-		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, time.Since(t).Seconds(), log)
+	for _, l := range q.logs {
+		gauge := func(d *prometheus.Desc, v float64) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l.ID)
+		}
+		gauge(pendingDesc, float64(stats.Pending[l.ID]))
+		gauge(leasedDesc, float64(stats.Leased[l.ID]))
+		age := 0.0
+		if oldest := stats.Oldest[l.ID]; !oldest.IsZero() {
+			age = time.Since(oldest).Seconds()
+		}
+		gauge(oldestDesc, age)
 	}
 }

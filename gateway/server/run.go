@@ -50,7 +50,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) serveHTTP() error {
 	var err error
-	if s.http.TLSConfig != nil {
+	if s.listeners.httpSecure {
 		err = s.http.ServeTLS(s.listeners.http, "", "")
 	} else {
 		err = s.http.Serve(s.listeners.http)

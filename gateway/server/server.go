@@ -71,7 +71,7 @@ func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error
 	if s.store, err = sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{MaxPending: cfg.Limits.MaxPending, Logger: s.logger}); err != nil {
 		return err
 	}
-	if err := m.watch(s.store); err != nil {
+	if err := m.watch(s.store, cfg.Logs); err != nil {
 		return err
 	}
 	if err := s.compose(ctx, cfg, m, o.Version); err != nil {
@@ -123,7 +123,7 @@ func (s *Server) Addresses() Addresses {
 		return scheme + "://" + l.Addr().String()
 	}
 	return Addresses{
-		HTTP:  url("http", s.listeners.http, s.http.TLSConfig != nil),
+		HTTP:  url("http", s.listeners.http, s.listeners.httpSecure),
 		GRPC:  url("grpc", s.listeners.grpc, s.listeners.grpcSecure),
 		Admin: url("http", s.listeners.admin, false),
 	}
@@ -139,12 +139,12 @@ func (s *Server) Ready(ctx context.Context) error {
 
 // listeners are bound by Build and closed by the servers that serve them.
 type listeners struct {
-	http, grpc, admin net.Listener
-	grpcSecure        bool
+	http, grpc, admin      net.Listener
+	httpSecure, grpcSecure bool
 }
 
 func listen(ctx context.Context, cfg *config.Config) (listeners, error) {
-	l := listeners{grpcSecure: cfg.GRPC.TLS.CertFile != ""}
+	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != ""}
 	for _, b := range []struct {
 		to           *net.Listener
 		key, address string
