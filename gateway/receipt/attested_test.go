@@ -36,7 +36,7 @@ func newGateway(tb testing.TB) *attest.Signer {
 func attested(tb testing.TB, g *attest.Signer, weak bool) *signed {
 	tb.Helper()
 	k := newKey(tb)
-	s := &signed{format: "suffixed", keys: [][]byte{spki(tb, k)}, signers: ids(tb, k), signature: signSuffixed(tb, artifact, weak, k)}
+	s := &signed{format: "suffixed", content: artifact, keys: [][]byte{spki(tb, k)}, signers: ids(tb, k), signature: signSuffixed(tb, artifact, weak, k)}
 	s.policy.Historical = weak
 	facts, _ := s.facts(tb, receiptpb.Receipt_ATTESTED)
 	s.attest(tb, g, receipt.New(facts))
@@ -54,7 +54,7 @@ func (s *signed) attest(tb testing.TB, g *attest.Signer, r *receiptpb.Receipt) {
 }
 
 // trust is in g's key from one index to another, both included; -1 for no end.
-func trust(tb testing.TB, g *attest.Signer, from, to int64) *trustroot.Gateway {
+func trust(tb testing.TB, g interface{ SPKI() []byte }, from, to int64) *trustroot.Gateway {
 	tb.Helper()
 	k := trustroot.GatewayKey{SPKI: g.SPKI(), Logs: []trustroot.LogRange{{Origin: origin, From: from}}}
 	if to >= 0 {

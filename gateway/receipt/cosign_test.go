@@ -38,7 +38,9 @@ func exportBy(t *testing.T, s *signed, o receipt.Options) []receipt.Command {
 	t.Helper()
 	dir := t.TempDir()
 	x := receipt.Export{Dir: filepath.Join(dir, "out"), Artifact: filepath.Join(dir, "artifact"), TrustedRoot: filepath.Join(dir, "trusted_root.json")}
-	if err := os.WriteFile(x.Artifact, artifact, 0o600); err != nil {
+	if s.content == nil {
+		x.Artifact = ""
+	} else if err := os.WriteFile(x.Artifact, s.content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.log.Root().Write(x.TrustedRoot); err != nil {

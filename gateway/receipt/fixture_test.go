@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	x509format "github.com/rekor-gateway/rekor-gateway/formats/x509"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
@@ -27,7 +27,7 @@ const origin = "log.example"
 
 var (
 	made     = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	registry = formats.NewRegistry(suffixed{}, x509format.New())
+	registry = formats.NewRegistry(append([]formats.Format{suffixed{}}, all.Formats().All()...)...)
 	artifact = []byte("a release\n")
 )
 
@@ -35,6 +35,7 @@ var (
 type signed struct {
 	log       *receipttest.Log
 	format    string
+	content   []byte // the artifact; nil when it is inside the signature
 	signature []byte
 	keys      [][]byte // as submitted, and as a verifier has them
 	signers   [][sha256.Size]byte
@@ -61,7 +62,7 @@ func nativeBy(tb testing.TB, k crypto.Signer, o crypto.SignerOpts) *signed {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &signed{format: "x509", signature: sig, keys: [][]byte{pemOf(der)}, signers: [][sha256.Size]byte{sha256.Sum256(der)}}
+	s := &signed{format: "x509", content: artifact, signature: sig, keys: [][]byte{pemOf(der)}, signers: [][sha256.Size]byte{sha256.Sum256(der)}}
 	s.record(tb, receiptpb.Receipt_NATIVE)
 	return s
 }
@@ -70,7 +71,7 @@ func nativeBy(tb testing.TB, k crypto.Signer, o crypto.SignerOpts) *signed {
 func projected(tb testing.TB, signers int) *signed {
 	tb.Helper()
 	var keys []*ecdsa.PrivateKey
-	s := &signed{format: "suffixed"}
+	s := &signed{format: "suffixed", content: artifact}
 	for range signers {
 		k := newKey(tb)
 		keys = append(keys, k)
@@ -113,12 +114,18 @@ func (s *signed) record(tb testing.TB, representation receiptpb.Receipt_Represen
 
 func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Representation) (receipt.Facts, *formats.Verified) {
 	tb.Helper()
-	s.policy.Now = made
+	if s.policy.Now.IsZero() {
+		s.policy.Now = made
+	}
 	parsed, err := registry.Parse(s.format, s.signature, s.keys, s.policy)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	verified, err := parsed.Verify(tb.Context(), formats.FromReader(bytes.NewReader(artifact)))
+	given := formats.Artifact{}
+	if s.content != nil {
+		given = formats.FromReader(bytes.NewReader(s.content))
+	}
+	verified, err := parsed.Verify(tb.Context(), given)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -139,10 +146,13 @@ func (s *signed) complete(tb testing.TB, r *receiptpb.Receipt, records ...hashed
 
 // options are those of a verifier who expects the signer by key.
 func (s *signed) options() receipt.Options {
-	return receipt.Options{
-		Registry: registry, TrustedRoot: s.log.Root(), Artifact: bytes.NewReader(artifact),
-		ExpectedKeys: s.keys, Now: made.Add(time.Hour),
+	o := receipt.Options{
+		Registry: registry, TrustedRoot: s.log.Root(), ExpectedKeys: s.keys, Now: s.policy.Now.Add(time.Hour),
 	}
+	if s.content != nil {
+		o.Artifact = bytes.NewReader(s.content)
+	}
+	return o
 }
 
 // refused verifies a changed receipt and checks the reason.
@@ -153,7 +163,7 @@ func (s *signed) refused(t *testing.T, o receipt.Options, want formats.Reason, c
 		change(r)
 	}
 	if b, ok := o.Artifact.(*bytes.Reader); ok { // an earlier case may have read it
-		b.Reset(artifact)
+		b.Reset(s.content)
 	}
 	report, err := receipt.Verify(t.Context(), r, o)
 	if err == nil || report != nil {

@@ -196,6 +196,9 @@ func (v *verification) reportSignature() {
 	for _, f := range v.description.Findings {
 		v.report.unproven("WEAK: %s (%s), accepted under the historical policy", f.Message, f.Reason)
 	}
+	if len(v.options.ExpectedKeys) == 0 {
+		v.report.unproven("key: whether it had expired or was revoked was judged by the receipt's own copy of it; give yours with --key")
+	}
 	if len(v.options.ExpectedKeys) > 0 || len(v.options.ExpectedSigners) > 0 {
 		v.report.SignerChecked = true
 		v.report.proven("signer: as expected")

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt_test
+
+import (
+	"crypto/sha256"
+	"encoding/pem"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Signatures that each format's own tools made, as the formats' tests have them.
+func TestEveryFormat(t *testing.T) {
+	const projected, attested, native = receiptpb.Receipt_PROJECTED, receiptpb.Receipt_ATTESTED, receiptpb.Receipt_NATIVE
+	g := newGateway(t)
+	for _, c := range []struct {
+		format, signature, key, artifact string
+		as                               receiptpb.Receipt_Representation
+	}{
+		{"pgp", "rsa3072-SHA256.sig", "rsa3072.key", "artifact", projected},
+		{"pgp", "p384.sig", "p384.key", "artifact", projected},
+		{"pgp", "text.asc", "rsa3072.key", "text", projected},
+		{"pgp", "ed25519.sig", "ed25519.key", "artifact", attested},
+		{"pgp", "cleartext-ed25519.asc", "ed25519.key", "", attested},
+		{"ssh", "ecdsa-256.sig", "ecdsa-256.pub", "artifact.txt", projected},
+		{"ssh", "sk-ecdsa.sig", "sk-ecdsa.pub", "artifact.txt", projected},
+		{"ssh", "ed25519.sig", "ed25519.pub", "artifact.txt", attested},
+		{"pkcs7", "rsa2048.der", "rsa2048-cert.pem", "artifact.bin", projected},
+		{"pkcs7", "p256-noattr.der", "p256-cert.pem", "artifact.bin", projected},
+		{"pkcs7", "rsa2048-sha512.der", "rsa2048-cert.pem", "artifact.bin", attested},
+		{"minisign", "prehashed.minisig", "signer.pub", "artifact.txt", attested},
+		{"tuf", "targets.json", "root-1.json", "", projected},
+		{"tuf", "snapshot.json", "root-1.json", "", attested},
+		{"x509", "rsa2048.sig", "rsa2048.pem", "artifact.bin", native},
+		{"x509", "ed25519.sig", "ed25519.pem", "artifact.bin", attested},
+	} {
+		t.Run(c.format+" "+c.signature, func(t *testing.T) {
+			data := func(name string) []byte {
+				return readFile(t, filepath.Join("../../formats", c.format, "testdata", name))
+			}
+			s := &signed{format: c.format, signature: data(c.signature), keys: [][]byte{data(c.key)}}
+			s.policy.Now = timeFor(c.format)
+			if c.artifact != "" {
+				s.content = data(c.artifact)
+			}
+			if c.as == attested {
+				facts, _ := s.facts(t, c.as)
+				s.attest(t, g, receipt.New(facts))
+			} else {
+				s.record(t, c.as)
+			}
+			checkEveryWay(t, s, g)
+		})
+	}
+}
+
+// timeFor is when the format's test data is good.
+func timeFor(format string) time.Time {
+	if format == "tuf" || format == "pgp" {
+		return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	}
+	return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+}
+
+func checkEveryWay(t *testing.T, s *signed, g interface{ SPKI() []byte }) {
+	o := s.options()
+	o.GatewayTrust = trust(t, g, 0, -1)
+	for _, c := range exportBy(t, s, o) {
+		blob := s.content
+		if flag(c, "--type") == "" {
+			blob = readFile(t, c[len(c)-1])
+		}
+		block, _ := pem.Decode(readFile(t, flag(c, "--key")))
+		if blob == nil {
+			continue // inside the signature: cosign is given its digest
+		}
+		if err := sigstoreGo(c, block.Bytes, blob); err != nil {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	o = s.options()
+	o.GatewayTrust, o.ExpectedKeys = trust(t, g, 0, -1), nil
+	for _, signer := range s.receipt.GetSigners() {
+		o.ExpectedSigners = append(o.ExpectedSigners, sha256.Sum256(signer.GetSpki()))
+	}
+	if _, err := receipt.Verify(t.Context(), s.receipt, o); err != nil {
+		t.Errorf("by identity and the receipt's own keys: %v", err)
+	}
+	if s.content == nil {
+		return
+	}
+	s.content = append([]byte("x"), s.content...)
+	o = s.options()
+	o.GatewayTrust = trust(t, g, 0, -1)
+	s.refused(t, o, formats.ReasonArtifactMismatch, nil)
+}
