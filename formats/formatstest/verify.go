@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package formatstest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// parse calls the plugin's Parse; there is a value or an *Error, never both.
+func parse(t testing.TB, s Suite, v Vector) (formats.Parsed, error) {
+	t.Helper()
+	p, err := s.Format.Parse(v.Signature, v.Keys, v.Policy)
+	if (p == nil) != (err != nil) {
+		t.Fatalf("Parse: value %v beside error %v", p, err)
+	}
+	if err != nil {
+		checkTyped(t, err)
+	}
+	return p, err
+}
+
+func mustParse(t testing.TB, s Suite, v Vector) formats.Parsed {
+	t.Helper()
+	p, err := parse(t, s, v)
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	return p
+}
+
+// verify calls Verify; there is a value or an error, never both.
+func verify(t testing.TB, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
+	t.Helper()
+	got, err := p.Verify(context.Background(), a)
+	if (got == nil) != (err != nil) {
+		t.Fatalf("Verify: value %v beside error %v", got, err)
+	}
+	return got, err
+}
+
+// submit parses and verifies over r.
+func submit(t testing.TB, s Suite, v Vector, r io.Reader) (*formats.Verified, error) {
+	t.Helper()
+	p, err := parse(t, s, v)
+	if err != nil {
+		return nil, err
+	}
+	got, err := verify(t, p, v.artifact(r))
+	if err != nil {
+		checkTyped(t, err)
+	}
+	return got, err
+}
+
+// mustSubmit is submit of what must verify.
+func mustSubmit(t testing.TB, s Suite, v Vector) *formats.Verified {
+	t.Helper()
+	got, err := submit(t, s, v, bytes.NewReader(v.Artifact))
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	return got
+}
+
+// artifact is r, or nothing where the format carries its own.
+func (v Vector) artifact(r io.Reader) formats.Artifact {
+	if v.Artifact == nil {
+		return formats.Artifact{}
+	}
+	return formats.FromReader(r)
+}
+
+// checkTyped: a refusal is an *Error with one-line texts.
+func checkTyped(t testing.TB, err error) {
+	t.Helper()
+	var e *formats.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("refusal is no *formats.Error: %v", err)
+	}
+	if e.Reason == "" || e.Message == "" {
+		t.Errorf("refusal without a reason or a message: %v", e)
+	}
+	checkLines(t, e.Message, e.Hint)
+}
+
+func checkLines(t testing.TB, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		for _, r := range text {
+			if r < ' ' || r == 0x7f {
+				t.Errorf("%q is not one line of text", text)
+				break
+			}
+		}
+	}
+}
+
+func cloneAll(in [][]byte) [][]byte {
+	out := make([][]byte, len(in))
+	for i := range in {
+		out[i] = bytes.Clone(in[i])
+	}
+	return out
+}
