@@ -39,7 +39,7 @@ func dearmor(raw []byte) ([]byte, error) {
 		return nil, tooLarge()
 	}
 	if bare {
-		return raw, nil
+		return bytes.Clone(raw), nil // the blob's parts are kept
 	}
 	text, tail, ok := strings.Cut(body, armorEnd)
 	if !ok {
