@@ -43,9 +43,18 @@ func (p *parsed) describe() {
 		d.NotProjectable = no
 	} else {
 		d.Candidates = []formats.Candidate{c}
-		d.SignedDigests = []formats.DigestAlgorithm{c.Hash}
+		if p.bindsDigest() {
+			d.SignedDigests = []formats.DigestAlgorithm{c.Hash}
+		}
 	}
 	p.description = d
+}
+
+// bindsDigest reports whether the signature is over the whole digest: ECDSA drops the end of
+// one that is longer than its curve.
+func (p *parsed) bindsDigest() bool {
+	k, ok := p.key.key.(*ecdsa.PublicKey)
+	return !ok || 8*p.sig.hash.Size() <= k.Params().BitSize
 }
 
 func (p *parsed) variant() string {

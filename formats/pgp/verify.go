@@ -176,7 +176,7 @@ func (p *parsed) readBeside(ctx context.Context, r io.Reader) ([]byte, error) {
 // verifySigned verifies over the digest of the signed bytes that a client computed.
 func (p *parsed) verifySigned(d formats.Digest) (*formats.Verified, error) {
 	if len(p.description.SignedDigests) == 0 {
-		return nil, formats.WrapError(p.description.NotProjectable, formats.ReasonNeedsBytes,
+		return nil, formats.NewError(formats.ReasonNeedsBytes,
 			"this signature cannot be checked without the artifact", "send the artifact")
 	}
 	if want := p.description.SignedDigests[0]; d.Algorithm != want {
