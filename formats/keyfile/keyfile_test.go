@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"testing"
@@ -54,7 +55,10 @@ func TestPrivateKeys(t *testing.T) {
 	public := block("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(ec.Public())))
 	for name, data := range map[string][]byte{
 		"SEC 1": sec1, "PKCS #8": pkcs8, "PKCS #1": pkcs1,
-		"PEM": block("PRIVATE KEY", pkcs8), "PEM after a public key": append(public, block("EC PRIVATE KEY", sec1)...),
+		"SEC 1 of an unknown curve": {0x30, 0x06, 0x02, 0x01, 0x01, 0x04, 0x01, 0x2a},
+		"DSA, traditional":          must(asn1.Marshal([]int{0, 23, 11, 4, 9, 7})),
+		"PuTTY":                     []byte("PuTTY-User-Key-File-3: ssh-rsa\r\n"),
+		"PEM":                       block("PRIVATE KEY", pkcs8), "PEM after a public key": append(public, block("EC PRIVATE KEY", sec1)...),
 		"damaged PEM": []byte("-----BEGIN RSA PRIVATE KEY-----\nMII"), "OpenSSH": block("OPENSSH PRIVATE KEY", []byte("x")),
 		"PGP": []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
 	} {

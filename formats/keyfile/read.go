@@ -110,7 +110,7 @@ func readDER(der []byte) (Key, error) {
 		return Key{}, err
 	}
 	der = bytes.Clone(der) // certificates keep what they were parsed from
-	if cert, err := x509.ParseCertificate(bytes.Clone(der)); err == nil { // it keeps its input
+	if cert, err := x509.ParseCertificate(der); err == nil {
 		return FromCertificate(cert)
 	}
 	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {

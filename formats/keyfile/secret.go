@@ -4,7 +4,6 @@ package keyfile
 
 import (
 	"bytes"
-	"crypto/x509"
 	encoding "encoding/asn1"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -18,21 +17,35 @@ func secretError() error {
 		"treat it as leaked and replace it, then send the public key: openssl pkey -in KEY -pubout")
 }
 
-// isSecret recognises private keys, encrypted ones included, in PEM and DER, and PKCS#12.
+// isSecret recognises private keys by their outline, whatever their algorithm: in PEM and
+// PuTTY's files by their words, in DER as PKCS #1, SEC 1, PKCS #8 (encrypted or not) and PKCS #12.
 func isSecret(data []byte) bool {
-	if bytes.Contains(data, []byte("PRIVATE KEY")) {
+	for _, word := range []string{"PRIVATE KEY", "PuTTY-User-Key-File"} {
+		if bytes.Contains(data, []byte(word)) {
+			return true
+		}
+	}
+	return isTraditional(data) || isPrivateKeyInfo(data) || isPKCS12(data)
+}
+
+// isTraditional matches ECPrivateKey (RFC 5915), RSAPrivateKey (RFC 8017) and OpenSSL's DSA keys: a
+// version, then an octet string or five integers and more. An RSA public key has two in all.
+func isTraditional(der []byte) bool {
+	in := cryptobyte.String(der)
+	var body cryptobyte.String
+	var version int
+	if !in.ReadASN1(&body, asn1.SEQUENCE) || !body.ReadASN1Integer(&version) || version < 0 || version > 1 {
+		return false
+	}
+	if body.PeekASN1Tag(asn1.OCTET_STRING) {
 		return true
 	}
-	if _, err := x509.ParsePKCS8PrivateKey(data); err == nil {
-		return true
+	for range 5 {
+		if !body.SkipASN1(asn1.INTEGER) {
+			return false
+		}
 	}
-	if _, err := x509.ParsePKCS1PrivateKey(data); err == nil {
-		return true
-	}
-	if _, err := x509.ParseECPrivateKey(data); err == nil {
-		return true
-	}
-	return isPrivateKeyInfo(data) || isPKCS12(data)
+	return true
 }
 
 // isPrivateKeyInfo matches the outlines of PrivateKeyInfo and EncryptedPrivateKeyInfo

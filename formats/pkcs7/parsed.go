@@ -3,7 +3,6 @@
 package pkcs7
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -47,7 +46,7 @@ func interpret(c container, p formats.Policy) (*parsed, error) {
 		if data.content != nil {
 			return nil, malformed("the S/MIME signature carries a content of its own beside the signed part")
 		}
-		s.content = bytes.Clone(c.mime) // which is the caller's
+		s.content = c.mime
 	}
 	if s.scheme, err = data.signer.scheme(); err != nil {
 		return nil, err

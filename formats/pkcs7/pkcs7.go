@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package pkcs7 reads PKCS #7 and CMS signatures (RFC 2315, RFC 5652), as "openssl cms -sign",
-// "openssl smime -sign" and "gpgsm --detach-sign" write them: DER, BER with indefinite lengths, PEM, and S/MIME
-// messages; detached or with the content inside; with signed attributes or without; CAdES.
+// "openssl smime -sign" and "gpgsm --detach-sign" write them: DER, BER with indefinite
+// lengths, PEM, and S/MIME messages; detached or with the content inside; with signed
+// attributes or without; CAdES.
 //
 // What this package decides where the standards leave room:
 //
@@ -14,6 +15,8 @@
 //   - OpenSSL signs text with line ends as CRLF unless told -binary. A detached artifact without NUL
 //     bytes whose CRLF form is what was signed is accepted, and the check "crlf-line-ends" says so.
 //     (With NUL bytes OpenSSL drops what follows them in a line: that signs no file.)
+//   - An S/MIME message carries its artifact: the signed part as it was signed, its own header
+//     fields included. Bytes sent beside it may also be the text alone, with either line ends.
 //   - The signer's certificate is found by issuer and serial number or by key identifier, among
 //     those inside and those sent as keys. It is no more than the key it holds unless the
 //     policy has roots.
