@@ -11,8 +11,7 @@ rm -f ./*.pem ./*.der ./*.sig ./*.b64 ./*.bin
 
 printf 'a release, version 1.0\n' >artifact.bin
 
-rsa() { openssl genpkey -quiet -algorithm RSA -pkeyopt "rsa_keygen_bits:$1" -out "$keys/rsa$1.pem" 2>/dev/null ||
-	openssl genpkey -algorithm RSA -pkeyopt "rsa_keygen_bits:$1" -out "$keys/rsa$1.pem" 2>/dev/null; }
+rsa() { openssl genpkey -algorithm RSA -pkeyopt "rsa_keygen_bits:$1" -out "$keys/rsa$1.pem" 2>/dev/null; }
 ec() { openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:$1" -out "$keys/$2.pem"; }
 public() { openssl pkey -in "$keys/$1.pem" -pubout -out "$1.pem"; }
 sign() { key=$1 hash=$2 out=$3; shift 3; openssl dgst "-$hash" -sign "$keys/$key.pem" "$@" -out "$out" artifact.bin; }
