@@ -3,6 +3,7 @@
 package receipt_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/pem"
 	"path/filepath"
@@ -25,6 +26,8 @@ func TestEveryFormat(t *testing.T) {
 		{"pgp", "rsa3072-SHA256.sig", "rsa3072.key", "artifact", projected},
 		{"pgp", "p384.sig", "p384.key", "artifact", projected},
 		{"pgp", "text.asc", "rsa3072.key", "text", projected},
+		{"pgp", "cleartext.asc", "rsa3072.key", "", projected},
+		{"pgp", "v3-SHA256.sig", "v3.key", "artifact", projected},
 		{"pgp", "ed25519.sig", "ed25519.key", "artifact", attested},
 		{"pgp", "cleartext-ed25519.asc", "ed25519.key", "", attested},
 		{"ssh", "ecdsa-256.sig", "ecdsa-256.pub", "artifact.txt", projected},
@@ -32,9 +35,12 @@ func TestEveryFormat(t *testing.T) {
 		{"ssh", "ed25519.sig", "ed25519.pub", "artifact.txt", attested},
 		{"pkcs7", "rsa2048.der", "rsa2048-cert.pem", "artifact.bin", projected},
 		{"pkcs7", "p256-noattr.der", "p256-cert.pem", "artifact.bin", projected},
+		{"pkcs7", "rsa2048-attached.der", "rsa2048-cert.pem", "", projected},
 		{"pkcs7", "rsa2048-sha512.der", "rsa2048-cert.pem", "artifact.bin", attested},
 		{"minisign", "prehashed.minisig", "signer.pub", "artifact.txt", attested},
 		{"tuf", "targets.json", "root-1.json", "", projected},
+		{"tuf", "targets.json", "root-1.json", "target.txt", projected},
+		{"tuf", "targets-mixed.json", "root-1.json", "target.txt", attested},
 		{"tuf", "snapshot.json", "root-1.json", "", attested},
 		{"x509", "rsa2048.sig", "rsa2048.pem", "artifact.bin", native},
 		{"x509", "ed25519.sig", "ed25519.pem", "artifact.bin", attested},
@@ -65,6 +71,35 @@ func timeFor(format string) time.Time {
 		return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	}
 	return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// A receipt for a TUF target needs that target, though the metadata by itself would verify.
+func TestTargetIsNeeded(t *testing.T) {
+	data := func(name string) []byte { return readFile(t, filepath.Join("../../formats/tuf/testdata", name)) }
+	s := &signed{format: "tuf", signature: data("targets.json"), keys: [][]byte{data("root-1.json")}, content: data("target.txt")}
+	s.policy.Now = timeFor("tuf")
+	s.record(t, receiptpb.Receipt_PROJECTED)
+	if _, err := receipt.Verify(t.Context(), s.receipt, s.options()); err != nil {
+		t.Fatal(err)
+	}
+	o := s.options()
+	o.Artifact = nil
+	s.refused(t, o, receipt.ReasonMissingArtifact, nil)
+	o.Artifact = bytes.NewReader(s.signature) // what it is metadata of, but not what the receipt is for
+	if _, err := receipt.Verify(t.Context(), s.receipt, o); formats.ReasonOf(err) != receipt.ReasonArtifactMismatch {
+		t.Errorf("error %v", err)
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	s := native(b)
+	o := s.options()
+	for b.Loop() {
+		o.Artifact = bytes.NewReader(artifact)
+		if _, err := receipt.Verify(b.Context(), s.receipt, o); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func checkEveryWay(t *testing.T, s *signed, g interface{ SPKI() []byte }) {

@@ -124,7 +124,11 @@ func (v *verification) verifyEmbedded(ctx context.Context, parsed formats.Parsed
 		return signatureError(err)
 	}
 	v.verified = verified
-	return v.checkDigests(nil)
+	if err := v.checkDigests(nil); err != nil { // a TUF target, which its metadata only names
+		return wrap(err, ReasonMissingArtifact, "the receipt is for a file that the signature does not contain",
+			"give the signed file (--artifact FILE)")
+	}
+	return nil
 }
 
 // verifyBytes hashes the artifact beside the plugin, so that another artifact can be told
