@@ -73,6 +73,47 @@ func timeFor(format string) time.Time {
 	return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 }
 
+// Whatever the format, a key that is not the signer's does not do, and neither does
+// another identity.
+func TestOtherKeyOfEveryFormat(t *testing.T) {
+	for _, c := range []struct{ format, signature, key, artifact, other string }{
+		{"pgp", "rsa3072-SHA256.sig", "rsa3072.key", "artifact", "p256.key"},
+		{"pgp", "cleartext.asc", "rsa3072.key", "", "rsa4096.key"},
+		{"ssh", "ecdsa-256.sig", "ecdsa-256.pub", "artifact.txt", "other.pub"},
+		{"ssh", "rsa-sha256.sig", "rsa-sha256.pub", "artifact.txt", "rsa.pub"},
+		{"pkcs7", "rsa2048.der", "rsa2048-cert.pem", "artifact.bin", "other-cert.pem"},
+		{"pkcs7", "p256.der", "p256-cert.pem", "artifact.bin", "other-cert.pem"},
+		{"tuf", "targets.json", "root-1.json", "", "twice-root.json"},
+		{"x509", "rsa2048.sig", "rsa2048.pem", "artifact.bin", "rsa3072.pem"},
+		{"x509", "p256.sig", "p256.pem", "artifact.bin", "p384.pem"},
+	} {
+		t.Run(c.format+" "+c.signature, func(t *testing.T) {
+			data := func(name string) []byte {
+				return readFile(t, filepath.Join("../../formats", c.format, "testdata", name))
+			}
+			s := &signed{format: c.format, signature: data(c.signature), keys: [][]byte{data(c.key)}}
+			s.policy.Now = timeFor(c.format)
+			if c.artifact != "" {
+				s.content = data(c.artifact)
+			}
+			as := receiptpb.Receipt_PROJECTED
+			if c.format == "x509" {
+				as = receiptpb.Receipt_NATIVE
+			}
+			s.record(t, as)
+			o := s.options()
+			o.ExpectedKeys = [][]byte{data(c.other)}
+			want := receipt.ReasonSignerMismatch
+			if c.format == "tuf" { // one of the two keys that signed is in the other root, too
+				want = receipt.ReasonSignatureInvalid
+			}
+			s.refused(t, o, want, nil)
+			o.ExpectedKeys, o.ExpectedSigners = nil, ids(t, newKey(t))
+			s.refused(t, o, receipt.ReasonSignerMismatch, nil)
+		})
+	}
+}
+
 // A receipt for a TUF target needs that target, though the metadata by itself would verify.
 func TestTargetIsNeeded(t *testing.T) {
 	data := func(name string) []byte { return readFile(t, filepath.Join("../../formats/tuf/testdata", name)) }

@@ -31,36 +31,60 @@ func (v *verification) checkSignature(ctx context.Context) error {
 	return v.verifyBytes(ctx, parsed)
 }
 
-// parse reads the signature under the policy the receipt names, as far as the caller allows it.
+// parse reads the signature by the expected keys, or the receipt's own when there are none.
 func (v *verification) parse() (formats.Parsed, error) {
-	s, o := v.receipt.GetSignature(), v.options
-	historical := v.receipt.GetPolicy().GetHistorical()
-	policy := formats.Policy{
-		Now:           v.receipt.GetVerifiedAt().AsTime(),
-		Historical:    historical && o.AllowHistorical,
-		SSHNamespaces: o.SSHNamespaces,
+	policy := v.policy()
+	keys := v.receipt.GetSignature().GetKeys()
+	if len(v.options.ExpectedKeys) > 0 {
+		keys = v.options.ExpectedKeys
 	}
-	if o.GatewayTrust != nil { // what a gateway signs is no release
-		policy.ForbiddenSigners = o.GatewayTrust.IDs()
-	}
-	keys := s.GetKeys()
-	if len(o.ExpectedKeys) > 0 {
-		keys = o.ExpectedKeys
-		for _, k := range keys { // a TUF root that the caller names is one the caller trusts
-			policy.TUFRoots = append(policy.TUFRoots, sha256.Sum256(k))
-		}
-	}
-	parsed, err := o.Registry.Parse(s.GetFormat(), s.GetContent(), keys, policy)
+	parsed, err := v.parseBy(keys, policy)
 	if err == nil {
 		return parsed, nil
 	}
-	if policy.Historical = historical; historical && !o.AllowHistorical {
-		if _, herr := o.Registry.Parse(s.GetFormat(), s.GetContent(), keys, policy); herr == nil {
-			return nil, wrap(err, ReasonHistoricalRefused, "the signature is good only under the historical policy",
+	return nil, v.explain(err, keys, policy)
+}
+
+// policy is the one the receipt names, as far as the caller allows it.
+func (v *verification) policy() formats.Policy {
+	o := v.options
+	p := formats.Policy{
+		Now:           v.receipt.GetVerifiedAt().AsTime(),
+		Historical:    v.receipt.GetPolicy().GetHistorical() && o.AllowHistorical,
+		SSHNamespaces: o.SSHNamespaces,
+	}
+	if o.GatewayTrust != nil { // what a gateway signs is no release
+		p.ForbiddenSigners = o.GatewayTrust.IDs()
+	}
+	for _, k := range o.ExpectedKeys { // a TUF root that the caller names is one the caller trusts
+		p.TUFRoots = append(p.TUFRoots, sha256.Sum256(k))
+	}
+	return p
+}
+
+func (v *verification) parseBy(keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	s := v.receipt.GetSignature()
+	return v.options.Registry.Parse(s.GetFormat(), s.GetContent(), keys, p)
+}
+
+// explain finds out why the signature was refused, where the plugin cannot know: it is good
+// under the historical policy, or by the receipt's key but not by the expected ones.
+func (v *verification) explain(err error, keys [][]byte, p formats.Policy) error {
+	if v.receipt.GetPolicy().GetHistorical() && !p.Historical {
+		p.Historical = true
+		if _, herr := v.parseBy(keys, p); herr == nil {
+			return wrap(err, ReasonHistoricalRefused, "the signature is good only under the historical policy",
 				"accept known weaknesses with --allow-historical, if you must")
 		}
 	}
-	return nil, signatureError(err)
+	// Raw signatures are as long as their key: by another key they look malformed.
+	if len(v.options.ExpectedKeys) > 0 && formats.ReasonOf(err) == formats.ReasonMalformedSignature {
+		if _, rerr := v.parseBy(v.receipt.GetSignature().GetKeys(), p); rerr == nil {
+			return wrap(err, ReasonSignerMismatch, "the signature is by the receipt's key, which is none of the expected ones",
+				"check whose receipt this is, and that the key is the signer's")
+		}
+	}
+	return signatureError(err)
 }
 
 // signatureError keeps what a plugin said, under a reason of this package.
