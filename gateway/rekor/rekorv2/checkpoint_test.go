@@ -165,6 +165,25 @@ func TestForkBetweenReplicas(t *testing.T) {
 	wantFork(t, fake, b, store)
 }
 
+// TestForkFoundMeanwhile: another process finds a fork while an entry is under way. Its answer
+// does not count any more.
+func TestForkFoundMeanwhile(t *testing.T) {
+	fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
+	grow(fake, 3)
+	l := open(t, config(fake), store)
+	wantSize(t, l, 3)
+	x := gateway.Checkpoint{Size: 3, Root: [32]byte{1}, Envelope: fake.Checkpoint(3)}
+	y := gateway.Checkpoint{Size: 3, Root: [32]byte{2}, Envelope: fake.ForgedCheckpoint(0, 3)}
+	if err := store.KeepFork(t.Context(), fake.Origin(), x, y); err != nil {
+		t.Fatal(err)
+	}
+	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("under way"))
+	if got, err := l.Add(t.Context(), e); !errors.Is(err, gateway.ErrFork) || got != nil {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	wantFork(t, fake, l, store)
+}
+
 // TestBadTilesAreNoFork: the tiles' host alone cannot stop submissions for good.
 func TestBadTilesAreNoFork(t *testing.T) {
 	t.Parallel()

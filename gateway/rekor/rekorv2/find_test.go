@@ -98,6 +98,20 @@ func TestFindBehindCache(t *testing.T) {
 	checkInclusion(t, found[e.LeafHash], e, fake.Verifier())
 }
 
+// TestFindFullForPartial: the bundle and tile that a checkpoint ends in have since become full,
+// and their partial forms are gone.
+func TestFindFullForPartial(t *testing.T) {
+	fake := rekortest.StartFake(t)
+	grow(fake, 600)
+	fake.ServeCheckpoint(fake.Checkpoint(300))
+	l := open(t, config(fake), new(rekortest.Checkpoints))
+	leaves := []gateway.LeafHash{leafOf(0), leafOf(299), leafOf(300)}
+	found, err := l.Find(t.Context(), leaves, 0)
+	if err != nil || len(found) != 2 || found[leafOf(300)] != nil {
+		t.Errorf("%v, %v; want those below the checkpoint's size", found, err)
+	}
+}
+
 // TestFindBadReads: whatever the tiles' host does, Find gives no wrong absence.
 func TestFindBadReads(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"slices"
@@ -100,15 +101,16 @@ func TestPrepare(t *testing.T) {
 		"rsa-pss details": {changed(rsa2048.Record("artifact"), func(r *hashedrekord.Record) {
 			r.KeyDetails = commonpb.PublicKeyDetails_PKIX_RSA_PSS_2048_SHA256
 		}), formats.ReasonAlgorithmNotLoggable},
-		"short digest":    {changed(good, func(r *hashedrekord.Record) { r.Digest = r.Digest[:20] }), formats.ReasonSignatureInvalid},
-		"no digest":       {changed(good, func(r *hashedrekord.Record) { r.Digest = nil }), formats.ReasonSignatureInvalid},
-		"another digest":  {changed(good, func(r *hashedrekord.Record) { r.Digest = make([]byte, 32) }), formats.ReasonSignatureInvalid},
-		"no signature":    {changed(good, func(r *hashedrekord.Record) { r.Signature = nil }), formats.ReasonSignatureInvalid},
-		"other signature": {changed(good, func(r *hashedrekord.Record) { r.Signature = p256.Record("other").Signature }), formats.ReasonSignatureInvalid},
-		"raw r and s":     {rawECDSA(t), formats.ReasonSignatureInvalid},
-		"no key":          {changed(good, func(r *hashedrekord.Record) { r.SPKI = nil }), formats.ReasonMalformedKey},
-		"key with a tail": {changed(good, func(r *hashedrekord.Record) { r.SPKI = append(slices.Clone(r.SPKI), 0) }), formats.ReasonMalformedKey},
-		"rsa 1024":        {rsa1024(t), formats.ReasonAlgorithmNotLoggable},
+		"short digest":         {changed(good, func(r *hashedrekord.Record) { r.Digest = r.Digest[:20] }), formats.ReasonSignatureInvalid},
+		"no digest":            {changed(good, func(r *hashedrekord.Record) { r.Digest = nil }), formats.ReasonSignatureInvalid},
+		"another digest":       {changed(good, func(r *hashedrekord.Record) { r.Digest = make([]byte, 32) }), formats.ReasonSignatureInvalid},
+		"no signature":         {changed(good, func(r *hashedrekord.Record) { r.Signature = nil }), formats.ReasonSignatureInvalid},
+		"other signature":      {changed(good, func(r *hashedrekord.Record) { r.Signature = p256.Record("other").Signature }), formats.ReasonSignatureInvalid},
+		"raw r and s":          {rawECDSA(t), formats.ReasonSignatureInvalid},
+		"no key":               {changed(good, func(r *hashedrekord.Record) { r.SPKI = nil }), formats.ReasonMalformedKey},
+		"key with a tail":      {changed(good, func(r *hashedrekord.Record) { r.SPKI = append(slices.Clone(r.SPKI), 0) }), formats.ReasonMalformedKey},
+		"key with more inside": {changed(good, func(r *hashedrekord.Record) { r.SPKI = stuffed(t, r.SPKI) }), formats.ReasonMalformedKey},
+		"rsa 1024":             {rsa1024(t), formats.ReasonAlgorithmNotLoggable},
 	}
 	l := open(t, config(rekortest.StartFake(t)), new(rekortest.Checkpoints))
 	for name, test := range tests {
@@ -133,6 +135,23 @@ func TestPrepare(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stuffed returns the same key with one more element inside, which Go's parser ignores.
+func stuffed(t *testing.T, spki []byte) []byte {
+	t.Helper()
+	var key struct{ Algorithm, Key asn1.RawValue }
+	if _, err := asn1.Unmarshal(spki, &key); err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(struct{ Algorithm, Key, More asn1.RawValue }{key.Algorithm, key.Key, asn1.NullRawValue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x509.ParsePKIXPublicKey(der); err != nil {
+		t.Fatalf("Go's parser is stricter now: %v", err)
+	}
+	return der
 }
 
 func pureEd25519(t *testing.T, signer *rekortest.Signer) hashedrekord.Record {
