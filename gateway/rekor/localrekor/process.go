@@ -31,7 +31,7 @@ type process struct {
 // command is how the server is started.
 func (s *Server) command() *exec.Cmd {
 	c := s.cfg
-	cmd := exec.Command(c.Binary, "serve",
+	cmd := exec.Command(c.Binary, "serve", //nolint:gosec // the operator names the binary
 		"--storage-dir", filepath.Join(c.DataDir, tilesDir),
 		"--signer-filepath", filepath.Join(c.DataDir, keyFile),
 		"--hostname", c.Origin,
