@@ -16,16 +16,22 @@ import (
 // "none".
 type Metrics func(method, route string, status int, d time.Duration)
 
-// writeTimeout bounds the time from an answer's first byte to its last.
-const writeTimeout = time.Minute
+// answerTimeout bounds the time from an answer's first byte to its last. What is still to come
+// of a request that was answered before its body had been read is waited for no longer
+// either: net/http reads some of it before it sends the answer.
+const answerTimeout = time.Minute
 
 // Record logs one line per request, counts it, and answers 500 to a panic. The line holds
 // nothing of what was submitted. next must pass its request on as it is, so that the route
 // is known afterwards.
 func Record(next http.Handler, logger *slog.Logger, count Metrics) http.Handler {
+	return record(next, logger, count, answerTimeout)
+}
+
+func record(next http.Handler, logger *slog.Logger, count Metrics, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		a := &answer{ResponseWriter: w}
+		a := &answer{ResponseWriter: w, timeout: timeout}
 		defer func() {
 			if p := recover(); p != nil {
 				a.panicked(p, logger)
@@ -45,6 +51,7 @@ type answer struct {
 	status  int
 	bytes   int64
 	problem []byte // the body of a refusal
+	timeout time.Duration
 }
 
 // maxProblem bounds what is kept of a refusal's body.
@@ -56,7 +63,9 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 {
 		a.status = status
-		_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTimeout)) // not possible in some tests
+		control, end := http.NewResponseController(a.ResponseWriter), time.Now().Add(a.timeout)
+		_ = control.SetWriteDeadline(end) // not possible in some tests
+		_ = control.SetReadDeadline(end)
 	}
 	a.ResponseWriter.WriteHeader(status)
 }

@@ -5,11 +5,13 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +108,25 @@ func TestLatePanicCutsTheConnection(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the answer looks whole")
+	}
+}
+
+// A client that never sends the body it announced must not hold a connection, although
+// nothing reads that body.
+func TestUnsentBodyIsNotWaitedFor(t *testing.T) {
+	h := record(http.NotFoundHandler(), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, 100*time.Millisecond)
+	s := httptest.NewServer(h)
+	defer s.Close()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still held")
 	}
 }
