@@ -41,6 +41,9 @@ func (d *Draft) record(ctx context.Context, id string, v *formats.Verified, pack
 	skeleton := d.skeleton(id, v, chosen, packed)
 	r := recorded{representation: chosen, receipt: skeleton}
 	if chosen == Attested {
+		if d.request.PublishCertificate {
+			return recorded{}, errNoCertificate
+		}
 		entry, record, err := d.service.cfg.Attester.Attest(ctx, skeleton)
 		if err != nil {
 			return recorded{}, fmt.Errorf("attesting: %w", err)
@@ -51,7 +54,10 @@ func (d *Draft) record(ctx context.Context, id string, v *formats.Verified, pack
 		return r, nil
 	}
 	for _, p := range projections {
-		entry, record, err := receipt.Project(p)
+		if err := d.publish(p, skeleton); err != nil {
+			return recorded{}, err
+		}
+		entry, record, err := receipt.Project(p, d.request.PublishCertificate)
 		if err != nil {
 			return recorded{}, err
 		}
@@ -111,7 +117,9 @@ func (d *Draft) key(v *formats.Verified, r Representation) SubmissionKey {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(b)))
 		h.Write(b)
 	}
-	for _, s := range []string{d.request.Tenant, d.plan.Description.Format, string(r), fmt.Sprint(d.policy.Historical)} {
+	for _, s := range []string{
+		d.request.Tenant, d.plan.Description.Format, string(r), fmt.Sprint(d.policy.Historical, d.request.PublishCertificate),
+	} {
 		part([]byte(s))
 	}
 	part(v.Canonical)

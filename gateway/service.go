@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +89,8 @@ type Request struct {
 	Representation Representation  // "" for the best possible
 	Decompress     container.Kind  // the artifact is the file inside of what is sent; "" for none
 	Labels         map[string]string
+	// PublishCertificate logs the signer's certificate, with all it names, not the bare key.
+	PublishCertificate bool
 }
 
 // Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
@@ -113,7 +116,11 @@ func (s *Service) parseAndPlan(r Request, p formats.Policy) (formats.Parsed, Pla
 	}
 	planner := s.planner
 	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
-	plan, err := planner.Plan(parsed.Describe(), r.Representation)
+	description := parsed.Describe()
+	if r.PublishCertificate {
+		description.Notes = append(slices.Clip(description.Notes), PublicationWarning)
+	}
+	plan, err := planner.Plan(description, r.Representation)
 	return parsed, plan, err
 }
 

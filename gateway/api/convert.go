@@ -25,12 +25,13 @@ type header struct {
 	representation string // "NATIVE" …
 	labels         map[string]string
 	decompress     string // "gzip", "xz"
+	publish        bool   // the certificate
 }
 
 func headerOf(h *pb.SubmissionHeader) header {
 	out := header{
 		signature: h.GetSignature(), keys: h.GetKeys(), format: h.GetFormat(), digest: h.GetDigest(),
-		signedDigest: h.GetSignedDigest(), labels: h.GetLabels(), decompress: h.GetDecompress(),
+		signedDigest: h.GetSignedDigest(), labels: h.GetLabels(), decompress: h.GetDecompress(), publish: h.GetPublishCertificate(),
 	}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		out.representation = r.String()
@@ -41,7 +42,7 @@ func headerOf(h *pb.SubmissionHeader) header {
 func (h header) request(tenant string) (gateway.Request, error) {
 	r := gateway.Request{
 		Tenant: tenant, Signature: h.signature, Keys: h.keys, Format: h.format,
-		Representation: gateway.Representation(h.representation), Labels: h.labels,
+		Representation: gateway.Representation(h.representation), Labels: h.labels, PublishCertificate: h.publish,
 	}
 	var err error
 	if h.decompress != "" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,11 +86,13 @@ func (f *form) field(part *multipart.Part) error {
 		return setText(part, &h.representation)
 	case "decompress":
 		return setText(part, &h.decompress)
+	case "publish_certificate":
+		return setBool(part, &h.publish)
 	case "label":
 		return h.label(part)
 	default:
 		return malformed("there is an unknown part in the form",
-			"use signature, key, artifact, digest, signed_digest, format, representation, decompress and label")
+			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, publish_certificate and label")
 	}
 }
 
@@ -125,6 +128,17 @@ func setText(part *multipart.Part, to *string) error {
 	}
 	*to = strings.TrimSpace(string(raw))
 	return err
+}
+
+func setBool(part *multipart.Part, to *bool) error {
+	raw, err := readPart(part, maxField)
+	if err != nil {
+		return err
+	}
+	if *to, err = strconv.ParseBool(strings.TrimSpace(string(raw))); err != nil {
+		return malformed("the field "+part.FormName()+" is neither true nor false", "write true or false")
+	}
+	return nil
 }
 
 func readPart(part *multipart.Part, limit int64) ([]byte, error) {

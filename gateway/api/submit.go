@@ -114,6 +114,7 @@ type jsonSubmission struct {
 	Representation string            `json:"representation"`
 	Labels         map[string]string `json:"labels"`
 	Decompress     string            `json:"decompress"`
+	Publish        bool              `json:"publishCertificate"`
 }
 
 // maxJSON bounds a JSON submission, which is held in memory; larger artifacts go as multipart.
@@ -138,7 +139,7 @@ func readJSON(body io.Reader) (header, formats.Artifact, error) {
 	}
 	h := header{
 		signature: s.Signature, keys: s.Keys, format: s.Format, digest: s.Digest,
-		signedDigest: s.SignedDigest, representation: s.Representation, labels: s.Labels, decompress: s.Decompress,
+		signedDigest: s.SignedDigest, representation: s.Representation, labels: s.Labels, decompress: s.Decompress, publish: s.Publish,
 	}
 	if s.Artifact == nil {
 		return h, formats.Artifact{}, nil
@@ -151,7 +152,7 @@ func malformedJSON(err error) error {
 	const unknown = "json: unknown field "
 	if text := err.Error(); len(text) > len(unknown) && text[:len(unknown)] == unknown && len(text) < 100 {
 		return formats.WrapError(err, ReasonMalformedRequest, "there is no field "+text[len(unknown):],
-			"use signature, keys, artifact, digest, signedDigest, format, representation, decompress and labels")
+			"use signature, keys, artifact, digest, signedDigest, format, representation, decompress, publishCertificate and labels")
 	}
 	return formats.WrapError(err, ReasonMalformedRequest, "the body is not the JSON this takes",
 		"signature, keys and artifact are base64; see /openapi.json")

@@ -96,13 +96,18 @@ func digestMessage(d formats.Digest, e formats.Evidence) *receiptpb.Digest {
 }
 
 // Project returns the receipt's entry for a signature that is logged as p, NATIVE or
-// PROJECTED, and the record to log. The key is logged, never the certificate it came in:
-// stock verifiers refuse a logged certificate without a trusted timestamp. Errors have
-// ReasonAlgorithmNotLoggable or ReasonMalformedKey.
-func Project(p formats.Projection) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+// PROJECTED, and the record to log. The key is logged, and the certificate it came in only
+// with publish: it names its holder for ever, and stock verifiers refuse it without a trusted
+// timestamp. Errors have ReasonAlgorithmNotLoggable or ReasonMalformedKey.
+func Project(p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrekord.Record, error) {
 	record, err := recordOf(p)
 	if err != nil {
 		return nil, hashedrekord.Record{}, err
+	}
+	material := keyMaterial(p.SPKI)
+	if publish && len(p.Certificate) > 0 {
+		record.Certificate = p.Certificate
+		material.Content = &bundlepb.VerificationMaterial_Certificate{Certificate: &commonpb.X509Certificate{RawBytes: p.Certificate}}
 	}
 	hash, _ := hashedrekord.HashAlgorithm(record.KeyDetails)
 	return &receiptpb.LogEntry{
@@ -110,7 +115,7 @@ func Project(p formats.Projection) (*receiptpb.LogEntry, hashedrekord.Record, er
 		Recipe: &receiptpb.Recipe{Prefix: p.Recipe.Prefix, Artifact: p.Recipe.Artifact, Crlf: p.Recipe.CRLF, Suffix: p.Recipe.Suffix},
 		Bundle: &bundlepb.Bundle{
 			MediaType:            BundleMediaType,
-			VerificationMaterial: keyMaterial(p.SPKI),
+			VerificationMaterial: material,
 			Content: &bundlepb.Bundle_MessageSignature{MessageSignature: &commonpb.MessageSignature{
 				MessageDigest: &commonpb.HashOutput{Algorithm: hash, Digest: p.Digest.Value},
 				Signature:     p.Signature,

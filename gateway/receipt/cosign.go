@@ -73,6 +73,10 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 	if e.projection == nil {
 		return e.exportStatement(x, i)
 	}
+	if e.entry.GetBundle().GetVerificationMaterial().GetCertificate() != nil {
+		return nil, refuse(ReasonExportNotPossible, "a certificate was logged, which stock cosign refuses without a trusted timestamp",
+			"verify with: rekor-gateway verify")
+	}
 	digestFlag, err := cosignDigest(e.projection.Candidate)
 	if err != nil {
 		return nil, err

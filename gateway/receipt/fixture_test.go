@@ -102,7 +102,7 @@ func (s *signed) record(tb testing.TB, representation receiptpb.Receipt_Represen
 	r := receipt.New(facts)
 	var records []hashedrekord.Record
 	for _, p := range verified.Projections {
-		e, record, err := receipt.Project(p)
+		e, record, err := receipt.Project(p, false)
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -108,9 +108,12 @@ type SubmissionHeader struct {
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// "gzip" or "xz": the artifact that is sent is a container, and the signature is over the
 	// file inside. The container's digest is recorded, unverified.
-	Decompress    string `protobuf:"bytes,8,opt,name=decompress,proto3" json:"decompress,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Decompress string `protobuf:"bytes,8,opt,name=decompress,proto3" json:"decompress,omitempty"`
+	// Log the signer's certificate in place of the bare key. Whatever it names, its holder as a
+	// rule, is public for ever then.
+	PublishCertificate bool `protobuf:"varint,9,opt,name=publish_certificate,json=publishCertificate,proto3" json:"publish_certificate,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SubmissionHeader) Reset() {
@@ -197,6 +200,13 @@ func (x *SubmissionHeader) GetDecompress() string {
 		return x.Decompress
 	}
 	return ""
+}
+
+func (x *SubmissionHeader) GetPublishCertificate() bool {
+	if x != nil {
+		return x.PublishCertificate
+	}
+	return false
 }
 
 type SubmitRequest struct {
@@ -1518,7 +1528,7 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\x94\x03\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xc5\x03\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
@@ -1529,7 +1539,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x06labels\x18\a \x03(\v2-.rekorgateway.v1.SubmissionHeader.LabelsEntryR\x06labels\x12\x1e\n" +
 	"\n" +
 	"decompress\x18\b \x01(\tR\n" +
-	"decompress\x1a9\n" +
+	"decompress\x12/\n" +
+	"\x13publish_certificate\x18\t \x01(\bR\x12publishCertificate\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +

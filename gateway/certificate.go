@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// ReasonNoCertificate: a certificate is to be published and there is none to log.
+const ReasonNoCertificate formats.Reason = "NO_CERTIFICATE"
+
+var errNoCertificate = formats.NewError(ReasonNoCertificate, "there is no certificate that could be logged",
+	"send the signer's certificate as the key, or do not ask to publish it")
+
+// publish notes in the receipt what the caller asked to make public.
+func (d *Draft) publish(p formats.Projection, r *receiptpb.Receipt) error {
+	if !d.request.PublishCertificate {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(p.Certificate)
+	if err != nil {
+		return errNoCertificate
+	}
+	r.Notes = append(r.Notes, "public in the log for ever: "+strings.Join(published(cert), ", "))
+	return nil
+}
+
+// published lists what a certificate says of people and hosts.
+func published(c *x509.Certificate) []string {
+	out := []string{
+		fmt.Sprintf("certificate subject %q", c.Subject), fmt.Sprintf("issuer %q", c.Issuer),
+		"serial number " + c.SerialNumber.String(),
+	}
+	for _, e := range c.EmailAddresses {
+		out = append(out, fmt.Sprintf("e-mail address %q", e))
+	}
+	for _, n := range c.DNSNames {
+		out = append(out, fmt.Sprintf("host name %q", n))
+	}
+	for _, u := range c.URIs {
+		out = append(out, fmt.Sprintf("URI %q", u))
+	}
+	for _, ip := range c.IPAddresses {
+		out = append(out, "address "+ip.String())
+	}
+	return out
+}
+
+// PublicationWarning is what a plan says to a caller who wants to publish a certificate.
+const PublicationWarning = "the whole certificate becomes public for ever: its subject and issuer, serial number, e-mail addresses and host names; " +
+	"stock verifiers refuse a logged certificate without a trusted timestamp"
