@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+)
+
+// TestDocs runs the ```sh blocks of the documentation against a gateway of its own: those of
+// README.md's "Try it", of each section of formats.md and of each other page in one shell, in
+// an empty folder. In formats.md, a ```text block right after is what a block prints.
+func TestDocs(t *testing.T) {
+	gateway := startDev(t)
+	for _, u := range docUnits(t) {
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			u.run(t, gateway)
+		})
+	}
+}
+
+// TestDocsConfiguration loads the ```yaml blocks as serve would; those without logs are parts.
+func TestDocsConfiguration(t *testing.T) {
+	const rest = "trusted_root: r.json\nlogs: [{id: a, origin: log.example, url: 'https://log.example'}]\n"
+	found := 0
+	for _, page := range docPages(t) {
+		for _, b := range page.blocks {
+			if b.language != "yaml" {
+				continue
+			}
+			found++
+			text := b.text
+			if !strings.Contains(text, "logs:") {
+				text = rest + text
+			}
+			if _, err := config.Parse([]byte(text)); err != nil {
+				t.Errorf("%s:%d: %v", page.path, b.line, err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there is no YAML in the documentation")
+	}
+}
+
+// TestDocsNameEveryReason: formats.md names every format, and every reason that one gives.
+func TestDocsNameEveryReason(t *testing.T) {
+	text := readText(t, "../../docs/formats.md")
+	source := readText(t, "../../formats/error.go")
+	names := all.Formats().Names()
+	for _, m := range regexp.MustCompile(`Reason = "([A-Z_]+)"`).FindAllStringSubmatch(source, -1) {
+		names = append(names, m[1])
+	}
+	if !slices.Contains(names, string(formats.ReasonWeakAlgorithm)) {
+		t.Fatal("the reasons are not where they were")
+	}
+	for _, n := range names {
+		if !strings.Contains(text, "`"+n+"`") {
+			t.Errorf("%s is not in docs/formats.md", n)
+		}
+	}
+}
+
+// docPage is a Markdown file taken apart.
+type docPage struct {
+	path   string // from the repository's root
+	blocks []docBlock
+}
+
+// docBlock is a fenced block of code.
+type docBlock struct {
+	section  string // the heading of level two above it
+	language string
+	text     string
+	line     int    // where it starts
+	prints   string // the text block that follows with nothing but blank lines between
+	checked  bool   // there is one
+}
+
+func docPages(t *testing.T) []docPage {
+	t.Helper()
+	paths, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("there is no documentation: %v", err)
+	}
+	var pages []docPage
+	for _, p := range append(paths, "../../README.md") {
+		pages = append(pages, docPage{strings.TrimPrefix(p, "../../"), parseDoc(readText(t, p))})
+	}
+	return pages
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+const fence = "```"
+
+// parseDoc finds the blocks whose fences are not indented.
+func parseDoc(text string) []docBlock {
+	var blocks []docBlock
+	var current *docBlock
+	section, adjacent := "", false // adjacent: nothing but blank lines since the last block
+	for i, line := range strings.Split(text, "\n") {
+		switch {
+		case current != nil && line == fence:
+			blocks = addBlock(blocks, *current, adjacent)
+			current, adjacent = nil, true
+		case current != nil:
+			current.text += line + "\n"
+		case strings.HasPrefix(line, fence):
+			current = &docBlock{section: section, language: strings.TrimPrefix(line, fence), line: i + 1}
+		default:
+			if heading, ok := strings.CutPrefix(line, "## "); ok {
+				section = heading
+			}
+			adjacent = adjacent && line == ""
+		}
+	}
+	return blocks
+}
+
+// addBlock appends b, and notes output with the block that prints it.
+func addBlock(blocks []docBlock, b docBlock, adjacent bool) []docBlock {
+	if last := len(blocks) - 1; adjacent && b.language == "text" && blocks[last].language == "sh" {
+		blocks[last].prints, blocks[last].checked = b.text, true
+	}
+	return append(blocks, b)
+}
+
+// docUnit is what runs in one shell.
+type docUnit struct {
+	name   string
+	page   string
+	blocks []docBlock
+}
+
+func docUnits(t *testing.T) []docUnit {
+	t.Helper()
+	var units []docUnit
+	for _, page := range docPages(t) {
+		for _, b := range page.blocks {
+			name := page.path
+			switch {
+			case b.language != "sh", page.path == "README.md" && b.section != "Try it":
+				continue
+			case page.path == "docs/formats.md":
+				name += " " + b.section
+			}
+			if last := len(units) - 1; last < 0 || units[last].name != name {
+				units = append(units, docUnit{name: name, page: page.path})
+			}
+			units[len(units)-1].blocks = append(units[len(units)-1].blocks, b)
+		}
+	}
+	return units
+}
+
+// run runs the unit in a folder where the gateway's is what dev makes by default. Names of
+// folders are short, as gpg's socket has to be within.
+func (u docUnit) run(t *testing.T, gateway readiness) {
+	dir, err := os.MkdirTemp("", "docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeHome(t, dir) })
+	if err := os.Symlink(gateway.DataDir, filepath.Join(dir, ".rekor-gateway")); err != nil {
+		t.Fatal(err)
+	}
+	if files := filepath.Join("testdata", "docs", strings.TrimSuffix(filepath.Base(u.page), ".md")); exists(files) {
+		if err := os.CopyFS(dir, os.DirFS(files)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := t.TempDir()
+	shell := exec.CommandContext(t.Context(), "bash", "-c", u.script(out, gateway))
+	shell.Dir = dir
+	var messages bytes.Buffer
+	shell.Stderr = &messages
+	if err := shell.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, &messages)
+	}
+	u.compare(t, out)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// removeHome ends the gpg-agent that a unit has started, and removes its folder.
+func removeHome(t *testing.T, dir string) {
+	if home := filepath.Join(dir, "gnupg"); exists(home) {
+		kill := exec.Command("gpgconf", "--kill", "all")
+		kill.Env = append(os.Environ(), "GNUPGHOME="+home)
+		if err := kill.Run(); err != nil {
+			t.Errorf("ending gpg's agent: %v", err)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Errorf("removing the folder: %v", err)
+	}
+}
+
+// script joins the blocks, each with its output in a file of its own. The gateway that make
+// would run is there already.
+func (u docUnit) script(out string, gateway readiness) string {
+	var s strings.Builder
+	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n")
+	for i, b := range u.blocks {
+		fmt.Fprintf(&s, "echo '# %s:%d' >&2\nexec >'%s'\n%s", u.page, b.line, outputFile(out, i), b.text)
+	}
+	return strings.NewReplacer(
+		"http://127.0.0.1:8080", gateway.HTTP, "grpc://127.0.0.1:8081", gateway.GRPC,
+		".build/bin/rekor-gateway", "rekor-gateway",
+	).Replace(s.String())
+}
+
+func outputFile(out string, block int) string { return filepath.Join(out, fmt.Sprint(block)) }
+
+func (u docUnit) compare(t *testing.T, out string) {
+	for i, b := range u.blocks {
+		if !b.checked || u.page != "docs/formats.md" {
+			continue
+		}
+		if got := readText(t, outputFile(out, i)); got != b.prints {
+			t.Errorf("%s:%d prints\n%swant\n%s", u.page, b.line, got, b.prints)
+		}
+	}
+}
+
+// startDev starts a gateway with a log of its own, and ends it with the test.
+func startDev(t *testing.T) readiness {
+	t.Helper()
+	t.Setenv("REKOR_SERVER", rekortest.Binary(t))
+	dev := exec.Command("rekor-gateway", "dev", "--data-dir", t.TempDir(), "--output", "json",
+		"--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	out, err := dev.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	dev.Stderr = &log
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = dev.Process.Signal(os.Interrupt)
+		if err := dev.Wait(); err != nil {
+			t.Errorf("rekor-gateway dev: %v\n%s", err, &log)
+		}
+	})
+	var gateway readiness
+	if err := json.NewDecoder(out).Decode(&gateway); err != nil {
+		t.Fatalf("rekor-gateway dev does not say where it serves: %v", err)
+	}
+	return gateway
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// buildProgram builds a command of this module.
+func buildProgram(t *testing.T, pkg string, arguments ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	out, err := exec.Command("go", append(append([]string{"build", "-o", path}, arguments...), pkg)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("building %s: %v\n%s", pkg, err, out)
+	}
+	return path
+}
+
+// deployment is a gateway's configuration and its process, which may come and go.
+type deployment struct {
+	t       *testing.T
+	program string
+	dir     string // of its files
+	url     string
+	cfg     config.Config
+	process *exec.Cmd
+}
+
+// deploy configures a gateway in front of log.
+func deploy(t *testing.T, program string, log *rekortest.Server) *deployment {
+	t.Helper()
+	g := &deployment{t: t, program: program, dir: t.TempDir(), cfg: config.Default()}
+	root := must(trustroot.New(trustroot.LogKey{Origin: log.Origin(), SPKI: must(log.PublicKey()), Start: time.Now().Add(-time.Hour)}))
+	if err := root.Write(g.file(rootFile)); err != nil {
+		t.Fatal(err)
+	}
+	g.cfg.HTTP.Listen, g.cfg.GRPC.Listen, g.cfg.Admin.Listen = freeAddress(), freeAddress(), freeAddress()
+	g.url = "http://" + g.cfg.HTTP.Listen
+	g.cfg.TrustedRoot = rootFile
+	g.cfg.Logs = []config.Log{{ID: "test", Origin: log.Origin(), GRPCURL: log.GRPCURL(), ReadURL: log.ReadURL()}}
+	g.cfg.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
+	return g
+}
+
+func freeAddress() string {
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (g *deployment) file(name string) string { return filepath.Join(g.dir, name) }
+
+// start runs the gateway and waits until it serves.
+func (g *deployment) start(env ...string) {
+	g.t.Helper()
+	if err := os.WriteFile(g.file(configFile), must(g.cfg.Marshal()), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	log := must(os.OpenFile(g.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))
+	defer log.Close()
+	g.process = exec.Command(g.program, "serve", "--config", g.file(configFile))
+	g.process.Stdout, g.process.Stderr = log, log
+	g.process.Env = append(os.Environ(), env...)
+	if err := g.process.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() {
+		_ = g.process.Process.Kill()
+		_ = g.process.Wait()
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(g.url + "/readyz"); err == nil {
+			resp.Body.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("the gateway does not start:\n%s", must(os.ReadFile(g.file("log"))))
+		}
+	}
+}
+
+// stop ends the gateway in an orderly way.
+func (g *deployment) stop() {
+	g.t.Helper()
+	_ = g.process.Process.Signal(os.Interrupt)
+	if err := g.process.Wait(); err != nil {
+		g.t.Errorf("stopping the gateway: %v\n%s", err, must(os.ReadFile(g.file("log"))))
+	}
+}
+
+// submitted is what a gateway says of a submission.
+type submitted struct {
+	ID, State, Representation string
+	Entries                   []struct {
+		LeafHash string
+		LogIndex string
+	}
+}
+
+// submit sends the parts by HTTP; err is that of the connection.
+func (g *deployment) submit(query string, parts ...[2]string) (status int, s submitted, err error) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for _, p := range parts {
+		_, _ = io.WriteString(must(w.CreateFormFile(p[0], p[0])), p[1])
+	}
+	w.Close()
+	resp, err := http.Post(g.url+"/v1/submissions?"+query, w.FormDataContentType(), &body)
+	if err != nil {
+		return 0, s, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, s, err
+	}
+	if resp.StatusCode >= 300 {
+		return resp.StatusCode, s, fmt.Errorf("status %d: %s", resp.StatusCode, raw)
+	}
+	return resp.StatusCode, s, json.Unmarshal(raw, &s)
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+)
+
+// signing is a way to sign the file `artifact` with a real tool: the script makes `sig` and
+// `key` in the folder it runs in. inside: the signature contains what it signs.
+type signing struct {
+	name, want, script string
+	format             string // where it cannot be found from the signature
+	inside             bool
+}
+
+const (
+	newRSA = `openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:%BITS% -out private`
+	newEC  = `openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-%BITS% -out private`
+	newPGP = `gpg --batch --quiet --passphrase '' --quick-generate-key "$ID" %ALG% sign never; gpg --batch --export "$ID" >key; `
+	pgpBy  = `gpg --batch --quiet --local-user "$ID" --output sig --digest-algo `
+	newSSH = `ssh-keygen -q -N '' -C '' -f id %ARGS%; cp id.pub key; `
+	newCMS = `; openssl req -x509 -new -key private -out key -days 30 -subj /CN=test; openssl cms -sign -binary -signer key -inkey private -in artifact -out sig `
+	raw    = `; openssl pkey -in private -pubout -out key; openssl dgst -out sig -sign private `
+	cert   = `; openssl req -x509 -new -key private -out key -days 30 -subj /CN=test; openssl dgst -out sig -sign private `
+)
+
+func fill(script, what, with string) string { return strings.ReplaceAll(script, what, with) }
+func rsa(bits string) string                { return fill(newRSA, "%BITS%", bits) }
+func ec(bits string) string                 { return fill(newEC, "%BITS%", bits) }
+func pgp(alg string) string                 { return fill(newPGP, "%ALG%", alg) }
+func ssh(args string) string                { return fill(newSSH, "%ARGS%", args) }
+
+var signings = []signing{
+	{name: "x509 RSA-2048", want: "NATIVE", script: rsa("2048") + raw + "-sha256 artifact", format: "x509"},
+	{name: "x509 RSA-3072", want: "NATIVE", script: rsa("3072") + raw + "-sha256 artifact", format: "x509"},
+	{name: "x509 RSA-4096", want: "NATIVE", script: rsa("4096") + raw + "-sha256 artifact", format: "x509"},
+	{name: "x509 P-256", want: "NATIVE", script: ec("256") + raw + "-sha256 artifact"},
+	{name: "x509 P-384", want: "NATIVE", script: ec("384") + raw + "-sha384 artifact"},
+	{name: "x509 P-521", want: "NATIVE", script: ec("521") + raw + "-sha512 artifact"},
+	{name: "x509 certificate RSA", want: "NATIVE", script: rsa("2048") + cert + "-sha256 artifact", format: "x509"},
+	{name: "x509 certificate P-256", want: "NATIVE", script: ec("256") + cert + "-sha256 artifact"},
+	{name: "x509 RSA SHA-512", want: "ATTESTED", script: rsa("2048") + raw + "-sha512 artifact", format: "x509"},
+
+	{name: "pgp RSA-2048", want: "PROJECTED", script: pgp("rsa2048") + pgpBy + "SHA256 --detach-sign artifact"},
+	{name: "pgp RSA-3072 armored", want: "PROJECTED", script: pgp("rsa3072") + pgpBy + "SHA256 --armor --detach-sign artifact"},
+	{name: "pgp RSA-4096", want: "PROJECTED", script: pgp("rsa4096") + pgpBy + "SHA256 --detach-sign artifact"},
+	{name: "pgp P-256", want: "PROJECTED", script: pgp("nistp256") + pgpBy + "SHA256 --detach-sign artifact"},
+	{name: "pgp P-384", want: "PROJECTED", script: pgp("nistp384") + pgpBy + "SHA384 --detach-sign artifact"},
+	{name: "pgp P-521", want: "PROJECTED", script: pgp("nistp521") + pgpBy + "SHA512 --detach-sign artifact"},
+	{name: "pgp text", want: "PROJECTED", script: pgp("rsa2048") + pgpBy + "SHA256 --textmode --detach-sign artifact"},
+	{name: "pgp cleartext", want: "PROJECTED", script: pgp("rsa2048") + pgpBy + "SHA256 --clear-sign artifact", inside: true},
+	{name: "pgp subkey", want: "PROJECTED", script: `gpg --batch --quiet --passphrase '' --quick-generate-key "$ID" rsa2048 cert never
+		gpg --batch --quiet --passphrase '' --quick-add-key "$(gpg --batch --with-colons --list-keys "$ID" | awk -F: '/^fpr/ {print $10; exit}')" rsa3072 sign never
+		gpg --batch --export "$ID" >key; ` + pgpBy + "SHA256 --detach-sign artifact"},
+	{name: "pgp RSA SHA-512", want: "ATTESTED", script: pgp("rsa2048") + pgpBy + "SHA512 --detach-sign artifact"},
+	{name: "pgp Ed25519", want: "ATTESTED", script: pgp("ed25519") + pgpBy + "SHA256 --detach-sign artifact"},
+
+	{name: "ssh P-256", want: "PROJECTED", script: ssh("-t ecdsa -b 256") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
+	{name: "ssh P-384", want: "PROJECTED", script: ssh("-t ecdsa -b 384") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
+	{name: "ssh P-521", want: "PROJECTED", script: ssh("-t ecdsa -b 521") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
+	{name: "ssh P-256 SHA-256", want: "PROJECTED", script: ssh("-t ecdsa -b 256") + "ssh-keygen -q -Y sign -n file -O hashalg=sha256 -f id <artifact >sig"},
+	{name: "ssh RSA", want: "ATTESTED", script: ssh("-t rsa -b 3072") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
+	{name: "ssh Ed25519", want: "ATTESTED", script: ssh("-t ed25519") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
+
+	{name: "pkcs7 RSA-2048", want: "PROJECTED", script: rsa("2048") + newCMS + "-outform DER"},
+	{name: "pkcs7 RSA-4096 PEM", want: "PROJECTED", script: rsa("4096") + newCMS + "-outform PEM"},
+	{name: "pkcs7 P-256", want: "PROJECTED", script: ec("256") + newCMS + "-outform DER -md sha256"},
+	{name: "pkcs7 P-384", want: "PROJECTED", script: ec("384") + newCMS + "-outform DER -md sha384"},
+	{name: "pkcs7 without attributes", want: "PROJECTED", script: rsa("2048") + newCMS + "-outform DER -noattr"},
+	{name: "pkcs7 attached", want: "PROJECTED", script: rsa("2048") + newCMS + "-outform DER -nodetach", inside: true},
+	{name: "pkcs7 RSA SHA-512", want: "ATTESTED", script: rsa("2048") + newCMS + "-outform DER -md sha512"},
+
+	{name: "minisign", want: "ATTESTED", script: "minisign -G -W -p key -s private >/dev/null; minisign -S -W -s private -m artifact -x sig >/dev/null"},
+	{name: "minisign legacy", want: "ATTESTED", script: "minisign -G -W -p key -s private >/dev/null; minisign -S -l -W -s private -m artifact -x sig >/dev/null"},
+	{name: "signify", want: "ATTESTED", script: "signify-openbsd -G -n -p k.pub -s k.sec; cp k.pub key; signify-openbsd -S -s k.sec -m artifact -x sig"},
+
+	{name: "tuf", want: "PROJECTED", script: "tufdemo sig key", inside: true},
+}
+
+// stock is a gateway with everything that the cases share.
+type stock struct {
+	*deployment
+	cosign, gnupg, path string
+}
+
+// TestStockCosign: what the gateway records, stock cosign verifies from the exported files, and
+// it refuses another artifact and a stranger's signature through the same gateway.
+func TestStockCosign(t *testing.T) {
+	s := &stock{deployment: deploy(t, buildProgram(t, "../rekor-gateway"), rekortest.StartServer(t)), cosign: os.Getenv("COSIGN")}
+	if s.cosign == "" {
+		t.Fatal("$COSIGN does not name cosign: run make e2e")
+	}
+	s.path = filepath.Dir(buildProgram(t, "./demo/tufdemo")) + ":" + os.Getenv("PATH")
+	s.gnupg = must(os.MkdirTemp("", "gnupg")) // a short path: the agent's socket is in there
+	t.Cleanup(func() {
+		_ = s.command("/", "gpgconf", "--kill", "all").Run()
+		_ = os.RemoveAll(s.gnupg)
+	})
+	s.start()
+	t.Run("formats", func(t *testing.T) {
+		for _, c := range signings {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s.check(t, c)
+			})
+		}
+	})
+	s.stop()
+}
+
+func (s *stock) command(dir, name string, arguments ...string) *exec.Cmd {
+	cmd := exec.Command(name, arguments...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GNUPGHOME="+s.gnupg, "PATH="+s.path)
+	return cmd
+}
+
+func (s *stock) check(t *testing.T, c signing) {
+	expected, stranger := s.record(t, c, "expected"), s.record(t, c, "stranger")
+	for i, command := range expected.commands {
+		if out, err := s.cosignRun(expected.dir, command); err != nil {
+			t.Errorf("cosign refuses: %v\n%s\n%s", err, strings.Join(command, " "), out)
+		}
+		s.refused(t, "another artifact", expected.dir, s.otherArtifact(t, expected.dir, command))
+		s.refused(t, "a stranger's signature", expected.dir, withStranger(command, stranger.dir, stranger.commands[i]))
+		if c.want != "ATTESTED" {
+			s.refused(t, "a stranger's key", expected.dir, replaced(command, "--key", filepath.Join(stranger.dir, option(stranger.commands[i], "--key"))))
+		}
+	}
+}
+
+// recorded is a signature that went all the way.
+type recorded struct {
+	dir      string
+	commands [][]string
+}
+
+// record signs, submits, verifies the receipt and exports it.
+func (s *stock) record(t *testing.T, c signing, who string) recorded {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), who)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "artifact"), []byte("an artifact\nof two lines\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sign := s.command(dir, "bash", "-euo", "pipefail", "-c", c.script)
+	sign.Env = append(sign.Env, "ID="+strings.ReplaceAll(c.name, " ", ".")+"@"+who+".example")
+	if out, err := sign.CombinedOutput(); err != nil {
+		t.Fatalf("signing: %v\n%s", err, out)
+	}
+	artifact := []string{"--artifact", "artifact"}
+	if c.inside {
+		artifact = nil
+	}
+	submit := append([]string{"submit", "--server", s.url, "--signature", "sig", "--key", "key", "--format", c.format, "--send-bytes", "--receipt", "receipt.json"}, artifact...)
+	if out := s.run(t, dir, submit...); !strings.Contains(out, " as "+c.want+"\n") {
+		t.Fatalf("not %s:\n%s", c.want, out)
+	}
+	verify := append([]string{"verify", "--receipt", "receipt.json", "--key", "key", "--trusted-root", s.file(rootFile), "--gateway-trust", s.file(trustFile),
+		"--export-cosign", "cosign", "--output", "json"}, artifact...)
+	var result struct{ Cosign [][]string }
+	if err := json.Unmarshal([]byte(s.run(t, dir, verify...)), &result); err != nil || len(result.Cosign) == 0 {
+		t.Fatalf("no export: %v", err)
+	}
+	return recorded{dir, result.Cosign}
+}
+
+func (s *stock) run(t *testing.T, dir string, arguments ...string) string {
+	t.Helper()
+	out, err := s.command(dir, s.program, arguments...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(arguments, " "), err, out)
+	}
+	return string(out)
+}
+
+func (s *stock) cosignRun(dir string, command []string) ([]byte, error) {
+	return s.command(dir, s.cosign, command[1:]...).CombinedOutput()
+}
+
+func (s *stock) refused(t *testing.T, what, dir string, command []string) {
+	t.Helper()
+	out, err := s.cosignRun(dir, command)
+	if err == nil || !strings.Contains(err.Error(), "exit status") {
+		t.Errorf("cosign takes %s (%v): %s\n%s", what, err, strings.Join(command, " "), out)
+	}
+	if strings.Contains(string(out), "unknown flag") || strings.Contains(string(out), "no such file") {
+		t.Errorf("cosign refuses %s for the wrong reason:\n%s", what, out)
+	}
+}
+
+// otherArtifact is the command for a file, or a digest, that is another.
+func (s *stock) otherArtifact(t *testing.T, dir string, command []string) []string {
+	t.Helper()
+	if option(command, "--digest") != "" {
+		return replaced(command, "--digest", strings.Repeat("ab", 32))
+	}
+	command = slices.Clone(command)
+	blob := must(os.ReadFile(filepath.Join(dir, command[len(command)-1])))
+	blob[len(blob)/2] ^= 1
+	if err := os.WriteFile(filepath.Join(dir, "other"), blob, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command[len(command)-1] = "other"
+	return command
+}
+
+// withStranger is the expected signer's command over what a stranger's receipt was exported as.
+func withStranger(command []string, dir string, stranger []string) []string {
+	command = replaced(command, "--bundle", filepath.Join(dir, option(stranger, "--bundle")))
+	if option(command, "--digest") != "" {
+		return replaced(command, "--digest", option(stranger, "--digest"))
+	}
+	command[len(command)-1] = filepath.Join(dir, stranger[len(stranger)-1])
+	return command
+}
+
+func option(command []string, name string) string {
+	if i := slices.Index(command, name); i >= 0 {
+		return command[i+1]
+	}
+	return ""
+}
+
+func replaced(command []string, name, value string) []string {
+	command = slices.Clone(command)
+	command[slices.Index(command, name)+1] = value
+	return command
+}
