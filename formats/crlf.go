@@ -5,7 +5,9 @@ package formats
 import "io"
 
 // crlfReader turns every line end that is not CRLF yet into CRLF, as canonical text
-// signatures hash it.
+// signatures hash it. A CR that is not a line end's is kept, as RFC 9580 says nothing of it; gpg drops
+// those before a line end and at the end of the file, so its text signatures over files
+// with such CRs are refused here.
 type crlfReader struct {
 	src     io.Reader
 	in      [4096]byte

@@ -73,14 +73,33 @@ func (r *Registry) Parse(name string, signature []byte, keys [][]byte, p Policy)
 	if err == nil {
 		return parsed, nil
 	}
-	if name != "" && ReasonOf(err) == ReasonMalformedSignature && !f.Detect(signature) {
-		if other, derr := r.Detect(signature); derr == nil {
-			return nil, WrapError(err, ReasonWrongFormat,
-				fmt.Sprintf("this is a %s signature, sent as %s", other.Name(), name),
-				"send it with format="+other.Name()+" or without a format")
-		}
+	if name != "" && !f.Detect(signature) {
+		err = r.nearMiss(err, name, signature, keys, p)
 	}
 	return nil, err
+}
+
+// nearMiss returns what to say of a signature that the named format refused with err and does
+// not recognise. That a private key was sent comes before anything else, and the format that
+// the signature is of may be the only one to know its private keys.
+func (r *Registry) nearMiss(err error, name string, signature []byte, keys [][]byte, p Policy) error {
+	if reason := ReasonOf(err); reason == ReasonSecretKey || reason == ReasonTooLarge {
+		return err
+	}
+	other, derr := r.Detect(signature)
+	if derr != nil {
+		return err
+	}
+	what := other.Name()
+	parsed, perr := other.Parse(signature, keys, p)
+	switch {
+	case ReasonOf(perr) == ReasonSecretKey:
+		return perr
+	case perr == nil:
+		what += " (" + parsed.Describe().Variant + ")"
+	}
+	return WrapError(err, ReasonWrongFormat, fmt.Sprintf("this is a signature of the format %s, sent as %s", what, name),
+		"send it with format="+other.Name()+" or without a format")
 }
 
 func (r *Registry) lookup(name string, signature []byte) (Format, error) {
