@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest/toy"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+)
+
+// TestSeventhFormat: a format beside the others is planned, verified, logged and has its receipt,
+// with nothing but its registration.
+func TestSeventhFormat(t *testing.T) {
+	log := gatewaytest.NewLog()
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
+		c.Formats = formats.NewRegistry(append(slices.Clone(all.Formats().All()), toy.New())...)
+	})
+	artifact := []byte("a release signed by a seventh tool")
+	signature, key := toy.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), artifact)
+	r := gateway.Request{Tenant: gateway.DefaultTenant, Signature: signature, Keys: [][]byte{key}}
+
+	plan, err := s.Plan(r)
+	if err != nil || plan.Description.Format != "toy" || plan.Chosen != gateway.Projected {
+		t.Fatalf("planned %q as %q, %v", plan.Description.Format, plan.Chosen, err)
+	}
+	sub := wait(t, s, submitBytes(t, s, r, artifact).ID)
+	if sub.State != gateway.Logged || sub.Representation != gateway.Projected || sub.Format != "toy" {
+		t.Fatalf("state %s, representation %s, format %s", sub.State, sub.Representation, sub.Format)
+	}
+	receipt, err := s.Receipt(sub)
+	if got := receipt.GetSignature(); err != nil || got.GetFormat() != "toy" || !bytes.Equal(got.GetContent(), signature) || len(receipt.GetEntries()) != 1 {
+		t.Errorf("receipt of format %q with %d entries, %v", got.GetFormat(), len(receipt.GetEntries()), err)
+	}
+	checkSeventhRefused(t, s, r)
+}
+
+// checkSeventhRefused: what its plugin refuses, the gateway does.
+func checkSeventhRefused(t *testing.T, s *gateway.Service, r gateway.Request) {
+	t.Helper()
+	draft, err := s.Begin(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = draft.Submit(t.Context(), formats.FromReader(bytes.NewReader([]byte("another release"))))
+	if formats.ReasonOf(err) != formats.ReasonSignatureInvalid {
+		t.Errorf("another artifact: %v", err)
+	}
+	r.Signature = append(bytes.Clone(r.Signature), "more\n"...)
+	if _, err := s.Begin(r); formats.ReasonOf(err) != formats.ReasonMalformedSignature {
+		t.Errorf("bytes after the signature: %v", err)
+	}
+}
+
+func submitBytes(t *testing.T, s *gateway.Service, r gateway.Request, artifact []byte) gateway.Submission {
+	t.Helper()
+	draft, err := s.Begin(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(artifact)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
