@@ -48,8 +48,16 @@ bench: system-tools $(REKOR_SERVER) ## Run every benchmark
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-formats
-bench-formats: ## Run the benchmarks of the signature formats alone
-	go test -run '^$$' -bench . -benchmem ./formats/...
+bench-formats: ## Measure the formats beside Rekor v1's packages and a plain hash, as a table
+	cd formats/compare && go test -count=1 -timeout 30m -run '^$$' . -speed
+
+.PHONY: compare
+compare: system-tools ## Compare the formats' verdicts with their own tools, libraries and Rekor v1 (COMPARE=full: thousands)
+	cd formats/compare && go vet . && go test -count=1 -timeout 60m .
+
+.PHONY: strictness
+strictness: system-tools ## Measure docs/strictness.md again
+	cd formats/compare && go test -count=1 -run 'TestStrictness' . -update
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (60s) each
@@ -60,7 +68,7 @@ chaos: system-tools $(REKOR_SERVER) ## Kill the gateway at every kill point and 
 	go test -tags killpoints -run Chaos -count=1 -timeout 60m ./gateway/...
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) compare ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools

@@ -18,7 +18,7 @@ import (
 func throwaway(name string) crypto.Signer {
 	k, ok := keys.Load(name)
 	if !ok {
-		block, _ := pem.Decode(must(os.ReadFile(filepath.Join("testdata", "throwaway-"+name+".pem"))))
+		block, _ := pem.Decode(must(readThrowaway(name)))
 		k = must(x509.ParsePKCS8PrivateKey(block.Bytes))
 		keys.Store(name, k)
 	}
@@ -26,6 +26,10 @@ func throwaway(name string) crypto.Signer {
 }
 
 var keys sync.Map
+
+func readThrowaway(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join("testdata", "throwaway-"+name+".pem"))
+}
 
 // signDigest signs reproducibly: RSA PKCS #1 v1.5 and, without a source of randomness, RFC 6979's ECDSA.
 // Ed25519 signs the digest as its message.

@@ -47,6 +47,8 @@ func seeded(t *testing.T, format string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
+func seededRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+
 // asMade is the kind of submissions that nothing was done to.
 const asMade = "as made"
 
