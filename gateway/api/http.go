@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -117,16 +118,11 @@ func (h *httpServer) statement(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *httpServer) list(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	for name := range q {
-		switch name {
-		case "artifact", "signer", "state", "page_size", "page_token":
-		default:
-			return malformed("there is an unknown query parameter", "use artifact, signer, state, page_size and page_token")
-		}
+	q, err := queryOf(r, "artifact", "signer", "state", "page_size", "page_token")
+	if err != nil {
+		return err
 	}
 	request := &pb.ListSubmissionsRequest{Artifact: q.Get("artifact"), Signer: q.Get("signer"), PageToken: q.Get("page_token")}
-	var err error
 	if request.State, err = parseState(q.Get("state")); err != nil {
 		return err
 	}
@@ -166,18 +162,22 @@ func (h *httpServer) openapi(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, openapi)
 }
 
-// notFound answers what no route takes: 405 where the path exists with another method.
+// notFound answers what no route takes: 405 where the path exists with other methods.
 func (h *httpServer) notFound(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
 		if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
-			w.Header().Set("Allow", method)
-			writeProblem(w, problem{status: http.StatusMethodNotAllowed, reason: ReasonMalformedRequest,
-				message: "this path does not take " + r.Method, hint: "use " + method})
-			return
+			allowed = append(allowed, method)
 		}
 	}
-	writeProblem(w, problem{status: http.StatusNotFound, reason: ReasonNotFound, message: "there is nothing here", hint: "see /openapi.json"})
+	if len(allowed) == 0 {
+		writeProblem(w, problem{status: http.StatusNotFound, reason: ReasonNotFound, message: "there is nothing here", hint: "see /openapi.json"})
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeProblem(w, problem{status: http.StatusMethodNotAllowed, reason: ReasonMalformedRequest,
+		message: "this path does not take this method", hint: "use " + strings.Join(allowed, " or ")})
 }
 
 // fail answers with what the error map makes of err. What is INTERNAL goes to the log.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
@@ -174,6 +176,10 @@ func TestMalformedHTTP(t *testing.T) {
 		"odd page token":       {"GET", "/v1/submissions?page_token=x", "", "", 400, "MALFORMED_REQUEST"},
 		"odd signer":           {"GET", "/v1/submissions?signer=x", "", "", 400, "MALFORMED_REQUEST"},
 		"unknown parameter":    {"GET", "/v1/submissions?artefact=x", "", "", 400, "MALFORMED_REQUEST"},
+		"repeated parameter":   {"GET", "/v1/submissions?state=failed&state=logged", "", "", 400, "MALFORMED_REQUEST"},
+		"malformed query":      {"GET", "/v1/submissions?state=logged;x", "", "", 400, "MALFORMED_REQUEST"},
+		"misspelt wait":        {"POST", "/v1/submissions?wiat=0", "application/json", `{}`, 400, "MALFORMED_REQUEST"},
+		"wait for a plan":      {"POST", "/v1/submissions:plan?wait=0", "application/json", `{}`, 400, "MALFORMED_REQUEST"},
 		"no such path":         {"GET", "/v2/submissions", "", "", 404, "NOT_FOUND"},
 		"other method":         {"DELETE", "/v1/submissions/0", "", "", 405, "MALFORMED_REQUEST"},
 	} {
@@ -182,6 +188,43 @@ func TestMalformedHTTP(t *testing.T) {
 			s.expect(s.do(c.method, c.path, c.kind, strings.NewReader(c.body)), c.status, c.reason)
 		})
 	}
+}
+
+// Clients that hang up in the middle of a body are no failures of the gateway's.
+func TestBodiesCutOff(t *testing.T) {
+	s := serve(t)
+	for name, head := range map[string]string{
+		"JSON":         "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		"JSON, chunks": "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+		"no chunks":    "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{",
+		"form":         "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100\r\n\r\n--x\r\n",
+	} {
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "POST /v1/submissions HTTP/1.1\r\nHost: x\r\n"+head)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		answer, _ := io.ReadAll(conn)
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), "MALFORMED_REQUEST") {
+			t.Errorf("%s: %s", name, answer)
+		}
+		_ = conn.Close()
+	}
+}
+
+func TestOtherMethodsAreTold(t *testing.T) {
+	s := serve(t)
+	if a := s.do(http.MethodPut, "/v1/submissions", "", nil); a.status != 405 || a.header.Get("Allow") != "GET, POST" {
+		t.Errorf("%d, Allow: %s", a.status, a.header.Get("Allow"))
+	}
+}
+
+func TestKeysAreBoundTogether(t *testing.T) {
+	s := serve(t)
+	sig, _, artifact, format := parts(t, "hello")
+	half := field{"key", strings.Repeat("k", formats.MaxKeySize/2+1)}
+	s.expect(s.post("/v1/submissions", sig, half, half, format, artifact), http.StatusRequestEntityTooLarge, "TOO_LARGE")
 }
 
 func TestPlanRoute(t *testing.T) {

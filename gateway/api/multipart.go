@@ -61,7 +61,7 @@ func (f *form) next() (*multipart.Part, error) {
 // formError tells a cut or garbled form from a connection that broke or a limit that was hit.
 func formError(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.Is(err, context.Canceled) || formats.ReasonOf(err) != "" {
+	if errors.As(err, &tooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || formats.ReasonOf(err) != "" {
 		return err
 	}
 	return formats.WrapError(err, ReasonMalformedRequest, "the form is cut off or malformed", "send it as curl -F does")
@@ -73,9 +73,7 @@ func (f *form) field(part *multipart.Part) error {
 	case "signature":
 		return setOnce(part, &h.signature)
 	case "key":
-		key, err := readPart(part, formats.MaxKeySize)
-		h.keys = append(h.keys, key)
-		return err
+		return h.key(part)
 	case "digest":
 		return setText(part, &h.digest)
 	case "signed_digest":
@@ -94,6 +92,17 @@ func (f *form) field(part *multipart.Part) error {
 		return malformed("there is an unknown part in the form",
 			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, publish_certificate and label")
 	}
+}
+
+// key adds a key file; all of them together take no more memory than the largest one may.
+func (h *header) key(part *multipart.Part) error {
+	left := int64(formats.MaxKeySize)
+	for _, k := range h.keys {
+		left -= int64(len(k))
+	}
+	key, err := readPart(part, left)
+	h.keys = append(h.keys, key)
+	return err
 }
 
 func (h *header) label(part *multipart.Part) error {

@@ -4,10 +4,16 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -85,11 +91,27 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
 	n, err := b.src.Read(p)
 	_ = b.control.SetReadDeadline(time.Time{}) // while we wait for the log, silence is no fault
-	return n, err
+	return n, bodyError(err)
+}
+
+// bodyError says that it is the client's doing when a body does not come whole.
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil || err == io.EOF || errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errors.Join(context.DeadlineExceeded, err)
+	}
+	return formats.WrapError(err, ReasonMalformedRequest, "the request is cut off or malformed", "send it again")
 }
 
 func waitOf(r *http.Request) (time.Duration, error) {
-	s := r.URL.Query().Get("wait")
+	q, err := queryOf(r, "wait")
+	if err != nil {
+		return 0, err
+	}
+	s := q.Get("wait")
 	if s == "" {
 		return DefaultWait, nil
 	}
@@ -101,6 +123,26 @@ func waitOf(r *http.Request) (time.Duration, error) {
 		return 0, malformed("the wait is not between 0 and 60s", "write it as wait=30s, or wait=0 for an answer at once")
 	}
 	return d, nil
+}
+
+// queryOf returns the query when it is well-formed and has nothing but the given parameters, each
+// once: a filter or a wait that is silently ignored would mislead.
+func queryOf(r *http.Request, known ...string) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, formats.WrapError(err, ReasonMalformedRequest, "the query is malformed", "write it as ?name=value&name=value, percent-encoded")
+	}
+	for name, values := range q {
+		switch {
+		case !slices.Contains(known, name) && len(known) == 0:
+			return nil, malformed("there is an unknown query parameter", "this path takes none")
+		case !slices.Contains(known, name):
+			return nil, malformed("there is an unknown query parameter", "this path takes: "+strings.Join(known, ", "))
+		case len(values) > 1:
+			return nil, malformed("the query parameter "+name+" is there twice", "send it once")
+		}
+	}
+	return q, nil
 }
 
 // jsonSubmission is the JSON form of a submission; bytes are base64.
@@ -168,6 +210,9 @@ func compact(raw []byte) ([]byte, error) {
 
 // plan takes POST /v1/submissions:plan: the same forms as a submission, without an artifact.
 func (h *httpServer) plan(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
 	body := h.body(w, r)
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
