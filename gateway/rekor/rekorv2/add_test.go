@@ -108,18 +108,20 @@ func TestAddFaults(t *testing.T) {
 func runFault(t *testing.T, signer *rekortest.Signer, fault rekortest.Fault, applied bool, want string) {
 	fake := rekortest.StartFake(t)
 	fake.Append([]byte("first"), []byte("second"))
-	cfg := config(fake)
-	if want == "unknown" {
-		cfg.RequestTimeout, cfg.ReadTimeout = 250*time.Millisecond, 250*time.Millisecond // some hang
+	store := new(rekortest.Checkpoints)
+	l, faulty := open(t, config(fake), store), open(t, config(fake), store)
+	if want == "unknown" { // some hang
+		cfg := config(fake)
+		cfg.RequestTimeout, cfg.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond
+		faulty = open(t, cfg, store)
 	}
-	l := open(t, cfg, new(rekortest.Checkpoints))
 	from, err := l.Size(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := prepare(t, l, signer.Record(t.Name()))
 	fake.Inject(fault)
-	got, err := l.Add(t.Context(), e)
+	got, err := faulty.Add(t.Context(), e)
 	if kind(err) != want || got != nil {
 		t.Fatalf("%v with error %v; want %s", got, err, want)
 	}

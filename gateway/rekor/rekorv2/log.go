@@ -85,7 +85,8 @@ func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 }
 
 // current fetches the log's checkpoint, verifies it, and returns it or the kept one, whichever
-// is larger: a cache in front of the tiles may be behind what answers have shown.
+// is larger: a cache in front of the tiles may be behind what answers have shown, to this
+// process or to another.
 func (l *Log) current(ctx context.Context) (*gateway.Checkpoint, error) {
 	if err := l.checkpoints.guard(ctx); err != nil {
 		return nil, err
@@ -98,8 +99,12 @@ func (l *Log) current(ctx context.Context) (*gateway.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if latest := l.checkpoints.latest(); latest != nil && latest.Size > cp.Size {
-		return latest, nil
+	kept, err := l.checkpoints.kept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if kept != nil && kept.Size > cp.Size {
+		return kept, nil
 	}
 	return cp, nil
 }

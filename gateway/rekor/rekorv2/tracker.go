@@ -49,7 +49,6 @@ type tracker struct {
 	prove  sync.Mutex // held while a checkpoint is compared with the kept one and kept
 
 	mu        sync.Mutex
-	largest   *gateway.Checkpoint
 	evidence  *[2]gateway.Checkpoint // a fork not yet stored
 	fork      error                  // for ever, once set
 	guardedAt time.Time
@@ -73,13 +72,6 @@ func (t *tracker) close() {
 	t.cancel()
 	t.prove.Lock()
 	defer t.prove.Unlock()
-}
-
-// latest returns the largest checkpoint verified, or nil before the first.
-func (t *tracker) latest() *gateway.Checkpoint {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.largest
 }
 
 // open checks a checkpoint's form, origin and signature. Errors are ErrBadAnswer.
@@ -128,7 +120,8 @@ func (t *tracker) accept(ctx context.Context, envelope []byte) (*gateway.Checkpo
 }
 
 // advance compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
-// one each time, not only at the start, shows forks between replicas that share the store.
+// one each time, not only at the start, shows forks between replicas that share the store. The
+// very first checkpoint is taken on the log's signature alone.
 func (t *tracker) advance(cp *gateway.Checkpoint) error {
 	ctx, cancel := context.WithTimeout(t.ctx, proveTimeout)
 	defer cancel()
@@ -140,14 +133,11 @@ func (t *tracker) advance(cp *gateway.Checkpoint) error {
 	if err := t.askStore(ctx); err != nil {
 		return err
 	}
-	kept, err := t.store.Checkpoint(ctx, t.origin)
+	kept, err := t.kept(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the checkpoint kept: %w", err)
+		return err
 	}
 	if kept != nil {
-		if err := t.checkKept(kept); err != nil {
-			return err
-		}
 		if err := t.consistent(ctx, kept, cp); err != nil {
 			return err
 		}
@@ -158,31 +148,30 @@ func (t *tracker) advance(cp *gateway.Checkpoint) error {
 		}
 		kept = cp
 	}
+	t.metrics.size.Set(float64(kept.Size))
 	t.accepted.Add(string(cp.Envelope), cp)
-	t.grow(kept)
 	return nil
 }
 
-// checkKept refuses a kept checkpoint that this log did not sign: then it was set up anew under
-// the same origin, or the store is damaged. Neither is a fork, which stays for ever.
-func (t *tracker) checkKept(kept *gateway.Checkpoint) error {
+// kept returns the checkpoint kept, or nil when there is none. One that this log did not sign is
+// an error: the log was set up anew under the same origin, or the store is damaged. Neither
+// is a fork, which stays for ever.
+func (t *tracker) kept(ctx context.Context) (*gateway.Checkpoint, error) {
+	kept, err := t.store.Checkpoint(ctx, t.origin)
+	if err != nil {
+		return nil, fmt.Errorf("reading the checkpoint kept: %w", err)
+	}
+	if kept == nil {
+		return nil, nil
+	}
 	again, err := t.open(kept.Envelope)
 	if err != nil {
-		return fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, t.origin)
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, t.origin)
 	}
 	if again.Size != kept.Size || again.Root != kept.Root {
-		return fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, t.origin)
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, t.origin)
 	}
-	return nil
-}
-
-func (t *tracker) grow(cp *gateway.Checkpoint) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.largest == nil || cp.Size > t.largest.Size {
-		t.largest = cp
-		t.metrics.size.Set(float64(cp.Size))
-	}
+	return kept, nil
 }
 
 // consistent returns nil when one of a and b, both signed, extends the other.
