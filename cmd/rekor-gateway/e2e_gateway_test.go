@@ -144,3 +144,28 @@ func (g *deployment) submit(query string, parts ...[2]string) (status int, s sub
 	}
 	return resp.StatusCode, s, json.Unmarshal(raw, &s)
 }
+
+// get asks for one submission.
+func (g *deployment) get(id string) (s submitted, err error) {
+	resp, err := http.Get(g.url + "/v1/submissions/" + id)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	return s, json.NewDecoder(resp.Body).Decode(&s)
+}
+
+// list returns the IDs of all submissions.
+func (g *deployment) list() (ids []string) {
+	g.t.Helper()
+	resp := must(http.Get(g.url + "/v1/submissions"))
+	defer resp.Body.Close()
+	var page struct{ Submissions []submitted }
+	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
+		g.t.Fatal(err)
+	}
+	for _, s := range page.Submissions {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
