@@ -81,18 +81,22 @@ func (c *httpClient) post(ctx context.Context, u *url.URL, s Submission, answer 
 		failed <- err
 		_ = to.CloseWithError(err) // a pipe's Close always works
 	}()
-	defer body.Close() //nolint:errcheck // ends the writer
+	status, err := c.postForm(ctx, u, form.FormDataContentType(), body, answer)
+	_ = body.Close() // ends the writer
+	var local *localError
+	if err != nil && errors.As(<-failed, &local) {
+		return 0, local
+	}
+	return status, err
+}
+
+func (c *httpClient) postForm(ctx context.Context, u *url.URL, kind string, body io.Reader, answer proto.Message) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil {
 		return 0, fmt.Errorf("making request: %w", err)
 	}
-	request.Header.Set("Content-Type", form.FormDataContentType())
-	status, err := c.do(request, answer)
-	var local *localError
-	if body.Close(); err != nil && errors.As(<-failed, &local) {
-		return 0, local
-	}
-	return status, err
+	request.Header.Set("Content-Type", kind)
+	return c.do(request, answer)
 }
 
 // localError is a failure to read the artifact: no reason to try again.
