@@ -19,20 +19,31 @@ type leases struct {
 
 func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]Lease{}} }
 
-func (l leases) add(entries []Entry) {
+// add notes claimed entries and returns those that are not under way yet. A lease can run out
+// while its entry is still under way here (the machine slept, its clock jumped, the store
+// stalled), and be claimed again here; to send that entry beside itself would log it twice. What is
+// under way then goes on under the new lease.
+func (l leases) add(entries []Entry) []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var fresh []Entry
 	for _, e := range entries {
+		if _, underWay := l.held[e.ID]; !underWay {
+			fresh = append(fresh, e)
+		}
 		l.held[e.ID] = Lease{EntryID: e.ID, Fence: e.Fence}
 	}
+	return fresh
 }
 
-// remove forgets the leases that outcomes released, but not those claimed again since.
-func (l leases) remove(outcomes []Outcome) {
+// release forgets the leases of outcomes that are about to be stored, and gives each outcome the
+// fence of the lease that was held last.
+func (l leases) release(outcomes []Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, o := range outcomes {
-		if l.held[o.EntryID].Fence == o.Fence {
+	for i, o := range outcomes {
+		if held, ok := l.held[o.EntryID]; ok {
+			outcomes[i].Fence = held.Fence
 			delete(l.held, o.EntryID)
 		}
 	}

@@ -168,8 +168,7 @@ func (w *Worker) claim(ctx context.Context) ([]Entry, error) {
 	if len(entries) > 0 {
 		killpoint("claimed")
 	}
-	w.held.add(entries)
-	return entries, err
+	return w.held.add(entries), err
 }
 
 // start sends fresh entries, each on its own, and settles the doubtful ones together.
@@ -261,8 +260,8 @@ func (w *Worker) finishAll(ctx context.Context) {
 
 func (w *Worker) finish(ctx context.Context, batch []Outcome) {
 	killpoint("before-finish")
+	w.held.release(batch)
 	ids, err := w.store.Finish(ctx, batch)
-	w.held.remove(batch)
 	if err != nil {
 		// Not stored: the leases run out and the entries are settled from the log's tiles.
 		w.logger.Error("storing outcomes", "entries", len(batch), "error", err)

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+)
+
+// slowLog takes its time for every Add.
+type slowLog struct {
+	*gatewaytest.Log
+	takes time.Duration
+	adds  *atomic.Int32
+}
+
+func (l slowLog) Add(ctx context.Context, e gateway.Entry) (*gateway.Inclusion, error) {
+	l.adds.Add(1)
+	time.Sleep(l.takes)
+	return l.Log.Add(ctx, e)
+}
+
+// forgetfulStore lets every lease run out.
+type forgetfulStore struct{ gateway.Store }
+
+func (forgetfulStore) Extend(context.Context, []gateway.Lease, time.Time, time.Time) error {
+	return errors.New("no space left on device")
+}
+
+// A worker that gets its own entry again, since its lease ran out, does not send it beside
+// itself.
+func TestOwnLostLeaseIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	log := slowLog{gatewaytest.NewLog(), time.Second, new(atomic.Int32)}
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
+		c.Store = forgetfulStore{c.Store}
+		c.Worker.Lease, c.Worker.SettleAfter, c.Worker.AddTimeout = 100*time.Millisecond, 50*time.Millisecond, 10*time.Second
+	})
+	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
+	if sub := wait(t, s, id); sub.State != gateway.Logged || sub.Entries[0].Attempts < 2 {
+		t.Fatalf("state %s after %d attempts; the test wants a lease lost", sub.State, sub.Entries[0].Attempts)
+	}
+	if n := log.adds.Load(); n != 1 {
+		t.Errorf("sent %d times", n)
+	}
+}
