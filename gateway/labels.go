@@ -3,6 +3,8 @@
 package gateway
 
 import (
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -23,10 +25,15 @@ func checkLabels(labels map[string]string) error {
 		return formats.NewError(ReasonMalformedLabel, "there are more than 16 labels", "send fewer")
 	}
 	for k, v := range labels {
-		if k == "" || len(k) > MaxLabelName || len(v) > MaxLabelValue || !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return formats.NewError(ReasonMalformedLabel, "a label's name or value is empty, too long or not UTF-8",
+		if k == "" || len(k) > MaxLabelName || len(v) > MaxLabelValue || !isText(k) || !isText(v) {
+			return formats.NewError(ReasonMalformedLabel, "a label's name is empty, or its name or value too long, not UTF-8 or with control characters",
 				"write name=value, the name of at most 63 bytes and the value of at most 255")
 		}
 	}
 	return nil
+}
+
+// isText keeps out what terminals and databases take for something else than text.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -233,6 +233,8 @@ func TestBeginRefuses(t *testing.T) {
 		"unknown format":         {func(r *gateway.Request) { r.Format = "gif" }, formats.ReasonUnknownFormat},
 		"two digests":            {func(r *gateway.Request) { r.SignedDigest = digest }, formats.ReasonMalformedDigest},
 		"label without a name":   {func(r *gateway.Request) { r.Labels = map[string]string{"": "x"} }, gateway.ReasonMalformedLabel},
+		"label for a terminal":   {func(r *gateway.Request) { r.Labels = map[string]string{"x": "\x1b[2J"} }, gateway.ReasonMalformedLabel},
+		"label with a zero":      {func(r *gateway.Request) { r.Labels = map[string]string{"x\x00": ""} }, gateway.ReasonMalformedLabel},
 		"another representation": {func(r *gateway.Request) { r.Representation = gateway.Projected }, formats.ReasonRepresentationRefused},
 		"no such representation": {func(r *gateway.Request) { r.Representation = "GILDED" }, formats.ReasonRepresentationRefused},
 		"nobody attests":         {func(r *gateway.Request) { r.Representation = gateway.Attested }, formats.ReasonRepresentationRefused},
