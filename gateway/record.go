@@ -123,6 +123,9 @@ func (d *Draft) key(v *formats.Verified, r Representation) SubmissionKey {
 		part([]byte(s))
 	}
 	part(v.Canonical)
+	for _, c := range v.Checks { // what policy made us check more is another submission
+		part([]byte(c))
+	}
 	for _, s := range signerIDs(v) {
 		part(s[:])
 	}

@@ -42,7 +42,8 @@ const (
 func (s State) Settled() bool { return s == Logged || s == Failed }
 
 // SubmissionKey recognises the same submission: SHA-256 over tenant, format, canonical
-// signature, signers, artifact digests, representation and policy.
+// signature, signers, artifact digests, representation, and what policy made of it (checks made,
+// historical or not, certificate published or not).
 type SubmissionKey [32]byte
 
 // LeafHash is the RFC 6962 hash of an entry's body.
