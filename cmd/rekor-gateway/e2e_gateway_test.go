@@ -169,3 +169,15 @@ func (g *deployment) list() (ids []string) {
 	}
 	return ids
 }
+
+// shell runs a script in dir.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}

@@ -7,7 +7,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -51,17 +50,6 @@ func TestUploadMemory(t *testing.T) {
 		t.Errorf("left in the spool: %v", left)
 	}
 	g.stop()
-}
-
-func shell(t *testing.T, dir, script string) string {
-	t.Helper()
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, out)
-	}
-	return string(out)
 }
 
 // resetPeak makes the kernel forget the peak so far (proc(5), clear_refs).

@@ -128,7 +128,10 @@ func fromStatus(err error) error {
 		if s.Code() == codes.Unavailable {
 			return fmt.Errorf("%w: %s", errConnection, s.Message())
 		}
-		e.Reason, e.Hint = "GRPC_"+s.Code().String(), "is this the address of a rekor-gateway?"
+		e.Reason = "GRPC_" + s.Code().String()
+		if s.Code() == codes.Unimplemented || s.Code() == codes.Unknown {
+			e.Hint = "is this the address of a rekor-gateway?"
+		}
 	}
 	e.Temporary = s.Code() == codes.Unavailable
 	return e
