@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -345,6 +346,14 @@ func TestDecompress(t *testing.T) {
 	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusUnprocessableEntity, "SIGNATURE_INVALID")
 	logged := s.post("/v1/submissions", sig, key, format, field{"decompress", "gzip"}, artifact)
 	s.expect(logged, http.StatusCreated, "")
+	xz := exec.Command("xz", "-c")
+	xz.Stdin = strings.NewReader("hello")
+	other, err := xz.Output()
+	if err != nil {
+		t.Fatalf("xz: %v (make system-tools installs it)", err)
+	}
+	same := s.post("/v1/submissions", sig, key, format, field{"decompress", "xz"}, field{"artifact", string(other)})
+	s.expect(same, http.StatusOK, "") // the container is no part of the submission
 	inner, outer := sha256.Sum256([]byte("hello")), sha256.Sum256(packed.Bytes())
 	if got := logged.body["artifactDigests"].([]any)[0]; got != "sha256:"+hex.EncodeToString(inner[:]) {
 		t.Errorf("digest %v is not the inner file's", got)

@@ -236,21 +236,30 @@ func (f *form) rest() error {
 type lastPart struct {
 	io.Reader
 	form *form
+	err  error // of the first Read that failed; decompressors read on after an io.EOF
 }
 
 func (l *lastPart) Read(p []byte) (int, error) {
+	if l.err != nil {
+		return 0, l.err
+	}
 	n, err := l.Reader.Read(p)
-	if err != io.EOF {
-		if err != nil {
-			err = formError(err)
-		}
-		return n, err
+	switch {
+	case err == io.EOF:
+		l.err = l.end()
+	case err != nil:
+		l.err = formError(err)
 	}
-	if _, after := l.form.reader.NextRawPart(); after != io.EOF {
-		if after != nil {
-			return n, formError(after)
-		}
-		return n, malformed("there is a part after the artifact", "send the artifact last, or before the signature")
+	return n, l.err
+}
+
+// end returns io.EOF when the form ends here, too.
+func (l *lastPart) end() error {
+	switch _, err := l.form.reader.NextRawPart(); {
+	case err == io.EOF:
+		return io.EOF
+	case err != nil:
+		return formError(err)
 	}
-	return n, io.EOF
+	return malformed("there is a part after the artifact", "send the artifact last, or before the signature")
 }
