@@ -102,10 +102,14 @@ func (l *Log) checkURLs() error {
 }
 
 func (c *Config) checkLimits() error {
+	if c.Limits.RequestsPerMinute < 0 {
+		return errors.New("limits.requests_per_minute must not be negative: leave it out for no limit")
+	}
 	for key, n := range map[string]int64{
 		"max_artifact_bytes": c.Limits.MaxArtifactBytes,
 		"max_spool_bytes":    c.Limits.MaxSpoolBytes,
 		"max_pending":        int64(c.Limits.MaxPending),
+		"request_burst":      int64(c.Limits.RequestBurst),
 	} {
 		if n <= 0 {
 			return fmt.Errorf("limits.%s is not above zero", key)

@@ -74,6 +74,10 @@ type Limits struct {
 	SpoolDir         string `yaml:"spool_dir,omitempty"`          // for artifacts sent before their signatures
 	MaxSpoolBytes    int64  `yaml:"max_spool_bytes,omitempty"`    // of all spooled artifacts together
 	MaxPending       int    `yaml:"max_pending,omitempty"`        // entries accepted and not logged yet
+	// RequestsPerMinute is for each caller's address, and RequestBurst how many of them may come
+	// at once; 0 is no limit.
+	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
+	RequestBurst      int `yaml:"request_burst,omitempty"`
 }
 
 // Worker tunes the way from the store to the logs.
@@ -123,6 +127,7 @@ func Default() Config {
 			MaxArtifactBytes: 8 << 30,
 			MaxSpoolBytes:    16 << 30,
 			MaxPending:       100_000,
+			RequestBurst:     100,
 		},
 		Worker: Worker{
 			InFlight: 1024, AddTimeout: time.Minute, SettleAfter: 30 * time.Second, Drain: 20 * time.Second,

@@ -33,6 +33,9 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 		MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
 		Ready: s.Ready, Logger: s.logger,
 	})
+	if s.limiter != nil {
+		routes = web.Limit(routes, s.limiter)
+	}
 	server := s.bounded(web.Record(web.Guard(routes, cfg.HTTP.Listen, cfg.HTTP.AllowedHosts), s.logger, m.http))
 	server.TLSConfig = secure
 	return server, nil

@@ -40,8 +40,8 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour, Time: idlePing}),
-		grpc.ChainUnaryInterceptor(s.unary(m)),
-		grpc.ChainStreamInterceptor(s.stream(m)),
+		grpc.ChainUnaryInterceptor(s.unary(m), s.limitUnary),
+		grpc.ChainStreamInterceptor(s.stream(m), s.limitStream),
 	}
 	secure, err := certificate("grpc.tls", cfg.GRPC.TLS)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
 // Options are what a configuration file does not say.
@@ -40,6 +41,7 @@ type Server struct {
 	store   *sqlite.Store
 	logs    []*rekorv2.Log
 	service *gateway.Service
+	limiter ratelimit.Limiter // nil: no limit
 
 	listeners listeners
 	http      *http.Server
@@ -62,6 +64,9 @@ func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) 
 func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error {
 	var err error
 	if s.listeners, err = listen(ctx, cfg); err != nil {
+		return err
+	}
+	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
 		return err
 	}
 	m, err := newMetrics(o.Registry)

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+func TestGRPCLimit(t *testing.T) {
+	limiter, err := newLimiter(config.Limits{RequestsPerMinute: 60, RequestBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{limiter: limiter}
+	ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9}})
+	call := func(method string) error {
+		_, err := s.limitUnary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method},
+			func(context.Context, any) (any, error) { return nil, nil })
+		return err
+	}
+	const method = "/rekorgateway.v1.GatewayService/ListFormats"
+	if err := call(method); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(method); status.Code(err) != codes.ResourceExhausted || reasonOf(err) != "RATE_LIMITED" || len(status.Convert(err).Details()) != 2 {
+		t.Errorf("past the burst: %v", err)
+	}
+	if err := call("/grpc.health.v1.Health/Check"); err != nil {
+		t.Errorf("a probe: %v", err)
+	}
+	if none, err := newLimiter(config.Limits{RequestBurst: 1}); none != nil || err != nil {
+		t.Errorf("without a limit: %v, %v", none, err)
+	}
+}
