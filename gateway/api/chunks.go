@@ -3,7 +3,9 @@
 package api
 
 import (
+	"context"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -14,9 +16,37 @@ import (
 // MaxChunk bounds one chunk of an artifact, in bytes.
 const MaxChunk = 1 << 20
 
+// submitStream is a Submit stream whose client may be slow, but not silent for longer than idle.
+type submitStream struct {
+	grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]
+	idle time.Duration
+}
+
+// Recv returns the next message, or context.DeadlineExceeded. What it waited for is dropped
+// when the call ends, which must be at once.
+func (s submitStream) Recv() (*pb.SubmitRequest, error) {
+	type received struct {
+		message *pb.SubmitRequest
+		err     error
+	}
+	next := make(chan received, 1)
+	go func() {
+		message, err := s.ClientStreamingServer.Recv()
+		next <- received{message, err}
+	}()
+	silence := time.NewTimer(s.idle)
+	defer silence.Stop()
+	select {
+	case r := <-next:
+		return r.message, r.err
+	case <-silence.C:
+		return nil, context.DeadlineExceeded
+	}
+}
+
 // chunkReader reads the artifact from the rest of a Submit stream.
 type chunkReader struct {
-	stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]
+	stream submitStream
 	left   int64 // of the size limit
 	chunk  []byte
 	err    error

@@ -20,30 +20,34 @@ const (
 	MaxWait     = 60 * time.Second
 )
 
+// idleTimeout is how long a client may send nothing of what it still has to.
+const idleTimeout = time.Minute
+
 // grpcServer is the gRPC service over the domain's.
 type grpcServer struct {
 	pb.UnimplementedGatewayServiceServer
 	service     *gateway.Service
 	maxArtifact int64
+	idle        time.Duration // between two messages of a Submit stream
 }
 
 // RegisterGRPC adds the service to s. Artifacts are at most maxArtifact bytes.
 func RegisterGRPC(s *grpc.Server, service *gateway.Service, maxArtifact int64) {
-	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, maxArtifact: maxArtifact})
+	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, maxArtifact: maxArtifact, idle: idleTimeout})
 }
 
 // tenant is whose submissions a call is about; access control will set it.
 func tenant(context.Context) string { return gateway.DefaultTenant }
 
 func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
-	answer, err := g.submit(stream)
+	answer, err := g.submit(submitStream{stream, g.idle})
 	if err != nil {
 		return grpcError(err)
 	}
 	return stream.SendAndClose(answer)
 }
 
-func (g *grpcServer) submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) (*pb.SubmitResponse, error) {
+func (g *grpcServer) submit(stream submitStream) (*pb.SubmitResponse, error) {
 	first, err := stream.Recv()
 	if err == io.EOF {
 		return nil, malformed("the stream is empty", "send a start message first")

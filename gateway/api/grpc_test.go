@@ -26,6 +26,11 @@ func dial(t *testing.T, log *gatewaytest.Log) pb.GatewayServiceClient {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
 	RegisterGRPC(server, start(t, log), testMaxArtifact)
+	return serveGRPC(t, server, listener)
+}
+
+func serveGRPC(t *testing.T, server *grpc.Server, listener *bufconn.Listener) pb.GatewayServiceClient {
+	t.Helper()
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -61,6 +66,31 @@ func send(t *testing.T, c pb.GatewayServiceClient, messages ...*pb.SubmitRequest
 		}
 	}
 	return stream.CloseAndRecv()
+}
+
+// A client that stops sending does not hold its stream for ever.
+func TestGRPCSilentStream(t *testing.T) {
+	listener := bufconn.Listen(1 << 20)
+	server := grpc.NewServer()
+	pb.RegisterGatewayServiceServer(server, &grpcServer{service: start(t, gatewaytest.NewLog()), maxArtifact: testMaxArtifact, idle: 50 * time.Millisecond})
+	c := serveGRPC(t, server, listener)
+	for name, messages := range map[string][]*pb.SubmitRequest{
+		"nothing":     nil,
+		"no artifact": {startMessage(headerMessage(gatewaytest.Signed(t, "hello")))},
+		"half of it":  {startMessage(headerMessage(gatewaytest.Signed(t, "hello"))), chunk([]byte("he"))},
+		"empty chunk": {startMessage(headerMessage(gatewaytest.Signed(t, "hello"))), chunk(nil)},
+	} {
+		stream, err := c.Submit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range messages {
+			_ = stream.Send(m)
+		}
+		if err := stream.RecvMsg(new(pb.SubmitResponse)); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestGRPCSubmit(t *testing.T) {

@@ -59,13 +59,19 @@ type server struct {
 
 func serve(t *testing.T) *server {
 	t.Helper()
+	return serveWith(t, func(*HTTPConfig) {})
+}
+
+func serveWith(t *testing.T, change func(*HTTPConfig)) *server {
+	t.Helper()
 	log, dir := gatewaytest.NewLog(), t.TempDir()
 	s := start(t, log)
-	handler := NewHTTP(s, HTTPConfig{
+	cfg := HTTPConfig{
 		MaxArtifact: testMaxArtifact, SpoolDir: dir, MaxSpool: testMaxArtifact,
 		Ready: s.Ready, Logger: slog.New(slog.DiscardHandler),
-	})
-	out := &server{Server: httptest.NewServer(handler), t: t, log: log, spoolDir: dir, contract: loadContract(t)}
+	}
+	change(&cfg)
+	out := &server{Server: httptest.NewServer(NewHTTP(s, cfg)), t: t, log: log, spoolDir: dir, contract: loadContract(t)}
 	t.Cleanup(out.Close)
 	return out
 }

@@ -41,7 +41,7 @@ type httpServer struct {
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service *gateway.Service, cfg HTTPConfig) http.Handler {
 	if cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = time.Minute
+		cfg.IdleTimeout = idleTimeout
 	}
 	h := &httpServer{service: service, cfg: cfg, spool: &spool{dir: cfg.SpoolDir, max: cfg.MaxSpool}}
 	mux := http.NewServeMux()

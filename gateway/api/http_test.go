@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -291,6 +292,13 @@ func TestSmallRoutes(t *testing.T) {
 	for _, path := range []string{"/v1/formats", "/healthz", "/readyz", "/openapi.json"} {
 		s.expect(s.do(http.MethodGet, path, "", nil), http.StatusOK, "")
 	}
+}
+
+// Whoever wants no limit may write the largest number.
+func TestLargestLimit(t *testing.T) {
+	s := serveWith(t, func(c *HTTPConfig) { c.MaxArtifact, c.MaxSpool = math.MaxInt64, math.MaxInt64 })
+	sig, key, artifact, format := parts(t, "hello")
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusCreated, "")
 }
 
 // A client that stops sending is cut off; one that is slow is not.

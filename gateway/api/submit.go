@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -72,7 +73,7 @@ var errContentType = malformed("the content type is neither multipart/form-data 
 
 // body bounds a request's body in size, and each read of it in time.
 func (h *httpServer) body(w http.ResponseWriter, r *http.Request) io.Reader {
-	limit := h.cfg.MaxArtifact + h.cfg.MaxArtifact/2 + overhead // base64 takes a third more
+	limit := min(h.cfg.MaxArtifact, math.MaxInt64-overhead) + overhead // JSON has a lower limit
 	return &timedBody{
 		src: http.MaxBytesReader(w, r.Body, limit), timeout: h.cfg.IdleTimeout,
 		control: http.NewResponseController(w),
@@ -130,7 +131,7 @@ func waitOf(r *http.Request) (time.Duration, error) {
 func queryOf(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, formats.WrapError(err, ReasonMalformedRequest, "the query is malformed", "write it as ?name=value&name=value, percent-encoded")
+		return nil, formats.WrapError(err, ReasonMalformedRequest, "the query is malformed", "write it as name=value pairs, percent-encoded")
 	}
 	for name, values := range q {
 		switch {
