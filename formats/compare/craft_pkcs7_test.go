@@ -60,6 +60,7 @@ func (s *cmsSigner) pem() []byte {
 
 // cmsSignature is a SignedData in the making.
 type cmsSignature struct {
+	document   []byte
 	hash       crypto.Hash
 	attributes [][]byte // DER, in the order given; nil for none
 	value      []byte   // what is signed instead of attributes or content
@@ -96,9 +97,9 @@ func sequence(parts ...[]byte) []byte { return tlv(0x30, parts...) }
 
 func algorithmID(oid asn1.ObjectIdentifier) []byte { return sequence(must(asn1.Marshal(oid))) }
 
-func plainCMS(name string, hash crypto.Hash) cmsSignature {
+func plainCMS(name string, hash crypto.Hash, document []byte) cmsSignature {
 	s := newCMSSigner(name)
-	return cmsSignature{hash: hash, signers: []*cmsSigner{s}, certs: []*cmsSigner{s}, serial: 7, attributes: [][]byte{
+	return cmsSignature{document: document, hash: hash, signers: []*cmsSigner{s}, certs: []*cmsSigner{s}, serial: 7, attributes: [][]byte{
 		attribute(oidContentType, oidData),
 		attribute(oidSigningTime, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		attribute(oidMessageDigest, sum(hash, document)),
@@ -122,7 +123,7 @@ func (c cmsSignature) file() []byte {
 }
 
 func (c cmsSignature) signerInfo(s *cmsSigner, broken bool) []byte {
-	signed, attributes := document, []byte(nil)
+	signed, attributes := c.document, []byte(nil)
 	if c.attributes != nil {
 		sorted := slices.Clone(c.attributes)
 		slices.SortFunc(sorted, bytes.Compare)
@@ -195,9 +196,9 @@ func craftPKCS7(r *mathrand.Rand, bases []submission) submission {
 	if r.IntN(3) == 0 {
 		return flipBelowPEM(r, bases)
 	}
-	c := plainCMS(pick(r, "rsa2048", "p256"), crypto.SHA256)
+	c := plainCMS(pick(r, "rsa2048", "p256"), crypto.SHA256, document)
 	if r.IntN(6) == 0 {
-		c = plainCMS("rsa2048", pick(r, crypto.MD5, crypto.SHA1, crypto.SHA384, crypto.SHA512))
+		c = plainCMS("rsa2048", pick(r, crypto.MD5, crypto.SHA1, crypto.SHA384, crypto.SHA512), document)
 	}
 	f := pick(r, cmsFields...)
 	f.apply(r, &c)
@@ -210,7 +211,7 @@ func craftPKCS7(r *mathrand.Rand, bases []submission) submission {
 
 // strippedAttributes is a genuine signature whose signed attributes became its content.
 func strippedAttributes() submission {
-	c := plainCMS("rsa2048", crypto.SHA256)
+	c := plainCMS("rsa2048", crypto.SHA256, document)
 	sorted := slices.Clone(c.attributes)
 	slices.SortFunc(sorted, bytes.Compare)
 	forged := tlv(0x31, sorted...)

@@ -56,5 +56,5 @@ func rekorMinisign(_ string, s submission) verdict {
 	if err != nil {
 		return refuse(err)
 	}
-	return judged(sig.Verify(bytes.NewReader(s.artifact), key))
+	return judged(sig.Verify(s.stream(), key))
 }

@@ -234,7 +234,7 @@ func sshRows() []strictRow {
 
 func pkcs7Rows() []strictRow {
 	made := func(change func(*cmsSignature)) submission {
-		c := plainCMS("rsa2048", crypto.SHA256)
+		c := plainCMS("rsa2048", crypto.SHA256, document)
 		change(&c)
 		return submission{format: "pkcs7", base: "crafted", signature: c.file(), artifact: document}
 	}

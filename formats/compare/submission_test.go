@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -98,6 +99,13 @@ func ask(j judge, dir string, s submission) (v verdict) {
 	return j(dir, s)
 }
 
+// registry is every format there is.
+var registry = all.Formats()
+
+// stream is the artifact as it comes over a network: not a thing that lies in memory and can be
+// had in one piece.
+func (s submission) stream() io.Reader { return struct{ io.Reader }{bytes.NewReader(s.artifact)} }
+
 // rekorGateway is the verdict of the format's plugin under the strict policy. A broken promise of
 // the plugin's (a value beside an error, an untyped refusal) is a panic.
 func rekorGateway(s submission) verdict {
@@ -105,7 +113,7 @@ func rekorGateway(s submission) verdict {
 	if s.policy != nil {
 		s.policy(&p)
 	}
-	f, err := all.Formats().Get(s.format)
+	f, err := registry.Get(s.format)
 	if err != nil {
 		panic(err)
 	}
@@ -115,7 +123,7 @@ func rekorGateway(s submission) verdict {
 	}
 	artifact := formats.Artifact{}
 	if s.artifact != nil {
-		artifact = formats.FromReader(bytes.NewReader(s.artifact))
+		artifact = formats.FromReader(s.stream())
 	}
 	v, err := parsed.Verify(context.Background(), artifact)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // How many submissions are made per format: COMPARE=full for a long run, or any number.
 const (
 	usualCount = 400
-	fullCount  = 5000
+	fullCount  = 3000
 )
 
 func wantedCount(t *testing.T) int {
