@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
@@ -46,7 +45,9 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 // that stands for it; where no digest will do, the artifact itself is sent.
 func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io.Writer) error {
 	h := s.Header
-	parsed, err := all.Formats().Parse(h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{Now: time.Now(), Historical: true})
+	parsed, err := all.Formats().Parse(h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
+		Now: time.Now(), Historical: true, SSHNamespaces: f.namespaces,
+	})
 	if err != nil {
 		return err
 	}
@@ -54,11 +55,14 @@ func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io
 	if err != nil {
 		return err
 	}
+	if len(verified.Keys) > 0 {
+		h.Keys = verified.Keys // the signer's alone: other keys, user IDs and principals stay here
+	}
 	d := parsed.Describe()
 	switch {
-	case d.Need == formats.NeedNone:
+	case d.Need == formats.NeedNone && f.artifact == "":
 		return nil
-	case d.Need == formats.NeedDigest:
+	case d.Need != formats.NeedBytes:
 		if digest := sufficient(ctx, parsed, verified); digest != nil {
 			h.Digest = digest.String()
 			return nil
@@ -99,9 +103,6 @@ func sufficient(ctx context.Context, parsed formats.Parsed, v *formats.Verified)
 		}
 	}
 	for _, d := range candidates {
-		if !slices.Contains(parsed.Describe().Digests, d.Algorithm) {
-			continue
-		}
 		if _, err := parsed.Verify(ctx, formats.FromDigest(d)); err == nil {
 			return &d
 		}

@@ -26,9 +26,9 @@ type submitFlags struct {
 	server, artifact, digest string
 	representation, receipt  string
 	decompress               string
-	labels                   []string
+	labels, namespaces       []string
 	wait                     time.Duration
-	sendBytes                bool
+	sendBytes, publish       bool
 	output                   *format
 }
 
@@ -39,7 +39,8 @@ func newSubmit() *cobra.Command {
 		Long: `submit verifies a signature here, sends it to a gateway, and waits until it is in the log.
 
 The artifact stays on this machine where the format allows it: then only its digest is sent,
-or (PGP) the digest of the bytes that are really signed. With --send-bytes the artifact
+or (PGP) the digest of the bytes that are really signed. Of the keys, the signer's alone is
+sent, without user IDs where they are not needed. With --send-bytes the artifact
 itself is sent, and the gateway alone judges.`,
 		Example: `  rekor-gateway submit --server http://127.0.0.1:8080 --signature app.tar.gz.asc --key release.asc --artifact app.tar.gz --receipt app.tar.gz.receipt.json
   rekor-gateway submit --server grpc://127.0.0.1:8081 --signature app.sig --key app.pub --digest sha256:$(sha256sum app | cut -d' ' -f1)`,
@@ -55,7 +56,9 @@ itself is sent, and the gateway alone judges.`,
 	c.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for the log; 0 returns once the gateway has accepted")
 	c.Flags().StringVar(&f.receipt, "receipt", "", "write the receipt to this `FILE`")
 	c.Flags().StringVar(&f.decompress, "decompress", "", "the artifact is a container, gzip or xz, and what is inside was signed; the container is sent")
+	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace that the gateway accepts (repeatable); file when not given")
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
+	c.Flags().BoolVar(&f.publish, "publish-certificate", false, "log the signer's certificate, with all it names, for ever; not the bare key")
 	f.output = outputFlag(c)
 	required(c, "server")
 	c.MarkFlagsMutuallyExclusive("artifact", "digest")
@@ -117,7 +120,7 @@ func settled(s *pb.Submission) bool { return gateway.State(s.GetState().String()
 
 // header is what is sent in any case.
 func (f *submitFlags) header(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress}
+	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish}
 	if f.representation != "" {
 		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
 		if !ok || r == 0 {

@@ -115,6 +115,9 @@ func writeForm(form *multipart.Writer, s Submission) error {
 		}
 	}
 	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}, {"decompress", h.GetDecompress()}}
+	if h.GetPublishCertificate() {
+		fields = append(fields, [2]string{"publish_certificate", "true"})
+	}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		fields = append(fields, [2]string{"representation", r.String()})
 	}
