@@ -3,6 +3,7 @@
 package formats_test
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/ecdsa"
@@ -227,4 +228,37 @@ func TestNeedNames(t *testing.T) {
 	if got := formats.KeyName("x"); got != "unknown key" {
 		t.Error(got)
 	}
+}
+
+// FuzzProjection: no panic, refusals with a reason, and no signature verifies over digests of
+// several lengths.
+func FuzzProjection(f *testing.F) {
+	message := digest(formats.SHA256, []byte("message"))
+	ec := ecKey(f, elliptic.P256())
+	sig, err := ecdsa.SignASN1(rand.Reader, ec, message.Value)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(spki(f, ec.Public()), "ecdsa", "sha256", message.Value, sig)
+	f.Add(spki(f, edKey().Public()), "ed25519ph", "sha512", make([]byte, 64), make([]byte, 64))
+	f.Add(spki(f, rsaKey(2048)), "rsa-pkcs1v15", "sha256", message.Value, make([]byte, 256))
+	f.Add(spki(f, rsaKey(2048)), "rsa-pss", "sha384", make([]byte, 48), make([]byte, 256))
+	f.Fuzz(func(t *testing.T, key []byte, scheme, hash string, value, signature []byte) {
+		c := formats.Candidate{SPKI: key, Scheme: formats.Scheme(scheme), Hash: formats.DigestAlgorithm(hash)}
+		if _, err := c.KeyDetails(); err != nil && formats.ReasonOf(err) == "" {
+			t.Errorf("untyped: %v", err)
+		}
+		p := formats.Projection{Candidate: c, Digest: formats.Digest{Algorithm: c.Hash, Value: value}, Signature: signature}
+		if err := p.VerifyDigest(); err != nil {
+			if formats.ReasonOf(err) == "" {
+				t.Errorf("untyped: %v", err)
+			}
+			return
+		}
+		for _, other := range [][]byte{value[:len(value)-1], append(bytes.Clone(value), 0)} {
+			if p.Digest.Value = other; p.VerifyDigest() == nil {
+				t.Errorf("verified over %d and %d bytes of %q", len(value), len(other), hash)
+			}
+		}
+	})
 }

@@ -19,7 +19,7 @@ type mutant struct {
 	formats.Format
 	parse    func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error)
 	describe func(*formats.Description)
-	verify   func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error)
+	verify   func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error)
 }
 
 func (m mutant) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
@@ -48,14 +48,14 @@ func (p *mutantParsed) Describe() formats.Description {
 
 func (p *mutantParsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	if p.m.verify != nil {
-		return p.m.verify(p.Parsed, ctx, a)
+		return p.m.verify(ctx, p.Parsed, a)
 	}
 	return p.Parsed.Verify(ctx, a)
 }
 
 // altering changes what was verified.
 func altering(change func(*formats.Verified)) mutant {
-	return mutant{verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	return mutant{verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		v, err := p.Verify(ctx, a)
 		if err == nil {
 			change(v)
@@ -66,7 +66,7 @@ func altering(change func(*formats.Verified)) mutant {
 
 // reading changes how the artifact's bytes are read.
 func reading(change func(io.Reader) (io.Reader, error)) mutant {
-	return mutant{verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	return mutant{verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		if a.Reader() != nil {
 			r, err := change(a.Reader())
 			if err != nil {
@@ -88,7 +88,7 @@ func refusing(change func(error) error) mutant {
 			}
 			return parsed, nil
 		},
-		verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+		verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 			v, err := p.Verify(ctx, a)
 			if err != nil {
 				return nil, change(err)
@@ -120,10 +120,10 @@ var mutants = map[string]struct {
 	"stops reading early": {"constant memory", reading(func(r io.Reader) (io.Reader, error) {
 		return io.LimitReader(r, 1<<20), nil
 	})},
-	"ignores the context": {"cancelled", mutant{verify: func(p formats.Parsed, _ context.Context, a formats.Artifact) (*formats.Verified, error) {
+	"ignores the context": {"cancelled", mutant{verify: func(_ context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		return p.Verify(context.Background(), a)
 	}}},
-	"refuses when cancelled": {"cancelled", mutant{verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	"refuses when cancelled": {"cancelled", mutant{verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		v, err := p.Verify(ctx, a)
 		if errors.Is(err, context.Canceled) {
 			err = formats.WrapError(err, formats.ReasonSignatureInvalid, "cancelled", "")
@@ -176,7 +176,7 @@ var mutants = map[string]struct {
 			}
 			return &late{Parsed: parsed, signature: bytes.Clone(signature)}, nil
 		},
-		verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+		verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 			v, err := p.(*late).Parsed.Verify(ctx, a)
 			if err == nil {
 				v.Canonical = p.(*late).signature
@@ -184,7 +184,7 @@ var mutants = map[string]struct {
 			return v, err
 		},
 	}},
-	"returns a value beside Verify's error": {"artifact altered", mutant{verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	"returns a value beside Verify's error": {"artifact altered", mutant{verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		v, err := p.Verify(ctx, a)
 		if err != nil {
 			v = &formats.Verified{}
@@ -236,14 +236,14 @@ var mutants = map[string]struct {
 	"refuses without words": {"signature cut", refusing(func(err error) error {
 		return formats.NewError(formats.ReasonOf(err), "", "")
 	})},
-	"gives a false reason": {"refused", refusing(func(err error) error {
+	"gives a false reason": {"refused", refusing(func(error) error {
 		return formats.NewError(formats.ReasonArtifactMismatch, "message", "")
 	})},
 	"accepts an altered artifact": {"artifact altered", reading(func(r io.Reader) (io.Reader, error) {
 		return io.LimitReader(r, int64(len(suite(nil).Vectors[0].Artifact))), nil
 	})},
 	"drops what comes with EOF": {"one byte at a time", reading(func(r io.Reader) (io.Reader, error) { return forgetful{r}, nil })},
-	"accepts no artifact": {"artifact missing", mutant{verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	"accepts no artifact": {"artifact missing", mutant{verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 		if a.IsZero() {
 			a = formats.FromReader(bytes.NewReader(suite(nil).Vectors[0].Artifact))
 		}
@@ -255,7 +255,7 @@ var mutants = map[string]struct {
 	})},
 	"takes any signed digest": {"signed digest", mutant{
 		describe: func(d *formats.Description) { d.SignedDigests = d.Digests },
-		verify: func(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+		verify: func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 			v, err := p.Verify(ctx, a)
 			if a.SignedDigest() == nil {
 				return v, err
@@ -287,7 +287,7 @@ func remember(signature []byte) []byte {
 	return signature
 }
 
-func takesNoDigest(p formats.Parsed, ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+func takesNoDigest(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 	if a.Digest() != nil {
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "a digest is not enough", "")
 	}
