@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // commitBatch bounds the submissions in one store transaction.
@@ -12,6 +13,10 @@ const commitBatch = 256
 
 // ErrClosed is what a service answers while it shuts down.
 var ErrClosed = errors.New("gateway is shutting down")
+
+// ErrNotStored is what a service answers when it could not make a submission durable, as when
+// its disk is full. The same may be submitted again.
+var ErrNotStored = errors.New("submission not stored")
 
 // committer groups concurrent submissions into one transaction: while one commit is being
 // fsynced, the next batch collects. A lone submission is not held up.
@@ -96,9 +101,17 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 	}
 	for i, r := range batch {
 		if err != nil {
-			r.reply <- commitReply{err: err}
+			r.reply <- commitReply{err: notStored(err)}
 			continue
 		}
 		r.reply <- commitReply{sub: stored[i]}
 	}
+}
+
+// notStored tells failures of the store from its refusals.
+func notStored(err error) error {
+	if errors.Is(err, ErrQueueFull) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotStored, err)
 }

@@ -75,6 +75,9 @@ func (s *Service) Run(ctx context.Context) {
 	running.Wait()
 }
 
+// Logger returns what the service logs to.
+func (s *Service) Logger() *slog.Logger { return s.cfg.Logger }
+
 // Formats returns the registry of formats this service takes.
 func (s *Service) Formats() *formats.Registry { return s.cfg.Formats }
 

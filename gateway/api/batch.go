@@ -57,6 +57,7 @@ func (g *grpcServer) submitOne(ctx context.Context, r *pb.SubmitBatchRequest) *p
 		return formats.FromReader(bytes.NewReader(r.Artifact)), nil
 	})
 	if err != nil {
+		problemOf(err).log(g.service.Logger(), err)
 		out.Problem = Problem(err)
 		return out
 	}

@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 	ReasonQueueFull        formats.Reason = "QUEUE_FULL"
 	ReasonLogForked        formats.Reason = "LOG_FORKED"
 	ReasonShuttingDown     formats.Reason = "SHUTTING_DOWN"
+	ReasonNotStored        formats.Reason = "NOT_STORED"
 	ReasonTimeout          formats.Reason = "REQUEST_TIMEOUT"
 	ReasonCancelled        formats.Reason = "REQUEST_CANCELLED"
 	ReasonInternal         formats.Reason = "INTERNAL"
@@ -64,6 +66,8 @@ var fixed = []struct {
 		"the transparency log contradicts itself; nothing is submitted to it", "tell the gateway's operator", time.Hour}},
 	{gateway.ErrClosed, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonShuttingDown,
 		"the gateway is shutting down", "send it again", 5 * time.Second}},
+	{gateway.ErrNotStored, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonNotStored,
+		"the gateway could not store this", "send it again later; the gateway's log says why", 10 * time.Second}},
 	{errSpoolFull, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonSpoolFull,
 		"the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later", 30 * time.Second}},
 	{context.DeadlineExceeded, problem{http.StatusRequestTimeout, codes.DeadlineExceeded, ReasonTimeout,
@@ -124,9 +128,17 @@ var fieldOf = map[formats.Reason]string{
 	gateway.ReasonMalformedLabel: "labels",
 }
 
+// log tells the operator what callers are not told of err.
+func (p problem) log(l *slog.Logger, err error, where ...any) {
+	if p.reason == ReasonInternal || p.reason == ReasonNotStored {
+		l.Error("request failed", append(where, "error", err)...)
+	}
+}
+
 // grpcError turns err into a status with ErrorInfo, and BadRequest or RetryInfo where they apply.
-func grpcError(err error) error {
+func (g *grpcServer) grpcError(err error) error {
 	p := problemOf(err)
+	p.log(g.service.Logger(), err)
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: string(p.reason), Domain: errorDomain, Metadata: map[string]string{"hint": p.hint},
 	}}

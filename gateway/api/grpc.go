@@ -42,7 +42,7 @@ func tenant(context.Context) string { return gateway.DefaultTenant }
 func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
 	answer, err := g.submit(submitStream{stream, g.idle})
 	if err != nil {
-		return grpcError(err)
+		return g.grpcError(err)
 	}
 	return stream.SendAndClose(answer)
 }
@@ -113,7 +113,7 @@ func answer(ctx context.Context, s *gateway.Service, stored gateway.Submission, 
 func (g *grpcServer) Plan(_ context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
 	plan, err := planFor(g.service, headerOf(r.GetHeader()))
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, g.grpcError(err)
 	}
 	return &pb.PlanResponse{Plan: plan}, nil
 }
@@ -134,11 +134,11 @@ func planFor(s *gateway.Service, h header) (*pb.Plan, error) {
 func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
 	sub, err := g.service.Get(ctx, tenant(ctx), r.GetId())
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, g.grpcError(err)
 	}
 	out, err := submission(g.service, sub, true)
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, g.grpcError(err)
 	}
 	return &pb.GetSubmissionResponse{Submission: out}, nil
 }
@@ -146,7 +146,7 @@ func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionReque
 func (g *grpcServer) ListSubmissions(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
 	out, err := list(ctx, g.service, r)
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, g.grpcError(err)
 	}
 	return out, nil
 }
@@ -181,7 +181,7 @@ func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.S
 		return stream.Send(&pb.WatchSubmissionResponse{Submission: out})
 	})
 	if err != nil {
-		return grpcError(err)
+		return g.grpcError(err)
 	}
 	return nil
 }

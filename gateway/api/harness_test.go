@@ -27,14 +27,21 @@ const testMaxArtifact = 1 << 20
 // start runs a service over log until the test ends.
 func start(t *testing.T, log gateway.Log) *gateway.Service {
 	t.Helper()
+	return startWith(t, log, func(*gateway.Config) {})
+}
+
+func startWith(t *testing.T, log gateway.Log, change func(*gateway.Config)) *gateway.Service {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{MaxPending: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.NewService(gateway.Config{
+	cfg := gateway.Config{
 		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Logger: slog.New(slog.DiscardHandler),
 		Worker: gateway.WorkerConfig{AddTimeout: time.Second, Poll: 20 * time.Millisecond, Drain: 100 * time.Millisecond},
-	})
+	}
+	change(&cfg)
+	s := gateway.NewService(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { s.Run(ctx); close(done) }()

@@ -180,12 +180,10 @@ func (h *httpServer) notFound(mux *http.ServeMux, w http.ResponseWriter, r *http
 		message: "this path does not take this method", hint: "use " + strings.Join(allowed, " or ")})
 }
 
-// fail answers with what the error map makes of err. What is INTERNAL goes to the log.
+// fail answers with what the error map makes of err.
 func (h *httpServer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.reason == ReasonInternal {
-		h.cfg.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	}
+	p.log(h.cfg.Logger, err, "method", r.Method, "route", r.Pattern)
 	writeProblem(w, p)
 }
 

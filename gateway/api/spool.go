@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // spool keeps artifacts that come before the parts needed to read them, in unlinked
@@ -27,11 +28,11 @@ type spooled struct {
 	size  int64
 }
 
-// take copies src into a spool file. Errors: errSpoolFull, or src's own.
+// take copies src into a spool file. Errors: errSpoolFull, gateway.ErrNotStored, or src's own.
 func (s *spool) take(src io.Reader) (*spooled, error) {
 	file, err := os.CreateTemp(s.dir, "rekor-gateway-spool-*")
 	if err != nil {
-		return nil, fmt.Errorf("making a spool file: %w", err)
+		return nil, fmt.Errorf("%w: making a spool file: %w", gateway.ErrNotStored, err)
 	}
 	_ = os.Remove(file.Name()) // it lives as long as it is open, whatever becomes of us
 	out := &spooled{file: file, spool: s}
@@ -52,7 +53,11 @@ func (f *spooled) Write(p []byte) (int, error) {
 	if f.spool.used.Add(int64(len(p))) > f.spool.max {
 		return 0, errSpoolFull
 	}
-	return f.file.Write(p)
+	n, err := f.file.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: writing a spool file: %w", gateway.ErrNotStored, err)
+	}
+	return n, err
 }
 
 // Read reads what was written, once it has all been taken.
