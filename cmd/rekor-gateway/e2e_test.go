@@ -91,7 +91,7 @@ var signings = []signing{
 // stock is a gateway with everything that the cases share.
 type stock struct {
 	*deployment
-	cosign, gnupg, path string
+	cosign, path string
 }
 
 // TestStockCosign: what the gateway records, stock cosign verifies from the exported files, and
@@ -102,11 +102,6 @@ func TestStockCosign(t *testing.T) {
 		t.Fatal("$COSIGN does not name cosign: run make e2e")
 	}
 	s.path = filepath.Dir(buildProgram(t, "./demo/tufdemo")) + ":" + os.Getenv("PATH")
-	s.gnupg = must(os.MkdirTemp("", "gnupg")) // a short path: the agent's socket is in there
-	t.Cleanup(func() {
-		_ = s.command("/", "gpgconf", "--kill", "all").Run()
-		_ = os.RemoveAll(s.gnupg)
-	})
 	s.start()
 	t.Run("formats", func(t *testing.T) {
 		for _, c := range signings {
@@ -122,12 +117,13 @@ func TestStockCosign(t *testing.T) {
 func (s *stock) command(dir, name string, arguments ...string) *exec.Cmd {
 	cmd := exec.Command(name, arguments...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GNUPGHOME="+s.gnupg, "PATH="+s.path)
+	cmd.Env = append(os.Environ(), "PATH="+s.path)
 	return cmd
 }
 
 func (s *stock) check(t *testing.T, c signing) {
-	expected, stranger := s.record(t, c, "expected"), s.record(t, c, "stranger")
+	expectedDir, strangerDir := s.sign(t, c, "expected"), s.sign(t, c, "stranger")
+	expected, stranger := s.record(t, c, expectedDir), s.record(t, c, strangerDir)
 	for i, command := range expected.commands {
 		if out, err := s.cosignRun(expected.dir, command); err != nil {
 			t.Errorf("cosign refuses: %v\n%s\n%s", err, strings.Join(command, " "), out)
@@ -146,10 +142,10 @@ type recorded struct {
 	commands [][]string
 }
 
-// record signs, submits, verifies the receipt and exports it.
-func (s *stock) record(t *testing.T, c signing, who string) recorded {
+// sign makes a folder with artifact, signature and key, and submits them without waiting.
+func (s *stock) sign(t *testing.T, c signing, who string) (dir string) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), who)
+	dir = filepath.Join(t.TempDir(), who)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -157,20 +153,47 @@ func (s *stock) record(t *testing.T, c signing, who string) recorded {
 		t.Fatal(err)
 	}
 	sign := s.command(dir, "bash", "-euo", "pipefail", "-c", c.script)
-	sign.Env = append(sign.Env, "ID="+strings.ReplaceAll(c.name, " ", ".")+"@"+who+".example")
+	sign.Env = append(sign.Env, "ID="+strings.ReplaceAll(c.name, " ", ".")+"@"+who+".example", "GNUPGHOME="+newKeyring(t))
 	if out, err := sign.CombinedOutput(); err != nil {
 		t.Fatalf("signing: %v\n%s", err, out)
 	}
-	artifact := []string{"--artifact", "artifact"}
+	s.run(t, dir, s.submission(c, "--wait", "0")...)
+	return dir
+}
+
+// newKeyring returns an empty GnuPG folder: keyrings do not take several writers at once.
+func newKeyring(t *testing.T) string {
+	t.Helper()
+	dir := must(os.MkdirTemp("", "gnupg")) // a short path: the agent's socket is in there
+	t.Cleanup(func() {
+		kill := exec.Command("gpgconf", "--kill", "all")
+		kill.Env = append(os.Environ(), "GNUPGHOME="+dir)
+		_ = kill.Run()
+		_ = os.RemoveAll(dir)
+	})
+	return dir
+}
+
+func (s *stock) submission(c signing, more ...string) []string {
+	arguments := []string{"submit", "--server", s.url, "--signature", "sig", "--key", "key", "--format", c.format, "--send-bytes"}
+	return append(append(arguments, c.artifact()...), more...)
+}
+
+func (c signing) artifact() []string {
 	if c.inside {
-		artifact = nil
+		return nil
 	}
-	submit := append([]string{"submit", "--server", s.url, "--signature", "sig", "--key", "key", "--format", c.format, "--send-bytes", "--receipt", "receipt.json"}, artifact...)
-	if out := s.run(t, dir, submit...); !strings.Contains(out, " as "+c.want+"\n") {
-		t.Fatalf("not %s:\n%s", c.want, out)
+	return []string{"--artifact", "artifact"}
+}
+
+// record submits again, which is the same submission, for the receipt, verifies that and exports it.
+func (s *stock) record(t *testing.T, c signing, dir string) recorded {
+	t.Helper()
+	if out := s.run(t, dir, s.submission(c, "--receipt", "receipt.json")...); !strings.Contains(out, " as "+c.want+" (submitted before)\n") {
+		t.Fatalf("not %s, or not the same submission:\n%s", c.want, out)
 	}
 	verify := append([]string{"verify", "--receipt", "receipt.json", "--key", "key", "--trusted-root", s.file(rootFile), "--gateway-trust", s.file(trustFile),
-		"--export-cosign", "cosign", "--output", "json"}, artifact...)
+		"--export-cosign", "cosign", "--output", "json"}, c.artifact()...)
 	var result struct{ Cosign [][]string }
 	if err := json.Unmarshal([]byte(s.run(t, dir, verify...)), &result); err != nil || len(result.Cosign) == 0 {
 		t.Fatalf("no export: %v", err)

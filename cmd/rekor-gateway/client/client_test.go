@@ -195,7 +195,7 @@ func (f *fake) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.Sub
 	}
 	for {
 		r, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return stream.SendAndClose(&pb.SubmitResponse{Submission: &pb.Submission{Id: "1"}, Created: true})
 		}
 		if err != nil {

@@ -80,7 +80,7 @@ sign_minisign() {
 }
 
 sign_pkcs7() {
-	openssl req -x509 -newkey rsa:3072 -nodes -keyout "$1.private" -out "$1.crt" -days 30 -subj /CN=demo 2>/dev/null
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.private" -out "$1.crt" -days 30 -subj /CN=demo 2>/dev/null
 	openssl cms -sign -binary -md sha256 -signer "$1.crt" -inkey "$1.private" -in release.tar -outform DER -out "$1.sig"
 	touch "$1.key" # the certificate is inside
 }
@@ -92,8 +92,8 @@ sign_tuf() {
 
 mkdir -m 700 "$GNUPGHOME"
 sign_x509 x509-ecdsa -algorithm EC -pkeyopt ec_paramgen_curve:P-256
-sign_x509 x509-rsa -algorithm RSA -pkeyopt rsa_keygen_bits:3072
-sign_pgp pgp-rsa rsa3072
+sign_x509 x509-rsa -algorithm RSA -pkeyopt rsa_keygen_bits:2048
+sign_pgp pgp-rsa rsa2048
 sign_pgp pgp-ed25519 ed25519
 sign_ssh ssh-ecdsa -t ecdsa -b 256
 sign_ssh ssh-ed25519 -t ed25519
