@@ -144,6 +144,8 @@ var stricterTUF = []class{
 var laxerClasses = []class{
 	{name: "CRLF armor", format: "ssh", laxer: true, judges: []string{ownTool}, subject: []string{"line ends as CRLF"},
 		why: "Mail and Windows turn line ends into CRLF. The blob within is the same, and so is the submission."},
+	{name: "principals", format: "ssh", laxer: true, judges: []string{ownTool}, subject: []string{"key: bit flipped"},
+		why: "ssh-keygen is told whose signature to expect (-I); here the key says who signed, and principals, which are e-mails, are not looked at but for certificates."},
 	{name: "Rekor re-armors as SHA-512", format: "ssh", laxer: true, judges: []string{rekorV1}, subject: []string{"sha256.sig", "field: hash"},
 		why: "Rekor rewrites every SSH signature as one over SHA-512 before it verifies, so those over SHA-256 fail."},
 	{name: "no version 6 in gpg 2.2", format: "pgp", laxer: true, judges: []string{ownTool}, subject: []string{"v6-"},
@@ -169,7 +171,7 @@ var laxerClasses = []class{
 	{name: "forms of CMS that libraries lack", format: "pkcs7", laxer: true, judges: others,
 		theirs: []string{"indefinite length", "unknown PEM block type CMS", "tags don't match", "Message has no signers", "unsupported algorithm", "unable to extract public key"},
 		why:    "BER, the PEM name CMS, subject key identifiers, RSA-PSS and certificates outside the signature are part of RFC 5652; S/MIME of RFC 8551."},
-	{name: "certificates that do not matter", format: "pkcs7", laxer: true, subject: []string{"bit flipped"}, theirs: []string{"x509: ", "certificate not found", "asn1: "},
+	{name: "certificates that do not matter", format: "pkcs7", laxer: true, subject: []string{"bit flipped"}, theirs: []string{"x509: ", "certificate not found", "asn1: ", "asn1 encoding"},
 		why: "Certificates within the signature that cannot be read are left out, and those sent beside it count by their key: one of them has to be the signer's. Without configured roots they prove nothing else."},
 	{name: "names of issuers", format: "x509", laxer: true, judges: []string{rekorV1}, subject: []string{"key: bit flipped"}, theirs: []string{"unknown authority"},
 		why: "Without configured roots a chain is held together by signatures, not by names."},

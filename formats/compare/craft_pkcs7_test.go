@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/pem"
 	"math/big"
 	mathrand "math/rand/v2"
 	"slices"
@@ -52,10 +51,6 @@ func newCMSSigner(name string) *cmsSigner {
 	raw := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
 	s, _ := cmsSigners.LoadOrStore(name, &cmsSigner{key: key, cert: must(x509.ParseCertificate(raw))})
 	return s.(*cmsSigner)
-}
-
-func (s *cmsSigner) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.cert.Raw})
 }
 
 // cmsSignature is a SignedData in the making.

@@ -115,8 +115,9 @@ func craftSSH(r *rand.Rand, bases []submission) submission {
 
 // flipBelowPEM flips a bit of what a base's armor holds, and armors it again.
 func flipBelowPEM(r *rand.Rand, bases []submission) submission {
-	s := pick(r, bases...).clone()
-	s.kind = "signature: bit flipped below the armor"
+	base := pick(r, bases...)
+	s := base.clone()
+	s.kind, s.origin = "signature: bit flipped below the armor", &base
 	if block, _ := pem.Decode(s.signature); block != nil {
 		flip(r, block.Bytes)
 		s.signature = pem.EncodeToMemory(block)

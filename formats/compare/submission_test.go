@@ -12,7 +12,12 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
+	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
+	"github.com/rekor-gateway/rekor-gateway/formats/pkcs7"
+	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
+	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
+	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
 
 // now is every judge's clock, as far as it can be set: shortly after the test data was made.
@@ -25,7 +30,8 @@ type submission struct {
 	kind      string // what was done to it
 	signature []byte
 	keys      [][]byte
-	artifact  []byte // nil: carried in the signature
+	artifact  []byte      // nil: carried in the signature
+	origin    *submission // when only the signature was changed: what it was made from
 
 	signify   bool                  // minisign: signify is the tool
 	namespace string                // SSH: what the verifier expects; "" is "file"
@@ -99,8 +105,8 @@ func ask(j judge, dir string, s submission) (v verdict) {
 	return j(dir, s)
 }
 
-// registry is every format there is.
-var registry = all.Formats()
+// plugins are rekor-gateway's formats.
+var plugins = formats.NewRegistry(minisign.New(), pgp.New(), pkcs7.New(), ssh.New(), tuf.New(), x509.New())
 
 // stream is the artifact as it comes over a network: not a thing that lies in memory and can be
 // had in one piece.
@@ -113,7 +119,7 @@ func rekorGateway(s submission) verdict {
 	if s.policy != nil {
 		s.policy(&p)
 	}
-	f, err := registry.Get(s.format)
+	f, err := plugins.Get(s.format)
 	if err != nil {
 		panic(err)
 	}

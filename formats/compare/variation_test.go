@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -141,10 +142,12 @@ func pickKey(r *rand.Rand, s *submission) []byte {
 }
 
 func changeBytes(r *rand.Rand, bases []submission) submission {
-	s := pick(r, bases...).clone()
-	c := pick(r, changes...)
+	base := pick(r, bases...)
+	s, c := base.clone(), pick(r, changes...)
 	c.apply(r, &s, bases)
-	s.kind = c.kind
+	if s.kind = c.kind; strings.HasPrefix(c.kind, "signature: ") {
+		s.origin = &base
+	}
 	return s
 }
 
