@@ -36,6 +36,7 @@ type httpServer struct {
 	service *gateway.Service
 	cfg     HTTPConfig
 	spool   *spool
+	memory  *memory // that JSON bodies take
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
@@ -43,7 +44,7 @@ func NewHTTP(service *gateway.Service, cfg HTTPConfig) http.Handler {
 	if cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = idleTimeout
 	}
-	h := &httpServer{service: service, cfg: cfg, spool: &spool{dir: cfg.SpoolDir, max: cfg.MaxSpool}}
+	h := &httpServer{service: service, cfg: cfg, spool: &spool{dir: cfg.SpoolDir, max: cfg.MaxSpool}, memory: &memory{max: maxMemory}}
 	mux := http.NewServeMux()
 	for pattern, handle := range h.routes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -59,7 +59,9 @@ func (h *httpServer) readSubmission(w http.ResponseWriter, r *http.Request, wait
 	case "multipart/form-data":
 		return h.submitMultipart(r.Context(), body, params["boundary"], wait)
 	case "application/json":
-		header, artifact, err := readJSON(body)
+		held := h.memory.hold(body)
+		defer held.release()
+		header, artifact, err := readJSON(held)
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +226,9 @@ func (h *httpServer) plan(w http.ResponseWriter, r *http.Request) error {
 	case "multipart/form-data":
 		head, err = readFields(body, params["boundary"])
 	case "application/json":
-		head, _, err = readJSON(body)
+		held := h.memory.hold(body)
+		defer held.release()
+		head, _, err = readJSON(held)
 	default:
 		err = errContentType
 	}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+// maxMemory bounds the JSON bodies that are held at once, in bytes. Decoding takes as much again.
+const maxMemory = 256 << 20
+
+var errMemoryFull = errors.New("too many bodies are held in memory")
+
+// memory counts bytes that requests hold.
+type memory struct {
+	max  int64
+	used atomic.Int64
+}
+
+// held is a reader whose bytes stay counted until it is released.
+type held struct {
+	src    io.Reader
+	memory *memory
+	size   int64
+}
+
+func (m *memory) hold(src io.Reader) *held { return &held{src: src, memory: m} }
+
+// Read fails with errMemoryFull when there is no room for what it has read.
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.src.Read(p)
+	h.size += int64(n)
+	if h.memory.used.Add(int64(n)) > h.memory.max {
+		return 0, errMemoryFull
+	}
+	return n, err
+}
+
+func (h *held) release() { h.memory.used.Add(-h.size) }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// Bodies count while they are held, those that found no room included, and not after that.
+func TestMemoryIsBounded(t *testing.T) {
+	m := &memory{max: 10}
+	first, second := m.hold(strings.NewReader("123456")), m.hold(strings.NewReader("123456"))
+	if _, err := io.ReadAll(first); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(second); !errors.Is(err, errMemoryFull) || len(got) > 0 {
+		t.Errorf("%q, %v", got, err)
+	}
+	second.release()
+	first.release()
+	third := m.hold(strings.NewReader("1234567890"))
+	if got, err := io.ReadAll(third); err != nil || len(got) != 10 {
+		t.Errorf("after the others are gone: %q, %v", got, err)
+	}
+	if third.release(); m.used.Load() != 0 {
+		t.Errorf("%d bytes are still counted", m.used.Load())
+	}
+	if p := problemOf(errMemoryFull); p.status != 503 || p.retryAfter == 0 {
+		t.Errorf("answered as %d %s", p.status, p.reason)
+	}
+}
