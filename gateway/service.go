@@ -45,10 +45,18 @@ type Service struct {
 	workers   []*Worker
 	now       func() time.Time
 	unpacking chan struct{} // bounds the memory that decompression takes
+	patience  time.Duration // to wait for some of it
 }
 
-// maxUnpacking bounds the containers that are read at once; one takes up to 64 MiB.
-const maxUnpacking = 4
+// maxUnpacking bounds the xz containers that are read at once; one takes up to 64 MiB.
+const (
+	maxUnpacking   = 4
+	unpackPatience = 10 * time.Second
+)
+
+// ErrBusy is what a service answers when others decompress as much as it can. The same may be
+// submitted again later.
+var ErrBusy = errors.New("too many containers are being decompressed")
 
 // NewService returns a service that answers but does not log anything until Run.
 func NewService(cfg Config) *Service {
@@ -56,7 +64,7 @@ func NewService(cfg Config) *Service {
 		cfg:     cfg,
 		planner: Planner{Logs: cfg.Logs, Attests: cfg.Attester != nil},
 		commits: newCommitter(cfg.Store), hub: newHub(), now: time.Now,
-		unpacking: make(chan struct{}, maxUnpacking),
+		unpacking: make(chan struct{}, maxUnpacking), patience: unpackPatience,
 	}
 	for _, l := range cfg.Logs {
 		s.workers = append(s.workers, NewWorker(l, cfg.Store, cfg.Worker, cfg.Logger, cfg.Metrics, s.hub.notify))
@@ -193,12 +201,11 @@ func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Ve
 	if artifact.Reader() == nil {
 		return nil, nil, formats.NewError(formats.ReasonNeedsBytes, "there is no container to decompress", "send the container's bytes")
 	}
-	select {
-	case d.service.unpacking <- struct{}{}:
-		defer func() { <-d.service.unpacking }()
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+	done, err := d.service.unpack(ctx, d.request.Decompress)
+	if err != nil {
+		return nil, nil, err
 	}
+	defer done()
 	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.maxUnpacked())
 	verified, err := d.parsed.Verify(ctx, formats.FromReader(inner))
 	if err != nil {
@@ -206,6 +213,24 @@ func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Ve
 	}
 	packed := inner.Digest()
 	return verified, &packed, nil
+}
+
+// unpack waits for memory to decompress with, and returns what gives it back. Gzip takes next to
+// none. Slow clients may hold all of it, so that the wait ends in ErrBusy.
+func (s *Service) unpack(ctx context.Context, k container.Kind) (done func(), err error) {
+	if k == container.Gzip {
+		return func() {}, nil
+	}
+	patience := time.NewTimer(s.patience)
+	defer patience.Stop()
+	select {
+	case s.unpacking <- struct{}{}:
+		return func() { <-s.unpacking }, nil
+	case <-patience.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *Service) maxUnpacked() int64 {

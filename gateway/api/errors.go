@@ -29,6 +29,7 @@ const (
 	ReasonLogForked        formats.Reason = "LOG_FORKED"
 	ReasonShuttingDown     formats.Reason = "SHUTTING_DOWN"
 	ReasonNotStored        formats.Reason = "NOT_STORED"
+	ReasonBusy             formats.Reason = "BUSY"
 	ReasonMemoryFull       formats.Reason = "MEMORY_FULL"
 	ReasonTimeout          formats.Reason = "REQUEST_TIMEOUT"
 	ReasonCancelled        formats.Reason = "REQUEST_CANCELLED"
@@ -71,6 +72,8 @@ var fixed = []struct {
 		"the gateway could not store this", "send it again later; the gateway's log says why", 10 * time.Second}},
 	{errSpoolFull, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonSpoolFull,
 		"the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later", 30 * time.Second}},
+	{gateway.ErrBusy, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonBusy,
+		"the gateway decompresses as much as it can", "send it again later", 10 * time.Second}},
 	{errMemoryFull, problem{http.StatusServiceUnavailable, codes.Unavailable, ReasonMemoryFull,
 		"the gateway holds as much JSON as it can", "send it as multipart/form-data, or send it again later", 10 * time.Second}},
 	{context.DeadlineExceeded, problem{http.StatusRequestTimeout, codes.DeadlineExceeded, ReasonTimeout,
