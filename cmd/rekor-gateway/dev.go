@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,13 +102,17 @@ func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) 
 	return nil
 }
 
-// openDataDir makes the folder. The log in it keeps a second process out.
+// openDataDir makes the folder; the log in it keeps a second process out. The ready file of
+// an earlier run is not true any more.
 func (f *devFlags) openDataDir() (err error) {
 	if f.dataDir, err = filepath.Abs(f.dataDir); err != nil {
 		return fmt.Errorf("finding the data folder: %w", err)
 	}
 	if err := os.MkdirAll(f.in("rekor"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
+	}
+	if err := os.Remove(f.readyFile); f.readyFile != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the old ready file: %w", err)
 	}
 	return nil
 }

@@ -22,9 +22,11 @@ func Guard(next http.Handler, listen string, allowed []string) http.Handler {
 	}))
 	inner := origins.Handler(next)
 
-	hosts := []string{hostname(listen)}
-	for _, h := range allowed {
-		hosts = append(hosts, hostname(h))
+	var hosts []string
+	for _, h := range append([]string{listen}, allowed...) {
+		if ip := net.ParseIP(hostname(h)); ip == nil || !ip.IsUnspecified() { // "every address" is no name
+			hosts = append(hosts, hostname(h))
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !known(r, hosts) {

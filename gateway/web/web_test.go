@@ -40,6 +40,16 @@ func TestGuardHosts(t *testing.T) {
 	}
 }
 
+// A gateway that listens on every address is not called by the name of that.
+func TestGuardUnspecified(t *testing.T) {
+	h := Guard(http.HandlerFunc(ok), "0.0.0.0:8080", nil)
+	r := httptest.NewRequest(http.MethodGet, "http://0.0.0.0:8080/", nil)
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != http.StatusMisdirectedRequest {
+		t.Errorf("%d", w.Code)
+	}
+}
+
 func TestGuardCrossOrigin(t *testing.T) {
 	h := Guard(http.HandlerFunc(ok), "127.0.0.1:8080", nil)
 	for name, c := range map[string]struct {
