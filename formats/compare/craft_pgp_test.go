@@ -132,6 +132,9 @@ var document = []byte("a document\nof two lines\n")
 
 // craftPGP makes a signature with one or two of its fields chosen at random.
 func craftPGP(r *rand.Rand, _ []submission) submission {
+	if r.IntN(3) == 0 {
+		return craftPGPKey(r)
+	}
 	k := newPGPKey(pick(r, "rsa2048", "rsa2048", "p256", "p256", "rsa1024"))
 	p := plainPGP(k)
 	f, g := pick(r, pgpFields...), pick(r, pgpFields...)

@@ -14,7 +14,7 @@ import (
 
 // How many submissions are made per format: COMPARE=full for a long run, or any number.
 const (
-	usualCount = 400
+	usualCount = 600
 	fullCount  = 3000
 )
 
