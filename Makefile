@@ -65,7 +65,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 
 .PHONY: chaos
 chaos: system-tools $(REKOR_SERVER) ## Kill the gateway at every kill point and check that nothing is lost or logged twice
-	go test -tags killpoints -run Chaos -count=1 -timeout 60m ./gateway/...
+	go test -tags e2e -run TestKillPoints -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: e2e
 e2e: build system-tools $(COSIGN) compare ## Run the whole thing: real tools, a real log, stock cosign as the judge

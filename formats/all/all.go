@@ -8,8 +8,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
-	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
 	"github.com/rekor-gateway/rekor-gateway/formats/pkcs7"
+	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
 	"github.com/rekor-gateway/rekor-gateway/formats/tuf"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )

@@ -92,7 +92,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		err = r.end(err)
 	}
 	r.err = err
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	return n, err
@@ -130,7 +130,7 @@ func (r *Reader) bounds() error {
 
 // end decides what the end of the inner stream means.
 func (r *Reader) end(err error) error {
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return r.failed(err)
 	}
 	if err := r.bounds(); err != nil {
@@ -154,7 +154,7 @@ func (r *Reader) failed(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case r.source.err != nil && r.source.err != io.EOF:
+	case r.source.err != nil && !errors.Is(r.source.err, io.EOF):
 		return r.source.err
 	case formats.ReasonOf(err) != "":
 		return err
@@ -209,10 +209,10 @@ type xzReader struct{ *xz.Reader }
 
 func (x *xzReader) Read(p []byte) (int, error) {
 	n, err := x.Reader.Read(p)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
-	if next := x.Reset(nil); next != io.EOF {
+	if next := x.Reset(nil); !errors.Is(next, io.EOF) {
 		return n, errTrailing
 	}
 	return n, io.EOF

@@ -5,6 +5,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -39,7 +40,7 @@ func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchR
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	if received != io.EOF {
+	if !errors.Is(received, io.EOF) {
 		return received
 	}
 	return nil

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -54,7 +55,7 @@ type chunkReader struct {
 
 // artifact returns the stream's bytes as an artifact, or none when the stream ends here.
 func (c *chunkReader) artifact() (formats.Artifact, error) {
-	if c.next(); c.err == io.EOF {
+	if c.next(); errors.Is(c.err, io.EOF) {
 		return formats.Artifact{}, nil
 	}
 	if c.err != nil {

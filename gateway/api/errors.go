@@ -119,6 +119,8 @@ func statusOf(r formats.Reason) (int, codes.Code) {
 		return http.StatusRequestEntityTooLarge, codes.InvalidArgument
 	case formats.ReasonUnknownFormat, formats.ReasonWrongFormat:
 		return http.StatusUnsupportedMediaType, codes.InvalidArgument
+	case formats.Reason(gateway.ProblemRefused):
+		return http.StatusBadGateway, codes.Aborted
 	case ReasonNotLogged:
 		return http.StatusConflict, codes.FailedPrecondition
 	}

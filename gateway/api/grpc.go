@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -49,7 +50,7 @@ func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, 
 
 func (g *grpcServer) submit(stream submitStream) (*pb.SubmitResponse, error) {
 	first, err := stream.Recv()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, malformed("the stream is empty", "send a start message first")
 	}
 	if err != nil {

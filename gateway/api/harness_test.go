@@ -64,14 +64,14 @@ type server struct {
 	contract *contract
 }
 
-func serve(t *testing.T) *server {
+func serve(t *testing.T, faults ...gatewaytest.Fault) *server {
 	t.Helper()
-	return serveWith(t, func(*HTTPConfig) {})
+	return serveWith(t, func(*HTTPConfig) {}, faults...)
 }
 
-func serveWith(t *testing.T, change func(*HTTPConfig)) *server {
+func serveWith(t *testing.T, change func(*HTTPConfig), faults ...gatewaytest.Fault) *server {
 	t.Helper()
-	log, dir := gatewaytest.NewLog(), t.TempDir()
+	log, dir := gatewaytest.NewLog(faults...), t.TempDir()
 	s := start(t, log)
 	cfg := HTTPConfig{
 		MaxArtifact: testMaxArtifact, SpoolDir: dir, MaxSpool: testMaxArtifact,

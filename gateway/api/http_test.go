@@ -375,3 +375,15 @@ func TestDecompress(t *testing.T) {
 	long := field{"artifact", packed.String() + "x"}
 	s.expect(s.post("/v1/submissions", sig, key, format, field{"decompress", "gzip"}, long), http.StatusUnprocessableEntity, "TRAILING_DATA")
 }
+
+// A build must not go on when the log has refused for good; sent again, it is tried again.
+func TestRefusedByTheLog(t *testing.T) {
+	s := serve(t, gatewaytest.Fault{Err: gateway.ErrRefused})
+	sig, key, artifact, format := parts(t, "hello")
+	refused := s.post("/v1/submissions", sig, key, format, artifact)
+	s.expect(refused, http.StatusBadGateway, "LOG_REFUSED")
+	if got := s.do(http.MethodGet, refused.header.Get("Location"), "", nil); got.text("state") != "FAILED" {
+		t.Errorf("state %s", got.text("state"))
+	}
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusOK, "")
+}

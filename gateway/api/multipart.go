@@ -195,7 +195,7 @@ func (h *httpServer) submitMultipart(ctx context.Context, body io.Reader, bounda
 		if err != nil {
 			return nil, err
 		}
-		defer spooled.Close()
+		defer spooled.Close() //nolint:errcheck // the file is unlinked already
 		if err := f.rest(); err != nil {
 			return nil, err
 		}

@@ -37,11 +37,11 @@ func (s *spool) take(src io.Reader) (*spooled, error) {
 	_ = os.Remove(file.Name()) // it lives as long as it is open, whatever becomes of us
 	out := &spooled{file: file, spool: s}
 	if _, err := io.Copy(out, src); err != nil {
-		out.Close()
+		_ = out.Close()
 		return nil, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		out.Close()
+		_ = out.Close()
 		return nil, fmt.Errorf("rewinding a spool file: %w", err)
 	}
 	return out, nil

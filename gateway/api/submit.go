@@ -18,13 +18,15 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 // overhead is what a request may hold beside its artifact: signature, keys, fields, framing.
 const overhead = 2*formats.MaxSignatureSize + formats.MaxKeySize
 
-// submit takes POST /v1/submissions: 201 logged, 200 the same as before, 202 accepted.
+// submit takes POST /v1/submissions: 201 logged, 200 the same as before, 202 accepted,
+// 502 refused by the log.
 func (h *httpServer) submit(w http.ResponseWriter, r *http.Request) error {
 	wait, err := waitOf(r)
 	if err != nil {
@@ -34,6 +36,10 @@ func (h *httpServer) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Location", "/v1/submissions/"+answer.GetSubmission().GetId())
+	if answer.GetSubmission().GetState() == pb.Submission_FAILED {
+		return errLogRefused
+	}
 	status := http.StatusAccepted
 	switch {
 	case !answer.GetCreated() && settled(answer):
@@ -41,9 +47,11 @@ func (h *httpServer) submit(w http.ResponseWriter, r *http.Request) error {
 	case settled(answer):
 		status = http.StatusCreated
 	}
-	w.Header().Set("Location", "/v1/submissions/"+answer.GetSubmission().GetId())
 	return writeMessage(w, status, answer.GetSubmission())
 }
+
+var errLogRefused = formats.NewError(formats.Reason(gateway.ProblemRefused), "the gateway verified the signature, and the log refused it",
+	"send it again later; the gateway's operator finds more in its log")
 
 func settled(a *pb.SubmitResponse) bool {
 	return a.GetSubmission().GetState() == pb.Submission_LOGGED
@@ -101,7 +109,7 @@ func (b *timedBody) Read(p []byte) (int, error) {
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil || err == io.EOF || errors.As(err, &tooLarge):
+	case err == nil || errors.Is(err, io.EOF) || errors.As(err, &tooLarge):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.Join(context.DeadlineExceeded, err)
