@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,6 +39,17 @@ func TestCompare(t *testing.T) {
 			}
 			report(t, seen, unknown)
 		})
+	}
+}
+
+// TestRekorVersion: what is called Rekor v1.5.4 here and in docs/strictness.md is just that.
+func TestRekorVersion(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/sigstore/rekor").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(out)); "Rekor "+got != rekorV1 {
+		t.Errorf("this is Rekor %s", got)
 	}
 }
 

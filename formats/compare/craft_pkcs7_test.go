@@ -164,7 +164,7 @@ var cmsFields = []cmsField{
 	{"field: no attributes", func(_ *mathrand.Rand, c *cmsSignature) { c.attributes = nil }},
 	{"field: empty attributes", func(_ *mathrand.Rand, c *cmsSignature) { c.attributes = [][]byte{} }},
 	{"field: signing time", func(r *mathrand.Rand, c *cmsSignature) {
-		c.attributes[1] = attribute(oidSigningTime, pick(r, now.AddDate(1, 0, 0), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2049, 1, 1, 0, 0, 0, 0, time.UTC)))
+		c.attributes[1] = attribute(oidSigningTime, pick(r, now.AddDate(1, 0, 0), now.AddDate(-6, 0, 0), now.AddDate(22, 0, 0)))
 	}},
 	{"field: no signer", func(_ *mathrand.Rand, c *cmsSignature) { c.signers = nil }},
 	{"field: two signers", func(_ *mathrand.Rand, c *cmsSignature) {

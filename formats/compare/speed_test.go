@@ -71,12 +71,13 @@ const (
 // measureSpeed prints a table: rekor-gateway, Rekor v1's packages and a plain hash take turns, and
 // the best of their rounds counts, since everything that disturbs a round makes it slower. Time
 // is the process's processor time, so that what else runs on the machine counts little; the
-// ratio to Rekor by the clock stands beside it.
+// ratio to Rekor by the clock stands beside it, and the one to Rekor with SHA-256 of the document
+// besides, which Rekor's rekord entries hash before they call these packages, and rekor-gateway always states.
 func measureSpeed(w io.Writer) {
 	testing.Init()
 	check(flag.Set("test.benchtime", "150ms"))
-	fmt.Fprintf(w, "%-26s %9s  %12s %12s %12s  %8s %8s %9s  %10s %11s\n",
-		"", "bytes", "ours", "Rekor v1", "hash alone", "× Rekor", "× hash", "by clock", "ours B/op", "Rekor B/op")
+	fmt.Fprintf(w, "%-26s %9s  %12s %12s %12s  %8s %8s %9s %9s  %10s %11s\n",
+		"", "bytes", "ours", "Rekor v1", "hash alone", "× Rekor", "× hash", "by clock", "+SHA-256", "ours B/op", "Rekor B/op")
 	document := make([]byte, large)
 	for i := range document {
 		document[i] = byte(i * i >> 7)
@@ -94,16 +95,18 @@ func measureSpeed(w io.Writer) {
 func (c contest) run(w io.Writer, document []byte) {
 	s := c.make(document)
 	s.format = c.format
-	ours, theirs, hash := best{}, best{}, best{}
+	ours, theirs, hash, sha256 := best{}, best{}, best{}, best{}
 	for range rounds {
 		ours.take(func() { mustAccept(rekorGateway(s)) })
 		theirs.take(func() { mustAccept(panels[c.format][rekorV1]("", s)) })
 		hash.take(func() { sum(c.hash, document) })
+		sha256.take(func() { sum(crypto.SHA256, document) })
 	}
-	ratio := theirs.nanoseconds / ours.nanoseconds
-	fmt.Fprintf(w, "%-26s %9d  %12s %12s %12s  %8.2f %8.2f %9.2f  %10d %11d%s\n", c.name, len(document),
-		ours.speed(len(document)), theirs.speed(len(document)), hash.speed(len(document)),
-		ratio, hash.nanoseconds/ours.nanoseconds, theirs.clock/ours.clock, ours.bytes, theirs.bytes, c.missed(len(document), ratio, ours.bytes))
+	size, ratio := len(document), theirs.nanoseconds/ours.nanoseconds
+	fmt.Fprintf(w, "%-26s %9d  %12s %12s %12s  %8.2f %8.2f %9.2f %9.2f  %10d %11d%s\n", c.name, size,
+		ours.speed(size), theirs.speed(size), hash.speed(size),
+		ratio, hash.nanoseconds/ours.nanoseconds, theirs.clock/ours.clock, (theirs.nanoseconds+sha256.nanoseconds)/ours.nanoseconds,
+		ours.bytes, theirs.bytes, c.missed(size, ratio, ours.bytes))
 }
 
 // missed names the targets that were not reached.
