@@ -59,7 +59,11 @@ func Load(path string) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading trusted root: %w", err)
 	}
-	return Parse(b)
+	root, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return root, nil
 }
 
 func readBounded(path string) ([]byte, error) {
