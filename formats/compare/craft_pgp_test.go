@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +73,8 @@ type pgpSignature struct {
 	hash             crypto.Hash
 	hashed, unhashed []byte
 	version          byte
+	oldHeader        bool // of the packet
+	highS, longMPI   bool // n − s; a zero octet before each value
 }
 
 // subpacket encodes one; add 0x80 to kind to mark it critical.
@@ -101,23 +104,33 @@ func (p pgpSignature) sign(k *pgpKey, document []byte) []byte {
 	trailer := append(bytes.Clone(body), binary.BigEndian.AppendUint32([]byte{p.version, 0xff}, uint32(len(body)))...)
 	digest := sum(p.hash, document, trailer)
 	body = append(binary.BigEndian.AppendUint16(body, uint16(len(p.unhashed))), p.unhashed...)
-	body = append(append(body, digest[:2]...), k.values(p.hash, digest)...)
+	body = append(append(body, digest[:2]...), k.values(p, digest)...)
+	if p.oldHeader {
+		return append(binary.BigEndian.AppendUint16([]byte{0x89}, uint16(len(body))), body...)
+	}
 	return append(append([]byte{0xc2, 0xff}, binary.BigEndian.AppendUint32(nil, uint32(len(body)))...), body...)
 }
 
 // values returns the signature as OpenPGP's integers.
-func (k *pgpKey) values(h crypto.Hash, digest []byte) []byte {
-	raw := signDigest(k.signer, h, digest)
+func (k *pgpKey) values(p pgpSignature, digest []byte) []byte {
+	raw := signDigest(k.signer, p.hash, digest)
 	if k.algo == 1 {
-		return mpi(new(big.Int).SetBytes(raw))
+		return mpi(new(big.Int).SetBytes(raw), p.longMPI)
 	}
 	var rs struct{ R, S *big.Int }
 	must(asn1.Unmarshal(raw, &rs))
-	return append(mpi(rs.R), mpi(rs.S)...)
+	if p.highS {
+		rs.S.Sub(k.signer.(*ecdsa.PrivateKey).Params().N, rs.S)
+	}
+	return append(mpi(rs.R, p.longMPI), mpi(rs.S, p.longMPI)...)
 }
 
-func mpi(n *big.Int) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(n.BitLen())), n.Bytes()...)
+func mpi(n *big.Int, long bool) []byte {
+	out := append(binary.BigEndian.AppendUint16(nil, uint16(n.BitLen())), n.Bytes()...)
+	if long {
+		out = append([]byte{byte((n.BitLen() + 8) >> 8), byte(n.BitLen() + 8), 0}, n.Bytes()...)
+	}
+	return out
 }
 
 func enarmor(kind string, packets []byte) []byte {
@@ -149,6 +162,11 @@ func craftPGP(r *rand.Rand, _ []submission) submission {
 		signed = crlf(document)
 	}
 	s := submission{base: "crafted", kind: kind, signature: p.sign(k, signed), keys: [][]byte{k.file}, artifact: document}
+	if slices.Contains([]string{"field: header of the packet", "field: n − s", "field: zeros before the integers", "field: unhashed subpacket"}, kind) {
+		plain := s.clone()
+		plain.format, plain.signature = "pgp", plainPGP(k).sign(k, document)
+		s.origin = &plain
+	}
 	switch r.IntN(4) {
 	case 0:
 		s.signature = enarmor("PGP SIGNATURE", s.signature)
@@ -214,5 +232,8 @@ var pgpFields = []pgpField{
 	{"field: broken subpacket", func(r *rand.Rand, _ *pgpKey, p *pgpSignature) {
 		p.hashed = append(p.hashed, pick(r, []byte{0}, []byte{9, 20}, []byte{255, 0, 0}, []byte{1, 3})...)
 	}},
+	{"field: header of the packet", func(_ *rand.Rand, _ *pgpKey, p *pgpSignature) { p.oldHeader = true }},
+	{"field: n − s", func(_ *rand.Rand, _ *pgpKey, p *pgpSignature) { p.highS = true }},
+	{"field: zeros before the integers", func(_ *rand.Rand, _ *pgpKey, p *pgpSignature) { p.longMPI = true }},
 	{"field: version", func(r *rand.Rand, _ *pgpKey, p *pgpSignature) { p.version = pick[byte](r, 2, 5, 7) }},
 }

@@ -64,6 +64,9 @@ type cmsSignature struct {
 	certs      []*cmsSigner
 	serial     int64
 	breakLast  bool
+	unsorted   bool   // the attributes stay in the order given, in the file and under the signature
+	asGiven    bool   // …in the file only
+	unsigned   []byte // attributes that nobody signs
 	tail       []byte
 }
 
@@ -123,6 +126,12 @@ func (c cmsSignature) signerInfo(s *cmsSigner, broken bool) []byte {
 		sorted := slices.Clone(c.attributes)
 		slices.SortFunc(sorted, bytes.Compare)
 		signed, attributes = tlv(0x31, sorted...), tlv(0xa0, sorted...)
+		if c.unsorted || c.asGiven {
+			attributes = tlv(0xa0, c.attributes...)
+		}
+		if c.unsorted {
+			signed = tlv(0x31, c.attributes...)
+		}
 	}
 	if c.value != nil {
 		signed = c.value
@@ -136,7 +145,7 @@ func (c cmsSignature) signerInfo(s *cmsSigner, broken bool) []byte {
 		value[len(value)-1] ^= 1
 	}
 	return sequence([]byte{2, 1, 1}, sequence(s.cert.RawIssuer, must(asn1.Marshal(big.NewInt(c.serial)))), algorithmID(digestOIDs[c.hash]),
-		attributes, algorithmID(algorithm), must(asn1.Marshal(value)))
+		attributes, algorithmID(algorithm), must(asn1.Marshal(value)), c.unsigned)
 }
 
 type cmsField struct {
@@ -183,6 +192,15 @@ var cmsFields = []cmsField{
 	{"field: another's certificate", func(_ *mathrand.Rand, c *cmsSignature) { c.certs = []*cmsSigner{newCMSSigner("other")} }},
 	{"field: attached", func(_ *mathrand.Rand, c *cmsSignature) { c.content = document }},
 	{"field: attached, another content", func(_ *mathrand.Rand, c *cmsSignature) { c.content = []byte("another") }},
+	{"field: attributes out of order", func(r *mathrand.Rand, c *cmsSignature) {
+		slices.SortFunc(c.attributes, func(a, b []byte) int { return bytes.Compare(b, a) })
+		c.unsorted = r.IntN(2) == 0
+		c.asGiven = !c.unsorted
+	}},
+	{"field: unsigned attribute", func(_ *mathrand.Rand, c *cmsSignature) {
+		c.unsigned = tlv(0xa1, attribute(asn1.ObjectIdentifier{1, 2, 3, 4}, "anything"))
+	}},
+	{"field: another certificate besides", func(_ *mathrand.Rand, c *cmsSignature) { c.certs = append(c.certs, newCMSSigner("other")) }},
 	{"field: bytes after the end", func(r *mathrand.Rand, c *cmsSignature) { c.tail = pick(r, []byte{0}, []byte{5, 0}, []byte("\n")) }},
 }
 
@@ -195,9 +213,13 @@ func craftPKCS7(r *mathrand.Rand, bases []submission) submission {
 	if r.IntN(6) == 0 {
 		c = plainCMS("rsa2048", pick(r, crypto.MD5, crypto.SHA1, crypto.SHA384, crypto.SHA512), document)
 	}
-	f := pick(r, cmsFields...)
+	f, plain := pick(r, cmsFields...), c
+	plain.attributes = slices.Clone(c.attributes)
 	f.apply(r, &c)
 	s := submission{base: "crafted", kind: f.kind, signature: c.file(), artifact: document}
+	if f.kind == "field: unsigned attribute" || f.kind == "field: another certificate besides" {
+		s.origin = &submission{format: "pkcs7", signature: plain.file(), artifact: document}
+	}
 	if c.content != nil {
 		s.artifact = nil
 	}
