@@ -181,7 +181,7 @@ var laxerClasses = []class{
 	{name: "forms of CMS that libraries lack", format: "pkcs7", laxer: true, judges: others,
 		theirs: []string{"indefinite length", "unknown PEM block type CMS", "tags don't match", "Message has no signers", "unsupported algorithm", "unable to extract public key"},
 		why:    "BER, the PEM name CMS, subject key identifiers, RSA-PSS and certificates outside the signature are part of RFC 5652; S/MIME of RFC 8551."},
-	{name: "certificates that do not matter", format: "pkcs7", laxer: true, subject: []string{"bit flipped"}, theirs: []string{"x509: ", "certificate not found", "asn1: ", "asn1 encoding"},
+	{name: "certificates that do not matter", format: "pkcs7", laxer: true, subject: []string{"bit flipped"}, theirs: []string{"x509: ", "certificate not found", "asn1: ", "asn1 encoding", "not on curve"},
 		why: "Certificates within the signature that cannot be read are left out, and those sent beside it count by their key: one of them has to be the signer's. Without configured roots they prove nothing else."},
 	{name: "names of issuers", format: "x509", laxer: true, judges: []string{rekorV1}, subject: []string{"key: bit flipped"}, theirs: []string{"unknown authority"},
 		why: "Without configured roots a chain is held together by signatures, not by names."},
