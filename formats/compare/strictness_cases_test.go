@@ -38,7 +38,7 @@ type strictRow struct {
 const accepted formats.Reason = ""
 
 func strictRows() []strictRow {
-	return slices.Concat(pgpSignatureRows(), pgpKeyRows(), keyRows(), minisignRows(), sshRows(), pkcs7Rows(), x509Rows(), tufRows(), hostileRows())
+	return slices.Concat(pgpSignatureRows(), pgpKindRows(), pgpKeyRows(), keyRows(), minisignRows(), sshRows(), pkcs7Rows(), x509Rows(), tufRows(), hostileRows())
 }
 
 // of is a sample of a plugin's test data.
@@ -86,9 +86,6 @@ func pgpSignatureRows() []strictRow {
 		s.signature = append(s.signature, last...)
 	})
 	good := craftedPGP("p256", nil)
-	kind := func(k byte) submission {
-		return craftedPGP("rsa2048", func(_ *pgpKey, p *pgpSignature) { p.kind = k })
-	}
 	return []strictRow{
 		{"PGP: weak algorithms", []strictCase{
 			{what: "over SHA-1", want: formats.ReasonWeakAlgorithm, submission: sha1},
@@ -117,6 +114,14 @@ func pgpSignatureRows() []strictRow {
 			{what: "unknown critical subpacket", want: formats.ReasonUnsupportedFeature,
 				submission: craftedPGP("p256", func(k *pgpKey, p *pgpSignature) { p.stamp(k, pgpBorn, subpacket(0x80|99, 1)...) })},
 		}},
+	}
+}
+
+func pgpKindRows() []strictRow {
+	kind := func(k byte) submission {
+		return craftedPGP("rsa2048", func(_ *pgpKey, p *pgpSignature) { p.kind = k })
+	}
+	return []strictRow{
 		{"PGP: signatures that sign no document", []strictCase{
 			{what: "standalone (0x02)", want: formats.ReasonUnsupportedSignature, submission: kind(0x02)},
 			{what: "certification (0x10)", want: formats.ReasonUnsupportedSignature, submission: kind(0x10)},
