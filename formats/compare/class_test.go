@@ -160,6 +160,8 @@ var laxerClasses = []class{
 		why: "go-crypto, and with it Rekor, skips version 3 signatures."},
 	{name: "unhashed subpackets", format: "pgp", laxer: true, subject: []string{"unhashed critical", "signature: bit flipped"},
 		why: "What is not hashed is not signed: anybody can add it. Here it is dropped, whatever it says; gpg refuses an unknown critical subpacket there, and readers that go by the unhashed key id fail when it is altered."},
+	{name: "zeros before integers", format: "pgp", laxer: true, judges: others, subject: []string{"zeros before the integers"},
+		why: "A version 4 signature whose integers have leading zeros is the same signature, as in gpg, and its canonical form has none; go-crypto fails on longer integers."},
 	{name: "contradicting key id", format: "pgp", laxer: true, judges: others, subject: []string{"hashed key id of another key"},
 		why: "The fingerprint decides over the key id beside it; go-crypto takes whichever comes last."},
 	{name: "key expired or replaced since", format: "pgp", laxer: true, judges: []string{library}, theirs: []string{"key expired", "revoked key"},
