@@ -102,7 +102,8 @@ type Finding struct {
 	Message string
 }
 
-// Verified is what a successful Verify proved.
+// Verified is what a successful Verify proved. Like a Description, it may share memory with
+// the Parsed it came from, so its slices must not be changed.
 type Verified struct {
 	// Digests of the artifact that were computed from its bytes or that the signature
 	// itself binds; a digest merely claimed by a caller is never among them. With bytes,

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 )
 
 // commitBatch bounds the submissions in one store transaction.
@@ -24,6 +26,8 @@ type committer struct {
 	store Store
 	queue chan commitRequest
 	done  chan struct{} // closed when run has returned
+
+	failedAt atomic.Int64 // when the store last failed to take a submission, Unix seconds; 0 since it took one
 }
 
 type commitRequest struct {
@@ -99,18 +103,30 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 		}
 		return
 	}
+	if err = notStored(err); errors.Is(err, ErrNotStored) {
+		c.failedAt.Store(time.Now().Unix())
+	} else if err == nil {
+		c.failedAt.Store(0)
+	}
 	for i, r := range batch {
 		if err != nil {
-			r.reply <- commitReply{err: notStored(err)}
+			r.reply <- commitReply{err: err}
 			continue
 		}
 		r.reply <- commitReply{sub: stored[i]}
 	}
 }
 
+// failing reports whether the store failed a short time ago, and has not taken anything since.
+// A disk that is full shows only when something is written.
+func (c *committer) failing() bool {
+	at := c.failedAt.Load()
+	return at != 0 && time.Since(time.Unix(at, 0)) < 30*time.Second
+}
+
 // notStored tells failures of the store from its refusals.
 func notStored(err error) error {
-	if errors.Is(err, ErrQueueFull) {
+	if err == nil || errors.Is(err, ErrQueueFull) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrNotStored, err)

@@ -375,6 +375,9 @@ func (s *Service) Ready(ctx context.Context) error {
 	if _, err := s.cfg.Store.Stats(ctx); err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
+	if s.commits.failing() {
+		return ErrNotStored
+	}
 	for _, l := range s.cfg.Logs {
 		if err := s.cfg.Store.Forked(ctx, l.Describe().Origin); err != nil {
 			return err

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+)
+
+// fullDisk is a store that takes nothing while full is set.
+type fullDisk struct {
+	gateway.Store
+	full atomic.Bool
+}
+
+func (d *fullDisk) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Submission, error) {
+	if d.full.Load() {
+		return nil, errors.New("disk is full")
+	}
+	return d.Store.Enqueue(ctx, subs)
+}
+
+// A gateway that cannot store is not ready, until it can.
+func TestNotReadyOnAFullDisk(t *testing.T) {
+	var disk *fullDisk
+	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
+		disk = &fullDisk{Store: c.Store}
+		c.Store = disk
+	})
+	send := func() error {
+		draft, err := s.Begin(gatewaytest.Signed(t, "hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = draft.Submit(t.Context(), formats.Artifact{})
+		return err
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatalf("at the start: %v", err)
+	}
+	disk.full.Store(true)
+	if err := send(); !errors.Is(err, gateway.ErrNotStored) {
+		t.Fatalf("on a full disk: %v", err)
+	}
+	if err := s.Ready(t.Context()); !errors.Is(err, gateway.ErrNotStored) {
+		t.Errorf("ready on a full disk: %v", err)
+	}
+	disk.full.Store(false)
+	if err := send(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
