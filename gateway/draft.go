@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+)
+
+// Draft is a request whose signature is well-formed, whose signer is known and which can be
+// recorded; it waits for its artifact.
+type Draft struct {
+	service *Service
+	request Request
+	policy  formats.Policy
+	parsed  formats.Parsed
+	plan    Plan
+}
+
+// Begin refuses all that can be refused without the artifact.
+func (s *Service) Begin(r Request) (*Draft, error) {
+	p := s.policy()
+	parsed, plan, err := s.parseAndPlan(r, p)
+	if err != nil {
+		return nil, err
+	}
+	if r.Digest != nil && r.SignedDigest != nil {
+		return nil, formats.NewError(formats.ReasonMalformedDigest, "there are both a digest and a signed digest", "send one of them")
+	}
+	if r.Digest != nil && plan.Description.Need == formats.NeedBytes {
+		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature cannot be checked by a digest of the artifact",
+			"send the artifact itself, or use: rekor-gateway submit")
+	}
+	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan}, nil
+}
+
+// Plan returns how the draft will be recorded.
+func (d *Draft) Plan() Plan { return d.plan }
+
+// Submit verifies the draft over artifact (the request's digest, if there is one, stands in
+// for it) and stores it. When it returns nil, the submission is durable. Existing is set when
+// the same caller had submitted the same before.
+func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (Submission, error) {
+	verified, packed, err := d.verify(ctx, artifact)
+	if err != nil {
+		return Submission{}, err
+	}
+	sub, err := d.newSubmission(ctx, verified, packed)
+	if err != nil {
+		return Submission{}, err
+	}
+	stored, err := d.service.commits.commit(ctx, sub)
+	if err != nil {
+		return Submission{}, err
+	}
+	killpoint("accepted")
+	for _, w := range d.service.workers {
+		w.Wake()
+	}
+	return stored, nil
+}
+
+// verify returns, beside what was verified, the digest of the container the artifact was in.
+func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Verified, *formats.Digest, error) {
+	artifact, err := d.artifact(given)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.request.Decompress == "" {
+		verified, err := d.parsed.Verify(ctx, artifact)
+		return verified, nil, err
+	}
+	if artifact.Reader() == nil {
+		return nil, nil, formats.NewError(formats.ReasonNeedsBytes, "there is no container to decompress", "send the container's bytes")
+	}
+	done, err := d.service.unpack(ctx, d.request.Decompress)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.maxUnpacked())
+	verified, err := d.parsed.Verify(ctx, formats.FromReader(inner))
+	if err != nil {
+		return nil, nil, err
+	}
+	packed := inner.Digest()
+	return verified, &packed, nil
+}
+
+// unpack waits for memory to decompress with, and returns what gives it back. Gzip takes next to
+// none. Slow clients may hold all of it, so that the wait ends in ErrBusy.
+func (s *Service) unpack(ctx context.Context, k container.Kind) (done func(), err error) {
+	if k == container.Gzip {
+		return func() {}, nil
+	}
+	patience := time.NewTimer(s.patience)
+	defer patience.Stop()
+	select {
+	case s.unpacking <- struct{}{}:
+		return func() { <-s.unpacking }, nil
+	case <-patience.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *Service) maxUnpacked() int64 {
+	if s.cfg.MaxArtifact > 0 {
+		return s.cfg.MaxArtifact
+	}
+	return 1 << 30
+}
+
+// artifact is what the plugin is given: bytes, or the digest in the request, or nothing.
+func (d *Draft) artifact(given formats.Artifact) (formats.Artifact, error) {
+	r := d.request
+	if r.Digest == nil && r.SignedDigest == nil {
+		if given.IsZero() && d.plan.Description.Need != formats.NeedNone {
+			return given, formats.NewError(formats.ReasonMissingArtifact, "the artifact is missing", "send the signed file too")
+		}
+		return given, nil
+	}
+	if !given.IsZero() {
+		return given, formats.NewError(formats.ReasonMalformedDigest, "there are both a digest and an artifact", "send one of them")
+	}
+	if r.Digest != nil {
+		return formats.FromDigest(*r.Digest), nil
+	}
+	return formats.FromSignedDigest(*r.SignedDigest), nil
+}
+
+func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *formats.Digest) (NewSubmission, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return NewSubmission{}, fmt.Errorf("making an id: %w", err)
+	}
+	recorded, err := d.record(ctx, id.String(), v, packed)
+	if err != nil {
+		return NewSubmission{}, err
+	}
+	return NewSubmission{
+		SubmissionFields: SubmissionFields{
+			ID: id.String(), Tenant: d.request.Tenant, Key: d.key(v, recorded.representation),
+			Format: d.plan.Description.Format, Representation: recorded.representation,
+			Digests: digestsOf(v), Signers: signerIDs(v), Labels: d.request.Labels,
+			Receipt: recorded.receipt, CreatedAt: d.policy.Now.UTC().Truncate(time.Millisecond),
+		},
+		Entries: recorded.entries,
+	}, nil
+}
