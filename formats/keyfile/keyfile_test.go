@@ -10,10 +10,12 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
@@ -110,4 +112,27 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("does not read back: %v", err)
 		}
 	})
+}
+
+// A chain is held together by names as well as by signatures.
+func TestChainNames(t *testing.T) {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	certify := func(name string) *x509.Certificate {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))))
+	}
+	root, renamed := certify("root"), certify("another root") // of one key
+	leafKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	leaf := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
+	}, root, &leafKey.PublicKey, key))
+	for issuer, want := range map[*x509.Certificate]formats.Reason{root: "", renamed: formats.ReasonKeyNotValid} {
+		_, err := keyfile.Read(append(block("CERTIFICATE", leaf), block("CERTIFICATE", issuer.Raw)...))
+		if formats.ReasonOf(err) != want || (err == nil) != (want == "") {
+			t.Errorf("issuer %s: %v, want %q", issuer.Subject, err, want)
+		}
+	}
 }

@@ -105,7 +105,8 @@ func checkLinks(chain []*x509.Certificate) error {
 		if err := CheckStrength(issuer.PublicKey); err != nil {
 			return err
 		}
-		if err := chain[i].CheckSignatureFrom(issuer); err != nil {
+		err := chain[i].CheckSignatureFrom(issuer)
+		if err != nil || !bytes.Equal(chain[i].RawIssuer, issuer.RawSubject) {
 			return formats.WrapError(err, formats.ReasonKeyNotValid,
 				"the certificates do not form a chain", "put the signer's certificate first, each issuer after it")
 		}

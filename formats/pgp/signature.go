@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
@@ -122,11 +123,11 @@ func (s *signature) readTail(in cryptobyte.String) (values [][]byte, ok bool) {
 			return nil, false
 		}
 	}
-	return readValues(in, s.algo)
+	return readValues(in, s.algo, s.version)
 }
 
 // readValues reads the signature's numbers to the end of in.
-func readValues(in cryptobyte.String, algo packet.PublicKeyAlgorithm) (values [][]byte, ok bool) {
+func readValues(in cryptobyte.String, algo packet.PublicKeyAlgorithm, version int) (values [][]byte, ok bool) {
 	count := 2
 	switch algo {
 	case packet.PubKeyAlgoEd25519:
@@ -135,10 +136,13 @@ func readValues(in cryptobyte.String, algo packet.PublicKeyAlgorithm) (values []
 		count = 1
 	}
 	for range count {
-		var bits uint16
+		var length uint16 // in bits
 		var value []byte
-		if !in.ReadUint16(&bits) || !in.ReadBytes(&value, (int(bits)+7)/8) {
+		if !in.ReadUint16(&length) || !in.ReadBytes(&value, (int(length)+7)/8) {
 			return nil, false
+		}
+		if version == 6 && (len(value) == 0 || int(length) != 8*(len(value)-1)+bits.Len8(value[0])) {
+			return nil, false // RFC 9580 section 3.2; in older versions padding is harmless, and in use
 		}
 		values = append(values, bytes.TrimLeft(value, "\x00"))
 	}

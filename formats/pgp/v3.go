@@ -32,7 +32,7 @@ func readV3(body []byte) (*signature, error) {
 	s.created = time.Unix(int64(binary.BigEndian.Uint32(body[3:7])), 0)
 	s.issuer.keyID = binary.BigEndian.Uint64(body[7:15])
 	var ok bool
-	if s.values, ok = readValues(cryptobyte.String(body[v3FixedLen:]), s.algo); !ok {
+	if s.values, ok = readValues(cryptobyte.String(body[v3FixedLen:]), s.algo, s.version); !ok {
 		return nil, errBad
 	}
 	return s, nil

@@ -84,8 +84,11 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 	return v, nil
 }
 
-// decide tries the hashes in their order, then what has no digest.
+// decide tries pure Ed25519, which is what tools make as a rule, then the hashes in their order.
 func (s *parsed) decide(p *pass) (*formats.Verified, error) {
+	if p.pure != nil && p.pure.Verify() {
+		return s.withoutDigest(p), nil
+	}
 	for _, a := range s.hashes {
 		if d := p.digest(a); s.valid(d) {
 			v := s.verified(&d)
@@ -93,18 +96,20 @@ func (s *parsed) decide(p *pass) (*formats.Verified, error) {
 			return v, nil
 		}
 	}
-	switch {
-	case p.pure != nil && p.pure.Verify():
-	case p.sha1 != nil:
-		if err := s.checkSHA1(p.sha1); err != nil {
-			return nil, err
-		}
-	default:
+	if p.sha1 == nil {
 		return nil, s.invalid()
 	}
+	if err := s.checkSHA1(p.sha1); err != nil {
+		return nil, err
+	}
+	return s.withoutDigest(p), nil
+}
+
+// withoutDigest is for a signature over no digest that a log takes.
+func (s *parsed) withoutDigest(p *pass) *formats.Verified {
 	v := s.verified(nil)
 	v.Digests = p.digests(formats.SHA256)
-	return v, nil
+	return v
 }
 
 // digests are SHA-256 and the digest that the signature is over.
