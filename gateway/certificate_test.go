@@ -4,12 +4,15 @@ package gateway_test
 
 import (
 	"bytes"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -68,40 +71,79 @@ func TestPublishCertificate(t *testing.T) {
 	}
 }
 
-// Nothing personal in signatures and keys reaches the log.
+// public is what the log shows of an entry, and what auditors may read of a statement, with no
+// encoding in which a name could hide.
+func public(t *testing.T, sub gateway.Submission, i int) string {
+	t.Helper()
+	r, err := hashedrekord.Parse(sub.Entries[i].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement := sub.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope().GetPayload()
+	return string(slices.Concat(r.Digest, r.Signature, r.SPKI, r.Certificate, statement))
+}
+
+// Nothing personal in signatures, keys and labels reaches the log, unless the caller asks for it.
 func TestNothingPersonalIsLogged(t *testing.T) {
-	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
-		c.Attester = attester(t)
-		c.Formats = all.Formats()
-	})
-	for name, r := range map[string]struct {
-		signature, key, artifact string
-		personal                 []string
+	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Attester = attester(t) })
+	for name, c := range map[string]struct {
+		format, signature, key, artifact string
+		personal                         string // is in the key or signature that is sent
+		asked                            bool   // to publish the certificate, so that it is public
 	}{
-		"pgp":       {"pgp/testdata/rsa3072-SHA256.sig", "pgp/testdata/rsa3072.key", "pgp/testdata/artifact", []string{"@", "<"}},
-		"pgp eddsa": {"pgp/testdata/ed25519.sig", "pgp/testdata/ed25519.key", "pgp/testdata/artifact", []string{"@", "<"}},
-		"x509":      {"x509/testdata/p256.sig", "x509/testdata/p256-cert.pem", "x509/testdata/artifact.bin", []string{"CN"}},
-		"minisign":  {"minisign/testdata/prehashed.minisig", "minisign/testdata/signer.pub", "minisign/testdata/artifact.txt", []string{"comment", "timestamp:"}},
+		"pgp":         {"pgp", "rsa3072-SHA256.sig", "rsa3072.key", "artifact", "@example.org", false},
+		"pgp eddsa":   {"pgp", "ed25519.sig", "ed25519.key", "artifact", "@example.org", false},
+		"x509":        {"x509", "p256.sig", "p256-cert.der", "artifact.bin", "Test Issuer", false},
+		"x509, asked": {"x509", "p256.sig", "p256-cert.der", "artifact.bin", "Test Issuer", true},
+		"minisign":    {"minisign", "prehashed.minisig", "signer.pub", "artifact.txt", "comment: ", false},
+		"ssh":         {"ssh", "cert-ecdsa.sig", "ca.signers", "artifact.txt", "@example", false},
 	} {
-		request := gateway.Request{Tenant: gateway.DefaultTenant, Signature: testdata(t, r.signature), Keys: [][]byte{testdata(t, r.key)},
-			Labels: map[string]string{"secret-label": "secret-value"}}
-		if name == "x509" {
-			request.Format = "x509"
-		}
-		draft, err := s.Begin(request)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		sub, err := draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(testdata(t, r.artifact))))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		public := string(sub.Entries[0].Body) // the log's part, and what auditors may read of attestations:
-		public += string(sub.Receipt.GetEntries()[0].GetBundle().GetDsseEnvelope().GetPayload())
-		for _, p := range append(r.personal, "secret-") {
-			if strings.Contains(public, p) {
-				t.Errorf("%s: %q is public: %s", name, p, public)
+		t.Run(name, func(t *testing.T) {
+			dir := c.format + "/testdata/"
+			r := gateway.Request{
+				Tenant: gateway.DefaultTenant, Format: c.format, Signature: testdata(t, dir+c.signature), Keys: [][]byte{testdata(t, dir+c.key)},
+				Labels: map[string]string{"label": "secret-value"}, PublishCertificate: c.asked,
 			}
+			if sent := plain(r.Signature) + plain(r.Keys[0]); !strings.Contains(sent, c.personal) {
+				t.Fatalf("%q is not in what is sent: this test could not fail", c.personal)
+			}
+			draft, err := s.Begin(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub, err := draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(testdata(t, dir+c.artifact))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := public(t, sub, 0)
+			if strings.Contains(got, c.personal) != c.asked {
+				t.Errorf("%q is public: %v, want %v", c.personal, !c.asked, c.asked)
+			}
+			if strings.Contains(got, "secret-value") {
+				t.Error("a label is public")
+			}
+		})
+	}
+}
+
+// plain returns b and, when it is armored, what is inside of the armor.
+func plain(b []byte) string {
+	if block, err := armor.Decode(bytes.NewReader(b)); err == nil {
+		if inner, err := io.ReadAll(block.Body); err == nil {
+			return string(b) + string(inner)
 		}
+	}
+	return string(b)
+}
+
+// What will be attested has no certificate to publish; that is said before the artifact is read.
+func TestPublishCertificateOfAnAttestation(t *testing.T) {
+	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Attester = attester(t) })
+	_, err := s.Begin(gateway.Request{
+		Tenant: gateway.DefaultTenant, Signature: testdata(t, "minisign/testdata/prehashed.minisig"),
+		Keys: [][]byte{testdata(t, "minisign/testdata/signer.pub")}, PublishCertificate: true,
+	})
+	if formats.ReasonOf(err) != gateway.ReasonNoCertificate {
+		t.Errorf("got %v", err)
 	}
 }

@@ -37,6 +37,9 @@ func (s *Service) Begin(r Request) (*Draft, error) {
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature cannot be checked by a digest of the artifact",
 			"send the artifact itself, or use: rekor-gateway submit")
 	}
+	if r.PublishCertificate && plan.Chosen == Attested {
+		return nil, errNoCertificate
+	}
 	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan}, nil
 }
 
