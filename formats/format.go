@@ -56,7 +56,8 @@ type Description struct {
 	ClaimedTime *time.Time // the signing time the signer claims, nil when none
 
 	// Candidates are the hashedrekords this signature can be re-expressed as, one per
-	// signature; Threshold is how many of them together say what the signature says
+	// signature, or the alternatives where a signature does not name its hash (X.509, ECDSA):
+	// then only Verify knows. Threshold is how many of them together say what the signature says
 	// (1 but for TUF). Whether a log takes a candidate is the log's to say.
 	Candidates []Candidate
 	Threshold  int
@@ -115,8 +116,9 @@ type Verified struct {
 	// Signers whose signatures verified; at least one.
 	Signers []Signer
 	// Keys re-verify the signature when given to Parse: the signers' minimal key material
-	// in the format's own encoding, without user IDs or other people's signatures. Empty
-	// when the signature carries all that is needed.
+	// in the format's own encoding, without other people's signatures, and without user IDs
+	// unless the key's validity rests on one (most PGP keys of gpg). They are for receipts and
+	// are never logged. Empty when the signature carries all that is needed.
 	Keys [][]byte
 	// Canonical is the signature without its malleable parts (unhashed subpackets, the
 	// choice of armor, ECDSA's high s). It is used to recognise the same submission again, never logged.
