@@ -40,18 +40,14 @@ func testdata(t *testing.T, path string) []byte {
 // What the log has no algorithm for is attested, once, and auditors get the statement.
 func TestAttested(t *testing.T) {
 	log := gatewaytest.NewLog()
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Attester = attester(t) })
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	r := gateway.Request{
 		Tenant: gateway.DefaultTenant, Signature: testdata(t, "minisign/testdata/prehashed.minisig"),
 		Keys: [][]byte{testdata(t, "minisign/testdata/signer.pub")},
 	}
 	file := testdata(t, "minisign/testdata/artifact.txt")
 	send := func(artifact []byte) (gateway.Submission, error) {
-		draft, err := s.Begin(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(artifact)))
+		return s.Submit(t.Context(), r, gatewaytest.Bytes(artifact))
 	}
 	first, err := send(file)
 	if err != nil {

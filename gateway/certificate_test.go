@@ -16,22 +16,19 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 )
 
 // A certificate is logged when the caller asks for it, with a warning that names what becomes
 // public, and never otherwise.
 func TestPublishCertificate(t *testing.T) {
-	s := service(t, gatewaytest.NewLog())
+	s := startGateway(t, gatewaytest.NewLog())
 	request := gateway.Request{
 		Tenant: gateway.DefaultTenant, Format: "x509",
 		Signature: testdata(t, "x509/testdata/p256.sig"), Keys: [][]byte{testdata(t, "x509/testdata/p256-cert.pem")},
 	}
 	send := func(r gateway.Request) (gateway.Submission, error) {
-		draft, err := s.Begin(r)
-		if err != nil {
-			return gateway.Submission{}, err
-		}
-		return draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(testdata(t, "x509/testdata/artifact.bin"))))
+		return s.Submit(t.Context(), r, gatewaytest.Bytes(testdata(t, "x509/testdata/artifact.bin")))
 	}
 	logged := func(r gateway.Request) (hashedrekord.Record, gateway.Submission) {
 		sub, err := send(r)
@@ -57,16 +54,12 @@ func TestPublishCertificate(t *testing.T) {
 		t.Errorf("the warning does not name what is public: %s", notes)
 	}
 	plan, err := s.Plan(request)
-	if err != nil || !strings.Contains(strings.Join(plan.Description.Notes, "\n"), gateway.PublicationWarning) {
+	if err != nil || !strings.Contains(strings.Join(plan.Description.Notes, "\n"), intake.PublicationWarning) {
 		t.Errorf("the plan does not warn: %v, %v", plan.Description.Notes, err)
 	}
 	bare := gatewaytest.Signed(t, "hello")
 	bare.PublishCertificate = true
-	draft, err := s.Begin(bare)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := draft.Submit(t.Context(), formats.Artifact{}); formats.ReasonOf(err) != gateway.ReasonNoCertificate {
+	if _, err := s.Submit(t.Context(), bare, gatewaytest.NoArtifact); formats.ReasonOf(err) != gateway.ReasonNoCertificate {
 		t.Errorf("a bare key: %v", err)
 	}
 }
@@ -85,7 +78,7 @@ func public(t *testing.T, sub gateway.Submission, i int) string {
 
 // Nothing personal in signatures, keys and labels reaches the log, unless the caller asks for it.
 func TestNothingPersonalIsLogged(t *testing.T) {
-	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Attester = attester(t) })
+	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	for name, c := range map[string]struct {
 		format, signature, key, artifact string
 		personal                         string // is in the key or signature that is sent
@@ -107,11 +100,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 			if sent := plain(r.Signature) + plain(r.Keys[0]); !strings.Contains(sent, c.personal) {
 				t.Fatalf("%q is not in what is sent: this test could not fail", c.personal)
 			}
-			draft, err := s.Begin(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sub, err := draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(testdata(t, dir+c.artifact))))
+			sub, err := s.Submit(t.Context(), r, gatewaytest.Bytes(testdata(t, dir+c.artifact)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +127,7 @@ func plain(b []byte) string {
 
 // What will be attested has no certificate to publish; that is said before the artifact is read.
 func TestPublishCertificateOfAnAttestation(t *testing.T) {
-	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Attester = attester(t) })
+	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	_, err := s.Begin(gateway.Request{
 		Tenant: gateway.DefaultTenant, Signature: testdata(t, "minisign/testdata/prehashed.minisig"),
 		Keys: [][]byte{testdata(t, "minisign/testdata/signer.pub")}, PublishCertificate: true,

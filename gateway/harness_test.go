@@ -5,15 +5,13 @@ package gateway_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -21,11 +19,6 @@ import (
 const maxPending = 100
 
 var errLost = errors.New("the answer was lost")
-
-var quick = gateway.WorkerConfig{
-	AddTimeout: 300 * time.Millisecond, Lease: 2 * time.Second, SettleAfter: 400 * time.Millisecond,
-	Poll: 20 * time.Millisecond, Drain: 100 * time.Millisecond,
-}
 
 func openStore(t *testing.T, path string, maxPending int) *sqlite.Store {
 	t.Helper()
@@ -36,51 +29,41 @@ func openStore(t *testing.T, path string, maxPending int) *sqlite.Store {
 	return store
 }
 
-// run starts a service over log on a store at path and returns it with what stops both.
-func run(t *testing.T, log gateway.Log, path string, change func(*gateway.Config)) (*gateway.Service, func()) {
+// run starts a gateway over log on a store at path and returns it with what stops both.
+func run(t *testing.T, log gateway.Log, path string, change func(*gatewaytest.Config)) (*gatewaytest.Gateway, func()) {
 	t.Helper()
 	store := openStore(t, path, maxPending)
-	cfg := gateway.Config{
-		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Worker: quick,
-		Logger: slog.New(slog.DiscardHandler),
-	}
+	cfg := gatewaytest.Config{Logs: []gateway.Log{log}, Store: store, Timing: gatewaytest.Quick}
 	if change != nil {
 		change(&cfg)
 	}
-	s := gateway.NewService(cfg)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { s.Run(ctx); close(done) }()
+	g := gatewaytest.New(cfg)
+	stopRooms := g.Start(t)
 	stop := sync.OnceFunc(func() {
-		cancel()
-		<-done
+		stopRooms()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(stop)
-	return s, stop
+	return g, stop
 }
 
-func service(t *testing.T, log gateway.Log) *gateway.Service {
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), nil)
-	return s
+func startGateway(t *testing.T, log gateway.Log) *gatewaytest.Gateway {
+	g, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), nil)
+	return g
 }
 
-func submit(t *testing.T, s *gateway.Service, r gateway.Request) gateway.Submission {
+func submit(t *testing.T, s *gatewaytest.Gateway, r gateway.Request) gateway.Submission {
 	t.Helper()
-	draft, err := s.Begin(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := draft.Submit(t.Context(), formats.Artifact{})
+	sub, err := s.Submit(t.Context(), r, gatewaytest.NoArtifact)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sub
 }
 
-func wait(t *testing.T, s *gateway.Service, id string) gateway.Submission {
+func wait(t *testing.T, s *gatewaytest.Gateway, id string) gateway.Submission {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -17,10 +17,8 @@ const (
 	MaxLabelValue = 255 // bytes
 )
 
-// ReasonMalformedLabel: too many labels, or one that is too long or not text.
-const ReasonMalformedLabel formats.Reason = "MALFORMED_LABEL"
-
-func checkLabels(labels map[string]string) error {
+// CheckLabels refuses labels that are over the bounds or not text, with ReasonMalformedLabel.
+func CheckLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
 		return formats.NewError(ReasonMalformedLabel, "there are more than 16 labels", "send fewer")
 	}

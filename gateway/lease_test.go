@@ -39,9 +39,9 @@ func (forgetfulStore) Extend(context.Context, []gateway.Lease, time.Time, time.T
 func TestOwnLostLeaseIsNotSentTwice(t *testing.T) {
 	t.Parallel()
 	log := slowLog{gatewaytest.NewLog(), time.Second, new(atomic.Int32)}
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
 		c.Store = forgetfulStore{c.Store}
-		c.Worker.Lease, c.Worker.SettleAfter, c.Worker.AddTimeout = 100*time.Millisecond, 50*time.Millisecond, 10*time.Second
+		c.Timing.Lease, c.Timing.SettleAfter, c.Timing.AddTimeout = 100*time.Millisecond, 50*time.Millisecond, 10*time.Second
 	})
 	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
 	if sub := wait(t, s, id); sub.State != gateway.Logged || sub.Entries[0].Attempts < 2 {

@@ -20,7 +20,7 @@ import (
 // with nothing but its registration.
 func TestSeventhFormat(t *testing.T) {
 	log := gatewaytest.NewLog()
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
 		c.Formats = formats.NewRegistry(append(slices.Clone(all.Formats().All()), toy.New())...)
 	})
 	artifact := []byte("a release signed by a seventh tool")
@@ -43,13 +43,9 @@ func TestSeventhFormat(t *testing.T) {
 }
 
 // checkSeventhRefused: what its plugin refuses, the gateway does.
-func checkSeventhRefused(t *testing.T, s *gateway.Service, r gateway.Request) {
+func checkSeventhRefused(t *testing.T, s *gatewaytest.Gateway, r gateway.Request) {
 	t.Helper()
-	draft, err := s.Begin(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = draft.Submit(t.Context(), formats.FromReader(bytes.NewReader([]byte("another release"))))
+	_, err := s.Submit(t.Context(), r, gatewaytest.Bytes([]byte("another release")))
 	if formats.ReasonOf(err) != formats.ReasonSignatureInvalid {
 		t.Errorf("another artifact: %v", err)
 	}
@@ -59,13 +55,9 @@ func checkSeventhRefused(t *testing.T, s *gateway.Service, r gateway.Request) {
 	}
 }
 
-func submitBytes(t *testing.T, s *gateway.Service, r gateway.Request, artifact []byte) gateway.Submission {
+func submitBytes(t *testing.T, s *gatewaytest.Gateway, r gateway.Request, artifact []byte) gateway.Submission {
 	t.Helper()
-	draft, err := s.Begin(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := draft.Submit(t.Context(), formats.FromReader(bytes.NewReader(artifact)))
+	sub, err := s.Submit(t.Context(), r, gatewaytest.Bytes(artifact))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,17 +12,27 @@ import (
 
 // Store keeps submissions, entries and checkpoints. What a method changed is durable
 // (fsynced) when it returns nil, and wholly undone when it returns an error. Methods are safe
-// for concurrent use; several processes may share one store where its engine allows it.
+// for concurrent use; several processes may share one store where its engine allows it. Each room
+// takes the side that it needs.
 type Store interface {
+	Queue
+	Work
+	Reader
 	Checkpoints
+}
 
+// Queue is the side of a Store where submissions come in.
+type Queue interface {
 	// Enqueue stores all of subs in one transaction and returns them in the same order. One
 	// whose key is known (earlier, or earlier in subs) returns the existing row with Existing
 	// set; if that is Failed, its failed entries are made Pending again first. An entry whose
 	// log and leaf hash are known is shared, in whatever state it is. The error is ErrQueueFull
 	// when more than the configured number of entries would be pending.
 	Enqueue(ctx context.Context, subs []NewSubmission) ([]Submission, error)
+}
 
+// Work is the side of a Store from which entries go to their logs.
+type Work interface {
 	// Claim leases pending entries of one log for p.Lease: those due and not leased, highest
 	// priority first, then oldest. It returns no more than p.Limit, nor than p.InFlight minus
 	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt =
@@ -40,6 +50,12 @@ type Store interface {
 	// all others applied. It returns the settled or changed submissions' IDs.
 	Finish(ctx context.Context, outcomes []Outcome) ([]string, error)
 
+	// Stats counts entries, for the worker, metrics and readiness.
+	Stats(ctx context.Context) (Stats, error)
+}
+
+// Reader is the side of a Store where callers look things up.
+type Reader interface {
 	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
 	Get(ctx context.Context, tenant, id string) (Submission, error)
 
@@ -50,9 +66,6 @@ type Store interface {
 	// List returns the tenant's submissions, newest first, and the token of the next page,
 	// "" on the last. The error is ErrBadPageToken for a token that List did not make.
 	List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error)
-
-	// Stats counts entries for metrics and readiness.
-	Stats(ctx context.Context) (Stats, error)
 }
 
 // What a Store may answer. They are matched with errors.Is.

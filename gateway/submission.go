@@ -11,9 +11,6 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// DefaultTenant is the tenant of every caller where there is no access control.
-const DefaultTenant = "default"
-
 // Representation is how a submission is recorded.
 type Representation string
 

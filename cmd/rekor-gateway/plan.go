@@ -15,8 +15,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
-	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -65,20 +65,16 @@ func (f *signatureFlags) plan(ctx context.Context, url string) (*pb.Plan, error)
 	if url == "" {
 		return planOffline(f.format, signature, keys)
 	}
-	gateway, err := client.New(url, planPatience)
+	remote, err := client.New(url, planPatience)
 	if err != nil {
 		return nil, err
 	}
-	defer gateway.Close() //nolint:errcheck // nothing is under way
-	return gateway.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format})
+	defer remote.Close() //nolint:errcheck // nothing is under way
+	return remote.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format})
 }
 
-// offlineLog takes what a Rekor v2 log takes; planning asks it nothing else.
-type offlineLog struct{ gateway.Log }
-
-func (offlineLog) Accepts(c formats.Candidate) error { return new(rekorv2.Log).Accepts(c) }
-
-var offlinePlanner = gateway.Planner{Logs: []gateway.Log{offlineLog{}}, Attests: true}
+// offlinePlanner plans for a Rekor v2 log, without one.
+var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
 
 // planOffline returns the plan also when nothing is possible; its options say why.
 func planOffline(format string, signature []byte, keys [][]byte) (*pb.Plan, error) {

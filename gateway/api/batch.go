@@ -58,7 +58,7 @@ func (g *grpcServer) submitOne(ctx context.Context, r *pb.SubmitBatchRequest) *p
 		return formats.FromReader(bytes.NewReader(r.Artifact)), nil
 	})
 	if err != nil {
-		problemOf(err).log(g.service.Logger(), err)
+		problemOf(err).log(g.logger, err)
 		out.Problem = Problem(err)
 		return out
 	}

@@ -69,7 +69,7 @@ func optionalDigest(s string) (*formats.Digest, error) {
 }
 
 // submission converts sub; its receipt is put in when it is Logged and wanted.
-func submission(s *gateway.Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
+func submission(s Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
 	out := &pb.Submission{
 		Id: sub.ID, State: state(sub.State), Format: sub.Format, Representation: representation(sub.Representation),
 		CreateTime: timestamppb.New(sub.CreatedAt), Labels: sub.Labels,

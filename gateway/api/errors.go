@@ -146,7 +146,7 @@ func (p problem) log(l *slog.Logger, err error, where ...any) {
 // grpcError turns err into a status with ErrorInfo, and BadRequest or RetryInfo where they apply.
 func (g *grpcServer) grpcError(err error) error {
 	p := problemOf(err)
-	p.log(g.service.Logger(), err)
+	p.log(g.logger, err)
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: string(p.reason), Domain: errorDomain, Metadata: map[string]string{"hint": p.hint},
 	}}

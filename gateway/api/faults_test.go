@@ -33,7 +33,7 @@ func (fullStore) Enqueue(context.Context, []gateway.NewSubmission) ([]gateway.Su
 func TestFullDisk(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	service := startWith(t, gatewaytest.NewLog(), func(c *gateway.Config) { c.Store, c.Logger = fullStore{c.Store}, logger })
+	service := startWith(t, gatewaytest.NewLog(), func(c *gatewaytest.Config) { c.Store = fullStore{c.Store} })
 	handler := NewHTTP(service, HTTPConfig{MaxArtifact: testMaxArtifact, MaxSpool: testMaxArtifact, Logger: logger})
 	s := &server{Server: httptest.NewServer(handler), t: t, contract: loadContract(t)}
 	defer s.Close()
@@ -45,7 +45,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("Retry-After %q, answer %s", a.header.Get("Retry-After"), a.raw)
 	}
 	listener, server := bufconn.Listen(1<<20), grpc.NewServer()
-	RegisterGRPC(server, service, testMaxArtifact)
+	RegisterGRPC(server, service, testMaxArtifact, logger)
 	c := serveGRPC(t, server, listener)
 	if _, err := send(t, c, startMessage(headerMessage(gatewaytest.Signed(t, "hello"))), chunk([]byte("hello"))); status.Code(err) != codes.Unavailable {
 		t.Errorf("gRPC: %v", err)

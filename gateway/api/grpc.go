@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,18 +28,19 @@ const idleTimeout = time.Minute
 // grpcServer is the gRPC service over the domain's.
 type grpcServer struct {
 	pb.UnimplementedGatewayServiceServer
-	service     *gateway.Service
+	service     Service
+	logger      *slog.Logger
 	maxArtifact int64
 	idle        time.Duration // between two messages of a Submit stream
 }
 
 // RegisterGRPC adds the service to s. Artifacts are at most maxArtifact bytes.
-func RegisterGRPC(s *grpc.Server, service *gateway.Service, maxArtifact int64) {
-	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, maxArtifact: maxArtifact, idle: idleTimeout})
+func RegisterGRPC(s *grpc.Server, service Service, maxArtifact int64, logger *slog.Logger) {
+	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, logger: logger, maxArtifact: maxArtifact, idle: idleTimeout})
 }
 
-// tenant is whose submissions a call is about; access control will set it.
-func tenant(context.Context) string { return gateway.DefaultTenant }
+// tenant is whose submissions a call is about.
+func tenant(ctx context.Context) string { return gateway.CallerFrom(ctx).Tenant }
 
 func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
 	answer, err := g.submit(submitStream{stream, g.idle})
@@ -73,20 +75,12 @@ func (g *grpcServer) submit(stream submitStream) (*pb.SubmitResponse, error) {
 
 // submit is the way every unary submission takes. artifact is called once the header has
 // been accepted.
-func submit(ctx context.Context, s *gateway.Service, h header, wait time.Duration, artifact func() (formats.Artifact, error)) (*pb.SubmitResponse, error) {
+func submit(ctx context.Context, s Service, h header, wait time.Duration, artifact func() (formats.Artifact, error)) (*pb.SubmitResponse, error) {
 	request, err := h.request(tenant(ctx))
 	if err != nil {
 		return nil, err
 	}
-	draft, err := s.Begin(request)
-	if err != nil {
-		return nil, err
-	}
-	given, err := artifact()
-	if err != nil {
-		return nil, err
-	}
-	stored, err := draft.Submit(ctx, given)
+	stored, err := s.Submit(ctx, request, artifact)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +88,7 @@ func submit(ctx context.Context, s *gateway.Service, h header, wait time.Duratio
 }
 
 // answer waits for the log, for at most wait. That it did not come in time is no error.
-func answer(ctx context.Context, s *gateway.Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
+func answer(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
 	settled := stored
 	if wait > 0 && !stored.State.Settled() {
 		waiting, cancel := context.WithTimeout(ctx, wait)
@@ -120,7 +114,7 @@ func (g *grpcServer) Plan(_ context.Context, r *pb.PlanRequest) (*pb.PlanRespons
 }
 
 // planFor returns the plan also when nothing is possible; the options say why.
-func planFor(s *gateway.Service, h header) (*pb.Plan, error) {
+func planFor(s Service, h header) (*pb.Plan, error) {
 	request, err := h.request("")
 	if err != nil {
 		return nil, err
@@ -152,7 +146,7 @@ func (g *grpcServer) ListSubmissions(ctx context.Context, r *pb.ListSubmissionsR
 	return out, nil
 }
 
-func list(ctx context.Context, s *gateway.Service, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+func list(ctx context.Context, s Service, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
 	params, err := listParams(r)
 	if err != nil {
 		return nil, err

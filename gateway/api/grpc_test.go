@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func dial(t *testing.T, log *gatewaytest.Log) pb.GatewayServiceClient {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	RegisterGRPC(server, start(t, log), testMaxArtifact)
+	RegisterGRPC(server, start(t, log), testMaxArtifact, slog.New(slog.DiscardHandler))
 	return serveGRPC(t, server, listener)
 }
 
@@ -72,7 +73,7 @@ func send(t *testing.T, c pb.GatewayServiceClient, messages ...*pb.SubmitRequest
 func TestGRPCSilentStream(t *testing.T) {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	pb.RegisterGatewayServiceServer(server, &grpcServer{service: start(t, gatewaytest.NewLog()), maxArtifact: testMaxArtifact, idle: 50 * time.Millisecond})
+	pb.RegisterGatewayServiceServer(server, &grpcServer{service: start(t, gatewaytest.NewLog()), logger: slog.New(slog.DiscardHandler), maxArtifact: testMaxArtifact, idle: 50 * time.Millisecond})
 	c := serveGRPC(t, server, listener)
 	for name, messages := range map[string][]*pb.SubmitRequest{
 		"nothing":     nil,

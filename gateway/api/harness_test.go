@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
@@ -24,35 +23,30 @@ import (
 
 const testMaxArtifact = 1 << 20
 
-// start runs a service over log until the test ends.
-func start(t *testing.T, log gateway.Log) *gateway.Service {
+// start runs a gateway over log until the test ends.
+func start(t *testing.T, log gateway.Log) *gatewaytest.Gateway {
 	t.Helper()
-	return startWith(t, log, func(*gateway.Config) {})
+	return startWith(t, log, func(*gatewaytest.Config) {})
 }
 
-func startWith(t *testing.T, log gateway.Log, change func(*gateway.Config)) *gateway.Service {
+func startWith(t *testing.T, log gateway.Log, change func(*gatewaytest.Config)) *gatewaytest.Gateway {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{MaxPending: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := gateway.Config{
-		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Logger: slog.New(slog.DiscardHandler),
-		Worker: gateway.WorkerConfig{AddTimeout: time.Second, Poll: 20 * time.Millisecond, Drain: 100 * time.Millisecond},
-	}
-	change(&cfg)
-	s := gateway.NewService(cfg)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { s.Run(ctx); close(done) }()
 	t.Cleanup(func() {
-		cancel()
-		<-done
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	timing := gatewaytest.Quick
+	timing.AddTimeout = time.Second
+	cfg := gatewaytest.Config{Logs: []gateway.Log{log}, Store: store, Timing: timing}
+	change(&cfg)
+	g := gatewaytest.New(cfg)
+	g.Start(t)
+	return g
 }
 
 // server is the HTTP surface over a fake log.
@@ -75,7 +69,7 @@ func serveWith(t *testing.T, change func(*HTTPConfig), faults ...gatewaytest.Fau
 	s := start(t, log)
 	cfg := HTTPConfig{
 		MaxArtifact: testMaxArtifact, SpoolDir: dir, MaxSpool: testMaxArtifact,
-		Ready: s.Ready, Logger: slog.New(slog.DiscardHandler),
+		Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
 	out := &server{Server: httptest.NewServer(NewHTTP(s, cfg)), t: t, log: log, spoolDir: dir, contract: loadContract(t)}

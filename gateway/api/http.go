@@ -33,14 +33,14 @@ type HTTPConfig struct {
 }
 
 type httpServer struct {
-	service *gateway.Service
+	service Service
 	cfg     HTTPConfig
 	spool   *spool
 	memory  *memory // that JSON bodies take
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
-func NewHTTP(service *gateway.Service, cfg HTTPConfig) http.Handler {
+func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	if cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = idleTimeout
 	}

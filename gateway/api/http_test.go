@@ -5,6 +5,7 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -307,7 +308,7 @@ func TestStalledUpload(t *testing.T) {
 	s := start(t, log)
 	server := httptest.NewServer(NewHTTP(s, HTTPConfig{
 		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, IdleTimeout: 150 * time.Millisecond,
-		Ready: s.Ready, Logger: slog.New(slog.DiscardHandler),
+		Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}))
 	defer server.Close()
 	sig, key, artifact, format := parts(t, "hello")

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"log/slog"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
@@ -27,9 +27,9 @@ func TestStatementRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := gatewaytest.NewLog()
-	service := startWith(t, log, func(c *gateway.Config) { c.Attester = signer })
+	service := startWith(t, log, func(c *gatewaytest.Config) { c.Attester = signer })
 	handler := NewHTTP(service, HTTPConfig{
-		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Ready: service.Ready, Logger: slog.New(slog.DiscardHandler),
+		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	})
 	s := &server{Server: httptest.NewServer(handler), t: t, log: log, contract: loadContract(t)}
 	t.Cleanup(s.Close)

@@ -10,11 +10,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// compose makes the domain's service of the store, the logs, the key and the policy.
+// compose makes the domain of the store, the logs, the key and the policy.
 func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, version string) error {
 	root, err := trustroot.Load(cfg.TrustedRoot)
 	if err != nil {
@@ -42,14 +44,15 @@ func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, ve
 		return err
 	}
 	policy.ForbiddenSigners = append(policy.ForbiddenSigners, own...)
-	s.service = gateway.NewService(gateway.Config{
-		Formats: registry, Policy: policy, Logs: logs, Store: s.store, Attester: attester,
+	s.domain = joinRooms(s.store, intake.Config{
+		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Attester: attester,
 		MaxArtifact: cfg.Limits.MaxArtifactBytes,
-		Worker: gateway.WorkerConfig{
+	}, delivery.Config{
+		Logs: logs, Store: s.store, Metrics: m.delivery(), Logger: s.logger,
+		Timing: delivery.Timing{
 			InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout,
 			SettleAfter: cfg.Worker.SettleAfter, Drain: cfg.Worker.Drain,
 		},
-		Metrics: m.worker(), Logger: s.logger,
 	})
 	return nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server_test
+package server
 
 import (
 	"context"
@@ -16,22 +16,28 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
-// overFake is the service, the real store and the real adapter over a log that fails on demand.
-func overFake(t *testing.T, fake *rekortest.Fake) (*gateway.Service, *sqlite.Store) {
+// overFake is the joined rooms, the real store and the real adapter over a log that fails on demand.
+func overFake(t *testing.T, fake *rekortest.Fake) (*domain, *sqlite.Store) {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	log, err := rekorv2.New(rekorv2.Config{
 		ID: "fake", Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(),
 		Verifier: fake.Verifier(), KeyID: fake.KeyID(), RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
@@ -39,40 +45,39 @@ func overFake(t *testing.T, fake *rekortest.Fake) (*gateway.Service, *sqlite.Sto
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.NewService(gateway.Config{
-		Formats: all.Formats(), Logs: []gateway.Log{log}, Store: store, Logger: slog.New(slog.DiscardHandler),
-		Worker: gateway.WorkerConfig{
-			AddTimeout: 2 * time.Second, SettleAfter: 500 * time.Millisecond, Poll: 20 * time.Millisecond, Drain: time.Second,
-		},
-	})
+	t.Cleanup(func() { _ = log.Close() })
+	timing := gatewaytest.Quick
+	timing.AddTimeout, timing.SettleAfter, timing.Drain, timing.Lease = 2*time.Second, 500*time.Millisecond, time.Second, 0
+	return startRooms(t, store, log, timing), store
+}
+
+// startRooms runs the rooms over store and log until the test ends.
+func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing delivery.Timing) *domain {
+	t.Helper()
+	logs := []gateway.Log{log}
+	d := joinRooms(store,
+		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store},
+		delivery.Config{Logs: logs, Store: store, Timing: timing, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { s.Run(ctx); close(done) }()
+	go func() { d.Run(ctx); close(done) }()
 	t.Cleanup(func() {
 		cancel()
 		<-done
-		_ = log.Close()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
 	})
-	return s, store
+	return d
 }
 
-func accept(t *testing.T, s *gateway.Service) gateway.Submission {
+func accept(t *testing.T, s *domain) gateway.Submission {
 	t.Helper()
-	draft, err := s.Begin(gatewaytest.Signed(t, "hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := draft.Submit(t.Context(), formats.Artifact{})
+	sub, err := s.Submit(t.Context(), gatewaytest.Signed(t, "hello"), gatewaytest.NoArtifact)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sub
 }
 
-func settled(t *testing.T, s *gateway.Service, id string, within time.Duration) gateway.Submission {
+func settled(t *testing.T, s *domain, id string, within time.Duration) gateway.Submission {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

@@ -29,7 +29,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes := api.NewHTTP(s.service, api.HTTPConfig{
+	routes := api.NewHTTP(s.domain, api.HTTPConfig{
 		MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
 		Ready: s.Ready, Logger: s.logger,
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 )
 
 // buckets reach from a refusal to a submission that waits out the log's checkpoints.
@@ -74,9 +75,9 @@ func (m *metrics) grpc(method string, code codes.Code, d time.Duration) {
 	m.callTime.WithLabelValues(method).Observe(d.Seconds())
 }
 
-func (m *metrics) worker() *gateway.WorkerMetrics {
-	return &gateway.WorkerMetrics{
-		Outcome: func(log, outcome string, d time.Duration) {
+func (m *metrics) delivery() delivery.Metrics {
+	return delivery.Metrics{
+		Attempted: func(log, outcome string, d time.Duration) {
 			m.worked.WithLabelValues(log, outcome).Inc()
 			m.entryTime.WithLabelValues(log).Observe(d.Seconds())
 		},

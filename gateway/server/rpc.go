@@ -52,7 +52,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))
 	}
 	server := grpc.NewServer(options...)
-	api.RegisterGRPC(server, s.service, cfg.Limits.MaxArtifactBytes)
+	api.RegisterGRPC(server, s.domain, cfg.Limits.MaxArtifactBytes, s.logger)
 	s.health = health.NewServer()
 	healthpb.RegisterHealthServer(server, s.health)
 	reflection.Register(server)

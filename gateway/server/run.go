@@ -18,7 +18,7 @@ func (s *Server) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var work, serving sync.WaitGroup
-	work.Go(func() { s.service.Run(working) })
+	work.Go(func() { s.domain.Run(working) })
 	work.Go(func() { s.followReadiness(working) })
 
 	failed := make(chan error, 3)

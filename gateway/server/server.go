@@ -23,6 +23,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
+// closingStore is a store that this package opened and closes.
+type closingStore interface {
+	gateway.Store
+	Close() error
+}
+
 // Options are what a configuration file does not say.
 type Options struct {
 	// Registry takes the metrics and is served at /metrics; nil makes one.
@@ -38,9 +44,9 @@ type Server struct {
 	logger *slog.Logger
 	drain  time.Duration
 
-	store   *sqlite.Store
+	store   closingStore // nil until it is open
 	logs    []*rekorv2.Log
-	service *gateway.Service
+	domain  *domain
 	limiter ratelimit.Limiter // nil: no limit
 
 	listeners listeners
@@ -73,7 +79,7 @@ func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error
 	if err != nil {
 		return err
 	}
-	if s.store, err = sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{MaxPending: cfg.Limits.MaxPending, Logger: s.logger}); err != nil {
+	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
 	if err := m.watch(s.store, cfg.Logs); err != nil {
@@ -89,6 +95,15 @@ func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error
 		return err
 	}
 	s.admin = s.newAdmin(m)
+	return nil
+}
+
+func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
+	store, err := sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{MaxPending: cfg.Limits.MaxPending, Logger: s.logger})
+	if err != nil {
+		return err
+	}
+	s.store = store
 	return nil
 }
 
@@ -139,7 +154,7 @@ func (s *Server) Ready(ctx context.Context) error {
 	if s.stopping.Load() {
 		return gateway.ErrClosed
 	}
-	return s.service.Ready(ctx)
+	return s.domain.Ready(ctx)
 }
 
 // listeners are bound by Build and closed by the servers that serve them.
@@ -179,7 +194,7 @@ func (l listeners) close() error {
 	return errors.Join(errs...)
 }
 
-// ListenError says which address is not to be had.
+// ListenError is returned when a configured address cannot be bound.
 type ListenError struct {
 	Key     string // in the configuration: "http.listen"
 	Address string

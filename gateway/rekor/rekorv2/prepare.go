@@ -47,7 +47,13 @@ func algorithmOf(d commonpb.PublicKeyDetails) (algorithm, bool) {
 }
 
 // Accepts implements gateway.Log.
-func (l *Log) Accepts(c formats.Candidate) error {
+func (l *Log) Accepts(c formats.Candidate) error { return Acceptor{}.Accepts(c) }
+
+// Acceptor says what Rekor v2 takes, without a log: for planning offline.
+type Acceptor struct{}
+
+// Accepts reports whether a Rekor v2 log takes c; see gateway.Log.
+func (Acceptor) Accepts(c formats.Candidate) error {
 	d, err := c.KeyDetails()
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package intake
 
 import (
 	"context"
@@ -11,21 +11,37 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
 )
 
 // Draft is a request whose signature is well-formed, whose signer is known and which can be
 // recorded; it waits for its artifact.
 type Draft struct {
 	service *Service
-	request Request
+	request gateway.Request
 	policy  formats.Policy
 	parsed  formats.Parsed
-	plan    Plan
+	plan    gateway.Plan
+}
+
+// Submit takes r in, and calls artifact once r alone has not been refused. When it returns nil, the
+// submission is durable; Existing is set when the same tenant had submitted the same before.
+func (s *Service) Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error) {
+	draft, err := s.Begin(r)
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	given, err := artifact()
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	return draft.Submit(ctx, given)
 }
 
 // Begin refuses all that can be refused without the artifact.
-func (s *Service) Begin(r Request) (*Draft, error) {
-	p := s.policy()
+func (s *Service) Begin(r gateway.Request) (*Draft, error) {
+	p := s.policyNow()
 	parsed, plan, err := s.parseAndPlan(r, p)
 	if err != nil {
 		return nil, err
@@ -37,41 +53,41 @@ func (s *Service) Begin(r Request) (*Draft, error) {
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature cannot be checked by a digest of the artifact",
 			"send the artifact itself, or use: rekor-gateway submit")
 	}
-	if r.PublishCertificate && plan.Chosen == Attested {
+	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
 	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan}, nil
 }
 
 // Plan returns how the draft will be recorded.
-func (d *Draft) Plan() Plan { return d.plan }
+func (d *Draft) Plan() gateway.Plan { return d.plan }
 
 // Submit verifies the draft over artifact (the request's digest, if there is one, stands in
 // for it) and stores it. When it returns nil, the submission is durable. Existing is set when
 // the same caller had submitted the same before.
-func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (Submission, error) {
-	verified, packed, err := d.verify(ctx, artifact)
+func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
+	verified, packed, err := d.verifyArtifact(ctx, artifact)
 	if err != nil {
-		return Submission{}, err
+		return gateway.Submission{}, err
 	}
 	sub, err := d.newSubmission(ctx, verified, packed)
 	if err != nil {
-		return Submission{}, err
+		return gateway.Submission{}, err
 	}
 	stored, err := d.service.commits.commit(ctx, sub)
 	if err != nil {
-		return Submission{}, err
+		return gateway.Submission{}, err
 	}
-	killpoint("accepted")
-	for _, w := range d.service.workers {
-		w.Wake()
+	killpoint.Reach(killpoint.Accepted)
+	if d.service.cfg.Committed != nil {
+		d.service.cfg.Committed(stored)
 	}
 	return stored, nil
 }
 
-// verify returns, beside what was verified, the digest of the container the artifact was in.
-func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Verified, *formats.Digest, error) {
-	artifact, err := d.artifact(given)
+// verifyArtifact returns, beside what was verified, the digest of the container the artifact was in.
+func (d *Draft) verifyArtifact(ctx context.Context, given formats.Artifact) (*formats.Verified, *formats.Digest, error) {
+	artifact, err := d.artifactFor(given)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,12 +98,12 @@ func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Ve
 	if artifact.Reader() == nil {
 		return nil, nil, formats.NewError(formats.ReasonNeedsBytes, "there is no container to decompress", "send the container's bytes")
 	}
-	done, err := d.service.unpack(ctx, d.request.Decompress)
+	done, err := d.service.unpacking.takePlace(ctx, d.request.Decompress)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer done()
-	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.maxUnpacked())
+	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.cfg.MaxArtifact)
 	verified, err := d.parsed.Verify(ctx, formats.FromReader(inner))
 	if err != nil {
 		return nil, nil, err
@@ -96,33 +112,8 @@ func (d *Draft) verify(ctx context.Context, given formats.Artifact) (*formats.Ve
 	return verified, &packed, nil
 }
 
-// unpack waits for memory to decompress with, and returns what gives it back. Gzip takes next to
-// none. Slow clients may hold all of it, so that the wait ends in ErrBusy.
-func (s *Service) unpack(ctx context.Context, k container.Kind) (done func(), err error) {
-	if k == container.Gzip {
-		return func() {}, nil
-	}
-	patience := time.NewTimer(s.patience)
-	defer patience.Stop()
-	select {
-	case s.unpacking <- struct{}{}:
-		return func() { <-s.unpacking }, nil
-	case <-patience.C:
-		return nil, ErrBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (s *Service) maxUnpacked() int64 {
-	if s.cfg.MaxArtifact > 0 {
-		return s.cfg.MaxArtifact
-	}
-	return 1 << 30
-}
-
-// artifact is what the plugin is given: bytes, or the digest in the request, or nothing.
-func (d *Draft) artifact(given formats.Artifact) (formats.Artifact, error) {
+// artifactFor is what the plugin is given: bytes, or the digest in the request, or nothing.
+func (d *Draft) artifactFor(given formats.Artifact) (formats.Artifact, error) {
 	r := d.request
 	if r.Digest == nil && r.SignedDigest == nil {
 		if given.IsZero() && d.plan.Description.Need != formats.NeedNone {
@@ -139,18 +130,18 @@ func (d *Draft) artifact(given formats.Artifact) (formats.Artifact, error) {
 	return formats.FromSignedDigest(*r.SignedDigest), nil
 }
 
-func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *formats.Digest) (NewSubmission, error) {
+func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *formats.Digest) (gateway.NewSubmission, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return NewSubmission{}, fmt.Errorf("making an id: %w", err)
+		return gateway.NewSubmission{}, fmt.Errorf("making an id: %w", err)
 	}
-	recorded, err := d.record(ctx, id.String(), v, packed)
+	recorded, err := d.encode(ctx, id.String(), v, packed)
 	if err != nil {
-		return NewSubmission{}, err
+		return gateway.NewSubmission{}, err
 	}
-	return NewSubmission{
-		SubmissionFields: SubmissionFields{
-			ID: id.String(), Tenant: d.request.Tenant, Key: d.key(v, recorded.representation),
+	return gateway.NewSubmission{
+		SubmissionFields: gateway.SubmissionFields{
+			ID: id.String(), Tenant: d.request.Tenant, Key: d.dedupKey(v, recorded.representation),
 			Format: d.plan.Description.Format, Representation: recorded.representation,
 			Digests: digestsOf(v), Signers: signerIDs(v), Labels: d.request.Labels,
 			Receipt: recorded.receipt, CreatedAt: d.policy.Now.UTC().Truncate(time.Millisecond),

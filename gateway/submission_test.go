@@ -13,11 +13,12 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
 
 func TestSubmitIsLoggedAndHasReceipt(t *testing.T) {
-	s := service(t, gatewaytest.NewLog())
+	s := startGateway(t, gatewaytest.NewLog())
 	sub := wait(t, s, submit(t, s, gatewaytest.Signed(t, "hello")).ID)
 	if sub.State != gateway.Logged || sub.Representation != gateway.Native {
 		t.Fatalf("state %s, representation %s", sub.State, sub.Representation)
@@ -33,7 +34,7 @@ func TestSubmitIsLoggedAndHasReceipt(t *testing.T) {
 
 func TestSameSubmissionIsOne(t *testing.T) {
 	log := gatewaytest.NewLog()
-	s := service(t, log)
+	s := startGateway(t, log)
 	r := gatewaytest.Signed(t, "hello")
 	first, second := submit(t, s, r), submit(t, s, r)
 	if first.Existing || !second.Existing || first.ID != second.ID {
@@ -71,7 +72,7 @@ func TestSetbacks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log := gatewaytest.NewLog(c.fault)
-			s := service(t, log)
+			s := startGateway(t, log)
 			sub := wait(t, s, submit(t, s, gatewaytest.Signed(t, name)).ID)
 			if sub.State != gateway.Logged {
 				t.Fatalf("state %s, problem %s", sub.State, sub.Entries[0].Problem)
@@ -85,7 +86,7 @@ func TestSetbacks(t *testing.T) {
 
 func TestRefusedIsFailedAndCanBeSentAgain(t *testing.T) {
 	log := gatewaytest.NewLog(gatewaytest.Fault{Err: gateway.ErrRefused})
-	s := service(t, log)
+	s := startGateway(t, log)
 	r := gatewaytest.Signed(t, "hello")
 	failed := wait(t, s, submit(t, s, r).ID)
 	if failed.State != gateway.Failed || failed.Entries[0].Problem != gateway.ProblemRefused {
@@ -107,7 +108,7 @@ func TestRestartSettlesWhatWasUnderWay(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "gateway.db")
 			log := gatewaytest.NewLog(gatewaytest.Fault{Err: errLost, Applied: applied})
-			s, stop := run(t, log, path, func(c *gateway.Config) { c.Worker.SettleAfter = 300 * time.Millisecond })
+			s, stop := run(t, log, path, func(c *gatewaytest.Config) { c.Timing.SettleAfter = 300 * time.Millisecond })
 			id := submit(t, s, gatewaytest.Signed(t, name)).ID
 			for _, sent := log.Count(); sent == 0; _, sent = log.Count() {
 				time.Sleep(5 * time.Millisecond)
@@ -127,7 +128,7 @@ func TestRestartSettlesWhatWasUnderWay(t *testing.T) {
 func TestDownLogLosesNothing(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
-	s := service(t, log)
+	s := startGateway(t, log)
 	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
 	time.Sleep(50 * time.Millisecond)
 	if _, sent := log.Count(); sent != 0 {
@@ -143,8 +144,8 @@ func TestForkStopsSubmissions(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrFork)
 	halted := make(chan bool, 1)
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
-		c.Metrics = &gateway.WorkerMetrics{Halted: func(string, bool) {
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
+		c.Metrics = delivery.Metrics{Halted: func(string, bool) {
 			select {
 			case halted <- true:
 			default:
@@ -164,14 +165,10 @@ func TestForkStopsSubmissions(t *testing.T) {
 func TestQueueFull(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
-	s := service(t, log)
+	s := startGateway(t, log)
 	var full error
 	for i := 0; i < 200 && full == nil; i++ {
-		draft, err := s.Begin(gatewaytest.Signed(t, "hello"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, full = draft.Submit(t.Context(), formats.Artifact{})
+		_, full = s.Submit(t.Context(), gatewaytest.Signed(t, "hello"), gatewaytest.NoArtifact)
 	}
 	if !errors.Is(full, gateway.ErrQueueFull) {
 		t.Errorf("got %v", full)
@@ -180,7 +177,7 @@ func TestQueueFull(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	log := gatewaytest.NewLog()
-	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) { c.Worker.InFlight = 7 })
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Timing.InFlight = 7 })
 	requests := make([]gateway.Request, 60)
 	for i := range requests {
 		requests[i] = gatewaytest.Signed(t, "hello")
@@ -188,12 +185,7 @@ func TestManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for _, r := range requests {
 		all.Go(func() {
-			draft, err := s.Begin(r)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			sub, err := draft.Submit(context.Background(), formats.Artifact{})
+			sub, err := s.Submit(context.Background(), r, gatewaytest.NoArtifact)
 			if err != nil {
 				t.Error(err)
 				return
@@ -212,7 +204,7 @@ func TestManyAtOnce(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
-	s := service(t, log)
+	s := startGateway(t, log)
 	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
@@ -223,7 +215,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestBeginRefuses(t *testing.T) {
-	s := service(t, gatewaytest.NewLog())
+	s := startGateway(t, gatewaytest.NewLog())
 	digest := gatewaytest.Signed(t, "x").Digest
 	for name, c := range map[string]struct {
 		change func(*gateway.Request)
@@ -251,18 +243,13 @@ func TestBeginRefuses(t *testing.T) {
 func TestQueueFullTakesWhatFits(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
-	s := service(t, log)
+	s := startGateway(t, log)
 	var taken, full atomic.Int32
 	var all sync.WaitGroup
 	for range 130 {
 		r := gatewaytest.Signed(t, "hello")
 		all.Go(func() {
-			draft, err := s.Begin(r)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			switch _, err := draft.Submit(context.Background(), formats.Artifact{}); {
+			switch _, err := s.Submit(context.Background(), r, gatewaytest.NoArtifact); {
 			case err == nil:
 				taken.Add(1)
 			case errors.Is(err, gateway.ErrQueueFull):

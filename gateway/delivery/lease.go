@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package delivery
 
 import (
 	"context"
@@ -8,37 +8,39 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // leases are those that a worker holds. They are short, so that a dead process's entries
 // are soon free, and extended for as long as the process lives.
 type leases struct {
-	mu   *sync.Mutex
-	held map[int64]Lease // by entry
+	mu   *sync.Mutex             // over held
+	held map[int64]gateway.Lease // by entry; owned by the claiming, finishing and extending goroutines
 }
 
-func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]Lease{}} }
+func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]gateway.Lease{}} }
 
 // add notes claimed entries and returns those that are not under way yet. A lease can run out
 // while its entry is still under way here (the machine slept, its clock jumped, the store
 // stalled), and be claimed again here; to send that entry beside itself would log it twice. What is
 // under way then goes on under the new lease.
-func (l leases) add(entries []Entry) []Entry {
+func (l leases) add(entries []gateway.Entry) []gateway.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var fresh []Entry
+	var fresh []gateway.Entry
 	for _, e := range entries {
 		if _, underWay := l.held[e.ID]; !underWay {
 			fresh = append(fresh, e)
 		}
-		l.held[e.ID] = Lease{EntryID: e.ID, Fence: e.Fence}
+		l.held[e.ID] = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
 	}
 	return fresh
 }
 
 // release forgets the leases of outcomes that are about to be stored, and gives each outcome the
 // fence of the lease that was held last.
-func (l leases) release(outcomes []Outcome) {
+func (l leases) release(outcomes []gateway.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, o := range outcomes {
@@ -49,15 +51,15 @@ func (l leases) release(outcomes []Outcome) {
 	}
 }
 
-func (l leases) all() []Lease {
+func (l leases) all() []gateway.Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Collect(maps.Values(l.held))
 }
 
 // extendLeases extends what the worker holds, thrice as often as it must, until ctx ends.
-func (w *Worker) extendLeases(ctx context.Context) {
-	tick := time.NewTicker(w.cfg.Lease / 3)
+func (w *worker) extendLeases(ctx context.Context) {
+	tick := time.NewTicker(w.timing.Lease / 3)
 	defer tick.Stop()
 	for {
 		select {
@@ -66,7 +68,7 @@ func (w *Worker) extendLeases(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := w.now()
-		if err := w.store.Extend(ctx, w.held.all(), now, now.Add(w.cfg.Lease)); err != nil && ctx.Err() == nil {
+		if err := w.store.Extend(ctx, w.held.all(), now, now.Add(w.timing.Lease)); err != nil && ctx.Err() == nil {
 			w.logger.Error("extending leases", "error", err)
 		}
 	}

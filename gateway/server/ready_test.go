@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway_test
+package server
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
 // fullDisk is a store that takes nothing while full is set.
@@ -29,17 +29,15 @@ func (d *fullDisk) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([
 
 // A gateway that cannot store is not ready, until it can.
 func TestNotReadyOnAFullDisk(t *testing.T) {
-	var disk *fullDisk
-	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gateway.Config) {
-		disk = &fullDisk{Store: c.Store}
-		c.Store = disk
-	})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	disk := &fullDisk{Store: store}
+	s := startRooms(t, disk, gatewaytest.NewLog(), gatewaytest.Quick)
 	send := func() error {
-		draft, err := s.Begin(gatewaytest.Signed(t, "hello"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = draft.Submit(t.Context(), formats.Artifact{})
+		_, err := s.Submit(t.Context(), gatewaytest.Signed(t, "hello"), gatewaytest.NoArtifact)
 		return err
 	}
 	if err := s.Ready(t.Context()); err != nil {

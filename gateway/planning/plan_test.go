@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package planning
 
 import (
 	"crypto/ecdsa"
@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // keyDetailsLog takes what Rekor v2 takes.
-type keyDetailsLog struct{ Log }
+type keyDetailsLog struct{}
 
 func (keyDetailsLog) Accepts(c formats.Candidate) error { _, err := c.KeyDetails(); return err }
 
@@ -38,25 +39,25 @@ func TestPlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		d       formats.Description
 		attests bool
-		want    Representation
-		chosen  Representation
+		want    gateway.Representation
+		chosen  gateway.Representation
 		refusal formats.Reason
 	}{
-		"native":                    {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, "", Native, ""},
-		"projected":                 {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1}, true, "", Projected, ""},
-		"attested":                  {formats.Description{NotProjectable: none, Threshold: 1}, true, "", Attested, ""},
+		"native":                    {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, "", gateway.Native, ""},
+		"projected":                 {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1}, true, "", gateway.Projected, ""},
+		"attested":                  {formats.Description{NotProjectable: none, Threshold: 1}, true, "", gateway.Attested, ""},
 		"nobody attests":            {formats.Description{NotProjectable: none, Threshold: 1}, false, "", "", formats.ReasonNotProjectable},
 		"not loggable":              {formats.Description{Candidates: []formats.Candidate{odd}, Threshold: 1}, false, "", "", formats.ReasonAlgorithmNotLoggable},
-		"not loggable, attested":    {formats.Description{Candidates: []formats.Candidate{odd}, Threshold: 1}, true, "", Attested, ""},
-		"below the threshold":       {formats.Description{Candidates: []formats.Candidate{projected, odd}, Threshold: 2}, true, "", Attested, ""},
-		"threshold reached":         {formats.Description{Candidates: []formats.Candidate{projected, odd, projected}, Threshold: 2}, true, "", Projected, ""},
-		"weak is only attested":     {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1, Findings: weak}, true, "", Attested, ""},
+		"not loggable, attested":    {formats.Description{Candidates: []formats.Candidate{odd}, Threshold: 1}, true, "", gateway.Attested, ""},
+		"below the threshold":       {formats.Description{Candidates: []formats.Candidate{projected, odd}, Threshold: 2}, true, "", gateway.Attested, ""},
+		"threshold reached":         {formats.Description{Candidates: []formats.Candidate{projected, odd, projected}, Threshold: 2}, true, "", gateway.Projected, ""},
+		"weak is only attested":     {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1, Findings: weak}, true, "", gateway.Attested, ""},
 		"weak, nobody attests":      {formats.Description{Candidates: []formats.Candidate{projected}, Threshold: 1, Findings: weak}, false, "", "", formats.ReasonWeakAlgorithm},
-		"attested by wish":          {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, Attested, Attested, ""},
-		"projected where native is": {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, Projected, "", formats.ReasonRepresentationRefused},
+		"attested by wish":          {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, gateway.Attested, gateway.Attested, ""},
+		"projected where native is": {formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, true, gateway.Projected, "", formats.ReasonRepresentationRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Planner{Logs: []Log{keyDetailsLog{}}, Attests: c.attests}
+			p := Planner{Logs: []Acceptor{keyDetailsLog{}}, Attests: c.attests}
 			plan, err := p.Plan(c.d, c.want)
 			if plan.Chosen != c.chosen || formats.ReasonOf(err) != c.refusal {
 				t.Fatalf("chosen %q, error %v", plan.Chosen, err)

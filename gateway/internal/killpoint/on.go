@@ -2,16 +2,16 @@
 
 //go:build killpoints
 
-package gateway
+package killpoint
 
 import (
 	"os"
 	"syscall"
 )
 
-// killpoint ends the process as kill -9 does when REKOR_GATEWAY_KILLPOINT names this point.
-func killpoint(name string) {
-	if os.Getenv("REKOR_GATEWAY_KILLPOINT") != name {
+// Reach ends the process as kill -9 does when REKOR_GATEWAY_KILLPOINT names this point.
+func Reach(p Point) {
+	if Point(os.Getenv("REKOR_GATEWAY_KILLPOINT")) != p {
 		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

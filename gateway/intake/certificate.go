@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package intake
 
 import (
 	"crypto/x509"
@@ -8,17 +8,15 @@ import (
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// ReasonNoCertificate: a certificate is to be published and there is none to log.
-const ReasonNoCertificate formats.Reason = "NO_CERTIFICATE"
-
-var errNoCertificate = formats.NewError(ReasonNoCertificate, "there is no certificate that could be logged",
+var errNoCertificate = formats.NewError(gateway.ReasonNoCertificate, "there is no certificate that could be logged",
 	"send the signer's certificate as the key, or do not ask to publish it")
 
-// publish notes in the receipt what the caller asked to make public.
-func (d *Draft) publish(p formats.Projection, r *receiptpb.Receipt) error {
+// notePublished notes in the receipt what the caller asked to make public.
+func (d *Draft) notePublished(p formats.Projection, r *receiptpb.Receipt) error {
 	if !d.request.PublishCertificate {
 		return nil
 	}
@@ -26,12 +24,12 @@ func (d *Draft) publish(p formats.Projection, r *receiptpb.Receipt) error {
 	if err != nil {
 		return errNoCertificate
 	}
-	r.Notes = append(r.Notes, "public in the log for ever: "+strings.Join(published(cert), ", "))
+	r.Notes = append(r.Notes, "public in the log for ever: "+strings.Join(listPublished(cert), ", "))
 	return nil
 }
 
-// published lists what a certificate says of people and hosts.
-func published(c *x509.Certificate) []string {
+// listPublished lists what a certificate says of people and hosts.
+func listPublished(c *x509.Certificate) []string {
 	out := []string{
 		fmt.Sprintf("certificate subject %q", c.Subject), fmt.Sprintf("issuer %q", c.Issuer),
 		"serial number " + c.SerialNumber.String(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package intake
 
 import (
 	"context"
@@ -8,22 +8,17 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // commitBatch bounds the submissions in one store transaction.
 const commitBatch = 256
 
-// ErrClosed is what a service answers while it shuts down.
-var ErrClosed = errors.New("gateway is shutting down")
-
-// ErrNotStored is what a service answers when it could not make a submission durable, as when
-// its disk is full. The same may be submitted again.
-var ErrNotStored = errors.New("submission not stored")
-
 // committer groups concurrent submissions into one transaction: while one commit is being
 // fsynced, the next batch collects. A lone submission is not held up.
 type committer struct {
-	store Store
+	store gateway.Queue
 	queue chan commitRequest
 	done  chan struct{} // closed when run has returned
 
@@ -31,37 +26,37 @@ type committer struct {
 }
 
 type commitRequest struct {
-	sub   NewSubmission
+	sub   gateway.NewSubmission
 	reply chan<- commitReply
 }
 
 type commitReply struct {
-	sub Submission
+	sub gateway.Submission
 	err error
 }
 
-func newCommitter(s Store) *committer {
+func newCommitter(s gateway.Queue) *committer {
 	return &committer{store: s, queue: make(chan commitRequest, commitBatch), done: make(chan struct{})}
 }
 
 // commit returns once sub is durable. When ctx ends first, sub may still be stored: the
 // caller may submit again and gets the same submission.
-func (c *committer) commit(ctx context.Context, sub NewSubmission) (Submission, error) {
+func (c *committer) commit(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
 	reply := make(chan commitReply, 1)
 	select {
 	case c.queue <- commitRequest{sub, reply}:
 	case <-ctx.Done():
-		return Submission{}, ctx.Err()
+		return gateway.Submission{}, ctx.Err()
 	case <-c.done:
-		return Submission{}, ErrClosed
+		return gateway.Submission{}, gateway.ErrClosed
 	}
 	select {
 	case r := <-reply:
 		return r.sub, r.err
 	case <-ctx.Done():
-		return Submission{}, ctx.Err()
+		return gateway.Submission{}, ctx.Err()
 	case <-c.done:
-		return Submission{}, ErrClosed
+		return gateway.Submission{}, gateway.ErrClosed
 	}
 }
 
@@ -92,7 +87,7 @@ func (c *committer) collect(first commitRequest) []commitRequest {
 }
 
 func (c *committer) flush(ctx context.Context, batch []commitRequest) {
-	subs := make([]NewSubmission, len(batch))
+	subs := make([]gateway.NewSubmission, len(batch))
 	for i, r := range batch {
 		subs[i] = r.sub
 	}
@@ -103,7 +98,7 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 		}
 		return
 	}
-	if err = notStored(err); errors.Is(err, ErrNotStored) {
+	if err = nameFailure(err); errors.Is(err, gateway.ErrNotStored) {
 		c.failedAt.Store(time.Now().Unix())
 	} else if err == nil {
 		c.failedAt.Store(0)
@@ -124,10 +119,10 @@ func (c *committer) failing() bool {
 	return at != 0 && time.Since(time.Unix(at, 0)) < 30*time.Second
 }
 
-// notStored tells failures of the store from its refusals.
-func notStored(err error) error {
-	if err == nil || errors.Is(err, ErrQueueFull) {
+// nameFailure tells failures of the store from its refusals.
+func nameFailure(err error) error {
+	if err == nil || errors.Is(err, gateway.ErrQueueFull) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrNotStored, err)
+	return fmt.Errorf("%w: %w", gateway.ErrNotStored, err)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gateway
+package intake
 
 import (
 	"errors"
@@ -8,23 +8,24 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // Slow uploads of xz containers hold up neither gzip ones nor, for ever, other xz ones.
 func TestUnpackingIsBounded(t *testing.T) {
-	s := &Service{unpacking: make(chan struct{}, 1), patience: 10 * time.Millisecond}
-	done, err := s.unpack(t.Context(), container.XZ)
+	u := &unpacker{places: make(chan struct{}, 1), patience: 10 * time.Millisecond}
+	done, err := u.takePlace(t.Context(), container.XZ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.unpack(t.Context(), container.XZ); !errors.Is(err, ErrBusy) {
+	if _, err := u.takePlace(t.Context(), container.XZ); !errors.Is(err, gateway.ErrBusy) {
 		t.Errorf("a second one: %v", err)
 	}
-	if _, err := s.unpack(t.Context(), container.Gzip); err != nil {
+	if _, err := u.takePlace(t.Context(), container.Gzip); err != nil {
 		t.Errorf("gzip: %v", err)
 	}
 	done()
-	if _, err := s.unpack(t.Context(), container.XZ); err != nil {
+	if _, err := u.takePlace(t.Context(), container.XZ); err != nil {
 		t.Errorf("after the first: %v", err)
 	}
 }

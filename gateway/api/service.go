@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Service is what the surface calls of the domain; the composition root joins the rooms behind it.
+// Refusals are *formats.Error; other errors are the gateway's sentinels or failures of the store.
+type Service interface {
+	// Formats returns the registry of formats that are taken.
+	Formats() *formats.Registry
+
+	// Plan says how a request could be recorded; when it cannot be at all, the plan comes beside
+	// the refusal.
+	Plan(r gateway.Request) (gateway.Plan, error)
+	// Submit takes r in, and calls artifact once r alone has not been refused. When it returns nil,
+	// the submission is durable; Existing is set when the same tenant had submitted the same before.
+	Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error)
+
+	// Wait returns the submission once it is settled, or as it is when ctx ends.
+	Wait(ctx context.Context, tenant, id string) (gateway.Submission, error)
+	// Watch calls f with the submission now and after each change, until it is settled, f fails or
+	// ctx ends.
+	Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error
+
+	// Get returns the tenant's submission, or gateway.ErrNotFound.
+	Get(ctx context.Context, tenant, id string) (gateway.Submission, error)
+	// List returns a page of the tenant's submissions and the next page's token.
+	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
+	// Receipt returns the receipt of a Logged submission.
+	Receipt(sub gateway.Submission) (*receiptpb.Receipt, error)
+	// Statement returns what was logged under leaf as a statement, or gateway.ErrNotFound.
+	Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error)
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import "errors"
+
+// What the domain answers beside refusals, which are *formats.Error. They are matched with
+// errors.Is; those of a Log and a Store stand with their interfaces.
+var (
+	// ErrClosed: the gateway is shutting down.
+	ErrClosed = errors.New("gateway is shutting down")
+	// ErrNotStored: a submission could not be made durable, as when the disk is full. The same may
+	// be submitted again.
+	ErrNotStored = errors.New("submission not stored")
+	// ErrBusy: others decompress as much as the gateway can. The same may be submitted again later.
+	ErrBusy = errors.New("too many containers are being decompressed")
+)

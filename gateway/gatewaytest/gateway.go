@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewaytest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/lookup"
+)
+
+// Quick is a delivery's timing for tests with a fake log.
+var Quick = delivery.Timing{
+	InFlight: 1024, AddTimeout: 300 * time.Millisecond, SettleAfter: 400 * time.Millisecond, Drain: 100 * time.Millisecond,
+	Lease: 2 * time.Second, Poll: 20 * time.Millisecond,
+}
+
+// Config is what a Gateway is made of; zero fields take defaults for tests.
+type Config struct {
+	Logs     []gateway.Log // needed
+	Store    gateway.Store // needed; the test closes it
+	Formats  *formats.Registry
+	Policy   formats.Policy
+	Attester gateway.Attester
+	Timing   delivery.Timing
+	Metrics  delivery.Metrics
+}
+
+// Gateway is the rooms of the domain, joined as a server joins them.
+type Gateway struct {
+	*intake.Service
+	*delivery.Waiters
+	*lookup.Lookup
+	delivery *delivery.Delivery
+	cfg      Config
+}
+
+// New joins the rooms; nothing is stored or sent before Start.
+func New(cfg Config) *Gateway {
+	if cfg.Formats == nil {
+		cfg.Formats = all.Formats()
+	}
+	if cfg.Timing == (delivery.Timing{}) {
+		cfg.Timing = Quick
+	}
+	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
+	g.delivery = delivery.New(delivery.Config{
+		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Timing: cfg.Timing, Metrics: cfg.Metrics,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	g.Service = intake.New(intake.Config{
+		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.Logs, Queue: cfg.Store, Attester: cfg.Attester,
+		MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
+	})
+	var ids []string
+	for _, l := range cfg.Logs {
+		ids = append(ids, l.Describe().ID)
+	}
+	g.Lookup = lookup.New(cfg.Store, ids)
+	return g
+}
+
+// Start runs the gateway until the returned function, or the end of the test, stops it.
+func (g *Gateway) Start(t testing.TB) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	running.Go(func() { g.delivery.Run(ctx) })
+	stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// Formats returns the registry of formats.
+func (g *Gateway) Formats() *formats.Registry { return g.cfg.Formats }
+
+// NoArtifact is what Submit is given for a request by digest, or one that contains its artifact.
+func NoArtifact() (formats.Artifact, error) { return formats.Artifact{}, nil }
+
+// Bytes returns what Submit is given for an artifact of these bytes.
+func Bytes(b []byte) func() (formats.Artifact, error) {
+	return func() (formats.Artifact, error) { return formats.FromReader(bytes.NewReader(b)), nil }
+}

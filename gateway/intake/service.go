@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package intake
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
+)
+
+// Config is what a Service is made of. Every field is needed unless it says otherwise.
+type Config struct {
+	Formats *formats.Registry
+	// Policy applies to every submission; its Now is set for each.
+	Policy formats.Policy
+	// Logs are those that every submission goes to, at least one.
+	Logs []gateway.Log
+	// Queue is where submissions become durable.
+	Queue gateway.Queue
+	// Attester signs statements; nil: nothing is attested.
+	Attester gateway.Attester
+	// MaxArtifact bounds what comes out of a compressed container, in bytes.
+	MaxArtifact int64
+	// Committed is told of each submission that was stored; nil: nobody is. It must not block.
+	Committed func(gateway.Submission)
+}
+
+// Service takes submissions. Methods are safe for concurrent use. Refusals are *formats.Error;
+// other errors are the gateway's sentinels or failures of the store.
+type Service struct {
+	cfg       Config
+	planner   planning.Planner
+	commits   *committer
+	unpacking *unpacker
+	now       func() time.Time
+}
+
+// New returns a service that commits nothing until Run.
+func New(cfg Config) *Service {
+	s := &Service{
+		cfg: cfg, planner: planning.Planner{Attests: cfg.Attester != nil},
+		commits: newCommitter(cfg.Queue), unpacking: newUnpacker(), now: time.Now,
+	}
+	for _, l := range cfg.Logs {
+		s.planner.Logs = append(s.planner.Logs, l)
+	}
+	return s
+}
+
+// Run commits submissions until ctx ends. The caller stops taking requests before it ends ctx;
+// those that come all the same get gateway.ErrClosed.
+func (s *Service) Run(ctx context.Context) { s.commits.run(ctx) }
+
+// Failing reports whether the store failed a short time ago and has not taken anything since. A
+// disk that is full shows only when something is written.
+func (s *Service) Failing() bool { return s.commits.failing() }
+
+// Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
+// the *formats.Error that says why.
+func (s *Service) Plan(r gateway.Request) (gateway.Plan, error) {
+	_, plan, err := s.parseAndPlan(r, s.policyNow())
+	return plan, err
+}
+
+func (s *Service) policyNow() formats.Policy {
+	p := s.cfg.Policy
+	p.Now = s.now()
+	return p
+}
+
+func (s *Service) parseAndPlan(r gateway.Request, p formats.Policy) (formats.Parsed, gateway.Plan, error) {
+	if err := gateway.CheckLabels(r.Labels); err != nil {
+		return nil, gateway.Plan{}, err
+	}
+	parsed, err := s.cfg.Formats.Parse(r.Format, r.Signature, r.Keys, p)
+	if err != nil {
+		return nil, gateway.Plan{}, err
+	}
+	planner := s.planner
+	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
+	description := parsed.Describe()
+	if r.PublishCertificate {
+		description.Notes = append(slices.Clip(description.Notes), PublicationWarning)
+	}
+	plan, err := planner.Plan(description, r.Representation)
+	return parsed, plan, err
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package lookup answers for submissions that are stored: one, a list, a receipt, a statement.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Lookup answers from the store. Methods are safe for concurrent use.
+type Lookup struct {
+	store gateway.Reader
+	logs  []string // IDs of the logs whose statements are served
+}
+
+// New returns a lookup that serves the statements in the logs with these IDs.
+func New(store gateway.Reader, logs []string) *Lookup { return &Lookup{store: store, logs: logs} }
+
+// Get returns the tenant's submission, or gateway.ErrNotFound.
+func (l *Lookup) Get(ctx context.Context, tenant, id string) (gateway.Submission, error) {
+	return l.store.Get(ctx, tenant, id)
+}
+
+// List returns a page of the tenant's submissions and the next page's token.
+func (l *Lookup) List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error) {
+	return l.store.List(ctx, tenant, p)
+}
+
+// Statement returns the statement that was logged under leaf, in its DSSE envelope, or
+// gateway.ErrNotFound. It is for auditors, whoever submitted: the log holds only its hash.
+func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error) {
+	for _, log := range l.logs {
+		sub, err := l.store.ByLeaf(ctx, log, leaf)
+		if errors.Is(err, gateway.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range sub.Entries {
+			envelope := sub.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope()
+			if e.LeafHash == leaf && e.State == gateway.Logged && envelope != nil {
+				return envelope, nil
+			}
+		}
+	}
+	return nil, gateway.ErrNotFound
+}
+
+// Receipt returns the receipt of a Logged submission: its stored receipt with the log's proofs.
+func (l *Lookup) Receipt(sub gateway.Submission) (*receiptpb.Receipt, error) {
+	entries := make([]*rekorpb.TransparencyLogEntry, len(sub.Entries))
+	for i, e := range sub.Entries {
+		if e.Inclusion == nil {
+			return nil, fmt.Errorf("entry %d of submission %s is not logged yet", i, sub.ID)
+		}
+		entries[i] = e.Inclusion.Entry
+	}
+	return receipt.Complete(sub.Receipt, entries)
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package planning works out how a signature can be recorded in a set of logs. It is pure: it asks
+// logs what they accept, and neither reads nor writes anything.
+package planning
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Acceptor is what planning asks of a log.
+type Acceptor interface {
+	// Accepts reports whether the log takes c: nil, or the typed reason with the remedy.
+	Accepts(c formats.Candidate) error
+}
+
+// Planner works out representations from what every one of Logs accepts. It is immutable.
+type Planner struct {
+	Logs []Acceptor
+	// Attests: there is a gateway key to sign statements with.
+	Attests bool
+}
+
+// Plan returns the options for a signature described by d. want is the representation the
+// caller insists on, or "". When nothing (or not the wanted one) is possible, the plan
+// comes with Chosen empty, beside a *formats.Error for the caller.
+func (p Planner) Plan(d formats.Description, want gateway.Representation) (gateway.Plan, error) {
+	plan := gateway.Plan{Description: d, Options: []gateway.Option{
+		p.optionOf(d, gateway.Native), p.optionOf(d, gateway.Projected), p.attestedOption(),
+	}}
+	if want != "" {
+		o := plan.Option(want)
+		if o.Refusal != nil {
+			return plan, formats.WrapError(o.Refusal, formats.ReasonRepresentationRefused,
+				fmt.Sprintf("%s is not possible: %s", want, o.Refusal.Message), o.Refusal.Hint)
+		}
+		plan.Chosen = want
+		return plan, nil
+	}
+	for _, o := range plan.Options {
+		if o.Refusal == nil {
+			plan.Chosen = o.Representation
+			return plan, nil
+		}
+	}
+	return plan, explainImpossible(plan)
+}
+
+// explainImpossible explains why a signature cannot be recorded at all: by the reason of the
+// representation that the format would have, and its remedy.
+func explainImpossible(p gateway.Plan) error {
+	why := p.Option(gateway.Projected).Refusal
+	for _, c := range p.Description.Candidates {
+		if c.Native {
+			why = p.Option(gateway.Native).Refusal
+		}
+	}
+	hint := why.Hint
+	if p.Option(gateway.Attested).Refusal.Reason == formats.ReasonAttestationOff {
+		hint = joinHints(hint, "or ask the gateway's operator to configure an attestation key")
+	}
+	return formats.WrapError(why, why.Reason, why.Message, hint)
+}
+
+func joinHints(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// optionOf is NATIVE or PROJECTED: enough candidates of that kind that all logs accept.
+func (p Planner) optionOf(d formats.Description, r gateway.Representation) gateway.Option {
+	if len(d.Findings) > 0 {
+		return refuseOption(r, formats.NewError(d.Findings[0].Reason, "only an attestation may record this: "+d.Findings[0].Message, ""))
+	}
+	if d.NotProjectable != nil {
+		return refuseOption(r, d.NotProjectable)
+	}
+	accepted, refusal := 0, formats.NewError(formats.ReasonNotProjectable, refuseOtherKind(r), "")
+	for _, c := range d.Candidates {
+		if c.Native != (r == gateway.Native) {
+			continue
+		}
+		if err := p.acceptedByAll(c); err != nil {
+			refusal = err
+			continue
+		}
+		accepted++
+	}
+	if accepted == 0 || accepted < d.Threshold {
+		return refuseOption(r, refusal)
+	}
+	return gateway.Option{Representation: r, Entries: accepted}
+}
+
+func refuseOtherKind(r gateway.Representation) string {
+	if r == gateway.Native {
+		return "the log has no entry kind of its own for this format"
+	}
+	return "the log takes this signature as it is, a projection would add nothing"
+}
+
+// acceptedByAll returns nil when every log takes c, or the first refusal.
+func (p Planner) acceptedByAll(c formats.Candidate) *formats.Error {
+	for _, l := range p.Logs {
+		if err := l.Accepts(c); err != nil {
+			var e *formats.Error
+			if errors.As(err, &e) {
+				return e
+			}
+			return formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "the log does not take this signature", c.Remedy)
+		}
+	}
+	return nil
+}
+
+func (p Planner) attestedOption() gateway.Option {
+	if !p.Attests {
+		return refuseOption(gateway.Attested, formats.NewError(formats.ReasonAttestationOff,
+			"this gateway has no attestation key", "ask the gateway's operator to configure one"))
+	}
+	return gateway.Option{Representation: gateway.Attested, Entries: 1}
+}
+
+func refuseOption(r gateway.Representation, why *formats.Error) gateway.Option {
+	return gateway.Option{Representation: r, Refusal: why}
+}
+
+// Choose returns how a verified signature is recorded, and by which projections. It follows the plan
+// unless verification showed that the signature is of another kind than could be known before (an
+// Ed25519 signature turns out to be pure, an ECDSA key to have signed a hash other than its curve's):
+// then an attestation takes its place, where want, the caller's wish, is "" and one is possible.
+func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
+	chosen := plan.Chosen
+	if chosen == gateway.Attested {
+		return gateway.Attested, nil, nil
+	}
+	var loggable []formats.Projection
+	refusal := formats.NewError(formats.ReasonNotProjectable, "the log does not take this kind of signature", "")
+	for _, projection := range v.Projections {
+		if projection.Native != (chosen == gateway.Native) {
+			continue
+		}
+		if err := p.acceptedByAll(projection.Candidate); err != nil {
+			refusal = err
+			continue
+		}
+		loggable = append(loggable, projection)
+	}
+	if len(loggable) > 0 && len(loggable) >= plan.Description.Threshold {
+		return chosen, loggable, nil
+	}
+	if want == "" && plan.Option(gateway.Attested).Refusal == nil {
+		return gateway.Attested, nil, nil
+	}
+	return "", nil, refusal
+}

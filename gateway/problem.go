@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import "github.com/rekor-gateway/rekor-gateway/formats"
+
+// Reasons of the domain's own refusals; the formats' are theirs. To add one, give it a row in the
+// error map of the surface, which a test demands.
+const (
+	// ReasonMalformedLabel: too many labels, or one that is too long or not text.
+	ReasonMalformedLabel formats.Reason = "MALFORMED_LABEL"
+	// ReasonNoCertificate: a certificate is to be published and there is none to log.
+	ReasonNoCertificate formats.Reason = "NO_CERTIFICATE"
+)
+
+// Problems of entries, as callers see them: why an entry failed or is not logged yet.
+const (
+	ProblemRefused     = "LOG_REFUSED"
+	ProblemOverloaded  = "LOG_OVERLOADED"
+	ProblemUnavailable = "LOG_UNAVAILABLE"
+	ProblemBadAnswer   = "LOG_ANSWER_INVALID"
+	ProblemFork        = "LOG_FORKED"
+	ProblemUnknown     = "OUTCOME_UNKNOWN"
+)

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+)
+
+// Request is a submission but for the artifact's bytes.
+type Request struct {
+	Tenant         string
+	Signature      []byte
+	Keys           [][]byte
+	Format         string          // "" to find it from the signature
+	Digest         *formats.Digest // the artifact's, in place of its bytes
+	SignedDigest   *formats.Digest // of what the format really signs, in place of the bytes
+	Representation Representation  // "" for the best possible
+	Decompress     container.Kind  // the artifact is the file inside of what is sent; "" for none
+	Labels         map[string]string
+	// PublishCertificate logs the signer's certificate, with all it names, not the bare key.
+	PublishCertificate bool
+}

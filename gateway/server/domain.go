@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/lookup"
+)
+
+// domain is the rooms of the domain, joined: intake wakes delivery, delivery notifies the waiters.
+type domain struct {
+	*intake.Service
+	*delivery.Waiters
+	*lookup.Lookup
+	delivery *delivery.Delivery
+
+	registry *formats.Registry
+	store    gateway.Store
+	logs     []gateway.Log
+}
+
+var _ api.Service = (*domain)(nil)
+
+// joinRooms makes the rooms of both configurations, whose Committed and Changed it sets.
+func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *domain {
+	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store, logs: in.Logs}
+	out.Changed = d.Notify
+	d.delivery = delivery.New(out)
+	in.Committed = d.delivery.Wake
+	d.Service = intake.New(in)
+	ids := make([]string, len(d.logs))
+	for i, l := range d.logs {
+		ids[i] = l.Describe().ID
+	}
+	d.Lookup = lookup.New(store, ids)
+	return d
+}
+
+// Run commits submissions and works them off until ctx ends, then drains.
+func (d *domain) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { d.Service.Run(ctx) })
+	running.Go(func() { d.delivery.Run(ctx) })
+	running.Wait()
+}
+
+// Formats implements api.Service.
+func (d *domain) Formats() *formats.Registry { return d.registry }
+
+// Ready returns nil when submissions can be taken and every log can be submitted to.
+func (d *domain) Ready(ctx context.Context) error {
+	if _, err := d.store.Stats(ctx); err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	if d.Failing() {
+		return gateway.ErrNotStored
+	}
+	for _, l := range d.logs {
+		if err := d.store.Forked(ctx, l.Describe().Origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
