@@ -107,12 +107,18 @@ type Outcome struct {
 	Problem string // machine-readable reason, for Fail and RetryAt
 }
 
+// Submissions on a page of List: what it holds when nobody asks, and what it holds at most.
+const (
+	DefaultPageSize = 100
+	MaxPageSize     = 1000
+)
+
 // ListParams filter and page List.
 type ListParams struct {
 	Artifact  *formats.Digest
 	Signer    *[32]byte
 	State     State // "" is any
-	PageSize  int
+	PageSize  int   // 0 or less is DefaultPageSize; more than MaxPageSize is that
 	PageToken string
 }
 

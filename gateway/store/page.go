@@ -12,18 +12,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// What List returns per page: DefaultPageSize when none is asked for, MaxPageSize at most.
-const (
-	DefaultPageSize = 50
-	MaxPageSize     = 1000
-)
-
 // PageSize returns how many submissions a page holds when a caller asks for n.
 func PageSize(n int) int {
 	if n <= 0 {
-		return DefaultPageSize
+		return gateway.DefaultPageSize
 	}
-	return min(n, MaxPageSize)
+	return min(n, gateway.MaxPageSize)
 }
 
 // Cursor is the position of a submission in the order of List, newest first: by CreatedAt,

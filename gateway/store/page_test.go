@@ -45,7 +45,9 @@ func TestPageToken(t *testing.T) {
 }
 
 func TestPageSize(t *testing.T) {
-	for n, want := range map[int]int{-1: DefaultPageSize, 0: DefaultPageSize, 1: 1, MaxPageSize: MaxPageSize, 1 << 40: MaxPageSize} {
+	for n, want := range map[int]int{
+		-1: gateway.DefaultPageSize, 0: gateway.DefaultPageSize, 1: 1, gateway.MaxPageSize: gateway.MaxPageSize, 1 << 40: gateway.MaxPageSize,
+	} {
 		if got := PageSize(n); got != want {
 			t.Errorf("page size for %d is %d, want %d", n, got, want)
 		}

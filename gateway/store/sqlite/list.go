@@ -14,8 +14,7 @@ const (
 	pageOrder = ` ORDER BY i.created_at DESC, i.submission DESC LIMIT ?`
 )
 
-// List implements gateway.Store. Pages hold store.DefaultPageSize submissions when
-// p.PageSize is not positive, and never more than store.MaxPageSize.
+// List implements gateway.Store.
 func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error) {
 	query, args := listQuery(tenant, p)
 	size := store.PageSize(p.PageSize)
