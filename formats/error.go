@@ -4,10 +4,18 @@ package formats
 
 import "errors"
 
-// Reason is why a signature was refused, stable and machine-readable.
+// Reason is why a signature was refused, stable and machine-readable: part of the public surface.
+//
+// To add one, here or in another package:
+//   - declare it as a typed constant with a comment that says when it is given;
+//   - give it a row in gateway/api/problem/reason.go, which says the HTTP status and the gRPC code:
+//     without one it is answered as 500 INTERNAL, and a test fails;
+//   - describe it in docs/formats.md, or in docs/receipts.md where it is about receipts; a test looks.
+//
+// One that was published is never renamed, and never gets another meaning.
 type Reason string
 
-// The reasons a plugin or the registry gives. Names are part of the public surface.
+// The reasons a plugin or the registry gives.
 const (
 	ReasonUnknownFormat         Reason = "UNKNOWN_FORMAT"              // no plugin of that name, or none recognises the bytes
 	ReasonWrongFormat           Reason = "WRONG_FORMAT"                // the bytes are another format's

@@ -66,6 +66,9 @@ var importRules = []importRule{
 	{packages: []string{"gateway/rekor/..."}, ours: slices.Concat(domain, []string{"gateway/rekor/..."}), deps: []string{"database/sql"}},
 	{packages: []string{"gateway/store/..."}, ours: slices.Concat(domain, []string{"gateway/store/..."}), deps: []string{"google.golang.org/grpc/..."}},
 	// Driving adapters reach stores and logs through interfaces of the words alone.
+	// What the surface is built on: problem sees the words alone, upload sees problem.
+	{packages: []string{"gateway/api/problem"}, ours: domain, deps: slices.Concat(drivers, []string{"database/sql"})},
+	{packages: []string{"gateway/api/upload"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/api/..."}, ours: slices.Concat(domain, []string{"gateway/api/...", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/web"}, ours: slices.Concat(domain, []string{"gateway/web", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},
@@ -117,6 +120,8 @@ func TestImportProblems(t *testing.T) {
 		"room sees another room":       {goPackage{module + "gateway/intake", nil, []string{module + "gateway/delivery"}}, 1},
 		"room sees an adapter":         {goPackage{module + "gateway/intake", nil, []string{module + "gateway/api"}}, 1},
 		"room imports net/http":        {goPackage{module + "gateway/intake", []string{"net/http"}, nil}, 1},
+		"problem sees upload":          {goPackage{module + "gateway/api/problem", nil, []string{module + "gateway/api/upload"}}, 1},
+		"upload sees the surface":      {goPackage{module + "gateway/api/upload", nil, []string{module + "gateway/api"}}, 1},
 		"surface sees a store":         {goPackage{module + "gateway/api", nil, []string{module + "gateway/store/sqlite"}}, 1},
 		"limiter imports a database":   {goPackage{module + "ratelimit", nil, []string{"database/sql"}}, 1},
 		"limiter sees the domain, too": {goPackage{module + "ratelimit", nil, []string{module + "gateway", "database/sql"}}, 2},

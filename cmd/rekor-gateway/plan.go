@@ -86,7 +86,7 @@ func planOffline(format string, signature []byte, keys [][]byte) (*pb.Plan, erro
 	if err != nil && len(plan.Options) == 0 {
 		return nil, err
 	}
-	return api.Plan(plan), nil
+	return api.ConvertPlan(plan), nil
 }
 
 func printPlan(w io.Writer, p *pb.Plan) error {

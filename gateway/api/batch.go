@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -13,16 +14,15 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
-
-// batchParallel bounds the submissions of one SubmitBatch stream that are verified at once.
-const batchParallel = 64
 
 // SubmitBatch answers each submission once it is durable; it does not wait for the log.
 func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
 	work, ctx := errgroup.WithContext(stream.Context())
-	work.SetLimit(batchParallel)
+	work.SetLimit(upload.MaxBatchParallel)
 	var sending sync.Mutex
 	var received error
 	for {
@@ -31,7 +31,7 @@ func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchR
 			break
 		}
 		work.Go(func() error {
-			answer := g.submitOne(ctx, r)
+			answer := g.submitBatched(ctx, r)
 			sending.Lock()
 			defer sending.Unlock()
 			return stream.Send(answer)
@@ -46,20 +46,20 @@ func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchR
 	return nil
 }
 
-func (g *grpcServer) submitOne(ctx context.Context, r *pb.SubmitBatchRequest) *pb.SubmitBatchResponse {
+func (g *grpcServer) submitBatched(ctx context.Context, r *pb.SubmitBatchRequest) *pb.SubmitBatchResponse {
 	out := &pb.SubmitBatchResponse{Ref: r.GetRef()}
-	answer, err := submit(ctx, g.service, headerOf(r.GetHeader()), 0, func() (formats.Artifact, error) {
+	answer, err := submitOne(ctx, g.service, readHeader(r.GetHeader()), 0, func() (formats.Artifact, error) {
 		if r.Artifact == nil {
 			return formats.Artifact{}, nil
 		}
-		if len(r.Artifact) > MaxChunk {
-			return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, "the artifact is larger than 1 MiB", "use Submit for it")
+		if len(r.Artifact) > upload.MaxChunk {
+			return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the artifact is larger than %d MiB", upload.MaxChunk>>20), "use Submit for it")
 		}
 		return formats.FromReader(bytes.NewReader(r.Artifact)), nil
 	})
 	if err != nil {
-		problemOf(err).log(g.logger, err)
-		out.Problem = Problem(err)
+		problem.FromError(err).LogCause(g.logger, err)
+		out.Problem = convertProblem(err)
 		return out
 	}
 	out.Submission, out.Created = answer.GetSubmission(), answer.GetCreated()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package api is the gateway's surface: the gRPC service, the HTTP routes, and the one place
-// where errors become statuses.
+// Package api is the gateway's surface: the gRPC service and the HTTP routes. How errors look to
+// callers is in api/problem, what a request may make the gateway hold in api/upload.
 package api

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
 
@@ -34,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	service := startWith(t, gatewaytest.NewLog(), func(c *gatewaytest.Config) { c.Store = fullStore{c.Store} })
-	handler := NewHTTP(service, HTTPConfig{MaxArtifact: testMaxArtifact, MaxSpool: testMaxArtifact, Logger: logger})
+	handler := NewHTTP(service, HTTPConfig{Upload: upload.Config{MaxArtifact: testMaxArtifact, MaxSpool: testMaxArtifact}, Logger: logger})
 	s := &server{Server: httptest.NewServer(handler), t: t, contract: loadContract(t)}
 	defer s.Close()
 
@@ -56,7 +57,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestSpoolDirectoryIsGone(t *testing.T) {
-	s := serveWith(t, func(c *HTTPConfig) { c.SpoolDir = filepath.Join(c.SpoolDir, "gone") })
+	s := serveWith(t, func(c *HTTPConfig) { c.Upload.SpoolDir = filepath.Join(c.Upload.SpoolDir, "gone") })
 	sig, key, artifact, format := parts(t, "hello")
 	s.expect(s.post("/v1/submissions", artifact, sig, key, format), http.StatusServiceUnavailable, "NOT_STORED")
 }

@@ -4,8 +4,7 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -13,17 +12,10 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
-
-// How long a submission is waited for.
-const (
-	DefaultWait = 30 * time.Second
-	MaxWait     = 60 * time.Second
-)
-
-// idleTimeout is how long a client may send nothing of what it still has to.
-const idleTimeout = time.Minute
 
 // grpcServer is the gRPC service over the domain's.
 type grpcServer struct {
@@ -36,128 +28,83 @@ type grpcServer struct {
 
 // RegisterGRPC adds the service to s. Artifacts are at most maxArtifact bytes.
 func RegisterGRPC(s *grpc.Server, service Service, maxArtifact int64, logger *slog.Logger) {
-	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, logger: logger, maxArtifact: maxArtifact, idle: idleTimeout})
+	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, logger: logger, maxArtifact: maxArtifact, idle: upload.IdleTimeout})
 }
 
-// tenant is whose submissions a call is about.
-func tenant(ctx context.Context) string { return gateway.CallerFrom(ctx).Tenant }
+// tenantOf is whose submissions a call is about.
+func tenantOf(ctx context.Context) string { return gateway.CallerFrom(ctx).Tenant }
+
+// writeError returns err as a status, and tells the operator what callers are not told.
+func (g *grpcServer) writeError(err error) error {
+	p := problem.FromError(err)
+	p.LogCause(g.logger, err)
+	return p.GRPCError()
+}
 
 func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
-	answer, err := g.submit(submitStream{stream, g.idle})
+	answer, err := g.submitStream(stream.Context(), upload.NewStream(stream, g.maxArtifact, g.idle))
 	if err != nil {
-		return g.grpcError(err)
+		return g.writeError(err)
 	}
 	return stream.SendAndClose(answer)
 }
 
-func (g *grpcServer) submit(stream submitStream) (*pb.SubmitResponse, error) {
-	first, err := stream.Recv()
-	if errors.Is(err, io.EOF) {
-		return nil, malformed("the stream is empty", "send a start message first")
-	}
+func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
+	start, err := stream.ReadStart()
 	if err != nil {
 		return nil, err
-	}
-	start := first.GetStart()
-	if start == nil {
-		return nil, malformed("the first message is no start message", "send the header first, then the artifact's chunks")
 	}
 	wait := DefaultWait
 	if start.GetWait() != nil {
 		wait = start.GetWait().AsDuration()
 	}
-	if wait < 0 || wait > MaxWait {
-		return nil, malformed("the wait is not between 0 and 60 s", "leave it out for 30 s")
+	if !isWait(wait) {
+		return nil, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
+			fmt.Sprintf("leave it out for %.0f s", DefaultWait.Seconds()))
 	}
-	chunks := &chunkReader{stream: stream, left: g.maxArtifact}
-	return submit(stream.Context(), g.service, headerOf(start.GetHeader()), wait, chunks.artifact)
-}
-
-// submit is the way every unary submission takes. artifact is called once the header has
-// been accepted.
-func submit(ctx context.Context, s Service, h header, wait time.Duration, artifact func() (formats.Artifact, error)) (*pb.SubmitResponse, error) {
-	request, err := h.request(tenant(ctx))
-	if err != nil {
-		return nil, err
-	}
-	stored, err := s.Submit(ctx, request, artifact)
-	if err != nil {
-		return nil, err
-	}
-	return answer(ctx, s, stored, wait)
-}
-
-// answer waits for the log, for at most wait. That it did not come in time is no error.
-func answer(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
-	settled := stored
-	if wait > 0 && !stored.State.Settled() {
-		waiting, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		var err error
-		if settled, err = s.Wait(waiting, stored.Tenant, stored.ID); err != nil {
-			return nil, err
-		}
-	}
-	sub, err := submission(s, settled, true)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
+	return submitOne(ctx, g.service, readHeader(start.GetHeader()), wait, stream.ReadArtifact)
 }
 
 func (g *grpcServer) Plan(_ context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
-	plan, err := planFor(g.service, headerOf(r.GetHeader()))
+	plan, err := planHeader(g.service, readHeader(r.GetHeader()))
 	if err != nil {
-		return nil, g.grpcError(err)
+		return nil, g.writeError(err)
 	}
 	return &pb.PlanResponse{Plan: plan}, nil
 }
 
-// planFor returns the plan also when nothing is possible; the options say why.
-func planFor(s Service, h header) (*pb.Plan, error) {
-	request, err := h.request("")
-	if err != nil {
-		return nil, err
-	}
-	plan, err := s.Plan(request)
-	if err != nil && len(plan.Options) == 0 {
-		return nil, err
-	}
-	return Plan(plan), nil
-}
-
 func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
-	sub, err := g.service.Get(ctx, tenant(ctx), r.GetId())
+	sub, err := g.service.Get(ctx, tenantOf(ctx), r.GetId())
 	if err != nil {
-		return nil, g.grpcError(err)
+		return nil, g.writeError(err)
 	}
-	out, err := submission(g.service, sub, true)
+	out, err := convertSubmission(g.service, sub, true)
 	if err != nil {
-		return nil, g.grpcError(err)
+		return nil, g.writeError(err)
 	}
 	return &pb.GetSubmissionResponse{Submission: out}, nil
 }
 
 func (g *grpcServer) ListSubmissions(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
-	out, err := list(ctx, g.service, r)
+	out, err := listSubmissions(ctx, g.service, r)
 	if err != nil {
-		return nil, g.grpcError(err)
+		return nil, g.writeError(err)
 	}
 	return out, nil
 }
 
-func list(ctx context.Context, s Service, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
-	params, err := listParams(r)
+func listSubmissions(ctx context.Context, s Service, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+	params, err := parseListParams(r)
 	if err != nil {
 		return nil, err
 	}
-	subs, next, err := s.List(ctx, tenant(ctx), params)
+	subs, next, err := s.List(ctx, tenantOf(ctx), params)
 	if err != nil {
 		return nil, err
 	}
 	out := &pb.ListSubmissionsResponse{NextPageToken: next}
 	for _, sub := range subs {
-		converted, err := submission(s, sub, false)
+		converted, err := convertSubmission(s, sub, false)
 		if err != nil {
 			return nil, err
 		}
@@ -168,15 +115,15 @@ func list(ctx context.Context, s Service, r *pb.ListSubmissionsRequest) (*pb.Lis
 
 func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.ServerStreamingServer[pb.WatchSubmissionResponse]) error {
 	ctx := stream.Context()
-	err := g.service.Watch(ctx, tenant(ctx), r.GetId(), func(sub gateway.Submission) error {
-		out, err := submission(g.service, sub, true)
+	err := g.service.Watch(ctx, tenantOf(ctx), r.GetId(), func(sub gateway.Submission) error {
+		out, err := convertSubmission(g.service, sub, true)
 		if err != nil {
 			return err
 		}
 		return stream.Send(&pb.WatchSubmissionResponse{Submission: out})
 	})
 	if err != nil {
-		return g.grpcError(err)
+		return g.writeError(err)
 	}
 	return nil
 }

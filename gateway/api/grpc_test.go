@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -18,6 +17,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -146,12 +147,12 @@ func TestGRPCRefusals(t *testing.T) {
 		"wait too long":    {[]*pb.SubmitRequest{slow}, codes.InvalidArgument, "MALFORMED_REQUEST"},
 		"no artifact":      {[]*pb.SubmitRequest{startMessage(headerMessage(r))}, codes.InvalidArgument, "MISSING_ARTIFACT"},
 		"other artifact":   {[]*pb.SubmitRequest{startMessage(headerMessage(r)), chunk([]byte("x"))}, codes.FailedPrecondition, "SIGNATURE_INVALID"},
-		"too large": {[]*pb.SubmitRequest{startMessage(headerMessage(r)), chunk(make([]byte, MaxChunk)), chunk(make([]byte, MaxChunk))},
+		"too large": {[]*pb.SubmitRequest{startMessage(headerMessage(r)), chunk(make([]byte, upload.MaxChunk)), chunk(make([]byte, upload.MaxChunk))},
 			codes.InvalidArgument, "TOO_LARGE"},
 	} {
 		_, err := send(t, c, x.messages...)
-		if s := status.Convert(err); s.Code() != x.code || reasonOf(s) != x.reason {
-			t.Errorf("%s: %s %s, want %s %s", name, s.Code(), reasonOf(s), x.code, x.reason)
+		if code, reason := status.Code(err), problem.GRPCReason(err); code != x.code || reason != x.reason {
+			t.Errorf("%s: %s %s, want %s %s", name, code, reason, x.code, x.reason)
 		}
 	}
 	if _, sent := log.Count(); sent != 0 {
@@ -161,15 +162,6 @@ func TestGRPCRefusals(t *testing.T) {
 	if s := status.Convert(err); s.Code() != codes.NotFound {
 		t.Errorf("unknown id: %v", err)
 	}
-}
-
-func reasonOf(s *status.Status) string {
-	for _, d := range s.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return info.GetReason()
-		}
-	}
-	return ""
 }
 
 func TestGRPCBatch(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
@@ -68,8 +69,8 @@ func serveWith(t *testing.T, change func(*HTTPConfig), faults ...gatewaytest.Fau
 	log, dir := gatewaytest.NewLog(faults...), t.TempDir()
 	s := start(t, log)
 	cfg := HTTPConfig{
-		MaxArtifact: testMaxArtifact, SpoolDir: dir, MaxSpool: testMaxArtifact,
-		Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
+		Upload: upload.Config{MaxArtifact: testMaxArtifact, SpoolDir: dir, MaxSpool: testMaxArtifact},
+		Ready:  func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
 	out := &server{Server: httptest.NewServer(NewHTTP(s, cfg)), t: t, log: log, spoolDir: dir, contract: loadContract(t)}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
 
@@ -168,6 +169,7 @@ func TestMalformedHTTP(t *testing.T) {
 		"other content type":   {"POST", "/v1/submissions", "text/plain", "x", 400, "MALFORMED_REQUEST"},
 		"no boundary":          {"POST", "/v1/submissions", "multipart/form-data", "x", 400, "MALFORMED_REQUEST"},
 		"form cut off":         {"POST", "/v1/submissions", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"signature\"\r\n\r\nab", 400, "MALFORMED_REQUEST"},
+		"artifact cut off":     {"POST", "/v1/submissions", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"artifact\"\r\n\r\nab", 400, "MALFORMED_REQUEST"},
 		"JSON cut off":         {"POST", "/v1/submissions", "application/json", `{"signature":`, 400, "MALFORMED_REQUEST"},
 		"JSON of another kind": {"POST", "/v1/submissions", "application/json", `[1]`, 400, "MALFORMED_REQUEST"},
 		"two JSON objects":     {"POST", "/v1/submissions", "application/json", `{"signature":"YQ=="}{}`, 400, "MALFORMED_REQUEST"},
@@ -297,7 +299,7 @@ func TestSmallRoutes(t *testing.T) {
 
 // Whoever wants no limit may write the largest number.
 func TestLargestLimit(t *testing.T) {
-	s := serveWith(t, func(c *HTTPConfig) { c.MaxArtifact, c.MaxSpool = math.MaxInt64, math.MaxInt64 })
+	s := serveWith(t, func(c *HTTPConfig) { c.Upload.MaxArtifact, c.Upload.MaxSpool = math.MaxInt64, math.MaxInt64 })
 	sig, key, artifact, format := parts(t, "hello")
 	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusCreated, "")
 }
@@ -307,7 +309,9 @@ func TestStalledUpload(t *testing.T) {
 	log := gatewaytest.NewLog()
 	s := start(t, log)
 	server := httptest.NewServer(NewHTTP(s, HTTPConfig{
-		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, IdleTimeout: 150 * time.Millisecond,
+		Upload: upload.Config{
+			MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, IdleTimeout: 150 * time.Millisecond,
+		},
 		Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}))
 	defer server.Close()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
@@ -29,7 +30,8 @@ func TestStatementRoute(t *testing.T) {
 	log := gatewaytest.NewLog()
 	service := startWith(t, log, func(c *gatewaytest.Config) { c.Attester = signer })
 	handler := NewHTTP(service, HTTPConfig{
-		MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
+		Upload: upload.Config{MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact},
+		Ready:  func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	})
 	s := &server{Server: httptest.NewServer(handler), t: t, log: log, contract: loadContract(t)}
 	t.Cleanup(s.Close)

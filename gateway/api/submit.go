@@ -3,36 +3,32 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
-	"math"
-	"mime"
 	"net/http"
-	"net/url"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// overhead is what a request may hold beside its artifact: signature, keys, fields, framing.
-const overhead = 2*formats.MaxSignatureSize + formats.MaxKeySize
+var (
+	errNotLogged = formats.NewError(problem.ReasonNotLogged, "the submission is not logged yet", "ask again later, or submit with wait=30s")
 
-// submit takes POST /v1/submissions: 201 logged, 200 the same as before, 202 accepted,
+	errLogRefused = formats.NewError(problem.ReasonLogRefused, "the gateway verified the signature, and the log refused it",
+		"send it again later; the gateway's operator finds more in its log")
+)
+
+// serveSubmit takes POST /v1/submissions: 201 logged, 200 the same as before, 202 accepted,
 // 502 refused by the log.
-func (h *httpServer) submit(w http.ResponseWriter, r *http.Request) error {
-	wait, err := waitOf(r)
+func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
+	wait, err := parseWait(r)
 	if err != nil {
 		return err
 	}
-	answer, err := h.readSubmission(w, r, wait)
+	answer, err := h.submitBody(w, r, wait)
 	if err != nil {
 		return err
 	}
@@ -42,210 +38,96 @@ func (h *httpServer) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	status := http.StatusAccepted
 	switch {
-	case !answer.GetCreated() && settled(answer):
+	case !answer.GetCreated() && isLogged(answer):
 		status = http.StatusOK
-	case settled(answer):
+	case isLogged(answer):
 		status = http.StatusCreated
 	}
 	return writeMessage(w, status, answer.GetSubmission())
 }
 
-var errLogRefused = formats.NewError(formats.Reason(gateway.ProblemRefused), "the gateway verified the signature, and the log refused it",
-	"send it again later; the gateway's operator finds more in its log")
-
-func settled(a *pb.SubmitResponse) bool {
+func isLogged(a *pb.SubmitResponse) bool {
 	return a.GetSubmission().GetState() == pb.Submission_LOGGED
 }
 
-func (h *httpServer) readSubmission(w http.ResponseWriter, r *http.Request, wait time.Duration) (*pb.SubmitResponse, error) {
-	body := h.body(w, r)
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request, wait time.Duration) (*pb.SubmitResponse, error) {
+	sent, err := h.uploads.ReadSubmission(w, r, h.hasEnough)
 	if err != nil {
-		kind = ""
-	}
-	switch kind {
-	case "multipart/form-data":
-		return h.submitMultipart(r.Context(), body, params["boundary"], wait)
-	case "application/json":
-		held := h.memory.hold(body)
-		defer held.release()
-		header, artifact, err := readJSON(held)
-		if err != nil {
-			return nil, err
-		}
-		return submit(r.Context(), h.service, header, wait, func() (formats.Artifact, error) { return artifact, nil })
-	}
-	return nil, errContentType
-}
-
-var errContentType = malformed("the content type is neither multipart/form-data nor application/json",
-	"with curl: -F signature=@FILE.sig -F key=@KEY -F artifact=@FILE")
-
-// body bounds a request's body in size, and each read of it in time.
-func (h *httpServer) body(w http.ResponseWriter, r *http.Request) io.Reader {
-	limit := min(h.cfg.MaxArtifact, math.MaxInt64-overhead) + overhead // JSON has a lower limit
-	return &timedBody{
-		src: http.MaxBytesReader(w, r.Body, limit), timeout: h.cfg.IdleTimeout,
-		control: http.NewResponseController(w),
-	}
-}
-
-// timedBody gives a client a time limit for each read, so that a slow upload may take long
-// and a dead one may not.
-type timedBody struct {
-	src     io.Reader
-	timeout time.Duration
-	control *http.ResponseController
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
-	n, err := b.src.Read(p)
-	_ = b.control.SetReadDeadline(time.Time{}) // while we wait for the log, silence is no fault
-	return n, bodyError(err)
-}
-
-// bodyError says that it is the client's doing when a body does not come whole.
-func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case err == nil || errors.Is(err, io.EOF) || errors.As(err, &tooLarge):
-		return err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errors.Join(context.DeadlineExceeded, err)
-	}
-	return formats.WrapError(err, ReasonMalformedRequest, "the request is cut off or malformed", "send it again")
-}
-
-func waitOf(r *http.Request) (time.Duration, error) {
-	q, err := queryOf(r, "wait")
-	if err != nil {
-		return 0, err
-	}
-	s := q.Get("wait")
-	if s == "" {
-		return DefaultWait, nil
-	}
-	if s == "0" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > MaxWait {
-		return 0, malformed("the wait is not between 0 and 60s", "write it as wait=30s, or wait=0 for an answer at once")
-	}
-	return d, nil
-}
-
-// queryOf returns the query when it is well-formed and has nothing but the given parameters, each
-// once: a filter or a wait that is silently ignored would mislead.
-func queryOf(r *http.Request, known ...string) (url.Values, error) {
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, formats.WrapError(err, ReasonMalformedRequest, "the query is malformed", "write it as name=value pairs, percent-encoded")
-	}
-	for name, values := range q {
-		switch {
-		case !slices.Contains(known, name) && len(known) == 0:
-			return nil, malformed("there is an unknown query parameter", "this path takes none")
-		case !slices.Contains(known, name):
-			return nil, malformed("there is an unknown query parameter", "this path takes: "+strings.Join(known, ", "))
-		case len(values) > 1:
-			return nil, malformed("the query parameter "+name+" is there twice", "send it once")
-		}
-	}
-	return q, nil
-}
-
-// jsonSubmission is the JSON form of a submission; bytes are base64.
-type jsonSubmission struct {
-	Signature      []byte            `json:"signature"`
-	Keys           [][]byte          `json:"keys"`
-	Artifact       *[]byte           `json:"artifact"`
-	Format         string            `json:"format"`
-	Digest         string            `json:"digest"`
-	SignedDigest   string            `json:"signedDigest"`
-	Representation string            `json:"representation"`
-	Labels         map[string]string `json:"labels"`
-	Decompress     string            `json:"decompress"`
-	Publish        bool              `json:"publishCertificate"`
-}
-
-// maxJSON bounds a JSON submission, which is held in memory; larger artifacts go as multipart.
-const maxJSON = 24 << 20
-
-func readJSON(body io.Reader) (header, formats.Artifact, error) {
-	raw, err := io.ReadAll(io.LimitReader(body, maxJSON+1))
-	if err != nil {
-		return header{}, formats.Artifact{}, err
-	}
-	if len(raw) > maxJSON {
-		return header{}, formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, "the JSON is larger than 24 MiB", "send it as multipart/form-data")
-	}
-	var s jsonSubmission
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return header{}, formats.Artifact{}, malformedJSON(err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return header{}, formats.Artifact{}, malformed("there is something after the JSON object", "send one object")
-	}
-	h := header{
-		signature: s.Signature, keys: s.Keys, format: s.Format, digest: s.Digest,
-		signedDigest: s.SignedDigest, representation: s.Representation, labels: s.Labels, decompress: s.Decompress, publish: s.Publish,
-	}
-	if s.Artifact == nil {
-		return h, formats.Artifact{}, nil
-	}
-	return h, formats.FromReader(bytes.NewReader(*s.Artifact)), nil
-}
-
-// malformedJSON names the unknown field; other texts of the decoder are not for callers.
-func malformedJSON(err error) error {
-	const unknown = "json: unknown field "
-	if text := err.Error(); len(text) > len(unknown) && text[:len(unknown)] == unknown && len(text) < 100 {
-		return formats.WrapError(err, ReasonMalformedRequest, "there is no field "+text[len(unknown):],
-			"use signature, keys, artifact, digest, signedDigest, format, representation, decompress, publishCertificate and labels")
-	}
-	return formats.WrapError(err, ReasonMalformedRequest, "the body is not the JSON this takes",
-		"signature, keys and artifact are base64; see /openapi.json")
-}
-
-func compact(raw []byte) ([]byte, error) {
-	var out bytes.Buffer
-	if err := json.Compact(&out, raw); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), nil
+	defer sent.Close()
+	return submitOne(r.Context(), h.service, sent.Header, wait, func() (formats.Artifact, error) { return sent.Artifact, nil })
 }
 
-// plan takes POST /v1/submissions:plan: the same forms as a submission, without an artifact.
-func (h *httpServer) plan(w http.ResponseWriter, r *http.Request) error {
-	if _, err := queryOf(r); err != nil {
+// hasEnough reports whether a signature is not refused for the want of a key that may still come.
+func (h *httpServer) hasEnough(header upload.Header) bool {
+	request, err := convertHeader(header, "")
+	if err == nil {
+		_, err = h.service.Plan(request)
+	}
+	return formats.ReasonOf(err) != formats.ReasonMissingKey
+}
+
+// servePlan takes POST /v1/submissions:plan: the same forms as a submission, without an artifact.
+func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
+	if _, err := parseQuery(r); err != nil {
 		return err
 	}
-	body := h.body(w, r)
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		kind = ""
-	}
-	var head header
-	switch kind {
-	case "multipart/form-data":
-		head, err = readFields(body, params["boundary"])
-	case "application/json":
-		held := h.memory.hold(body)
-		defer held.release()
-		head, _, err = readJSON(held)
-	default:
-		err = errContentType
-	}
+	sent, err := h.uploads.ReadHeader(w, r)
 	if err != nil {
 		return err
 	}
-	plan, err := planFor(h.service, head)
+	defer sent.Close()
+	plan, err := planHeader(h.service, sent.Header)
 	if err != nil {
 		return err
 	}
 	return writeMessage(w, http.StatusOK, plan)
+}
+
+// submitOne is the way every submission takes, whichever way it came in. readArtifact is called
+// once the header has been accepted.
+func submitOne(
+	ctx context.Context, s Service, h upload.Header, wait time.Duration, readArtifact func() (formats.Artifact, error),
+) (*pb.SubmitResponse, error) {
+	request, err := convertHeader(h, tenantOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.Submit(ctx, request, readArtifact)
+	if err != nil {
+		return nil, err
+	}
+	return awaitLog(ctx, s, stored, wait)
+}
+
+// awaitLog waits for the log, for at most wait. That it did not answer in time is no error.
+func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
+	settled := stored
+	if wait > 0 && !stored.State.Settled() {
+		waiting, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		var err error
+		if settled, err = s.Wait(waiting, stored.Tenant, stored.ID); err != nil {
+			return nil, err
+		}
+	}
+	sub, err := convertSubmission(s, settled, true)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
+}
+
+// planHeader returns the plan also when nothing is possible; the options say why.
+func planHeader(s Service, h upload.Header) (*pb.Plan, error) {
+	request, err := convertHeader(h, "")
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.Plan(request)
+	if err != nil && len(plan.Options) == 0 {
+		return nil, err
+	}
+	return ConvertPlan(plan), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/web"
 )
@@ -21,7 +22,6 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
 )
 
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
@@ -30,8 +30,10 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 		return nil, err
 	}
 	routes := api.NewHTTP(s.domain, api.HTTPConfig{
-		MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
-		Ready: s.Ready, Logger: s.logger,
+		Upload: upload.Config{
+			MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
+		},
+		Ready: s.readyInTime, Logger: s.logger,
 	})
 	if s.limiter != nil {
 		routes = web.Limit(routes, s.limiter)
@@ -43,7 +45,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 
 func (s *Server) bounded(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: upload.MaxMetadata,
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }
@@ -54,9 +56,7 @@ func (s *Server) newAdmin(m *metrics) *http.Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-		defer cancel()
-		if err := s.Ready(ctx); err != nil {
+		if err := s.readyInTime(r.Context()); err != nil {
 			s.logger.Warn("not ready", "error", err)
 			say(w, http.StatusServiceUnavailable, "not ready")
 			return
@@ -68,7 +68,15 @@ func (s *Server) newAdmin(m *metrics) *http.Server {
 	return server
 }
 
+// readyTimeout bounds one look at the gateway's readiness, and is how often gRPC health looks.
 const readyTimeout = 5 * time.Second
+
+// readyInTime is Ready, within readyTimeout.
+func (s *Server) readyInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return s.Ready(ctx)
+}
 
 func say(w http.ResponseWriter, status int, word string) {
 	w.Header().Set("Content-Type", "application/json")

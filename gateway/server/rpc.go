@@ -19,25 +19,23 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// Bounds on gRPC connections.
+// Bounds on gRPC connections. Those of calls and messages are api/upload's.
 const (
-	maxMessage = 2*formats.MaxSignatureSize + formats.MaxKeySize // a header, or a chunk
-	maxStreams = 4096                                            // calls at once on one connection
-	minPing    = 10 * time.Second                                // clients that ping more often are cut off
-	idlePing   = 2 * time.Minute                                 // a silent connection is asked whether it lives
+	minPing  = 10 * time.Second // clients that ping more often are cut off
+	idlePing = 2 * time.Minute  // a silent connection is asked whether it lives
 )
 
 func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxRecvMsgSize(upload.MaxMessage),
+		grpc.MaxConcurrentStreams(upload.MaxStreams),
+		grpc.MaxHeaderListSize(upload.MaxMetadata),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour, Time: idlePing}),
@@ -101,7 +99,7 @@ func reasonOf(err error) string {
 func (s *Server) followReadiness(ctx context.Context) {
 	for {
 		state := healthpb.HealthCheckResponse_SERVING
-		if err := s.Ready(ctx); err != nil {
+		if err := s.readyInTime(ctx); err != nil {
 			state = healthpb.HealthCheckResponse_NOT_SERVING
 		}
 		s.health.SetServingStatus("", state)

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package api
+package upload
 
 import (
-	"errors"
 	"io"
 	"sync/atomic"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
-
-// maxMemory bounds the JSON bodies that are held at once, in bytes. Decoding takes as much again.
-const maxMemory = 256 << 20
-
-var errMemoryFull = errors.New("too many bodies are held in memory")
 
 // memory counts bytes that requests hold.
 type memory struct {
@@ -28,12 +24,12 @@ type held struct {
 
 func (m *memory) hold(src io.Reader) *held { return &held{src: src, memory: m} }
 
-// Read fails with errMemoryFull when there is no room for what it has read.
+// Read fails with problem.ErrMemoryFull when there is no room for what it has read.
 func (h *held) Read(p []byte) (int, error) {
 	n, err := h.src.Read(p)
 	h.size += int64(n)
 	if h.memory.used.Add(int64(n)) > h.memory.max {
-		return 0, errMemoryFull
+		return 0, problem.ErrMemoryFull
 	}
 	return n, err
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package api
+package upload
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
 // spool keeps artifacts that come before the parts needed to read them, in unlinked
@@ -28,7 +27,7 @@ type spooled struct {
 	size  int64
 }
 
-// take copies src into a spool file. Errors: errSpoolFull, gateway.ErrNotStored, or src's own.
+// take copies src into a spool file. Errors: problem.ErrSpoolFull, gateway.ErrNotStored, or src's own.
 func (s *spool) take(src io.Reader) (*spooled, error) {
 	file, err := os.CreateTemp(s.dir, "rekor-gateway-spool-*")
 	if err != nil {
@@ -51,7 +50,7 @@ func (s *spool) take(src io.Reader) (*spooled, error) {
 func (f *spooled) Write(p []byte) (int, error) {
 	f.size += int64(len(p))
 	if f.spool.used.Add(int64(len(p))) > f.spool.max {
-		return 0, errSpoolFull
+		return 0, problem.ErrSpoolFull
 	}
 	n, err := f.file.Write(p)
 	if err != nil {
@@ -68,23 +67,3 @@ func (f *spooled) Close() error {
 	f.spool.used.Add(-f.size)
 	return f.file.Close()
 }
-
-// limitedReader fails with TOO_LARGE once src has given more than left bytes.
-type limitedReader struct {
-	src  io.Reader
-	left int64
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	n, err := l.src.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, formats.NewError(formats.ReasonTooLarge, "the artifact is larger than this gateway takes",
-			"send a digest in place of the artifact, or use: rekor-gateway submit")
-	}
-	return n, err
-}
-
-// ReasonSpoolFull: too many artifacts are being sent before their signatures.
-const ReasonSpoolFull formats.Reason = "SPOOL_FULL"
-
-var errSpoolFull = errors.New("spool is full")

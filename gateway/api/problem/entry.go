@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package problem
+
+import "github.com/rekor-gateway/rekor-gateway/gateway"
+
+// entryMessages say in words why an entry is not logged yet, for each of the domain's problems.
+var entryMessages = map[string]string{
+	gateway.ProblemRefused:     "the log refused the entry",
+	gateway.ProblemOverloaded:  "the log is overloaded; the entry will be sent again",
+	gateway.ProblemUnavailable: "the log cannot be reached; the entry will be sent again",
+	gateway.ProblemBadAnswer:   "the log's answer did not verify; the entry will be looked for in the log",
+	gateway.ProblemFork:        "the log contradicts itself; nothing is submitted to it",
+	gateway.ProblemUnknown:     "the log did not answer; the entry will be looked for in the log",
+}
+
+// EntryMessage returns the words for an entry's problem.
+func EntryMessage(problem string) string { return entryMessages[problem] }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package problem
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+)
+
+// contentType is that of RFC 9457 problem details.
+const contentType = "application/problem+json"
+
+// details are RFC 9457 problem details with a machine-readable reason.
+type details struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// WriteHTTP answers with p, on one line for build logs. A failure to send is the client's.
+func (p Problem) WriteHTTP(w http.ResponseWriter) {
+	body, err := json.Marshal(details{http.StatusText(p.Status), p.Status, string(p.Reason), p.Message, p.Hint})
+	if err != nil {
+		p.Status, body = http.StatusInternalServerError, []byte(`{"status":500,"reason":"INTERNAL"}`)
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(append(body, '\n')) // #nosec G705 -- JSON, sent as such
+}
+
+// HTTPReason returns the reason in an answer that WriteHTTP wrote, or "".
+func HTTPReason(header http.Header, body []byte) string {
+	var d details
+	if header.Get("Content-Type") != contentType || json.Unmarshal(body, &d) != nil {
+		return ""
+	}
+	return d.Reason
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package problem
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Problem is an error as callers see it. Message and Hint are one line each, without internals.
+type Problem struct {
+	Status     int // HTTP
+	Code       codes.Code
+	Reason     formats.Reason
+	Message    string
+	Hint       string        // "" is none
+	Field      string        // of the request; "" is none
+	RetryAfter time.Duration // before the same is sent again; 0: not said
+}
+
+// What the surface itself runs out of. They are matched with errors.Is.
+var (
+	ErrSpoolFull  = errors.New("spool is full")
+	ErrMemoryFull = errors.New("too many bodies are held in memory")
+)
+
+// sentinels are the errors that are no refusals, and what callers are told of them.
+var sentinels = []struct {
+	err           error
+	reason        formats.Reason
+	message, hint string
+}{
+	{gateway.ErrNotFound, ReasonNotFound, "there is no such submission", "check the id; submissions of other callers are not shown"},
+	{gateway.ErrBadPageToken, ReasonMalformedRequest, "the page token is not one of ours", "pass on nextPageToken as it was"},
+	{gateway.ErrQueueFull, ReasonQueueFull, "the gateway has accepted as much as it can hold", "send it again later"},
+	{gateway.ErrFork, ReasonLogForked, "the transparency log contradicts itself; nothing is submitted to it", "tell the gateway's operator"},
+	{gateway.ErrClosed, ReasonShuttingDown, "the gateway is shutting down", "send it again"},
+	{gateway.ErrNotStored, ReasonNotStored, "the gateway could not store this", "send it again later; the gateway's log says why"},
+	{gateway.ErrBusy, ReasonBusy, "the gateway decompresses as much as it can", "send it again later"},
+	{ErrSpoolFull, ReasonSpoolFull, "the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later"},
+	{ErrMemoryFull, ReasonMemoryFull, "the gateway holds as much JSON as it can", "send it as multipart/form-data, or send it again later"},
+	{context.DeadlineExceeded, ReasonTimeout, "the request took too long", "send it again"},
+	{context.Canceled, ReasonCancelled, "the request was cancelled", ""},
+}
+
+// FromError returns what callers see of err, which is not nil.
+func FromError(err error) Problem {
+	var refusal *formats.Error
+	if errors.As(err, &refusal) {
+		return newProblem(refusal.Reason, refusal.Message, refusal.Hint)
+	}
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return newProblem(formats.ReasonTooLarge, "the request is larger than this gateway takes",
+			"send a digest in place of the artifact, or use: rekor-gateway submit")
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			return newProblem(s.reason, s.message, s.hint)
+		}
+	}
+	if s, ok := status.FromError(err); ok && (s.Code() == codes.Canceled || s.Code() == codes.DeadlineExceeded) {
+		return FromError(context.Canceled) // a gRPC stream's own error: its client is gone
+	}
+	return Internal()
+}
+
+// newProblem looks the reason up. One that has no row is INTERNAL.
+func newProblem(reason formats.Reason, message, hint string) Problem {
+	r, ok := rows[reason]
+	if !ok {
+		return Internal()
+	}
+	return Problem{
+		Status: r.status, Code: r.code, Reason: reason, Message: message, Hint: hint, Field: r.field, RetryAfter: r.retryAfter,
+	}
+}
+
+// Internal is the answer to what is the gateway's own fault. It says nothing of the cause.
+func Internal() Problem {
+	return Problem{
+		Status: failed.status, Code: failed.code, Reason: ReasonInternal,
+		Message: "the gateway could not do this", Hint: "the gateway's log says why",
+	}
+}
+
+// RateLimited is the answer to a caller who has to wait.
+func RateLimited(wait time.Duration) Problem {
+	p := newProblem(ReasonRateLimited, "there are too many requests from this address", "wait as long as Retry-After or RetryInfo says")
+	p.RetryAfter = wait
+	return p
+}
+
+// NoSuchPath is the answer where nothing is served.
+func NoSuchPath() Problem {
+	return newProblem(ReasonNotFound, "there is nothing here", "see /openapi.json")
+}
+
+// WrongMethod is the answer where only the allowed HTTP methods are served. It is the one problem
+// whose status is not its reason's.
+func WrongMethod(allowed []string) Problem {
+	p := newProblem(ReasonMalformedRequest, "this path does not take this method", "use "+strings.Join(allowed, " or "))
+	p.Status = http.StatusMethodNotAllowed
+	return p
+}
+
+// Malformed returns the refusal of what is no proper request.
+func Malformed(message, hint string) error {
+	return formats.NewError(ReasonMalformedRequest, message, hint)
+}
+
+// LogCause tells the operator the cause of p, err, where callers are not told.
+func (p Problem) LogCause(l *slog.Logger, err error, where ...any) {
+	if p.Reason == ReasonInternal || p.Reason == ReasonNotStored {
+		l.Error("request failed", append(where, "error", err)...)
+	}
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package problem
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+)
+
+// Reasons that the surface itself gives; the formats' and the domain's are declared there.
+const (
+	ReasonMalformedRequest formats.Reason = "MALFORMED_REQUEST"
+	ReasonNotFound         formats.Reason = "NOT_FOUND"
+	ReasonNotLogged        formats.Reason = "NOT_LOGGED_YET"
+	ReasonQueueFull        formats.Reason = "QUEUE_FULL"
+	ReasonShuttingDown     formats.Reason = "SHUTTING_DOWN"
+	ReasonNotStored        formats.Reason = "NOT_STORED"
+	ReasonBusy             formats.Reason = "BUSY"
+	ReasonSpoolFull        formats.Reason = "SPOOL_FULL"
+	ReasonMemoryFull       formats.Reason = "MEMORY_FULL"
+	ReasonTimeout          formats.Reason = "REQUEST_TIMEOUT"
+	ReasonCancelled        formats.Reason = "REQUEST_CANCELLED"
+	ReasonHostNotAllowed   formats.Reason = "HOST_NOT_ALLOWED"
+	ReasonCrossOrigin      formats.Reason = "CROSS_ORIGIN_REQUEST"
+	ReasonRateLimited      formats.Reason = "RATE_LIMITED"
+	ReasonInternal         formats.Reason = "INTERNAL"
+
+	// Problems of entries that are answers' reasons, too.
+	ReasonLogRefused = formats.Reason(gateway.ProblemRefused)
+	ReasonLogForked  = formats.Reason(gateway.ProblemFork)
+)
+
+// row is what callers see of a reason beside its name.
+type row struct {
+	status     int // HTTP
+	code       codes.Code
+	field      string        // of the request that BadRequest details name; "" is none
+	retryAfter time.Duration // 0: do not say
+}
+
+// about returns r with the field it is about.
+func (r row) about(field string) row { r.field = field; return r }
+
+// after returns r with the time to wait before the same is sent again.
+func (r row) after(d time.Duration) row { r.retryAfter = d; return r }
+
+// The kinds of answers. 499 is nginx's: the client is gone and reads no answer.
+var (
+	badRequest   = row{status: http.StatusBadRequest, code: codes.InvalidArgument}             // no proper request
+	tooLarge     = row{status: http.StatusRequestEntityTooLarge, code: codes.InvalidArgument}  // over a size limit
+	unknownKind  = row{status: http.StatusUnsupportedMediaType, code: codes.InvalidArgument}   // no format of ours
+	refused      = row{status: http.StatusUnprocessableEntity, code: codes.FailedPrecondition} // a proper request, and no
+	conflict     = row{status: http.StatusConflict, code: codes.FailedPrecondition}            // not in this state
+	forbidden    = row{status: http.StatusForbidden, code: codes.PermissionDenied}             // not from there
+	misdirected  = row{status: http.StatusMisdirectedRequest, code: codes.PermissionDenied}    // not under this name
+	notFound     = row{status: http.StatusNotFound, code: codes.NotFound}                      // none, or somebody else's
+	limited      = row{status: http.StatusTooManyRequests, code: codes.ResourceExhausted}      // RateLimited says how long
+	timedOut     = row{status: http.StatusRequestTimeout, code: codes.DeadlineExceeded}        // the client was too slow
+	cancelled    = row{status: 499, code: codes.Canceled}                                      // by the client
+	badUpstream  = row{status: http.StatusBadGateway, code: codes.Aborted}                     // the log said no
+	unavailable  = row{status: http.StatusServiceUnavailable, code: codes.Unavailable}         // not now
+	failed       = row{status: http.StatusInternalServerError, code: codes.Internal}           // our fault
+	notLoggedNow = unavailable.after(10 * time.Second)                                         // setbacks of entries
+)
+
+// rows has one row for every reason; the compiler refuses a second one, a test finds what is
+// missing. Reasons of receipts are given by offline verification: no route answers with one yet.
+var rows = map[formats.Reason]row{
+	// No proper request.
+	ReasonMalformedRequest:           badRequest,
+	gateway.ReasonMalformedLabel:     badRequest.about("labels"),
+	formats.ReasonMalformedDigest:    badRequest.about("digest"),
+	formats.ReasonMalformedSignature: badRequest.about("signature"),
+	formats.ReasonMalformedKey:       badRequest.about("keys"),
+	formats.ReasonMissingSignature:   badRequest.about("signature"),
+	formats.ReasonMissingKey:         badRequest.about("keys"),
+	formats.ReasonMissingArtifact:    badRequest.about("artifact"),
+	formats.ReasonTooLarge:           tooLarge,
+	formats.ReasonUnknownFormat:      unknownKind.about("format"),
+	formats.ReasonWrongFormat:        unknownKind.about("format"),
+	container.ReasonUnknownContainer: badRequest, container.ReasonMalformedContainer: badRequest,
+
+	// A proper request whose signature, key or artifact is refused.
+	formats.ReasonSecretKey:             refused.about("keys"),
+	formats.ReasonNeedsBytes:            refused,
+	formats.ReasonWrongDigestAlgorithm:  refused,
+	formats.ReasonArtifactNotExpected:   refused,
+	formats.ReasonTrailingData:          refused,
+	formats.ReasonMultipleSignatures:    refused,
+	formats.ReasonNoSignature:           refused,
+	formats.ReasonSignatureInvalid:      refused,
+	formats.ReasonArtifactMismatch:      refused,
+	formats.ReasonKeyMismatch:           refused,
+	formats.ReasonKeyNotTrusted:         refused,
+	formats.ReasonKeyExpired:            refused,
+	formats.ReasonKeyRevoked:            refused,
+	formats.ReasonKeyNotValid:           refused,
+	formats.ReasonForbiddenSigner:       refused,
+	formats.ReasonWeakAlgorithm:         refused,
+	formats.ReasonUnsupportedAlgorithm:  refused,
+	formats.ReasonUnsupportedVersion:    refused,
+	formats.ReasonUnsupportedSignature:  refused,
+	formats.ReasonUnsupportedFeature:    refused,
+	formats.ReasonSignatureInFuture:     refused,
+	formats.ReasonSignatureExpired:      refused,
+	formats.ReasonNamespaceRefused:      refused,
+	formats.ReasonProtocolConfusion:     refused,
+	formats.ReasonThresholdNotMet:       refused,
+	formats.ReasonNotAuthorized:         refused,
+	formats.ReasonMetadataExpired:       refused,
+	formats.ReasonAlgorithmNotLoggable:  refused,
+	formats.ReasonNotProjectable:        refused,
+	formats.ReasonAttestationOff:        refused,
+	formats.ReasonRepresentationRefused: refused,
+	container.ReasonContainerTooDense:   refused,
+	gateway.ReasonNoCertificate:         refused,
+
+	// Who asks, for what, how often.
+	ReasonNotFound:       notFound,
+	ReasonNotLogged:      conflict,
+	ReasonCrossOrigin:    forbidden,
+	ReasonHostNotAllowed: misdirected,
+	ReasonRateLimited:    limited,
+	ReasonTimeout:        timedOut,
+	ReasonCancelled:      cancelled,
+
+	// The gateway and the log.
+	ReasonQueueFull:    unavailable.after(10 * time.Second),
+	ReasonNotStored:    unavailable.after(10 * time.Second),
+	ReasonBusy:         unavailable.after(10 * time.Second),
+	ReasonMemoryFull:   unavailable.after(10 * time.Second),
+	ReasonSpoolFull:    unavailable.after(30 * time.Second),
+	ReasonShuttingDown: unavailable.after(5 * time.Second),
+	ReasonLogForked:    unavailable.after(time.Hour),
+	ReasonLogRefused:   badUpstream,
+	ReasonInternal:     failed,
+	formats.Reason(gateway.ProblemOverloaded):  notLoggedNow,
+	formats.Reason(gateway.ProblemUnavailable): notLoggedNow,
+	formats.Reason(gateway.ProblemBadAnswer):   notLoggedNow,
+	formats.Reason(gateway.ProblemUnknown):     notLoggedNow,
+
+	// Receipts.
+	receipt.ReasonMalformedReceipt:  refused,
+	receipt.ReasonNoExpectedSigner:  refused,
+	receipt.ReasonSignerMismatch:    refused,
+	receipt.ReasonHistoricalRefused: refused,
+	receipt.ReasonFromFuture:        refused,
+	receipt.ReasonClaimMismatch:     refused,
+	receipt.ReasonEntryMismatch:     refused,
+	receipt.ReasonEntriesMissing:    refused,
+	receipt.ReasonUnknownLog:        refused,
+	receipt.ReasonCheckpointInvalid: refused,
+	receipt.ReasonProofInvalid:      refused,
+	receipt.ReasonNoGatewayTrust:    refused,
+	receipt.ReasonUnknownGatewayKey: refused,
+	receipt.ReasonRetiredGatewayKey: refused,
+	receipt.ReasonStatementInvalid:  refused,
+	receipt.ReasonStatementMismatch: refused,
+	receipt.ReasonExportNotPossible: refused,
+}
+
+// Reasons returns every reason that has a row, sorted.
+func Reasons() []formats.Reason { return slices.Sorted(maps.Keys(rows)) }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package upload
+
+import "github.com/rekor-gateway/rekor-gateway/formats"
+
+// Header is all of a submission but its artifact, as every way in (gRPC, JSON, form) gives it.
+type Header struct {
+	Signature      []byte
+	Keys           [][]byte
+	Format         string // "" to find it from the signature
+	Digest         string // ALG:HEX
+	SignedDigest   string // ALG:HEX
+	Representation string // "NATIVE", "PROJECTED", "ATTESTED" or ""
+	Labels         map[string]string
+	Decompress     string // "gzip", "xz" or ""
+	// PublishCertificate logs the signer's certificate, not the bare key.
+	PublishCertificate bool
+}
+
+// Submission is what a request brought. Close it once nothing of it is needed any more.
+type Submission struct {
+	Header   Header
+	Artifact formats.Artifact // the zero value where none was sent
+	release  func()           // nil: nothing is held
+}
+
+// Close frees the memory or the spool file that s holds.
+func (s *Submission) Close() {
+	if s.release != nil {
+		s.release()
+	}
+}
