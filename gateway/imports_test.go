@@ -70,7 +70,7 @@ var importRules = []importRule{
 	{packages: []string{"gateway/api/problem"}, ours: domain, deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/api/upload"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/api/..."}, ours: slices.Concat(domain, []string{"gateway/api/...", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
-	{packages: []string{"gateway/web"}, ours: slices.Concat(domain, []string{"gateway/web", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
+	{packages: []string{"gateway/middleware"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/gatewaytest"}, ours: slices.Concat(domain, []string{"gateway/planning", "gateway/intake", "gateway/delivery", "gateway/lookup"})},
 	{packages: []string{"gateway/server", "cmd/..."}, ours: anything},

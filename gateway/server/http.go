@@ -15,13 +15,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
-	"github.com/rekor-gateway/rekor-gateway/gateway/web"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 )
 
 // Bounds on HTTP connections. Bodies and answers have time limits of their own.
 const (
 	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
+	keepAliveTimeout  = 2 * time.Minute // between two requests of a connection
 )
 
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
@@ -35,17 +35,26 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 		},
 		Ready: s.readyInTime, Logger: s.logger,
 	})
-	if s.limiter != nil {
-		routes = web.Limit(routes, s.limiter)
-	}
-	server := s.bounded(web.Record(web.Guard(routes, cfg.HTTP.Listen, cfg.HTTP.AllowedHosts), s.logger, m.http))
+	server := s.newHTTPServer(s.chain(routes, cfg.HTTP, m))
 	server.TLSConfig = secure
 	return server, nil
 }
 
-func (s *Server) bounded(h http.Handler) *http.Server {
+// chain puts in front of the routes what every request passes, from the outermost: access log, Host
+// and Origin, caller, rate limit. Limits come after the caller, so that who has a name is
+// counted by it. newGRPC has the same order.
+func (s *Server) chain(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
+	if s.limiter != nil {
+		h = middleware.LimitRate(h, s.limiter)
+	}
+	h = middleware.IdentifyCaller(h, identifyRequest)
+	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
+	return middleware.LogAccess(h, s.logger, m.http)
+}
+
+func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: upload.MaxMetadata,
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: keepAliveTimeout, MaxHeaderBytes: upload.MaxMetadata,
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }
@@ -54,16 +63,16 @@ func (s *Server) bounded(h http.Handler) *http.Server {
 func (s *Server) newAdmin(m *metrics) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.readyInTime(r.Context()); err != nil {
 			s.logger.Warn("not ready", "error", err)
-			say(w, http.StatusServiceUnavailable, "not ready")
+			writeState(w, http.StatusServiceUnavailable, "not ready")
 			return
 		}
-		say(w, http.StatusOK, "ready")
+		writeState(w, http.StatusOK, "ready")
 	})
-	server := s.bounded(mux)
+	server := s.newHTTPServer(mux)
 	server.WriteTimeout = time.Minute
 	return server
 }
@@ -78,7 +87,7 @@ func (s *Server) readyInTime(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
-func say(w http.ResponseWriter, status int, word string) {
+func writeState(w http.ResponseWriter, status int, word string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", word)

@@ -6,15 +6,13 @@ import (
 	"context"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
-	"github.com/rekor-gateway/rekor-gateway/gateway/web"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
@@ -27,37 +25,32 @@ func newLimiter(c config.Limits) (ratelimit.Limiter, error) {
 	return ratelimit.NewMemory(c.RequestsPerMinute, c.RequestBurst)
 }
 
-// limit refuses calls of the API by callers who call too often.
-func (s *Server) limit(ctx context.Context, method string) error {
+// limitCall refuses calls of the API by callers who call too often. They are counted as
+// middleware.LimitRate counts them, over HTTP and gRPC together.
+func (s *Server) limitCall(ctx context.Context, method string) error {
 	if s.limiter == nil || !strings.HasPrefix(method, "/"+pb.GatewayService_ServiceDesc.ServiceName+"/") {
 		return nil
 	}
-	caller := ""
+	remote := ""
 	if p, ok := peer.FromContext(ctx); ok {
-		caller = web.Caller(p.Addr.String())
+		remote = p.Addr.String()
 	}
-	wait, err := s.limiter.Take(ctx, caller)
+	wait, err := s.limiter.Take(ctx, middleware.RateKey(gateway.CallerFrom(ctx), remote))
 	if err != nil || wait == 0 {
 		return nil
 	}
-	refusal, err := status.New(codes.ResourceExhausted, "there are too many calls from this address").WithDetails(
-		&errdetails.ErrorInfo{Reason: "RATE_LIMITED", Domain: "rekor-gateway", Metadata: map[string]string{"hint": "wait as long as RetryInfo says"}},
-		&errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
-	if err != nil {
-		return err
-	}
-	return refusal.Err()
+	return problem.RateLimited(wait).GRPCError()
 }
 
 func (s *Server) limitUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	if err := s.limit(ctx, info.FullMethod); err != nil {
+	if err := s.limitCall(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
 	return handle(ctx, request)
 }
 
 func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := s.limit(stream.Context(), info.FullMethod); err != nil {
+	if err := s.limitCall(stream.Context(), info.FullMethod); err != nil {
 		return err
 	}
 	return handle(service, stream)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -31,7 +32,7 @@ func TestGRPCLimit(t *testing.T) {
 	if err := call(method); err != nil {
 		t.Fatal(err)
 	}
-	if err := call(method); status.Code(err) != codes.ResourceExhausted || reasonOf(err) != "RATE_LIMITED" || len(status.Convert(err).Details()) != 2 {
+	if err := call(method); status.Code(err) != codes.ResourceExhausted || problem.GRPCReason(err) != "RATE_LIMITED" || len(status.Convert(err).Details()) != 2 {
 		t.Errorf("past the burst: %v", err)
 	}
 	if err := call("/grpc.health.v1.Health/Check"); err != nil {

@@ -9,9 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -20,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -39,8 +38,9 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour, Time: idlePing}),
-		grpc.ChainUnaryInterceptor(s.unary(m), s.limitUnary),
-		grpc.ChainStreamInterceptor(s.stream(m), s.limitStream),
+		// From the outermost, as in Server.chain; Host and Origin are about browsers, which speak no gRPC.
+		grpc.ChainUnaryInterceptor(s.logUnary(m), identifyUnary, s.limitUnary),
+		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream),
 	}
 	secure, err := certificate("grpc.tls", cfg.GRPC.TLS)
 	if err != nil {
@@ -57,42 +57,32 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 	return server, nil
 }
 
-func (s *Server) unary(m *metrics) grpc.UnaryServerInterceptor {
+func (s *Server) logUnary(m *metrics) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-		defer s.record(m, info.FullMethod, time.Now(), &err)
+		defer s.logCall(m, info.FullMethod, time.Now(), &err)
 		return handle(ctx, request)
 	}
 }
 
-func (s *Server) stream(m *metrics) grpc.StreamServerInterceptor {
+func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
-		defer s.record(m, info.FullMethod, time.Now(), &err)
+		defer s.logCall(m, info.FullMethod, time.Now(), &err)
 		return handle(service, stream)
 	}
 }
 
-// record is deferred by every call: it turns a panic into INTERNAL, counts the call and logs
+// logCall is deferred by every call: it turns a panic into INTERNAL, counts the call and logs
 // a line of it.
-func (s *Server) record(m *metrics, method string, started time.Time, err *error) {
+func (s *Server) logCall(m *metrics, method string, started time.Time, err *error) {
 	if p := recover(); p != nil {
 		s.logger.Error("panic in a call", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		*err = status.Error(codes.Internal, "the gateway could not do this")
+		*err = problem.Internal().GRPCError()
 	}
 	d := time.Since(started)
 	m.grpc(method, status.Code(*err), d)
 	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "call", slog.String("method", method),
 		slog.String("code", status.Code(*err).String()), slog.Duration("duration", d.Round(time.Microsecond)),
-		slog.String("reason", reasonOf(*err)))
-}
-
-// reasonOf returns the ErrorInfo reason in err, or "".
-func reasonOf(err error) string {
-	for _, d := range status.Convert(err).Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return info.GetReason()
-		}
-	}
-	return ""
+		slog.String("reason", problem.GRPCReason(*err)))
 }
 
 // followReadiness tells gRPC health checks what /readyz says, until ctx ends.

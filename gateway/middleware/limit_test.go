@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package web
+package middleware
 
 import (
 	"net/http"
@@ -11,12 +11,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
-func TestLimit(t *testing.T) {
+func TestLimitRate(t *testing.T) {
 	limiter, err := ratelimit.NewMemory(60, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := Limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), limiter)
+	handler := LimitRate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), limiter)
 	ask := func(path, remote string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.RemoteAddr = remote
@@ -31,7 +31,7 @@ func TestLimit(t *testing.T) {
 	}
 	refused := ask("/v1/formats", "192.0.2.1:2") // another port is the same caller
 	if refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") != "1" ||
-		!strings.Contains(refused.Body.String(), reasonRateLimited) {
+		!strings.Contains(refused.Body.String(), `"reason":"RATE_LIMITED"`) {
 		t.Errorf("past the burst: %d %v %s", refused.Code, refused.Header(), refused.Body)
 	}
 	if got := ask("/v1/formats", "192.0.2.2:1").Code; got != http.StatusNoContent {
@@ -39,15 +39,5 @@ func TestLimit(t *testing.T) {
 	}
 	if got := ask("/healthz", "192.0.2.1:1").Code; got != http.StatusNoContent {
 		t.Errorf("a probe: %d", got)
-	}
-}
-
-func TestCaller(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:99": "192.0.2.1", "[2001:db8::1]:99": "2001:db8::", "[2001:db8::ffff:1]:1": "2001:db8::", "bufconn": "bufconn",
-	} {
-		if got := Caller(remote); got != want {
-			t.Errorf("%s is %s, want %s", remote, got, want)
-		}
 	}
 }

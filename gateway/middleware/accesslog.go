@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package web
+package middleware
 
 import (
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
 // Metrics is told of each request once it is answered. route is the pattern that took it, or
@@ -21,25 +20,24 @@ type Metrics func(method, route string, status int, d time.Duration)
 // either: net/http reads some of it before it sends the answer.
 const answerTimeout = time.Minute
 
-// Record logs one line per request, counts it, and answers 500 to a panic. The line holds
-// nothing of what was submitted. next must pass its request on as it is, so that the route
-// is known afterwards.
-func Record(next http.Handler, logger *slog.Logger, count Metrics) http.Handler {
-	return record(next, logger, count, answerTimeout)
+// LogAccess logs one line per request, counts it, and answers 500 to a panic. The line holds
+// nothing of what was submitted. next must leave the route that took the request in its Pattern.
+func LogAccess(next http.Handler, logger *slog.Logger, count Metrics) http.Handler {
+	return logAccess(next, logger, count, answerTimeout)
 }
 
-func record(next http.Handler, logger *slog.Logger, count Metrics, timeout time.Duration) http.Handler {
+func logAccess(next http.Handler, logger *slog.Logger, count Metrics, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		a := &answer{ResponseWriter: w, timeout: timeout}
 		defer func() {
 			if p := recover(); p != nil {
-				a.panicked(p, logger)
+				a.answerPanic(p, logger)
 			}
 			d := time.Since(started)
-			count(method(r), route(r), a.code(), d)
-			logger.Info("request", "method", method(r), "path", shorten(r.URL.Path), "route", route(r),
-				"status", a.code(), "duration", d.Round(time.Microsecond), "bytes", a.bytes, "reason", a.reason())
+			count(methodLabel(r), routeLabel(r), a.statusCode(), d)
+			logger.Info("request", "method", methodLabel(r), "path", shortenPath(r.URL.Path), "route", routeLabel(r),
+				"status", a.statusCode(), "duration", d.Round(time.Microsecond), "bytes", a.bytes, "reason", a.reason())
 		}()
 		next.ServeHTTP(a, r)
 	})
@@ -50,12 +48,12 @@ type answer struct {
 	http.ResponseWriter
 	status  int
 	bytes   int64
-	problem []byte // the body of a refusal
+	refusal []byte // the body of an answer with status 400 and above, up to maxRefusal bytes
 	timeout time.Duration
 }
 
-// maxProblem bounds what is kept of a refusal's body.
-const maxProblem = 4 << 10
+// maxRefusal bounds what is kept of a refusal's body.
+const maxRefusal = 4 << 10
 
 // Unwrap lets http.ResponseController reach the connection.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
@@ -74,15 +72,15 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
-	if a.status >= 400 && len(a.problem)+len(p) <= maxProblem {
-		a.problem = append(a.problem, p...)
+	if a.status >= 400 && len(a.refusal)+len(p) <= maxRefusal {
+		a.refusal = append(a.refusal, p...)
 	}
 	n, err := a.ResponseWriter.Write(p)
 	a.bytes += int64(n)
 	return n, err
 }
 
-func (a *answer) code() int {
+func (a *answer) statusCode() int {
 	if a.status == 0 {
 		return http.StatusOK
 	}
@@ -90,45 +88,26 @@ func (a *answer) code() int {
 }
 
 // reason is that of the refusal that was sent, or "".
-func (a *answer) reason() string {
-	var p problem
-	if a.Header().Get("Content-Type") != problemType || json.Unmarshal(a.problem, &p) != nil {
-		return ""
-	}
-	return p.Reason
-}
-
-// panicked answers for a handler that panicked; when the answer was under way already, it
-// cuts the connection, so that no client takes it for whole.
-func (a *answer) panicked(p any, logger *slog.Logger) {
-	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
-		panic(p)
-	}
-	logger.Error("panic in a request", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if a.status != 0 {
-		panic(http.ErrAbortHandler)
-	}
-	refuse(a, http.StatusInternalServerError, reasonInternal, "the gateway could not do this", "the gateway's log says why")
-}
+func (a *answer) reason() string { return problem.HTTPReason(a.Header(), a.refusal) }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
-// method keeps made-up methods out of metric labels.
-func method(r *http.Request) string {
+// methodLabel keeps made-up methods out of metric labels.
+func methodLabel(r *http.Request) string {
 	if slices.Contains(methods, r.Method) {
 		return r.Method
 	}
 	return "OTHER"
 }
 
-func route(r *http.Request) string {
+func routeLabel(r *http.Request) string {
 	if r.Pattern == "" || r.Pattern == "/" {
 		return "none"
 	}
 	return r.Pattern
 }
 
-func shorten(path string) string {
+func shortenPath(path string) string {
 	const longest = 128
 	if len(path) <= longest {
 		return path

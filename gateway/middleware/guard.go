@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package web
+package middleware
 
 import (
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
-// Guard keeps browsers out that a strange web page drives: it refuses Host names that are
-// not the gateway's own, which is how pages reach a local server through DNS, and
-// cross-origin requests. The gateway's names are loopback ones, the address that a
-// connection came to, the host of the listen address, and the allowed hosts, with or
-// without a port.
-func Guard(next http.Handler, listen string, allowed []string) http.Handler {
+var (
+	errCrossOrigin = formats.NewError(problem.ReasonCrossOrigin, "web pages of other origins may not call this gateway",
+		"use a client that is no browser")
+
+	errHostNotAllowed = formats.NewError(problem.ReasonHostNotAllowed, "this gateway is not known under the name in the Host header",
+		"the gateway's operator can add the name to http.allowed_hosts")
+)
+
+// BlockForeignPages blocks requests that a foreign page makes from a user's browser. It refuses
+// cross-origin requests, and Host names that are not the gateway's own, by which pages reach
+// a local server through DNS. The gateway's names are loopback ones, the address that a
+// connection came to, the host of the listen address, and the allowed hosts, with or without
+// a port.
+func BlockForeignPages(next http.Handler, listen string, allowed []string) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusForbidden, reasonCrossOrigin, "web pages of other origins may not call this gateway",
-			"use a client that is no browser")
+		problem.FromError(errCrossOrigin).WriteHTTP(w)
 	}))
 	inner := origins.Handler(next)
 
@@ -29,16 +39,15 @@ func Guard(next http.Handler, listen string, allowed []string) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !known(r, hosts) {
-			refuse(w, http.StatusMisdirectedRequest, reasonHost, "this gateway is not known under the name in the Host header",
-				"the gateway's operator can add the name to http.allowed_hosts")
+		if !isKnownHost(r, hosts) {
+			problem.FromError(errHostNotAllowed).WriteHTTP(w)
 			return
 		}
 		inner.ServeHTTP(w, r)
 	})
 }
 
-func known(r *http.Request, hosts []string) bool {
+func isKnownHost(r *http.Request, hosts []string) bool {
 	host := hostname(r.Host)
 	if host == "" {
 		return false

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package middleware is the HTTP middleware: access log, panics, Host and Origin checks, caller,
+// rate limit. gateway/server puts it in order.
+package middleware

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"google.golang.org/grpc"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// defaultCaller is everybody, as long as there is no access control.
+var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant}
+
+// identifyRequest says who sends an HTTP request, or returns the refusal.
+func identifyRequest(*http.Request) (gateway.Caller, error) { return defaultCaller, nil }
+
+// identifyCall says who makes a gRPC call, or returns the refusal as a status.
+func identifyCall(context.Context) (gateway.Caller, error) { return defaultCaller, nil }
+
+func identifyUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	caller, err := identifyCall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handle(gateway.WithCaller(ctx, caller), request)
+}
+
+func identifyStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	caller, err := identifyCall(stream.Context())
+	if err != nil {
+		return err
+	}
+	return handle(service, identifiedStream{stream, gateway.WithCaller(stream.Context(), caller)})
+}
+
+// identifiedStream is a stream whose context knows the caller.
+type identifiedStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context implements grpc.ServerStream.
+func (s identifiedStream) Context() context.Context { return s.ctx }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
+	t.Helper()
+	limiter, err := newLimiter(config.Limits{RequestsPerMinute: 60, RequestBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Server{limiter: limiter, logger: slog.New(slog.NewTextHandler(log, nil))}, m
+}
+
+// The log sees every request, what the guard refuses is not counted against the limit, and behind
+// the limit the caller is known.
+func TestChainOrder(t *testing.T) {
+	var log bytes.Buffer
+	s, m := newChainServer(t, &log)
+	var caller gateway.Caller
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/things", func(_ http.ResponseWriter, r *http.Request) { caller = gateway.CallerFrom(r.Context()) })
+	h := s.chain(mux, config.HTTP{Listen: "127.0.0.1:8080"}, m)
+	for i, c := range []struct {
+		host string
+		want int
+	}{{"evil.example", 421}, {"evil.example", 421}, {"localhost", 200}, {"localhost", 429}} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+c.host+"/v1/things", nil))
+		if w.Code != c.want {
+			t.Errorf("request %d to %s: %d, want %d", i, c.host, w.Code, c.want)
+		}
+	}
+	if caller != defaultCaller {
+		t.Errorf("the caller is %+v", caller)
+	}
+	for want, n := range map[string]int{"reason=HOST_NOT_ALLOWED": 2, `route="GET /v1/things" status=200`: 1, "reason=RATE_LIMITED": 1} {
+		if got := strings.Count(log.String(), want); got != n {
+			t.Errorf("%q is in the log %d times, want %d:\n%s", want, got, n, &log)
+		}
+	}
+}
+
+// A panic in a call is INTERNAL, with the reason that HTTP gives, and tells nothing.
+func TestPanicInACall(t *testing.T) {
+	var log bytes.Buffer
+	s, m := newChainServer(t, &log)
+	_, err := s.logUnary(m)(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/x/Y"}, func(context.Context, any) (any, error) { panic("secret state") })
+	if status.Code(err) != codes.Internal || problem.GRPCReason(err) != "INTERNAL" || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
+	}
+	if !strings.Contains(log.String(), "secret state") || !strings.Contains(log.String(), "reason=INTERNAL") {
+		t.Errorf("log:\n%s", &log)
+	}
+}
+
+// contextStream is a stream of which only the context is asked.
+type contextStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s contextStream) Context() context.Context { return s.ctx }
+
+func TestStreamsKnowTheirCaller(t *testing.T) {
+	stranger := gateway.WithCaller(t.Context(), gateway.Caller{Tenant: "claimed"})
+	err := identifyStream(nil, contextStream{ctx: stranger}, nil, func(_ any, stream grpc.ServerStream) error {
+		if c := gateway.CallerFrom(stream.Context()); c != defaultCaller {
+			t.Errorf("the caller is %+v", c)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
