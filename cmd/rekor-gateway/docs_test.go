@@ -12,12 +12,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
@@ -59,26 +59,32 @@ func TestDocsConfiguration(t *testing.T) {
 	}
 }
 
-// TestDocsNameEveryReason: formats.md names every format, and every reason that one gives.
+// TestDocsNameEveryReason: formats.md names every format. Every reason is there or in receipts.md,
+// and where a table gives HTTP statuses, with its own.
 func TestDocsNameEveryReason(t *testing.T) {
 	text := readText(t, "../../docs/formats.md")
-	names := all.Formats().Names()
-	for _, source := range []string{"formats/error.go", "formats/container/container.go", "gateway/certificate.go"} {
-		for _, m := range reasonConstant.FindAllStringSubmatch(readText(t, "../../"+source), -1) {
-			names = append(names, m[1])
+	for _, n := range all.Formats().Names() {
+		if !strings.Contains(text, "`"+n+"`") {
+			t.Errorf("the format %s is not in docs/formats.md", n)
 		}
 	}
-	if !slices.Contains(names, string(formats.ReasonWeakAlgorithm)) {
-		t.Fatal("the reasons are not where they were")
-	}
-	for _, n := range names {
-		if !strings.Contains(text, "`"+n+"`") {
-			t.Errorf("%s is not in docs/formats.md", n)
+	text += readText(t, "../../docs/receipts.md")
+	for _, reason := range problem.Reasons() {
+		name := "`" + string(reason) + "`"
+		if !strings.Contains(text, name) {
+			t.Errorf("%s is neither in docs/formats.md nor in docs/receipts.md", reason)
+		}
+		want := fmt.Sprint(problem.FromError(formats.NewError(reason, "", "")).Status)
+		for _, row := range statusRow.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(row[1], name) && !strings.Contains(row[2], want) {
+				t.Errorf("%s is said to be HTTP %s, and is %s", reason, row[2], want)
+			}
 		}
 	}
 }
 
-var reasonConstant = regexp.MustCompile(`Reason = "([A-Z_]+)"`)
+// statusRow is a table's row of reasons and their HTTP statuses.
+var statusRow = regexp.MustCompile(`(?m)^\| ([^|]+) \| ([0-9][0-9, ]*) \|`)
 
 // docPage is a Markdown file taken apart.
 type docPage struct {

@@ -163,10 +163,10 @@ func checkIDs(key string, ids []string) error {
 }
 
 func (c *Config) checkLogging() error {
-	if err := oneOf("log.level", c.Logging.Level, "debug", "info", "warn", "error"); err != nil {
+	if err := oneOf("logging.level", c.Logging.Level, "debug", "info", "warn", "error"); err != nil {
 		return err
 	}
-	return oneOf("log.format", c.Logging.Format, "text", "json")
+	return oneOf("logging.format", c.Logging.Format, "text", "json")
 }
 
 func oneOf(key, value string, known ...string) error {

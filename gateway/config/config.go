@@ -20,7 +20,7 @@ type Config struct {
 	Worker      Worker      `yaml:"worker,omitempty"`
 	Policy      Policy      `yaml:"policy,omitempty"`
 	Attestation Attestation `yaml:"attestation,omitempty"`
-	Logging     Logging     `yaml:"log,omitempty"`
+	Logging     Logging     `yaml:"logging,omitempty"`
 }
 
 // HTTP is the public HTTP listener.

@@ -75,7 +75,9 @@ func TestRefusals(t *testing.T) {
 		"signer without hash": {minimal + "policy: {allowed_signers: [abc]}", "allowed_signers[0]"},
 		"trust without key":   {minimal + "attestation: {gateway_trust: a}", "attestation.key is missing"},
 		"two passwords":       {minimal + "attestation: {key: a, password_env: B, password_file: c}", "use one"},
-		"level":               {minimal + "log: {level: inof}", `did you mean "info"?`},
+		"level":               {minimal + "logging: {level: inof}", `logging.level: "inof" is not one of debug, info, warn, error (did you mean "info"?)`},
+		"former key":          {minimal + "log: {level: info}", `line 5: "log" is now "logging"`},
+		"former key, inner":   {minimal + "http:\n  log: x", `line 6: unknown key "log"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := load(t, c.text)

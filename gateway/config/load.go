@@ -95,13 +95,23 @@ func explain(err error) error {
 	for i, text := range typed.Errors {
 		problems[i] = text
 		if m := unknownKey.FindStringSubmatch(text); m != nil {
-			problems[i] = fmt.Sprintf("line %s: unknown key %q%s", m[1], m[2], DidYouMean(m[2], keysOf(m[3])))
+			problems[i] = explainUnknownKey(m[1], m[2], m[3])
 		}
 		if m := badDuration.FindStringSubmatch(text); m != nil {
 			problems[i] = fmt.Sprintf(`%s: %s is not a duration; write it as "30s"`, m[1], strings.Trim(m[2], "`"))
 		}
 	}
 	return errors.New(strings.Join(problems, "; "))
+}
+
+// renamed are keys of earlier versions, by the struct type they were in, and what they are called now.
+var renamed = map[string]map[string]string{"config.Config": {"log": "logging"}}
+
+func explainUnknownKey(line, key, owner string) string {
+	if now := renamed[owner][key]; now != "" {
+		return fmt.Sprintf("line %s: %q is now %q", line, key, now)
+	}
+	return fmt.Sprintf("line %s: unknown key %q%s", line, key, DidYouMean(key, keysOf(owner)))
 }
 
 // keysOf returns the keys that the struct type called name has.
