@@ -13,6 +13,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // contract is openapi.json; every answer in these tests is held to it.
@@ -77,5 +79,14 @@ func TestOpenAPIListsTheRoutes(t *testing.T) {
 	}
 	for route := range documented {
 		t.Errorf("%s is in openapi.json only", route)
+	}
+}
+
+// What openapi.json says of the size of a page is what is done.
+func TestOpenAPIStatesPageSize(t *testing.T) {
+	list := loadContract(t).doc.Paths.Find("/v1/submissions").Get
+	size := list.Parameters.GetByInAndName("query", "page_size").Schema.Value
+	if size.Max == nil || *size.Max != gateway.MaxPageSize {
+		t.Errorf("openapi.json allows %v submissions on a page, the gateway %d", size.Max, gateway.MaxPageSize)
 	}
 }

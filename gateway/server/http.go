@@ -25,7 +25,7 @@ const (
 )
 
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
-	secure, err := certificate("http.tls", cfg.HTTP.TLS)
+	secure, err := loadCertificate("http.tls", cfg.HTTP.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func writeState(w http.ResponseWriter, status int, word string) {
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", word)
 }
 
-// certificate returns nil when none is configured.
-func certificate(key string, c config.TLS) (*tls.Config, error) {
+// loadCertificate returns nil when none is configured.
+func loadCertificate(key string, c config.TLS) (*tls.Config, error) {
 	if c.CertFile == "" {
 		return nil, nil //nolint:nilnil // documented
 	}

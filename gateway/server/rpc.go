@@ -42,7 +42,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		grpc.ChainUnaryInterceptor(s.logUnary(m), identifyUnary, s.limitUnary),
 		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream),
 	}
-	secure, err := certificate("grpc.tls", cfg.GRPC.TLS)
+	secure, err := loadCertificate("grpc.tls", cfg.GRPC.TLS)
 	if err != nil {
 		return nil, err
 	}

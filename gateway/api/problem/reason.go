@@ -47,11 +47,11 @@ type row struct {
 	retryAfter time.Duration // 0: do not say
 }
 
-// about returns r with the field it is about.
-func (r row) about(field string) row { r.field = field; return r }
+// withField returns r with the field it is about.
+func (r row) withField(field string) row { r.field = field; return r }
 
-// after returns r with the time to wait before the same is sent again.
-func (r row) after(d time.Duration) row { r.retryAfter = d; return r }
+// withRetryAfter returns r with the time to wait before the same is sent again.
+func (r row) withRetryAfter(d time.Duration) row { r.retryAfter = d; return r }
 
 // The kinds of answers. 499 is nginx's: the client is gone and reads no answer.
 var (
@@ -69,7 +69,7 @@ var (
 	badUpstream  = row{status: http.StatusBadGateway, code: codes.Aborted}                     // the log said no
 	unavailable  = row{status: http.StatusServiceUnavailable, code: codes.Unavailable}         // not now
 	failed       = row{status: http.StatusInternalServerError, code: codes.Internal}           // our fault
-	notLoggedNow = unavailable.after(10 * time.Second)                                         // setbacks of entries
+	notLoggedNow = unavailable.withRetryAfter(10 * time.Second)                                // setbacks of entries
 )
 
 // rows has one row for every reason; the compiler refuses a second one, a test finds what is
@@ -77,20 +77,20 @@ var (
 var rows = map[formats.Reason]row{
 	// No proper request.
 	ReasonMalformedRequest:           badRequest,
-	gateway.ReasonMalformedLabel:     badRequest.about("labels"),
-	formats.ReasonMalformedDigest:    badRequest.about("digest"),
-	formats.ReasonMalformedSignature: badRequest.about("signature"),
-	formats.ReasonMalformedKey:       badRequest.about("keys"),
-	formats.ReasonMissingSignature:   badRequest.about("signature"),
-	formats.ReasonMissingKey:         badRequest.about("keys"),
-	formats.ReasonMissingArtifact:    badRequest.about("artifact"),
+	gateway.ReasonMalformedLabel:     badRequest.withField("labels"),
+	formats.ReasonMalformedDigest:    badRequest.withField("digest"),
+	formats.ReasonMalformedSignature: badRequest.withField("signature"),
+	formats.ReasonMalformedKey:       badRequest.withField("keys"),
+	formats.ReasonMissingSignature:   badRequest.withField("signature"),
+	formats.ReasonMissingKey:         badRequest.withField("keys"),
+	formats.ReasonMissingArtifact:    badRequest.withField("artifact"),
 	formats.ReasonTooLarge:           tooLarge,
-	formats.ReasonUnknownFormat:      unknownKind.about("format"),
-	formats.ReasonWrongFormat:        unknownKind.about("format"),
+	formats.ReasonUnknownFormat:      unknownKind.withField("format"),
+	formats.ReasonWrongFormat:        unknownKind.withField("format"),
 	container.ReasonUnknownContainer: badRequest, container.ReasonMalformedContainer: badRequest,
 
 	// A proper request whose signature, key or artifact is refused.
-	formats.ReasonSecretKey:             refused.about("keys"),
+	formats.ReasonSecretKey:             refused.withField("keys"),
 	formats.ReasonNeedsBytes:            refused,
 	formats.ReasonWrongDigestAlgorithm:  refused,
 	formats.ReasonArtifactNotExpected:   refused,
@@ -134,13 +134,13 @@ var rows = map[formats.Reason]row{
 	ReasonCancelled:      cancelled,
 
 	// The gateway and the log.
-	ReasonQueueFull:    unavailable.after(10 * time.Second),
-	ReasonNotStored:    unavailable.after(10 * time.Second),
-	ReasonBusy:         unavailable.after(10 * time.Second),
-	ReasonMemoryFull:   unavailable.after(10 * time.Second),
-	ReasonSpoolFull:    unavailable.after(30 * time.Second),
-	ReasonShuttingDown: unavailable.after(5 * time.Second),
-	ReasonLogForked:    unavailable.after(time.Hour),
+	ReasonQueueFull:    unavailable.withRetryAfter(10 * time.Second),
+	ReasonNotStored:    unavailable.withRetryAfter(10 * time.Second),
+	ReasonBusy:         unavailable.withRetryAfter(10 * time.Second),
+	ReasonMemoryFull:   unavailable.withRetryAfter(10 * time.Second),
+	ReasonSpoolFull:    unavailable.withRetryAfter(30 * time.Second),
+	ReasonShuttingDown: unavailable.withRetryAfter(5 * time.Second),
+	ReasonLogForked:    unavailable.withRetryAfter(time.Hour),
 	ReasonLogRefused:   badUpstream,
 	ReasonInternal:     failed,
 	formats.Reason(gateway.ProblemOverloaded):  notLoggedNow,

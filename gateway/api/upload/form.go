@@ -195,7 +195,7 @@ func (r *Reader) readForm(body io.Reader, boundary string, enough func(Header) b
 
 // spoolArtifact keeps the artifact in a file while the rest of the form is read.
 func (r *Reader) spoolArtifact(f *form, artifact io.Reader) (*Submission, error) {
-	spooled, err := r.spool.take(artifact)
+	spooled, err := r.spool.copyIn(artifact)
 	if err != nil {
 		return nil, err
 	}

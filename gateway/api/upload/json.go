@@ -29,7 +29,7 @@ type jsonSubmission struct {
 
 // readJSON reads one JSON object. Its bytes are counted until the submission is closed.
 func (r *Reader) readJSON(body io.Reader) (*Submission, error) {
-	held := r.memory.hold(body)
+	held := r.memory.holdBody(body)
 	parsed, err := parseJSON(held)
 	if err != nil {
 		held.release()

@@ -22,7 +22,7 @@ type held struct {
 	size   int64
 }
 
-func (m *memory) hold(src io.Reader) *held { return &held{src: src, memory: m} }
+func (m *memory) holdBody(src io.Reader) *held { return &held{src: src, memory: m} }
 
 // Read fails with problem.ErrMemoryFull when there is no room for what it has read.
 func (h *held) Read(p []byte) (int, error) {

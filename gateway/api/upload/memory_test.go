@@ -14,7 +14,7 @@ import (
 // Bodies count while they are held, those that found no room included, and not after that.
 func TestMemoryIsBounded(t *testing.T) {
 	m := &memory{max: 10}
-	first, second := m.hold(strings.NewReader("123456")), m.hold(strings.NewReader("123456"))
+	first, second := m.holdBody(strings.NewReader("123456")), m.holdBody(strings.NewReader("123456"))
 	if _, err := io.ReadAll(first); err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	second.release()
 	first.release()
-	third := m.hold(strings.NewReader("1234567890"))
+	third := m.holdBody(strings.NewReader("1234567890"))
 	if got, err := io.ReadAll(third); err != nil || len(got) != 10 {
 		t.Errorf("after the others are gone: %q, %v", got, err)
 	}

@@ -27,8 +27,8 @@ type spooled struct {
 	size  int64
 }
 
-// take copies src into a spool file. Errors: problem.ErrSpoolFull, gateway.ErrNotStored, or src's own.
-func (s *spool) take(src io.Reader) (*spooled, error) {
+// copyIn copies src into a spool file. Errors: problem.ErrSpoolFull, gateway.ErrNotStored, or src's own.
+func (s *spool) copyIn(src io.Reader) (*spooled, error) {
 	file, err := os.CreateTemp(s.dir, "rekor-gateway-spool-*")
 	if err != nil {
 		return nil, fmt.Errorf("%w: making a spool file: %w", gateway.ErrNotStored, err)
