@@ -63,6 +63,10 @@ var importRules = []importRule{
 	},
 	// Driven adapters see the words; drivers and transports are their own business.
 	{packages: []string{"gateway/attest"}, ours: domain, deps: []string{"google.golang.org/grpc/...", "database/sql"}},
+	{
+		packages: []string{"gateway/rekor/tiles"}, ours: domain, // and not what an entry is
+		direct: []string{module + "gateway/hashedrekord", "google.golang.org/grpc/..."}, deps: []string{"database/sql"},
+	},
 	{packages: []string{"gateway/rekor/..."}, ours: slices.Concat(domain, []string{"gateway/rekor/..."}), deps: []string{"database/sql"}},
 	{packages: []string{"gateway/store/..."}, ours: slices.Concat(domain, []string{"gateway/store/..."}), deps: []string{"google.golang.org/grpc/..."}},
 	// Driving adapters reach stores and logs through interfaces of the words alone.
@@ -112,6 +116,9 @@ func TestImportProblems(t *testing.T) {
 		"receipt sees the domain":      {goPackage{module + "gateway/receipt", nil, []string{module + "gateway"}}, 1},
 		"domain sees an adapter":       {goPackage{module + "gateway", nil, []string{module + "gateway/store/sqlite"}}, 1},
 		"domain imports grpc":          {goPackage{module + "gateway", []string{"google.golang.org/grpc"}, nil}, 1},
+		"tiles speak HTTP":             {goPackage{module + "gateway/rekor/tiles", []string{"net/http"}, []string{"net/http", module + "gateway"}}, 0},
+		"tiles see a store":            {goPackage{module + "gateway/rekor/tiles", nil, []string{module + "gateway/store"}}, 1},
+		"tiles see what entries are":   {goPackage{module + "gateway/rekor/tiles", []string{module + "gateway/hashedrekord"}, nil}, 1},
 		"adapter sees the root":        {goPackage{module + "gateway/api", nil, []string{module + "gateway/server"}}, 1},
 		"root sees every adapter":      {goPackage{module + "gateway/server", nil, []string{module + "gateway/api"}}, 0},
 		"command sees the root":        {goPackage{module + "cmd/rekor-gateway", nil, []string{module + "gateway/server"}}, 0},

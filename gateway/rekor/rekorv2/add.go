@@ -31,7 +31,7 @@ func (l *Log) Add(ctx context.Context, e gateway.Entry) (inclusion *gateway.Incl
 	if err != nil {
 		return nil, err
 	}
-	if err := l.checkpoints.guard(ctx); errors.Is(err, gateway.ErrFork) {
+	if err := l.checkpoints.Guard(ctx); errors.Is(err, gateway.ErrFork) {
 		return nil, err
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)

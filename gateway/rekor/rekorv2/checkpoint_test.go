@@ -3,7 +3,6 @@
 package rekorv2_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -55,62 +54,6 @@ func wantFork(t *testing.T, fake *rekortest.Fake, l *rekorv2.Log, store *rekorte
 	}
 }
 
-func TestForkOfEqualSize(t *testing.T) {
-	fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
-	grow(fake, 5)
-	l := open(t, config(fake), store)
-	wantSize(t, l, 5)
-	fake.OnRead(rekortest.Unavailable("/tile/")) // two signatures are proof enough
-	fake.Fork(2)
-	if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-		t.Fatalf("got %v", err)
-	}
-	wantFork(t, fake, l, store)
-}
-
-// TestForkOfLargerSize takes sizes around powers of two, where proofs leave nodes out, and
-// around a tile's width.
-func TestForkOfLargerSize(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int{1, 2, 3, 4, 7, 8, 255, 256, 257, 600} {
-		for _, more := range []int{1, 2, 256} {
-			t.Run(fmt.Sprint(size, "+", more), func(t *testing.T) {
-				t.Parallel()
-				fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
-				grow(fake, size)
-				l := open(t, config(fake), store)
-				wantSize(t, l, uint64(size))
-				grow(fake, more)
-				wantSize(t, l, uint64(size+more)) // no false alarm
-				fake.Fork(uint64(size / 2))
-				grow(fake, more)
-				if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-					t.Fatalf("got %v", err)
-				}
-				wantFork(t, fake, l, store)
-			})
-		}
-	}
-}
-
-func TestForkOfSmallerSize(t *testing.T) {
-	for _, size := range []uint64{1, 2, 3, 4, 6} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
-			grow(fake, 7)
-			l := open(t, config(fake), store)
-			wantSize(t, l, 7)
-			fake.ServeCheckpoint(fake.Checkpoint(size))
-			wantSize(t, l, 7) // stale, but right
-			fake.ServeCheckpoint(fake.ForgedCheckpoint(0, size))
-			if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-				t.Fatalf("got %v", err)
-			}
-			wantFork(t, fake, l, store)
-		})
-	}
-}
-
 // TestForkInAnswer: the answer to a write shows the fork.
 func TestForkInAnswer(t *testing.T) {
 	fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
@@ -123,46 +66,6 @@ func TestForkInAnswer(t *testing.T) {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	wantFork(t, fake, l, store)
-}
-
-// TestForkNotStoredAtOnce: while the store fails, the log is refused all the same, and the
-// evidence is stored once it works again.
-func TestForkNotStoredAtOnce(t *testing.T) {
-	fake, inner := rekortest.StartFake(t), new(rekortest.Checkpoints)
-	store := &brokenForks{Checkpoints: inner}
-	grow(fake, 3)
-	l := open(t, config(fake), store)
-	wantSize(t, l, 3)
-	fake.Fork(1)
-	store.broken = true
-	for range 2 {
-		if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-			t.Fatalf("got %v", err)
-		}
-	}
-	store.broken = false
-	if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-		t.Fatalf("got %v", err)
-	}
-	wantFork(t, fake, l, inner)
-}
-
-// TestForkBetweenReplicas: each of two processes sees one side of the fork; the shared store
-// brings them together.
-func TestForkBetweenReplicas(t *testing.T) {
-	fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
-	grow(fake, 3)
-	a, b := open(t, config(fake), store), open(t, config(fake), store)
-	wantSize(t, a, 3)
-	wantSize(t, b, 3)
-	grow(fake, 1)
-	wantSize(t, a, 4)
-	fake.Fork(3) // b's last checkpoint, of size 3, fits both histories
-	grow(fake, 1)
-	if _, err := b.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
-		t.Fatalf("got %v", err)
-	}
-	wantFork(t, fake, b, store)
 }
 
 // TestForkFoundMeanwhile: another process finds a fork while an entry is under way. Its answer
@@ -222,71 +125,24 @@ func TestBadTilesAreNoFork(t *testing.T) {
 	}
 }
 
-func TestCheckpointRefused(t *testing.T) {
+// TestFindBehindCache: the checkpoint fetched is older than one seen in an answer, be it by
+// another process; the newer one counts.
+func TestFindBehindCache(t *testing.T) {
 	fake := rekortest.StartFake(t)
-	stranger := rekortest.StartFake(t) // same origin, another key
 	grow(fake, 3)
-	grow(stranger, 3)
-	tests := map[string][]byte{
-		"another key":     stranger.Checkpoint(3),
-		"no signature":    []byte("log.test\n3\nAAAA\n\n"),
-		"too large":       make([]byte, 65<<10),
-		"garbage":         []byte("<html>"),
-		"cut":             fake.Checkpoint(3)[:60],
-		"empty, but root": fake.SignCheckpoint(0, make([]byte, 32)),
-		"short root":      fake.SignCheckpoint(3, make([]byte, 31)),
-		"size over int64": fake.SignCheckpoint(1<<63, make([]byte, 32)),
-	}
 	store := new(rekortest.Checkpoints)
-	l := open(t, config(fake), store)
-	for name, envelope := range tests {
-		t.Run(name, func(t *testing.T) {
-			fake.ServeCheckpoint(envelope)
-			if _, err := l.Size(t.Context()); kind(err) != "bad answer" {
-				t.Errorf("got %v", err)
-			}
-		})
+	l, other := open(t, config(fake), store), open(t, config(fake), store)
+	fake.ServeCheckpoint(fake.Checkpoint(3))
+	wantSize(t, other, 3)
+	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("new"))
+	if _, err := l.Add(t.Context(), e); err != nil {
+		t.Fatal(err)
 	}
-	fake.ServeCheckpoint(nil)
-	wantSize(t, l, 3)
-}
-
-// TestLogSetUpAnew: the same origin with another key is no fork, and not to be used either.
-func TestLogSetUpAnew(t *testing.T) {
-	fake, anew, store := rekortest.StartFake(t), rekortest.StartFake(t), new(rekortest.Checkpoints)
-	grow(fake, 3)
-	wantSize(t, open(t, config(fake), store), 3)
-	grow(anew, 5)
-	l := open(t, config(anew), store)
-	if _, err := l.Size(t.Context()); kind(err) != "unavailable" {
-		t.Errorf("got %v", err)
+	for _, l := range []*rekorv2.Log{l, other} {
+		found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkInclusion(t, found[e.LeafHash], e, fake.Verifier())
 	}
-	if err := store.Forked(t.Context(), anew.Origin()); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestStoreFails(t *testing.T) {
-	fake, store := rekortest.StartFake(t), new(rekortest.Checkpoints)
-	l := open(t, config(fake), store)
-	broken := errors.New("disk full")
-	store.Fail(broken)
-	if _, err := l.Size(t.Context()); !errors.Is(err, broken) || kind(err) != "unknown" {
-		t.Errorf("got %v", err)
-	}
-	store.Fail(nil)
-	wantSize(t, l, 0)
-}
-
-// brokenForks cannot store forks.
-type brokenForks struct {
-	*rekortest.Checkpoints
-	broken bool
-}
-
-func (b *brokenForks) KeepFork(ctx context.Context, origin string, x, y gateway.Checkpoint) error {
-	if b.broken {
-		return errors.New("disk full")
-	}
-	return b.Checkpoints.KeepFork(ctx, origin, x, y)
 }

@@ -9,10 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"time"
 
+	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
 // Config describes one log, a single shard.
@@ -48,6 +51,7 @@ const (
 	defaultRequestTimeout = 30 * time.Second
 	defaultReadTimeout    = 10 * time.Second
 	maxConnections        = 100
+	maxBundle             = layout.EntryBundleWidth * (2 + hashedrekord.MaxBody) // bytes
 )
 
 // withDefaults returns c with zero values replaced, or what is wrong with it.
@@ -76,22 +80,9 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// parseURL reads an http or https URL without user, query or fragment.
-func parseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("reading URL: %w", err)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%q is not a plain http or https URL", u.Redacted())
-	}
-	return u, nil
-}
-
 // grpcTarget returns host:port, and whether to use TLS.
 func grpcTarget(raw string) (target string, secure bool, err error) {
-	u, err := parseURL(raw)
+	u, err := tiles.ParseURL(raw)
 	if err != nil {
 		return "", false, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
 const (
@@ -49,7 +50,7 @@ func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogE
 		return nil, fmt.Errorf("%w: %w", gateway.ErrBadAnswer, err)
 	}
 	inclusion := answer.GetInclusionProof()
-	cp, err := l.checkpoints.accept(ctx, []byte(inclusion.GetCheckpoint().GetEnvelope()))
+	cp, err := l.checkpoints.Accept(ctx, []byte(inclusion.GetCheckpoint().GetEnvelope()))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogE
 		return nil, fmt.Errorf("%w: proof is for another checkpoint", gateway.ErrBadAnswer)
 	}
 	index := uint64(answer.GetLogIndex())
-	if err := verifyInclusion(cp, index, hashedrekord.LeafHash(body), inclusion.GetHashes()); err != nil {
+	if err := tiles.VerifyInclusion(cp, index, hashedrekord.LeafHash(body), inclusion.GetHashes()); err != nil {
 		return nil, err
 	}
 	return l.newInclusion(cp, index, body, inclusion.GetHashes()), nil
@@ -101,18 +102,18 @@ func (l *Log) duplicate(ctx context.Context, index uint64, body []byte) (*gatewa
 
 // lookup builds the inclusion of the entry at index from the tiles.
 func (l *Log) lookup(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
-	cp, err := l.current(ctx)
+	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if index >= cp.Size {
 		return nil, fmt.Errorf("%w: the checkpoint of size %d does not hold index %d yet", gateway.ErrUnavailable, cp.Size, index)
 	}
-	tiles, err := newTree(cp, l.reader)
+	tree, err := tiles.NewTree(cp, l.reader)
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := tiles.inclusion(ctx, index, hashedrekord.LeafHash(body))
+	hashes, err := tree.ProveInclusion(ctx, index, hashedrekord.LeafHash(body))
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package rekorv2 writes to and reads from one Rekor v2 log (rekor-tiles): entries go over
-// gRPC, checkpoints and proofs come from the log's tiles (C2SP tlog-tiles).
+// gRPC, checkpoints and proofs come from the log's tiles (package tiles).
 //
 // Nothing that the log says counts before it is verified: the entry is what was sent, the
 // inclusion proof leads to a checkpoint with the log's signature, and that checkpoint is
@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
 // userAgent is how the log's operator sees us.
@@ -28,8 +29,8 @@ const userAgent = "rekor-gateway"
 type Log struct {
 	cfg         Config
 	writers     *writers
-	reader      *reader
-	checkpoints *tracker
+	reader      *tiles.Reader
+	checkpoints *tiles.Checkpoints
 	metrics     *metrics
 }
 
@@ -42,7 +43,9 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 	if err != nil {
 		return nil, err
 	}
-	reader, err := newReader(cfg)
+	reader, err := tiles.NewReader(tiles.ReaderConfig{
+		URL: cfg.ReadURL, RootCAs: cfg.RootCAs, UserAgent: userAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("log %s: %w", cfg.ID, err)
 	}
@@ -54,17 +57,23 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.close())
 	}
-	logger = logger.With("log", cfg.ID)
-	return &Log{
-		cfg: cfg, writers: writers, reader: reader, metrics: metrics,
-		checkpoints: newTracker(cfg, store, reader, logger, metrics),
-	}, nil
+	checkpoints, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
+		Origin: cfg.Origin, Verifier: cfg.Verifier, Store: store, Reader: reader,
+		Logger: logger.With("log", cfg.ID),
+		Size:   func(size uint64) { metrics.size.Set(float64(size)) },
+		Forked: func() { metrics.forked.Set(1) },
+	})
+	if err != nil {
+		metrics.close()
+		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.close())
+	}
+	return &Log{cfg: cfg, writers: writers, reader: reader, metrics: metrics, checkpoints: checkpoints}, nil
 }
 
 // Close ends all connections, calls under way among them.
 func (l *Log) Close() error {
-	l.checkpoints.close()
-	l.reader.close()
+	l.checkpoints.Close()
+	l.reader.Close()
 	l.metrics.close()
 	return l.writers.close()
 }
@@ -77,34 +86,31 @@ func (l *Log) Describe() gateway.LogInfo {
 // Size implements gateway.Log.
 func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 	defer func(start time.Time) { l.metrics.observe(callSize, start, err) }(time.Now())
-	cp, err := l.current(ctx)
+	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
 	return cp.Size, nil
 }
 
-// current fetches the log's checkpoint, verifies it, and returns it or the kept one, whichever
-// is larger: a cache in front of the tiles may be behind what answers have shown, to this
-// process or to another.
-func (l *Log) current(ctx context.Context) (*gateway.Checkpoint, error) {
-	if err := l.checkpoints.guard(ctx); err != nil {
-		return nil, err
-	}
-	raw, err := l.reader.checkpoint(ctx)
+// Find implements gateway.Log.
+func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (inclusions map[gateway.LeafHash]*gateway.Inclusion, err error) {
+	defer func(start time.Time) { l.metrics.observe(callFind, start, err) }(time.Now())
+	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cp, err := l.checkpoints.accept(ctx, raw)
+	tree, err := tiles.NewTree(cp, l.reader)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := l.checkpoints.kept(ctx)
+	found, err := tree.Find(ctx, leaves, from)
 	if err != nil {
 		return nil, err
 	}
-	if kept != nil && kept.Size > cp.Size {
-		return kept, nil
+	inclusions = map[gateway.LeafHash]*gateway.Inclusion{}
+	for leaf, f := range found {
+		inclusions[leaf] = l.newInclusion(cp, f.Index, f.Entry, f.Hashes)
 	}
-	return cp, nil
+	return inclusions, nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rekorv2_test
+package tiles_test
 
 import (
 	"fmt"
@@ -8,23 +8,21 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
-	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
 // leafOf is the leaf hash of entry i, as grow makes it in an empty log.
 func leafOf(i int) gateway.LeafHash {
-	return hashedrekord.LeafHash(fmt.Appendf(nil, "entry %d after 0", i))
+	return tiles.LeafHash(fmt.Appendf(nil, "entry %d after 0", i))
 }
 
 func TestFind(t *testing.T) {
 	fake := rekortest.StartFake(t)
 	grow(fake, 1100) // four full bundles and a partial one
-	l := open(t, config(fake), new(rekortest.Checkpoints))
+	l := open(t, fake, new(rekortest.Checkpoints))
 	tests := map[string]struct {
 		leaves []int
 		from   uint64
@@ -46,7 +44,7 @@ func TestFind(t *testing.T) {
 			for _, i := range test.leaves {
 				leaves = append(leaves, leafOf(i))
 			}
-			found, err := l.Find(t.Context(), leaves, test.from)
+			found, err := l.find(t.Context(), leaves, test.from)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,11 +52,11 @@ func TestFind(t *testing.T) {
 				t.Errorf("found %d, want %d", len(found), len(test.want))
 			}
 			for _, i := range test.want {
-				got := found[leafOf(i)]
-				checkInclusion(t, got, gateway.Entry{Body: fmt.Appendf(nil, "entry %d after 0", i)}, fake.Verifier())
-				if got.Entry.GetLogIndex() != int64(i) {
-					t.Errorf("index %d, want %d", got.Entry.GetLogIndex(), i)
+				got, ok := found[leafOf(i)]
+				if !ok || got.Index != uint64(i) || string(got.Entry) != fmt.Sprintf("entry %d after 0", i) {
+					t.Errorf("%d: found %t, index %d, %q", i, ok, got.Index, got.Entry)
 				}
+				checkInclusion(t, fake, got)
 			}
 		})
 	}
@@ -71,35 +69,13 @@ func TestFindFirst(t *testing.T) {
 	fake.Append([]byte("twice"))
 	grow(fake, 300)
 	fake.Append([]byte("twice"))
-	l := open(t, config(fake), new(rekortest.Checkpoints))
-	leaf := hashedrekord.LeafHash([]byte("twice"))
-	for from, want := range map[uint64]int64{0: 300, 300: 300, 301: 601} {
-		found, err := l.Find(t.Context(), []gateway.LeafHash{leaf}, from)
-		if err != nil || found[leaf] == nil || found[leaf].Entry.GetLogIndex() != want {
+	l := open(t, fake, new(rekortest.Checkpoints))
+	leaf := tiles.LeafHash([]byte("twice"))
+	for from, want := range map[uint64]uint64{0: 300, 300: 300, 301: 601} {
+		found, err := l.find(t.Context(), []gateway.LeafHash{leaf}, from)
+		if err != nil || len(found) != 1 || found[leaf].Index != want {
 			t.Errorf("from %d: %v, %v; want index %d", from, found[leaf], err, want)
 		}
-	}
-}
-
-// TestFindBehindCache: the checkpoint fetched is older than one seen in an answer, be it by
-// another process; the newer one counts.
-func TestFindBehindCache(t *testing.T) {
-	fake := rekortest.StartFake(t)
-	grow(fake, 3)
-	store := new(rekortest.Checkpoints)
-	l, other := open(t, config(fake), store), open(t, config(fake), store)
-	fake.ServeCheckpoint(fake.Checkpoint(3))
-	wantSize(t, other, 3)
-	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("new"))
-	if _, err := l.Add(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range []*rekorv2.Log{l, other} {
-		found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkInclusion(t, found[e.LeafHash], e, fake.Verifier())
 	}
 }
 
@@ -109,10 +85,10 @@ func TestFindFullForPartial(t *testing.T) {
 	fake := rekortest.StartFake(t)
 	grow(fake, 600)
 	fake.ServeCheckpoint(fake.Checkpoint(300))
-	l := open(t, config(fake), new(rekortest.Checkpoints))
+	l := open(t, fake, new(rekortest.Checkpoints))
 	leaves := []gateway.LeafHash{leafOf(0), leafOf(299), leafOf(300)}
-	found, err := l.Find(t.Context(), leaves, 0)
-	if err != nil || len(found) != 2 || found[leafOf(300)] != nil {
+	found, err := l.find(t.Context(), leaves, 0)
+	if _, ok := found[leafOf(300)]; err != nil || len(found) != 2 || ok {
 		t.Errorf("%v, %v; want those below the checkpoint's size", found, err)
 	}
 }
@@ -145,14 +121,14 @@ func TestFindBadReads(t *testing.T) {
 			t.Parallel()
 			fake := rekortest.StartFake(t)
 			grow(fake, 1100)
-			l := open(t, config(fake), new(rekortest.Checkpoints))
+			l := open(t, fake, new(rekortest.Checkpoints))
 			fake.OnRead(test.read)
 			absent := []gateway.LeafHash{leafOf(5000)}
-			if found, err := l.Find(t.Context(), absent, 0); kind(err) != test.want || found != nil {
+			if found, err := l.find(t.Context(), absent, 0); kind(err) != test.want || found != nil {
 				t.Errorf("%v, %v; want %s", found, err, test.want)
 			}
 			fake.OnRead(nil)
-			if _, err := l.Find(t.Context(), absent, 0); err != nil {
+			if _, err := l.find(t.Context(), absent, 0); err != nil {
 				t.Errorf("bad reads are remembered: %v", err)
 			}
 		})
@@ -170,8 +146,8 @@ func TestFindReadsLittle(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
-	l := open(t, config(fake), new(rekortest.Checkpoints))
-	if _, err := l.Find(t.Context(), []gateway.LeafHash{leafOf(5000)}, 0); err != nil {
+	l := open(t, fake, new(rekortest.Checkpoints))
+	if _, err := l.find(t.Context(), []gateway.LeafHash{leafOf(5000)}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n := reads.Load(); n > 8 { // checkpoint, five bundles, the tile above them, the last tile
@@ -194,54 +170,8 @@ func TestFindPassingTrouble(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
-	l := open(t, config(fake), new(rekortest.Checkpoints))
-	if found, err := l.Find(t.Context(), []gateway.LeafHash{leafOf(599)}, 599); err != nil || len(found) != 1 {
+	l := open(t, fake, new(rekortest.Checkpoints))
+	if found, err := l.find(t.Context(), []gateway.LeafHash{leafOf(599)}, 599); err != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, err)
-	}
-}
-
-func TestReadLimits(t *testing.T) {
-	t.Parallel()
-	elsewhere := rekortest.StartFake(t)
-	tests := map[string]struct {
-		handle http.HandlerFunc
-		want   string
-	}{
-		"redirect to another host": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, elsewhere.ReadURL()+r.URL.Path, http.StatusFound)
-		}, "unavailable"},
-		"endless redirects": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, r.URL.Path, http.StatusFound)
-		}, "unavailable"},
-		"endless body": {func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				if _, err := w.Write(make([]byte, 4096)); err != nil {
-					return
-				}
-			}
-		}, "bad answer"},
-		"no answer": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "unavailable"},
-		"not found": {http.NotFound, "unavailable"},
-		"forbidden": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "unavailable"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fake := rekortest.StartFake(t)
-			fake.OnRead(func(http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.UserAgent() != "rekor-gateway" {
-						t.Errorf("user agent %q", r.UserAgent())
-					}
-					test.handle(w, r)
-				})
-			})
-			cfg := config(fake)
-			cfg.ReadTimeout = 200 * time.Millisecond
-			l := open(t, cfg, new(rekortest.Checkpoints))
-			if _, err := l.Size(t.Context()); kind(err) != test.want {
-				t.Errorf("got %v", err)
-			}
-		})
 	}
 }

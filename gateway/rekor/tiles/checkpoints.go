@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiles
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/transparency-dev/formats/log"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+const (
+	// acceptedCheckpoints bounds how many verified envelopes are remembered.
+	acceptedCheckpoints = 64
+	// proveTimeout bounds the proof that one checkpoint is consistent.
+	proveTimeout = 30 * time.Second
+	// guardInterval is how long a negative answer of the store's Forked is cached: another
+	// replica may find a fork.
+	guardInterval = time.Second
+)
+
+// CheckpointsConfig is what Checkpoints needs to know of a log.
+type CheckpointsConfig struct {
+	Origin string // the checkpoints' origin line
+	// Verifier has the log's key. Its name is the origin.
+	Verifier note.Verifier
+	Store    gateway.Checkpoints
+	Reader   *Reader
+	Logger   *slog.Logger
+	// Size, when set, is told the size of the largest checkpoint verified, and Forked that a fork
+	// is known. They are called under locks and must not block.
+	Size   func(uint64)
+	Forked func()
+}
+
+// Checkpoints verifies the checkpoints (C2SP tlog-checkpoint) of one log: signature, origin, and
+// consistency with the last one kept. However many answers carry one checkpoint, it is proven
+// once. It is safe for concurrent use.
+type Checkpoints struct {
+	cfg CheckpointsConfig // not changed after NewCheckpoints
+
+	accepted *lru.Cache[string, *gateway.Checkpoint] // verified, by envelope; locks itself
+	flight   singleflight.Group                      // proofs under way, by envelope; locks itself
+
+	ctx    context.Context // of proofs, which outlive the call that began them; ended by Close
+	cancel context.CancelFunc
+	prove  sync.Mutex // held while a checkpoint is compared with the kept one and kept
+
+	mu        sync.Mutex             // guards what follows; never held while the store or the log is asked
+	evidence  *[2]gateway.Checkpoint // a fork not yet stored; set by foundFork, cleared by storeEvidence
+	fork      error                  // ErrFork, for ever, once set by refuse
+	guardedAt time.Time              // when askStore last heard that no fork is kept
+}
+
+// NewCheckpoints returns the checkpoints of one log. Close ends the proofs it runs.
+func NewCheckpoints(cfg CheckpointsConfig) (*Checkpoints, error) {
+	if cfg.Origin == "" || cfg.Verifier == nil || cfg.Verifier.Name() != cfg.Origin {
+		return nil, fmt.Errorf("the verifier is not for origin %q", cfg.Origin)
+	}
+	if cfg.Store == nil || cfg.Reader == nil || cfg.Logger == nil {
+		return nil, errors.New("checkpoints need a store, a reader and a logger")
+	}
+	if cfg.Size == nil {
+		cfg.Size = func(uint64) {}
+	}
+	if cfg.Forked == nil {
+		cfg.Forked = func() {}
+	}
+	accepted, err := lru.New[string, *gateway.Checkpoint](acceptedCheckpoints)
+	if err != nil {
+		return nil, fmt.Errorf("making checkpoint cache: %w", err)
+	}
+	c := &Checkpoints{cfg: cfg, accepted: accepted}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Close stops proofs and waits for the one under way to leave the store.
+func (c *Checkpoints) Close() {
+	c.cancel()
+	c.prove.Lock()
+	defer c.prove.Unlock()
+}
+
+// OpenCheckpoint checks a signed note's form (C2SP tlog-checkpoint), origin and signature by
+// verifier. It says nothing of consistency. Its error is gateway.ErrBadAnswer.
+func OpenCheckpoint(envelope []byte, origin string, verifier note.Verifier) (*gateway.Checkpoint, error) {
+	if len(envelope) > maxCheckpoint {
+		return nil, fmt.Errorf("%w: checkpoint of %d bytes", gateway.ErrBadAnswer, len(envelope))
+	}
+	parsed, _, _, err := log.ParseCheckpoint(envelope, origin, verifier)
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading checkpoint: %w", gateway.ErrBadAnswer, err)
+	}
+	if len(parsed.Hash) != sha256.Size || parsed.Size > math.MaxInt64 {
+		return nil, fmt.Errorf("%w: checkpoint with size %d and root of %d bytes", gateway.ErrBadAnswer, parsed.Size, len(parsed.Hash))
+	}
+	if parsed.Size == 0 && !bytes.Equal(parsed.Hash, rfc6962.DefaultHasher.EmptyRoot()) {
+		return nil, fmt.Errorf("%w: root of an empty log is wrong", gateway.ErrBadAnswer)
+	}
+	return &gateway.Checkpoint{
+		Size: parsed.Size, Root: [sha256.Size]byte(parsed.Hash), Envelope: bytes.Clone(envelope),
+	}, nil
+}
+
+// CurrentCheckpoint fetches the log's checkpoint, verifies it, and returns it or the kept one,
+// whichever is larger: a cache in front of the tiles may be behind what answers have shown, to
+// this process or to another. Errors are as Accept's.
+func (c *Checkpoints) CurrentCheckpoint(ctx context.Context) (*gateway.Checkpoint, error) {
+	if err := c.Guard(ctx); err != nil {
+		return nil, err
+	}
+	raw, err := c.cfg.Reader.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cp, err := c.Accept(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := c.readKept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if kept != nil && kept.Size > cp.Size {
+		return kept, nil
+	}
+	return cp, nil
+}
+
+// Accept returns the checkpoint in envelope once it is verified and kept. Errors are
+// gateway.ErrBadAnswer, gateway.ErrUnavailable when consistency could not be checked,
+// gateway.ErrFork, or the store's.
+func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Checkpoint, error) {
+	if cp, ok := c.accepted.Get(string(envelope)); ok {
+		if err := c.knownFork(); err != nil {
+			return nil, err
+		}
+		return cp, nil
+	}
+	cp, err := OpenCheckpoint(envelope, c.cfg.Origin, c.cfg.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	proven := c.flight.DoChan(string(envelope), func() (any, error) { return nil, c.advance(cp) })
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: waiting for a consistency proof: %w", gateway.ErrUnavailable, ctx.Err())
+	case result := <-proven:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return cp, nil
+	}
+}
+
+// advance compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
+// one each time, not only at the start, shows forks between replicas that share the store. The
+// very first checkpoint is taken on the log's signature alone.
+func (c *Checkpoints) advance(cp *gateway.Checkpoint) error {
+	ctx, cancel := context.WithTimeout(c.ctx, proveTimeout)
+	defer cancel()
+	c.prove.Lock()
+	defer c.prove.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: checking consistency: %w", gateway.ErrUnavailable, err)
+	}
+	if err := c.askStore(ctx); err != nil {
+		return err
+	}
+	kept, err := c.readKept(ctx)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		if err := c.checkConsistent(ctx, kept, cp); err != nil {
+			return err
+		}
+	}
+	if kept == nil || cp.Size > kept.Size {
+		if err := c.cfg.Store.KeepCheckpoint(ctx, c.cfg.Origin, *cp); err != nil {
+			return fmt.Errorf("keeping checkpoint: %w", err)
+		}
+		kept = cp
+	}
+	c.cfg.Size(kept.Size)
+	c.accepted.Add(string(cp.Envelope), cp)
+	return nil
+}
+
+// readKept returns the checkpoint kept, or nil when there is none. One that this log did not
+// sign is an error: the log was set up anew under the same origin, or the store is damaged.
+// Neither is a fork, which stays for ever.
+func (c *Checkpoints) readKept(ctx context.Context) (*gateway.Checkpoint, error) {
+	kept, err := c.cfg.Store.Checkpoint(ctx, c.cfg.Origin)
+	if err != nil {
+		return nil, fmt.Errorf("reading the checkpoint kept: %w", err)
+	}
+	if kept == nil {
+		return nil, nil
+	}
+	again, err := OpenCheckpoint(kept.Envelope, c.cfg.Origin, c.cfg.Verifier)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, c.cfg.Origin)
+	}
+	if again.Size != kept.Size || again.Root != kept.Root {
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, c.cfg.Origin)
+	}
+	return kept, nil
+}
+
+// checkConsistent returns nil when one of a and b, both signed, extends the other.
+func (c *Checkpoints) checkConsistent(ctx context.Context, a, b *gateway.Checkpoint) error {
+	small, large := a, b
+	if small.Size > large.Size {
+		small, large = large, small
+	}
+	root := large.Root
+	switch {
+	case small.Size == 0:
+		return nil
+	case small.Size < large.Size:
+		tree, err := NewTree(large, c.cfg.Reader)
+		if err != nil {
+			return err
+		}
+		if root, _, err = tree.ProvePrefix(ctx, small.Size); err != nil {
+			return fmt.Errorf("checking consistency of sizes %d and %d: %w", small.Size, large.Size, err)
+		}
+	}
+	if root != small.Root {
+		return c.foundFork(ctx, small, large)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiles_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/transparency-dev/merkle/proof"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
+)
+
+// process is what one process has open of a log.
+type process struct {
+	*tiles.Checkpoints
+	reader *tiles.Reader
+}
+
+func readerConfig(fake *rekortest.Fake) tiles.ReaderConfig {
+	return tiles.ReaderConfig{URL: fake.ReadURL(), UserAgent: "rekor-gateway", Timeout: 5 * time.Second}
+}
+
+func newReader(t testing.TB, cfg tiles.ReaderConfig) *tiles.Reader {
+	t.Helper()
+	r, err := tiles.NewReader(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+func open(t testing.TB, fake *rekortest.Fake, store gateway.Checkpoints) *process {
+	t.Helper()
+	r := newReader(t, readerConfig(fake))
+	c, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
+		Origin: fake.Origin(), Verifier: fake.Verifier(), Store: store, Reader: r,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &process{Checkpoints: c, reader: r}
+}
+
+// find looks for leaves under the log's current checkpoint.
+func (p *process) find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (map[gateway.LeafHash]tiles.Found, error) {
+	cp, err := p.CurrentCheckpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := tiles.NewTree(cp, p.reader)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Find(ctx, leaves, from)
+}
+
+// kind says which of the package's errors err is.
+func kind(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, gateway.ErrFork):
+		return "fork"
+	case errors.Is(err, gateway.ErrBadAnswer):
+		return "bad answer"
+	case errors.Is(err, gateway.ErrUnavailable):
+		return "unavailable"
+	default:
+		return "unknown"
+	}
+}
+
+// grow appends n entries of others.
+func grow(fake *rekortest.Fake, n int) {
+	bodies := make([][]byte, n)
+	for i := range bodies {
+		bodies[i] = fmt.Appendf(nil, "entry %d after %d", i, fake.Size())
+	}
+	fake.Append(bodies...)
+}
+
+func wantSize(t *testing.T, l *process, want uint64) {
+	t.Helper()
+	if got, err := l.CurrentCheckpoint(t.Context()); err != nil || got.Size != want {
+		t.Fatalf("checkpoint %v, %v; want size %d", got, err, want)
+	}
+}
+
+// checkInclusion verifies what was found against the log's own checkpoint of now.
+func checkInclusion(t *testing.T, fake *rekortest.Fake, f tiles.Found) {
+	t.Helper()
+	cp, err := tiles.OpenCheckpoint(fake.Checkpoint(fake.Size()), fake.Origin(), fake.Verifier())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := rfc6962.DefaultHasher.HashLeaf(f.Entry)
+	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, f.Index, cp.Size, leaf, f.Hashes, cp.Root[:]); err != nil {
+		t.Errorf("inclusion of index %d: %v", f.Index, err)
+	}
+}
