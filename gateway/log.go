@@ -15,7 +15,7 @@ import (
 // LogInfo describes a log.
 type LogInfo struct {
 	ID         string // its name in the configuration; stable, in rows and metric labels
-	Origin     string // the checkpoints' origin line
+	Shard             // whose checkpoints are read now
 	APIVersion int    // Rekor's major version
 }
 
@@ -56,8 +56,8 @@ var (
 	ErrBadAnswer = errors.New("log answered wrongly")
 	// ErrUnavailable: the log cannot be read now.
 	ErrUnavailable = errors.New("log unavailable")
-	// ErrFork: the log signed two checkpoints that contradict each other. Both are kept as
-	// evidence and nothing more may be submitted to it.
+	// ErrFork: the log signed two checkpoints that contradict each other. The evidence is
+	// kept (Fork) and nothing more may be submitted to it.
 	ErrFork = errors.New("log is forked")
 )
 

@@ -50,7 +50,7 @@ func NewLog(faults ...Fault) *Log {
 
 // Describe names the log "fake".
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: "fake", Origin: "log.example", APIVersion: 2}
+	return gateway.LogInfo{ID: "fake", Shard: gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}}, APIVersion: 2}
 }
 
 // Accepts takes what Rekor v2 takes.

@@ -64,7 +64,7 @@ func (d *domain) Ready(ctx context.Context) error {
 		return gateway.ErrNotStored
 	}
 	for _, l := range d.logs {
-		if err := d.store.Forked(ctx, l.Describe().Origin); err != nil {
+		if err := d.store.Forked(ctx, l.Describe().Shard); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -147,13 +148,21 @@ func TestForkedLog(t *testing.T) {
 	fake.Fork(0)
 	fake.Publish()
 	second := accept(t, s)
+	shard := gateway.Shard{Origin: fake.Origin(), KeyID: [32]byte(fake.KeyID())}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if errors.Is(store.Forked(t.Context(), fake.Origin()), gateway.ErrFork) {
+		if errors.Is(store.Forked(t.Context(), shard), gateway.ErrFork) {
 			break
 		}
 	}
 	if err := s.Ready(t.Context()); !errors.Is(err, gateway.ErrFork) {
 		t.Fatalf("ready says %v, want the fork", err)
+	}
+	forks, err := store.Forks(t.Context())
+	if err != nil || len(forks) != 1 {
+		t.Fatalf("evidence %v, %v", forks, err)
+	}
+	if err := tiles.VerifyFork(forks[0], fake.Verifier()); err != nil {
+		t.Errorf("the evidence does not stand alone: %v", err)
 	}
 	before := fake.Requests()
 	third := accept(t, s)

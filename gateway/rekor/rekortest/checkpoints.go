@@ -4,7 +4,10 @@ package rekortest
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -12,9 +15,9 @@ import (
 
 // Checkpoints is a gateway.Checkpoints in memory. The zero value is ready.
 type Checkpoints struct {
-	mu    sync.Mutex
-	kept  map[string]gateway.Checkpoint
-	forks map[string][2]gateway.Checkpoint
+	mu    sync.Mutex // guards what follows
+	kept  map[gateway.Shard]gateway.Checkpoint
+	forks []gateway.Fork
 	reads int
 	err   error
 }
@@ -35,67 +38,80 @@ func (c *Checkpoints) Reads() int {
 	return c.reads
 }
 
-// Fork returns the evidence kept of a fork.
-func (c *Checkpoints) Fork(origin string) (evidence [2]gateway.Checkpoint, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	evidence, ok = c.forks[origin]
-	return evidence, ok
-}
-
 // Checkpoint implements gateway.Checkpoints.
-func (c *Checkpoints) Checkpoint(_ context.Context, origin string) (*gateway.Checkpoint, error) {
+func (c *Checkpoints) Checkpoint(_ context.Context, shard gateway.Shard) (*gateway.Checkpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reads++
-	cp, ok := c.kept[origin]
-	if c.err != nil || !ok {
+	if c.err != nil {
 		return nil, c.err
 	}
-	return &cp, nil
+	return c.get(shard), nil
+}
+
+func (c *Checkpoints) get(shard gateway.Shard) *gateway.Checkpoint {
+	cp, ok := c.kept[shard]
+	if !ok {
+		return nil
+	}
+	return &cp
 }
 
 // KeepCheckpoint implements gateway.Checkpoints.
-func (c *Checkpoints) KeepCheckpoint(_ context.Context, origin string, cp gateway.Checkpoint) error {
+func (c *Checkpoints) KeepCheckpoint(_ context.Context, shard gateway.Shard, old *gateway.Checkpoint, cp gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return c.err
+		return nil, c.err
+	}
+	if cp.Size > math.MaxInt64 {
+		return nil, fmt.Errorf("keeping checkpoint: size %d is out of range", cp.Size)
 	}
 	if c.kept == nil {
-		c.kept = map[string]gateway.Checkpoint{}
+		c.kept = map[gateway.Shard]gateway.Checkpoint{}
 	}
-	if old, ok := c.kept[origin]; !ok || cp.Size > old.Size {
-		c.kept[origin] = cp
+	if c.get(shard).Equal(old) {
+		c.kept[shard] = cp
 	}
-	return nil
+	return c.get(shard), nil
 }
 
 // KeepFork implements gateway.Checkpoints.
-func (c *Checkpoints) KeepFork(_ context.Context, origin string, a, b gateway.Checkpoint) error {
+func (c *Checkpoints) KeepFork(_ context.Context, f gateway.Fork) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return c.err
 	}
-	if c.forks == nil {
-		c.forks = map[string][2]gateway.Checkpoint{}
+	wrong := func(hash []byte) bool { return len(hash) != sha256.Size }
+	if f.Small.Size > math.MaxInt64 || f.Large.Size > math.MaxInt64 || slices.ContainsFunc(f.Consistency, wrong) {
+		return fmt.Errorf("keeping fork: size or hash is out of range")
 	}
-	if _, ok := c.forks[origin]; !ok {
-		c.forks[origin] = [2]gateway.Checkpoint{a, b}
+	same := func(g gateway.Fork) bool {
+		return g.Shard == f.Shard && g.Small.Equal(&f.Small) && g.Large.Equal(&f.Large)
+	}
+	if !slices.ContainsFunc(c.forks, same) {
+		c.forks = append(c.forks, f)
 	}
 	return nil
 }
 
 // Forked implements gateway.Checkpoints.
-func (c *Checkpoints) Forked(_ context.Context, origin string) error {
+func (c *Checkpoints) Forked(_ context.Context, shard gateway.Shard) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return c.err
 	}
-	if _, ok := c.forks[origin]; ok {
+	if slices.ContainsFunc(c.forks, func(f gateway.Fork) bool { return f.Shard == shard }) {
 		return fmt.Errorf("%w: evidence is kept", gateway.ErrFork)
 	}
 	return nil
+}
+
+// Forks implements gateway.Checkpoints.
+func (c *Checkpoints) Forks(context.Context) ([]gateway.Fork, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.forks), c.err
 }

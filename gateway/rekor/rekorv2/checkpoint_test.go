@@ -32,9 +32,9 @@ func wantSize(t *testing.T, l *rekorv2.Log, want uint64) {
 // kept.
 func wantFork(t *testing.T, fake *rekortest.Fake, l *rekorv2.Log, store *rekortest.Checkpoints) {
 	t.Helper()
-	evidence, ok := store.Fork(fake.Origin())
-	if !ok || evidence[0].Root == evidence[1].Root || len(evidence[0].Envelope) == 0 || len(evidence[1].Envelope) == 0 {
-		t.Fatalf("evidence is %v", evidence)
+	forks, err := store.Forks(t.Context())
+	if err != nil || len(forks) != 1 || forks[0].Shard != l.Describe().Shard {
+		t.Fatalf("evidence is %v, %v", forks, err)
 	}
 	requests := fake.Requests()
 	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("after the fork"))
@@ -75,9 +75,7 @@ func TestForkFoundMeanwhile(t *testing.T) {
 	grow(fake, 3)
 	l := open(t, config(fake), store)
 	wantSize(t, l, 3)
-	x := gateway.Checkpoint{Size: 3, Root: [32]byte{1}, Envelope: fake.Checkpoint(3)}
-	y := gateway.Checkpoint{Size: 3, Root: [32]byte{2}, Envelope: fake.ForgedCheckpoint(0, 3)}
-	if err := store.KeepFork(t.Context(), fake.Origin(), x, y); err != nil {
+	if err := store.KeepFork(t.Context(), gateway.Fork{Shard: l.Describe().Shard}); err != nil {
 		t.Fatal(err)
 	}
 	e := prepare(t, l, rekortest.NewECDSASigner(t).Record("under way"))
@@ -116,7 +114,7 @@ func TestBadTilesAreNoFork(t *testing.T) {
 			if got, err := l.Add(t.Context(), e); kind(err) != want || got != nil {
 				t.Errorf("adding: %v, %v", got, err)
 			}
-			if kept, err := store.Checkpoint(t.Context(), fake.Origin()); err != nil || kept.Size != 5 {
+			if kept, err := store.Checkpoint(t.Context(), l.Describe().Shard); err != nil || kept.Size != 5 {
 				t.Errorf("kept %v, %v", kept, err)
 			}
 			fake.OnRead(nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
@@ -98,4 +99,9 @@ func grpcTarget(raw string) (target string, secure bool, err error) {
 		port = "80"
 	}
 	return net.JoinHostPort(u.Hostname(), port), secure, nil
+}
+
+// shard is whose checkpoints are read. The key id has its length by withDefaults.
+func (c Config) shard() gateway.Shard {
+	return gateway.Shard{Origin: c.Origin, KeyID: [sha256.Size]byte(c.KeyID)}
 }

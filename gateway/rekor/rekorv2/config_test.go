@@ -52,6 +52,7 @@ func TestNewRefuses(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	fake := rekortest.StartFake(t)
 	grow(fake, 5)
+	shard := gateway.Shard{Origin: rekortest.Origin, KeyID: [32]byte(fake.KeyID())}
 	reg := prometheus.NewRegistry()
 	first, second := config(fake), config(fake)
 	second.ID = "second"
@@ -66,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		if _, err := l.Add(t.Context(), e); err == nil {
 			t.Error("added")
 		}
-		if got := l.Describe(); got != (gateway.LogInfo{ID: cfg.ID, Origin: rekortest.Origin, APIVersion: 2}) {
+		if got := l.Describe(); got != (gateway.LogInfo{ID: cfg.ID, Shard: shard, APIVersion: 2}) {
 			t.Errorf("described as %+v", got)
 		}
 		got := gather(t, reg, cfg.ID)

@@ -58,7 +58,7 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.close())
 	}
 	checkpoints, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
-		Origin: cfg.Origin, Verifier: cfg.Verifier, Store: store, Reader: reader,
+		Shard: cfg.shard(), Verifier: cfg.Verifier, Store: store, Reader: reader,
 		Logger: logger.With("log", cfg.ID),
 		Size:   func(size uint64) { metrics.size.Set(float64(size)) },
 		Forked: func() { metrics.forked.Set(1) },
@@ -80,7 +80,7 @@ func (l *Log) Close() error {
 
 // Describe implements gateway.Log.
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: l.cfg.ID, Origin: l.cfg.Origin, APIVersion: 2}
+	return gateway.LogInfo{ID: l.cfg.ID, Shard: l.cfg.shard(), APIVersion: 2}
 }
 
 // Size implements gateway.Log.

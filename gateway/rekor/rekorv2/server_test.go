@@ -108,7 +108,7 @@ func TestRealServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept, err := store.Checkpoint(t.Context(), server.Origin())
+		kept, err := store.Checkpoint(t.Context(), l.Describe().Shard)
 		if err != nil || kept == nil || kept.Size != size {
 			t.Fatalf("kept %v, %v; the log's size is %d", kept, err, size)
 		}

@@ -30,12 +30,15 @@ const (
 	// guardInterval is how long a negative answer of the store's Forked is cached: another
 	// replica may find a fork.
 	guardInterval = time.Second
+	// keepTries bounds how often one checkpoint is proven anew because other replicas kept
+	// theirs first. Each time the log has grown, so this ends early.
+	keepTries = 10
 )
 
-// CheckpointsConfig is what Checkpoints needs to know of a log.
+// CheckpointsConfig is what Checkpoints needs to know of a shard.
 type CheckpointsConfig struct {
-	Origin string // the checkpoints' origin line
-	// Verifier has the log's key. Its name is the origin.
+	Shard gateway.Shard
+	// Verifier has the shard's key; its name is the origin.
 	Verifier note.Verifier
 	Store    gateway.Checkpoints
 	Reader   *Reader
@@ -46,7 +49,7 @@ type CheckpointsConfig struct {
 	Forked func()
 }
 
-// Checkpoints verifies the checkpoints (C2SP tlog-checkpoint) of one log: signature, origin, and
+// Checkpoints verifies the checkpoints (C2SP tlog-checkpoint) of one shard: signature, origin, and
 // consistency with the last one kept. However many answers carry one checkpoint, it is proven
 // once. It is safe for concurrent use.
 type Checkpoints struct {
@@ -59,16 +62,16 @@ type Checkpoints struct {
 	cancel context.CancelFunc
 	prove  sync.Mutex // held while a checkpoint is compared with the kept one and kept
 
-	mu        sync.Mutex             // guards what follows; never held while the store or the log is asked
-	evidence  *[2]gateway.Checkpoint // a fork not yet stored; set by foundFork, cleared by storeEvidence
-	fork      error                  // ErrFork, for ever, once set by refuse
-	guardedAt time.Time              // when askStore last heard that no fork is kept
+	mu        sync.Mutex    // guards what follows; never held while the store or the log is asked
+	evidence  *gateway.Fork // a fork not yet stored; set by foundFork, cleared by storeEvidence
+	fork      error         // ErrFork, for ever, once set by refuse
+	guardedAt time.Time     // when askStore last heard that no fork is kept
 }
 
-// NewCheckpoints returns the checkpoints of one log. Close ends the proofs it runs.
+// NewCheckpoints returns the checkpoints of one shard. Close ends the proofs it runs.
 func NewCheckpoints(cfg CheckpointsConfig) (*Checkpoints, error) {
-	if cfg.Origin == "" || cfg.Verifier == nil || cfg.Verifier.Name() != cfg.Origin {
-		return nil, fmt.Errorf("the verifier is not for origin %q", cfg.Origin)
+	if cfg.Shard.Origin == "" || cfg.Verifier == nil || !hasKey(cfg.Verifier, cfg.Shard) {
+		return nil, fmt.Errorf("the verifier is not for origin %q and its key", cfg.Shard.Origin)
 	}
 	if cfg.Store == nil || cfg.Reader == nil || cfg.Logger == nil {
 		return nil, errors.New("checkpoints need a store, a reader and a logger")
@@ -151,7 +154,7 @@ func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Che
 		}
 		return cp, nil
 	}
-	cp, err := OpenCheckpoint(envelope, c.cfg.Origin, c.cfg.Verifier)
+	cp, err := OpenCheckpoint(envelope, c.cfg.Shard.Origin, c.cfg.Verifier)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +172,7 @@ func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Che
 
 // advance compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
 // one each time, not only at the start, shows forks between replicas that share the store. The
-// very first checkpoint is taken on the log's signature alone.
+// very first checkpoint of a shard is taken on the log's signature alone.
 func (c *Checkpoints) advance(cp *gateway.Checkpoint) error {
 	ctx, cancel := context.WithTimeout(c.ctx, proveTimeout)
 	defer cancel()
@@ -185,39 +188,66 @@ func (c *Checkpoints) advance(cp *gateway.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if kept != nil {
-		if err := c.checkConsistent(ctx, kept, cp); err != nil {
-			return err
-		}
-	}
-	if kept == nil || cp.Size > kept.Size {
-		if err := c.cfg.Store.KeepCheckpoint(ctx, c.cfg.Origin, *cp); err != nil {
-			return fmt.Errorf("keeping checkpoint: %w", err)
-		}
-		kept = cp
+	if kept, err = c.keepLarger(ctx, kept, cp); err != nil {
+		return err
 	}
 	c.cfg.Size(kept.Size)
 	c.accepted.Add(string(cp.Envelope), cp)
 	return nil
 }
 
-// readKept returns the checkpoint kept, or nil when there is none. One that this log did not
-// sign is an error: the log was set up anew under the same origin, or the store is damaged.
-// Neither is a fork, which stays for ever.
+// keepLarger keeps cp if it is larger than the checkpoint kept and extends it, and returns what is
+// kept. Where another replica was first, cp is proven against what that one kept: so each
+// checkpoint kept extends the one before, and two replicas that were shown different histories
+// find out.
+func (c *Checkpoints) keepLarger(ctx context.Context, kept, cp *gateway.Checkpoint) (*gateway.Checkpoint, error) {
+	for range keepTries {
+		if kept != nil {
+			if err := c.checkConsistent(ctx, kept, cp); err != nil {
+				return nil, err
+			}
+			if cp.Size <= kept.Size {
+				return kept, nil
+			}
+		}
+		winner, err := c.cfg.Store.KeepCheckpoint(ctx, c.cfg.Shard, kept, *cp)
+		if err != nil {
+			return nil, fmt.Errorf("keeping checkpoint: %w", err)
+		}
+		if winner.Equal(cp) {
+			return cp, nil
+		}
+		if kept, err = c.verifyKept(winner); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: the checkpoint kept for %s changed %d times while another was proven",
+		gateway.ErrUnavailable, c.cfg.Shard.Origin, keepTries)
+}
+
+// readKept returns the checkpoint kept, or nil when there is none. Errors are the store's, and
+// verifyKept's.
 func (c *Checkpoints) readKept(ctx context.Context) (*gateway.Checkpoint, error) {
-	kept, err := c.cfg.Store.Checkpoint(ctx, c.cfg.Origin)
+	kept, err := c.cfg.Store.Checkpoint(ctx, c.cfg.Shard)
 	if err != nil {
 		return nil, fmt.Errorf("reading the checkpoint kept: %w", err)
 	}
+	return c.verifyKept(kept)
+}
+
+// verifyKept returns what the store gave, nil included, once it is verified. A checkpoint that
+// this log did not sign is gateway.ErrUnavailable: it is of a time before keys were stored and
+// the log was set up anew since, or the store is damaged. Neither is a fork, which stays for ever.
+func (c *Checkpoints) verifyKept(kept *gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	if kept == nil {
 		return nil, nil
 	}
-	again, err := OpenCheckpoint(kept.Envelope, c.cfg.Origin, c.cfg.Verifier)
+	again, err := OpenCheckpoint(kept.Envelope, c.cfg.Shard.Origin, c.cfg.Verifier)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, c.cfg.Origin)
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, c.cfg.Shard.Origin)
 	}
 	if again.Size != kept.Size || again.Root != kept.Root {
-		return nil, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, c.cfg.Origin)
+		return nil, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, c.cfg.Shard.Origin)
 	}
 	return kept, nil
 }
@@ -228,7 +258,7 @@ func (c *Checkpoints) checkConsistent(ctx context.Context, a, b *gateway.Checkpo
 	if small.Size > large.Size {
 		small, large = large, small
 	}
-	root := large.Root
+	f := gateway.Fork{Shard: c.cfg.Shard, Small: *small, Large: *large, PrefixRoot: large.Root}
 	switch {
 	case small.Size == 0:
 		return nil
@@ -237,12 +267,12 @@ func (c *Checkpoints) checkConsistent(ctx context.Context, a, b *gateway.Checkpo
 		if err != nil {
 			return err
 		}
-		if root, _, err = tree.ProvePrefix(ctx, small.Size); err != nil {
+		if f.PrefixRoot, f.Consistency, err = tree.ProvePrefix(ctx, small.Size); err != nil {
 			return fmt.Errorf("checking consistency of sizes %d and %d: %w", small.Size, large.Size, err)
 		}
 	}
-	if root != small.Root {
-		return c.foundFork(ctx, small, large)
+	if f.PrefixRoot != small.Root {
+		return c.foundFork(ctx, f)
 	}
 	return nil
 }

@@ -4,9 +4,12 @@ package tiles_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
 func TestCheckpointRefused(t *testing.T) {
@@ -38,18 +41,72 @@ func TestCheckpointRefused(t *testing.T) {
 	wantSize(t, l, 3)
 }
 
-// TestLogSetUpAnew: the same origin with another key is no fork, and not to be used either.
+// TestLogSetUpAnew: the same origin with another key is another shard, and no fork.
 func TestLogSetUpAnew(t *testing.T) {
 	fake, anew, store := rekortest.StartFake(t), rekortest.StartFake(t), new(rekortest.Checkpoints)
 	grow(fake, 3)
 	wantSize(t, open(t, fake, store), 3)
-	grow(anew, 5)
-	l := open(t, anew, store)
-	if _, err := l.CurrentCheckpoint(t.Context()); kind(err) != "unavailable" {
-		t.Errorf("got %v", err)
+	grow(anew, 2)
+	wantSize(t, open(t, anew, store), 2)
+	for _, f := range []*rekortest.Fake{fake, anew} {
+		if err := store.Forked(t.Context(), shardOf(f)); err != nil {
+			t.Error(err)
+		}
+		if kept, err := store.Checkpoint(t.Context(), shardOf(f)); err != nil || kept.Size != f.Size() {
+			t.Errorf("kept %v, %v", kept, err)
+		}
 	}
-	if err := store.Forked(t.Context(), anew.Origin()); err != nil {
-		t.Error(err)
+}
+
+// TestKeptByAnotherKey: a checkpoint kept that is not by this key, as one may be that was kept
+// before keys were, or that is damaged, is neither used nor replaced.
+func TestKeptByAnotherKey(t *testing.T) {
+	fake, anew := rekortest.StartFake(t), rekortest.StartFake(t)
+	grow(fake, 3)
+	grow(anew, 5)
+	damaged := parseUnverified(t, anew.Checkpoint(2))
+	damaged.Root[0] ^= 1
+	for name, kept := range map[string]*gateway.Checkpoint{
+		"another key": parseUnverified(t, fake.Checkpoint(3)), "damaged": damaged,
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := new(rekortest.Checkpoints)
+			if _, err := store.KeepCheckpoint(t.Context(), shardOf(anew), nil, *kept); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := open(t, anew, store).CurrentCheckpoint(t.Context()); kind(err) != "unavailable" {
+				t.Errorf("got %v", err)
+			}
+			if got, err := store.Checkpoint(t.Context(), shardOf(anew)); err != nil || !got.Equal(kept) {
+				t.Errorf("kept %v, %v", got, err)
+			}
+			if err := store.Forked(t.Context(), shardOf(anew)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNewCheckpointsRefuses(t *testing.T) {
+	fake, other := rekortest.StartFake(t), rekortest.StartFake(t)
+	for name, change := range map[string]func(*tiles.CheckpointsConfig){
+		"no origin":      func(c *tiles.CheckpointsConfig) { c.Shard.Origin = "" },
+		"another origin": func(c *tiles.CheckpointsConfig) { c.Shard.Origin = "other.test" },
+		"no key":         func(c *tiles.CheckpointsConfig) { c.Shard.KeyID = [32]byte{} },
+		"another key":    func(c *tiles.CheckpointsConfig) { c.Shard = shardOf(other) },
+		"no verifier":    func(c *tiles.CheckpointsConfig) { c.Verifier = nil },
+		"no store":       func(c *tiles.CheckpointsConfig) { c.Store = nil },
+		"no reader":      func(c *tiles.CheckpointsConfig) { c.Reader = nil },
+		"no logger":      func(c *tiles.CheckpointsConfig) { c.Logger = nil },
+	} {
+		cfg := tiles.CheckpointsConfig{
+			Shard: shardOf(fake), Verifier: fake.Verifier(), Store: new(rekortest.Checkpoints),
+			Reader: newReader(t, readerConfig(fake)), Logger: slog.New(slog.DiscardHandler),
+		}
+		change(&cfg)
+		if c, err := tiles.NewCheckpoints(cfg); err == nil || c != nil {
+			t.Errorf("%s: got %v, %v", name, c, err)
+		}
 	}
 }
 

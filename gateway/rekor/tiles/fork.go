@@ -3,10 +3,18 @@
 package tiles
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/transparency-dev/merkle/proof"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -19,13 +27,14 @@ func (c *Checkpoints) knownFork() error {
 }
 
 // foundFork refuses the log from now on and stores the evidence. If that fails, Guard tries
-// again at each call.
-func (c *Checkpoints) foundFork(ctx context.Context, a, b *gateway.Checkpoint) error {
-	err := fmt.Errorf("%w: its checkpoints of size %d and %d contradict each other", gateway.ErrFork, a.Size, b.Size)
+// again at each call; until then the evidence is in the log lines alone.
+func (c *Checkpoints) foundFork(ctx context.Context, f gateway.Fork) error {
+	err := fmt.Errorf("%w: its checkpoints of size %d and %d contradict each other", gateway.ErrFork, f.Small.Size, f.Large.Size)
 	c.cfg.Logger.ErrorContext(ctx, "log is forked; nothing more is submitted to it",
-		"a", string(a.Envelope), "b", string(b.Envelope))
+		"small", string(f.Small.Envelope), "large", string(f.Large.Envelope),
+		"prefix_root", hex.EncodeToString(f.PrefixRoot[:]), "consistency", hex.EncodeToString(bytes.Join(f.Consistency, nil)))
 	c.mu.Lock()
-	c.evidence = &[2]gateway.Checkpoint{*a, *b}
+	c.evidence = &f
 	c.mu.Unlock()
 	c.refuse(err)
 	c.storeEvidence(ctx)
@@ -48,7 +57,7 @@ func (c *Checkpoints) storeEvidence(ctx context.Context) {
 	if evidence == nil {
 		return
 	}
-	if err := c.cfg.Store.KeepFork(ctx, c.cfg.Origin, evidence[0], evidence[1]); err != nil {
+	if err := c.cfg.Store.KeepFork(ctx, *evidence); err != nil {
 		c.cfg.Logger.ErrorContext(ctx, "keeping the evidence of a fork", "error", err)
 		return
 	}
@@ -73,7 +82,7 @@ func (c *Checkpoints) Guard(ctx context.Context) error {
 }
 
 func (c *Checkpoints) askStore(ctx context.Context) error {
-	switch err := c.cfg.Store.Forked(ctx, c.cfg.Origin); {
+	switch err := c.cfg.Store.Forked(ctx, c.cfg.Shard); {
 	case errors.Is(err, gateway.ErrFork):
 		c.refuse(err)
 		return err
@@ -84,4 +93,39 @@ func (c *Checkpoints) askStore(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.guardedAt = time.Now()
 	return c.fork
+}
+
+// VerifyFork checks evidence of a fork by itself, as a stranger would who has only the log's key:
+// both checkpoints are signed by it, and the tree of the large one had another root at the
+// size of the small one (RFC 6962 consistency proof). Nil means that the log signed two
+// histories.
+func VerifyFork(f gateway.Fork, verifier note.Verifier) error {
+	known := f.KeyID != [sha256.Size]byte{}
+	if known && !hasKey(verifier, f.Shard) {
+		return fmt.Errorf("verifying fork: the key is not that of %q", f.Origin)
+	}
+	for _, cp := range []gateway.Checkpoint{f.Small, f.Large} {
+		signed, err := OpenCheckpoint(cp.Envelope, f.Origin, verifier)
+		if err != nil {
+			return fmt.Errorf("verifying fork: %w", err)
+		}
+		if !signed.Equal(&cp) {
+			return fmt.Errorf("verifying fork: the checkpoint of size %d is not what was signed", cp.Size)
+		}
+	}
+	switch {
+	case f.Small.Size == 0:
+		return errors.New("verifying fork: every tree extends the empty one")
+	case f.PrefixRoot == f.Small.Root:
+		return errors.New("verifying fork: the checkpoints do not contradict each other")
+	}
+	if err := proof.VerifyConsistency(rfc6962.DefaultHasher, f.Small.Size, f.Large.Size, f.Consistency, f.PrefixRoot[:], f.Large.Root[:]); err != nil {
+		return fmt.Errorf("verifying fork: %w", err)
+	}
+	return nil
+}
+
+// hasKey reports whether v is for the shard, as far as its name and key hash tell.
+func hasKey(v note.Verifier, shard gateway.Shard) bool {
+	return v.Name() == shard.Origin && v.KeyHash() == binary.BigEndian.Uint32(shard.KeyID[:])
 }

@@ -24,6 +24,10 @@ type process struct {
 	reader *tiles.Reader
 }
 
+func shardOf(fake *rekortest.Fake) gateway.Shard {
+	return gateway.Shard{Origin: fake.Origin(), KeyID: [32]byte(fake.KeyID())}
+}
+
 func readerConfig(fake *rekortest.Fake) tiles.ReaderConfig {
 	return tiles.ReaderConfig{URL: fake.ReadURL(), UserAgent: "rekor-gateway", Timeout: 5 * time.Second}
 }
@@ -42,7 +46,7 @@ func open(t testing.TB, fake *rekortest.Fake, store gateway.Checkpoints) *proces
 	t.Helper()
 	r := newReader(t, readerConfig(fake))
 	c, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
-		Origin: fake.Origin(), Verifier: fake.Verifier(), Store: store, Reader: r,
+		Shard: shardOf(fake), Verifier: fake.Verifier(), Store: store, Reader: r,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -63,6 +67,15 @@ func (p *process) find(ctx context.Context, leaves []gateway.LeafHash, from uint
 		return nil, err
 	}
 	return tree.Find(ctx, leaves, from)
+}
+
+func newTree(t *testing.T, cp *gateway.Checkpoint, r *tiles.Reader) *tiles.Tree {
+	t.Helper()
+	tree, err := tiles.NewTree(cp, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }
 
 // kind says which of the package's errors err is.

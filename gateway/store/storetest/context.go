@@ -26,19 +26,21 @@ var contextTests = map[string]func(*testing.T, Open){
 		_, got := s.Get(ctx, tenant, submission("one").ID)
 		_, _, listed := s.List(ctx, tenant, gateway.ListParams{})
 		_, stats := s.Stats(ctx)
-		_, checkpoint := s.Checkpoint(ctx, "a")
+		_, read := s.Checkpoint(ctx, shardA)
+		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
+		_, forks := s.Forks(ctx)
 		extended := s.Extend(ctx, []gateway.Lease{{EntryID: held.ID, Fence: held.Fence}}, start, after(time.Hour))
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed,
-			"Stats": stats, "Checkpoint": checkpoint, "KeepCheckpoint": s.KeepCheckpoint(ctx, "a", c),
-			"KeepFork": s.KeepFork(ctx, "a", c, c), "Forked": s.Forked(ctx, "a"),
+			"Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
+			"KeepFork": s.KeepFork(ctx, fork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {
 				t.Errorf("%s with a context that has ended: %v", name, err)
 			}
 		}
-		wantCheckpoint(t, s, "a", nil)
-		noError(t, s.Forked(t.Context(), "a"))
+		wantCheckpoint(t, s, shardA, nil)
+		noError(t, s.Forked(t.Context(), shardA))
 		wantIDs(t, finish(t, s, logged(held)), submission("one").ID)
 	},
 

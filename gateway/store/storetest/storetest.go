@@ -19,23 +19,27 @@ type Open func(t *testing.T, maxPending int) (s gateway.Store, reopen func() gat
 func Run(t *testing.T, open Open) {
 	for _, group := range []map[string]func(*testing.T, Open){
 		enqueueTests, sharingTests, claimTests, extendTests, finishTests, leafTests, listTests,
-		checkpointTests, contextTests, concurrencyTests,
+		contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })
 		}
 	}
+	RunCheckpoints(t, func(t *testing.T) (gateway.Checkpoints, func() gateway.Checkpoints) {
+		s, reopen := open(t, 0)
+		return s, func() gateway.Checkpoints { return reopen() }
+	})
 }
 
 // wantError fails the test unless err is target.
-func wantError(t *testing.T, err, target error) {
+func wantError(t testing.TB, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
 		t.Fatalf("error is %v, want %v", err, target)
 	}
 }
 
-func noError(t *testing.T, err error) {
+func noError(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
