@@ -61,7 +61,7 @@ func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, ve
 const connections = 4
 
 func (s *Server) newLog(l config.Log, w config.Worker, root *trustroot.Root, m *metrics) (*rekorv2.Log, error) {
-	trusted, err := current(root, l.Origin, time.Now())
+	trusted, err := keyInUse(root, l.Origin, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("log %s: %w", l.ID, err)
 	}
@@ -72,9 +72,9 @@ func (s *Server) newLog(l config.Log, w config.Worker, root *trustroot.Root, m *
 	}, s.store, s.logger, m.registry)
 }
 
-// current returns the log called origin whose key is in use at the given time: the one that
+// keyInUse returns the log called origin whose key is in use at the given time: the one that
 // came into use last, where a new key overlaps the old one.
-func current(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
+func keyInUse(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
 	var found *trustroot.Log
 	for _, l := range root.Logs() {
 		inUse := !l.Start.After(at) && (l.End.IsZero() || l.End.After(at))
