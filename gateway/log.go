@@ -20,6 +20,7 @@ type LogInfo struct {
 }
 
 // Log is one logical log; shards rotate behind it. Methods are safe for concurrent use.
+// Each adapter passes the conformance run in rekor/logtest.
 type Log interface {
 	Describe() LogInfo
 

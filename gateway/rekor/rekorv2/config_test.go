@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logtest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 )
@@ -63,7 +64,7 @@ func TestMetrics(t *testing.T) {
 		}
 		wantSize(t, l, 5)
 		fake.Inject(rekortest.PushedBack())
-		e := prepare(t, l, rekortest.NewECDSASigner(t).Record("too early"))
+		e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("too early"))
 		if _, err := l.Add(t.Context(), e); err == nil {
 			t.Error("added")
 		}

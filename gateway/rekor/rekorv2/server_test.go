@@ -16,7 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logtest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 )
@@ -50,15 +50,6 @@ func open(t testing.TB, cfg rekorv2.Config, store gateway.Checkpoints) *rekorv2.
 		}
 	})
 	return l
-}
-
-func prepare(t testing.TB, l *rekorv2.Log, r hashedrekord.Record) gateway.Entry {
-	t.Helper()
-	e, err := l.Prepare(r)
-	if err != nil {
-		t.Fatalf("preparing: %v", err)
-	}
-	return gateway.Entry{Log: e.Log, LeafHash: e.LeafHash, Body: e.Body}
 }
 
 // checkInclusion verifies an inclusion with the upstream client's own verification.
@@ -95,7 +86,7 @@ func TestRealServer(t *testing.T) {
 	t.Run("adding twice", func(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, signer := range []*rekortest.Signer{signer, rekortest.NewRSASigner(t), rekortest.NewEd25519phSigner(t)} {
-			e := prepare(t, l, signer.Record("twice"))
+			e := logtest.Prepare(t, l, signer.Record("twice"))
 			wg.Go(func() { addTwice(t, l, server, e) })
 		}
 		wg.Wait()
@@ -141,7 +132,7 @@ func addMany(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rek
 	start := time.Now()
 	var wg sync.WaitGroup
 	for i := range n {
-		e := prepare(t, l, signer.Record(fmt.Sprint("many ", i)))
+		e := logtest.Prepare(t, l, signer.Record(fmt.Sprint("many ", i)))
 		wg.Go(func() {
 			got, err := l.Add(t.Context(), e)
 			if err != nil {
@@ -165,7 +156,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	entries := make([]gateway.Entry, 20)
 	leaves := make([]gateway.LeafHash, len(entries))
 	for i := range entries {
-		entries[i] = prepare(t, l, signer.Record(fmt.Sprint("doubtful ", i)))
+		entries[i] = logtest.Prepare(t, l, signer.Record(fmt.Sprint("doubtful ", i)))
 		leaves[i] = entries[i].LeafHash
 	}
 	var wg sync.WaitGroup
@@ -191,7 +182,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 			t.Error("an entry is lost that was answered for")
 		}
 	}
-	e := prepare(t, l, signer.Record("after the restart"))
+	e := logtest.Prepare(t, l, signer.Record("after the restart"))
 	got, err := l.Add(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
