@@ -131,6 +131,20 @@ type Verified struct {
 	Checks []string
 }
 
+// Evidence returns the weakest of what the signature was verified with: EvidenceBytes when every
+// digest was computed from the artifact's bytes, EvidenceDigest else.
+func (v *Verified) Evidence() Evidence {
+	for _, d := range v.Digests {
+		if d.Evidence != EvidenceBytes {
+			return EvidenceDigest
+		}
+	}
+	if len(v.Digests) == 0 {
+		return EvidenceDigest
+	}
+	return EvidenceBytes
+}
+
 // Signer is one verified key. Its identity is the SHA-256 of SPKI; Fingerprint is the
 // format's own way to display the key and proves nothing by itself.
 type Signer struct {

@@ -58,8 +58,8 @@ func TestAttested(t *testing.T) {
 		t.Errorf("sent again: %s, %v", again.ID, err)
 	}
 	sub := wait(t, s, first.ID)
-	if sub.State != gateway.Logged || sub.Representation != gateway.Attested {
-		t.Fatalf("state %s, representation %s", sub.State, sub.Representation)
+	if sub.State != gateway.Logged || sub.Representation() != gateway.Attested {
+		t.Fatalf("state %s, representation %s", sub.State, sub.Representation())
 	}
 	if logged, _ := log.Count(); logged != 1 {
 		t.Errorf("logged %d times", logged)

@@ -36,7 +36,7 @@ func TestPublishCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		sub = wait(t, s, sub.ID)
-		record, err := hashedrekord.Parse(sub.Entries[0].Body)
+		record, err := hashedrekord.Parse(s.Archived(t, sub).Entries[0].Body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestPublishCertificate(t *testing.T) {
 	if len(record.Certificate) == 0 {
 		t.Error("no certificate was logged")
 	}
-	if notes := strings.Join(sub.Receipt.GetNotes(), "\n"); !strings.Contains(notes, "public in the log for ever") || !strings.Contains(notes, "CN=") {
+	if notes := strings.Join(s.Archived(t, sub).Receipt.GetNotes(), "\n"); !strings.Contains(notes, "public in the log for ever") || !strings.Contains(notes, "CN=") {
 		t.Errorf("the warning does not name what is public: %s", notes)
 	}
 	plan, err := s.Plan(request)
@@ -66,13 +66,13 @@ func TestPublishCertificate(t *testing.T) {
 
 // public is what the log shows of an entry, and what auditors may read of a statement, with no
 // encoding in which a name could hide.
-func public(t *testing.T, sub gateway.Submission, i int) string {
+func public(t *testing.T, archived gateway.Archived, i int) string {
 	t.Helper()
-	r, err := hashedrekord.Parse(sub.Entries[i].Body)
+	r, err := hashedrekord.Parse(archived.Entries[i].Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement := sub.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope().GetPayload()
+	statement := archived.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope().GetPayload()
 	return string(slices.Concat(r.Digest, r.Signature, r.SPKI, r.Certificate, statement))
 }
 
@@ -104,7 +104,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := public(t, sub, 0)
+			got := public(t, s.Archived(t, sub), 0)
 			if strings.Contains(got, c.personal) != c.asked {
 				t.Errorf("%q is public: %v, want %v", c.personal, !c.asked, c.asked)
 			}

@@ -21,7 +21,7 @@ type slowLog struct {
 	adds  *atomic.Int32
 }
 
-func (l slowLog) Add(ctx context.Context, e gateway.Entry) (*gateway.Inclusion, error) {
+func (l slowLog) Add(ctx context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.adds.Add(1)
 	time.Sleep(l.takes)
 	return l.Log.Add(ctx, e)
@@ -30,7 +30,7 @@ func (l slowLog) Add(ctx context.Context, e gateway.Entry) (*gateway.Inclusion, 
 // forgetfulStore lets every lease run out.
 type forgetfulStore struct{ gateway.Store }
 
-func (forgetfulStore) Extend(context.Context, []gateway.Lease, time.Time, time.Time) error {
+func (forgetfulStore) Extend(context.Context, []gateway.Lease, time.Duration) error {
 	return errors.New("no space left on device")
 }
 

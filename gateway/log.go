@@ -9,27 +9,52 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // LogInfo describes a log.
 type LogInfo struct {
 	ID         string // its name in the configuration; stable, in rows and metric labels
-	Shard             // whose checkpoints are read now
+	Shard             // the one that is written to now
 	APIVersion int    // Rekor's major version
 }
 
-// Log is one logical log; shards rotate behind it. Methods are safe for concurrent use.
-// Each adapter passes the conformance run in rekor/logtest.
+// Offer is what a log is asked to record: one of its fields is set. Each kind of log has its own
+// entry kind for it, or refuses it.
+type Offer struct {
+	// Projection is the signer's own signature over a digest: NATIVE or PROJECTED. Accepts looks
+	// at its Candidate alone, since that is all a plan knows.
+	Projection *formats.Projection
+	// Certificate, with Projection: log the signer's certificate, not the bare key.
+	Certificate bool
+	// Statement is the gateway's own: ATTESTED. Accepts is asked with an empty one.
+	Statement *SignedStatement
+	// Whole is the submission as it was sent, for logs that have an entry kind for its format: NATIVE.
+	Whole *Whole
+}
+
+// SignedStatement is a gateway's statement on a submission, signed as DSSE.
+type SignedStatement = receipt.SignedStatement
+
+// Whole is a submission as it was sent, but for the artifact.
+type Whole struct {
+	Format    string
+	Signature []byte
+	Keys      [][]byte
+}
+
+// Log is one logical log; shards rotate behind it. Methods are safe for concurrent use. What every
+// adapter has to keep is held by the conformance run in gateway/rekor/logtest.
 type Log interface {
 	Describe() LogInfo
 
-	// Accepts reports whether the log takes c: nil, or the typed reason with the remedy.
-	Accepts(c formats.Candidate) error
+	// Accepts reports whether the log takes o: nil, or the typed reason with the remedy.
+	Accepts(o Offer) error
 
-	// Prepare checks all that the log would check of r (its own refusals say nothing) and
-	// encodes it. Errors are *formats.Error.
-	Prepare(r hashedrekord.Record) (NewEntry, error)
+	// Prepare checks all that the log would check of o (its own refusals say nothing), encodes it,
+	// and returns beside it the receipt's entry, still without its proof. Errors are *formats.Error.
+	Prepare(o Offer) (Prepared, *receiptpb.LogEntry, error)
 
 	// Size returns the log's size by a checkpoint fetched now and verified, the signature as
 	// well as the consistency with the last one kept. Errors: ErrFork, ErrUnavailable.
@@ -39,12 +64,19 @@ type Log interface {
 	// signature, consistency. A duplicate returns the existing inclusion. Errors: an
 	// *OverloadError, ErrRefused, ErrFork, ErrNotSent, or anything else, which means that the
 	// outcome is unknown (ErrBadAnswer among them) and must be settled with Find.
-	Add(ctx context.Context, e Entry) (*Inclusion, error)
+	Add(ctx context.Context, p Prepared) (*Inclusion, error)
 
-	// Find looks for leaves at index from and later, by a checkpoint fetched now, and
-	// returns verified inclusions of those present. Absence means absent from that
-	// checkpoint. Errors: ErrFork, ErrUnavailable, ErrBadAnswer.
-	Find(ctx context.Context, leaves []LeafHash, from uint64) (map[LeafHash]*Inclusion, error)
+	// Find looks for leaves at index from and later, by a checkpoint fetched now. Errors: ErrFork,
+	// ErrUnavailable, ErrBadAnswer.
+	Find(ctx context.Context, leaves []LeafHash, from uint64) (Found, error)
+}
+
+// Found is what Find has found.
+type Found struct {
+	Inclusions map[LeafHash]*Inclusion // verified, of those present
+	// AbsentTo is how far the others are proven absent: from the index asked for up to, and without,
+	// this one.
+	AbsentTo uint64
 }
 
 // What a Log may answer. They are matched with errors.Is.

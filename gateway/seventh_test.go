@@ -32,10 +32,10 @@ func TestSeventhFormat(t *testing.T) {
 		t.Fatalf("planned %q as %q, %v", plan.Description.Format, plan.Chosen, err)
 	}
 	sub := wait(t, s, submitBytes(t, s, r, artifact).ID)
-	if sub.State != gateway.Logged || sub.Representation != gateway.Projected || sub.Format != "toy" {
-		t.Fatalf("state %s, representation %s, format %s", sub.State, sub.Representation, sub.Format)
+	if sub.State != gateway.Logged || sub.Representation() != gateway.Projected || sub.Format != "toy" {
+		t.Fatalf("state %s, representation %s, format %s", sub.State, sub.Representation(), sub.Format)
 	}
-	receipt, err := s.Receipt(sub)
+	receipt, err := s.Receipt(t.Context(), sub)
 	if got := receipt.GetSignature(); err != nil || got.GetFormat() != "toy" || !bytes.Equal(got.GetContent(), signature) || len(receipt.GetEntries()) != 1 {
 		t.Errorf("receipt of format %q with %d entries, %v", got.GetFormat(), len(receipt.GetEntries()), err)
 	}

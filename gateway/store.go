@@ -14,20 +14,36 @@ import (
 // (fsynced) when it returns nil, and wholly undone when it returns an error. Methods are safe
 // for concurrent use; several processes may share one store where its engine allows it. Each room
 // takes the side that it needs.
+//
+// Leases and due times go by the store's clock, which all processes that share it have in common;
+// callers give and get durations. What is hot (states, leases, what lists show) is apart from what is
+// cold (receipts, bodies, inclusions): only Claim reads bodies, and only Archived the rest.
 type Store interface {
 	Queue
 	Work
 	Reader
 	Checkpoints
+
+	// Incarnation says which store this is, as long as it is open.
+	Incarnation() Incarnation
+}
+
+// Incarnation names one life of a store, from one opening to the next.
+type Incarnation struct {
+	ID string // opaque, another one at each opening
+	// Restored: what was opened is not what was last written, so that an older state was put in its
+	// place. That it is false proves nothing: a whole folder may have been put back.
+	Restored bool
 }
 
 // Queue is the side of a Store where submissions come in.
 type Queue interface {
-	// Enqueue stores all of subs in one transaction and returns them in the same order. One
-	// whose key is known (earlier, or earlier in subs) returns the existing row with Existing
-	// set; if that is Failed, its failed entries are made Pending again first. An entry whose
-	// log and leaf hash are known is shared, in whatever state it is. The error is ErrQueueFull
-	// when more than the configured number of entries would be pending.
+	// Enqueue stores all of subs in one transaction and returns them in the same order; CreatedAt
+	// and the order in the queue are those of storing. One whose key, or one of whose former keys, is
+	// known (earlier, or earlier in subs) returns the existing row with Existing set; if that is
+	// Failed, its failed entries are made Pending again first. An entry whose log and leaf hash are
+	// known is shared, in whatever state it is. The error is ErrQueueFull when more than the
+	// configured number of entries would be pending.
 	Enqueue(ctx context.Context, subs []NewSubmission) ([]Submission, error)
 }
 
@@ -35,15 +51,15 @@ type Queue interface {
 type Work interface {
 	// Claim leases pending entries of one log for p.Lease: those due and not leased, highest
 	// priority first, then oldest. It returns no more than p.Limit, nor than p.InFlight minus
-	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt =
-	// p.Now, SentAtTreeSize = p.TreeSize unless it has one. InDoubt and LastSentAt are returned
-	// as they were before this claim; the stored row is in doubt from here until Finish.
-	Claim(ctx context.Context, p ClaimParams) ([]Entry, error)
+	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
+	// and unless it has them Shard and SentAtTreeSize of p. InDoubt, LastSentAt and SentAgo are
+	// returned as they were before this claim; the stored row is in doubt from here until Finish.
+	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
 
-	// Extend prolongs leases until until and sets their entries' LastSentAt to now, so that the
-	// entries of a process that dies are soon free and it is known when it last may have sent
+	// Extend prolongs leases to end lease from now and sets their entries' LastSentAt to now, so that
+	// the entries of a process that dies are soon free and it is known when it last may have sent
 	// them. Leases that are lost are left alone.
-	Extend(ctx context.Context, leases []Lease, now, until time.Time) error
+	Extend(ctx context.Context, leases []Lease, lease time.Duration) error
 
 	// Finish stores outcomes and releases their leases, in one transaction. Outcomes whose
 	// fence is no longer the entry's are not applied; the error is then ErrLeaseLost, with
@@ -58,6 +74,9 @@ type Work interface {
 type Reader interface {
 	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
 	Get(ctx context.Context, tenant, id string) (Submission, error)
+
+	// Archived returns what is cold of the tenant's submission; errors are Get's.
+	Archived(ctx context.Context, tenant, id string) (Archived, error)
 
 	// ByLeaf returns a submission, of any tenant, that has an entry with this leaf hash in log.
 	// The error is ErrNotFound.
@@ -79,11 +98,11 @@ var (
 // ClaimParams are what Claim is asked for.
 type ClaimParams struct {
 	Log      string
-	Now      time.Time
 	Lease    time.Duration
 	Limit    int
 	InFlight int    // bound on leased entries of this log, over all processes
-	TreeSize uint64 // the log's size now
+	Shard    Shard  // the one that is written to now
+	TreeSize uint64 // the shard's size now
 }
 
 // Lease is the right to send an entry and to Finish it.
@@ -92,19 +111,23 @@ type Lease struct {
 	Fence   int64
 }
 
-// Outcome is what became of a claimed entry. Exactly one of Inclusion, Fail and RetryAt is set.
+// Outcome is what became of a claimed entry. Exactly one of Inclusion, Fail and Retry is set.
 type Outcome struct {
 	EntryID   int64
 	Fence     int64
-	Inclusion *Inclusion // logged
-	Fail      bool       // refused for good
-	RetryAt   time.Time  // not yet
-	// InDoubt, with RetryAt: it may have been logged.
+	Inclusion *Inclusion    // logged
+	Tokens    [][]byte      // with Inclusion: RFC 3161 timestamps over the entry's signature, DER
+	Fail      bool          // refused for good
+	Retry     bool          // not yet
+	RetryIn   time.Duration // with Retry: not claimed before
+	// InDoubt, with Retry: it may have been logged.
 	InDoubt bool
-	// SentAt, with InDoubt: when it may last have been under way to the log; stored as
-	// LastSentAt.
-	SentAt  time.Time
-	Problem string // machine-readable reason, for Fail and RetryAt
+	// SentAt, with InDoubt: when it may last have been under way to the log, as Claim returned it;
+	// zero is now.
+	SentAt time.Time
+	// AbsentTo, with InDoubt: how far absence is proven now; it only grows.
+	AbsentTo uint64
+	Problem  string // machine-readable reason, for Fail and Retry
 }
 
 // Submissions on a page of List: what it holds when nobody asks, and what it holds at most.
@@ -124,7 +147,7 @@ type ListParams struct {
 
 // Stats are counts over all tenants.
 type Stats struct {
-	Pending map[string]int       // entries not yet logged, by log
-	Leased  map[string]int       // of those, leased now
-	Oldest  map[string]time.Time // when the oldest pending entry was created, by log
+	Pending map[string]int           // entries not yet logged, by log
+	Leased  map[string]int           // of those, leased now
+	Oldest  map[string]time.Duration // how long ago the oldest pending entry was queued, by log
 }

@@ -3,15 +3,14 @@
 package gateway
 
 import (
+	"slices"
 	"time"
-
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// Representation is how a submission is recorded.
+// Representation is how a signature is recorded.
 type Representation string
 
 // The representations, best first.
@@ -21,93 +20,95 @@ const (
 	Attested  Representation = "ATTESTED"
 )
 
-// State is how far an entry or a submission is.
-type State string
+// representations are all, best first.
+var representations = []Representation{Native, Projected, Attested}
 
-const (
-	// Pending: durable, not yet in the log.
-	Pending State = "PENDING"
-	// Partial: some of a submission's entries are logged. No entry is ever Partial.
-	Partial State = "PARTIAL"
-	// Logged: all entries are in the log and their proofs are verified.
-	Logged State = "LOGGED"
-	// Failed: the log refused an entry for good. Submitting again starts it afresh.
-	Failed State = "FAILED"
-)
+// Way is where a signature is recorded. The gateway's own log, anchored in Rekor, is another way.
+type Way string
 
-// Settled reports whether nothing more will happen to a submission in state s by itself.
-func (s State) Settled() bool { return s == Logged || s == Failed }
+// Direct: an entry in the log itself.
+const Direct Way = "DIRECT"
 
-// SubmissionKey recognises the same submission: SHA-256 over tenant, format, canonical
-// signature, signers, artifact digests, representation, and what policy made of it (checks made,
-// historical or not, certificate published or not).
+// SubmissionKey recognises the same submission: a SHA-256 over the tenant and all that decides what
+// is recorded and how its receipt verifies, and never over a policy's name or settings. Package
+// intake computes it.
 type SubmissionKey [32]byte
 
-// LeafHash is the RFC 6962 hash of an entry's body.
-type LeafHash [32]byte
-
-// SubmissionFields are what never changes of a submission.
-type SubmissionFields struct {
-	ID             string // UUIDv7
-	Tenant         string
-	Key            SubmissionKey
-	Format         string
+// RecordedSignature is one signature of a submission as it is recorded. A submission has one as a
+// rule; of TUF metadata, all signatures together are one.
+type RecordedSignature struct {
+	Signers        [][32]byte // SHA-256 of the SPKIs
 	Representation Representation
-	Digests        []formats.Digest // the artifact's, for searching
-	Signers        [][32]byte       // SHA-256 of the SPKIs, for searching
-	Labels         map[string]string
-	Receipt        *receiptpb.Receipt // its bundles are still without log entries
-	CreatedAt      time.Time          // to the millisecond
+	Way            Way
+	Evidence       formats.Evidence // the weakest of what it was verified with
+}
+
+// SubmissionFields are what never changes of a submission and is read with every list.
+type SubmissionFields struct {
+	ID         string // UUIDv7
+	Tenant     string
+	Key        SubmissionKey
+	Format     string
+	Digests    []formats.Digest // the artifact's
+	Signatures []RecordedSignature
+	Labels     map[string]string
+	// Needed is how many logs must have all of the submission's entries for it to be Logged.
+	Needed int
+}
+
+// Representation returns the weakest of all signatures', for display.
+func (f *SubmissionFields) Representation() Representation {
+	weakest := 0
+	for _, s := range f.Signatures {
+		weakest = max(weakest, slices.Index(representations, s.Representation))
+	}
+	if len(f.Signatures) == 0 {
+		return ""
+	}
+	return representations[weakest]
+}
+
+// Signers returns the SHA-256 of the SPKIs of all who signed, sorted, each once.
+func (f *SubmissionFields) Signers() [][32]byte {
+	var all [][32]byte
+	for _, s := range f.Signatures {
+		all = append(all, s.Signers...)
+	}
+	slices.SortFunc(all, func(a, b [32]byte) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(all)
 }
 
 // NewSubmission is a verified submission on its way into the store.
 type NewSubmission struct {
 	SubmissionFields
-	Priority int        // higher is claimed first
-	Entries  []NewEntry // at least one; their positions are their roles
+	// FormerKeys are those under which an earlier release may have stored the same submission.
+	FormerKeys []SubmissionKey
+	Priority   int                // higher is claimed first
+	Receipt    *receiptpb.Receipt // its entries are still without proofs
+	Entries    []NewEntry         // at least one; their positions are their roles
 }
 
-// NewEntry is an entry on its way into the store. Entries with the same Log and LeafHash
-// are one row, whoever submitted them.
-type NewEntry struct {
-	Log      string // LogInfo.ID
-	LeafHash LeafHash
-	Body     []byte // canonical entry: what is sent, now and on every retry
-}
-
-// Submission is a stored submission with its entries.
+// Submission is a stored submission with its entries: what is hot of it. The receipt and the proofs
+// are read by Reader.Archived.
 type Submission struct {
 	SubmissionFields
-	State   State
-	Entries []Entry // in the order of their roles
+	CreatedAt time.Time // when it was stored, by the store's clock, to the millisecond
+	State     State
+	Entries   []Entry // in the order of their roles
 	// Existing is set by Enqueue when the key was known: the row is the earlier one's.
 	Existing bool
 }
 
-// Entry is one record in one log.
-type Entry struct {
-	ID       int64
-	Log      string
-	LeafHash LeafHash
-	Body     []byte
-	State    State // Pending, Logged or Failed
-	// SentAtTreeSize is the log's size recorded before the first send; nil before that. The
-	// entry's index, if it is logged by us, is at or after it.
-	SentAtTreeSize *uint64
-	// InDoubt: it was claimed, perhaps sent, and no outcome was stored. It must be looked for
-	// in the log before it is sent again.
-	InDoubt    bool
-	LastSentAt time.Time // zero before the first claim
-	Attempts   int       // claims so far
-	Fence      int64     // the lease's token; Finish needs it
-	NextAt     time.Time // not claimed before
-	Problem    string    // reason of the last setback, "" when none
-	Inclusion  *Inclusion
+// Archived is what is cold of a submission: it is read when a receipt or a statement is asked for,
+// and never for a list, a claim or a wait.
+type Archived struct {
+	Receipt *receiptpb.Receipt
+	Entries []ArchivedEntry // in the order of their roles
 }
 
-// Inclusion is a verified record of an entry in a log.
-type Inclusion struct {
-	// Entry is the transparency log entry with inclusion proof and checkpoint, as Sigstore
-	// bundles hold it.
-	Entry *rekorpb.TransparencyLogEntry
+// ArchivedEntry is what is cold of an entry.
+type ArchivedEntry struct {
+	Body      []byte
+	Inclusion *Inclusion // nil before it is Logged
+	Tokens    [][]byte   // RFC 3161 timestamps over the entry's signature, DER
 }

@@ -20,10 +20,10 @@ import (
 func TestSubmitIsLoggedAndHasReceipt(t *testing.T) {
 	s := startGateway(t, gatewaytest.NewLog())
 	sub := wait(t, s, submit(t, s, gatewaytest.Signed(t, "hello")).ID)
-	if sub.State != gateway.Logged || sub.Representation != gateway.Native {
-		t.Fatalf("state %s, representation %s", sub.State, sub.Representation)
+	if sub.State != gateway.Logged || sub.Representation() != gateway.Native {
+		t.Fatalf("state %s, representation %s", sub.State, sub.Representation())
 	}
-	r, err := s.Receipt(sub)
+	r, err := s.Receipt(t.Context(), sub)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"encoding/hex"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -48,15 +49,15 @@ func convertHeader(h upload.Header, tenant string) (gateway.Request, error) {
 }
 
 // convertSubmission converts sub; its receipt is put in when it is Logged and wanted.
-func convertSubmission(s Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
+func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
 	out := &pb.Submission{
-		Id: sub.ID, State: convertState(sub.State), Format: sub.Format, Representation: convertRepresentation(sub.Representation),
+		Id: sub.ID, State: convertState(sub.State), Format: sub.Format, Representation: convertRepresentation(sub.Representation()),
 		CreateTime: timestamppb.New(sub.CreatedAt), Labels: sub.Labels,
 	}
 	for _, d := range sub.Digests {
 		out.ArtifactDigests = append(out.ArtifactDigests, d.String())
 	}
-	for _, id := range sub.Signers {
+	for _, id := range sub.Signers() {
 		out.Signers = append(out.Signers, "sha256:"+hex.EncodeToString(id[:]))
 	}
 	for _, e := range sub.Entries {
@@ -66,14 +67,14 @@ func convertSubmission(s Service, sub gateway.Submission, withReceipt bool) (*pb
 		return out, nil
 	}
 	var err error
-	out.Receipt, err = s.Receipt(sub)
+	out.Receipt, err = s.Receipt(ctx, sub)
 	return out, err
 }
 
 func convertEntry(e gateway.Entry) *pb.Entry {
 	out := &pb.Entry{Log: e.Log, State: convertState(e.State), LeafHash: hex.EncodeToString(e.LeafHash[:]), Attempts: int32(min(e.Attempts, 1<<30))}
-	if e.Inclusion != nil {
-		index := e.Inclusion.Entry.GetLogIndex()
+	if e.LogIndex != nil {
+		index := int64(*e.LogIndex)
 		out.LogIndex = &index
 	} else if e.Problem != "" {
 		out.Problem = &pb.Problem{Reason: e.Problem, Message: problem.EntryMessage(e.Problem)}

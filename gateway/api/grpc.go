@@ -78,7 +78,7 @@ func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionReque
 	if err != nil {
 		return nil, g.writeError(err)
 	}
-	out, err := convertSubmission(g.service, sub, true)
+	out, err := convertSubmission(ctx, g.service, sub, true)
 	if err != nil {
 		return nil, g.writeError(err)
 	}
@@ -104,7 +104,7 @@ func listSubmissions(ctx context.Context, s Service, r *pb.ListSubmissionsReques
 	}
 	out := &pb.ListSubmissionsResponse{NextPageToken: next}
 	for _, sub := range subs {
-		converted, err := convertSubmission(s, sub, false)
+		converted, err := convertSubmission(ctx, s, sub, false)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func listSubmissions(ctx context.Context, s Service, r *pb.ListSubmissionsReques
 func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.ServerStreamingServer[pb.WatchSubmissionResponse]) error {
 	ctx := stream.Context()
 	err := g.service.Watch(ctx, tenantOf(ctx), r.GetId(), func(sub gateway.Submission) error {
-		out, err := convertSubmission(g.service, sub, true)
+		out, err := convertSubmission(ctx, g.service, sub, true)
 		if err != nil {
 			return err
 		}

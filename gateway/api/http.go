@@ -73,7 +73,7 @@ func (h *httpServer) serveSubmission(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	out, err := convertSubmission(h.service, sub, true)
+	out, err := convertSubmission(r.Context(), h.service, sub, true)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error 
 	if sub.State != gateway.Logged {
 		return errNotLogged
 	}
-	rec, err := h.service.Receipt(sub)
+	rec, err := h.service.Receipt(r.Context(), sub)
 	if err != nil {
 		return err
 	}

@@ -365,8 +365,9 @@ func TestDecompress(t *testing.T) {
 	if err != nil {
 		t.Fatalf("xz: %v (make system-tools installs it)", err)
 	}
-	same := s.post("/v1/submissions", sig, key, format, field{"decompress", "xz"}, field{"artifact", string(other)})
-	s.expect(same, http.StatusOK, "") // the container is no part of the submission
+	another := s.post("/v1/submissions", sig, key, format, field{"decompress", "xz"}, field{"artifact", string(other)})
+	s.expect(another, http.StatusCreated, "") // each container is named in a receipt of its own
+	s.expect(s.post("/v1/submissions", sig, key, format, field{"decompress", "gzip"}, artifact), http.StatusOK, "")
 	inner, outer := sha256.Sum256([]byte("hello")), sha256.Sum256(packed.Bytes())
 	if got := logged.body["artifactDigests"].([]any)[0]; got != "sha256:"+hex.EncodeToString(inner[:]) {
 		t.Errorf("digest %v is not the inner file's", got)

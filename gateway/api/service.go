@@ -36,7 +36,7 @@ type Service interface {
 	// List returns a page of the tenant's submissions and the next page's token.
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	// Receipt returns the receipt of a Logged submission.
-	Receipt(sub gateway.Submission) (*receiptpb.Receipt, error)
+	Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error)
 	// Statement returns what was logged under leaf as a statement, or gateway.ErrNotFound.
 	Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error)
 }

@@ -112,7 +112,7 @@ func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait ti
 			return nil, err
 		}
 	}
-	sub, err := convertSubmission(s, settled, true)
+	sub, err := convertSubmission(ctx, s, settled, true)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,6 @@ import (
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
-	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -81,16 +79,15 @@ func (s *Signer) IDs() [][sha256.Size]byte {
 }
 
 // Attest implements gateway.Attester.
-func (s *Signer) Attest(_ context.Context, r *receiptpb.Receipt) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+func (s *Signer) Attest(_ context.Context, r *receiptpb.Receipt) (gateway.SignedStatement, error) {
 	payload, err := statement.Build(r, s.verifier)
 	if err != nil {
-		return nil, hashedrekord.Record{}, err
+		return gateway.SignedStatement{}, err
 	}
 	digest := statement.Digest(payload)
 	signature, err := ecdsa.SignASN1(rand.Reader, s.key, digest[:])
 	if err != nil {
-		return nil, hashedrekord.Record{}, fmt.Errorf("signing statement: %w", err)
+		return gateway.SignedStatement{}, fmt.Errorf("signing statement: %w", err)
 	}
-	entry, record := receipt.Attestation(payload, signature, s.spki)
-	return entry, record, nil
+	return gateway.SignedStatement{Payload: payload, Signature: signature, SPKI: s.SPKI()}, nil
 }

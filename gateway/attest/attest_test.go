@@ -19,6 +19,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -37,10 +38,11 @@ func TestAttestIsLoggable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, record, err := s.Attest(t.Context(), skeleton())
+	signed, err := s.Attest(t.Context(), skeleton())
 	if err != nil {
 		t.Fatal(err)
 	}
+	entry, record := receipt.Attestation(signed)
 	if _, err := hashedrekord.Body(record); err != nil {
 		t.Error(err)
 	}
@@ -54,7 +56,7 @@ func TestAttestIsLoggable(t *testing.T) {
 	if err := statement.Matches(entry.GetBundle().GetDsseEnvelope().GetPayload(), skeleton()); err == nil {
 		t.Error("a statement matches a receipt of another time")
 	}
-	if _, _, err := s.Attest(t.Context(), &receiptpb.Receipt{}); err == nil {
+	if _, err := s.Attest(t.Context(), &receiptpb.Receipt{}); err == nil {
 		t.Error("an empty receipt is attested")
 	}
 }

@@ -25,10 +25,10 @@ func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]gatew
 // while its entry is still under way here (the machine slept, its clock jumped, the store
 // stalled), and be claimed again here; to send that entry beside itself would log it twice. What is
 // under way then goes on under the new lease.
-func (l leases) add(entries []gateway.Entry) []gateway.Entry {
+func (l leases) add(entries []gateway.Claimed) []gateway.Claimed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var fresh []gateway.Entry
+	var fresh []gateway.Claimed
 	for _, e := range entries {
 		if _, underWay := l.held[e.ID]; !underWay {
 			fresh = append(fresh, e)
@@ -67,8 +67,7 @@ func (w *worker) extendLeases(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := w.now()
-		if err := w.store.Extend(ctx, w.held.all(), now, now.Add(w.timing.Lease)); err != nil && ctx.Err() == nil {
+		if err := w.store.Extend(ctx, w.held.all(), w.timing.Lease); err != nil && ctx.Err() == nil {
 			w.logger.Error("extending leases", "error", err)
 		}
 	}

@@ -9,27 +9,31 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// decideOutcome sorts what Add answered at the time now; delay is how long to wait before the next try.
-// Everything that may have been logged stays in doubt.
-func decideOutcome(e gateway.Entry, inclusion *gateway.Inclusion, err error, now time.Time, delay time.Duration) gateway.Outcome {
+// decideOutcome sorts what Add answered; delay is how long to wait before the next try. Everything that
+// may have been logged stays in doubt.
+func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, delay time.Duration) gateway.Outcome {
 	o := gateway.Outcome{EntryID: e.ID, Fence: e.Fence}
-	retryAt := now.Add(delay)
-	var overload *gateway.OverloadError
-	switch {
-	case err == nil:
+	if err == nil {
 		o.Inclusion = inclusion
-	case errors.Is(err, gateway.ErrRefused):
+		return o
+	}
+	var overload *gateway.OverloadError
+	if errors.Is(err, gateway.ErrRefused) {
 		o.Fail, o.Problem = true, gateway.ProblemRefused
+		return o
+	}
+	o.Retry, o.RetryIn = true, delay
+	switch {
 	case errors.As(err, &overload):
-		o.Problem, o.RetryAt = gateway.ProblemOverloaded, now.Add(max(overload.RetryAfter, delay))
+		o.Problem, o.RetryIn = gateway.ProblemOverloaded, max(overload.RetryAfter, delay)
 	case errors.Is(err, gateway.ErrNotSent):
-		o.Problem, o.RetryAt = gateway.ProblemUnavailable, retryAt
+		o.Problem = gateway.ProblemUnavailable
 	case errors.Is(err, gateway.ErrFork):
-		o.Problem, o.RetryAt, o.InDoubt, o.SentAt = gateway.ProblemFork, retryAt, true, now
+		o.Problem, o.InDoubt = gateway.ProblemFork, true
 	case errors.Is(err, gateway.ErrBadAnswer):
-		o.Problem, o.RetryAt, o.InDoubt, o.SentAt = gateway.ProblemBadAnswer, retryAt, true, now
+		o.Problem, o.InDoubt = gateway.ProblemBadAnswer, true
 	default:
-		o.Problem, o.RetryAt, o.InDoubt, o.SentAt = gateway.ProblemUnknown, retryAt, true, now
+		o.Problem, o.InDoubt = gateway.ProblemUnknown, true
 	}
 	return o
 }

@@ -12,21 +12,23 @@ import (
 
 // settleAll finds out what became of entries whose outcome is unknown: those in the log's tiles
 // are logged; those absent are sent again once their absence counts.
-func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Entry, sending *sync.WaitGroup) {
-	asked := w.now()
+func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Claimed, sending *sync.WaitGroup) {
+	claimedAt := w.now()
 	leaves := make([]gateway.LeafHash, len(doubtful))
-	from := *doubtful[0].SentAtTreeSize
+	from := searchFrom(doubtful[0])
 	for i, e := range doubtful {
-		leaves[i], from = e.LeafHash, min(from, *e.SentAtTreeSize)
+		leaves[i], from = e.LeafHash, min(from, searchFrom(e))
 	}
 	findCtx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
+	asked := w.now()
 	found, err := w.log.Find(findCtx, leaves, from)
 	if err != nil {
 		w.logger.Warn("settling unknown outcomes", "entries", len(doubtful), "error", err)
 	}
 	for _, e := range doubtful {
-		o, resend := decideDoubt(e, found[e.LeafHash], err, asked, w.timing.SettleAfter, retryDelay(e.Attempts))
+		sentAgo := e.SentAgo + asked.Sub(claimedAt)
+		o, resend := decideDoubt(e, found, err, sentAgo, w.timing.SettleAfter, retryDelay(e.Attempts))
 		if resend {
 			sending.Go(func() { w.outcomes <- w.sendEntry(ctx, e) })
 			continue
@@ -35,24 +37,29 @@ func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Entry, sendin
 	}
 }
 
-// decideDoubt says what becomes of a doubtful entry that was looked for at the time asked: found, or
-// absent, or not looked for to the end when err is set. An absent one is sent again, resend, only
-// once settleAfter has passed since it was last sent, so that the log cannot be still on its way to
-// including it. One that is looked for again keeps its time of sending, since this claim did not
-// send it.
-func decideDoubt(e gateway.Entry, found *gateway.Inclusion, err error, asked time.Time, settleAfter, delay time.Duration) (o gateway.Outcome, resend bool) {
+// searchFrom returns the index from which e has to be looked for.
+func searchFrom(e gateway.Claimed) uint64 { return max(*e.SentAtTreeSize, e.AbsentTo) }
+
+// decideDoubt says what becomes of a doubtful entry that was looked for when its last sending was
+// sentAgo: found, or absent, or not looked for to the end when err is set. An absent one is sent
+// again, resend, only once settleAfter has passed since it was last sent, so that the log cannot be
+// still on its way to including it. One that is looked for again keeps its time of sending, since
+// this claim did not send it.
+func decideDoubt(e gateway.Claimed, found gateway.Found, err error, sentAgo, settleAfter, delay time.Duration) (o gateway.Outcome, resend bool) {
 	o = gateway.Outcome{EntryID: e.ID, Fence: e.Fence}
-	settled := e.LastSentAt.Add(settleAfter)
-	if found != nil {
-		o.Inclusion = found
+	if inclusion := found.Inclusions[e.LeafHash]; inclusion != nil {
+		o.Inclusion = inclusion
 		return o, false
 	}
-	if err == nil && !asked.Before(settled) {
+	if err == nil && sentAgo >= settleAfter {
 		return gateway.Outcome{}, true
 	}
-	o.RetryAt, o.InDoubt, o.SentAt, o.Problem = asked.Add(delay), true, e.LastSentAt, gateway.ProblemUnknown
-	if err == nil && o.RetryAt.Before(settled) && e.Attempts > 3 {
-		o.RetryAt = settled
+	o.Retry, o.RetryIn, o.InDoubt, o.SentAt, o.Problem = true, delay, true, e.LastSentAt, gateway.ProblemUnknown
+	if err == nil {
+		o.AbsentTo = found.AbsentTo
+		if left := settleAfter - sentAgo; o.RetryIn < left && e.Attempts > 3 {
+			o.RetryIn = left
+		}
 	}
 	return o, false
 }

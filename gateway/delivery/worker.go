@@ -125,7 +125,7 @@ func (w *worker) reportHalted(h bool) {
 
 // claimDue leases due entries. The log's size is read first, so that it is recorded with an
 // entry before the entry is first sent.
-func (w *worker) claimDue(ctx context.Context) ([]gateway.Entry, error) {
+func (w *worker) claimDue(ctx context.Context) ([]gateway.Claimed, error) {
 	stats, err := w.store.Stats(ctx)
 	if err != nil {
 		return nil, err
@@ -138,8 +138,8 @@ func (w *worker) claimDue(ctx context.Context) ([]gateway.Entry, error) {
 		return nil, err
 	}
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
-		Log: w.log.Describe().ID, Now: w.now(), Lease: w.timing.Lease,
-		Limit: claimLimit, InFlight: w.timing.InFlight, TreeSize: size,
+		Log: w.log.Describe().ID, Lease: w.timing.Lease, Limit: claimLimit, InFlight: w.timing.InFlight,
+		Shard: w.log.Describe().Shard, TreeSize: size,
 	})
 	if len(entries) > 0 {
 		killpoint.Reach(killpoint.Claimed)
@@ -148,8 +148,8 @@ func (w *worker) claimDue(ctx context.Context) ([]gateway.Entry, error) {
 }
 
 // startAll sends fresh entries, each on its own, and settles the doubtful ones together.
-func (w *worker) startAll(ctx context.Context, claimed []gateway.Entry, sending *sync.WaitGroup) {
-	var doubtful []gateway.Entry
+func (w *worker) startAll(ctx context.Context, claimed []gateway.Claimed, sending *sync.WaitGroup) {
+	var doubtful []gateway.Claimed
 	for _, e := range claimed {
 		if e.InDoubt {
 			doubtful = append(doubtful, e)
@@ -163,13 +163,13 @@ func (w *worker) startAll(ctx context.Context, claimed []gateway.Entry, sending 
 }
 
 // sendEntry adds one entry and says what became of it.
-func (w *worker) sendEntry(ctx context.Context, e gateway.Entry) gateway.Outcome {
+func (w *worker) sendEntry(ctx context.Context, e gateway.Claimed) gateway.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
 	started := time.Now()
-	inclusion, err := w.log.Add(ctx, e)
+	inclusion, err := w.log.Add(ctx, e.Prepared())
 	killpoint.Reach(killpoint.Answered)
-	o := decideOutcome(e, inclusion, err, w.now(), retryDelay(e.Attempts))
+	o := decideOutcome(e, inclusion, err, retryDelay(e.Attempts))
 	if err != nil {
 		w.logger.Warn("entry not logged yet", "entry", e.ID, "attempt", e.Attempts, "problem", o.Problem, "error", err)
 	}

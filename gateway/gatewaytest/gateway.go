@@ -86,6 +86,16 @@ func (g *Gateway) Start(t testing.TB) (stop func()) {
 // Formats returns the registry of formats.
 func (g *Gateway) Formats() *formats.Registry { return g.cfg.Formats }
 
+// Archived returns what is cold of sub.
+func (g *Gateway) Archived(t testing.TB, sub gateway.Submission) gateway.Archived {
+	t.Helper()
+	archived, err := g.cfg.Store.Archived(t.Context(), sub.Tenant, sub.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archived
+}
+
 // NoArtifact is what Submit is given for a request by digest, or one that contains its artifact.
 func NoArtifact() (formats.Artifact, error) { return formats.Artifact{}, nil }
 

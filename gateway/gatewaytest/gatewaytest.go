@@ -16,11 +16,14 @@ import (
 	"testing"
 	"time"
 
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
 var _ gateway.Log = (*Log)(nil)
@@ -54,26 +57,42 @@ func (l *Log) Describe() gateway.LogInfo {
 }
 
 // Accepts takes what Rekor v2 takes.
-func (l *Log) Accepts(c formats.Candidate) error { _, err := c.KeyDetails(); return err }
-
-// Prepare encodes r as Rekor v2 does.
-func (l *Log) Prepare(r hashedrekord.Record) (gateway.NewEntry, error) {
-	body, err := hashedrekord.Body(r)
-	if err != nil {
-		return gateway.NewEntry{}, formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "refused", "")
+func (l *Log) Accepts(o gateway.Offer) error {
+	if o.Projection == nil {
+		return nil
 	}
-	return gateway.NewEntry{Log: "fake", LeafHash: hashedrekord.LeafHash(body), Body: body}, nil
+	_, err := hashedrekord.KeyDetails(o.Projection.Candidate)
+	return err
+}
+
+// Prepare encodes o as Rekor v2 does.
+func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	var entry *receiptpb.LogEntry
+	var record hashedrekord.Record
+	var err error
+	if o.Statement != nil {
+		entry, record = receipt.Attestation(*o.Statement)
+	} else if entry, record, err = receipt.Project(*o.Projection, o.Certificate); err != nil {
+		return gateway.Prepared{}, nil, err
+	}
+	body, err := hashedrekord.Body(record)
+	if err != nil {
+		return gateway.Prepared{}, nil, formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "refused", "")
+	}
+	return gateway.Prepared{
+		Log: "fake", LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: record.Signature,
+	}, entry, nil
 }
 
 // Size returns the number of entries.
 func (l *Log) Size(context.Context) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return uint64(len(l.leaves)), l.down
+	return l.shownTo(), l.down
 }
 
 // Add logs e, or does what the next fault says.
-func (l *Log) Add(_ context.Context, e gateway.Entry) (*gateway.Inclusion, error) {
+func (l *Log) Add(_ context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent[e.LeafHash]++
@@ -88,29 +107,43 @@ func (l *Log) Add(_ context.Context, e gateway.Entry) (*gateway.Inclusion, error
 	if f.Err != nil {
 		return nil, f.Err
 	}
-	return l.inclusion(len(l.leaves)-1, e.Body), nil
+	return newInclusion(len(l.leaves) - 1), nil
 }
 
-func (l *Log) inclusion(i int, body []byte) *gateway.Inclusion {
-	return &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{LogIndex: int64(i), CanonicalizedBody: body}}
+func newInclusion(i int) *gateway.Inclusion {
+	raw, err := receipt.EncodeProof(&rekorpb.TransparencyLogEntry{LogIndex: int64(i), KindVersion: &rekorpb.KindVersion{Kind: hashedrekord.KindName}})
+	if err != nil {
+		panic(err) // a message of one number can be encoded
+	}
+	return &gateway.Inclusion{Kind: receipt.KindTransparencyLogEntry, Index: uint64(i), Proof: raw}
 }
 
 // Find looks through the entries that show by now.
-func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from uint64) (map[gateway.LeafHash]*gateway.Inclusion, error) {
+func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from uint64) (gateway.Found, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down != nil {
-		return nil, l.down
+		return gateway.Found{}, l.down
 	}
-	found := map[gateway.LeafHash]*gateway.Inclusion{}
+	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, AbsentTo: l.shownTo()}
 	for _, want := range leaves {
-		for i := int(from); i < len(l.leaves); i++ {
-			if l.leaves[i] == want && time.Now().After(l.shown[want]) {
-				found[want] = l.inclusion(i, nil)
+		for i := from; i < found.AbsentTo; i++ {
+			if l.leaves[i] == want {
+				found.Inclusions[want] = newInclusion(int(i))
 			}
 		}
 	}
 	return found, nil
+}
+
+// shownTo returns the size of the tree that shows by now: up to the first late entry.
+func (l *Log) shownTo() uint64 {
+	for i, leaf := range l.leaves {
+		if time.Now().Before(l.shown[leaf]) {
+			return uint64(i)
+		}
+	}
+	return uint64(len(l.leaves))
 }
 
 // Count returns how many entries are in the log and how many were sent to it.

@@ -10,7 +10,6 @@ package hashedrekord
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -61,44 +60,27 @@ type rawBytes struct {
 	RawBytes []byte `json:"rawBytes"`
 }
 
-// hashOf gives the digest that each keyDetails of Rekor v2 goes with.
-var hashOf = map[commonpb.PublicKeyDetails]commonpb.HashAlgorithm{
-	commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256: commonpb.HashAlgorithm_SHA2_256,
-	commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256: commonpb.HashAlgorithm_SHA2_256,
-	commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256: commonpb.HashAlgorithm_SHA2_256,
-	commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256:       commonpb.HashAlgorithm_SHA2_256,
-	commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384:       commonpb.HashAlgorithm_SHA2_384,
-	commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512:       commonpb.HashAlgorithm_SHA2_512,
-	commonpb.PublicKeyDetails_PKIX_ED25519_PH:               commonpb.HashAlgorithm_SHA2_512,
-}
-
-var sizeOf = map[commonpb.HashAlgorithm]int{
-	commonpb.HashAlgorithm_SHA2_256: sha256.Size,
-	commonpb.HashAlgorithm_SHA2_384: sha512.Size384,
-	commonpb.HashAlgorithm_SHA2_512: sha512.Size,
-}
-
-// HashAlgorithm returns the digest algorithm that goes with d, and false when Rekor v2 does
-// not take d.
-func HashAlgorithm(d commonpb.PublicKeyDetails) (commonpb.HashAlgorithm, bool) {
-	h, ok := hashOf[d]
-	return h, ok
-}
+// Kind names the entries of this package: kind and API version.
+const (
+	KindName   = "hashedrekord"
+	APIVersion = "0.0.2"
+	Kind       = KindName + "/" + APIVersion
+)
 
 // Body returns the canonical entry for r. It fails when a part is missing, the digest does
 // not fit KeyDetails, or the entry would be over MaxBody.
 func Body(r Record) ([]byte, error) {
-	hash, ok := hashOf[r.KeyDetails]
+	a, ok := findAlgorithm(r.KeyDetails)
 	if !ok {
 		return nil, fmt.Errorf("no hashedrekord for %v", r.KeyDetails)
 	}
-	if len(r.Digest) != sizeOf[hash] || len(r.Signature) == 0 || len(r.SPKI) == 0 {
+	if len(r.Digest) != a.size || len(r.Signature) == 0 || len(r.SPKI) == 0 {
 		return nil, fmt.Errorf("incomplete hashedrekord: digest of %d bytes, signature of %d, key of %d",
 			len(r.Digest), len(r.Signature), len(r.SPKI))
 	}
-	e := entry{APIVersion: "0.0.2", Kind: "hashedrekord"}
+	e := entry{APIVersion: APIVersion, Kind: KindName}
 	s := &e.Spec.HashedRekord
-	s.Data.Algorithm, s.Data.Digest = hash.String(), r.Digest
+	s.Data.Algorithm, s.Data.Digest = a.output.String(), r.Digest
 	s.Signature.Content = r.Signature
 	s.Signature.Verifier.KeyDetails = r.KeyDetails.String()
 	if len(r.Certificate) > 0 {

@@ -12,15 +12,44 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// dedupKey recognises the same submission: every part is preceded by its length.
-func (d *Draft) dedupKey(v *formats.Verified, r gateway.Representation) gateway.SubmissionKey {
+// dedupKeys returns the key by which the same submission is recognised, and those under which an
+// earlier release may have stored it: it took note of the historical policy also where nothing
+// needed it.
+func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
+	form := d.dedupForm(packed)
+	key := gateway.DedupKey(d.dedupCore(v, r, len(form.Findings) > 0), form)
+	if len(form.Findings) > 0 {
+		return key, nil
+	}
+	return key, []gateway.SubmissionKey{gateway.DedupKey(d.dedupCore(v, r, true), form)}
+}
+
+func (d *Draft) dedupForm(packed *formats.Digest) gateway.DedupForm {
+	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone}
+	for _, l := range d.service.cfg.Logs {
+		f.Logs = append(f.Logs, l.Describe().ID)
+	}
+	slices.Sort(f.Logs)
+	if packed != nil {
+		f.Container = packed.String()
+	}
+	for _, finding := range d.plan.Description.Findings {
+		f.Findings = append(f.Findings, string(finding.Reason))
+	}
+	slices.Sort(f.Findings)
+	return f
+}
+
+// dedupCore is SHA-256 over who signed what, by which signature, recorded as what, checked how; every
+// part is preceded by its length. It is that of the first release, so that what it stored is found.
+func (d *Draft) dedupCore(v *formats.Verified, r gateway.Representation, historical bool) [sha256.Size]byte {
 	h := sha256.New()
 	part := func(b []byte) {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(b)))
 		h.Write(b)
 	}
 	for _, s := range []string{
-		d.request.Tenant, d.plan.Description.Format, string(r), fmt.Sprint(d.policy.Historical, d.request.PublishCertificate),
+		d.request.Tenant, d.plan.Description.Format, string(r), fmt.Sprint(historical, d.request.PublishCertificate),
 	} {
 		part([]byte(s))
 	}
@@ -39,7 +68,7 @@ func (d *Draft) dedupKey(v *formats.Verified, r gateway.Representation) gateway.
 			part(p.Digest.Value)
 		}
 	}
-	return gateway.SubmissionKey(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 func digestsOf(v *formats.Verified) []formats.Digest {

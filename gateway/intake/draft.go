@@ -5,7 +5,6 @@ package intake
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -139,13 +138,15 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	if err != nil {
 		return gateway.NewSubmission{}, err
 	}
+	key, former := d.dedupKeys(v, recorded.representation, packed)
 	return gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
-			ID: id.String(), Tenant: d.request.Tenant, Key: d.dedupKey(v, recorded.representation),
-			Format: d.plan.Description.Format, Representation: recorded.representation,
-			Digests: digestsOf(v), Signers: signerIDs(v), Labels: d.request.Labels,
-			Receipt: recorded.receipt, CreatedAt: d.policy.Now.UTC().Truncate(time.Millisecond),
+			ID: id.String(), Tenant: d.request.Tenant, Key: key, Format: d.plan.Description.Format, Digests: digestsOf(v),
+			Signatures: []gateway.RecordedSignature{{
+				Signers: signerIDs(v), Representation: recorded.representation, Way: gateway.Direct, Evidence: v.Evidence(),
+			}},
+			Labels: d.request.Labels, Needed: len(d.service.cfg.Logs),
 		},
-		Entries: recorded.entries,
+		FormerKeys: former, Receipt: recorded.receipt, Entries: recorded.entries,
 	}, nil
 }

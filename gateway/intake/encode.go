@@ -6,11 +6,8 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -30,43 +27,49 @@ func (d *Draft) encode(ctx context.Context, id string, v *formats.Verified, pack
 	}
 	skeleton := d.skeleton(id, v, chosen, packed)
 	r := recorded{representation: chosen, receipt: skeleton}
-	if chosen == gateway.Attested {
-		if d.request.PublishCertificate {
-			return recorded{}, errNoCertificate
-		}
-		entry, record, err := d.service.cfg.Attester.Attest(ctx, skeleton)
-		if err != nil {
-			return recorded{}, fmt.Errorf("attesting: %w", err)
-		}
-		if err := r.addEntries(d.service.cfg.Logs, entry, record); err != nil {
-			return recorded{}, err
-		}
-		return r, nil
+	offers, err := d.offers(ctx, chosen, projections, skeleton)
+	if err != nil {
+		return recorded{}, err
 	}
-	for _, p := range projections {
-		if err := d.notePublished(p, skeleton); err != nil {
-			return recorded{}, err
-		}
-		entry, record, err := receipt.Project(p, d.request.PublishCertificate)
-		if err != nil {
-			return recorded{}, err
-		}
-		if err := r.addEntries(d.service.cfg.Logs, entry, record); err != nil {
+	for _, o := range offers {
+		if err := r.addEntries(d.service.cfg.Logs, o); err != nil {
 			return recorded{}, err
 		}
 	}
 	return r, nil
 }
 
-// addEntries encodes one record for every log; the receipt gets a log entry for each.
-func (r *recorded) addEntries(logs []gateway.Log, entry *receiptpb.LogEntry, record hashedrekord.Record) error {
+// offers returns what each log is asked to record: the gateway's statement, or every projection.
+func (d *Draft) offers(ctx context.Context, chosen gateway.Representation, projections []formats.Projection, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
+	if chosen == gateway.Attested {
+		if d.request.PublishCertificate {
+			return nil, errNoCertificate
+		}
+		statement, err := d.service.cfg.Attester.Attest(ctx, skeleton)
+		if err != nil {
+			return nil, fmt.Errorf("attesting: %w", err)
+		}
+		return []gateway.Offer{{Statement: &statement}}, nil
+	}
+	offers := make([]gateway.Offer, len(projections))
+	for i := range projections {
+		if err := d.notePublished(projections[i], skeleton); err != nil {
+			return nil, err
+		}
+		offers[i] = gateway.Offer{Projection: &projections[i], Certificate: d.request.PublishCertificate}
+	}
+	return offers, nil
+}
+
+// addEntries prepares one offer for every log; the receipt gets an entry for each.
+func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer) error {
 	for _, l := range logs {
-		prepared, err := l.Prepare(record)
+		prepared, entry, err := l.Prepare(o)
 		if err != nil {
 			return err
 		}
-		r.entries = append(r.entries, prepared)
-		r.receipt.Entries = append(r.receipt.Entries, proto.CloneOf(entry))
+		r.entries = append(r.entries, gateway.NewEntry{Prepared: prepared})
+		r.receipt.Entries = append(r.receipt.Entries, entry)
 	}
 	return nil
 }

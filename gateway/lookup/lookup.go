@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -46,8 +45,12 @@ func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.
 		if err != nil {
 			return nil, err
 		}
+		archived, err := l.store.Archived(ctx, sub.Tenant, sub.ID)
+		if err != nil {
+			return nil, err
+		}
 		for i, e := range sub.Entries {
-			envelope := sub.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope()
+			envelope := archived.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope()
 			if e.LeafHash == leaf && e.State == gateway.Logged && envelope != nil {
 				return envelope, nil
 			}
@@ -56,14 +59,18 @@ func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.
 	return nil, gateway.ErrNotFound
 }
 
-// Receipt returns the receipt of a Logged submission: its stored receipt with the log's proofs.
-func (l *Lookup) Receipt(sub gateway.Submission) (*receiptpb.Receipt, error) {
-	entries := make([]*rekorpb.TransparencyLogEntry, len(sub.Entries))
-	for i, e := range sub.Entries {
+// Receipt returns the receipt of a Logged submission: its stored receipt with the logs' proofs.
+func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error) {
+	archived, err := l.store.Archived(ctx, sub.Tenant, sub.ID)
+	if err != nil {
+		return nil, err
+	}
+	proofs := make([]receipt.Proof, len(archived.Entries))
+	for i, e := range archived.Entries {
 		if e.Inclusion == nil {
 			return nil, fmt.Errorf("entry %d of submission %s is not logged yet", i, sub.ID)
 		}
-		entries[i] = e.Inclusion.Entry
+		proofs[i] = receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body}
 	}
-	return receipt.Complete(sub.Receipt, entries)
+	return receipt.Complete(archived.Receipt, proofs)
 }

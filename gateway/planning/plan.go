@@ -14,8 +14,8 @@ import (
 
 // Acceptor is what planning asks of a log.
 type Acceptor interface {
-	// Accepts reports whether the log takes c: nil, or the typed reason with the remedy.
-	Accepts(c formats.Candidate) error
+	// Accepts is gateway.Log's.
+	Accepts(o gateway.Offer) error
 }
 
 // Planner works out representations from what every one of Logs accepts. It is immutable.
@@ -86,7 +86,7 @@ func (p Planner) optionOf(d formats.Description, r gateway.Representation) gatew
 		if c.Native != (r == gateway.Native) {
 			continue
 		}
-		if err := p.acceptedByAll(c); err != nil {
+		if err := p.acceptedByAll(offerOf(c)); err != nil {
 			refusal = err
 			continue
 		}
@@ -105,16 +105,23 @@ func refuseOtherKind(r gateway.Representation) string {
 	return "the log takes this signature as it is, a projection would add nothing"
 }
 
-// acceptedByAll returns nil when every log takes c, or the first refusal.
-func (p Planner) acceptedByAll(c formats.Candidate) *formats.Error {
+// offerOf is a candidate as logs are asked for it, before it is verified.
+func offerOf(c formats.Candidate) gateway.Offer {
+	return gateway.Offer{Projection: &formats.Projection{Candidate: c}}
+}
+
+// acceptedByAll returns nil when every log takes o, or the first refusal.
+func (p Planner) acceptedByAll(o gateway.Offer) *formats.Error {
 	for _, l := range p.Logs {
-		if err := l.Accepts(c); err != nil {
-			var e *formats.Error
-			if errors.As(err, &e) {
-				return e
-			}
-			return formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "the log does not take this signature", c.Remedy)
+		err := l.Accepts(o)
+		if err == nil {
+			continue
 		}
+		var e *formats.Error
+		if errors.As(err, &e) {
+			return e
+		}
+		return formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "the log does not take this signature", "")
 	}
 	return nil
 }
@@ -123,6 +130,9 @@ func (p Planner) attestedOption() gateway.Option {
 	if !p.Attests {
 		return refuseOption(gateway.Attested, formats.NewError(formats.ReasonAttestationOff,
 			"this gateway has no attestation key", "ask the gateway's operator to configure one"))
+	}
+	if err := p.acceptedByAll(gateway.Offer{Statement: &gateway.SignedStatement{}}); err != nil {
+		return refuseOption(gateway.Attested, err)
 	}
 	return gateway.Option{Representation: gateway.Attested, Entries: 1}
 }
@@ -146,7 +156,7 @@ func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *forma
 		if projection.Native != (chosen == gateway.Native) {
 			continue
 		}
-		if err := p.acceptedByAll(projection.Candidate); err != nil {
+		if err := p.acceptedByAll(gateway.Offer{Projection: &projection}); err != nil {
 			refusal = err
 			continue
 		}

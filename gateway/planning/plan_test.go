@@ -11,12 +11,19 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 )
 
 // keyDetailsLog takes what Rekor v2 takes.
 type keyDetailsLog struct{}
 
-func (keyDetailsLog) Accepts(c formats.Candidate) error { _, err := c.KeyDetails(); return err }
+func (keyDetailsLog) Accepts(o gateway.Offer) error {
+	if o.Projection == nil {
+		return nil
+	}
+	_, err := hashedrekord.KeyDetails(o.Projection.Candidate)
+	return err
+}
 
 func candidate(t *testing.T, native bool, c elliptic.Curve, h formats.DigestAlgorithm) formats.Candidate {
 	t.Helper()

@@ -83,11 +83,13 @@ func (v *verification) openStatement(e *receiptpb.LogEntry) ([]byte, error) {
 
 // matchesLogged compares the record in the log with the one that logs payload.
 func matchesLogged(e *receiptpb.LogEntry, payload []byte) error {
-	got, err := bundledRecord(e)
+	got, err := loggedRecord(e)
 	if err != nil {
 		return err
 	}
-	_, want := Attestation(payload, e.GetBundle().GetDsseEnvelope().GetSignatures()[0].GetSig(), e.GetSpki())
+	_, want := Attestation(SignedStatement{
+		Payload: payload, Signature: e.GetBundle().GetDsseEnvelope().GetSignatures()[0].GetSig(), SPKI: e.GetSpki(),
+	})
 	if len(got.Certificate) > 0 || got.KeyDetails != want.KeyDetails || !bytes.Equal(got.SPKI, want.SPKI) ||
 		!bytes.Equal(got.Digest, want.Digest) || !bytes.Equal(got.Signature, want.Signature) {
 		return fmt.Errorf("entry has another key, digest or signature than the envelope")

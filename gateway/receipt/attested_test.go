@@ -45,10 +45,11 @@ func attested(tb testing.TB, g *attest.Signer, weak bool) *signed {
 
 func (s *signed) attest(tb testing.TB, g *attest.Signer, r *receiptpb.Receipt) {
 	tb.Helper()
-	e, record, err := g.Attest(tb.Context(), r)
+	signed, err := g.Attest(tb.Context(), r)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	e, record := receipt.Attestation(signed)
 	r.Entries = []*receiptpb.LogEntry{e}
 	s.complete(tb, r, record)
 }
@@ -174,7 +175,7 @@ func TestOtherPredicateType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, record := receipt.Attestation(payload, signature, spki(t, g))
+	e, record := receipt.Attestation(receipt.SignedStatement{Payload: payload, Signature: signature, SPKI: spki(t, g)})
 	r := proto.CloneOf(s.receipt)
 	r.Entries = []*receiptpb.LogEntry{e}
 	s.complete(t, r, record)

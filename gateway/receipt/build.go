@@ -5,15 +5,12 @@ package receipt
 import (
 	"bytes"
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -41,9 +38,10 @@ type Facts struct {
 func New(f Facts) *receiptpb.Receipt {
 	d, v := f.Description, f.Verified
 	r := &receiptpb.Receipt{
-		MediaType:    MediaType,
-		SubmissionId: f.ID,
-		VerifiedAt:   timestamppb.New(f.Policy.Now.UTC().Truncate(time.Second)),
+		MediaType:     MediaType,
+		FormatVersion: FormatVersion,
+		SubmissionId:  f.ID,
+		VerifiedAt:    timestamppb.New(f.Policy.Now.UTC().Truncate(time.Second)),
 		Signature: &receiptpb.Signature{
 			Format: d.Format, Variant: d.Variant, Algorithm: d.Algorithm,
 			Content: f.Signature, Keys: v.Keys, ClaimedTime: timestamp(d.ClaimedTime),
@@ -54,6 +52,7 @@ func New(f Facts) *receiptpb.Receipt {
 		Notes:          d.Notes,
 		Policy:         policyMessage(f.Policy),
 	}
+	r.Recorded = []*receiptpb.RecordedSignature{recordedSignature(f)}
 	for _, s := range v.Signers {
 		r.Signers = append(r.Signers, &receiptpb.Signer{Spki: s.SPKI, Fingerprint: s.Fingerprint, Algorithm: s.Algorithm})
 	}
@@ -67,6 +66,17 @@ func New(f Facts) *receiptpb.Receipt {
 		r.Findings = append(r.Findings, &receiptpb.Finding{Reason: string(n.Reason), Message: n.Message})
 	}
 	return r
+}
+
+// recordedSignature says that all signers are of one signature, which is recorded in one way.
+func recordedSignature(f Facts) *receiptpb.RecordedSignature {
+	s := &receiptpb.RecordedSignature{
+		Representation: f.Representation, Way: receiptpb.RecordedSignature_DIRECT, Evidence: evidenceMessage(f.Verified.Evidence()),
+	}
+	for i := range f.Verified.Signers {
+		s.Signers = append(s.Signers, uint32(i))
+	}
+	return s
 }
 
 func timestamp(t *time.Time) *timestamppb.Timestamp {
@@ -85,14 +95,17 @@ func policyMessage(p formats.Policy) *receiptpb.Policy {
 }
 
 func digestMessage(d formats.Digest, e formats.Evidence) *receiptpb.Digest {
-	m := &receiptpb.Digest{Algorithm: string(d.Algorithm), Value: d.Value}
+	return &receiptpb.Digest{Algorithm: string(d.Algorithm), Value: d.Value, Evidence: evidenceMessage(e)}
+}
+
+func evidenceMessage(e formats.Evidence) receiptpb.Digest_Evidence {
 	switch e {
 	case formats.EvidenceBytes:
-		m.Evidence = receiptpb.Digest_BYTES
+		return receiptpb.Digest_BYTES
 	case formats.EvidenceDigest:
-		m.Evidence = receiptpb.Digest_DIGEST
+		return receiptpb.Digest_DIGEST
 	}
-	return m
+	return receiptpb.Digest_EVIDENCE_UNSPECIFIED
 }
 
 // Project returns the receipt's entry for a signature that is logged as p, NATIVE or
@@ -124,29 +137,35 @@ func Project(p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrek
 	}, record, nil
 }
 
+// SignedStatement is a gateway's statement on a submission, signed as DSSE.
+type SignedStatement struct {
+	Payload   []byte // an in-toto Statement
+	Signature []byte // ECDSA P-256 over statement.Digest of Payload, ASN.1 DER
+	SPKI      []byte // the gateway's key, DER
+}
+
 // Attestation returns the receipt's entry for a signature that is logged as a statement, and the
-// record to log: signature is by the gateway's ECDSA P-256 key over statement.Digest of payload,
-// in ASN.1 DER.
-func Attestation(payload, signature, spki []byte) (*receiptpb.LogEntry, hashedrekord.Record) {
-	digest := statement.Digest(payload)
+// record to log.
+func Attestation(s SignedStatement) (*receiptpb.LogEntry, hashedrekord.Record) {
+	digest := statement.Digest(s.Payload)
 	return &receiptpb.LogEntry{
-			Spki: spki,
+			Spki: s.SPKI,
 			Bundle: &bundlepb.Bundle{
 				MediaType:            BundleMediaType,
-				VerificationMaterial: keyMaterial(spki),
+				VerificationMaterial: keyMaterial(s.SPKI),
 				Content: &bundlepb.Bundle_DsseEnvelope{DsseEnvelope: &dssepb.Envelope{
-					Payload: payload, PayloadType: statement.PayloadType,
-					Signatures: []*dssepb.Signature{{Sig: signature, Keyid: KeyHint(spki)}},
+					Payload: s.Payload, PayloadType: statement.PayloadType,
+					Signatures: []*dssepb.Signature{{Sig: s.Signature, Keyid: KeyHint(s.SPKI)}},
 				}},
 			},
 		}, hashedrekord.Record{
-			Digest: digest[:], Signature: signature, SPKI: spki,
+			Digest: digest[:], Signature: s.Signature, SPKI: s.SPKI,
 			KeyDetails: commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
 		}
 }
 
 func recordOf(p formats.Projection) (hashedrekord.Record, error) {
-	details, err := p.KeyDetails()
+	details, err := hashedrekord.KeyDetails(p.Candidate)
 	if err != nil {
 		return hashedrekord.Record{}, err
 	}
@@ -172,20 +191,4 @@ func KeyHint(spki []byte) string {
 		return ""
 	}
 	return hint
-}
-
-// Complete returns a copy of skeleton in which every entry has its proof; logged are the log's
-// answers, already verified, in the order of skeleton's entries.
-func Complete(skeleton *receiptpb.Receipt, logged []*rekorpb.TransparencyLogEntry) (*receiptpb.Receipt, error) {
-	if len(logged) == 0 || len(logged) != len(skeleton.GetEntries()) {
-		return nil, fmt.Errorf("completing receipt: %d proofs for %d entries", len(logged), len(skeleton.GetEntries()))
-	}
-	r := proto.CloneOf(skeleton)
-	for i, e := range r.GetEntries() {
-		if logged[i] == nil || e.GetBundle().GetVerificationMaterial() == nil {
-			return nil, fmt.Errorf("completing receipt: entry %d is incomplete", i+1)
-		}
-		e.GetBundle().GetVerificationMaterial().TlogEntries = []*rekorpb.TransparencyLogEntry{proto.CloneOf(logged[i])}
-	}
-	return r, nil
 }

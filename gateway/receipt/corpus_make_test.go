@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
@@ -26,7 +25,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
@@ -245,10 +243,10 @@ func (m *maker) record(t *testing.T, v vector) *receiptpb.Receipt {
 	if sub, err = s.Wait(ctx, r.Tenant, sub.ID); err != nil {
 		t.Fatal(err)
 	}
-	if sub.State != gateway.Logged || sub.Representation != v.want {
-		t.Fatalf("%s as %s, want %s: %+v", sub.State, sub.Representation, v.want, sub.Entries)
+	if sub.State != gateway.Logged || sub.Representation() != v.want {
+		t.Fatalf("%s as %s, want %s: %+v", sub.State, sub.Representation(), v.want, sub.Entries)
 	}
-	made, err := s.Receipt(sub)
+	made, err := s.Receipt(t.Context(), sub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,27 +317,18 @@ func (m *maker) backdate(t *testing.T, v vector) *receiptpb.Receipt {
 		ID: v.name, Signature: corpusInput(t, v.format, v.signature), Description: description, Verified: verified, Policy: p,
 		Representation: receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(v.want)]),
 	})
-	entry, record, err := receipt.Project(verified.Projections[0], false)
+	prepared, entry, err := m.direct.Prepare(gateway.Offer{Projection: &verified.Projections[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inclusion, err := m.direct.Add(t.Context(), prepared)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Entries = append(r.Entries, entry)
-	r, err = receipt.Complete(r, m.log(t, record))
+	r, err = receipt.Complete(r, []receipt.Proof{{Kind: inclusion.Kind, Bytes: inclusion.Proof, Body: prepared.Body}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// log adds a record to the first log.
-func (m *maker) log(t *testing.T, r hashedrekord.Record) []*rekorpb.TransparencyLogEntry {
-	prepared, err := m.direct.Prepare(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inclusion, err := m.direct.Add(t.Context(), gateway.Entry{Log: prepared.Log, LeafHash: prepared.LeafHash, Body: prepared.Body})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []*rekorpb.TransparencyLogEntry{inclusion.Entry}
 }

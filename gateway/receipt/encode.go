@@ -16,6 +16,10 @@ import (
 // MediaType is a receipt's.
 const MediaType = "application/vnd.rekor-gateway.receipt.v1+json"
 
+// FormatVersion is that of the receipts made now; absent is 1. A receipt of any version up to it
+// verifies, for ever.
+const FormatVersion = 2
+
 // Limits of a receipt that is read.
 const (
 	MaxSize    = 16 << 20 // bytes of JSON
@@ -60,6 +64,9 @@ func checkShape(r *receiptpb.Receipt) error {
 	switch {
 	case r.GetMediaType() != MediaType:
 		problem = "has another media type"
+	case r.GetFormatVersion() > FormatVersion:
+		return refuse(ReasonMalformedReceipt, fmt.Sprintf("the receipt is of version %d, and this program knows up to %d", r.GetFormatVersion(), FormatVersion),
+			"verify with a newer program")
 	case len(r.GetSignature().GetContent()) == 0 || r.GetSignature().GetFormat() == "":
 		problem = "has no signature"
 	case r.GetVerifiedAt().CheckValid() != nil:

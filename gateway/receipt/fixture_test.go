@@ -138,8 +138,16 @@ func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Represent
 func (s *signed) complete(tb testing.TB, r *receiptpb.Receipt, records ...hashedrekord.Record) {
 	tb.Helper()
 	s.log = receipttest.NewLog(tb, origin)
+	var proofs []receipt.Proof
+	for _, logged := range s.log.Add(records...) {
+		raw, err := receipt.EncodeProof(logged)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		proofs = append(proofs, receipt.Proof{Kind: receipt.KindTransparencyLogEntry, Bytes: raw, Body: logged.GetCanonicalizedBody()})
+	}
 	var err error
-	if s.receipt, err = receipt.Complete(r, s.log.Add(records...)); err != nil {
+	if s.receipt, err = receipt.Complete(r, proofs); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -66,6 +66,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		func() error { return v.checkSignature(ctx) },
 		v.checkClaims,
 		v.checkRecords,
+		v.checkRecorded,
 		v.checkProofs,
 		v.checkGatewayRanges,
 	}

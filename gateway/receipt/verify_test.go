@@ -253,7 +253,11 @@ func TestMarshal(t *testing.T) {
 
 func TestCompleteRefuses(t *testing.T) {
 	s := native(t)
-	for name, proofs := range map[string][]*rekorpb.TransparencyLogEntry{"none": nil, "too many": {{}, {}}, "nil": {nil}} {
+	known := receipt.Proof{Kind: receipt.KindTransparencyLogEntry}
+	for name, proofs := range map[string][]receipt.Proof{
+		"none": nil, "too many": {known, known}, "no kind": {{}}, "unknown kind": {{Kind: "sealed"}},
+		"no proof": {{Kind: receipt.KindTransparencyLogEntry, Bytes: []byte("x")}},
+	} {
 		if _, err := receipt.Complete(s.receipt, proofs); err == nil {
 			t.Errorf("%s: accepted", name)
 		}

@@ -116,10 +116,14 @@ func TestFaultyLog(t *testing.T) {
 			if sub.State != gateway.Logged {
 				t.Fatalf("state %s, problem %q", sub.State, sub.Entries[0].Problem)
 			}
-			if n := fake.Logged(sub.Entries[0].Body); n != 1 {
+			archived, err := s.store.Archived(t.Context(), sub.Tenant, sub.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := fake.Logged(archived.Entries[0].Body); n != 1 {
 				t.Errorf("logged %d times", n)
 			}
-			if _, err := s.Receipt(sub); err != nil {
+			if _, err := s.Receipt(t.Context(), sub); err != nil {
 				t.Error(err)
 			}
 		})

@@ -132,10 +132,6 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(pendingDesc, float64(stats.Pending[l.ID]))
 		gauge(leasedDesc, float64(stats.Leased[l.ID]))
-		age := 0.0
-		if oldest := stats.Oldest[l.ID]; !oldest.IsZero() {
-			age = time.Since(oldest).Seconds()
-		}
-		gauge(oldestDesc, age)
+		gauge(oldestDesc, stats.Oldest[l.ID].Seconds())
 	}
 }

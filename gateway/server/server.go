@@ -104,6 +104,9 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	s.store = store
+	if store.Incarnation().Restored {
+		s.logger.Warn("an older copy of the store was put in place of the one that was last used; what was accepted since that copy is lost")
+	}
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -20,55 +19,45 @@ func PageSize(n int) int {
 	return min(n, gateway.MaxPageSize)
 }
 
-// Cursor is the position of a submission in the order of List, newest first: by CreatedAt,
-// then by ID, both falling. A page starts after it.
-type Cursor struct {
-	CreatedAt time.Time
-	ID        string
-}
-
 const (
 	tokenSumSize = 12
-	tokenHead    = tokenSumSize + 8
-	maxToken     = 1024
+	tokenSize    = tokenSumSize + 8
 )
 
-// PageToken returns the token of the page after c: a checksum over tenant, filter and
-// position, then the position. The checksum tells foreign and damaged tokens apart, it is
-// no secret: a token gives no rights, since every query names its tenant anyway.
-func PageToken(tenant string, p gateway.ListParams, c Cursor) string {
-	position := binary.BigEndian.AppendUint64(nil, uint64(Millis(c.CreatedAt)))
-	position = append(position, c.ID...)
-	return base64.RawURLEncoding.EncodeToString(append(tokenSum(tenant, p, position), position...))
+// PageToken returns the token of the page that follows the submission whose place in the order of
+// storing is after: a checksum over tenant, filter and place, then the place. The checksum tells
+// foreign and damaged tokens apart, it is no secret: a token gives no rights, since every query
+// names its tenant anyway.
+func PageToken(tenant string, p gateway.ListParams, after int64) string {
+	place := binary.BigEndian.AppendUint64(nil, uint64(after))
+	return base64.RawURLEncoding.EncodeToString(append(tokenSum(tenant, p, place), place...))
 }
 
-// ParsePageToken reads a token of PageToken. The error is gateway.ErrBadPageToken when it
-// is damaged, or made for another tenant or filter (the page size may differ).
-func ParsePageToken(tenant string, p gateway.ListParams) (Cursor, error) {
-	if len(p.PageToken) > maxToken {
-		return Cursor{}, gateway.ErrBadPageToken
+// ParsePageToken reads a token of PageToken. The error is gateway.ErrBadPageToken when it is
+// damaged, or made for another tenant or filter (the page size may differ), or by a release that
+// listed in another order.
+func ParsePageToken(tenant string, p gateway.ListParams) (after int64, err error) {
+	if len(p.PageToken) != base64.RawURLEncoding.EncodedLen(tokenSize) {
+		return 0, gateway.ErrBadPageToken
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(p.PageToken)
-	if err != nil || len(raw) <= tokenHead {
-		return Cursor{}, gateway.ErrBadPageToken
+	if err != nil || len(raw) != tokenSize {
+		return 0, gateway.ErrBadPageToken
 	}
-	position := raw[tokenSumSize:]
-	if !bytes.Equal(raw[:tokenSumSize], tokenSum(tenant, p, position)) {
-		return Cursor{}, gateway.ErrBadPageToken
+	place := raw[tokenSumSize:]
+	if !bytes.Equal(raw[:tokenSumSize], tokenSum(tenant, p, place)) {
+		return 0, gateway.ErrBadPageToken
 	}
-	return Cursor{
-		CreatedAt: FromMillis(int64(binary.BigEndian.Uint64(position))),
-		ID:        string(raw[tokenHead:]),
-	}, nil
+	return int64(binary.BigEndian.Uint64(place)), nil
 }
 
-func tokenSum(tenant string, p gateway.ListParams, position []byte) []byte {
+func tokenSum(tenant string, p gateway.ListParams, place []byte) []byte {
 	h := sha256.New()
 	part := func(b []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
 		h.Write(b)
 	}
-	part([]byte("rekor-gateway page v1"))
+	part([]byte("rekor-gateway page v2"))
 	part([]byte(tenant))
 	if p.Artifact != nil {
 		part([]byte(p.Artifact.String()))
@@ -81,6 +70,6 @@ func tokenSum(tenant string, p gateway.ListParams, position []byte) []byte {
 		part(nil)
 	}
 	part([]byte(p.State))
-	part(position)
+	part(place)
 	return h.Sum(nil)[:tokenSumSize]
 }

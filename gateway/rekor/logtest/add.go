@@ -89,7 +89,7 @@ func testDamaged(t *testing.T, s Server) {
 	good := prepare(t, l, "good")
 	other := good
 	other.LeafHash[0] ^= 1
-	for _, e := range []gateway.Entry{{}, {Body: append([]byte(" "), good.Body...)}, other} {
+	for _, e := range []gateway.Prepared{{}, {Body: append([]byte(" "), good.Body...)}, other} {
 		if _, err := l.Add(t.Context(), e); OutcomeOf(err) != "refused" {
 			t.Errorf("got %v", err)
 		}
@@ -123,7 +123,10 @@ func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := found[e.LeafHash]; (got != nil) != applied {
+	if found.AbsentTo < from {
+		t.Errorf("absence is proven to %d only", found.AbsentTo)
+	}
+	if got := found.Inclusions[e.LeafHash]; (got != nil) != applied {
 		t.Fatalf("found: %t", got != nil)
 	} else if applied {
 		s.CheckInclusion(t, got, e)

@@ -36,7 +36,7 @@ type Server interface {
 	Verifier() note.Verifier
 	// CheckInclusion reports an inclusion that is not e's, or that does not verify with code
 	// other than the adapter's.
-	CheckInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Entry)
+	CheckInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Prepared)
 
 	// Append logs and publishes entries as if others had sent them.
 	Append(entries ...[]byte)
@@ -168,20 +168,24 @@ func Run(t *testing.T, s Suite) {
 }
 
 // Prepare makes an entry of a record, ready to be added.
-func Prepare(t testing.TB, l gateway.Log, r hashedrekord.Record) gateway.Entry {
+func Prepare(t testing.TB, l gateway.Log, r hashedrekord.Record) gateway.Prepared {
 	t.Helper()
-	e, err := l.Prepare(r)
+	p, err := r.Projection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared, _, err := l.Prepare(gateway.Offer{Projection: &p, Certificate: len(r.Certificate) > 0})
 	if err != nil {
 		t.Fatalf("preparing: %v", err)
 	}
-	return gateway.Entry{Log: e.Log, LeafHash: e.LeafHash, Body: e.Body}
+	return prepared
 }
 
 // prepare makes an entry that a new signer signed.
-func prepare(t testing.TB, l gateway.Log, message string) gateway.Entry {
+func prepare(t testing.TB, l gateway.Log, message string) gateway.Prepared {
 	t.Helper()
 	return Prepare(t, l, rekortest.NewECDSASigner(t).Record(message))
 }
 
 // indexOf is where an inclusion says that the entry is.
-func indexOf(i *gateway.Inclusion) uint64 { return uint64(i.Entry.GetLogIndex()) }
+func indexOf(i *gateway.Inclusion) uint64 { return i.Index }

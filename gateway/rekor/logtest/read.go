@@ -24,12 +24,12 @@ func testFind(t *testing.T, s Server) {
 	leaves := []gateway.LeafHash{e.LeafHash, absent.LeafHash}
 	for from, want := range map[uint64]int{0: 1, 300: 1, 301: 0, 601: 0, 1 << 62: 0} {
 		found, err := l.Find(t.Context(), leaves, from)
-		if err != nil || len(found) != want {
+		if err != nil || len(found.Inclusions) != want || found.AbsentTo != 601 {
 			t.Errorf("from %d: %v, %v; want %d", from, found, err, want)
 			continue
 		}
 		if want == 1 {
-			s.CheckInclusion(t, found[e.LeafHash], e)
+			s.CheckInclusion(t, found.Inclusions[e.LeafHash], e)
 		}
 	}
 }
@@ -140,7 +140,7 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	if got, err := l.Add(t.Context(), e); OutcomeOf(err) != want || got != nil {
 		t.Errorf("adding: %v, %v", got, err)
 	}
-	if found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0); OutcomeOf(err) != want || found != nil {
+	if found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0); OutcomeOf(err) != want || found.Inclusions != nil || found.AbsentTo != 0 {
 		t.Errorf("finding: %v, %v", found, err)
 	}
 	if kept, err := store.Checkpoint(t.Context(), l.Describe().Shard); err != nil || kept.Size != 5 {
@@ -155,5 +155,5 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.CheckInclusion(t, found[e.LeafHash], e)
+	s.CheckInclusion(t, found.Inclusions[e.LeafHash], e)
 }

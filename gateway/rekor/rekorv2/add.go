@@ -25,9 +25,9 @@ import (
 const indexHeader = "x-log-index"
 
 // Add implements gateway.Log.
-func (l *Log) Add(ctx context.Context, e gateway.Entry) (inclusion *gateway.Inclusion, err error) {
+func (l *Log) Add(ctx context.Context, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
 	defer func(start time.Time) { l.metrics.observe(callAdd, start, err) }(time.Now())
-	request, err := newRequest(e)
+	request, err := newRequest(p)
 	if err != nil {
 		return nil, err
 	}
@@ -42,21 +42,21 @@ func (l *Log) Add(ctx context.Context, e gateway.Entry) (inclusion *gateway.Incl
 	var dup *duplicateError
 	switch {
 	case errors.As(err, &dup):
-		return l.duplicate(ctx, dup.index, e.Body)
+		return l.duplicate(ctx, dup.index, p.Body)
 	case err != nil:
 		return nil, err
 	}
-	return l.verifyAnswer(ctx, answer, e.Body)
+	return l.verifyAnswer(ctx, answer, p.Body)
 }
 
 // newRequest rebuilds the request from the stored body. Errors are ErrRefused: the log would
 // not make such a body, so that it would be another entry.
-func newRequest(e gateway.Entry) (*rekortilespb.CreateEntryRequest, error) {
-	r, err := hashedrekord.Parse(e.Body)
+func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
+	r, err := hashedrekord.Parse(p.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
 	}
-	if e.LeafHash != hashedrekord.LeafHash(e.Body) {
+	if p.LeafHash != hashedrekord.LeafHash(p.Body) {
 		return nil, fmt.Errorf("%w: stored entry does not match its hash", gateway.ErrRefused)
 	}
 	verifier := &rekortilespb.Verifier{KeyDetails: r.KeyDetails}

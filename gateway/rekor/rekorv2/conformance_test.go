@@ -25,7 +25,7 @@ func (s server) Open(t testing.TB, store gateway.Checkpoints, patience time.Dura
 	return open(t, cfg, store)
 }
 
-func (s server) CheckInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Entry) {
+func (s server) CheckInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Prepared) {
 	t.Helper()
 	checkInclusion(t, got, e, s.Verifier())
 }

@@ -46,6 +46,6 @@ func TestFindBehindCache(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkInclusion(t, found[e.LeafHash], e, fake.Verifier())
+		checkInclusion(t, found.Inclusions[e.LeafHash], e, fake.Verifier())
 	}
 }

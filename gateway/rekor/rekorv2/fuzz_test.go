@@ -14,7 +14,7 @@ import (
 	rekorverify "github.com/sigstore/rekor-tiles/v2/pkg/verify"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logtest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
 
@@ -32,15 +32,15 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = l.Close() })
-	prepared, err := l.Prepare(rekortest.NewECDSASigner(f).Record("fuzz"))
+	prepared, err := l.PrepareRecord(rekortest.NewECDSASigner(f).Record("fuzz"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := l.Add(f.Context(), gateway.Entry{LeafHash: prepared.LeafHash, Body: prepared.Body})
+	good, err := l.Add(f.Context(), prepared)
 	if err != nil {
 		f.Fatal(err)
 	}
-	seed, err := proto.Marshal(good.Entry)
+	seed, err := proto.Marshal(logtest.TransparencyLogEntry(f, good, prepared.Body))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -66,10 +66,11 @@ func FuzzAnswer(f *testing.F) {
 			}
 			return
 		}
-		if err := rekorverify.VerifyLogEntry(got.Entry, fake.Verifier()); err != nil {
+		entry := logtest.TransparencyLogEntry(t, got, prepared.Body)
+		if err := rekorverify.VerifyLogEntry(entry, fake.Verifier()); err != nil {
 			t.Errorf("upstream refuses it: %v", err)
 		}
-		if !bytes.Equal(got.Entry.GetCanonicalizedBody(), prepared.Body) || got.Entry.GetLogIndex() != 3 {
+		if got.Index != 3 {
 			t.Error("not the entry that was sent")
 		}
 	})

@@ -15,12 +15,8 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
-)
-
-const (
-	entryKind    = "hashedrekord"
-	entryVersion = "0.0.2"
 )
 
 // duplicatePoll is how often the checkpoint is read while a known entry is not yet under it.
@@ -28,11 +24,11 @@ const duplicatePoll = 500 * time.Millisecond
 
 // newInclusion states a verified inclusion, in fields of our own making: nothing that was not
 // checked gets in. Rekor v2 gives no integrated time and no promise.
-func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, body []byte, hashes [][]byte) *gateway.Inclusion {
-	return &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{
+func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte) (*gateway.Inclusion, error) {
+	proof, err := receipt.EncodeProof(&rekorpb.TransparencyLogEntry{
 		LogIndex:    int64(index),
 		LogId:       &commonpb.LogId{KeyId: bytes.Clone(l.cfg.KeyID)},
-		KindVersion: &rekorpb.KindVersion{Kind: entryKind, Version: entryVersion},
+		KindVersion: &rekorpb.KindVersion{Kind: hashedrekord.KindName, Version: hashedrekord.APIVersion},
 		InclusionProof: &rekorpb.InclusionProof{
 			LogIndex:   int64(index),
 			RootHash:   bytes.Clone(cp.Root[:]),
@@ -40,8 +36,11 @@ func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, body []byte, ha
 			Hashes:     hashes,
 			Checkpoint: &rekorpb.Checkpoint{Envelope: string(cp.Envelope)},
 		},
-		CanonicalizedBody: body,
-	}}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Inclusion{Kind: receipt.KindTransparencyLogEntry, Index: index, Proof: proof}, nil
 }
 
 // verifyAnswer checks all that the log says about the entry it was sent.
@@ -61,7 +60,7 @@ func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogE
 	if err := tiles.VerifyInclusion(cp, index, hashedrekord.LeafHash(body), inclusion.GetHashes()); err != nil {
 		return nil, err
 	}
-	return l.newInclusion(cp, index, body, inclusion.GetHashes()), nil
+	return l.newInclusion(cp, index, inclusion.GetHashes())
 }
 
 // plausible checks what needs no cryptography.
@@ -72,7 +71,7 @@ func (l *Log) plausible(answer *rekorpb.TransparencyLogEntry, body []byte) error
 		return errors.New("another entry than the one sent")
 	case !bytes.Equal(answer.GetLogId().GetKeyId(), l.cfg.KeyID):
 		return errors.New("another log's id")
-	case answer.GetKindVersion().GetKind() != entryKind || answer.GetKindVersion().GetVersion() != entryVersion:
+	case answer.GetKindVersion().GetKind() != hashedrekord.KindName || answer.GetKindVersion().GetVersion() != hashedrekord.APIVersion:
 		return errors.New("another kind of entry")
 	case inclusion == nil:
 		return errors.New("no inclusion proof")
@@ -117,5 +116,5 @@ func (l *Log) lookup(ctx context.Context, index uint64, body []byte) (*gateway.I
 	if err != nil {
 		return nil, err
 	}
-	return l.newInclusion(cp, index, body, hashes), nil
+	return l.newInclusion(cp, index, hashes)
 }

@@ -94,23 +94,25 @@ func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 }
 
 // Find implements gateway.Log.
-func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (inclusions map[gateway.LeafHash]*gateway.Inclusion, err error) {
+func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (out gateway.Found, err error) {
 	defer func(start time.Time) { l.metrics.observe(callFind, start, err) }(time.Now())
 	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
-		return nil, err
+		return gateway.Found{}, err
 	}
 	tree, err := tiles.NewTree(cp, l.reader)
 	if err != nil {
-		return nil, err
+		return gateway.Found{}, err
 	}
 	found, err := tree.Find(ctx, leaves, from)
 	if err != nil {
-		return nil, err
+		return gateway.Found{}, err
 	}
-	inclusions = map[gateway.LeafHash]*gateway.Inclusion{}
+	out = gateway.Found{Inclusions: make(map[gateway.LeafHash]*gateway.Inclusion, len(found)), AbsentTo: cp.Size}
 	for leaf, f := range found {
-		inclusions[leaf] = l.newInclusion(cp, f.Index, f.Entry, f.Hashes)
+		if out.Inclusions[leaf], err = l.newInclusion(cp, f.Index, f.Hashes); err != nil {
+			return gateway.Found{}, err
+		}
 	}
-	return inclusions, nil
+	return out, nil
 }

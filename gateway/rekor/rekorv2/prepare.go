@@ -7,90 +7,80 @@ import (
 	"crypto/x509"
 	"fmt"
 
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// algorithm is what a keyDetails says of a signature, apart from the key.
-type algorithm struct {
-	scheme formats.Scheme
-	hash   formats.DigestAlgorithm
-}
-
-// algorithmOf undoes formats.Candidate.KeyDetails.
-func algorithmOf(d commonpb.PublicKeyDetails) (algorithm, bool) {
-	hash, ok := hashedrekord.HashAlgorithm(d)
-	if !ok {
-		return algorithm{}, false
-	}
-	a := algorithm{scheme: formats.RSAPKCS1v15}
-	switch d {
-	case commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
-		commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384,
-		commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512:
-		a.scheme = formats.ECDSA
-	case commonpb.PublicKeyDetails_PKIX_ED25519_PH:
-		a.scheme = formats.Ed25519ph
-	}
-	switch hash {
-	case commonpb.HashAlgorithm_SHA2_256:
-		a.hash = formats.SHA256
-	case commonpb.HashAlgorithm_SHA2_384:
-		a.hash = formats.SHA384
-	case commonpb.HashAlgorithm_SHA2_512:
-		a.hash = formats.SHA512
-	}
-	return a, true
-}
+// errNoWhole refuses what would need an entry kind of the format's own.
+var errNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
 
 // Accepts implements gateway.Log.
-func (l *Log) Accepts(c formats.Candidate) error { return Acceptor{}.Accepts(c) }
+func (l *Log) Accepts(o gateway.Offer) error { return Acceptor{}.Accepts(o) }
 
 // Acceptor says what Rekor v2 takes, without a log: for planning offline.
 type Acceptor struct{}
 
-// Accepts reports whether a Rekor v2 log takes c; see gateway.Log.
-func (Acceptor) Accepts(c formats.Candidate) error {
-	d, err := c.KeyDetails()
-	if err != nil {
+// Accepts reports whether a Rekor v2 log takes o; see gateway.Log.
+func (Acceptor) Accepts(o gateway.Offer) error {
+	switch {
+	case o.Statement != nil:
+		return nil
+	case o.Projection == nil:
+		return errNoWhole
+	}
+	if _, err := hashedrekord.KeyDetails(o.Projection.Candidate); err != nil {
 		return err
 	}
-	if _, ok := hashedrekord.HashAlgorithm(d); !ok {
-		return formats.NewError(formats.ReasonAlgorithmNotLoggable, fmt.Sprintf("the log does not take %v", d), c.Remedy)
-	}
-	return strictKey(c.SPKI)
+	return checkStrictKey(o.Projection.SPKI)
 }
 
 // Prepare implements gateway.Log. It refuses whatever the log would, and some things that the
 // log would take but others might read in another way. A body within hashedrekord.MaxBody
 // makes a request far below the server's limit of 4 MiB.
-func (l *Log) Prepare(r hashedrekord.Record) (gateway.NewEntry, error) {
-	a, ok := algorithmOf(r.KeyDetails)
-	if !ok {
-		return gateway.NewEntry{}, formats.NewError(formats.ReasonAlgorithmNotLoggable,
-			fmt.Sprintf("the log does not take %v", r.KeyDetails), "")
-	}
-	if err := strictKey(r.SPKI); err != nil {
-		return gateway.NewEntry{}, err
-	}
-	if err := sameKey(r); err != nil {
-		return gateway.NewEntry{}, err
-	}
-	if err := verifyRecord(r, a); err != nil {
-		return gateway.NewEntry{}, err
-	}
-	body, err := encode(r)
+func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	entry, record, err := recordOf(o)
 	if err != nil {
-		return gateway.NewEntry{}, err
+		return gateway.Prepared{}, nil, err
 	}
-	return gateway.NewEntry{Log: l.cfg.ID, LeafHash: hashedrekord.LeafHash(body), Body: body}, nil
+	prepared, err := l.prepareRecord(record)
+	return prepared, entry, err
 }
 
-// strictKey refuses a public key that is not in the one DER form that it encodes to again.
-func strictKey(spki []byte) error {
+func recordOf(o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+	switch {
+	case o.Statement != nil:
+		entry, record := receipt.Attestation(*o.Statement)
+		return entry, record, nil
+	case o.Projection == nil:
+		return nil, hashedrekord.Record{}, errNoWhole
+	}
+	return receipt.Project(*o.Projection, o.Certificate)
+}
+
+func (l *Log) prepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
+	for _, check := range []func() error{
+		func() error { return checkStrictKey(r.SPKI) },
+		func() error { return checkCertificate(r) },
+		r.Verify,
+	} {
+		if err := check(); err != nil {
+			return gateway.Prepared{}, err
+		}
+	}
+	body, err := encodeRecord(r)
+	if err != nil {
+		return gateway.Prepared{}, err
+	}
+	return gateway.Prepared{
+		Log: l.cfg.ID, LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: r.Signature,
+	}, nil
+}
+
+// checkStrictKey refuses a public key that is not in the one DER form that it encodes to again.
+func checkStrictKey(spki []byte) error {
 	pub, err := x509.ParsePKIXPublicKey(spki)
 	if err != nil {
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
@@ -103,8 +93,8 @@ func strictKey(spki []byte) error {
 	return nil
 }
 
-// sameKey refuses a certificate that is for another key.
-func sameKey(r hashedrekord.Record) error {
+// checkCertificate refuses a certificate that is for another key.
+func checkCertificate(r hashedrekord.Record) error {
 	if len(r.Certificate) == 0 {
 		return nil
 	}
@@ -118,26 +108,8 @@ func sameKey(r hashedrekord.Record) error {
 	return nil
 }
 
-// verifyRecord checks that the key is what KeyDetails says and that it made the signature.
-func verifyRecord(r hashedrekord.Record, a algorithm) error {
-	candidate := formats.Candidate{SPKI: r.SPKI, Scheme: a.scheme, Hash: a.hash}
-	d, err := candidate.KeyDetails()
-	if err != nil {
-		return err
-	}
-	if d != r.KeyDetails {
-		return formats.NewError(formats.ReasonAlgorithmNotLoggable,
-			fmt.Sprintf("the key is %v, not %v", d, r.KeyDetails), "")
-	}
-	return formats.Projection{
-		Candidate: candidate,
-		Digest:    formats.Digest{Algorithm: a.hash, Value: r.Digest},
-		Signature: r.Signature,
-	}.VerifyDigest()
-}
-
-// encode returns the canonical body, which reads back as r.
-func encode(r hashedrekord.Record) ([]byte, error) {
+// encodeRecord returns the canonical body, which reads back as r.
+func encodeRecord(r hashedrekord.Record) ([]byte, error) {
 	body, err := hashedrekord.Body(r)
 	if err != nil {
 		return nil, formats.WrapError(err, formats.ReasonTooLarge,

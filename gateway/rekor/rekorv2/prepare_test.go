@@ -23,6 +23,7 @@ import (
 	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
@@ -115,7 +116,7 @@ func TestPrepare(t *testing.T) {
 	l := open(t, config(rekortest.StartFake(t)), new(rekortest.Checkpoints))
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := l.Prepare(test.record)
+			got, err := l.PrepareRecord(test.record)
 			var refusal *formats.Error
 			if err != nil && (!errors.As(err, &refusal) || got.Body != nil) {
 				t.Fatalf("%v beside %v", got, err)
@@ -222,7 +223,7 @@ func TestAccepts(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := formats.Candidate{SPKI: spki, Scheme: test.scheme, Hash: test.hash, Remedy: "sign otherwise"}
-			err = l.Accepts(c)
+			err = l.Accepts(gateway.Offer{Projection: &formats.Projection{Candidate: c}})
 			if formats.ReasonOf(err) != test.want || (err == nil) != (test.want == "") {
 				t.Fatalf("got %v, want %q", err, test.want)
 			}
@@ -231,7 +232,7 @@ func TestAccepts(t *testing.T) {
 				t.Errorf("hint %q", refusal.Hint)
 			}
 			c.SPKI = append(spki, 0)
-			if err := l.Accepts(c); formats.ReasonOf(err) != formats.ReasonMalformedKey {
+			if err := l.Accepts(gateway.Offer{Projection: &formats.Projection{Candidate: c}}); formats.ReasonOf(err) != formats.ReasonMalformedKey {
 				t.Errorf("key with a tail: %v", err)
 			}
 		})

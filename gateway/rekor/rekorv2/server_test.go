@@ -53,25 +53,26 @@ func open(t testing.TB, cfg rekorv2.Config, store gateway.Checkpoints) *rekorv2.
 }
 
 // checkInclusion verifies an inclusion with the upstream client's own verification.
-func checkInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Entry, v note.Verifier) {
+func checkInclusion(t testing.TB, got *gateway.Inclusion, e gateway.Prepared, v note.Verifier) {
 	t.Helper()
 	if got == nil {
 		t.Error("no inclusion")
 		return
 	}
-	if err := rekorverify.VerifyLogEntry(got.Entry, v); err != nil {
+	entry := logtest.TransparencyLogEntry(t, got, e.Body)
+	if err := rekorverify.VerifyLogEntry(entry, v); err != nil {
 		t.Errorf("upstream does not verify the inclusion: %v", err)
 	}
-	if !bytes.Equal(got.Entry.GetCanonicalizedBody(), e.Body) {
+	if !bytes.Equal(entry.GetCanonicalizedBody(), e.Body) {
 		t.Error("inclusion of another body")
 	}
-	if k := got.Entry.GetKindVersion(); k.GetKind() != "hashedrekord" || k.GetVersion() != "0.0.2" {
+	if k := entry.GetKindVersion(); k.GetKind() != "hashedrekord" || k.GetVersion() != "0.0.2" {
 		t.Errorf("kind is %v", k)
 	}
-	if _, err := tlog.ParseTransparencyLogEntry(got.Entry); err != nil && bytes.HasPrefix(e.Body, []byte("{")) {
+	if _, err := tlog.ParseTransparencyLogEntry(entry); err != nil && bytes.HasPrefix(e.Body, []byte("{")) {
 		t.Errorf("sigstore-go does not read the inclusion: %v", err)
 	}
-	if len(got.Entry.GetLogId().GetKeyId()) != 32 || got.Entry.GetIntegratedTime() != 0 || got.Entry.GetInclusionPromise() != nil {
+	if len(entry.GetLogId().GetKeyId()) != 32 || entry.GetIntegratedTime() != 0 || entry.GetInclusionPromise() != nil {
 		t.Error("not as a bundle needs it")
 	}
 }
@@ -111,8 +112,8 @@ func TestRealServer(t *testing.T) {
 }
 
 // addTwice adds an entry, and once more: the answer to the duplicate is as full.
-func addTwice(t *testing.T, l *rekorv2.Log, server *rekortest.Server, e gateway.Entry) {
-	var indexes []int64
+func addTwice(t *testing.T, l *rekorv2.Log, server *rekortest.Server, e gateway.Prepared) {
+	var indexes []uint64
 	for range 2 {
 		got, err := l.Add(t.Context(), e)
 		if err != nil {
@@ -120,7 +121,7 @@ func addTwice(t *testing.T, l *rekorv2.Log, server *rekortest.Server, e gateway.
 			return
 		}
 		checkInclusion(t, got, e, server.Verifier())
-		indexes = append(indexes, got.Entry.GetLogIndex())
+		indexes = append(indexes, got.Index)
 	}
 	if indexes[0] != indexes[1] {
 		t.Errorf("indexes %d", indexes)
@@ -153,7 +154,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := make([]gateway.Entry, 20)
+	entries := make([]gateway.Prepared, 20)
 	leaves := make([]gateway.LeafHash, len(entries))
 	for i := range entries {
 		entries[i] = logtest.Prepare(t, l, signer.Record(fmt.Sprint("doubtful ", i)))
@@ -174,9 +175,9 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d of %d were logged", len(found), len(entries))
+	t.Logf("%d of %d were logged", len(found.Inclusions), len(entries))
 	for i, e := range entries {
-		if got, ok := found[e.LeafHash]; ok {
+		if got, ok := found.Inclusions[e.LeafHash]; ok {
 			checkInclusion(t, got, e, server.Verifier())
 		} else if errs[i] == nil {
 			t.Error("an entry is lost that was answered for")

@@ -4,12 +4,14 @@ package sqlite
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
@@ -21,13 +23,13 @@ const batch = 256
 // batches returns n batches of submissions of realistic size (about 1 KiB of signature and
 // key, 1 KiB of entry).
 func batches(n int) [][]gateway.NewSubmission {
-	now := time.Now()
 	all := make([][]gateway.NewSubmission, n)
 	for b := range all {
 		for i := range batch {
-			s := storetest.NewSubmission("tenant", fmt.Sprintf("%d/%d", b, i), "log", now)
+			s := storetest.NewSubmission("tenant", fmt.Sprintf("%d/%d", b, i), "log")
 			s.ID = uuid.Must(uuid.NewV7()).String()
 			s.Receipt.Signature = &receiptpb.Signature{Format: "pgp", Content: bytes.Repeat([]byte{byte(i)}, 566), Keys: [][]byte{make([]byte, 500)}}
+			s.FormerKeys = []gateway.SubmissionKey{sha256.Sum256(s.Key[:])}
 			s.Entries[0].Body = bytes.Repeat([]byte("x"), 1024)
 			all[b] = append(all[b], s)
 		}
@@ -39,9 +41,23 @@ func reportRate(b *testing.B) {
 	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "submissions/s")
 }
 
+// reportSize closes s and reports the size of its file.
+func reportSize(b *testing.B, s *Store, path string) {
+	b.StopTimer()
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(info.Size())/float64(b.N*batch), "B/submission")
+}
+
 // BenchmarkEnqueue stores new submissions, 256 per transaction.
 func BenchmarkEnqueue(b *testing.B) {
-	s := open(b, "", Options{MaxPending: 1 << 30})
+	path := filepath.Join(b.TempDir(), "store.db")
+	s := open(b, path, Options{MaxPending: 1 << 30})
 	all := batches(b.N)
 	b.ResetTimer()
 	for _, subs := range all {
@@ -50,6 +66,7 @@ func BenchmarkEnqueue(b *testing.B) {
 		}
 	}
 	reportRate(b)
+	reportSize(b, s, path)
 }
 
 // BenchmarkEnqueueKnown submits again what is known, as a backfill that is started over does.
@@ -70,17 +87,18 @@ func BenchmarkEnqueueKnown(b *testing.B) {
 // BenchmarkClaimFinish takes entries through their lease until they are logged, 256 per
 // transaction.
 func BenchmarkClaimFinish(b *testing.B) {
-	s := open(b, "", Options{})
+	path := filepath.Join(b.TempDir(), "store.db")
+	s := open(b, path, Options{})
 	for _, subs := range batches(b.N) {
 		if _, err := s.Enqueue(b.Context(), subs); err != nil {
 			b.Fatal(err)
 		}
 	}
-	proof := &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{CanonicalizedBody: make([]byte, 3000)}}
+	proof := &gateway.Inclusion{Kind: "proof", Proof: make([]byte, 3000)}
 	b.ResetTimer()
 	for range b.N {
 		claimed, err := s.Claim(b.Context(), gateway.ClaimParams{
-			Log: "log", Now: time.Now(), Lease: time.Minute, Limit: batch, InFlight: batch,
+			Log: "log", Lease: time.Minute, Limit: batch, InFlight: batch,
 		})
 		if err != nil || len(claimed) != batch {
 			b.Fatalf("%d claimed: %v", len(claimed), err)
@@ -94,4 +112,5 @@ func BenchmarkClaimFinish(b *testing.B) {
 		}
 	}
 	reportRate(b)
+	reportSize(b, s, path)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
@@ -13,43 +14,49 @@ import (
 
 const (
 	// "leased_until > 0" leads to the index of leased entries.
-	countLeased = `SELECT COUNT(*) FROM entry WHERE log = ? AND leased_until > ? AND leased_until > 0`
+	countLeased = `
+SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND leased_until > ? AND leased_until > 0`
 
 	claimable = `
-SELECT ` + entryColumns + ` FROM entry e
-WHERE log = ?1 AND state = 'PENDING' AND next_at <= ?2 AND leased_until <= ?2
-ORDER BY priority DESC, queued_at, id LIMIT ?3`
+SELECT ` + entryColumns + ` FROM entry e ` + entryNames + `
+WHERE e.log = (SELECT id FROM log WHERE name = ?1) AND e.state = 'PENDING' AND e.next_at <= ?2 AND e.leased_until <= ?2
+ORDER BY e.priority DESC, e.queued_at, e.id LIMIT ?3`
 
 	// Whether an entry may be leased is asked again: the lease itself is the compare and
 	// swap, whatever was read before.
 	leaseEntries = `
 UPDATE entry SET fence = fence + 1, attempts = attempts + 1, in_doubt = 1, leased_until = ?1, last_sent_at = ?2,
-    sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
-WHERE id IN (SELECT value FROM json_each(?4)) AND state = 'PENDING' AND next_at <= ?2 AND leased_until <= ?2`
+    shard = COALESCE(shard, ?3), sent_at_tree_size = COALESCE(sent_at_tree_size, ?4)
+WHERE id IN (SELECT value FROM json_each(?5)) AND state = 'PENDING' AND next_at <= ?2 AND leased_until <= ?2`
+
+	bodiesOfEntries = `SELECT entry, body FROM entry_blob WHERE entry IN (SELECT value FROM json_each(?))`
 )
 
-// Claim implements gateway.Store. A lease is over at p.Now + p.Lease, by whichever clock
-// the next Claim goes.
-func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Entry, error) {
+// Claim implements gateway.Store.
+func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Claimed, error) {
 	size, err := store.TreeSize(p.TreeSize)
 	if err != nil {
 		return nil, fmt.Errorf("claiming entries: %w", err)
 	}
-	if p.Now.IsZero() || store.Millis(p.Now.Add(p.Lease)) <= store.Millis(p.Now) {
-		return nil, fmt.Errorf("claiming entries: no lease from %v for %v", p.Now, p.Lease)
+	if p.Lease < time.Millisecond {
+		return nil, fmt.Errorf("claiming entries: no lease for %v", p.Lease)
 	}
-	var claimed []gateway.Entry
+	var claimed []gateway.Claimed
 	err = s.write(ctx, "claiming entries", func(t *tx) error {
+		now := s.now()
 		var leased int
-		if err := t.QueryRow(countLeased, p.Log, store.Millis(p.Now)).Scan(&leased); err != nil {
+		if err := t.QueryRow(countLeased, p.Log, now).Scan(&leased); err != nil {
 			return err
 		}
 		limit := min(p.Limit, p.InFlight-leased)
 		if limit <= 0 {
 			return nil
 		}
-		claimed, err = t.claim(p, limit, size)
-		return err
+		claimed, err = t.claimable(p.Log, now, limit)
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
+		return s.lease(t, p, now, size, claimed)
 	})
 	if err != nil {
 		return nil, err
@@ -57,40 +64,72 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Ent
 	return claimed, nil
 }
 
-func (t *tx) claim(p gateway.ClaimParams, limit int, size int64) ([]gateway.Entry, error) {
-	now := store.Millis(p.Now)
-	var claimed []gateway.Entry
-	var ids []int64
-	err := t.each(claimable, []any{p.Log, now, limit}, func(scan func(...any) error) error {
+// claimable returns the entries to claim, as they are before, and without their bodies.
+func (t *tx) claimable(log string, now int64, limit int) ([]gateway.Claimed, error) {
+	var found []gateway.Claimed
+	err := t.each(claimable, []any{log, now, limit}, func(scan func(...any) error) error {
 		e, err := scanEntry(scan)
-		claimed, ids = append(claimed, e), append(ids, e.ID)
+		c := gateway.Claimed{Entry: e}
+		if !e.LastSentAt.IsZero() {
+			c.SentAgo = store.FromMillis(now).Sub(e.LastSentAt)
+		}
+		found = append(found, c)
 		return err
 	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
+	return found, err
+}
+
+// lease leases all of claimed, and completes them.
+func (s *Store) lease(t *tx, p gateway.ClaimParams, now, size int64, claimed []gateway.Claimed) error {
+	var shard *int64
+	if p.Shard != (gateway.Shard{}) {
+		id, err := s.shards.of(t, p.Shard)
+		if err != nil {
+			return err
+		}
+		shard = &id
+	}
+	ids := make([]int64, len(claimed))
+	for i := range claimed {
+		ids[i] = claimed[i].ID
 	}
 	arg, err := list(ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := t.Exec(leaseEntries, store.Millis(p.Now.Add(p.Lease)), now, size, arg)
+	r, err := t.Exec(leaseEntries, now+p.Lease.Milliseconds(), now, shard, size, arg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if n, err := r.RowsAffected(); err != nil || n != int64(len(ids)) {
-		return nil, errors.Join(err, fmt.Errorf("%d of %d entries leased", n, len(ids)))
+		return errors.Join(err, fmt.Errorf("%d of %d entries leased", n, len(ids)))
+	}
+	bodies := make(map[int64][]byte, len(ids))
+	err = t.each(bodiesOfEntries, []any{arg}, func(scan func(...any) error) error {
+		var id int64
+		var body []byte
+		err := scan(&id, &body)
+		bodies[id] = body
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	for i := range claimed {
-		lease(&claimed[i], p.TreeSize)
+		completeClaim(&claimed[i], p, bodies[claimed[i].ID])
 	}
-	return claimed, nil
+	return nil
 }
 
-// lease does to e what leaseEntries did to its row, InDoubt and LastSentAt aside.
-func lease(e *gateway.Entry, size uint64) {
-	e.Fence++
-	e.Attempts++
-	if e.SentAtTreeSize == nil {
-		e.SentAtTreeSize = &size
+// completeClaim does to c what leaseEntries did to its row, InDoubt and LastSentAt aside.
+func completeClaim(c *gateway.Claimed, p gateway.ClaimParams, body []byte) {
+	c.Body = body
+	c.Fence++
+	c.Attempts++
+	if c.Shard == (gateway.Shard{}) {
+		c.Shard = p.Shard
+	}
+	if c.SentAtTreeSize == nil {
+		c.SentAtTreeSize = &p.TreeSize
 	}
 }

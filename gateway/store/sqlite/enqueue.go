@@ -8,31 +8,34 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 const (
 	insertSubmission = `
-INSERT INTO submission (id, tenant, key, format, representation, state, priority, created_at, digests, signers, labels, receipt)
-VALUES (?, ?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?)
-ON CONFLICT (tenant, key) DO NOTHING`
+INSERT INTO submission (id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels)
+VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?)`
 
-	insertDigest = `
-INSERT INTO submission_digest (tenant, digest, created_at, submission) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	insertReceipt = `INSERT INTO submission_blob (submission, receipt) VALUES (?, ?)`
 
-	insertSigner = `
-INSERT INTO submission_signer (tenant, signer, created_at, submission) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	insertDigest = `INSERT INTO submission_digest (tenant, prefix, submission) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+
+	insertSigner = `INSERT INTO submission_signer (tenant, prefix, submission) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	insertEntry = `
-INSERT INTO entry (log, leaf_hash, body, tenant, state, priority, queued_at) VALUES (?, ?, ?, ?, 'PENDING', ?, ?)
-ON CONFLICT (log, leaf_hash) DO NOTHING RETURNING id`
+INSERT INTO entry (log, leaf_hash, kind, state, priority, queued_at) VALUES (?, ?, ?, 'PENDING', ?, ?)
+ON CONFLICT (log, leaf_hash) DO NOTHING`
+
+	insertBody = `INSERT INTO entry_blob (entry, body, signature) VALUES (?, ?, ?)`
 
 	findEntry = `SELECT id FROM entry WHERE log = ? AND leaf_hash = ?`
 
-	linkEntry = `INSERT INTO submission_entry (submission, role, entry) VALUES (?, ?, ?)`
+	linkEntry = `INSERT INTO submission_entry (submission, role, entry, of) VALUES (?, ?, ?, ?)`
 
-	countPending = `SELECT COALESCE(SUM(pending), 0) FROM queue`
+	countPending = `SELECT COALESCE(SUM(pending), 0) FROM log`
 )
 
 // Enqueue implements gateway.Store. The submissions it returns may share memory with subs.
@@ -40,48 +43,102 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	if len(subs) == 0 {
 		return nil, nil
 	}
-	e := enqueuing{statements: &s.statements, subs: subs, added: make(map[string]int)}
-	if err := e.encode(); err != nil {
+	rows, err := encodeRows(subs)
+	if err != nil {
 		return nil, fmt.Errorf("enqueuing: %w", err)
 	}
-	err := s.write(ctx, "enqueuing", func(t *tx) error { return e.run(t, s.opts.MaxPending) })
-	if err != nil {
+	e := enqueuing{
+		store: s, now: s.now(), rows: rows, results: make([]gateway.Submission, len(subs)),
+		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
+		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]int),
+	}
+	if err := s.write(ctx, "enqueuing", e.run); err != nil {
 		return nil, err
 	}
 	return e.results, nil
 }
 
-// enqueuing is one Enqueue on its way.
-type enqueuing struct {
-	statements *statements
-	subs       []gateway.NewSubmission
-	columns    []store.Columns
-
-	results []gateway.Submission
-	known   []int          // indexes of subs whose key exists
-	sharing []string       // new submissions with an entry that existed
-	revived []int64        // entries made pending again
-	added   map[string]int // new pending entries by log
+// newRow is a submission with what is stored of it, encoded.
+type newRow struct {
+	*gateway.NewSubmission
+	id               uuid.UUID
+	columns          store.Columns
+	receipt          []byte
+	digests, signers [][]byte // prefixes for searching
 }
 
-// encode does what can be done without the write lock.
-func (e *enqueuing) encode() error {
-	e.columns = make([]store.Columns, len(e.subs))
-	for i := range e.subs {
-		if len(e.subs[i].Entries) == 0 {
-			return fmt.Errorf("submission %s has no entries", e.subs[i].ID)
-		}
-		var err error
-		if e.columns[i], err = store.EncodeColumns(&e.subs[i].SubmissionFields); err != nil {
-			return err
+// encodeRows does what can be done without the write lock.
+func encodeRows(subs []gateway.NewSubmission) ([]newRow, error) {
+	rows := make([]newRow, len(subs))
+	for i := range subs {
+		if err := rows[i].encode(&subs[i]); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return rows, nil
 }
 
-func (e *enqueuing) run(t *tx, maxPending int) error {
-	e.results = make([]gateway.Submission, len(e.subs))
-	for i := range e.subs {
+func (r *newRow) encode(sub *gateway.NewSubmission) (err error) {
+	r.NewSubmission = sub
+	if r.id, err = store.CheckNew(sub); err != nil {
+		return err
+	}
+	if r.columns, err = store.EncodeColumns(&sub.SubmissionFields); err != nil {
+		return err
+	}
+	if r.receipt, err = store.EncodeReceipt(sub.Receipt); err != nil {
+		return err
+	}
+	r.digests, r.signers, err = prefixes(&sub.SubmissionFields)
+	return err
+}
+
+// prefixes returns what the search indexes hold of f.
+func prefixes(f *gateway.SubmissionFields) (digests, signers [][]byte, err error) {
+	for _, d := range f.Digests {
+		prefix, err := store.DigestPrefix(d)
+		if err != nil {
+			return nil, nil, err
+		}
+		digests = append(digests, prefix)
+	}
+	for _, signer := range f.Signers() {
+		signers = append(signers, store.SignerPrefix(signer))
+	}
+	return digests, signers, nil
+}
+
+// tenantKey is a submission's key with its tenant's row.
+type tenantKey struct {
+	tenant int64
+	key    gateway.SubmissionKey
+}
+
+// enqueuing is one Enqueue on its way. Numbers of rows are those of submissions (seq), unless they
+// are said to be others.
+type enqueuing struct {
+	store *Store
+	now   int64
+	rows  []newRow
+
+	results       []gateway.Submission
+	tenants, logs map[string]int64    // rows, by name
+	stored        map[tenantKey]int64 // rows of those keys of the batch that are known
+	unread        map[int]int64       // results that are not wholly new, and their rows
+	urgency       map[int64]int       // rows of known submissions, and the highest priority they are given now
+	sharing       []int64             // new submissions with an entry that existed
+	revived       []int64             // entries made pending again
+	added         map[int64]int       // new pending entries by their log's row
+}
+
+func (e *enqueuing) run(t *tx) error {
+	if err := e.resolve(t); err != nil {
+		return err
+	}
+	if err := e.findKnown(t); err != nil {
+		return err
+	}
+	for i := range e.rows {
 		if err := e.insert(t, i); err != nil {
 			return err
 		}
@@ -89,131 +146,181 @@ func (e *enqueuing) run(t *tx, maxPending int) error {
 	if err := e.resume(t); err != nil {
 		return err
 	}
-	if _, err := t.refresh(e.sharing, e.revived); err != nil {
+	if _, err := t.refreshStates(e.sharing, e.revived); err != nil {
 		return err
 	}
-	if err := e.bound(t, maxPending); err != nil {
+	if err := e.bound(t); err != nil {
 		return err
 	}
 	return e.load(t)
 }
 
-// insert stores the i-th submission, or notes that its key is known.
+// resolve finds the rows of all tenants and logs, or makes them.
+func (e *enqueuing) resolve(t *tx) error {
+	for i := range e.rows {
+		if err := resolve(t, e.store.tenants, e.tenants, e.rows[i].Tenant); err != nil {
+			return err
+		}
+		for _, n := range e.rows[i].Entries {
+			if err := resolve(t, e.store.logs, e.logs, n.Log); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func resolve(t *tx, all *rowIDs[string], found map[string]int64, name string) error {
+	if _, ok := found[name]; ok {
+		return nil
+	}
+	id, err := all.of(t, name)
+	found[name] = id
+	return err
+}
+
+// insert stores the i-th submission, or notes that it is known.
 func (e *enqueuing) insert(t *tx, i int) error {
-	sub, c := &e.subs[i], &e.columns[i]
-	at := store.Millis(sub.CreatedAt)
-	n, err := t.change(e.statements.insertSubmission, sub.ID, sub.Tenant, sub.Key[:], sub.Format, string(sub.Representation),
-		sub.Priority, at, c.Digests, c.Signers, c.Labels, c.Receipt)
+	r, tenant, s := &e.rows[i], e.tenants[e.rows[i].Tenant], &e.store.statements
+	if seq, ok := e.known(r); ok {
+		e.noteKnown(i, seq)
+		return nil
+	}
+	seq, err := t.insert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
+		r.Needed, r.Priority, e.now, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		e.known = append(e.known, i)
-		return nil
-	}
-	for _, d := range sub.Digests {
-		if _, err := t.change(e.statements.insertDigest, sub.Tenant, d.String(), at, sub.ID); err != nil {
+	e.stored[tenantKey{tenant, r.Key}] = seq
+	for _, prefix := range r.digests {
+		if _, err := t.change(s.insertDigest, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
-	for _, signer := range sub.Signers {
-		if _, err := t.change(e.statements.insertSigner, sub.Tenant, signer[:], at, sub.ID); err != nil {
+	for _, prefix := range r.signers {
+		if _, err := t.change(s.insertSigner, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
-	return e.insertEntries(t, i)
+	if r.receipt != nil {
+		if _, err := t.insert(s.insertReceipt, seq, r.receipt); err != nil {
+			return err
+		}
+	}
+	return e.insertEntries(t, i, seq)
 }
 
-func (e *enqueuing) insertEntries(t *tx, i int) error {
-	sub := &e.subs[i]
-	entries := make([]gateway.Entry, len(sub.Entries))
+func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
+	r := &e.rows[i]
+	entries := make([]gateway.Entry, len(r.Entries))
 	shared := false
-	for role, n := range sub.Entries {
-		id, fresh, err := e.insertEntry(t, sub, n)
+	for role, n := range r.Entries {
+		id, fresh, err := e.insertEntry(t, r, n)
 		if err != nil {
 			return err
 		}
-		if _, err := t.change(e.statements.linkEntry, sub.ID, role, id); err != nil {
+		if _, err := t.change(e.store.statements.linkEntry, seq, role, id, n.Of); err != nil {
 			return err
 		}
 		shared = shared || !fresh
-		entries[role] = gateway.Entry{ID: id, Log: n.Log, LeafHash: n.LeafHash, Body: n.Body, State: gateway.Pending}
+		entries[role] = gateway.Entry{ID: id, Log: n.Log, LeafHash: n.LeafHash, Kind: n.Kind, Of: n.Of, State: gateway.Pending}
 	}
 	if shared {
-		e.sharing = append(e.sharing, sub.ID)
-		e.results[i].ID = sub.ID
+		e.sharing = append(e.sharing, seq)
+		e.unread[i] = seq
 		return nil
 	}
-	fields := sub.SubmissionFields
-	fields.CreatedAt = store.FromMillis(store.Millis(fields.CreatedAt))
-	e.results[i] = gateway.Submission{SubmissionFields: fields, State: gateway.Pending, Entries: entries}
+	fields := r.SubmissionFields
+	fields.ID = r.id.String()
+	e.results[i] = gateway.Submission{
+		SubmissionFields: fields, CreatedAt: store.FromMillis(e.now), State: gateway.Pending, Entries: entries,
+	}
 	return nil
 }
 
 // insertEntry stores an entry and returns its row's ID, and whether the row is new.
-func (e *enqueuing) insertEntry(t *tx, sub *gateway.NewSubmission, n gateway.NewEntry) (int64, bool, error) {
-	var id int64
-	at := store.Millis(sub.CreatedAt)
-	err := t.stmt(e.statements.insertEntry).QueryRow(n.Log, n.LeafHash[:], n.Body, sub.Tenant, sub.Priority, at).Scan(&id)
-	if err == nil {
-		e.added[n.Log]++
-		return id, true, nil
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
+func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry) (id int64, fresh bool, err error) {
+	s, log := &e.store.statements, e.logs[n.Log]
+	result, err := t.stmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now)
+	if err != nil {
 		return 0, false, err
 	}
-	if err := t.stmt(e.statements.findEntry).QueryRow(n.Log, n.LeafHash[:]).Scan(&id); err != nil {
+	if inserted, err := result.RowsAffected(); err != nil {
+		return 0, false, err
+	} else if inserted == 0 {
+		if err := t.stmt(s.findEntry).QueryRow(log, n.LeafHash[:]).Scan(&id); err != nil {
+			return 0, false, err
+		}
+		return id, false, e.touch(t, id, r.Priority, true)
+	}
+	if id, err = result.LastInsertId(); err != nil {
 		return 0, false, err
 	}
-	return id, false, e.touch(t, id, sub.Priority, sub.CreatedAt)
+	e.added[log]++
+	_, err = t.insert(s.insertBody, id, nonNil(n.Body), n.Signature)
+	return id, true, err
+}
+
+// touch makes an existing entry pending again if it failed and revive is set, and raises its
+// priority.
+func (e *enqueuing) touch(t *tx, id int64, priority int, revive bool) error {
+	s := &e.store.statements
+	if revive {
+		var log int64
+		err := t.stmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log)
+		switch {
+		case err == nil:
+			e.added[log]++
+			e.revived = append(e.revived, id)
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+	}
+	_, err := t.change(s.raiseEntry, priority, id)
+	return err
 }
 
 // bound refuses what would make the queue too long. What adds nothing is never refused.
-func (e *enqueuing) bound(t *tx, maxPending int) error {
+func (e *enqueuing) bound(t *tx) error {
 	if len(e.added) == 0 {
 		return nil
 	}
-	if err := t.count(addPending, e.added); err != nil {
+	if err := t.countPending(e.added); err != nil {
 		return err
 	}
-	if maxPending <= 0 {
+	if e.store.opts.MaxPending <= 0 {
 		return nil
 	}
 	var pending int
 	if err := t.QueryRow(countPending).Scan(&pending); err != nil {
 		return err
 	}
-	if pending > maxPending {
-		return fmt.Errorf("%w: at most %d entries may be pending", gateway.ErrQueueFull, maxPending)
+	if pending > e.store.opts.MaxPending {
+		return fmt.Errorf("%w: at most %d entries may be pending", gateway.ErrQueueFull, e.store.opts.MaxPending)
 	}
 	return nil
 }
 
 // load reads the results that are not wholly new.
 func (e *enqueuing) load(t *tx) error {
-	ids := append([]string(nil), e.sharing...)
-	for _, i := range e.known {
-		ids = append(ids, e.results[i].ID)
-	}
-	if len(ids) == 0 {
+	if len(e.unread) == 0 {
 		return nil
 	}
-	found, err := t.submissions(ids)
+	seqs := make([]int64, 0, len(e.unread))
+	for _, seq := range e.unread {
+		seqs = append(seqs, seq)
+	}
+	found, err := t.submissions(seqs)
 	if err != nil {
 		return err
 	}
-	for i := range e.results {
-		r := &e.results[i]
-		if r.Entries != nil {
-			continue
-		}
-		stored, ok := found[r.ID]
+	for i, seq := range e.unread {
+		stored, ok := found[seq]
 		if !ok {
-			return fmt.Errorf("submission %s vanished", r.ID)
+			return fmt.Errorf("submission %d vanished", seq)
 		}
-		existing := r.Existing
-		*r = stored
-		r.Existing = existing
+		stored.Existing = e.results[i].Existing
+		e.results[i] = stored
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 // A lease that has expired and was not claimed again is still its holder's.
@@ -17,12 +16,12 @@ UPDATE entry SET leased_until = ?1, last_sent_at = ?2 FROM json_each(?3) AS held
 WHERE entry.id = held.value->>0 AND entry.fence = held.value->>1 AND entry.leased_until > 0`
 
 // Extend implements gateway.Store.
-func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, now, until time.Time) error {
+func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, lease time.Duration) error {
 	if len(leases) == 0 {
 		return nil
 	}
-	if !until.After(now) {
-		return fmt.Errorf("extending leases: %v is not after %v", until, now)
+	if lease < time.Millisecond {
+		return fmt.Errorf("extending leases: no lease for %v", lease)
 	}
 	pairs := make([][2]int64, len(leases))
 	for i, l := range leases {
@@ -33,7 +32,8 @@ func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, now, until t
 		return err
 	}
 	return s.write(ctx, "extending leases", func(t *tx) error {
-		_, err := t.Exec(extendLeases, store.Millis(until), store.Millis(now), arg)
+		now := s.now()
+		_, err := t.Exec(extendLeases, now+lease.Milliseconds(), now, arg)
 		return err
 	})
 }

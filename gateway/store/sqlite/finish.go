@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
@@ -15,7 +17,7 @@ import (
 // A lease that has expired and was not claimed again still counts: its fence is the entry's.
 const (
 	finishLogged = `
-UPDATE entry SET state = 'LOGGED', inclusion = ?, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
+UPDATE entry SET state = 'LOGGED', log_index = ?, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
 WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
 
 	finishFailed = `
@@ -23,8 +25,13 @@ UPDATE entry SET state = 'FAILED', problem = ?, in_doubt = 0, leased_until = 0, 
 WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
 
 	finishRetry = `
-UPDATE entry SET next_at = ?, in_doubt = ?, last_sent_at = COALESCE(?, last_sent_at), problem = ?, leased_until = 0
+UPDATE entry SET next_at = ?, in_doubt = ?, last_sent_at = COALESCE(?, last_sent_at), absent_to = MAX(absent_to, ?),
+    problem = ?, leased_until = 0
 WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
+
+	keepInclusion = `UPDATE entry_blob SET inclusion_kind = ?, inclusion = ?, tokens = ? WHERE entry = ?`
+
+	idsOfSubmissions = `SELECT id FROM submission WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`
 )
 
 // Finish implements gateway.Store. It returns the submissions of all entries that were
@@ -33,14 +40,14 @@ func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]strin
 	if len(outcomes) == 0 {
 		return nil, nil
 	}
-	inclusions, err := encodeOutcomes(outcomes)
+	encoded, err := encodeOutcomes(outcomes)
 	if err != nil {
 		return nil, fmt.Errorf("finishing entries: %w", err)
 	}
 	var changed []string
 	lost := 0
 	err = s.write(ctx, "finishing entries", func(t *tx) error {
-		changed, lost, err = s.finish(t, outcomes, inclusions)
+		changed, lost, err = s.finish(t, encoded)
 		return err
 	})
 	if err != nil {
@@ -52,54 +59,112 @@ func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]strin
 	return changed, nil
 }
 
-// encodeOutcomes checks all outcomes and encodes their inclusions, in the same order.
-func encodeOutcomes(outcomes []gateway.Outcome) ([][]byte, error) {
-	inclusions := make([][]byte, len(outcomes))
-	for i, o := range outcomes {
-		err := store.CheckOutcome(o)
-		if err == nil && o.Inclusion != nil {
-			inclusions[i], err = store.EncodeInclusion(o.Inclusion)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return inclusions, nil
+// encodedOutcome is an outcome with what is stored of it, encoded.
+type encodedOutcome struct {
+	gateway.Outcome
+	index, absentTo int64
+	tokens          []byte
 }
 
-func (s *Store) finish(t *tx, outcomes []gateway.Outcome, inclusions [][]byte) (changed []string, lost int, err error) {
-	settled := make(map[string]int)
-	var entries []int64
+// encodeOutcomes checks all outcomes and encodes them, in the same order.
+func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
+	encoded := make([]encodedOutcome, len(outcomes))
 	for i, o := range outcomes {
-		var log string
-		err := s.apply(t, o, inclusions[i]).Scan(&log)
+		if err := store.CheckOutcome(o); err != nil {
+			return nil, err
+		}
+		e := &encoded[i]
+		e.Outcome = o
+		var err error
+		if o.Inclusion != nil {
+			if e.index, err = store.TreeSize(o.Inclusion.Index); err != nil {
+				return nil, err
+			}
+		}
+		if e.tokens, err = store.EncodeTokens(o.Tokens); err != nil {
+			return nil, err
+		}
+		if o.InDoubt {
+			if e.absentTo, err = store.TreeSize(o.AbsentTo); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return encoded, nil
+}
+
+func (s *Store) finish(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
+	now := s.now()
+	settled := make(map[int64]int)
+	var entries []int64
+	for _, o := range outcomes {
+		log, err := s.apply(t, o, now)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			lost++
 		case err != nil:
 			return nil, 0, err
-		case o.RetryAt.IsZero():
-			settled[log]++
+		case !o.Retry:
+			settled[log]--
 			entries = append(entries, o.EntryID)
 		}
 	}
-	if err := t.count(takePending, settled); err != nil {
+	if err := t.countPending(settled); err != nil {
 		return nil, 0, err
 	}
-	changed, err = t.refresh(nil, entries)
+	touched, err := t.refreshStates(nil, entries)
+	if err != nil {
+		return nil, 0, err
+	}
+	changed, err = t.submissionIDs(touched)
 	return changed, lost, err
 }
 
-func (s *Store) apply(t *tx, o gateway.Outcome, inclusion []byte) *sql.Row {
+// apply stores one outcome and returns the row of the entry's log. The error is sql.ErrNoRows when
+// the lease is lost.
+func (s *Store) apply(t *tx, o encodedOutcome, now int64) (log int64, err error) {
 	switch {
-	case inclusion != nil:
-		return t.stmt(s.statements.finishLogged).QueryRow(inclusion, o.EntryID, o.Fence)
+	case o.Inclusion != nil:
+		err = t.stmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log)
+		if err == nil {
+			_, err = t.change(s.statements.keepInclusion, o.Inclusion.Kind, o.Inclusion.Proof, o.tokens, o.EntryID)
+		}
 	case o.Fail:
-		return t.stmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence)
+		err = t.stmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log)
+	default:
+		err = t.stmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, o.sentAt(now), o.absentTo,
+			o.Problem, o.EntryID, o.Fence).Scan(&log)
 	}
-	var sentAt sql.NullInt64
-	if o.InDoubt && !o.SentAt.IsZero() {
-		sentAt = sql.NullInt64{Int64: store.Millis(o.SentAt), Valid: true}
+	return log, err
+}
+
+// sentAt is when the entry may last have been under way, NULL for what the row says.
+func (o *encodedOutcome) sentAt(now int64) sql.NullInt64 {
+	switch {
+	case !o.InDoubt:
+		return sql.NullInt64{}
+	case o.SentAt.IsZero():
+		return sql.NullInt64{Int64: now, Valid: true}
 	}
-	return t.stmt(s.statements.finishRetry).QueryRow(store.Millis(o.RetryAt), o.InDoubt, sentAt, o.Problem, o.EntryID, o.Fence)
+	return sql.NullInt64{Int64: store.Millis(o.SentAt), Valid: true}
+}
+
+// submissionIDs returns the IDs of submissions in the order of their rows.
+func (t *tx) submissionIDs(seqs []int64) ([]string, error) {
+	if len(seqs) == 0 {
+		return nil, nil
+	}
+	arg, err := list(seqs)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := collect[uuid.UUID](t, idsOfSubmissions, arg)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = id.String()
+	}
+	return all, nil
 }

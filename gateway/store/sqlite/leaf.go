@@ -4,30 +4,23 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 const firstOfLeaf = `
 SELECT se.submission FROM entry e JOIN submission_entry se ON se.entry = e.id
-WHERE e.log = ? AND e.leaf_hash = ? ORDER BY se.submission LIMIT 1`
+WHERE e.log = (SELECT id FROM log WHERE name = ?) AND e.leaf_hash = ? ORDER BY se.submission LIMIT 1`
 
-// ByLeaf implements gateway.Store.
+// ByLeaf implements gateway.Store. Of several submissions it returns the oldest.
 func (s *Store) ByLeaf(ctx context.Context, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	var found gateway.Submission
 	err := s.read(ctx, "reading submission", func(t *tx) error {
-		var id string
-		err := t.QueryRow(firstOfLeaf, log, leaf[:]).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return gateway.ErrNotFound
-		}
+		seq, err := t.findSubmission(firstOfLeaf, log, leaf[:])
 		if err != nil {
 			return err
 		}
-		all, err := t.submissions([]string{id})
-		found = all[id]
+		found, err = t.submission(seq)
 		return err
 	})
 	return found, err

@@ -4,83 +4,104 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
-const (
-	pageAfter = ` AND (i.created_at, i.submission) < (?, ?)`
-	pageOrder = ` ORDER BY i.created_at DESC, i.submission DESC LIMIT ?`
-)
-
 // List implements gateway.Store.
 func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error) {
-	query, args := listQuery(tenant, p)
-	size := store.PageSize(p.PageSize)
+	query, args, err := listQuery(tenant, p)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing submissions: %w", err)
+	}
+	after := int64(math.MaxInt64)
 	if p.PageToken != "" {
-		after, err := store.ParsePageToken(tenant, p)
-		if err != nil {
+		if after, err = store.ParsePageToken(tenant, p); err != nil {
 			return nil, "", err
 		}
-		query += pageAfter
-		args = append(args, store.Millis(after.CreatedAt), after.ID)
 	}
-	query += pageOrder
-	args = append(args, size+1) // one more tells whether there is a next page
+	l := listing{params: p, query: query, args: args, size: store.PageSize(p.PageSize)}
+	if err := s.read(ctx, "listing submissions", func(t *tx) error { return l.run(t, after) }); err != nil {
+		return nil, "", err
+	}
+	if len(l.page) <= l.size {
+		return l.page, "", nil
+	}
+	return l.page[:l.size], store.PageToken(tenant, p, l.seqs[l.size-1]), nil
+}
 
-	var page []gateway.Submission
-	more := false
-	err := s.read(ctx, "listing submissions", func(t *tx) error {
-		ids, err := collect[string](t, query, args...)
+// listing is one List on its way.
+type listing struct {
+	params gateway.ListParams
+	query  string
+	args   []any
+	size   int
+
+	page []gateway.Submission
+	seqs []int64 // of page
+}
+
+// run reads until there is one submission more than the page holds, which tells whether there is a
+// next page. The query finds prefixes, so what it finds is looked at whole.
+func (l *listing) run(t *tx, after int64) error {
+	for len(l.page) <= l.size {
+		limit := l.size + 1 - len(l.page)
+		seqs, err := collect[int64](t, l.query, append(l.args[:len(l.args):len(l.args)], after, limit)...)
 		if err != nil {
 			return err
 		}
-		more = len(ids) > size
-		ids = ids[:min(size, len(ids))]
-		found, err := t.submissions(ids)
-		for _, id := range ids {
-			page = append(page, found[id])
+		found, err := t.submissions(seqs)
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return nil, "", err
+		for _, seq := range seqs {
+			if sub := found[seq]; store.Matches(&sub.SubmissionFields, l.params) {
+				l.page, l.seqs = append(l.page, sub), append(l.seqs, seq)
+			}
+			after = seq
+		}
+		if len(seqs) < limit {
+			return nil
+		}
 	}
-	if !more {
-		return page, "", nil
-	}
-	last := page[size-1]
-	return page, store.PageToken(tenant, p, store.Cursor{CreatedAt: last.CreatedAt, ID: last.ID}), nil
+	return nil
 }
 
-// listQuery returns a query for the IDs of the tenant's submissions; i is the index it is
-// driven by. A signer may have millions of submissions, of which few are not logged, so a
-// state other than that leads to fewer rows than the signer does.
-func listQuery(tenant string, p gateway.ListParams) (string, []any) {
+// listQuery returns a query for the tenant's submissions, and its arguments but for the place that
+// the page is after and its length. A signer may have millions of submissions, of which few are not
+// logged, so a state other than that leads to fewer rows than the signer does.
+func listQuery(tenant string, p gateway.ListParams) (query string, args []any, err error) {
 	const (
-		plain      = `SELECT i.submission FROM (SELECT tenant, state, created_at, id AS submission FROM submission) i WHERE i.tenant = ?`
-		byArtifact = `SELECT i.submission FROM submission_digest i WHERE i.tenant = ? AND i.digest = ?`
-		bySigner   = `SELECT i.submission FROM submission_signer i WHERE i.tenant = ? AND i.signer = ?`
-		stateIs    = ` AND (SELECT state FROM submission s WHERE s.id = i.submission) = ?`
-		signedBy   = ` AND EXISTS (SELECT 1 FROM submission_signer g
-            WHERE g.tenant = i.tenant AND g.signer = ? AND g.created_at = i.created_at AND g.submission = i.submission)`
+		plain      = `SELECT seq FROM submission i WHERE tenant = (SELECT id FROM tenant WHERE name = ?)`
+		byArtifact = `SELECT submission AS seq FROM submission_digest i WHERE tenant = (SELECT id FROM tenant WHERE name = ?) AND prefix = ?`
+		bySigner   = `SELECT submission AS seq FROM submission_signer i WHERE tenant = (SELECT id FROM tenant WHERE name = ?) AND prefix = ?`
+		stateIs    = ` AND (SELECT state FROM submission s WHERE s.seq = i.submission) = ?`
+		signedBy   = ` AND EXISTS (SELECT 1 FROM submission_signer g WHERE g.tenant = i.tenant AND g.prefix = ? AND g.submission = `
 	)
-	query, args := plain, []any{tenant}
-	signer, state := signedBy, stateIs
+	query, args = plain, []any{tenant}
+	state, seq := ` AND state = ?`, `i.seq`
+	signer := p.Signer
 	switch {
 	case p.Artifact != nil:
-		query, args = byArtifact, append(args, p.Artifact.String())
-	case p.Signer != nil && (p.State == "" || p.State == gateway.Logged):
-		query, signer, args = bySigner, "", append(args, p.Signer[:])
-	default:
-		state = ` AND i.state = ?`
+		prefix, err := store.DigestPrefix(*p.Artifact)
+		if err != nil {
+			return "", nil, err
+		}
+		query, args = byArtifact, append(args, prefix)
+		state, seq = stateIs, `i.submission`
+	case signer != nil && (p.State == "" || p.State == gateway.Logged):
+		query, args = bySigner, append(args, store.SignerPrefix(*signer))
+		state, seq = stateIs, `i.submission`
+		signer = nil
 	}
 	if p.State != "" {
 		query, args = query+state, append(args, string(p.State))
 	}
-	if p.Signer != nil && signer != "" {
-		query, args = query+signer, append(args, p.Signer[:])
+	if signer != nil {
+		query, args = query+signedBy+seq+`)`, append(args, store.SignerPrefix(*signer))
 	}
-	return query, args
+	return query + ` AND ` + seq + ` < ? ORDER BY ` + seq + ` DESC LIMIT ?`, args, nil
 }

@@ -38,14 +38,19 @@ func TestPlans(t *testing.T) {
 		args  []any
 		want  string
 	}{
-		"claimable":   {claimable, []any{"log", 1, 2}, "entry_queue (log=?)"},
+		"claimable":   {claimable, []any{"log", 1, 2}, "e USING INDEX entry_queue (log=?)"},
 		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
 		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
-		"leaf":        {findEntry, []any{"log", []byte("leaf")}, "(log=? AND leaf_hash=?)"},
+		"leaf":        {findEntry, []any{1, []byte("leaf")}, "(log=? AND leaf_hash=?)"},
+		"by leaf":     {firstOfLeaf, []any{"log", []byte("leaf")}, "(log=? AND leaf_hash=?)"},
 		"extend":      {extendLeases, []any{1, 2, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
-		"lease":       {leaseEntries, []any{1, 2, 3, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
-		"states":      {refreshStates, []any{"[]"}, "(id=?)"},
+		"lease":       {leaseEntries, []any{1, 2, 3, 4, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
+		"states":      {statesOfEntries, []any{"[]"}, "s USING INTEGER PRIMARY KEY (rowid=?)"},
+		"set state":   {setState, []any{"LOGGED", "[]"}, "submission USING INTEGER PRIMARY KEY (rowid=?)"},
+		"hot":         {submissionsBySeq, []any{"[]"}, "s USING INTEGER PRIMARY KEY (rowid=?)"},
+		"get":         {ownedSubmission, []any{make([]byte, 16), "tenant"}, "(id=?)"},
+		"cold":        {blobsOfSubmission, []any{1}, "b USING INTEGER PRIMARY KEY (rowid=?)"},
 		"unsettled":   {unsettledEntries, []any{"[]"}, "(submission=?)"},
 		"known":       {knownSubmissions, []any{"[]"}, "(tenant=? AND key=?)"},
 	} {
@@ -63,17 +68,20 @@ func TestListPlans(t *testing.T) {
 		p    gateway.ListParams
 		want string
 	}{
-		{gateway.ListParams{}, "submission_newest (tenant=? AND (created_at"},
-		{gateway.ListParams{State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND (created_at"},
-		{gateway.ListParams{Artifact: &d}, "(tenant=? AND digest=? AND (created_at"},
-		{gateway.ListParams{Artifact: &d, Signer: &g, State: gateway.Failed}, "(tenant=? AND digest=? AND (created_at"},
-		{gateway.ListParams{Signer: &g}, "(tenant=? AND signer=? AND (created_at"},
-		{gateway.ListParams{Signer: &g, State: gateway.Logged}, "(tenant=? AND signer=? AND (created_at"},
-		{gateway.ListParams{Signer: &g, State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND (created_at"},
+		{gateway.ListParams{}, "submission_newest (tenant=? AND rowid<?)"},
+		{gateway.ListParams{State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND rowid<?)"},
+		{gateway.ListParams{Artifact: &d}, "(tenant=? AND prefix=? AND submission<?)"},
+		{gateway.ListParams{Artifact: &d, Signer: &g, State: gateway.Failed}, "(tenant=? AND prefix=? AND submission<?)"},
+		{gateway.ListParams{Signer: &g}, "(tenant=? AND prefix=? AND submission<?)"},
+		{gateway.ListParams{Signer: &g, State: gateway.Logged}, "(tenant=? AND prefix=? AND submission<?)"},
+		{gateway.ListParams{Signer: &g, State: gateway.Failed}, "submission_newest_by_state (tenant=? AND state=? AND rowid<?)"},
 	} {
 		p, want := test.p, test.want
-		query, args := listQuery("tenant", p)
-		plan := explain(t, s, query+pageAfter+pageOrder, append(args, 1, "id", 10)...)
+		query, args, err := listQuery("tenant", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := explain(t, s, query, append(args, 1, 10)...)
 		if !strings.Contains(plan, want) || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "SCAN") {
 			t.Errorf("%+v is listed so:\n%swant %s", p, plan, want)
 		}

@@ -5,85 +5,116 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 const (
-	submissionsByID = `
-SELECT id, tenant, key, format, representation, state, created_at, digests, signers, labels, receipt
-FROM submission WHERE id IN (SELECT value FROM json_each(?))`
+	submissionsBySeq = `
+SELECT s.seq, s.id, t.name, s.key, s.format, s.state, s.needed, s.created_at, s.digests, s.signatures, s.labels
+FROM submission s JOIN tenant t ON t.id = s.tenant WHERE s.seq IN (SELECT value FROM json_each(?))`
 
-	entryColumns = `e.id, e.log, e.leaf_hash, e.state, e.next_at, e.fence, e.attempts, e.in_doubt, e.last_sent_at,
-e.sent_at_tree_size, e.problem, e.body, e.inclusion`
+	entryColumns = `e.id, l.name, e.leaf_hash, e.kind, h.origin, h.key_id, e.state, e.next_at, e.fence, e.attempts, e.in_doubt,
+e.last_sent_at, e.sent_at_tree_size, e.absent_to, e.log_index, e.problem`
+
+	entryNames = `JOIN log l ON l.id = e.log LEFT JOIN shard h ON h.id = e.shard`
 
 	entriesOfSubmissions = `
-SELECT ` + entryColumns + `, se.submission
-FROM submission_entry se JOIN entry e ON e.id = se.entry
+SELECT ` + entryColumns + `, se.submission, se.of
+FROM submission_entry se JOIN entry e ON e.id = se.entry ` + entryNames + `
 WHERE se.submission IN (SELECT value FROM json_each(?))
 ORDER BY se.submission, se.role`
 
-	ownedSubmission = `SELECT EXISTS (SELECT 1 FROM submission WHERE id = ? AND tenant = ?)`
+	ownedSubmission = `SELECT seq FROM submission WHERE id = ? AND tenant = (SELECT id FROM tenant WHERE name = ?)`
 )
 
 // Get implements gateway.Store.
 func (s *Store) Get(ctx context.Context, tenant, id string) (gateway.Submission, error) {
 	var found gateway.Submission
-	err := s.read(ctx, "reading submission", func(t *tx) error {
-		var owned bool
-		if err := t.QueryRow(ownedSubmission, id, tenant).Scan(&owned); err != nil {
-			return err
-		}
-		if !owned {
-			return gateway.ErrNotFound
-		}
-		all, err := t.submissions([]string{id})
-		found = all[id]
+	err := s.readOwned(ctx, tenant, id, func(t *tx, seq int64) (err error) {
+		found, err = t.submission(seq)
 		return err
 	})
 	return found, err
 }
 
+// readOwned runs f with the row of the tenant's submission. What is no UUID is no submission's ID.
+func (s *Store) readOwned(ctx context.Context, tenant, id string, f func(t *tx, seq int64) error) error {
+	key, err := uuid.Parse(id)
+	if err != nil {
+		return fmt.Errorf("reading submission: %w", gateway.ErrNotFound)
+	}
+	return s.read(ctx, "reading submission", func(t *tx) error {
+		seq, err := t.findSubmission(ownedSubmission, key[:], tenant)
+		if err != nil {
+			return err
+		}
+		return f(t, seq)
+	})
+}
+
+// findSubmission returns the row that query finds. The error is gateway.ErrNotFound when there is
+// none.
+func (t *tx) findSubmission(query string, args ...any) (seq int64, err error) {
+	err = t.QueryRow(query, args...).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = gateway.ErrNotFound
+	}
+	return seq, err
+}
+
+func (t *tx) submission(seq int64) (gateway.Submission, error) {
+	all, err := t.submissions([]int64{seq})
+	return all[seq], err
+}
+
 // submissions reads any number of submissions, of any tenant, in two queries.
-func (t *tx) submissions(ids []string) (map[string]gateway.Submission, error) {
-	arg, err := list(ids)
+func (t *tx) submissions(seqs []int64) (map[int64]gateway.Submission, error) {
+	arg, err := list(seqs)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]gateway.Submission, len(ids))
-	err = t.each(submissionsByID, []any{arg}, func(scan func(...any) error) error {
-		sub, err := scanSubmission(scan)
-		found[sub.ID] = sub
+	found := make(map[int64]gateway.Submission, len(seqs))
+	err = t.each(submissionsBySeq, []any{arg}, func(scan func(...any) error) error {
+		var seq int64
+		sub, err := scanSubmission(scan, &seq)
+		found[seq] = sub
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = t.each(entriesOfSubmissions, []any{arg}, func(scan func(...any) error) error {
-		var id string
-		entry, err := scanEntry(scan, &id)
-		sub := found[id]
+		var seq int64
+		var of int
+		entry, err := scanEntry(scan, &seq, &of)
+		entry.Of = of
+		sub := found[seq]
 		sub.Entries = append(sub.Entries, entry)
-		found[id] = sub
+		found[seq] = sub
 		return err
 	})
 	return found, err
 }
 
-func scanSubmission(scan func(...any) error) (gateway.Submission, error) {
+func scanSubmission(scan func(...any) error, seq *int64) (gateway.Submission, error) {
 	var sub gateway.Submission
 	var c store.Columns
+	var id uuid.UUID
 	var key sql.RawBytes
 	var createdAt int64
-	err := scan(&sub.ID, &sub.Tenant, &key, &sub.Format, &sub.Representation, &sub.State, &createdAt,
-		&c.Digests, &c.Signers, &c.Labels, &c.Receipt)
+	err := scan(seq, &id, &sub.Tenant, &key, &sub.Format, &sub.State, &sub.Needed, &createdAt,
+		&c.Digests, &c.Signatures, &c.Labels)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
 	copy(sub.Key[:], key)
-	sub.CreatedAt = store.FromMillis(createdAt)
+	sub.ID, sub.CreatedAt = id.String(), store.FromMillis(createdAt)
 	if err := c.Decode(&sub.SubmissionFields); err != nil {
 		return gateway.Submission{}, fmt.Errorf("submission %s: %w", sub.ID, err)
 	}
@@ -93,22 +124,27 @@ func scanSubmission(scan func(...any) error) (gateway.Submission, error) {
 // scanEntry reads entryColumns and what follows them.
 func scanEntry(scan func(...any) error, more ...any) (gateway.Entry, error) {
 	var e gateway.Entry
-	var leaf, inclusion sql.RawBytes
+	var leaf, key sql.RawBytes
+	var origin sql.NullString
 	var nextAt, lastSentAt int64
-	var size sql.NullInt64
-	err := scan(append([]any{&e.ID, &e.Log, &leaf, &e.State, &nextAt, &e.Fence, &e.Attempts, &e.InDoubt, &lastSentAt,
-		&size, &e.Problem, &e.Body, &inclusion}, more...)...)
+	var size, index sql.NullInt64
+	err := scan(append([]any{&e.ID, &e.Log, &leaf, &e.Kind, &origin, &key, &e.State, &nextAt, &e.Fence, &e.Attempts, &e.InDoubt,
+		&lastSentAt, &size, &e.AbsentTo, &index, &e.Problem}, more...)...)
 	if err != nil {
 		return gateway.Entry{}, err
 	}
 	copy(e.LeafHash[:], leaf)
+	e.Shard.Origin = origin.String
+	copy(e.Shard.KeyID[:], key)
 	e.NextAt, e.LastSentAt = store.FromMillis(nextAt), store.FromMillis(lastSentAt)
-	if size.Valid {
-		n := uint64(size.Int64)
-		e.SentAtTreeSize = &n
-	}
-	if e.Inclusion, err = store.DecodeInclusion(inclusion); err != nil {
-		return gateway.Entry{}, fmt.Errorf("entry %d: %w", e.ID, err)
-	}
+	e.SentAtTreeSize, e.LogIndex = unsigned(size), unsigned(index)
 	return e, nil
+}
+
+func unsigned(n sql.NullInt64) *uint64 {
+	if !n.Valid {
+		return nil
+	}
+	u := uint64(n.Int64)
+	return &u
 }

@@ -3,109 +3,113 @@
 package sqlite
 
 import (
-	"database/sql"
 	"encoding/hex"
-	"errors"
-	"time"
-
-	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+	"maps"
+	"slices"
+	"strconv"
 )
 
 const (
-	// The fence goes on where it was, and so does sent_at_tree_size: it still bounds where
-	// an earlier send may have landed.
+	// The fence goes on where it was, and so do shard, sent_at_tree_size and absent_to: they
+	// still bound where an earlier send may have landed.
 	reviveEntry = `
 UPDATE entry SET state = 'PENDING', queued_at = ?, next_at = 0, attempts = 0, problem = ''
 WHERE id = ? AND state = 'FAILED' RETURNING log`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`
 
-	// The argument is a JSON array of [tenant, key in hex]; at is the place in it.
+	// The argument is a JSON array of a key in hex, followed by its tenant's row in decimal; at is
+	// the place in it.
 	knownSubmissions = `
-SELECT j.key AS at, s.id FROM json_each(?) j
-JOIN submission s ON s.tenant = j.value ->> 0 AND s.key = unhex(j.value ->> 1)`
+SELECT j.key AS at, s.seq FROM json_each(?) j JOIN submission s
+ON s.tenant = CAST(substr(j.value, 65) AS INTEGER) AND s.key = unhex(substr(j.value, 1, 64))`
 
 	unsettledEntries = `
-SELECT se.submission, se.entry FROM submission_entry se JOIN entry e ON e.id = se.entry
+SELECT se.submission, se.entry, s.state = 'FAILED' FROM submission_entry se
+JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry
 WHERE se.submission IN (SELECT value FROM json_each(?)) AND e.state <> 'LOGGED'`
 )
 
-// touch makes an existing entry pending again if it failed, and raises its priority.
-func (e *enqueuing) touch(t *tx, id int64, priority int, at time.Time) error {
-	var log string
-	err := t.stmt(e.statements.reviveEntry).QueryRow(store.Millis(at), id).Scan(&log)
-	switch {
-	case err == nil:
-		e.added[log]++
-		e.revived = append(e.revived, id)
-	case !errors.Is(err, sql.ErrNoRows):
-		return err
+// keys returns all keys that r may be known by, its own first.
+func (r *newRow) keys(tenant int64) []tenantKey {
+	keys := []tenantKey{{tenant, r.Key}}
+	for _, former := range r.FormerKeys {
+		keys = append(keys, tenantKey{tenant, former})
 	}
-	_, err = t.change(e.statements.raiseEntry, priority, id)
-	return err
+	return keys
 }
 
-// resume finds the rows of known keys and touches their entries, by the most urgent of
-// the submissions that brought each key.
+// findKnown fills e.stored with what was stored before this batch, in one query.
+func (e *enqueuing) findKnown(t *tx) error {
+	var keys []tenantKey
+	var encoded []string
+	for i := range e.rows {
+		for _, k := range e.rows[i].keys(e.tenants[e.rows[i].Tenant]) {
+			keys = append(keys, k)
+			encoded = append(encoded, hex.EncodeToString(k.key[:])+strconv.FormatInt(k.tenant, 10))
+		}
+	}
+	arg, err := list(encoded)
+	if err != nil {
+		return err
+	}
+	return t.each(knownSubmissions, []any{arg}, func(scan func(...any) error) error {
+		var at int
+		var seq int64
+		err := scan(&at, &seq)
+		if err == nil {
+			e.stored[keys[at]] = seq
+		}
+		return err
+	})
+}
+
+// known returns the row that r is, when it is stored, by now, under its key or else under one of
+// its former keys.
+func (e *enqueuing) known(r *newRow) (seq int64, ok bool) {
+	for _, k := range r.keys(e.tenants[r.Tenant]) {
+		if seq, ok := e.stored[k]; ok {
+			return seq, true
+		}
+	}
+	return 0, false
+}
+
+// noteKnown notes that the i-th submission is the one of row seq.
+func (e *enqueuing) noteKnown(i int, seq int64) {
+	e.results[i].Existing = true
+	e.unread[i] = seq
+	if p, ok := e.urgency[seq]; !ok || p < e.rows[i].Priority {
+		e.urgency[seq] = e.rows[i].Priority
+	}
+}
+
+// resume touches the entries of the submissions that were known, by the highest priority that each
+// was given now.
 func (e *enqueuing) resume(t *tx) error {
-	if len(e.known) == 0 {
+	if len(e.urgency) == 0 {
 		return nil
 	}
-	keys := make([][2]string, len(e.known))
-	for k, i := range e.known {
-		keys[k] = [2]string{e.subs[i].Tenant, hex.EncodeToString(e.subs[i].Key[:])}
-	}
-	arg, err := list(keys)
+	arg, err := list(slices.Sorted(maps.Keys(e.urgency)))
 	if err != nil {
 		return err
 	}
-	urgent := make(map[string]*gateway.NewSubmission, len(e.known))
-	err = t.each(knownSubmissions, []any{arg}, func(scan func(...any) error) error {
-		var k int
-		var id string
-		if err := scan(&k, &id); err != nil {
-			return err
-		}
-		i := e.known[k]
-		e.results[i].ID, e.results[i].Existing = id, true
-		if l := urgent[id]; l == nil || l.Priority < e.subs[i].Priority {
-			urgent[id] = &e.subs[i]
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	type unsettled struct {
+		submission, entry int64
+		failed            bool // the submission is
 	}
-	return e.touchAll(t, urgent)
-}
-
-func (e *enqueuing) touchAll(t *tx, urgent map[string]*gateway.NewSubmission) error {
-	ids := make([]string, 0, len(urgent))
-	for id := range urgent {
-		ids = append(ids, id)
-	}
-	arg, err := list(ids)
-	if err != nil {
-		return err
-	}
-	type pair struct {
-		submission string
-		entry      int64
-	}
-	var pairs []pair // read to the end first: the connection runs one query at a time
+	var all []unsettled // read to the end first: touching changes what is read
 	err = t.each(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
-		var p pair
-		err := scan(&p.submission, &p.entry)
-		pairs = append(pairs, p)
+		var u unsettled
+		err := scan(&u.submission, &u.entry, &u.failed)
+		all = append(all, u)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for _, p := range pairs {
-		by := urgent[p.submission]
-		if err := e.touch(t, p.entry, by.Priority, by.CreatedAt); err != nil {
+	for _, u := range all {
+		if err := e.touch(t, u.entry, e.urgency[u.submission], u.failed); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,13 @@
 // their own and see a consistent snapshot. A kill at any moment leaves the file as the last
 // transaction that was committed left it.
 //
+// What changes and what lists show is hot; receipts, entries' bodies and inclusions are cold, and
+// in tables of their own (hotcold.sql).
+//
+// To the file at PATH belong PATH-wal and PATH-shm, which SQLite makes beside it, and
+// PATH.incarnation, by which an older copy that was put in its place is recognised: copy, move and
+// restore them together, with no process at work.
+//
 // Several processes on one machine may open the same file: SQLite's locks order their
 // transactions, and the bounds and fences are checked inside of them. Never put the file on
 // a network file system, whose locks cannot be trusted.
@@ -21,10 +28,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	driver "modernc.org/sqlite"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 // Options configure a Store.
@@ -34,6 +43,9 @@ type Options struct {
 	MaxPending int
 	// Logger is told of migrations; nil discards.
 	Logger *slog.Logger
+	// Now is the store's clock; nil is time.Now. Processes that share a file are on one machine and
+	// have its clock in common.
+	Now func() time.Time
 }
 
 // Store is a gateway.Store in a SQLite file.
@@ -42,14 +54,15 @@ type Options struct {
 // submission brings it again, even another tenant's, it becomes Pending for all of them,
 // with its attempts counted afresh. A Pending one takes the highest priority that any of
 // its submissions was given.
-//
-// A submission is Failed as soon as one of its entries is, and Failed entries aside Partial
-// as soon as one is Logged.
 type Store struct {
-	opts       Options
-	writer     *sql.DB // one connection
-	readers    *sql.DB
-	statements statements // on writer
+	opts        Options
+	incarnation gateway.Incarnation
+	writer      *sql.DB // one connection
+	readers     *sql.DB
+	statements  statements // on writer
+
+	tenants, logs *rowIDs[string]
+	shards        *rowIDs[gateway.Shard]
 }
 
 var _ gateway.Store = (*Store)(nil)
@@ -61,11 +74,14 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	path, err := createFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	s := &Store{opts: opts}
+	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), shards: newShardIDs()}
 	if err := s.open(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
 	}
@@ -86,12 +102,18 @@ func (s *Store) open(ctx context.Context, path string) error {
 	if err := migrate(ctx, s.writer, s.opts.Logger); err != nil {
 		return err
 	}
+	if err := s.beginIncarnation(ctx, path); err != nil {
+		return err
+	}
 	s.readers = sql.OpenDB(reader)
 	connections := max(4, runtime.GOMAXPROCS(0))
 	s.readers.SetMaxOpenConns(connections)
 	s.readers.SetMaxIdleConns(connections)
 	return s.statements.prepare(ctx, s.writer)
 }
+
+// now is the time in the form it is stored.
+func (s *Store) now() int64 { return store.Millis(s.opts.Now()) }
 
 // Close waits for running calls and closes the file. Later calls fail; a second Close does
 // nothing.

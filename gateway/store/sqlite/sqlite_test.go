@@ -41,47 +41,101 @@ func open(t testing.TB, path string, opts Options) *Store {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, maxPending int) (gateway.Store, func() gateway.Store) {
+	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
 		path := filepath.Join(t.TempDir(), "store.db")
-		s := open(t, path, Options{MaxPending: maxPending})
+		opts := Options{MaxPending: o.MaxPending, Now: o.Now}
+		s := open(t, path, opts)
 		t.Cleanup(func() { checkFile(t, path) })
-		return s, func() gateway.Store {
+		reopen := func() gateway.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s = open(t, path, Options{MaxPending: maxPending})
+			s = open(t, path, opts)
 			return s
 		}
+		return storetest.Opened{Store: s, Reopen: reopen, HideCold: func() func() { return hideCold(t, path) }}
 	})
+}
+
+// hideCold renames the cold tables by a connection of its own.
+func hideCold(t *testing.T, path string) (show func()) {
+	t.Helper()
+	db := connect(t, writerDSN(path))
+	run := func(query string) {
+		if _, err := db.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`ALTER TABLE submission_blob RENAME TO hidden_submission_blob; ALTER TABLE entry_blob RENAME TO hidden_entry_blob`)
+	return func() {
+		run(`ALTER TABLE hidden_submission_blob RENAME TO submission_blob; ALTER TABLE hidden_entry_blob RENAME TO entry_blob`)
+	}
+}
+
+// connect opens a file without a Store.
+func connect(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	connector, err := driver.NewConnector(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
 }
 
 // checkFile checks that the file is sound and that what is stored twice agrees. Each query
 // finds what is wrong.
 func checkFile(t *testing.T, path string) {
 	t.Helper()
-	connector, err := driver.NewConnector(readerDSN(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := sql.OpenDB(connector)
-	defer db.Close()
+	db := connect(t, readerDSN(path))
 	for name, query := range map[string]string{
 		"integrity":    `SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
 		"foreign keys": `SELECT "table" || ' ' || rowid FROM pragma_foreign_key_check`,
 		"queue length": `
-			SELECT log || ' ' || pending FROM queue q
-			WHERE pending <> (SELECT COUNT(*) FROM entry e WHERE e.log = q.log AND e.state = 'PENDING')
-			UNION ALL SELECT log FROM entry WHERE log NOT IN (SELECT log FROM queue)`,
-		"submission states": `
-			SELECT id || ' ' || state FROM (SELECT s.id, s.state,
-				(SELECT group_concat(DISTINCT e.state ORDER BY e.state) FROM submission_entry se JOIN entry e ON e.id = se.entry
-				 WHERE se.submission = s.id) AS entries FROM submission s)
-			WHERE state <> CASE WHEN entries LIKE '%FAILED%' THEN 'FAILED'
-				WHEN entries = 'LOGGED,PENDING' THEN 'PARTIAL' ELSE entries END`,
+			SELECT name || ' ' || pending FROM log l
+			WHERE pending <> (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND e.state = 'PENDING')`,
+		"cold rows": `
+			SELECT 'entry ' || id FROM entry WHERE id NOT IN (SELECT entry FROM entry_blob)
+			UNION ALL SELECT 'inclusion ' || id FROM entry e JOIN entry_blob b ON b.entry = e.id
+			WHERE (e.state = 'LOGGED') <> (b.inclusion IS NOT NULL)`,
+		"search": `
+			SELECT id FROM submission s
+			WHERE (length(digests) > 0) <> EXISTS (SELECT 1 FROM submission_digest d WHERE d.tenant = s.tenant AND d.submission = s.seq)
+			OR (length(signatures) > 5) <> EXISTS (SELECT 1 FROM submission_signer g WHERE g.tenant = s.tenant AND g.submission = s.seq)`,
 	} {
 		var problem string
 		if err := db.QueryRow(query).Scan(&problem); err != sql.ErrNoRows {
 			t.Errorf("%s: %q %v", name, problem, err)
+		}
+	}
+	checkStates(t, db)
+}
+
+// checkStates checks that the states of submissions are those that follow from their entries.
+func checkStates(t *testing.T, db *sql.DB) {
+	t.Helper()
+	begun, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer begun.Rollback()
+	all := &tx{Tx: begun}
+	seqs, err := collect[int64](all, `SELECT seq FROM submission`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states, err := all.submissionStates(seqs)
+	if err != nil || len(states) != len(seqs) {
+		t.Fatalf("%d of %d submissions have entries: %v", len(states), len(seqs), err)
+	}
+	for seq, s := range states {
+		if want := gateway.StateOf(s.entries, s.needed); s.stored != want {
+			t.Errorf("submission %d is %s, want %s", seq, s.stored, want)
 		}
 	}
 }

@@ -2,56 +2,94 @@
 
 package sqlite
 
-// refreshStates makes submissions' states follow from their entries' again.
-const refreshStates = `
-UPDATE submission SET state = (
-    SELECT CASE
-        WHEN SUM(e.state = 'FAILED') > 0 THEN 'FAILED'
-        WHEN SUM(e.state = 'LOGGED') = COUNT(*) THEN 'LOGGED'
-        WHEN SUM(e.state = 'LOGGED') > 0 THEN 'PARTIAL'
-        ELSE 'PENDING' END
-    FROM submission_entry se JOIN entry e ON e.id = se.entry
-    WHERE se.submission = submission.id)
-WHERE id IN (SELECT value FROM json_each(?))`
+import "github.com/rekor-gateway/rekor-gateway/gateway"
 
-const submissionsOf = `
+const (
+	submissionsOf = `
 SELECT DISTINCT submission FROM submission_entry
 WHERE entry IN (SELECT value FROM json_each(?)) ORDER BY submission`
 
-const addPending = `
-INSERT INTO queue (log, pending) VALUES (?1, ?2)
-ON CONFLICT (log) DO UPDATE SET pending = pending + excluded.pending`
+	statesOfEntries = `
+SELECT s.seq, s.state, s.needed, l.name, e.state
+FROM submission s JOIN submission_entry se ON se.submission = s.seq
+JOIN entry e ON e.id = se.entry JOIN log l ON l.id = e.log
+WHERE s.seq IN (SELECT value FROM json_each(?))`
 
-const takePending = `UPDATE queue SET pending = pending - ?2 WHERE log = ?1`
+	setState = `UPDATE submission SET state = ? WHERE seq IN (SELECT value FROM json_each(?))`
 
-// refresh brings the states of submissions up to date, those of ids and those that have
-// one of entries, and returns the latter.
-func (t *tx) refresh(ids []string, entries []int64) ([]string, error) {
-	var touched []string
+	addPending = `UPDATE log SET pending = pending + ?2 WHERE id = ?1`
+)
+
+// submissionState is what a submission's state follows from, and what is stored.
+type submissionState struct {
+	stored  gateway.State
+	needed  int
+	entries []gateway.EntryState
+}
+
+// refreshStates makes the states of submissions follow from their entries' again, of those in seqs
+// and those that have one of entries, and returns the latter.
+func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 	if len(entries) > 0 {
 		changed, err := list(entries)
 		if err != nil {
 			return nil, err
 		}
-		if touched, err = collect[string](t, submissionsOf, changed); err != nil {
+		if touched, err = collect[int64](t, submissionsOf, changed); err != nil {
 			return nil, err
 		}
 	}
-	if len(ids)+len(touched) == 0 {
+	if len(seqs)+len(touched) == 0 {
 		return nil, nil
 	}
-	all, err := list(append(touched[:len(touched):len(touched)], ids...))
+	states, err := t.submissionStates(append(touched[:len(touched):len(touched)], seqs...))
 	if err != nil {
 		return nil, err
 	}
-	_, err = t.Exec(refreshStates, all)
-	return touched, err
+	changed := make(map[gateway.State][]int64)
+	for seq, s := range states {
+		if state := gateway.StateOf(s.entries, s.needed); state != s.stored {
+			changed[state] = append(changed[state], seq)
+		}
+	}
+	for state, seqs := range changed {
+		arg, err := list(seqs)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := t.Exec(setState, string(state), arg); err != nil {
+			return nil, err
+		}
+	}
+	return touched, nil
 }
 
-// count changes the number of pending entries of each log.
-func (t *tx) count(query string, logs map[string]int) error {
-	for log, n := range logs {
-		if _, err := t.Exec(query, log, n); err != nil {
+func (t *tx) submissionStates(seqs []int64) (map[int64]*submissionState, error) {
+	arg, err := list(seqs)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[int64]*submissionState, len(seqs))
+	err = t.each(statesOfEntries, []any{arg}, func(scan func(...any) error) error {
+		var seq int64
+		var s submissionState
+		var e gateway.EntryState
+		if err := scan(&seq, &s.stored, &s.needed, &e.Log, &e.State); err != nil {
+			return err
+		}
+		if states[seq] == nil {
+			states[seq] = &s
+		}
+		states[seq].entries = append(states[seq].entries, e)
+		return nil
+	})
+	return states, err
+}
+
+// countPending changes the numbers of pending entries, of logs by their row.
+func (t *tx) countPending(changes map[int64]int) error {
+	for log, n := range changes {
+		if _, err := t.Exec(addPending, log, n); err != nil {
 			return err
 		}
 	}

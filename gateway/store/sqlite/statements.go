@@ -12,18 +12,20 @@ import (
 // statements are those that a transaction runs once per row; they are prepared once, on
 // the writer's connection.
 type statements struct {
-	insertSubmission, insertDigest, insertSigner *sql.Stmt
-	insertEntry, findEntry, linkEntry            *sql.Stmt
-	reviveEntry, raiseEntry                      *sql.Stmt
-	finishLogged, finishFailed, finishRetry      *sql.Stmt
+	insertSubmission, insertReceipt, insertDigest, insertSigner *sql.Stmt
+	insertEntry, insertBody, findEntry, linkEntry               *sql.Stmt
+	reviveEntry, raiseEntry                                     *sql.Stmt
+	finishLogged, finishFailed, finishRetry, keepInclusion      *sql.Stmt
 }
 
 func (s *statements) each(f func(target **sql.Stmt, query string) error) error {
 	return errors.Join(
 		f(&s.insertSubmission, insertSubmission),
+		f(&s.insertReceipt, insertReceipt),
 		f(&s.insertDigest, insertDigest),
 		f(&s.insertSigner, insertSigner),
 		f(&s.insertEntry, insertEntry),
+		f(&s.insertBody, insertBody),
 		f(&s.findEntry, findEntry),
 		f(&s.linkEntry, linkEntry),
 		f(&s.reviveEntry, reviveEntry),
@@ -31,6 +33,7 @@ func (s *statements) each(f func(target **sql.Stmt, query string) error) error {
 		f(&s.finishLogged, finishLogged),
 		f(&s.finishFailed, finishFailed),
 		f(&s.finishRetry, finishRetry),
+		f(&s.keepInclusion, keepInclusion),
 	)
 }
 

@@ -15,7 +15,8 @@ import (
 // them and the next one fails.
 type tx struct {
 	*sql.Tx
-	bound map[*sql.Stmt]*sql.Stmt
+	bound     map[*sql.Stmt]*sql.Stmt
+	committed []func() // run once the transaction is committed
 }
 
 func (t *tx) stmt(s *sql.Stmt) *sql.Stmt {
@@ -36,6 +37,15 @@ func (t *tx) change(s *sql.Stmt, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
+// insert runs a prepared statement that inserts one row and returns the row's number.
+func (t *tx) insert(s *sql.Stmt, args ...any) (int64, error) {
+	r, err := t.stmt(s).Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
 // write runs f in a transaction that holds the write lock from its start, and commits it,
 // durably, when f returns nil.
 func (s *Store) write(ctx context.Context, doing string, f func(*tx) error) error {
@@ -48,19 +58,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(*tx) error) error
 }
 
 func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f func(*tx) error) error {
-	err := func() error {
-		t, err := db.BeginTx(ctx, opts)
-		if err != nil {
-			return err
-		}
-		if err := f(&tx{Tx: t, bound: make(map[*sql.Stmt]*sql.Stmt)}); err != nil {
-			if undo := t.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
-				return errors.Join(err, undo)
-			}
-			return err
-		}
-		return t.Commit()
-	}()
+	err := transact(ctx, db, opts, f)
 	switch {
 	case err == nil:
 		return nil
@@ -69,6 +67,27 @@ func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f f
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}
+}
+
+func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(*tx) error) error {
+	begun, err := db.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	t := &tx{Tx: begun, bound: make(map[*sql.Stmt]*sql.Stmt)}
+	if err := f(t); err != nil {
+		if undo := t.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+			return errors.Join(err, undo)
+		}
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	for _, done := range t.committed {
+		done()
+	}
+	return nil
 }
 
 // collect reads one value of each row of a query.

@@ -12,7 +12,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// OpenCheckpoints makes an empty gateway.Checkpoints, as Open does a store.
+// OpenCheckpoints makes an empty gateway.Checkpoints, as Driver does a store.
 type OpenCheckpoints func(t *testing.T) (c gateway.Checkpoints, reopen func() gateway.Checkpoints)
 
 // RunCheckpoints runs the conformance tests of gateway.Checkpoints, which Run includes.

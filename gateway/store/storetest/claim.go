@@ -10,17 +10,17 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var claimTests = map[string]func(*testing.T, Open){
-	"Claim": func(t *testing.T, open Open) {
+var claimTests = map[string]func(*testing.T, opener){
+	"Claim": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		sub := enqueue(t, s, submission("one"))[0]
 		got := claimOne(t, s, start)
 		size := uint64(7)
 		want := sub.Entries[0]
-		want.Attempts, want.Fence, want.SentAtTreeSize = 1, got.Fence, &size
-		wantSameEntry(t, got, want) // InDoubt and LastSentAt as before
-		if got.Fence <= 0 {
-			t.Errorf("fence is %d", got.Fence)
+		want.Attempts, want.Fence, want.SentAtTreeSize, want.Shard = 1, got.Fence, &size, shard
+		wantSameEntry(t, got.Entry, want) // InDoubt and LastSentAt as before
+		if got.Fence <= 0 || string(got.Body) != "body of one" || got.SentAgo != 0 {
+			t.Errorf("claimed %+v", got)
 		}
 		want.InDoubt, want.LastSentAt = true, start
 		wantSameEntry(t, get(t, s, tenant, sub.ID).Entries[0], want)
@@ -29,7 +29,7 @@ var claimTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Claim/order": func(t *testing.T, open Open) {
+	"Claim/order": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		for _, in := range []struct {
 			name     string
@@ -39,8 +39,9 @@ var claimTests = map[string]func(*testing.T, Open){
 			{"young, low", 0, after(time.Hour)}, {"old, low", 0, start},
 			{"young, high", 5, after(time.Hour)}, {"old, high", 5, start}, {"lowest", -1, start},
 		} {
-			sub := NewSubmission(tenant, in.name, logA, in.at)
+			sub := submission(in.name)
 			sub.Priority = in.priority
+			s.at(in.at)
 			enqueue(t, s, sub)
 		}
 		var got []string
@@ -55,13 +56,14 @@ var claimTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Claim/bounds": func(t *testing.T, open Open) {
+	"Claim/bounds": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		for i := range 10 {
-			enqueue(t, s, submission(fmt.Sprint(i)), NewSubmission(tenant, fmt.Sprint("b", i), logB, start))
+			enqueue(t, s, submission(fmt.Sprint(i)), NewSubmission(tenant, fmt.Sprint("b", i), logB))
 		}
-		ask := func(log string, limit, inFlight int, at time.Time) []gateway.Entry {
-			p := claimParams(at, limit)
+		ask := func(log string, limit, inFlight int, at time.Time) []gateway.Claimed {
+			s.at(at)
+			p := claimParams(limit)
 			p.Log, p.InFlight = log, inFlight
 			got, err := s.Claim(t.Context(), p)
 			noError(t, err)
@@ -87,32 +89,33 @@ var claimTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Claim/finished leases make room": func(t *testing.T, open Open) {
+	"Claim/finished leases make room": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("a"), submission("b"), submission("c"))
-		p := claimParams(start, 9)
+		p := claimParams(9)
 		p.InFlight = 2
 		held, err := s.Claim(t.Context(), p)
 		noError(t, err)
-		finish(t, s, logged(held[0]), retry(held[1], after(time.Hour)))
+		finish(t, s, logged(held[0]), retry(held[1], time.Hour))
 		if got := claim(t, s, start, 9); len(got) != 1 || string(got[0].Body) != "body of c" {
 			t.Errorf("claimed %+v", got)
 		}
 	},
 
-	"Claim/expired lease": func(t *testing.T, open Open) {
+	"Claim/expired lease": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("one"))
 		first := claimOne(t, s, start)
 		if got := claim(t, s, after(time.Minute-time.Millisecond), 1); len(got) != 0 {
 			t.Fatalf("claimed while leased: %+v", got)
 		}
-		p := claimParams(after(time.Minute), 1)
+		s.at(after(time.Minute))
+		p := claimParams(1)
 		p.TreeSize = 99
 		got, err := s.Claim(t.Context(), p)
 		noError(t, err)
 		second := got[0]
-		if !second.InDoubt || second.LastSentAt != start || second.Attempts != 2 || *second.SentAtTreeSize != 7 {
+		if !second.InDoubt || second.LastSentAt != start || second.SentAgo != time.Minute || second.Attempts != 2 || *second.SentAtTreeSize != 7 {
 			t.Errorf("claimed after expiry: %+v, sent at size %d", second, *second.SentAtTreeSize)
 		}
 		if second.Fence <= first.Fence {
@@ -120,12 +123,52 @@ var claimTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Claim/impossible": func(t *testing.T, open Open) {
+	// The shard and its size are those of the first claim, for ever: that is where an entry in
+	// doubt is looked for.
+	"Claim/shard": func(t *testing.T, open opener) {
+		s, reopen := open(t, 0)
+		enqueue(t, s, submission("one"), submission("two"))
+		first := claimOne(t, s, start)
+		next := gateway.Shard{Origin: shard.Origin, KeyID: [32]byte{2}} // the log's key was rotated
+		p := claimParams(9)
+		p.Shard, p.TreeSize = next, 99
+		s.at(after(time.Hour))
+		got, err := s.Claim(t.Context(), p)
+		noError(t, err)
+		if len(got) != 2 || got[0].ID != first.ID || got[0].Shard != shard || *got[0].SentAtTreeSize != 7 ||
+			got[1].Shard != next || *got[1].SentAtTreeSize != 99 {
+			t.Fatalf("claimed %+v", got)
+		}
+		s = reopen()
+		for name, want := range map[string]gateway.Claimed{"one": got[0], "two": got[1]} {
+			if e := get(t, s, tenant, submission(name).ID).Entries[0]; e.Shard != want.Shard || *e.SentAtTreeSize != *want.SentAtTreeSize {
+				t.Errorf("%s is of shard %+v at size %d", name, e.Shard, *e.SentAtTreeSize)
+			}
+		}
+	},
+
+	// A claim for an unknown shard records none; the next one does.
+	"Claim/no shard": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		enqueue(t, s, submission("one"))
+		p := claimParams(1)
+		p.Shard = gateway.Shard{}
+		got, err := s.Claim(t.Context(), p)
+		noError(t, err)
+		if got[0].Shard != (gateway.Shard{}) {
+			t.Errorf("shard is %+v", got[0].Shard)
+		}
+		if again := claimOne(t, s, after(time.Hour)); again.Shard != shard {
+			t.Errorf("shard is %+v", again.Shard)
+		}
+	},
+
+	"Claim/impossible": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		sub := enqueue(t, s, submission("one"))[0]
-		noLease, noNow, hugeTree := claimParams(start, 1), claimParams(time.Time{}, 1), claimParams(start, 1)
-		noLease.Lease, hugeTree.TreeSize = 0, 1<<63
-		for _, p := range []gateway.ClaimParams{noLease, noNow, hugeTree} {
+		noLease, tooShort, hugeTree := claimParams(1), claimParams(1), claimParams(1)
+		noLease.Lease, tooShort.Lease, hugeTree.TreeSize = 0, time.Microsecond, 1<<63
+		for _, p := range []gateway.ClaimParams{noLease, tooShort, hugeTree} {
 			if got, err := s.Claim(t.Context(), p); err == nil {
 				t.Errorf("claimed %+v with %+v", got, p)
 			}

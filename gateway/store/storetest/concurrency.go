@@ -19,9 +19,9 @@ const (
 	inFlight = 20
 )
 
-var concurrencyTests = map[string]func(*testing.T, Open){
+var concurrencyTests = map[string]func(*testing.T, opener){
 	// Goroutines that submit the same things at once must agree on one row for each.
-	"Concurrent/enqueue": func(t *testing.T, open Open) {
+	"Concurrent/enqueue": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		var fresh atomic.Int32
 		var wg sync.WaitGroup
@@ -29,7 +29,7 @@ var concurrencyTests = map[string]func(*testing.T, Open){
 			wg.Go(func() {
 				for i := range perHead {
 					sub := submission(fmt.Sprint(i))
-					sub.ID = fmt.Sprintf("%d by %d", i, g)
+					sub.ID = newID(fmt.Sprintf("%d by %d", i, g))
 					out, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub})
 					if err != nil {
 						t.Error(err)
@@ -49,7 +49,7 @@ var concurrencyTests = map[string]func(*testing.T, Open){
 	},
 
 	// No entry is leased twice, and never more than the bound, while all get logged.
-	"Concurrent/claim": func(t *testing.T, open Open) {
+	"Concurrent/claim": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		subs := make([]gateway.NewSubmission, crowd*perHead)
 		for i := range subs {
@@ -77,7 +77,7 @@ var concurrencyTests = map[string]func(*testing.T, Open){
 
 	// A zombie whose leases expired meets the workers that took over: of all outcomes for
 	// one entry exactly one counts.
-	"Concurrent/zombies": func(t *testing.T, open Open) {
+	"Concurrent/zombies": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		subs := make([]gateway.NewSubmission, perHead)
 		for i := range subs {
@@ -112,7 +112,7 @@ var concurrencyTests = map[string]func(*testing.T, Open){
 
 // workOnce claims a few entries, counts them while they are leased, and logs them.
 func workOnce(t *testing.T, s gateway.Store, leased *sync.Map, flying, done *atomic.Int32) {
-	p := claimParams(start, 7)
+	p := claimParams(7)
 	p.InFlight = inFlight
 	entries, err := s.Claim(t.Context(), p)
 	if err != nil {

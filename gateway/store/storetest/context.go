@@ -12,8 +12,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var contextTests = map[string]func(*testing.T, Open){
-	"Context/every method": func(t *testing.T, open Open) {
+var contextTests = map[string]func(*testing.T, opener){
+	"Context/every method": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("one"))
 		held := claimOne(t, s, start)
@@ -21,7 +21,7 @@ var contextTests = map[string]func(*testing.T, Open){
 		cancel()
 		c := checkpoint(1, "c")
 		_, enqueued := s.Enqueue(ctx, []gateway.NewSubmission{submission("two")})
-		_, claimed := s.Claim(ctx, claimParams(after(time.Hour), 1))
+		_, claimed := s.Claim(ctx, claimParams(1))
 		_, finished := s.Finish(ctx, []gateway.Outcome{logged(held)})
 		_, got := s.Get(ctx, tenant, submission("one").ID)
 		_, _, listed := s.List(ctx, tenant, gateway.ListParams{})
@@ -29,9 +29,11 @@ var contextTests = map[string]func(*testing.T, Open){
 		_, read := s.Checkpoint(ctx, shardA)
 		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
 		_, forks := s.Forks(ctx)
-		extended := s.Extend(ctx, []gateway.Lease{{EntryID: held.ID, Fence: held.Fence}}, start, after(time.Hour))
+		extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
+		_, archived := s.Archived(ctx, tenant, submission("one").ID)
+		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
 		for name, err := range map[string]error{
-			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed,
+			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf,
 			"Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, fork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
@@ -45,7 +47,7 @@ var contextTests = map[string]func(*testing.T, Open){
 	},
 
 	// However late the context ends, a call did all of its work or nothing.
-	"Context/ends half way": func(t *testing.T, open Open) {
+	"Context/ends half way": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		undone := 0
 		for i := range 20 {

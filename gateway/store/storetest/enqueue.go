@@ -5,22 +5,27 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var enqueueTests = map[string]func(*testing.T, Open){
-	"Enqueue": func(t *testing.T, open Open) {
+var enqueueTests = map[string]func(*testing.T, opener){
+	"Enqueue": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		in := NewSubmission(tenant, "one", logA, start.Add(456*time.Microsecond), "e1", "e2")
+		in := NewSubmission(tenant, "one", logA, "e1", "e2")
+		in.Signatures = append(in.Signatures, gateway.RecordedSignature{
+			Signers: [][32]byte{signer(1), signer(2)}, Representation: gateway.Attested, Way: gateway.Direct, Evidence: formats.EvidenceDigest,
+		})
+		in.Entries[1].Of = 1
 		out := enqueue(t, s, in)[0]
-		want := gateway.Submission{SubmissionFields: in.SubmissionFields, State: gateway.Pending}
-		want.CreatedAt = start // to the millisecond
+		want := gateway.Submission{SubmissionFields: in.SubmissionFields, CreatedAt: start, State: gateway.Pending}
 		for i, e := range in.Entries {
 			want.Entries = append(want.Entries, gateway.Entry{
-				ID: out.Entries[i].ID, Log: e.Log, LeafHash: e.LeafHash, Body: e.Body, State: gateway.Pending,
+				ID: out.Entries[i].ID, Log: e.Log, LeafHash: e.LeafHash, Kind: e.Kind, Of: i, State: gateway.Pending,
 			})
 		}
 		wantSame(t, out, want)
@@ -30,38 +35,77 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Enqueue/sparse fields": func(t *testing.T, open Open) {
+	"Enqueue/sparse fields": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		in := gateway.NewSubmission{
-			SubmissionFields: gateway.SubmissionFields{ID: "x", Tenant: tenant, CreatedAt: start},
+			SubmissionFields: gateway.SubmissionFields{ID: newID("x"), Tenant: tenant, Needed: 1},
 			Entries:          []gateway.NewEntry{newEntry(logA, "x")},
 		}
+		in.Entries[0].Kind, in.Entries[0].Body, in.Entries[0].Signature = "", nil, nil
 		out := enqueue(t, s, in)[0]
-		wantSame(t, get(t, s, tenant, "x"), out)
+		wantSame(t, get(t, s, tenant, in.ID), out)
+		archived, err := s.Archived(t.Context(), tenant, in.ID)
+		noError(t, err)
+		if archived.Receipt != nil || len(archived.Entries) != 1 || len(archived.Entries[0].Body) != 0 || archived.Entries[0].Tokens != nil {
+			t.Errorf("archived is %+v", archived)
+		}
 	},
 
-	"Enqueue/nothing": func(t *testing.T, open Open) {
+	"Enqueue/nothing": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s)
 	},
 
-	"Enqueue/no entries": func(t *testing.T, open Open) {
+	"Enqueue/impossible": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		bad := submission("bad")
-		bad.Entries = nil
-		if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("good"), bad}); err == nil {
-			t.Fatal("a submission without entries was taken")
+		noEntries, needsNone, needsMore, noID := submission("bad"), submission("bad"), submission("bad"), submission("bad")
+		noEntries.Entries, needsNone.Needed, noID.ID = nil, 0, "bad"
+		needsMore.Entries, needsMore.Needed = append(needsMore.Entries, newEntry(logA, "more")), 2 // of one log
+		unknown := submission("bad")
+		unknown.Digests = []formats.Digest{{Algorithm: "md5", Value: make([]byte, 16)}}
+		for _, bad := range []gateway.NewSubmission{noEntries, needsNone, needsMore, noID, unknown} {
+			if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("good"), bad}); err == nil {
+				t.Errorf("taken: %+v", bad)
+			}
 		}
 		_, err := s.Get(t.Context(), tenant, submission("good").ID)
 		wantError(t, err, gateway.ErrNotFound)
 	},
 
-	"Enqueue/known key": func(t *testing.T, open Open) {
+	// CreatedAt is by the store's clock, and in milliseconds.
+	"Enqueue/clock": func(t *testing.T, open opener) {
+		s, reopen := open(t, 0)
+		s.at(after(time.Hour))
+		one := enqueue(t, s, submission("one"))[0]
+		s.at(after(2 * time.Hour))
+		if again := enqueue(t, s, submission("one"))[0]; !sameTime(again.CreatedAt, after(time.Hour)) {
+			t.Errorf("created at %v", again.CreatedAt)
+		}
+		wantSame(t, get(t, reopen(), tenant, one.ID), one)
+	},
+
+	// However an ID is written, it comes back in the one form that UUIDs have.
+	"Enqueue/forms of an ID": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		in := submission("one")
+		want := in.ID
+		in.ID = strings.ReplaceAll(want, "-", "")
+		if got := enqueue(t, s, in)[0].ID; got != want {
+			t.Errorf("stored as %q, want %q", got, want)
+		}
+		for _, form := range []string{want, in.ID, strings.ToUpper(want)} {
+			if got := get(t, s, tenant, form).ID; got != want {
+				t.Errorf("%q is %q", form, got)
+			}
+		}
+	},
+
+	"Enqueue/known key": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		first := enqueue(t, s, submission("one"))[0]
 		again := submission("one") // as a second request: another ID, a randomised body
-		again.ID = "another"
-		again.CreatedAt = after(time.Hour)
+		again.ID = newID("another")
+		s.at(after(time.Hour))
 		again.Entries = []gateway.NewEntry{newEntry(logA, "randomised")}
 		out := enqueue(t, s, submission("two"), again, submission("three"))
 		if out[0].Existing || !out[1].Existing || out[2].Existing {
@@ -69,14 +113,14 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		}
 		wantSame(t, out[1], first)
 		wantPending(t, s, logA, 3)
-		_, err := s.Get(t.Context(), tenant, "another")
+		_, err := s.Get(t.Context(), tenant, again.ID)
 		wantError(t, err, gateway.ErrNotFound)
 	},
 
-	"Enqueue/known key within a call": func(t *testing.T, open Open) {
+	"Enqueue/known key within a call": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		twin := submission("one")
-		twin.ID = "twin"
+		twin.ID = newID("twin")
 		out := enqueue(t, s, submission("one"), twin, submission("two"), twin)
 		if out[0].Existing || !out[1].Existing || out[2].Existing || !out[3].Existing {
 			t.Errorf("Existing is %v, %v, %v, %v", out[0].Existing, out[1].Existing, out[2].Existing, out[3].Existing)
@@ -86,7 +130,7 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		wantPending(t, s, logA, 2)
 	},
 
-	"Enqueue/many known": func(t *testing.T, open Open) {
+	"Enqueue/many known": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		var subs []gateway.NewSubmission
 		for i := range 100 {
@@ -98,7 +142,7 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Enqueue/queue full": func(t *testing.T, open Open) {
+	"Enqueue/queue full": func(t *testing.T, open opener) {
 		s, _ := open(t, 2)
 		enqueue(t, s, submission("one"))
 		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("two"), submission("three")})
@@ -108,14 +152,14 @@ var enqueueTests = map[string]func(*testing.T, Open){
 
 		enqueue(t, s, submission("two"))
 		enqueue(t, s, submission("one")) // adds nothing
-		_, err = s.Enqueue(t.Context(), []gateway.NewSubmission{NewSubmission(tenant, "three", logB, start)})
+		_, err = s.Enqueue(t.Context(), []gateway.NewSubmission{NewSubmission(tenant, "three", logB)})
 		wantError(t, err, gateway.ErrQueueFull)
 
 		finish(t, s, logged(claimOne(t, s, start)))
 		enqueue(t, s, submission("three"))
 	},
 
-	"Enqueue/restart": func(t *testing.T, open Open) {
+	"Enqueue/restart": func(t *testing.T, open opener) {
 		s, reopen := open(t, 2)
 		one, two := enqueue(t, s, submission("one"))[0], enqueue(t, s, submission("two"))[0]
 		finish(t, s, logged(claimOne(t, s, start)))
@@ -133,7 +177,7 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		wantState(t, s, two, gateway.Logged)
 	},
 
-	"Enqueue/context": func(t *testing.T, open Open) {
+	"Enqueue/context": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -144,33 +188,41 @@ var enqueueTests = map[string]func(*testing.T, Open){
 		enqueue(t, s, submission("one"))
 	},
 
-	"Get": func(t *testing.T, open Open) {
+	"Get": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		_, err := s.Get(t.Context(), tenant, "none")
-		wantError(t, err, gateway.ErrNotFound)
+		for _, id := range []string{"none", "", newID("none")} {
+			_, err := s.Get(t.Context(), tenant, id)
+			wantError(t, err, gateway.ErrNotFound)
+		}
 		one := enqueue(t, s, submission("one"))[0]
-		_, err = s.Get(t.Context(), other, one.ID)
+		_, err := s.Get(t.Context(), other, one.ID)
 		wantError(t, err, gateway.ErrNotFound)
 	},
 
-	"Stats": func(t *testing.T, open Open) {
+	"Stats": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		stats, err := s.Stats(t.Context())
 		noError(t, err)
 		if len(stats.Pending)+len(stats.Leased)+len(stats.Oldest) != 0 {
 			t.Errorf("statistics of nothing are %+v", stats)
 		}
-		now := time.Now().UTC().Truncate(time.Millisecond)
-		enqueue(t, s, NewSubmission(tenant, "one", logA, now), NewSubmission(tenant, "two", logA, now.Add(-time.Hour)),
-			NewSubmission(tenant, "three", logB, now))
-		claim(t, s, now, 1)
+		enqueue(t, s, submission("one"))
+		s.at(after(time.Hour))
+		enqueue(t, s, submission("two"), NewSubmission(tenant, "three", logB))
+		claim(t, s, after(time.Hour+time.Second), 1)
 		stats, err = s.Stats(t.Context())
 		noError(t, err)
 		if stats.Pending[logA] != 2 || stats.Leased[logA] != 1 || stats.Pending[logB] != 1 || stats.Leased[logB] != 0 {
 			t.Errorf("statistics are %+v", stats)
 		}
-		if !stats.Oldest[logA].Equal(now.Add(-time.Hour)) || !stats.Oldest[logB].Equal(now) {
+		if stats.Oldest[logA] != time.Hour+time.Second || stats.Oldest[logB] != time.Second {
 			t.Errorf("oldest are %v", stats.Oldest)
+		}
+		s.at(after(time.Hour + time.Minute + time.Second)) // the lease is over
+		stats, err = s.Stats(t.Context())
+		noError(t, err)
+		if stats.Leased[logA] != 0 || stats.Pending[logA] != 2 {
+			t.Errorf("statistics are %+v", stats)
 		}
 	},
 }

@@ -9,46 +9,52 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var extendTests = map[string]func(*testing.T, Open){
-	"Extend": func(t *testing.T, open Open) {
+var extendTests = map[string]func(*testing.T, opener){
+	"Extend": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("held"), submission("left"))
 		held, left := claimOne(t, s, start), claimOne(t, s, start)
-		noError(t, s.Extend(t.Context(), []gateway.Lease{{EntryID: held.ID, Fence: held.Fence}}, after(time.Second), after(time.Hour)))
+		s.at(after(time.Second))
+		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held)}, time.Hour))
 		lapsed := claim(t, s, after(2*time.Minute), 9)
 		if len(lapsed) != 1 || lapsed[0].ID != left.ID {
 			t.Fatalf("claimed %d entries, want only the one whose lease was not extended", len(lapsed))
 		}
-		again := claimOne(t, s, after(2*time.Hour))
-		if again.ID == held.ID && !again.LastSentAt.Equal(after(time.Second)) {
-			t.Errorf("last sent at %v, want the time of the extension", again.LastSentAt)
+		if early := claim(t, s, after(time.Hour+time.Second-time.Millisecond), 9); len(early) != 1 || early[0].ID != left.ID {
+			t.Fatal("the extended lease ended early")
+		}
+		again := claimOne(t, s, after(time.Hour+time.Second))
+		if again.ID != held.ID || !again.LastSentAt.Equal(after(time.Second)) || again.SentAgo != time.Hour {
+			t.Errorf("last sent at %v, %v ago, want the time of the extension", again.LastSentAt, again.SentAgo)
 		}
 	},
 
-	"Extend/lost": func(t *testing.T, open Open) {
+	"Extend/lost": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("one"))
 		old := claimOne(t, s, start)
 		now := claimOne(t, s, after(2*time.Minute))
-		noError(t, s.Extend(t.Context(), []gateway.Lease{{EntryID: old.ID, Fence: old.Fence}}, after(2*time.Minute), after(time.Hour)))
+		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(old)}, time.Hour))
 		if got := claim(t, s, after(10*time.Minute), 9); len(got) != 1 {
 			t.Fatal("a lost lease was extended")
 		}
-		noError(t, s.Extend(t.Context(), nil, start, start))
-		if err := s.Extend(t.Context(), []gateway.Lease{{EntryID: now.ID, Fence: now.Fence}}, start, start); err == nil {
-			t.Error("a lease was extended to nothing")
+		noError(t, s.Extend(t.Context(), nil, 0))
+		for _, lease := range []time.Duration{0, -time.Second} {
+			if err := s.Extend(t.Context(), []gateway.Lease{leaseOf(now)}, lease); err == nil {
+				t.Errorf("a lease was extended by %v", lease)
+			}
 		}
 		if _, err := s.Finish(t.Context(), []gateway.Outcome{logged(now)}); err == nil {
 			t.Error("a lost lease was finished")
 		}
 	},
 
-	"Extend/finished": func(t *testing.T, open Open) {
+	"Extend/finished": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("one"))
 		e := claimOne(t, s, start)
-		finish(t, s, retry(e, after(time.Second)))
-		noError(t, s.Extend(t.Context(), []gateway.Lease{{EntryID: e.ID, Fence: e.Fence}}, start, after(time.Hour)))
+		finish(t, s, retry(e, time.Second))
+		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(e)}, time.Hour))
 		if got := claim(t, s, after(2*time.Second), 9); len(got) != 1 {
 			t.Error("a released lease was extended")
 		}

@@ -6,19 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var finishTests = map[string]func(*testing.T, Open){
-	"Finish/logged": func(t *testing.T, open Open) {
+var finishTests = map[string]func(*testing.T, opener){
+	"Finish/logged": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		sub := enqueue(t, s, NewSubmission(tenant, "one", logA, start, "e1", "e2"))[0]
+		sub := enqueue(t, s, NewSubmission(tenant, "one", logA, "e1", "e2"))[0]
 		held := claim(t, s, start, 2)
 		wantIDs(t, finish(t, s, logged(held[0])), sub.ID)
 		got := wantState(t, s, sub, gateway.Partial).Entries[0]
-		if got.State != gateway.Logged || got.InDoubt || !proto.Equal(got.Inclusion.Entry, NewInclusion(held[0].ID).Entry) {
+		if got.State != gateway.Logged || got.InDoubt || got.LogIndex == nil || *got.LogIndex != uint64(held[0].ID) {
 			t.Errorf("entry is %+v", got)
 		}
 		wantIDs(t, finish(t, s, logged(held[1])), sub.ID)
@@ -28,10 +26,10 @@ var finishTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"Finish/retry": func(t *testing.T, open Open) {
+	"Finish/retry": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		sub := enqueue(t, s, submission("one"))[0]
-		wantIDs(t, finish(t, s, retry(claimOne(t, s, start), after(time.Second))))
+		wantIDs(t, finish(t, s, retry(claimOne(t, s, start), time.Second)))
 		got := wantState(t, s, sub, gateway.Pending).Entries[0]
 		if got.InDoubt || got.Problem != "OVERLOADED" || got.NextAt != after(time.Second) || got.LastSentAt != start {
 			t.Errorf("entry is %+v", got)
@@ -39,31 +37,68 @@ var finishTests = map[string]func(*testing.T, Open){
 		if early := claim(t, s, after(time.Second-time.Millisecond), 1); len(early) != 0 {
 			t.Errorf("claimed before its time: %+v", early)
 		}
-		if again := claimOne(t, s, after(time.Second)); again.InDoubt || again.Attempts != 2 {
+		if again := claimOne(t, s, after(time.Second)); again.InDoubt || again.Attempts != 2 || again.SentAgo != time.Second {
 			t.Errorf("claimed again: %+v", again)
 		}
 	},
 
-	"Finish/retry in doubt": func(t *testing.T, open Open) {
+	"Finish/retry in doubt": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueue(t, s, submission("one"))
-		outcome := retry(claimOne(t, s, start), after(time.Second))
+		outcome := retry(claimOne(t, s, start), time.Second)
 		outcome.InDoubt = true
 		finish(t, s, outcome)
 		second := claimOne(t, s, after(time.Minute))
-		if !second.InDoubt || second.LastSentAt != start {
+		if !second.InDoubt || second.LastSentAt != start || second.SentAgo != time.Minute {
 			t.Errorf("claimed again: %+v", second)
 		}
 		// The second claim only looked for it: it was last sent by the first.
-		outcome = retry(second, after(2*time.Minute))
+		outcome = retry(second, time.Minute)
 		outcome.InDoubt, outcome.SentAt = true, second.LastSentAt
 		finish(t, s, outcome)
-		if third := claimOne(t, s, after(2*time.Minute)); !third.InDoubt || third.LastSentAt != start {
+		third := claimOne(t, s, after(2*time.Minute))
+		if !third.InDoubt || third.LastSentAt != start || third.SentAgo != 2*time.Minute {
 			t.Errorf("claimed a third time: %+v", third)
+		}
+		// The third sent it, and does not say when.
+		s.at(after(2*time.Minute + time.Second))
+		outcome = retry(third, 0)
+		outcome.InDoubt = true
+		finish(t, s, outcome)
+		if fourth := claimOne(t, s, after(3*time.Minute)); fourth.SentAgo != 59*time.Second {
+			t.Errorf("claimed a fourth time: %+v", fourth)
 		}
 	},
 
-	"Finish/fenced": func(t *testing.T, open Open) {
+	// Absence that is proven stays proven, and says nothing of an entry that is not in doubt.
+	"Finish/absent to": func(t *testing.T, open opener) {
+		s, reopen := open(t, 0)
+		enqueue(t, s, submission("one"))
+		for _, step := range []struct {
+			inDoubt        bool
+			absentTo, want uint64
+		}{{true, 10, 10}, {true, 8, 10}, {false, 20, 10}, {true, 0, 10}, {true, 11, 11}} {
+			c := claimOne(t, s, start)
+			outcome := retry(c, 0)
+			outcome.InDoubt, outcome.AbsentTo = step.inDoubt, step.absentTo
+			finish(t, s, outcome)
+			if e := get(t, s, tenant, submission("one").ID).Entries[0]; e.AbsentTo != step.want {
+				t.Errorf("absent to %d after %+v", e.AbsentTo, step)
+			}
+		}
+		s = reopen()
+		c := claimOne(t, s, start)
+		if c.AbsentTo != 11 {
+			t.Errorf("claimed with absence to %d", c.AbsentTo)
+		}
+		huge := retry(c, 0)
+		huge.InDoubt, huge.AbsentTo = true, 1<<63
+		if _, err := s.Finish(t.Context(), []gateway.Outcome{huge}); err == nil {
+			t.Error("absence to 2^63 was stored")
+		}
+	},
+
+	"Finish/fenced": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueue(t, s, submission("one"))[0]
 		stale := claimOne(t, s, start)
@@ -81,7 +116,7 @@ var finishTests = map[string]func(*testing.T, Open){
 		wantIDs(t, finish(t, s, logged(current)), one.ID)
 	},
 
-	"Finish/late but not claimed again": func(t *testing.T, open Open) {
+	"Finish/late but not claimed again": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueue(t, s, submission("one"))[0]
 		late := claimOne(t, s, start)
@@ -90,11 +125,11 @@ var finishTests = map[string]func(*testing.T, Open){
 		wantState(t, s, one, gateway.Logged)
 	},
 
-	"Finish/twice": func(t *testing.T, open Open) {
+	"Finish/twice": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueue(t, s, submission("one"))[0]
 		e := claimOne(t, s, start)
-		_, err := s.Finish(t.Context(), []gateway.Outcome{retry(e, after(time.Hour)), failed(e)})
+		_, err := s.Finish(t.Context(), []gateway.Outcome{retry(e, time.Hour), failed(e)})
 		wantError(t, err, gateway.ErrLeaseLost)
 		_, err = s.Finish(t.Context(), []gateway.Outcome{failed(e)})
 		wantError(t, err, gateway.ErrLeaseLost)
@@ -102,23 +137,27 @@ var finishTests = map[string]func(*testing.T, Open){
 		wantPending(t, s, logA, 1)
 	},
 
-	"Finish/never claimed": func(t *testing.T, open Open) {
+	"Finish/never claimed": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueue(t, s, submission("one"))[0]
-		_, err := s.Finish(t.Context(), []gateway.Outcome{failed(one.Entries[0]), {EntryID: 12345, Fail: true}})
+		_, err := s.Finish(t.Context(), []gateway.Outcome{failed(gateway.Claimed{Entry: one.Entries[0]}), {EntryID: 12345, Fail: true}})
 		wantError(t, err, gateway.ErrLeaseLost)
 		wantSame(t, get(t, s, tenant, one.ID), one)
 	},
 
-	"Finish/malformed": func(t *testing.T, open Open) {
+	"Finish/malformed": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueue(t, s, submission("one"), submission("two"))[0]
 		held := claim(t, s, start, 2)
 		both := logged(held[1])
 		both.Fail = true
-		empty := logged(held[1])
-		empty.Inclusion = &gateway.Inclusion{}
-		for _, bad := range []gateway.Outcome{{EntryID: held[1].ID, Fence: held[1].Fence}, both, empty} {
+		noKind, noProof, huge := logged(held[1]), logged(held[1]), logged(held[1])
+		noKind.Inclusion.Kind, noProof.Inclusion.Proof, huge.Inclusion.Index = "", nil, 1<<63
+		token := failed(held[1])
+		token.Tokens = [][]byte{{1}}
+		for _, bad := range []gateway.Outcome{
+			{EntryID: held[1].ID, Fence: held[1].Fence}, both, noKind, noProof, huge, token,
+		} {
 			if ids, err := s.Finish(t.Context(), []gateway.Outcome{logged(held[0]), bad}); err == nil || len(ids) != 0 {
 				t.Errorf("outcome %+v: %q, %v", bad, ids, err)
 			}
@@ -127,7 +166,7 @@ var finishTests = map[string]func(*testing.T, Open){
 		finish(t, s, logged(held[0]), logged(held[1]))
 	},
 
-	"Finish/nothing": func(t *testing.T, open Open) {
+	"Finish/nothing": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		wantIDs(t, finish(t, s))
 	},

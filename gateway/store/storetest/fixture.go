@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
-	"google.golang.org/protobuf/proto"
+	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -30,27 +30,31 @@ var start = time.UnixMilli(1_800_000_000_123).UTC()
 
 func after(d time.Duration) time.Time { return start.Add(d) }
 
+// shard is what tests claim for.
+var shard = gateway.Shard{Origin: "log.example/2026", KeyID: sha256.Sum256([]byte("log key"))}
+
 // NewSubmission returns a submission of which everything is derived from tenant and name,
 // but each entry from its own name in entries (name itself when there are none), in log.
-func NewSubmission(tenant, name, log string, at time.Time, entries ...string) gateway.NewSubmission {
+func NewSubmission(tenant, name, log string, entries ...string) gateway.NewSubmission {
 	if len(entries) == 0 {
 		entries = []string{name}
 	}
-	id := sha256.Sum256([]byte("id" + tenant + name))
 	digest := sha256.Sum256([]byte("artifact" + name))
 	s := gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
-			ID:             fmt.Sprintf("%x", id[:16]),
-			Tenant:         tenant,
-			Key:            sha256.Sum256([]byte("key" + tenant + name)),
-			Format:         "pgp",
-			Representation: gateway.Projected,
-			Digests:        []formats.Digest{{Algorithm: formats.SHA256, Value: digest[:]}},
-			Signers:        [][32]byte{sha256.Sum256([]byte("signer"))},
-			Labels:         map[string]string{"name": name},
-			Receipt:        &receiptpb.Receipt{MediaType: "test", SubmissionId: name, Notes: []string{"a", "b"}},
-			CreatedAt:      at,
+			ID:      newID(tenant + name),
+			Tenant:  tenant,
+			Key:     sha256.Sum256([]byte("key" + tenant + name)),
+			Format:  "pgp",
+			Digests: []formats.Digest{{Algorithm: formats.SHA256, Value: digest[:]}},
+			Signatures: []gateway.RecordedSignature{{
+				Signers:        [][32]byte{sha256.Sum256([]byte("signer"))},
+				Representation: gateway.Projected, Way: gateway.Direct, Evidence: formats.EvidenceBytes,
+			}},
+			Labels: map[string]string{"name": name},
+			Needed: 1,
 		},
+		Receipt: &receiptpb.Receipt{MediaType: "test", SubmissionId: name, Notes: []string{"a", "b"}},
 	}
 	for _, e := range entries {
 		s.Entries = append(s.Entries, newEntry(log, e))
@@ -58,18 +62,27 @@ func NewSubmission(tenant, name, log string, at time.Time, entries ...string) ga
 	return s
 }
 
+// newID returns a UUID that is derived from a name.
+func newID(name string) string {
+	sum := sha256.Sum256([]byte("id" + name))
+	return uuid.UUID(sum[:16]).String()
+}
+
 func newEntry(log, name string) gateway.NewEntry {
-	return gateway.NewEntry{Log: log, LeafHash: sha256.Sum256([]byte("leaf" + name)), Body: []byte("body of " + name)}
+	return gateway.NewEntry{Prepared: gateway.Prepared{
+		Log: log, LeafHash: sha256.Sum256([]byte("leaf" + name)), Kind: "test/1",
+		Body: []byte("body of " + name), Signature: []byte("signature of " + name),
+	}}
 }
 
-func submission(name string) gateway.NewSubmission { return NewSubmission(tenant, name, logA, start) }
+func submission(name string) gateway.NewSubmission { return NewSubmission(tenant, name, logA) }
 
-// NewInclusion returns an inclusion at index, proof aside.
+// NewInclusion returns an inclusion at index.
 func NewInclusion(index int64) *gateway.Inclusion {
-	return &gateway.Inclusion{Entry: &rekorpb.TransparencyLogEntry{LogIndex: index, CanonicalizedBody: []byte("body")}}
+	return &gateway.Inclusion{Kind: "test proof", Index: uint64(index), Proof: fmt.Append(nil, "proof at ", index)}
 }
 
-func enqueue(t *testing.T, s gateway.Store, subs ...gateway.NewSubmission) []gateway.Submission {
+func enqueue(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) []gateway.Submission {
 	t.Helper()
 	out, err := s.Enqueue(t.Context(), subs)
 	noError(t, err)
@@ -80,19 +93,20 @@ func enqueue(t *testing.T, s gateway.Store, subs ...gateway.NewSubmission) []gat
 }
 
 // claim takes up to limit entries of logA at the given time, leased for a minute.
-func claim(t *testing.T, s gateway.Store, at time.Time, limit int) []gateway.Entry {
+func claim(t testing.TB, s *testStore, at time.Time, limit int) []gateway.Claimed {
 	t.Helper()
-	entries, err := s.Claim(t.Context(), claimParams(at, limit))
+	s.at(at)
+	entries, err := s.Claim(t.Context(), claimParams(limit))
 	noError(t, err)
 	return entries
 }
 
-func claimParams(at time.Time, limit int) gateway.ClaimParams {
-	return gateway.ClaimParams{Log: logA, Now: at, Lease: time.Minute, Limit: limit, InFlight: 1000, TreeSize: 7}
+func claimParams(limit int) gateway.ClaimParams {
+	return gateway.ClaimParams{Log: logA, Lease: time.Minute, Limit: limit, InFlight: 1000, Shard: shard, TreeSize: 7}
 }
 
 // claimOne claims exactly one entry.
-func claimOne(t *testing.T, s gateway.Store, at time.Time) gateway.Entry {
+func claimOne(t testing.TB, s *testStore, at time.Time) gateway.Claimed {
 	t.Helper()
 	entries := claim(t, s, at, 1)
 	if len(entries) != 1 {
@@ -101,33 +115,35 @@ func claimOne(t *testing.T, s gateway.Store, at time.Time) gateway.Entry {
 	return entries[0]
 }
 
-func finish(t *testing.T, s gateway.Store, outcomes ...gateway.Outcome) []string {
+func leaseOf(c gateway.Claimed) gateway.Lease { return gateway.Lease{EntryID: c.ID, Fence: c.Fence} }
+
+func finish(t testing.TB, s gateway.Store, outcomes ...gateway.Outcome) []string {
 	t.Helper()
 	ids, err := s.Finish(t.Context(), outcomes)
 	noError(t, err)
 	return ids
 }
 
-func logged(e gateway.Entry) gateway.Outcome {
-	return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: NewInclusion(e.ID)}
+func logged(c gateway.Claimed) gateway.Outcome {
+	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Inclusion: NewInclusion(c.ID)}
 }
 
-func failed(e gateway.Entry) gateway.Outcome {
-	return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Fail: true, Problem: "REFUSED"}
+func failed(c gateway.Claimed) gateway.Outcome {
+	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Fail: true, Problem: "REFUSED"}
 }
 
-func retry(e gateway.Entry, at time.Time) gateway.Outcome {
-	return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, RetryAt: at, Problem: "OVERLOADED"}
+func retry(c gateway.Claimed, in time.Duration) gateway.Outcome {
+	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Retry: true, RetryIn: in, Problem: "OVERLOADED"}
 }
 
-func get(t *testing.T, s gateway.Store, tenant, id string) gateway.Submission {
+func get(t testing.TB, s gateway.Store, tenant, id string) gateway.Submission {
 	t.Helper()
 	sub, err := s.Get(t.Context(), tenant, id)
 	noError(t, err)
 	return sub
 }
 
-func wantState(t *testing.T, s gateway.Store, sub gateway.Submission, want gateway.State) gateway.Submission {
+func wantState(t testing.TB, s gateway.Store, sub gateway.Submission, want gateway.State) gateway.Submission {
 	t.Helper()
 	got := get(t, s, sub.Tenant, sub.ID)
 	if got.State != want {
@@ -136,7 +152,7 @@ func wantState(t *testing.T, s gateway.Store, sub gateway.Submission, want gatew
 	return got
 }
 
-func wantIDs(t *testing.T, got []string, want ...string) {
+func wantIDs(t testing.TB, got []string, want ...string) {
 	t.Helper()
 	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
@@ -144,7 +160,7 @@ func wantIDs(t *testing.T, got []string, want ...string) {
 	}
 }
 
-func wantPending(t *testing.T, s gateway.Store, log string, want int) {
+func wantPending(t testing.TB, s gateway.Store, log string, want int) {
 	t.Helper()
 	stats, err := s.Stats(t.Context())
 	noError(t, err)
@@ -162,21 +178,18 @@ func ids(subs []gateway.Submission) []string {
 }
 
 // wantSame compares all but Existing.
-func wantSame(t *testing.T, got, want gateway.Submission) {
+func wantSame(t testing.TB, got, want gateway.Submission) {
 	t.Helper()
 	if got.ID != want.ID || got.Tenant != want.Tenant || got.Key != want.Key || got.Format != want.Format ||
-		got.Representation != want.Representation || got.State != want.State {
+		got.Needed != want.Needed || got.State != want.State {
 		t.Errorf("fields differ:\n got %+v\nwant %+v", got, want)
 	}
 	if !sameTime(got.CreatedAt, want.CreatedAt) {
 		t.Errorf("CreatedAt is %v, want %v", got.CreatedAt, want.CreatedAt)
 	}
-	if !maps.Equal(got.Labels, want.Labels) || !slices.Equal(got.Signers, want.Signers) ||
-		!slices.EqualFunc(got.Digests, want.Digests, formats.Digest.Equal) {
-		t.Errorf("labels, signers or digests differ:\n got %+v\nwant %+v", got, want)
-	}
-	if !proto.Equal(got.Receipt, want.Receipt) {
-		t.Errorf("receipt is %v, want %v", got.Receipt, want.Receipt)
+	if !maps.Equal(got.Labels, want.Labels) || !slices.EqualFunc(got.Digests, want.Digests, formats.Digest.Equal) ||
+		!slices.EqualFunc(got.Signatures, want.Signatures, sameSignature) {
+		t.Errorf("labels, digests or signatures differ:\n got %+v\nwant %+v", got, want)
 	}
 	if len(got.Entries) != len(want.Entries) {
 		t.Fatalf("%d entries, want %d", len(got.Entries), len(want.Entries))
@@ -186,28 +199,27 @@ func wantSame(t *testing.T, got, want gateway.Submission) {
 	}
 }
 
+func sameSignature(a, b gateway.RecordedSignature) bool {
+	return slices.Equal(a.Signers, b.Signers) && a.Representation == b.Representation && a.Way == b.Way && a.Evidence == b.Evidence
+}
+
 // sameTime asks for the same moment in the same zone: what is stored comes back in UTC.
 func sameTime(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }
 
-func wantSameEntry(t *testing.T, got, want gateway.Entry) {
+func wantSameEntry(t testing.TB, got, want gateway.Entry) {
 	t.Helper()
-	size := func(e gateway.Entry) string {
-		if e.SentAtTreeSize == nil {
-			return "none"
-		}
-		return fmt.Sprint(*e.SentAtTreeSize)
+	a, b := got, want
+	same := sameTime(a.LastSentAt, b.LastSentAt) && sameTime(a.NextAt, b.NextAt)
+	a.LastSentAt, a.NextAt = b.LastSentAt, b.NextAt
+	if !same || !reflect.DeepEqual(a, b) {
+		t.Errorf("entry differs:\n got %+v (sent at %s)\nwant %+v (sent at %s)",
+			got, number(got.SentAtTreeSize), want, number(want.SentAtTreeSize))
 	}
-	tle := func(e gateway.Entry) *rekorpb.TransparencyLogEntry {
-		if e.Inclusion == nil {
-			return nil
-		}
-		return e.Inclusion.Entry
+}
+
+func number(n *uint64) string {
+	if n == nil {
+		return "none"
 	}
-	same := got.ID == want.ID && got.Log == want.Log && got.LeafHash == want.LeafHash &&
-		string(got.Body) == string(want.Body) && got.State == want.State && got.InDoubt == want.InDoubt &&
-		sameTime(got.LastSentAt, want.LastSentAt) && got.Attempts == want.Attempts && got.Fence == want.Fence &&
-		sameTime(got.NextAt, want.NextAt) && got.Problem == want.Problem && size(got) == size(want)
-	if !same || !proto.Equal(tle(got), tle(want)) {
-		t.Errorf("entry differs:\n got %+v (sent at %s)\nwant %+v (sent at %s)", got, size(got), want, size(want))
-	}
+	return fmt.Sprint(*n)
 }

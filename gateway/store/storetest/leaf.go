@@ -8,8 +8,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var leafTests = map[string]func(*testing.T, Open){
-	"ByLeaf": func(t *testing.T, open Open) {
+var leafTests = map[string]func(*testing.T, opener){
+	"ByLeaf": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		want := enqueue(t, s, submission("one"), submission("two"))[1]
 		got, err := s.ByLeaf(t.Context(), logA, want.Entries[0].LeafHash)

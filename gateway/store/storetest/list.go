@@ -31,21 +31,24 @@ func listAll(t *testing.T, s gateway.Store, tenant string, p gateway.ListParams)
 	}
 }
 
-// fill stores 12 submissions of two digests, two signers, several at one time, every
+// fill stores 12 submissions of two digests, two signers, by a clock that jumps, every
 // fourth of them logged, and one of another tenant; they are returned newest first.
-func fill(t *testing.T, s gateway.Store) []gateway.Submission {
+func fill(t *testing.T, s *testStore) []gateway.Submission {
 	t.Helper()
 	for i := range 12 {
-		sub := NewSubmission(tenant, fmt.Sprint(i), logA, after(time.Duration(i/3)*time.Second))
+		sub := submission(fmt.Sprint(i))
 		sub.Digests = append(sub.Digests, digest(i%2), digest(i%2))
-		sub.Signers = [][32]byte{signer(i % 3 / 2), signer(9)}
+		sub.Signatures[0].Signers = [][32]byte{signer(9)}
+		sub.Signatures = append(sub.Signatures, sub.Signatures[0])
+		sub.Signatures[1].Signers = [][32]byte{signer(i % 3 / 2), signer(9)}
 		if i%4 == 0 {
 			sub.Priority = 1
 		}
+		s.at(after(time.Duration(i%5/2) * time.Second)) // the order is that of storing, whatever the clock says
 		enqueue(t, s, sub)
 	}
-	foreign := NewSubmission(other, "foreign", logA, start)
-	foreign.Digests, foreign.Signers = []formats.Digest{digest(0)}, [][32]byte{signer(0)}
+	foreign := NewSubmission(other, "foreign", logA)
+	foreign.Digests, foreign.Signatures[0].Signers = []formats.Digest{digest(0)}, [][32]byte{signer(0)}
 	enqueue(t, s, foreign)
 	for _, e := range claim(t, s, start, 3) {
 		finish(t, s, logged(e))
@@ -54,12 +57,7 @@ func fill(t *testing.T, s gateway.Store) []gateway.Submission {
 	for i := range 12 {
 		all = append(all, get(t, s, tenant, submission(fmt.Sprint(i)).ID))
 	}
-	slices.SortFunc(all, func(a, b gateway.Submission) int {
-		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
-			return c
-		}
-		return slices.Compare([]byte(b.ID), []byte(a.ID))
-	})
+	slices.Reverse(all)
 	return all
 }
 
@@ -70,8 +68,8 @@ func digest(n int) formats.Digest {
 
 func signer(n int) [32]byte { return sha256.Sum256([]byte{'s', byte(n)}) }
 
-var listTests = map[string]func(*testing.T, Open){
-	"List": func(t *testing.T, open Open) {
+var listTests = map[string]func(*testing.T, opener){
+	"List": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		all := fill(t, s)
 		d, g := digest(0), signer(0)
@@ -95,17 +93,51 @@ var listTests = map[string]func(*testing.T, Open){
 		}
 	},
 
-	"List/while others arrive": func(t *testing.T, open Open) {
+	// What has only the beginning of a digest or signer in common, even all of it at another place
+	// of what is stored, is not listed, and hides nothing.
+	"List/look-alikes": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		d, g := digest(0), signer(0)
+		for i := range 6 {
+			like := submission(fmt.Sprint("like ", i))
+			value := slices.Clone(d.Value)
+			value[31] ^= byte(i + 1)
+			likeSigner := g
+			likeSigner[31] ^= byte(i + 1)
+			inside := append(slices.Repeat([]byte{1}, 32), d.Value...) // sha256's code and value are inside
+			like.Digests = []formats.Digest{{Algorithm: formats.SHA256, Value: value}, {Algorithm: formats.SHA512, Value: inside}}
+			like.Signatures[0].Signers = [][32]byte{likeSigner}
+			real := submission(fmt.Sprint("real ", i))
+			real.Digests, real.Signatures[0].Signers = []formats.Digest{d}, [][32]byte{g}
+			enqueue(t, s, like)
+			enqueue(t, s, real)
+		}
+		var want []string
+		for i := range 6 {
+			want = append(want, submission(fmt.Sprint("real ", 5-i)).ID)
+		}
+		for _, p := range []gateway.ListParams{
+			{Artifact: &d}, {Signer: &g}, {Artifact: &d, Signer: &g}, {Signer: &g, State: gateway.Pending}, {Artifact: &d, State: gateway.Pending},
+		} {
+			for _, p.PageSize = range []int{1, 2, 5, 6, 7} {
+				if got := ids(listAll(t, s, tenant, p)); !slices.Equal(got, want) {
+					t.Errorf("listed %q for %+v, want %q", got, p, want)
+				}
+			}
+		}
+	},
+
+	"List/while others arrive": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		all := fill(t, s)
 		page, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
 		noError(t, err)
-		enqueue(t, s, NewSubmission(tenant, "newer", logA, after(time.Hour)))
+		enqueue(t, s, submission("newer"))
 		rest := listAll(t, s, tenant, gateway.ListParams{PageSize: 5, PageToken: next})
 		wantList(t, append(page, rest...), all)
 	},
 
-	"List/page tokens": func(t *testing.T, open Open) {
+	"List/page tokens": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		fill(t, s)
 		_, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
@@ -127,7 +159,7 @@ func matching(all []gateway.Submission, p gateway.ListParams) []gateway.Submissi
 	for _, s := range all {
 		if (p.State == "" || s.State == p.State) &&
 			(p.Artifact == nil || slices.ContainsFunc(s.Digests, p.Artifact.Equal)) &&
-			(p.Signer == nil || slices.Contains(s.Signers, *p.Signer)) {
+			(p.Signer == nil || slices.Contains(s.Signers(), *p.Signer)) {
 			found = append(found, s)
 		}
 	}

@@ -5,21 +5,67 @@ package storetest
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// Open makes an empty store that bounds its pending entries by maxPending (0: no bound),
-// closed when the test ends. Reopen closes the store that is open and opens its data anew,
-// as a restart does.
-type Open func(t *testing.T, maxPending int) (s gateway.Store, reopen func() gateway.Store)
+// Options are what a test asks of its store.
+type Options struct {
+	MaxPending int // bound on pending entries; 0 is none
+	// Now is the store's clock. All times that the store stores or compares are of it: a store
+	// that has its engine's clock takes this one in its place. It may go backwards.
+	Now func() time.Time
+}
+
+// Opened is an empty store for one test, closed when the test ends.
+type Opened struct {
+	Store gateway.Store
+	// Reopen closes the store that is open and opens its data anew, as a restart does.
+	Reopen func() gateway.Store
+	// HideCold makes what is cold of the data fail to be read and written until show is called, by
+	// renaming its tables, for instance. What is hot must not notice.
+	HideCold func() (show func())
+}
+
+// Driver opens stores of one kind.
+type Driver func(t *testing.T, o Options) Opened
+
+// opener opens a store of a driver for one test, with a clock that stands at start.
+type opener func(t *testing.T, maxPending int) (s *testStore, reopen func() *testStore)
+
+// testStore is a store under test, with its clock.
+type testStore struct {
+	gateway.Store
+	clock    *clock
+	hideCold func() (show func())
+}
+
+// clock stands still until it is set.
+type clock struct{ ms atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
+
+// at sets the store's clock.
+func (s *testStore) at(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
 
 // Run runs the conformance tests, each on a store of its own.
-func Run(t *testing.T, open Open) {
-	for _, group := range []map[string]func(*testing.T, Open){
-		enqueueTests, sharingTests, claimTests, extendTests, finishTests, leafTests, listTests,
-		contextTests, concurrencyTests,
+func Run(t *testing.T, driver Driver) {
+	open := func(t *testing.T, maxPending int) (*testStore, func() *testStore) {
+		s := &testStore{clock: new(clock)}
+		s.at(start)
+		opened := driver(t, Options{MaxPending: maxPending, Now: s.clock.now})
+		s.Store, s.hideCold = opened.Store, opened.HideCold
+		return s, func() *testStore {
+			s.Store = opened.Reopen()
+			return s
+		}
+	}
+	for _, group := range []map[string]func(*testing.T, opener){
+		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, stateTests, leafTests, listTests,
+		archiveTests, coldTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })

@@ -84,6 +84,54 @@ func (Receipt_Representation) EnumDescriptor() ([]byte, []int) {
 	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Way says where a signature is recorded.
+type RecordedSignature_Way int32
+
+const (
+	RecordedSignature_WAY_UNSPECIFIED RecordedSignature_Way = 0
+	// Its entries are in the log itself.
+	RecordedSignature_DIRECT RecordedSignature_Way = 1
+)
+
+// Enum value maps for RecordedSignature_Way.
+var (
+	RecordedSignature_Way_name = map[int32]string{
+		0: "WAY_UNSPECIFIED",
+		1: "DIRECT",
+	}
+	RecordedSignature_Way_value = map[string]int32{
+		"WAY_UNSPECIFIED": 0,
+		"DIRECT":          1,
+	}
+)
+
+func (x RecordedSignature_Way) Enum() *RecordedSignature_Way {
+	p := new(RecordedSignature_Way)
+	*p = x
+	return p
+}
+
+func (x RecordedSignature_Way) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordedSignature_Way) Descriptor() protoreflect.EnumDescriptor {
+	return file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1].Descriptor()
+}
+
+func (RecordedSignature_Way) Type() protoreflect.EnumType {
+	return &file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1]
+}
+
+func (x RecordedSignature_Way) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordedSignature_Way.Descriptor instead.
+func (RecordedSignature_Way) EnumDescriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // Evidence says how a digest came to be known.
 type Digest_Evidence int32
 
@@ -120,11 +168,11 @@ func (x Digest_Evidence) String() string {
 }
 
 func (Digest_Evidence) Descriptor() protoreflect.EnumDescriptor {
-	return file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1].Descriptor()
+	return file_rekorgateway_receipt_v1_receipt_proto_enumTypes[2].Descriptor()
 }
 
 func (Digest_Evidence) Type() protoreflect.EnumType {
-	return &file_rekorgateway_receipt_v1_receipt_proto_enumTypes[1]
+	return &file_rekorgateway_receipt_v1_receipt_proto_enumTypes[2]
 }
 
 func (x Digest_Evidence) Number() protoreflect.EnumNumber {
@@ -133,7 +181,7 @@ func (x Digest_Evidence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Digest_Evidence.Descriptor instead.
 func (Digest_Evidence) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4, 0}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Receipt says who signed what, how that was recorded, and where.
@@ -163,7 +211,13 @@ type Receipt struct {
 	// What the gateway's policy allowed, as far as verification depends on it.
 	Policy *Policy `protobuf:"bytes,11,opt,name=policy,proto3" json:"policy,omitempty"`
 	// Weaknesses that a historical policy let pass; empty under the strict one.
-	Findings      []*Finding `protobuf:"bytes,12,rep,name=findings,proto3" json:"findings,omitempty"`
+	Findings []*Finding `protobuf:"bytes,12,rep,name=findings,proto3" json:"findings,omitempty"`
+	// The version of the receipt's form. Absent is 1: one signature, recorded as `representation`
+	// says. 2 adds `recorded`, and `signature` in the entries. Programs refuse versions they do not know.
+	FormatVersion uint32 `protobuf:"varint,13,opt,name=format_version,json=formatVersion,proto3" json:"format_version,omitempty"`
+	// How each signature of the file is recorded, and with what evidence. The entries and signers
+	// refer to it. `representation` is the weakest of them.
+	Recorded      []*RecordedSignature `protobuf:"bytes,14,rep,name=recorded,proto3" json:"recorded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +336,91 @@ func (x *Receipt) GetFindings() []*Finding {
 	return nil
 }
 
+func (x *Receipt) GetFormatVersion() uint32 {
+	if x != nil {
+		return x.FormatVersion
+	}
+	return 0
+}
+
+func (x *Receipt) GetRecorded() []*RecordedSignature {
+	if x != nil {
+		return x.Recorded
+	}
+	return nil
+}
+
+// RecordedSignature is one signature of the file, or all of a TUF metadata file's together.
+type RecordedSignature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Positions in Receipt.signers of those whose signature it is.
+	Signers        []uint32               `protobuf:"varint,1,rep,packed,name=signers,proto3" json:"signers,omitempty"`
+	Representation Receipt_Representation `protobuf:"varint,2,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
+	Way            RecordedSignature_Way  `protobuf:"varint,3,opt,name=way,proto3,enum=rekorgateway.receipt.v1.RecordedSignature_Way" json:"way,omitempty"`
+	// The weakest evidence of what the signature was verified over.
+	Evidence      Digest_Evidence `protobuf:"varint,4,opt,name=evidence,proto3,enum=rekorgateway.receipt.v1.Digest_Evidence" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordedSignature) Reset() {
+	*x = RecordedSignature{}
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordedSignature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordedSignature) ProtoMessage() {}
+
+func (x *RecordedSignature) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordedSignature.ProtoReflect.Descriptor instead.
+func (*RecordedSignature) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RecordedSignature) GetSigners() []uint32 {
+	if x != nil {
+		return x.Signers
+	}
+	return nil
+}
+
+func (x *RecordedSignature) GetRepresentation() Receipt_Representation {
+	if x != nil {
+		return x.Representation
+	}
+	return Receipt_REPRESENTATION_UNSPECIFIED
+}
+
+func (x *RecordedSignature) GetWay() RecordedSignature_Way {
+	if x != nil {
+		return x.Way
+	}
+	return RecordedSignature_WAY_UNSPECIFIED
+}
+
+func (x *RecordedSignature) GetEvidence() Digest_Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return Digest_EVIDENCE_UNSPECIFIED
+}
+
 // Signature is the original signature and what re-verifies it.
 type Signature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -304,7 +443,7 @@ type Signature struct {
 
 func (x *Signature) Reset() {
 	*x = Signature{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +455,7 @@ func (x *Signature) String() string {
 func (*Signature) ProtoMessage() {}
 
 func (x *Signature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +468,7 @@ func (x *Signature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signature.ProtoReflect.Descriptor instead.
 func (*Signature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Signature) GetFormat() string {
@@ -389,7 +528,7 @@ type Signer struct {
 
 func (x *Signer) Reset() {
 	*x = Signer{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +540,7 @@ func (x *Signer) String() string {
 func (*Signer) ProtoMessage() {}
 
 func (x *Signer) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +553,7 @@ func (x *Signer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signer.ProtoReflect.Descriptor instead.
 func (*Signer) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{2}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Signer) GetSpki() []byte {
@@ -456,7 +595,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +607,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +620,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{3}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Artifact) GetDigests() []*Digest {
@@ -525,7 +664,7 @@ type Digest struct {
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +676,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +689,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Digest) GetAlgorithm() string {
@@ -583,14 +722,16 @@ type LogEntry struct {
 	// Rebuilds the signed bytes that the entry's digest is of.
 	Recipe *Recipe `protobuf:"bytes,2,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// The key or certificate in the entry, DER SubjectPublicKeyInfo.
-	Spki          []byte `protobuf:"bytes,3,opt,name=spki,proto3" json:"spki,omitempty"`
+	Spki []byte `protobuf:"bytes,3,opt,name=spki,proto3" json:"spki,omitempty"`
+	// Position in Receipt.recorded of the signature that the entry records.
+	Signature     uint32 `protobuf:"varint,4,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -602,7 +743,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -615,7 +756,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LogEntry) GetBundle() *v1.Bundle {
@@ -639,6 +780,13 @@ func (x *LogEntry) GetSpki() []byte {
 	return nil
 }
 
+func (x *LogEntry) GetSignature() uint32 {
+	if x != nil {
+		return x.Signature
+	}
+	return 0
+}
+
 // Recipe rebuilds the bytes a format really signs: prefix, artifact, suffix.
 type Recipe struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -654,7 +802,7 @@ type Recipe struct {
 
 func (x *Recipe) Reset() {
 	*x = Recipe{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +814,7 @@ func (x *Recipe) String() string {
 func (*Recipe) ProtoMessage() {}
 
 func (x *Recipe) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +827,7 @@ func (x *Recipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipe.ProtoReflect.Descriptor instead.
 func (*Recipe) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{6}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Recipe) GetPrefix() []byte {
@@ -725,7 +873,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +885,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +898,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{7}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Policy) GetHistorical() bool {
@@ -785,7 +933,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +945,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +958,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Finding) GetReason() string {
@@ -831,7 +979,7 @@ var File_rekorgateway_receipt_v1_receipt_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\n" +
-	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\xdc\x05\n" +
+	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\xcb\x06\n" +
 	"\aReceipt\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
@@ -847,13 +995,24 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\x05notes\x18\n" +
 	" \x03(\tR\x05notes\x127\n" +
 	"\x06policy\x18\v \x01(\v2\x1f.rekorgateway.receipt.v1.PolicyR\x06policy\x12<\n" +
-	"\bfindings\x18\f \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"Y\n" +
+	"\bfindings\x18\f \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\x12%\n" +
+	"\x0eformat_version\x18\r \x01(\rR\rformatVersion\x12F\n" +
+	"\brecorded\x18\x0e \x03(\v2*.rekorgateway.receipt.v1.RecordedSignatureR\brecorded\"Y\n" +
 	"\x0eRepresentation\x12\x1e\n" +
 	"\x1aREPRESENTATION_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06NATIVE\x10\x01\x12\r\n" +
 	"\tPROJECTED\x10\x02\x12\f\n" +
-	"\bATTESTED\x10\x03\"\xc8\x01\n" +
+	"\bATTESTED\x10\x03\"\xb6\x02\n" +
+	"\x11RecordedSignature\x12\x18\n" +
+	"\asigners\x18\x01 \x03(\rR\asigners\x12W\n" +
+	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12@\n" +
+	"\x03way\x18\x03 \x01(\x0e2..rekorgateway.receipt.v1.RecordedSignature.WayR\x03way\x12D\n" +
+	"\bevidence\x18\x04 \x01(\x0e2(.rekorgateway.receipt.v1.Digest.EvidenceR\bevidence\"&\n" +
+	"\x03Way\x12\x13\n" +
+	"\x0fWAY_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06DIRECT\x10\x01\"\xc8\x01\n" +
 	"\tSignature\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -878,11 +1037,12 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\x14EVIDENCE_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05BYTES\x10\x01\x12\n" +
 	"\n" +
-	"\x06DIGEST\x10\x02\"\x8f\x01\n" +
+	"\x06DIGEST\x10\x02\"\xad\x01\n" +
 	"\bLogEntry\x126\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x1e.dev.sigstore.bundle.v1.BundleR\x06bundle\x127\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x1f.rekorgateway.receipt.v1.RecipeR\x06recipe\x12\x12\n" +
-	"\x04spki\x18\x03 \x01(\fR\x04spki\"h\n" +
+	"\x04spki\x18\x03 \x01(\fR\x04spki\x12\x1c\n" +
+	"\tsignature\x18\x04 \x01(\rR\tsignature\"h\n" +
 	"\x06Recipe\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x1a\n" +
 	"\bartifact\x18\x02 \x01(\bR\bartifact\x12\x12\n" +
@@ -910,43 +1070,49 @@ func file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP() []byte {
 	return file_rekorgateway_receipt_v1_receipt_proto_rawDescData
 }
 
-var file_rekorgateway_receipt_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_rekorgateway_receipt_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_rekorgateway_receipt_v1_receipt_proto_goTypes = []any{
 	(Receipt_Representation)(0),   // 0: rekorgateway.receipt.v1.Receipt.Representation
-	(Digest_Evidence)(0),          // 1: rekorgateway.receipt.v1.Digest.Evidence
-	(*Receipt)(nil),               // 2: rekorgateway.receipt.v1.Receipt
-	(*Signature)(nil),             // 3: rekorgateway.receipt.v1.Signature
-	(*Signer)(nil),                // 4: rekorgateway.receipt.v1.Signer
-	(*Artifact)(nil),              // 5: rekorgateway.receipt.v1.Artifact
-	(*Digest)(nil),                // 6: rekorgateway.receipt.v1.Digest
-	(*LogEntry)(nil),              // 7: rekorgateway.receipt.v1.LogEntry
-	(*Recipe)(nil),                // 8: rekorgateway.receipt.v1.Recipe
-	(*Policy)(nil),                // 9: rekorgateway.receipt.v1.Policy
-	(*Finding)(nil),               // 10: rekorgateway.receipt.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*v1.Bundle)(nil),             // 12: dev.sigstore.bundle.v1.Bundle
+	(RecordedSignature_Way)(0),    // 1: rekorgateway.receipt.v1.RecordedSignature.Way
+	(Digest_Evidence)(0),          // 2: rekorgateway.receipt.v1.Digest.Evidence
+	(*Receipt)(nil),               // 3: rekorgateway.receipt.v1.Receipt
+	(*RecordedSignature)(nil),     // 4: rekorgateway.receipt.v1.RecordedSignature
+	(*Signature)(nil),             // 5: rekorgateway.receipt.v1.Signature
+	(*Signer)(nil),                // 6: rekorgateway.receipt.v1.Signer
+	(*Artifact)(nil),              // 7: rekorgateway.receipt.v1.Artifact
+	(*Digest)(nil),                // 8: rekorgateway.receipt.v1.Digest
+	(*LogEntry)(nil),              // 9: rekorgateway.receipt.v1.LogEntry
+	(*Recipe)(nil),                // 10: rekorgateway.receipt.v1.Recipe
+	(*Policy)(nil),                // 11: rekorgateway.receipt.v1.Policy
+	(*Finding)(nil),               // 12: rekorgateway.receipt.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*v1.Bundle)(nil),             // 14: dev.sigstore.bundle.v1.Bundle
 }
 var file_rekorgateway_receipt_v1_receipt_proto_depIdxs = []int32{
-	11, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
-	3,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
-	4,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
-	5,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
+	13, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
+	5,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
+	6,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
+	7,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
 	0,  // 4: rekorgateway.receipt.v1.Receipt.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	7,  // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
-	9,  // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
-	10, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
-	11, // 8: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
-	6,  // 9: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
-	6,  // 10: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
-	1,  // 11: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
-	12, // 12: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
-	8,  // 13: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	9,  // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
+	11, // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
+	12, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
+	4,  // 8: rekorgateway.receipt.v1.Receipt.recorded:type_name -> rekorgateway.receipt.v1.RecordedSignature
+	0,  // 9: rekorgateway.receipt.v1.RecordedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	1,  // 10: rekorgateway.receipt.v1.RecordedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	2,  // 11: rekorgateway.receipt.v1.RecordedSignature.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
+	13, // 12: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
+	8,  // 13: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
+	8,  // 14: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
+	2,  // 15: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
+	14, // 16: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
+	10, // 17: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_receipt_v1_receipt_proto_init() }
@@ -959,8 +1125,8 @@ func file_rekorgateway_receipt_v1_receipt_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_receipt_v1_receipt_proto_rawDesc), len(file_rekorgateway_receipt_v1_receipt_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   9,
+			NumEnums:      3,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

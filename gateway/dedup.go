@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// DedupForm is what decides, beside the core of a submission (who signed what, by which signature,
+// recorded as what), how it is recorded and how its receipt verifies.
+type DedupForm struct {
+	Way       Way
+	Logs      []string // IDs of the logs it goes to, sorted
+	Embedded  bool     // the artifact is inside the signature
+	Container string   // "ALG:HEX" of the compressed file the artifact was in, or ""
+	Findings  []string // reasons of the weaknesses that were let pass, sorted
+}
+
+// DedupKey returns the key of a submission with the given core, which package intake computes. A
+// submission that differs in anything that enters here is another one, with a receipt of its own.
+func DedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
+	h := sha256.New()
+	part := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	list := func(parts []string) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(parts))))
+		for _, p := range parts {
+			part([]byte(p))
+		}
+	}
+	part([]byte("rekor-gateway submission key v2"))
+	part(core[:])
+	part([]byte(f.Way))
+	list(f.Logs)
+	if f.Embedded {
+		part([]byte("embedded"))
+	} else {
+		part(nil)
+	}
+	part([]byte(f.Container))
+	list(f.Findings)
+	return SubmissionKey(h.Sum(nil))
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"fmt"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// checkRecords checks that each log entry records what the receipt says.
+func (v *verification) checkRecords() error {
+	switch v.receipt.GetRepresentation() {
+	case receiptpb.Receipt_NATIVE:
+		v.report.proven("recorded as: NATIVE, the log says that this key signed this artifact")
+		return v.checkProjections(true)
+	case receiptpb.Receipt_PROJECTED:
+		v.report.proven("recorded as: PROJECTED, the log says that this key signed the bytes this format really signs")
+		return v.checkProjections(false)
+	case receiptpb.Receipt_ATTESTED:
+		return v.checkAttestations()
+	}
+	return malformed("does not say how the signature is recorded")
+}
+
+// loggedRecord returns what the log has recorded in an entry. Each kind of entry has a file of its own,
+// named after it; to add a kind, give it a case here.
+func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
+	switch k := logged(e).GetKindVersion(); k.GetKind() + "/" + k.GetVersion() {
+	case hashedrekord.Kind:
+		return readHashedRekord(e)
+	default:
+		return hashedrekord.Record{}, fmt.Errorf("entry is %.20q %.20q, not %s", k.GetKind(), k.GetVersion(), hashedrekord.Kind)
+	}
+}
+
+// logged returns the transparency log's part of an entry.
+func logged(e *receiptpb.LogEntry) *rekorpb.TransparencyLogEntry {
+	return e.GetBundle().GetVerificationMaterial().GetTlogEntries()[0]
+}

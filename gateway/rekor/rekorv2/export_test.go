@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv2
+
+import (
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+)
+
+// PrepareRecord lets tests offer records that no projection is.
+func (l *Log) PrepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
+	return l.prepareRecord(r)
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// CheckNew refuses a submission that could never be settled, or not be told apart, and returns
+// its ID in binary.
+func CheckNew(s *gateway.NewSubmission) (uuid.UUID, error) {
+	id, err := uuid.Parse(s.ID)
+	if err != nil {
+		return uuid.UUID{}, fmt.Errorf("submission %q: parsing id: %w", s.ID, err)
+	}
+	logs := make(map[string]bool)
+	for _, e := range s.Entries {
+		logs[e.Log] = true
+	}
+	if s.Needed < 1 || s.Needed > len(logs) {
+		return uuid.UUID{}, fmt.Errorf("submission %s needs %d logs and has entries for %d", s.ID, s.Needed, len(logs))
+	}
+	return id, nil
+}
+
+// CheckOutcome refuses an outcome that does not say exactly one thing, and an inclusion without a
+// proof, which would prove nothing.
+func CheckOutcome(o gateway.Outcome) error {
+	said := 0
+	for _, b := range []bool{o.Inclusion != nil, o.Fail, o.Retry} {
+		if b {
+			said++
+		}
+	}
+	switch {
+	case said != 1:
+		return fmt.Errorf("outcome of entry %d says %d things, not one of inclusion, failure and retry", o.EntryID, said)
+	case o.Inclusion == nil && len(o.Tokens) > 0:
+		return fmt.Errorf("outcome of entry %d has timestamps without an inclusion", o.EntryID)
+	case o.Inclusion != nil && (o.Inclusion.Kind == "" || len(o.Inclusion.Proof) == 0):
+		return fmt.Errorf("outcome of entry %d has an inclusion without a proof", o.EntryID)
+	}
+	return nil
+}

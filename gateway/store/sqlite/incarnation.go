@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+const (
+	selectNonce = `SELECT nonce FROM incarnation`
+
+	setNonce = `INSERT INTO incarnation (id, nonce) VALUES (1, ?) ON CONFLICT DO UPDATE SET nonce = excluded.nonce`
+)
+
+// incarnationSuffix names the file that holds, in hex, one a line, the nonce of the last opening and
+// that of the one before.
+const incarnationSuffix = ".incarnation"
+
+// beginIncarnation gives this opening a nonce of its own and compares what is in the database with
+// what is in the file beside it. The write lock is held meanwhile, so that openings come one after
+// the other. A crash before the transaction is committed leaves the database with the nonce before,
+// which the file holds too.
+func (s *Store) beginIncarnation(ctx context.Context, path string) error {
+	path, err := filepath.EvalSymlinks(path) // beside the file itself, as SQLite's own files are
+	if err != nil {
+		return err
+	}
+	path += incarnationSuffix
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	s.incarnation.ID = hex.EncodeToString(nonce)
+	return s.write(ctx, "beginning incarnation", func(t *tx) error {
+		var last []byte
+		err := t.QueryRow(selectNonce).Scan(&last)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		nonces := []string{s.incarnation.ID}
+		if last != nil {
+			before := hex.EncodeToString(last)
+			nonces = append(nonces, before)
+			known, err := readIncarnations(path)
+			if err != nil {
+				return err
+			}
+			s.incarnation.Restored = !slices.Contains(known, before)
+		}
+		if err := writeIncarnations(path, nonces); err != nil {
+			return err
+		}
+		_, err = t.Exec(setNonce, nonce)
+		return err
+	})
+}
+
+// Incarnation implements gateway.Store. Restored says that the database is not the one that was
+// last opened under this path: its nonce is not in the file beside it, or that file is missing.
+func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }
+
+// readIncarnations returns what the file holds: nothing when it is missing.
+func readIncarnations(path string) ([]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return strings.Fields(string(b)), nil
+}
+
+// writeIncarnations replaces the file as a whole, durably.
+func writeIncarnations(path string, nonces []string) (err error) {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, writeErr := fmt.Fprintln(f, strings.Join(nonces, "\n"))
+	if err := errors.Join(writeErr, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// live opens and closes the store at path and reports whether it was restored.
+func live(t *testing.T, path string) (restored bool) {
+	t.Helper()
+	s := open(t, path, Options{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return s.Incarnation().Restored
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRestored(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(t *testing.T, path string) // with a store that has lived once
+		want bool
+	}{
+		"restart": {func(*testing.T, string) {}, false},
+		"older copy": {func(t *testing.T, path string) {
+			copyFile(t, path, path+".copy")
+			live(t, path)
+			live(t, path)
+			copyFile(t, path+".copy", path)
+		}, true},
+		"whole folder": {func(t *testing.T, path string) {
+			copyFile(t, path, path+".copy")
+			copyFile(t, path+incarnationSuffix, path+".copy"+incarnationSuffix)
+			live(t, path)
+			live(t, path)
+			copyFile(t, path+".copy", path)
+			copyFile(t, path+".copy"+incarnationSuffix, path+incarnationSuffix)
+		}, false},
+		"file missing": {func(t *testing.T, path string) {
+			if err := os.Remove(path + incarnationSuffix); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		"another store's file": {func(t *testing.T, path string) {
+			live(t, path+".other")
+			copyFile(t, path+".other"+incarnationSuffix, path+incarnationSuffix)
+		}, true},
+		"crash between file and row": {func(t *testing.T, path string) {
+			copyFile(t, path, path+".copy")
+			live(t, path)
+			copyFile(t, path+".copy", path) // as if the row had not been committed
+		}, false},
+		"crash while the file is written": {func(t *testing.T, path string) {
+			if err := os.WriteFile(path+incarnationSuffix+".new", []byte("half"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"two at once": {func(t *testing.T, path string) {
+			first, second := open(t, path, Options{}), open(t, path, Options{})
+			third := open(t, path, Options{})
+			for _, s := range []*Store{second, first, third} {
+				if s.Incarnation().Restored {
+					t.Error("restored")
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, false},
+		"new store beside an old file": {func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			if live(t, path) {
+				t.Fatal("a new store is restored")
+			}
+			test.do(t, path)
+			if got := live(t, path); got != test.want {
+				t.Errorf("restored: %v, want %v", got, test.want)
+			}
+			if live(t, path) {
+				t.Error("restored, at the restart after")
+			}
+		})
+	}
+}
+
+// TestRestoredByLink: it is the same store by whatever name it is opened.
+func TestRestoredByLink(t *testing.T) {
+	folder := t.TempDir()
+	path, link := filepath.Join(folder, "store.db"), filepath.Join(folder, "link.db")
+	live(t, path)
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{link, path, link} {
+		if live(t, name) {
+			t.Errorf("restored, opened as %s", filepath.Base(name))
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// rowIDs remembers the ids of rows that have been seen committed, of a table whose rows are never
+// changed in what names them, and never removed. There are as many as tenants, logs, or shards.
+type rowIDs[K comparable] struct {
+	insert, find string // both by args
+	args         func(K) []any
+
+	mu  sync.Mutex // guards ids
+	ids map[K]int64
+}
+
+func newRowIDs[K comparable](insert, find string, args func(K) []any) *rowIDs[K] {
+	return &rowIDs[K]{insert: insert, find: find, args: args, ids: make(map[K]int64)}
+}
+
+func newTenantIDs() *rowIDs[string] {
+	return newRowIDs(`INSERT INTO tenant (name) VALUES (?) ON CONFLICT DO NOTHING`,
+		`SELECT id FROM tenant WHERE name = ?`, func(name string) []any { return []any{name} })
+}
+
+func newLogIDs() *rowIDs[string] {
+	return newRowIDs(`INSERT INTO log (name) VALUES (?) ON CONFLICT DO NOTHING`,
+		`SELECT id FROM log WHERE name = ?`, func(name string) []any { return []any{name} })
+}
+
+func newShardIDs() *rowIDs[gateway.Shard] {
+	return newRowIDs(`INSERT INTO shard (origin, key_id) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+		`SELECT id FROM shard WHERE origin = ? AND key_id = ?`,
+		func(s gateway.Shard) []any { return []any{s.Origin, s.KeyID[:]} })
+}
+
+// of returns the id of k's row, which it makes when there is none. A row that this transaction
+// made, or found, is remembered once the transaction is committed.
+func (r *rowIDs[K]) of(t *tx, k K) (int64, error) {
+	r.mu.Lock()
+	id, ok := r.ids[k]
+	r.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	if _, err := t.Exec(r.insert, r.args(k)...); err != nil {
+		return 0, err
+	}
+	if err := t.QueryRow(r.find, r.args(k)...).Scan(&id); err != nil {
+		return 0, err
+	}
+	t.committed = append(t.committed, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ids[k] = id
+	})
+	return id, nil
+}

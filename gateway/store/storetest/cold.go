@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+var coldTests = map[string]func(*testing.T, opener){
+	// What lists, counts, waits and tries again never touches what is cold. Archived and Claim,
+	// which have to, show that it is hidden here.
+	"Cold": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		all := fill(t, s)
+		held := claim(t, s, start, 4)
+		show := s.hideCold()
+		t.Run("hot", func(t *testing.T) { readHot(t, s, all, held) })
+		if _, err := s.Archived(t.Context(), tenant, all[0].ID); err == nil {
+			t.Error("Archived does not notice that cold data is hidden")
+		}
+		s.at(after(time.Hour))
+		if _, err := s.Claim(t.Context(), claimParams(9)); err == nil {
+			t.Error("Claim does not notice that cold data is hidden")
+		}
+		if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("new")}); err == nil {
+			t.Error("Enqueue does not notice that cold data is hidden")
+		}
+		show()
+		_, err := s.Archived(t.Context(), tenant, all[0].ID)
+		noError(t, err)
+		if got := claim(t, s, after(time.Hour), 99); len(got) == 0 {
+			t.Error("nothing left to claim")
+		}
+	},
+}
+
+// readHot calls all that is hot.
+func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
+	get(t, s, tenant, all[0].ID)
+	_, err := s.ByLeaf(t.Context(), logA, held[0].LeafHash)
+	noError(t, err)
+	d, g := digest(0), signer(0)
+	for _, p := range []gateway.ListParams{
+		{}, {Artifact: &d}, {Signer: &g}, {State: gateway.Logged}, {Artifact: &d, Signer: &g, State: gateway.Pending},
+	} {
+		if len(listAll(t, s, tenant, p)) == 0 {
+			t.Errorf("nothing listed for %+v", p)
+		}
+	}
+	_, err = s.Stats(t.Context())
+	noError(t, err)
+	noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held[0])}, time.Minute))
+	inDoubt := retry(held[1], time.Second)
+	inDoubt.InDoubt = true
+	finish(t, s, retry(held[0], time.Second), inDoubt, failed(held[2]))
+	known := submission("0")
+	if out := enqueue(t, s, known); !out[0].Existing {
+		t.Error("a known submission is new")
+	}
+}
