@@ -74,12 +74,12 @@ func (f *submitFlags) run(ctx context.Context, out, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
-	gateway, err := client.New(f.server, max(f.wait, planPatience))
+	remote, err := client.New(f.server, max(f.wait, planPatience))
 	if err != nil {
 		return err
 	}
-	defer gateway.Close() //nolint:errcheck // nothing is under way
-	answer, err := f.submit(ctx, gateway, s)
+	defer remote.Close() //nolint:errcheck // nothing is under way
+	answer, err := f.submit(ctx, remote, s)
 	if err != nil {
 		return err
 	}

@@ -36,14 +36,14 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 			s.Artifact = f.open
 		}
 	default:
-		err = f.reduce(ctx, &s, notes)
+		err = f.chooseDigest(ctx, &s, notes)
 	}
 	return s, err
 }
 
-// reduce verifies the signature here, over the artifact, and puts the digest into the header
+// chooseDigest verifies the signature here, over the artifact, and puts the digest into the header
 // that stands for it; where no digest will do, the artifact itself is sent.
-func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io.Writer) error {
+func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, notes io.Writer) error {
 	h := s.Header
 	parsed, err := all.Formats().Parse(h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
 		Now: time.Now(), Historical: true, SSHNamespaces: f.namespaces,
@@ -51,7 +51,7 @@ func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io
 	if err != nil {
 		return err
 	}
-	verified, err := f.verify(ctx, parsed)
+	verified, err := f.verifyHere(ctx, parsed)
 	if err != nil {
 		return err
 	}
@@ -63,11 +63,11 @@ func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io
 	case d.Need == formats.NeedNone && f.artifact == "":
 		return nil
 	case d.Need != formats.NeedBytes:
-		if digest := sufficient(ctx, parsed, verified); digest != nil {
+		if digest := findSufficientDigest(ctx, parsed, verified); digest != nil {
 			h.Digest = digest.String()
 			return nil
 		}
-	case projects(d, h):
+	case isProjected(d, h):
 		h.SignedDigest = verified.Projections[0].Digest.String()
 		return nil
 	}
@@ -76,7 +76,8 @@ func (f *submitFlags) reduce(ctx context.Context, s *client.Submission, notes io
 	return nil
 }
 
-func (f *submitFlags) verify(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
+// verifyHere verifies the signature over the artifact on this machine.
+func (f *submitFlags) verifyHere(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
 	var artifact formats.Artifact
 	if f.artifact != "" {
 		file, err := f.open()
@@ -91,8 +92,8 @@ func (f *submitFlags) verify(ctx context.Context, parsed formats.Parsed) (*forma
 	return parsed.Verify(ctx, artifact)
 }
 
-// sufficient returns the artifact's digest that the signature verifies with, or nil.
-func sufficient(ctx context.Context, parsed formats.Parsed, v *formats.Verified) *formats.Digest {
+// findSufficientDigest returns the artifact's digest that the signature verifies with, or nil.
+func findSufficientDigest(ctx context.Context, parsed formats.Parsed, v *formats.Verified) *formats.Digest {
 	candidates := make([]formats.Digest, 0, len(v.Digests)+len(v.Projections))
 	for _, d := range v.Digests {
 		candidates = append(candidates, d.Digest)
@@ -110,9 +111,9 @@ func sufficient(ctx context.Context, parsed formats.Parsed, v *formats.Verified)
 	return nil
 }
 
-// projects reports whether the digest of the signed bytes is enough: the signature is one
+// isProjected reports whether the digest of the signed bytes is enough: the signature is one
 // that will be projected.
-func projects(d formats.Description, h *pb.SubmissionHeader) bool {
+func isProjected(d formats.Description, h *pb.SubmissionHeader) bool {
 	if len(d.SignedDigests) == 0 || len(d.Candidates) != 1 {
 		return false
 	}
