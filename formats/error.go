@@ -30,6 +30,7 @@ const (
 	ReasonArtifactNotExpected   Reason = "ARTIFACT_NOT_EXPECTED"       // the format carries its artifact, and another kind was given
 	ReasonTrailingData          Reason = "TRAILING_DATA"               // bytes after the end
 	ReasonTooLarge              Reason = "TOO_LARGE"                   // over a size limit
+	ReasonTooMuchWork           Reason = "TOO_MUCH_WORK"               // reading and checking it would cost more than MaxWork
 	ReasonMultipleSignatures    Reason = "MULTIPLE_SIGNATURES"         // more than one signature in a submission
 	ReasonNoSignature           Reason = "NO_SIGNATURE"                // a well-formed container without a signature
 	ReasonSignatureInvalid      Reason = "SIGNATURE_INVALID"           // the cryptographic check failed

@@ -95,6 +95,7 @@ var rows = map[formats.Reason]row{
 	formats.ReasonWrongDigestAlgorithm:  refused,
 	formats.ReasonArtifactNotExpected:   refused,
 	formats.ReasonTrailingData:          refused,
+	formats.ReasonTooMuchWork:           refused,
 	formats.ReasonMultipleSignatures:    refused,
 	formats.ReasonNoSignature:           refused,
 	formats.ReasonSignatureInvalid:      refused,
