@@ -10,6 +10,18 @@ import (
 
 // Format is one signature format. Implementations hold no state, are safe for
 // concurrent use and never change or keep the slices they are given.
+//
+// A checklist for a new one, all of it hostile input:
+//
+//   - Every loop over it charges its work to a Meter before it is done: packets, lines, values,
+//     certificates, patterns, and above all signature checks. A hash over the same bytes is computed
+//     once, or charged each time.
+//   - A loop in a loop becomes a map by what is looked for (fingerprint, key id, name). Where that cannot
+//     be, the inner step is charged.
+//   - What a library does in one call ends by itself: sizes are bounded before, and 100 ms is long.
+//   - Recursion has a depth. Nothing starts a goroutine.
+//   - The operator's own keys are read with Meter.ForKeys.
+//   - Its fuzz targets hold formatstest.CheckWork, its tests formatstest.Run.
 type Format interface {
 	// Name is the stable lower-case name ("pgp") used in URLs, rows and metric labels.
 	Name() string
@@ -22,8 +34,9 @@ type Format interface {
 	// Parse reads signature strictly and finds its signer among keys (in the format's
 	// own key encodings; formats that carry their certificate accept none). When keys
 	// are given, the signer must be one of them. Everything that can be refused without
-	// the artifact is refused here. Every refusal is an *Error; the Parsed is nil then.
-	Parse(signature []byte, keys [][]byte, p Policy) (Parsed, error)
+	// the artifact is refused here. Every refusal is an *Error; the Parsed is nil then. Work
+	// is charged to ctx's account, and ends soon after ctx does, with its error.
+	Parse(ctx context.Context, signature []byte, keys [][]byte, p Policy) (Parsed, error)
 }
 
 // Parsed is a well-formed signature whose signer is known. It is immutable: Verify may
@@ -34,7 +47,8 @@ type Parsed interface {
 
 	// Verify checks the signature over artifact, in one pass and in constant memory.
 	// A refusal is an *Error; a failure to read the artifact is the reader's own error,
-	// wrapped; ctx is honoured between reads. Beside an error the Verified is nil.
+	// wrapped; ctx is honoured between reads, and what is not reading the artifact is charged
+	// to its account. Beside an error the Verified is nil.
 	Verify(ctx context.Context, artifact Artifact) (*Verified, error)
 }
 

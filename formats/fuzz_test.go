@@ -7,10 +7,11 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 )
 
 // FuzzParse: at most one format claims any one input; under whatever name it is sent there is a
-// value or a refusal with a reason, and what one format recognises is never malformed to another.
+// value or a refusal with a reason, for work in proportion to the input, and what one format recognises is never malformed to another.
 func FuzzParse(f *testing.F) {
 	r := all.Formats()
 	for _, name := range []string{
@@ -26,7 +27,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("claimed by %q", claimed)
 		}
 		for _, name := range append(r.Names(), "") {
-			p, err := r.Parse(name, signature, [][]byte{key}, now)
+			ctx, check := formatstest.CheckWork(t, signature, key)
+			p, err := r.Parse(ctx, name, signature, [][]byte{key}, now)
+			check()
 			reason := formats.ReasonOf(err)
 			if (p == nil) != (err != nil) || err != nil && reason == "" {
 				t.Fatalf("%s: value %v beside %v", name, p, err)

@@ -3,6 +3,7 @@
 package formats
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -63,18 +64,19 @@ func (r *Registry) Detect(signature []byte) (Format, error) {
 
 // Parse finds the format (by name, or by detection when name is empty) and parses. When the
 // named format refuses bytes that another one recognises, the error says which
-// (ReasonWrongFormat).
-func (r *Registry) Parse(name string, signature []byte, keys [][]byte, p Policy) (Parsed, error) {
+// (ReasonWrongFormat). All that is tried is charged to one account, that of ctx if it has one.
+func (r *Registry) Parse(ctx context.Context, name string, signature []byte, keys [][]byte, p Policy) (Parsed, error) {
+	ctx = EnsureWork(ctx)
 	f, err := r.lookup(name, signature)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := f.Parse(signature, keys, p)
+	parsed, err := f.Parse(ctx, signature, keys, p)
 	if err == nil {
 		return parsed, nil
 	}
 	if name != "" && !f.Detect(signature) {
-		err = r.nearMiss(err, name, signature, keys, p)
+		err = r.nearMiss(ctx, err, name, signature, keys, p)
 	}
 	return nil, err
 }
@@ -82,8 +84,9 @@ func (r *Registry) Parse(name string, signature []byte, keys [][]byte, p Policy)
 // nearMiss returns what to say of a signature that the named format refused with err and does
 // not recognise. That a private key was sent comes before anything else, and the format that
 // the signature is of may be the only one to know its private keys.
-func (r *Registry) nearMiss(err error, name string, signature []byte, keys [][]byte, p Policy) error {
-	if reason := ReasonOf(err); reason == ReasonSecretKey || reason == ReasonTooLarge {
+func (r *Registry) nearMiss(ctx context.Context, err error, name string, signature []byte, keys [][]byte, p Policy) error {
+	switch ReasonOf(err) {
+	case ReasonSecretKey, ReasonTooLarge, ReasonTooMuchWork, "": // the last is ctx's own
 		return err
 	}
 	other, derr := r.Detect(signature)
@@ -91,9 +94,9 @@ func (r *Registry) nearMiss(err error, name string, signature []byte, keys [][]b
 		return err
 	}
 	what := other.Name()
-	parsed, perr := other.Parse(signature, keys, p)
-	switch {
-	case ReasonOf(perr) == ReasonSecretKey:
+	parsed, perr := other.Parse(ctx, signature, keys, p)
+	switch reason := ReasonOf(perr); {
+	case reason == ReasonSecretKey, perr != nil && reason == "":
 		return perr
 	case perr == nil:
 		what += " (" + parsed.Describe().Variant + ")"

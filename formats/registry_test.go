@@ -3,6 +3,7 @@
 package formats_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"io/fs"
@@ -116,7 +117,7 @@ func secret(name string) bool {
 
 func checkNearMiss(t *testing.T, name, wrong, right string, content []byte, keys [][]byte) {
 	t.Helper()
-	p, err := all.Formats().Parse(wrong, content, keys, now)
+	p, err := all.Formats().Parse(context.Background(), wrong, content, keys, now)
 	var e *formats.Error
 	if p != nil || !errors.As(err, &e) {
 		t.Errorf("%s as %s: %v", name, wrong, err)
@@ -147,7 +148,7 @@ func TestNearMissWords(t *testing.T) {
 		if c.key != nil {
 			keys = append(keys, c.key)
 		}
-		if _, err := all.Formats().Parse(c.format, c.signature, keys, now); err == nil || err.Error() != c.want {
+		if _, err := all.Formats().Parse(context.Background(), c.format, c.signature, keys, now); err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -166,7 +167,7 @@ func TestRegistryRefuses(t *testing.T) {
 		"long name":      {strings.Repeat("\n", 1000), []byte("something"), formats.ReasonUnknownFormat},
 		"other case":     {"PGP", []byte("something"), formats.ReasonUnknownFormat},
 	} {
-		p, err := r.Parse(c.format, c.signature, nil, now)
+		p, err := r.Parse(context.Background(), c.format, c.signature, nil, now)
 		if p != nil || formats.ReasonOf(err) != c.want || strings.Contains(err.Error(), "\n") || len(err.Error()) > 200 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -185,13 +186,13 @@ func TestSeventhFormat(t *testing.T) {
 		t.Fatalf("detected %v, %v", f, err)
 	}
 	for _, name := range []string{"", "toy"} {
-		p, err := r.Parse(name, signature, [][]byte{key}, now)
+		p, err := r.Parse(context.Background(), name, signature, [][]byte{key}, now)
 		if err != nil || p.Describe().Format != "toy" {
 			t.Errorf("parsed by the name %q: %v", name, err)
 		}
 	}
 	for _, f := range all.Formats().All() {
-		_, err := r.Parse(f.Name(), signature, [][]byte{key}, now)
+		_, err := r.Parse(context.Background(), f.Name(), signature, [][]byte{key}, now)
 		if formats.ReasonOf(err) != formats.ReasonWrongFormat || !strings.Contains(err.Error(), "format toy (line), sent as "+f.Name()) {
 			t.Errorf("sent as %s: %v", f.Name(), err)
 		}
@@ -205,4 +206,32 @@ func TestRegisteredTwice(t *testing.T) {
 		}
 	}()
 	formats.NewRegistry(toy.New(), toy.New())
+}
+
+// TestRegistryStops: neither the end of the context nor the end of the account is taken for a verdict on the format.
+func TestRegistryStops(t *testing.T) {
+	r := formats.NewRegistry(spent{}, toy.New())
+	signature := []byte("toy:00\n")
+	if _, err := r.Parse(t.Context(), "spent", signature, nil, now); formats.ReasonOf(err) != formats.ReasonTooMuchWork {
+		t.Errorf("account: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Parse(ctx, "spent", signature, nil, now); !errors.Is(err, context.Canceled) || formats.ReasonOf(err) != "" {
+		t.Errorf("context: %v", err)
+	}
+}
+
+// spent is a format that takes all the work there is.
+type spent struct{ formats.Format }
+
+func (spent) Name() string       { return "spent" }
+func (spent) Detect([]byte) bool { return false }
+
+func (spent) Parse(ctx context.Context, _ []byte, _ [][]byte, _ formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return nil, m.ChargeBytes(formats.MaxWork + 1)
 }

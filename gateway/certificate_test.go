@@ -53,7 +53,7 @@ func TestPublishCertificate(t *testing.T) {
 	if notes := strings.Join(s.Archived(t, sub).Receipt.GetNotes(), "\n"); !strings.Contains(notes, "public in the log for ever") || !strings.Contains(notes, "CN=") {
 		t.Errorf("the warning does not name what is public: %s", notes)
 	}
-	plan, err := s.Plan(request)
+	plan, err := s.Plan(t.Context(), request)
 	if err != nil || !strings.Contains(strings.Join(plan.Description.Notes, "\n"), intake.PublicationWarning) {
 		t.Errorf("the plan does not warn: %v, %v", plan.Description.Notes, err)
 	}
@@ -128,7 +128,7 @@ func plain(b []byte) string {
 // What will be attested has no certificate to publish; that is said before the artifact is read.
 func TestPublishCertificateOfAnAttestation(t *testing.T) {
 	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
-	_, err := s.Begin(gateway.Request{
+	_, err := s.Begin(t.Context(), gateway.Request{
 		Tenant: gateway.DefaultTenant, Signature: testdata(t, "minisign/testdata/prehashed.minisig"),
 		Keys: [][]byte{testdata(t, "minisign/testdata/signer.pub")}, PublishCertificate: true,
 	})

@@ -27,7 +27,7 @@ func TestSeventhFormat(t *testing.T) {
 	signature, key := toy.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), artifact)
 	r := gateway.Request{Tenant: gateway.DefaultTenant, Signature: signature, Keys: [][]byte{key}}
 
-	plan, err := s.Plan(r)
+	plan, err := s.Plan(t.Context(), r)
 	if err != nil || plan.Description.Format != "toy" || plan.Chosen != gateway.Projected {
 		t.Fatalf("planned %q as %q, %v", plan.Description.Format, plan.Chosen, err)
 	}
@@ -50,7 +50,7 @@ func checkSeventhRefused(t *testing.T, s *gatewaytest.Gateway, r gateway.Request
 		t.Errorf("another artifact: %v", err)
 	}
 	r.Signature = append(bytes.Clone(r.Signature), "more\n"...)
-	if _, err := s.Begin(r); formats.ReasonOf(err) != formats.ReasonMalformedSignature {
+	if _, err := s.Begin(t.Context(), r); formats.ReasonOf(err) != formats.ReasonMalformedSignature {
 		t.Errorf("bytes after the signature: %v", err)
 	}
 }

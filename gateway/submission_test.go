@@ -233,7 +233,7 @@ func TestBeginRefuses(t *testing.T) {
 	} {
 		r := gatewaytest.Signed(t, "hello")
 		c.change(&r)
-		if _, err := s.Begin(r); formats.ReasonOf(err) != c.want {
+		if _, err := s.Begin(t.Context(), r); formats.ReasonOf(err) != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}

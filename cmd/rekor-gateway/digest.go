@@ -45,7 +45,7 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 // that stands for it; where no digest will do, the artifact itself is sent.
 func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, notes io.Writer) error {
 	h := s.Header
-	parsed, err := all.Formats().Parse(h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
+	parsed, err := all.Formats().Parse(ctx, h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
 		Now: time.Now(), Historical: true, SSHNamespaces: f.namespaces,
 	})
 	if err != nil {

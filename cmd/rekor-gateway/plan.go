@@ -63,7 +63,7 @@ func (f *signatureFlags) plan(ctx context.Context, url string) (*pb.Plan, error)
 		return nil, err
 	}
 	if url == "" {
-		return planOffline(f.format, signature, keys)
+		return planOffline(ctx, f.format, signature, keys)
 	}
 	remote, err := client.New(url, planPatience)
 	if err != nil {
@@ -77,8 +77,8 @@ func (f *signatureFlags) plan(ctx context.Context, url string) (*pb.Plan, error)
 var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
 
 // planOffline returns the plan also when nothing is possible; its options say why.
-func planOffline(format string, signature []byte, keys [][]byte) (*pb.Plan, error) {
-	parsed, err := all.Formats().Parse(format, signature, keys, formats.Policy{Now: time.Now()})
+func planOffline(ctx context.Context, format string, signature []byte, keys [][]byte) (*pb.Plan, error) {
+	parsed, err := all.Formats().Parse(ctx, format, signature, keys, formats.Policy{Now: time.Now()})
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ type check struct {
 var refusedChecks = []check{
 	{"refused", checkRefused},
 	{"input untouched", checkInput},
+	{"context ended", checkEnded},
 }
 
 var acceptedChecks = []check{
@@ -61,6 +62,9 @@ var acceptedChecks = []check{
 	{"constant memory", checkMemory},
 	{"reader fails", checkReader},
 	{"cancelled", checkCancelled},
+	{"context ended", checkEnded},
+	{"work limited", checkWorkLimited},
+	{"work linear", checkWorkLinear},
 	{"signature cut", checkCut},
 	{"bytes appended", checkAppended},
 	{"bits flipped", checkFlipped},

@@ -17,15 +17,15 @@ import (
 // mutant is a format with one promise broken.
 type mutant struct {
 	formats.Format
-	parse    func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error)
+	parse    func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error)
 	describe func(*formats.Description)
 	verify   func(ctx context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error)
 }
 
-func (m mutant) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-	parsed, err := m.Format.Parse(signature, keys, p)
+func (m mutant) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	parsed, err := m.Format.Parse(ctx, signature, keys, p)
 	if m.parse != nil {
-		parsed, err = m.parse(m.Format, signature, keys, p)
+		parsed, err = m.parse(ctx, m.Format, signature, keys, p)
 	}
 	if parsed == nil {
 		return nil, err
@@ -81,8 +81,8 @@ func reading(change func(io.Reader) (io.Reader, error)) mutant {
 // refusing changes the errors of Parse and of Verify.
 func refusing(change func(error) error) mutant {
 	return mutant{
-		parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-			parsed, err := f.Parse(signature, keys, p)
+		parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+			parsed, err := f.Parse(ctx, signature, keys, p)
 			if err != nil {
 				return nil, change(err)
 			}
@@ -100,9 +100,9 @@ func refusing(change func(error) error) mutant {
 
 // under changes the policy that Parse sees.
 func under(change func(*formats.Policy)) mutant {
-	return mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	return mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 		change(&p)
-		return f.Parse(signature, keys, p)
+		return f.Parse(ctx, signature, keys, p)
 	}}
 }
 
@@ -130,14 +130,32 @@ var mutants = map[string]struct {
 		}
 		return v, err
 	}}},
+	"parses when the context has ended": {"context ended", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		return f.Parse(context.WithoutCancel(ctx), signature, keys, p)
+	}}},
+	"charges nothing": {"work limited", mutant{
+		parse: func(_ context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+			return f.Parse(context.Background(), signature, keys, p)
+		},
+		verify: func(_ context.Context, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
+			return p.Verify(context.Background(), a)
+		},
+	}},
+	"takes too much work for a verdict": {"work limited", refusing(func(err error) error {
+		if formats.ReasonOf(err) == formats.ReasonTooMuchWork {
+			err = formats.WrapError(err, formats.ReasonSignatureInvalid, "does not verify", "")
+		}
+		return err
+	})},
+	"works more each time": {"work linear", toiling()},
 	"refuses when the reader fails": {"reader fails", refusing(func(err error) error {
 		if formats.ReasonOf(err) == "" {
 			err = formats.WrapError(err, formats.ReasonMissingArtifact, "unreadable", "")
 		}
 		return err
 	})},
-	"changes the signature": {"input untouched", mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-		parsed, err := f.Parse(signature, keys, p)
+	"changes the signature": {"input untouched", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		parsed, err := f.Parse(ctx, signature, keys, p)
 		if len(signature) > 0 {
 			signature[0] |= 1
 			signature[0] ^= 1
@@ -145,8 +163,8 @@ var mutants = map[string]struct {
 		}
 		return parsed, err
 	}}},
-	"changes the keys": {"input untouched", mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-		parsed, err := f.Parse(signature, keys, p)
+	"changes the keys": {"input untouched", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		parsed, err := f.Parse(ctx, signature, keys, p)
 		if len(keys) > 0 {
 			keys[0] = nil
 		}
@@ -158,19 +176,19 @@ var mutants = map[string]struct {
 	"keeps the keys": {"input not kept", mutant{parse: keeping(func(l *late, signature []byte, keys [][]byte) {
 		l.signature, l.keys = bytes.Clone(signature), keys
 	})}},
-	"accepts trailing bytes": {"bytes appended", mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	"accepts trailing bytes": {"bytes appended", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 		line, _, _ := strings.Cut(string(signature), "\n")
-		return f.Parse([]byte(line+"\n"), keys, p)
+		return f.Parse(ctx, []byte(line+"\n"), keys, p)
 	}}},
-	"accepts a cut signature": {"signature cut", mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	"accepts a cut signature": {"signature cut", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 		if len(signature) == 0 {
-			return f.Parse(signature, keys, p)
+			return f.Parse(ctx, signature, keys, p)
 		}
-		return f.Parse(remember(signature), keys, p)
+		return f.Parse(ctx, remember(signature), keys, p)
 	}}},
 	"accepts other spellings as other submissions": {"bits flipped", mutant{
-		parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-			parsed, err := f.Parse(bytes.ToLower(signature), keys, p)
+		parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+			parsed, err := f.Parse(ctx, bytes.ToLower(signature), keys, p)
 			if err != nil {
 				return nil, err
 			}
@@ -191,8 +209,8 @@ var mutants = map[string]struct {
 		}
 		return v, err
 	}}},
-	"returns a value beside Parse's error": {"signature cut", mutant{parse: func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-		parsed, err := f.Parse(signature, keys, p)
+	"returns a value beside Parse's error": {"signature cut", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		parsed, err := f.Parse(ctx, signature, keys, p)
 		if err != nil {
 			parsed = &late{}
 		}
@@ -277,6 +295,18 @@ var mutants = map[string]struct {
 	})},
 }
 
+// toiling parses once more at each Parse.
+func toiling() mutant {
+	times := 0
+	return mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		times++
+		for range times {
+			_, _ = f.Parse(ctx, signature, keys, p)
+		}
+		return f.Parse(ctx, signature, keys, p)
+	}}
+}
+
 // remember returns the vector's signature that this one is the start of.
 func remember(signature []byte) []byte {
 	for _, v := range suite(nil).Vectors {
@@ -304,16 +334,16 @@ type late struct {
 }
 
 func (l *late) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
-	p, err := l.format.Parse(l.signature, l.keys, l.policy)
+	p, err := l.format.Parse(context.Background(), l.signature, l.keys, l.policy)
 	if err != nil {
 		return nil, err
 	}
 	return p.Verify(ctx, a)
 }
 
-func keeping(keep func(l *late, signature []byte, keys [][]byte)) func(formats.Format, []byte, [][]byte, formats.Policy) (formats.Parsed, error) {
-	return func(f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-		parsed, err := f.Parse(signature, keys, p)
+func keeping(keep func(l *late, signature []byte, keys [][]byte)) func(context.Context, formats.Format, []byte, [][]byte, formats.Policy) (formats.Parsed, error) {
+	return func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		parsed, err := f.Parse(ctx, signature, keys, p)
 		if err != nil {
 			return nil, err
 		}

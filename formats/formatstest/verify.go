@@ -15,7 +15,7 @@ import (
 // parse calls the plugin's Parse; there is a value or an *Error, never both.
 func parse(t testing.TB, s Suite, v Vector) (formats.Parsed, error) {
 	t.Helper()
-	p, err := s.Format.Parse(v.Signature, v.Keys, v.Policy)
+	p, err := s.Format.Parse(context.Background(), v.Signature, v.Keys, v.Policy)
 	if (p == nil) != (err != nil) {
 		t.Fatalf("Parse: value %v beside error %v", p, err)
 	}

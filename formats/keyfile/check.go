@@ -91,8 +91,8 @@ func CheckCertificate(c *x509.Certificate, at time.Time) error {
 
 // CheckRoots refuses a key whose certificate does not chain to roots at the given time,
 // through its chain and the other certificates. It does nothing when roots is nil. Errors
-// have ReasonKeyNotTrusted.
-func (k Key) CheckRoots(roots *x509.CertPool, at time.Time, others ...*x509.Certificate) error {
+// have ReasonKeyNotTrusted, or are m's.
+func (k Key) CheckRoots(m *formats.Meter, roots *x509.CertPool, at time.Time, others ...*x509.Certificate) error {
 	if roots == nil {
 		return nil
 	}
@@ -100,17 +100,49 @@ func (k Key) CheckRoots(roots *x509.CertPool, at time.Time, others ...*x509.Cert
 		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy asks for a certificate and a bare key was sent",
 			"send the signer's certificate with its issuers")
 	}
-	issuers := x509.NewCertPool()
+	var issuers []*x509.Certificate
 	for _, c := range append(k.Chain[1:len(k.Chain):len(k.Chain)], others...) {
 		if CheckStrength(c.PublicKey) == nil {
-			issuers.AddCert(c)
+			issuers = append(issuers, c)
 		}
 	}
-	_, err := k.Chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: issuers, CurrentTime: at,
+	if err := chargeChains(m, k.Chain[0], issuers); err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	for _, c := range issuers {
+		pool.AddCert(c)
+	}
+	_, err := k.Chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err != nil {
 		return formats.WrapError(err, formats.ReasonKeyNotTrusted, "the signer's certificate does not chain to a trusted root",
 			"send the issuers' certificates too, or ask the gateway's operator to trust the root")
 	}
 	return nil
+}
+
+// maxChainChecks is how many signatures crypto/x509 checks at most before it gives up on a certificate.
+const maxChainChecks = 100
+
+// chargeChains charges for building chains from leaf through issuers, before it is done: it cannot be
+// stopped, and tries every path in which each certificate could have issued the one before.
+func chargeChains(m *formats.Meter, leaf *x509.Certificate, issuers []*x509.Certificate) error {
+	checks, paths := 1, 1
+	for n := len(issuers); n > 0 && checks < maxChainChecks; n-- {
+		paths *= n
+		checks += 2 * paths // each is tried with issuers and with roots
+	}
+	checks = min(checks, maxChainChecks)
+	size, dearest := len(leaf.Raw), leaf.PublicKey
+	for _, c := range issuers {
+		size += len(c.Raw)
+		if formats.CheckCost(c.PublicKey) > formats.CheckCost(dearest) {
+			dearest = c.PublicKey
+		}
+	}
+	if err := m.ChargeBytes(checks * size); err != nil {
+		return err
+	}
+	return m.ChargeChecks(checks, dearest)
 }

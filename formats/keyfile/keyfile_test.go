@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
@@ -26,6 +27,15 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+func meter(t testing.TB) *formats.Meter {
+	t.Helper()
+	m, err := formats.StartWork(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func block(label string, der []byte) []byte {
@@ -37,14 +47,20 @@ func TestOneKeyOneIdentity(t *testing.T) {
 	pub := &must(rsa.GenerateKey(rand.Reader, 2048)).PublicKey
 	spki, pkcs1 := must(x509.MarshalPKIXPublicKey(pub)), x509.MarshalPKCS1PublicKey(pub)
 	for _, data := range [][]byte{spki, pkcs1, block("PUBLIC KEY", spki), block("RSA PUBLIC KEY", pkcs1)} {
-		k, err := keyfile.Read(data)
+		ctx, check := formatstest.CheckWork(t, data)
+		m, err := formats.StartWork(ctx, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := keyfile.Read(m, data)
+		check()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(k.SPKI, spki) {
 			t.Error("another identity")
 		}
-		if again, err := keyfile.Read(k.PEM()); err != nil || !bytes.Equal(again.SPKI, spki) {
+		if again, err := keyfile.Read(meter(t), k.PEM()); err != nil || !bytes.Equal(again.SPKI, spki) {
 			t.Errorf("PEM does not read back: %v", err)
 		}
 	}
@@ -64,7 +80,7 @@ func TestPrivateKeys(t *testing.T) {
 		"damaged PEM": []byte("-----BEGIN RSA PRIVATE KEY-----\nMII"), "OpenSSH": block("OPENSSH PRIVATE KEY", []byte("x")),
 		"PGP": []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
 	} {
-		if _, err := keyfile.Read(data); formats.ReasonOf(err) != formats.ReasonSecretKey {
+		if _, err := keyfile.Read(meter(t), data); formats.ReasonOf(err) != formats.ReasonSecretKey {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -92,7 +108,8 @@ func TestStrength(t *testing.T) {
 	}
 }
 
-// FuzzRead: no panic, no key beside an error, every refusal typed; what is read reads back from PEM.
+// FuzzRead: no panic, no key beside an error, every refusal typed; what is read reads back from PEM; work in
+// proportion to the input.
 func FuzzRead(f *testing.F) {
 	pub := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()
 	spki := must(x509.MarshalPKIXPublicKey(pub))
@@ -100,14 +117,14 @@ func FuzzRead(f *testing.F) {
 	f.Add(block("PUBLIC KEY", spki))
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		k, err := keyfile.Read(data)
+		k, err := keyfile.Read(meter(t), data)
 		if err != nil {
 			if k.Public != nil || len(k.SPKI) > 0 || formats.ReasonOf(err) == "" {
 				t.Errorf("a key beside an error, or an untyped one: %v", err)
 			}
 			return
 		}
-		again, err := keyfile.Read(k.PEM())
+		again, err := keyfile.Read(meter(t), k.PEM())
 		if err != nil || !bytes.Equal(again.SPKI, k.SPKI) || !bytes.Equal(again.PEM(), k.PEM()) {
 			t.Errorf("does not read back: %v", err)
 		}
@@ -130,7 +147,7 @@ func TestChainNames(t *testing.T) {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 	}, root, &leafKey.PublicKey, key))
 	for issuer, want := range map[*x509.Certificate]formats.Reason{root: "", renamed: formats.ReasonKeyNotValid} {
-		_, err := keyfile.Read(append(block("CERTIFICATE", leaf), block("CERTIFICATE", issuer.Raw)...))
+		_, err := keyfile.Read(meter(t), append(block("CERTIFICATE", leaf), block("CERTIFICATE", issuer.Raw)...))
 		if formats.ReasonOf(err) != want || (err == nil) != (want == "") {
 			t.Errorf("issuer %s: %v, want %q", issuer.Subject, err, want)
 		}

@@ -28,13 +28,13 @@ func Block(data []byte) (block *pem.Block, rest []byte, err error) {
 	return block, bytes.TrimSpace(rest), nil
 }
 
-func readPEM(data []byte) (Key, error) {
+func readPEM(m *formats.Meter, data []byte) (Key, error) {
 	block, rest, err := Block(data)
 	if err != nil {
 		return Key{}, err
 	}
 	if block.Type == "CERTIFICATE" {
-		return readChain(block, rest)
+		return readChain(m, block, rest)
 	}
 	if len(rest) > 0 {
 		return Key{}, formats.NewError(formats.ReasonTrailingData,
@@ -59,13 +59,16 @@ func readPEM(data []byte) (Key, error) {
 	return Key{}, formats.NewError(formats.ReasonMalformedKey, "a PEM block is neither PUBLIC KEY nor CERTIFICATE", hintKey)
 }
 
-func readChain(block *pem.Block, rest []byte) (Key, error) {
+func readChain(m *formats.Meter, block *pem.Block, rest []byte) (Key, error) {
 	var chain []*x509.Certificate
 	for {
 		if block.Type != "CERTIFICATE" || len(chain) == maxChain {
 			return Key{}, formats.NewError(formats.ReasonMalformedKey,
 				"a certificate file holds something else, or more than 16 certificates",
 				"send the signer's certificate, then its issuers, and nothing else")
+		}
+		if err := m.ChargeParses(2); err != nil {
+			return Key{}, err
 		}
 		cert, err := ParseCertificate(block.Bytes)
 		if err != nil {
@@ -79,7 +82,7 @@ func readChain(block *pem.Block, rest []byte) (Key, error) {
 			return Key{}, err
 		}
 	}
-	if err := checkLinks(chain); err != nil {
+	if err := checkLinks(m, chain); err != nil {
 		return Key{}, err
 	}
 	return FromCertificate(chain...)
@@ -100,9 +103,12 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 
 // checkLinks: each certificate is issued by the next. Keys are checked first, so that a
 // monstrous one costs nothing.
-func checkLinks(chain []*x509.Certificate) error {
+func checkLinks(m *formats.Meter, chain []*x509.Certificate) error {
 	for i, issuer := range chain[1:] {
 		if err := CheckStrength(issuer.PublicKey); err != nil {
+			return err
+		}
+		if err := m.ChargeChecks(1, issuer.PublicKey); err != nil {
 			return err
 		}
 		err := chain[i].CheckSignatureFrom(issuer)

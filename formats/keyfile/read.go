@@ -25,29 +25,38 @@ type Key struct {
 
 const hintKey = "send the public key (openssl pkey -pubout) or the certificate, in PEM or DER"
 
+// passes is how often the bytes of a key file are looked at: for secrets, for PEM, decoded, parsed.
+const passes = 10
+
 // maxChain is how many certificates one file may hold.
 const maxChain = 16
 
 // Read reads one key file: a public key (PKIX or PKCS#1) or certificates (leaf first), in
-// PEM or DER (one certificate then). Errors are *formats.Error with ReasonSecretKey,
+// PEM or DER (one certificate then). Errors are m's, or *formats.Error with ReasonSecretKey,
 // ReasonMalformedKey, ReasonTrailingData, ReasonWeakAlgorithm, ReasonUnsupportedAlgorithm
 // or ReasonKeyNotValid.
-func Read(data []byte) (Key, error) {
+func Read(m *formats.Meter, data []byte) (Key, error) {
+	if err := m.ChargeBytes(passes * len(data)); err != nil {
+		return Key{}, err
+	}
+	if err := m.ChargeParses(2); err != nil { // a point of a curve is checked, too
+		return Key{}, err
+	}
 	if isSecret(data) {
 		return Key{}, secretError()
 	}
 	if bytes.Contains(data, []byte(pemBegin)) {
-		return readPEM(data)
+		return readPEM(m, data)
 	}
 	return readDER(data)
 }
 
 // ReadAll reads every file and drops repeated keys, keeping the one with certificates.
 // Errors are as for Read.
-func ReadAll(files [][]byte) ([]Key, error) {
+func ReadAll(m *formats.Meter, files [][]byte) ([]Key, error) {
 	var keys []Key
 	for _, f := range files {
-		k, err := Read(f)
+		k, err := Read(m, f)
 		if err != nil {
 			return nil, err
 		}

@@ -32,7 +32,7 @@ func benchVerify(b *testing.B, sig, pub, artifact []byte) {
 	b.SetBytes(int64(len(artifact)))
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := minisign.New().Parse(sig, [][]byte{pub}, policy())
+		p, err := minisign.New().Parse(context.Background(), sig, [][]byte{pub}, policy())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -4,18 +4,19 @@ package minisign_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"testing"
 
 	gominisign "github.com/jedisct1/go-minisign"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/minisign"
 )
 
 // FuzzParse: no panic; a value or an *Error, never both; what verifies here verifies with
-// go-minisign, too, and its canonical form and minimal key lead back to themselves.
+// go-minisign, too, and its canonical form and minimal key lead back to themselves; work in
+// proportion to the input.
 func FuzzParse(f *testing.F) {
 	artifact := read(f, "artifact.txt")
 	for _, name := range []string{"prehashed", "legacy", "comment", "crlf", "not-a-time", "unicode"} {
@@ -40,7 +41,9 @@ func FuzzParse(f *testing.F) {
 
 func verify(t *testing.T, sig, key, artifact []byte) *formats.Verified {
 	t.Helper()
-	p, err := minisign.New().Parse(sig, [][]byte{key}, policy())
+	ctx, check := formatstest.CheckWork(t, sig, key)
+	defer check()
+	p, err := minisign.New().Parse(ctx, sig, [][]byte{key}, policy())
 	if (p == nil) != (err != nil) {
 		t.Fatal("a value beside an error, or neither")
 	}
@@ -49,7 +52,7 @@ func verify(t *testing.T, sig, key, artifact []byte) *formats.Verified {
 		return nil
 	}
 	p.Describe()
-	v, err := p.Verify(context.Background(), formats.FromReader(bytes.NewReader(artifact)))
+	v, err := p.Verify(ctx, formats.FromReader(bytes.NewReader(artifact)))
 	if (v == nil) != (err != nil) {
 		t.Fatal("a value beside an error, or neither")
 	}

@@ -20,10 +20,17 @@ import (
 
 // findKey returns the key whose id the signature names. Ids are eight random bytes that
 // anybody can copy, so two different keys with one id are refused rather than tried.
-func findKey(sig *signature, submitted [][]byte, p formats.Policy) (gominisign.PublicKey, error) {
+func findKey(m *formats.Meter, sig *signature, submitted [][]byte, p formats.Policy) (gominisign.PublicKey, error) {
 	var found *gominisign.PublicKey
 	candidates := p.CandidateKeys(name, submitted)
+	m = m.ForKeys(p, name)
 	for _, raw := range candidates {
+		if err := m.ChargeBytes(len(raw)); err != nil {
+			return gominisign.PublicKey{}, err
+		}
+		if err := m.ChargeParses(2); err != nil { // a point of the curve is checked, too
+			return gominisign.PublicKey{}, err
+		}
 		key, err := parseKey(raw)
 		if err != nil {
 			return gominisign.PublicKey{}, err
@@ -104,9 +111,16 @@ func newSigner(key gominisign.PublicKey) (formats.Signer, error) {
 var secretLines = []string{"RWRTY0Iy", "RWQAAEIy", "RWRCS"}
 
 // refuseSecrets looks through everything that was sent, well-formed or not.
-func refuseSecrets(inputs [][]byte) error {
+func refuseSecrets(m *formats.Meter, inputs [][]byte) error {
 	for _, raw := range inputs {
-		if holdsSecret(raw) {
+		if err := m.ChargeBytes(passes * len(raw)); err != nil {
+			return err
+		}
+		secret, err := holdsSecret(m, raw)
+		if err != nil {
+			return err
+		}
+		if secret {
 			return formats.NewError(formats.ReasonSecretKey, "a private key was sent",
 				"it was not stored; consider it exposed and replace it, then send the public key")
 		}
@@ -114,18 +128,24 @@ func refuseSecrets(inputs [][]byte) error {
 	return nil
 }
 
-func holdsSecret(raw []byte) bool {
+// passes is how often the bytes of a file are looked at: for each kind of secret, and to split them into lines.
+const passes = 6
+
+func holdsSecret(m *formats.Meter, raw []byte) (bool, error) {
 	if bytes.Contains(raw, []byte("PRIVATE KEY-----")) {
-		return true
+		return true, nil
 	}
 	for line := range bytes.Lines(raw) {
+		if err := m.ChargeElements(1); err != nil {
+			return false, err
+		}
 		line = bytes.TrimSpace(line)
 		for _, start := range secretLines {
 			// A public key has 56 characters and a signature 100; random ids may start so.
 			if bytes.HasPrefix(line, []byte(start)) && len(line) != 56 && len(line) != 100 {
-				return true
+				return true, nil
 			}
 		}
 	}
-	return false
+	return false, nil
 }

@@ -9,6 +9,7 @@ package minisign
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"time"
 
@@ -18,7 +19,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 )
 
-const name = "minisign"
+const (
+	name = "minisign"
+
+	hintWork = "send the signer's .pub file alone"
+)
 
 type format struct{}
 
@@ -38,26 +43,30 @@ func (format) Detect(signature []byte) bool {
 
 // Parse reads a .minisig or signify .sig file; each key is a .pub file of either tool or its
 // base64 line alone. The global signature, and with it the trusted comment, is checked here.
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-	parsed, err := parse(signature, keys, p)
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parse(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
 	return parsed, nil
 }
 
-func parse(raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
+func parse(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
 	if err := formats.CheckSizes(raw, submitted); err != nil {
 		return nil, err
 	}
-	if err := refuseSecrets(append([][]byte{raw}, submitted...)); err != nil {
+	if err := refuseSecrets(m, append([][]byte{raw}, submitted...)); err != nil {
 		return nil, err
 	}
 	sig, err := parseSignature(raw)
 	if err != nil {
 		return nil, err
 	}
-	key, err := findKey(sig, submitted, p)
+	key, err := findKey(m, sig, submitted, p)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +75,9 @@ func parse(raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, 
 		return nil, err
 	}
 	if err := p.CheckSigner(signer.SPKI); err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(1, ed25519.PublicKey(key.PublicKey[:])); err != nil {
 		return nil, err
 	}
 	if err := checkGlobal(sig, key); err != nil {

@@ -81,7 +81,7 @@ func line(raw []byte, i int) []byte { return bytes.SplitAfter(raw, []byte("\n"))
 
 func describe(t *testing.T, sig, key string) formats.Description {
 	t.Helper()
-	p, err := minisign.New().Parse(read(t, sig), [][]byte{read(t, key)}, policy())
+	p, err := minisign.New().Parse(context.Background(), read(t, sig), [][]byte{read(t, key)}, policy())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestFingerprint(t *testing.T) {
 // shown has it.
 func TestTrustedCommentStaysInside(t *testing.T) {
 	sig, keys := read(t, "comment.minisig"), [][]byte{read(t, "signer.pub")}
-	p, err := minisign.New().Parse(sig, keys, policy())
+	p, err := minisign.New().Parse(context.Background(), sig, keys, policy())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestCanonicalDropsWhatIsNotSigned(t *testing.T) {
 
 func canonical(t *testing.T, sig []byte) []byte {
 	t.Helper()
-	p, err := minisign.New().Parse(sig, [][]byte{read(t, "signer.pub"), read(t, "release.pub")}, policy())
+	p, err := minisign.New().Parse(context.Background(), sig, [][]byte{read(t, "signer.pub"), read(t, "release.pub")}, policy())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestArtifactKinds(t *testing.T) {
 		{"another file", "legacy.minisig", formats.FromReader(strings.NewReader("x")), formats.ReasonArtifactMismatch},
 		{"another file", "signify.sig", formats.FromReader(strings.NewReader("x")), formats.ReasonSignatureInvalid},
 	} {
-		p, err := minisign.New().Parse(read(t, c.sig), [][]byte{read(t, "signer.pub"), read(t, "release.pub")}, policy())
+		p, err := minisign.New().Parse(context.Background(), read(t, c.sig), [][]byte{read(t, "signer.pub"), read(t, "release.pub")}, policy())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestArtifactKinds(t *testing.T) {
 
 func TestDigestsStated(t *testing.T) {
 	artifact := read(t, "artifact.txt")
-	p, err := minisign.New().Parse(read(t, "prehashed.minisig"), [][]byte{read(t, "signer.pub")}, policy())
+	p, err := minisign.New().Parse(context.Background(), read(t, "prehashed.minisig"), [][]byte{read(t, "signer.pub")}, policy())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func encodeKey(k gominisign.PublicKey) []byte {
 func TestConcurrent(t *testing.T) {
 	artifact := read(t, "artifact.txt")
 	for sig, key := range map[string]string{"prehashed.minisig": "signer.pub", "legacy.minisig": "signer.pub", "signify.sig": "release.pub"} {
-		p, err := minisign.New().Parse(read(t, sig), [][]byte{read(t, key)}, policy())
+		p, err := minisign.New().Parse(context.Background(), read(t, sig), [][]byte{read(t, key)}, policy())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -183,7 +183,7 @@ func TestStrictness(t *testing.T) {
 		t.Run(c.row+"/"+c.name, func(t *testing.T) {
 			s := submission{read(t, "legacy.minisig"), [][]byte{read(t, "signer.pub")}, policy()}
 			c.change(t, &s)
-			p, err := minisign.New().Parse(s.sig, s.keys, s.policy)
+			p, err := minisign.New().Parse(context.Background(), s.sig, s.keys, s.policy)
 			if got := formats.ReasonOf(err); got != c.want || (p == nil) != (err != nil) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
@@ -197,7 +197,7 @@ func TestAlgorithmIsSigned(t *testing.T) {
 	artifact := read(t, "artifact.txt")
 	for _, name := range []string{"legacy.minisig", "prehashed.minisig"} {
 		sig := replace(read(t, name), 1, rebuild(func(b []byte) { b[1] ^= 0x20 }))
-		p, err := minisign.New().Parse(sig, [][]byte{read(t, "signer.pub")}, policy())
+		p, err := minisign.New().Parse(context.Background(), sig, [][]byte{read(t, "signer.pub")}, policy())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestImpossibleSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	inner.GlobalSignature = global.Signature
-	p, err := minisign.New().Parse(inner.Encode(), [][]byte{encodeKey(secret.PublicKey())}, policy())
+	p, err := minisign.New().Parse(context.Background(), inner.Encode(), [][]byte{encodeKey(secret.PublicKey())}, policy())
 	if p != nil || formats.ReasonOf(err) != formats.ReasonSignatureInvalid {
 		t.Errorf("%v", err)
 	}
@@ -238,7 +238,7 @@ func TestProtocolConfusion(t *testing.T) {
 	for _, artifact := range []string{"SSHSIG\x00\x00\x00\x04file", attributes} {
 		sig, pub := forge(t, []byte(artifact), gominisign.SignOptions{TrustedComment: "x"})
 		sig = append([]byte("untrusted comment: verify with key.pub\n"), line(sig, 1)...)
-		p, err := minisign.New().Parse(sig, [][]byte{pub}, policy())
+		p, err := minisign.New().Parse(context.Background(), sig, [][]byte{pub}, policy())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,6 +72,13 @@ func (p *parsedSignature) claimedTime() *time.Time {
 
 // Verify implements formats.Parsed.
 func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact) (*formats.Verified, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(1, ed25519.PublicKey(p.key.PublicKey[:])); err != nil {
+		return nil, err
+	}
 	switch {
 	case artifact.Reader() != nil && p.sig.prehashed():
 		return p.verifyPrehashed(ctx, artifact.Reader())

@@ -18,7 +18,7 @@ var large = make([]byte, 64<<20)
 func BenchmarkVerify(b *testing.B) {
 	k := newKey().withUser(nil)
 	sig := pack(2, plain(k.primary).sign(k.primary, large))
-	p, err := pgp.New().Parse(sig, k.bytes(), formats.Policy{Now: now})
+	p, err := pgp.New().Parse(context.Background(), sig, k.bytes(), formats.Policy{Now: now})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func BenchmarkKeyring(b *testing.B) {
 	b.SetBytes(int64(len(ring)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := pgp.New().Parse(sig, [][]byte{ring}, formats.Policy{Now: now}); err != nil {
+		if _, err := pgp.New().Parse(context.Background(), sig, [][]byte{ring}, formats.Policy{Now: now}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ package pgp
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/binary"
 	"time"
 
@@ -29,8 +30,10 @@ type evaluation struct {
 	historical bool
 	cert       *certificate
 	primary    *packet.PublicKey
+	key        crypto.PublicKey // primary, to check with
 	use        *keyUse
 	sha1       bool
+	revoked    map[*user]*revocations // as far as asked for
 }
 
 // properties are what self-signatures say of a key: whether it may sign and for how long it is valid.
@@ -43,12 +46,13 @@ type properties struct {
 // key's self-signature, expiry and revocations and, for a subkey, its binding with the
 // back-signature, its own expiry and revocations.
 func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyUse, error) {
-	primary, err := readKey(tagPublicKey, cert.primary)
+	primary, err := t.readKey(tagPublicKey, cert.primary)
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluation{clock: t, historical: historical, cert: cert, primary: primary, use: &keyUse{key: primary}}
-	if err := e.checkAlgorithm(primary); err != nil {
+	e := &evaluation{clock: t, historical: historical, cert: cert, primary: primary, use: &keyUse{key: primary},
+		revoked: map[*user]*revocations{}}
+	if e.key, err = e.checkAlgorithm(primary); err != nil {
 		return nil, err
 	}
 	// The binding comes first: the revocation of a key that has no claim to the subkey says nothing.
@@ -77,7 +81,10 @@ func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyU
 	return e.use, nil
 }
 
-func readKey(tag byte, body []byte) (*packet.PublicKey, error) {
+func (c *clock) readKey(tag byte, body []byte) (*packet.PublicKey, error) {
+	if err := c.meter.ChargeParses(2); err != nil { // a point of a curve is checked, too
+		return nil, err
+	}
 	p, err := readPacket(tag, body)
 	if err != nil {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key cannot be read", "export it again with: gpg --armor --export KEYID")
@@ -90,7 +97,7 @@ func readKey(tag byte, body []byte) (*packet.PublicKey, error) {
 }
 
 func (e *evaluation) checkPrimary() (properties, error) {
-	later, err := e.clock.checkRevocations(e.cert.direct, packet.SigTypeKeyRevocation, e.primary, e.primary.VerifyRevocationSignature)
+	later, err := e.clock.checkRevocations(e.cert.direct, packet.SigTypeKeyRevocation, e.primary, e.key, e.primary.VerifyRevocationSignature)
 	if err != nil {
 		return properties{}, err
 	}
@@ -104,18 +111,18 @@ func (e *evaluation) checkPrimary() (properties, error) {
 }
 
 // checkAlgorithm holds primary keys to what signing keys are held to: a subkey is worth no
-// more than the key that binds it.
-func (e *evaluation) checkAlgorithm(k *packet.PublicKey) error {
+// more than the key that binds it. It returns the key to check with.
+func (e *evaluation) checkAlgorithm(k *packet.PublicKey) (crypto.PublicKey, error) {
 	pub, err := readPublicKey(k)
 	if err != nil || !pub.weak {
-		return err
+		return pub.key, err
 	}
 	const message = "the key is DSA"
 	if !e.historical {
-		return errWeak(message, "sign with an RSA or ECDSA key")
+		return nil, errWeak(message, "sign with an RSA or ECDSA key")
 	}
 	e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: message})
-	return nil
+	return pub.key, nil
 }
 
 func (e *evaluation) keepRevocations(later [][]byte) {
@@ -196,57 +203,19 @@ func (p *properties) take(s *candidate) (used bool) {
 }
 
 func (e *evaluation) directSignature() (*candidate, error) {
-	list := e.clock.gather(nil, e.cert.direct, e.primary, nil, packet.SigTypeDirectSignature)
+	list, err := e.clock.gather(e.cert.direct, e.primary, nil, packet.SigTypeDirectSignature)
+	if err != nil {
+		return nil, err
+	}
 	kept := list[:0]
 	for _, s := range list {
 		if s.FlagsValid || s.KeyLifetimeSecs != nil { // others name a revoker and say nothing
 			kept = append(kept, s)
 		}
 	}
-	return e.clock.newest(kept, func(s candidate) (bool, error) {
+	return e.clock.newest(kept, e.key, func(s candidate) (bool, error) {
 		return e.primary.VerifyDirectKeySignature(s.Signature) == nil, nil
 	})
-}
-
-func (e *evaluation) certification() (*candidate, error) {
-	var list []candidate
-	for i := range e.cert.users {
-		u := &e.cert.users[i]
-		if len(u.id) > maxUserID {
-			continue
-		}
-		list = e.clock.gather(list, u.signatures, e.primary, u,
-			packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert)
-	}
-	return e.clock.newest(list, func(s candidate) (bool, error) {
-		if e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, s.Signature) != nil {
-			return false, nil
-		}
-		revoked, err := e.userRevoked(s)
-		return !revoked, err
-	})
-}
-
-// userRevoked reports whether the user ID was revoked after it was certified.
-func (e *evaluation) userRevoked(s candidate) (bool, error) {
-	for i := range e.cert.users {
-		u := &e.cert.users[i]
-		if !bytes.Equal(u.id, s.user.id) {
-			continue
-		}
-		for _, r := range e.clock.gather(nil, u.signatures, e.primary, u, packet.SigTypeCertificationRevocation) {
-			if r.CreationTime.Before(s.CreationTime) {
-				continue
-			}
-			if err := e.clock.spend(); err != nil {
-				return false, err
-			}
-			if e.primary.VerifyUserIdSignature(string(u.id), e.primary, r.Signature) == nil {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
 }
 
 // checkPrimaryFlags: a primary key without flags is from before there were any, and may sign.
@@ -272,24 +241,35 @@ type boundSubkey struct {
 func (e *evaluation) bind(from issuer) (*boundSubkey, error) {
 	var b boundSubkey
 	for _, s := range e.cert.subkeys {
+		if err := e.clock.meter.ChargeBytes(len(s.body) + hashSetup); err != nil {
+			return nil, err
+		}
 		if from.names(s.body) && (b.body == nil || bytes.Equal(b.body, s.body)) {
 			b.body = s.body
 			b.signatures = append(b.signatures, s.signatures...)
 		}
 	}
 	var err error
-	if b.key, err = readKey(tagPublicSubkey, b.body); err != nil {
+	if b.key, err = e.clock.readKey(tagPublicSubkey, b.body); err != nil {
 		return nil, err
 	}
 	if b.key.Version != e.primary.Version {
 		return nil, errKeyNotValid("the signing subkey is of another version than its primary key")
 	}
-	if err := e.checkAlgorithm(b.key); err != nil {
+	sub, err := e.checkAlgorithm(b.key)
+	if err != nil {
 		return nil, err
 	}
-	b.binding, err = e.clock.newest(
-		e.clock.gather(nil, b.signatures, e.primary, nil, packet.SigTypeSubkeyBinding),
-		func(s candidate) (bool, error) { return e.primary.VerifyKeySignature(b.key, s.Signature) == nil, nil })
+	list, err := e.clock.gather(b.signatures, e.primary, nil, packet.SigTypeSubkeyBinding)
+	if err != nil {
+		return nil, err
+	}
+	b.binding, err = e.clock.newest(list, e.key, func(s candidate) (bool, error) {
+		if err := e.clock.meter.ChargeChecks(1, sub); err != nil { // of the back-signature
+			return false, err
+		}
+		return e.primary.VerifyKeySignature(b.key, s.Signature) == nil, nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +287,7 @@ func (e *evaluation) bind(from issuer) (*boundSubkey, error) {
 
 // checkSubkey checks the revocations and the expiry of a subkey that is bound.
 func (e *evaluation) checkSubkey(b *boundSubkey) error {
-	later, err := e.clock.checkRevocations(b.signatures, packet.SigTypeSubkeyRevocation, e.primary,
+	later, err := e.clock.checkRevocations(b.signatures, packet.SigTypeSubkeyRevocation, e.primary, e.key,
 		func(s *packet.Signature) error { return e.primary.VerifySubkeyRevocationSignature(s, b.key) })
 	if err != nil {
 		return err

@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
 )
 
-// FuzzParse: no panic on a hostile signature or key, every refusal is typed, and there is never a
-// value beside it.
+// FuzzParse: no panic on a hostile signature or key, every refusal is typed, there is never a
+// value beside it, and work is in proportion to the input.
 func FuzzParse(f *testing.F) {
 	ring := read(f, "keyring.gpg")
 	for _, sig := range seeds(f) {
@@ -26,7 +27,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sig, key []byte, lax bool) {
 		pgp.New().Detect(sig)
-		p, err := pgp.New().Parse(sig, [][]byte{key}, formats.Policy{Now: now, Historical: lax})
+		ctx, check := formatstest.CheckWork(t, sig, key)
+		p, err := pgp.New().Parse(ctx, sig, [][]byte{key}, formats.Policy{Now: now, Historical: lax})
+		check()
 		if (p == nil) != (err != nil) {
 			t.Fatal("a value beside an error, or neither")
 		}
@@ -80,7 +83,9 @@ func FuzzVerify(f *testing.F) {
 }
 
 func tryVerify(t *testing.T, sig, key, artifact []byte, policy formats.Policy) (v *formats.Verified, cleartext bool) {
-	p, err := pgp.New().Parse(sig, [][]byte{key}, policy)
+	ctx, check := formatstest.CheckWork(t, sig, key)
+	defer check()
+	p, err := pgp.New().Parse(ctx, sig, [][]byte{key}, policy)
 	if err != nil {
 		return nil, false
 	}
@@ -88,7 +93,7 @@ func tryVerify(t *testing.T, sig, key, artifact []byte, policy formats.Policy) (
 	if cleartext = p.Describe().Need == formats.NeedNone; !cleartext {
 		a = formats.FromReader(bytes.NewReader(artifact))
 	}
-	v, err = p.Verify(context.Background(), a)
+	v, err = p.Verify(ctx, a)
 	if (v == nil) != (err != nil) || err != nil && formats.ReasonOf(err) == "" {
 		t.Fatalf("value %v beside %v", v != nil, err)
 	}

@@ -26,18 +26,26 @@ func errSecretKey() error {
 
 // refuseSecretKeys looks for private keys before anything else is looked at, so that whoever
 // sent one hears of it first.
-func refuseSecretKeys(keys [][]byte) error {
-	w := walker{left: maxPackets, visit: func(p rawPacket) error {
+func refuseSecretKeys(m *formats.Meter, keys [][]byte) error {
+	w := walker{meter: m, left: maxPackets, visit: func(p rawPacket) error {
 		if p.tag == tagSecretKey || p.tag == tagSecretSubkey {
 			return errSecretKey()
 		}
 		return nil
 	}}
 	for _, k := range keys {
+		if err := m.ChargeBytes(2 * len(k)); err != nil {
+			return err
+		}
 		if bytes.Contains(k, []byte("PRIVATE KEY")) && bytes.Contains(k, []byte("-----BEGIN ")) {
 			return errSecretKey()
 		}
-		if err := w.file(k); formats.ReasonOf(err) == formats.ReasonSecretKey {
+		err := w.file(k)
+		switch formats.ReasonOf(err) {
+		case formats.ReasonMalformedKey, formats.ReasonTooLarge:
+			continue // said of the signer's keys alone
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -46,13 +54,20 @@ func refuseSecretKeys(keys [][]byte) error {
 
 // walker visits the packets of key files, up to a number for all files together.
 type walker struct {
+	meter *formats.Meter
 	left  int
 	visit func(rawPacket) error
 }
 
+// costArmor is what the armor of a block costs however little is in it, in elements.
+const costArmor = 10
+
 // file visits a key file: binary, or any number of armored blocks with any text around them,
-// as in a KEYS file. Errors have ReasonMalformedKey or ReasonTooLarge, or are visit's.
+// as in a KEYS file. Errors have ReasonMalformedKey or ReasonTooLarge, or are the meter's or visit's.
 func (w *walker) file(data []byte) error {
+	if err := w.meter.ChargeBytes(3 * len(data)); err != nil { // searched, split into lines, decoded
+		return err
+	}
 	if isBinaryKey(data) {
 		return w.walk(data)
 	}
@@ -61,6 +76,9 @@ func (w *walker) file(data []byte) error {
 		at := bytes.Index(data, armorBegin(armorPublic))
 		if at < 0 {
 			break
+		}
+		if err := w.meter.ChargeElements(costArmor); err != nil {
+			return err
 		}
 		packets, rest, ok := dearmor(data[at:], armorPublic)
 		if !ok {
@@ -89,6 +107,9 @@ func isBinaryKey(data []byte) bool {
 
 func (w *walker) walk(data []byte) error {
 	for len(data) > 0 {
+		if err := w.meter.ChargeElements(1); err != nil {
+			return err
+		}
 		p, rest, err := nextPacket(data)
 		if err != nil {
 			return malformedKey("a key file is cut short or damaged")
@@ -129,9 +150,9 @@ type subkey struct {
 
 // findCertificates returns the certificates that hold a key the issuer names, out of up to limit
 // packets. It hashes every key once and parses none.
-func findCertificates(keys [][]byte, from issuer, limit int) ([]*certificate, error) {
-	b := builder{from: from}
-	w := walker{left: limit, visit: b.add}
+func findCertificates(m *formats.Meter, keys [][]byte, from issuer, limit int) ([]*certificate, error) {
+	b := builder{meter: m, from: from}
+	w := walker{meter: m, left: limit, visit: b.add}
 	for _, file := range keys {
 		if err := w.file(file); err != nil {
 			return nil, err
@@ -143,8 +164,12 @@ func findCertificates(keys [][]byte, from issuer, limit int) ([]*certificate, er
 	return b.found, nil
 }
 
+// hashSetup is what a hash costs however short its input is, in octets.
+const hashSetup = 256
+
 // builder gathers the packets of one certificate at a time and keeps the wanted ones.
 type builder struct {
+	meter   *formats.Meter
 	from    issuer
 	current []rawPacket // a primary key and what follows it
 	wanted  bool        // current holds a key the issuer names
@@ -160,6 +185,9 @@ func (b *builder) add(p rawPacket) error {
 		return malformedKey("a key file does not start with a public key")
 	}
 	if p.tag == tagPublicKey || p.tag == tagPublicSubkey {
+		if err := b.meter.ChargeBytes(len(p.body) + hashSetup); err != nil {
+			return err
+		}
 		b.wanted = b.wanted || b.from.names(p.body)
 	}
 	b.current = append(b.current, p)

@@ -47,9 +47,8 @@ func packetTag(first byte) (tag byte, ok bool) {
 // nextPacket frames the first packet of data. Lengths that leave the end open are for
 // message data only and refused.
 func nextPacket(data []byte) (p rawPacket, rest []byte, err error) {
-	errCut := malformed("a PGP packet is cut short", "check that the whole file was sent")
 	if len(data) < 2 {
-		return p, nil, errCut
+		return p, nil, errCut()
 	}
 	tag, ok := packetTag(data[0])
 	if !ok {
@@ -60,10 +59,14 @@ func nextPacket(data []byte) (p rawPacket, rest []byte, err error) {
 		return p, nil, malformed("a PGP packet has no definite length", "send a detached signature")
 	}
 	if size == 0 || n > int64(len(data)-size) {
-		return p, nil, errCut
+		return p, nil, errCut()
 	}
 	end := size + int(n)
 	return rawPacket{tag: tag, body: data[size:end:end]}, data[end:], nil
+}
+
+func errCut() error {
+	return malformed("a PGP packet is cut short", "check that the whole file was sent")
 }
 
 // bodyLength returns the body's length and the header's size; a negative length is one of

@@ -11,6 +11,7 @@ package pgp
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -50,21 +51,35 @@ func plausibleSignature(body []byte) bool {
 func plausible(kind, algo, hash byte) bool { return kind <= 0x50 && algo <= 34 && hash <= 14 }
 
 // Parse implements [formats.Format].
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
 	if err := formats.CheckSizes(signature, keys); err != nil {
 		return nil, err
 	}
-	if err := refuseSecretKeys(keys); err != nil {
+	if err := refuseSecretKeys(m, keys); err != nil {
 		return nil, err
 	}
-	parsed, err := parse(signature, keys, p)
+	parsed, err := parse(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
 	return parsed, nil
 }
 
-func parse(signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
+// hintWork is for submitters whose keys take too much work.
+const hintWork = "send the signer's key alone: gpg --armor --export-options export-minimal --export KEYID"
+
+// passes is how often the octets of a signature file are looked at: found, decoded, split into lines,
+// by the library once more.
+const passes = 8
+
+func parse(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
+	if err := m.ChargeBytes(passes * len(signature)); err != nil {
+		return nil, err
+	}
 	packets, text, err := unwrap(signature)
 	if err != nil {
 		return nil, err
@@ -81,7 +96,7 @@ func parse(signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
 	if err := sig.checkPolicy(p); err != nil {
 		return nil, err
 	}
-	if err := out.findSigner(keys, p); err != nil {
+	if err := out.findSigner(m, keys, p); err != nil {
 		return nil, err
 	}
 	out.describe()

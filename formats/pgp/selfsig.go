@@ -17,66 +17,24 @@ import (
 // first, so an honest key needs a handful.
 const maxChecks = 128
 
-// Limits beyond which a user ID is passed over, as gpg does.
-const maxUserID = 2048
-
 // clock is the two times that matter: when the document was signed, as its signer claims, and
-// now, with what is left of the budget of checks.
+// now, with what is left of the budget of checks and the meter of all work.
 type clock struct {
 	signed, now time.Time
 	checks      int
+	meter       *formats.Meter
 }
 
-func (c *clock) spend() error {
+// spend is called before a signature inside a key is verified with by.
+func (c *clock) spend(by crypto.PublicKey) error {
+	if err := c.meter.ChargeChecks(1, by); err != nil {
+		return err
+	}
 	if c.checks--; c.checks < 0 {
 		return formats.NewError(formats.ReasonTooLarge, "the key carries too many signatures of its own",
 			"send a minimal key: gpg --armor --export-options export-minimal --export KEYID")
 	}
 	return nil
-}
-
-// selfSignature is a signature inside a key by that key's primary key.
-type selfSignature struct {
-	*packet.Signature
-	body []byte // normalised: nothing unhashed but issuer and back-signature
-}
-
-// signatureType returns the type octet of a signature packet of any version.
-func signatureType(body []byte) packet.SignatureType {
-	switch {
-	case len(body) > 2 && body[0] == 3:
-		return packet.SignatureType(body[2])
-	case len(body) > 1:
-		return packet.SignatureType(body[1])
-	}
-	return 0xff
-}
-
-// readSelf parses body as a signature by primary; nil when it is somebody else's,
-// or nothing that can be relied on.
-func readSelf(body []byte, primary *packet.PublicKey) *selfSignature {
-	l, ok := splitSignature(body)
-	if !ok || len(body) > maxSignaturePacket {
-		return nil
-	}
-	wanted := []byte{subpacketIssuer, subpacketIssuerFingerprint, subpacketEmbedded}
-	if has(l.hashed, subpacketEmbedded) {
-		wanted = wanted[:2]
-	}
-	body = l.with(keep(l.unhashed, wanted...))
-	p, err := readPacket(tagSignature, body)
-	if err != nil {
-		return nil
-	}
-	sig, ok := p.(*packet.Signature)
-	if !ok || sig.Version != primary.Version || !sig.CheckKeyIdOrFingerprint(primary) || criticalNotation(sig) {
-		return nil
-	}
-	return &selfSignature{sig, body}
-}
-
-func criticalNotation(sig *packet.Signature) bool {
-	return slices.ContainsFunc(sig.Notations, func(n *packet.Notation) bool { return n.IsCritical })
 }
 
 // inForce reports whether sig had been made by now and had not expired when the document was signed.
@@ -88,20 +46,12 @@ func (c *clock) inForce(sig *packet.Signature) bool {
 		c.signed.Before(sig.CreationTime.Add(time.Duration(*sig.SigLifetimeSecs)*time.Second))
 }
 
-// candidate is a self-signature not verified yet and the user ID it is over, if any.
-type candidate struct {
-	*selfSignature
-	user *user
-}
-
 // newest returns the newest candidate that verify accepts, or nil. It speaks for all times, as
 // in gpg: a key whose expiry was extended often carries no older signature of its own.
-func (c *clock) newest(list []candidate, verify func(candidate) (bool, error)) (*candidate, error) {
-	slices.SortStableFunc(list, func(a, b candidate) int {
-		return cmp.Compare(b.CreationTime.Unix(), a.CreationTime.Unix())
-	})
+func (c *clock) newest(list []candidate, by crypto.PublicKey, verify func(candidate) (bool, error)) (*candidate, error) {
+	sortNewest(list)
 	for _, s := range list {
-		if err := c.spend(); err != nil {
+		if err := c.spend(by); err != nil {
 			return nil, err
 		}
 		ok, err := verify(s)
@@ -115,36 +65,30 @@ func (c *clock) newest(list []candidate, verify func(candidate) (bool, error)) (
 	return nil, nil
 }
 
-// gather appends the self-signatures of the wanted types that are in force.
-func (c *clock) gather(list []candidate, bodies [][]byte, primary *packet.PublicKey, u *user, types ...packet.SignatureType) []candidate {
-	for _, body := range bodies {
-		if !slices.Contains(types, signatureType(body)) {
-			continue
-		}
-		if s := readSelf(body, primary); s != nil && c.inForce(s.Signature) {
-			list = append(list, candidate{s, u})
-		}
-	}
-	return list
+func sortNewest(list []candidate) {
+	slices.SortStableFunc(list, func(a, b candidate) int {
+		return cmp.Compare(b.CreationTime.Unix(), a.CreationTime.Unix())
+	})
 }
 
 // checkRevocations refuses a key that was revoked: always, unless the reason says that it was
 // merely superseded or retired, and only after the document was signed. Revocations of that
 // kind are returned, to be kept.
-func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, primary *packet.PublicKey,
+func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, primary *packet.PublicKey, by crypto.PublicKey,
 	verify func(*packet.Signature) error) (later [][]byte, err error) {
-	for _, body := range bodies {
-		if signatureType(body) != kind {
-			continue
-		}
-		s := readSelf(body, primary)
+	readings, err := c.readAll(bodies, primary, kind)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range readings {
+		s := r.self
 		if s == nil {
-			if unreadableRevocation(body, primary) {
+			if unreadableRevocation(r.body, primary) {
 				return nil, errRevoked("the key carries a revocation that cannot be checked")
 			}
 			continue
 		}
-		if err := c.spend(); err != nil {
+		if err := c.spend(by); err != nil {
 			return nil, err
 		}
 		if verify(s.Signature) != nil {

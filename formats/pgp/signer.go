@@ -12,7 +12,7 @@ import (
 )
 
 // findSigner finds the key that made the signature among the keys that policy lets count.
-func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
+func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats.Policy) error {
 	keys, limit := policy.CandidateKeys(name, submitted), maxPackets
 	byPolicy := len(policy.Keys[name]) > 0
 	if byPolicy {
@@ -22,11 +22,11 @@ func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
 		return formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
 			"send it as key; print it with: gpg --armor --export KEYID")
 	}
-	found, err := findCertificates(keys, p.sig.issuer, limit)
+	found, err := findCertificates(m.ForKeys(policy, name), keys, p.sig.issuer, limit)
 	if err != nil {
 		return err
 	}
-	use, err := p.sig.choose(found, policy)
+	use, err := p.sig.choose(m, found, policy)
 	if err != nil {
 		return err
 	}
@@ -41,16 +41,17 @@ func (p *parsed) findSigner(submitted [][]byte, policy formats.Policy) error {
 
 // choose returns the first of the certificates' keys that is fit. A revoked one among them
 // refuses all; without a fit one the first one's refusal counts.
-func (s *signature) choose(found []*certificate, policy formats.Policy) (use *keyUse, err error) {
-	t := &clock{signed: s.created, now: policy.Now, checks: maxChecks}
+func (s *signature) choose(m *formats.Meter, found []*certificate, policy formats.Policy) (use *keyUse, err error) {
+	t := &clock{signed: s.created, now: policy.Now, checks: maxChecks, meter: m}
 	var first error
 	for _, cert := range found {
 		fit, err := cert.evaluate(s.issuer, t, policy.Historical)
 		if err == nil {
 			err = s.checkKey(fit.key)
 		}
-		switch {
-		case formats.ReasonOf(err) == formats.ReasonKeyRevoked, formats.ReasonOf(err) == formats.ReasonTooLarge:
+		switch reason := formats.ReasonOf(err); {
+		case reason == formats.ReasonKeyRevoked, reason == formats.ReasonTooLarge, reason == formats.ReasonTooMuchWork,
+			err != nil && reason == "":
 			return nil, err
 		case err != nil && first == nil:
 			first = err

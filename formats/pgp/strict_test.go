@@ -24,7 +24,7 @@ func verify(sig []byte, keys [][]byte, p formats.Policy, artifact []byte) (*form
 	if p.Now.IsZero() {
 		p.Now = now
 	}
-	parsed, err := pgp.New().Parse(sig, keys, p)
+	parsed, err := pgp.New().Parse(context.Background(), sig, keys, p)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ func TestRowUserRevoked(t *testing.T) {
 // TestSHA1SelfSignature: it passes, and an auditor is told.
 func TestSHA1SelfSignature(t *testing.T) {
 	k := newKey().withUser(func(s *packet.Signature) { s.Hash = crypto.SHA1 })
-	p, err := pgp.New().Parse(pack(2, plain(k.primary).sign(k.primary, artifact)), k.bytes(), formats.Policy{Now: now})
+	p, err := pgp.New().Parse(context.Background(), pack(2, plain(k.primary).sign(k.primary, artifact)), k.bytes(), formats.Policy{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -458,7 +458,7 @@ func TestRowCleartext(t *testing.T) {
 		"no dash escaping": {"-----BEGIN PGP SIGNED MESSAGE-----\n\n-----BEGIN PGP SIGNATURE-----\n" + file, formats.ReasonMalformedSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := pgp.New().Parse([]byte(c.file), key, formats.Policy{Now: now})
+			p, err := pgp.New().Parse(context.Background(), []byte(c.file), key, formats.Policy{Now: now})
 			if err == nil {
 				_, err = p.Verify(context.Background(), formats.Artifact{})
 			}

@@ -33,11 +33,15 @@ var _ formats.Parsed = (*parsed)(nil)
 // whose Digest is the very digest that FromSignedDigest takes: a client that verifies so needs
 // nothing else to have a gateway verify without the artifact.
 func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
-	if err := ctx.Err(); err != nil {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(1, p.key.key); err != nil {
 		return nil, err
 	}
 	if p.text != nil {
-		return p.verifyCleartext(ctx, a)
+		return p.verifyCleartext(ctx, m, a)
 	}
 	switch {
 	case a.Reader() != nil:
@@ -134,9 +138,12 @@ func finish(h hash.Hash) ([]byte, error) {
 
 // verifyCleartext verifies over the embedded text. A file given beside it must have that text and
 // is then the artifact; a signed digest must be the text's, which is hashed all the same.
-func (p *parsed) verifyCleartext(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+func (p *parsed) verifyCleartext(ctx context.Context, m *formats.Meter, a formats.Artifact) (*formats.Verified, error) {
 	if a.Digest() != nil {
 		return nil, formats.NewError(formats.ReasonArtifactNotExpected, "a cleartext signature holds its artifact", "send it without a digest")
+	}
+	if err := m.ChargeBytes(2 * len(p.text.signed)); err != nil {
+		return nil, err
 	}
 	h := p.newHash()
 	h.Write(p.sig.salt)

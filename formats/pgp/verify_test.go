@@ -19,7 +19,7 @@ import (
 func parseFiles(t testing.TB, sig, key string, p formats.Policy) formats.Parsed {
 	t.Helper()
 	p.Now = now
-	parsed, err := pgp.New().Parse(read(t, sig), [][]byte{read(t, key)}, p)
+	parsed, err := pgp.New().Parse(context.Background(), read(t, sig), [][]byte{read(t, key)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

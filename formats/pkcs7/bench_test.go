@@ -42,7 +42,7 @@ func BenchmarkVerify(b *testing.B) {
 				b.SetBytes(int64(len(content)))
 				b.ReportAllocs()
 				for b.Loop() {
-					s, err := pkcs7.New().Parse(signature, nil, policy)
+					s, err := pkcs7.New().Parse(context.Background(), signature, nil, policy)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -5,6 +5,8 @@ package pkcs7
 import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // maxDepth is enough for a time-stamp token among the unsigned attributes, with certificates.
@@ -20,18 +22,34 @@ const (
 
 // toDER takes one value off in and turns indefinite lengths into definite ones and octet
 // strings in pieces into whole ones (X.690, 8.1.3.6 and 8.7). All else must be DER in its
-// outline already and comes out unchanged, so that what was signed stays as it was.
-func toDER(in []byte) (der, rest []byte, ok bool) {
-	var out []byte
+// outline already and comes out unchanged, so that what was signed stays as it was. Not ok is a value
+// of another form; the error is m's.
+func toDER(m *formats.Meter, in []byte) (der, rest []byte, ok bool, err error) {
+	c := converter{meter: m}
 	s := cryptobyte.String(in)
-	if out, ok = convert(nil, &s, 0); !ok {
-		return nil, nil, false
+	out, ok := c.convert(nil, &s, 0)
+	if !ok || c.err != nil {
+		return nil, nil, false, c.err
 	}
-	return out, s, true
+	return out, s, true, nil
+}
+
+// converter holds the first error of its meter, which ends the conversion as not ok.
+type converter struct {
+	meter *formats.Meter
+	err   error
+}
+
+// charge charges for one element of n bytes, which are copied at each depth.
+func (c *converter) charge(n int) bool {
+	if c.err = c.meter.ChargeElements(2); c.err == nil {
+		c.err = c.meter.ChargeBytes(2 * n)
+	}
+	return c.err == nil
 }
 
 // convert appends the next value of in, as DER, to out.
-func convert(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
+func (c *converter) convert(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
 	if depth == maxDepth || len(*in) < 2 || (*in)[0]&highTag == highTag {
 		return nil, false
 	}
@@ -41,10 +59,10 @@ func convert(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
 		if (*in)[1] == indefinite || !in.ReadAnyASN1Element(&element, &tag) {
 			return nil, false
 		}
-		return append(out, element...), true
+		return append(out, element...), c.charge(len(element))
 	}
-	body, ok := convertBody(in, tag, depth)
-	if !ok {
+	body, ok := c.convertBody(in, tag, depth)
+	if !ok || !c.charge(len(body)) {
 		return nil, false
 	}
 	if tag == constructedOctets {
@@ -59,7 +77,7 @@ func convert(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
 }
 
 // convertBody returns the content of the constructed value that in starts with.
-func convertBody(in *cryptobyte.String, tag asn1.Tag, depth int) ([]byte, bool) {
+func (c *converter) convertBody(in *cryptobyte.String, tag asn1.Tag, depth int) ([]byte, bool) {
 	var children cryptobyte.String
 	endless := (*in)[1] == indefinite
 	if endless {
@@ -78,18 +96,18 @@ func convertBody(in *cryptobyte.String, tag asn1.Tag, depth int) ([]byte, bool) 
 			return body, true
 		}
 		var ok bool
-		if body, ok = convertChild(body, &children, tag, depth); !ok {
+		if body, ok = c.convertChild(body, &children, tag, depth); !ok {
 			return nil, false
 		}
 	}
 }
 
 // convertChild appends a child, or only its content when the parent is an octet string.
-func convertChild(body []byte, children *cryptobyte.String, parent asn1.Tag, depth int) ([]byte, bool) {
+func (c *converter) convertChild(body []byte, children *cryptobyte.String, parent asn1.Tag, depth int) ([]byte, bool) {
 	if parent != constructedOctets {
-		return convert(body, children, depth+1)
+		return c.convert(body, children, depth+1)
 	}
-	piece, ok := convert(nil, children, depth+1)
+	piece, ok := c.convert(nil, children, depth+1)
 	var octets cryptobyte.String
 	s := cryptobyte.String(piece)
 	if !ok || !s.ReadASN1(&octets, asn1.OCTET_STRING) {

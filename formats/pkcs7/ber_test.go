@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -16,6 +18,14 @@ func unhex(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func meter(t testing.TB) *formats.Meter {
+	m, err := formats.StartWork(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func TestToDER(t *testing.T) {
@@ -43,7 +53,7 @@ func TestToDER(t *testing.T) {
 		"nothing":                    {"", "", ""},
 		"too deep":                   {deep, "", ""},
 	} {
-		der, rest, ok := toDER(unhex(t, c.in))
+		der, rest, ok, _ := toDER(meter(t), unhex(t, c.in))
 		if ok != (c.want != "") || !bytes.Equal(der, unhex(t, c.want)) || !bytes.Equal(rest, unhex(t, c.rest)) {
 			t.Errorf("%s: %x, then %x, %v", name, der, rest, ok)
 		}
@@ -62,14 +72,14 @@ func FuzzToDER(f *testing.F) {
 	}
 	f.Add(unhex(f, "24 80 24 80 04 01 61 00 00 00 00"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		der, rest, ok := toDER(in)
+		der, rest, ok, _ := toDER(meter(t), in)
 		if !ok {
 			if der != nil || rest != nil {
 				t.Error("a value beside a refusal")
 			}
 			return
 		}
-		again, rest, ok := toDER(der)
+		again, rest, ok, _ := toDER(meter(t), der)
 		if !ok || len(rest) > 0 || !bytes.Equal(again, der) {
 			t.Error("not a fixed point")
 		}

@@ -24,11 +24,16 @@ package pkcs7
 
 import (
 	"bytes"
+	"context"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-const name = "pkcs7"
+const (
+	name = "pkcs7"
+
+	hintWork = "include the signer's certificate and its issuers only: openssl cms -sign -binary"
+)
 
 type format struct{}
 
@@ -73,15 +78,19 @@ func isContentInfo(b []byte) bool {
 
 // Parse implements formats.Format. Keys are certificates, which may be missing from the
 // signature, or bare public keys, which only narrow down who may have signed.
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-	if err := formats.CheckSizes(signature, keys); err != nil {
-		return nil, err
-	}
-	given, err := readKeys(keys, p)
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
 	if err != nil {
 		return nil, err
 	}
-	c, err := unwrap(signature)
+	if err := formats.CheckSizes(signature, keys); err != nil {
+		return nil, err
+	}
+	given, err := readKeys(m, keys, p)
+	if err != nil {
+		return nil, err
+	}
+	c, err := unwrap(m, signature)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +98,10 @@ func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.identify(given, p); err != nil {
+	if err := s.identify(m, given, p); err != nil {
 		return nil, err
 	}
-	if err := s.checkSignature(); err != nil {
+	if err := s.checkSignature(m); err != nil {
 		return nil, err
 	}
 	return s, nil

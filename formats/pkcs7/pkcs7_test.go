@@ -133,7 +133,7 @@ func TestValid(t *testing.T) {
 		if v.Digest == nil {
 			continue
 		}
-		s, err := pkcs7.New().Parse(v.Signature, v.Keys, v.Policy)
+		s, err := pkcs7.New().Parse(context.Background(), v.Signature, v.Keys, v.Policy)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,11 +21,11 @@ type givenKeys struct {
 	sent, trusted []keyfile.Key // by the submitter; by the policy
 }
 
-func readKeys(sent [][]byte, p formats.Policy) (g givenKeys, err error) {
-	if g.sent, err = keyfile.ReadAll(sent); err != nil {
+func readKeys(m *formats.Meter, sent [][]byte, p formats.Policy) (g givenKeys, err error) {
+	if g.sent, err = keyfile.ReadAll(m, sent); err != nil {
 		return givenKeys{}, err
 	}
-	g.trusted, err = keyfile.ReadAll(p.Keys[name])
+	g.trusted, err = keyfile.ReadAll(m.Unlimited(), p.Keys[name])
 	return g, err
 }
 
@@ -60,8 +60,11 @@ func (g givenKeys) certificates() []*x509.Certificate {
 }
 
 // identify finds the signer's certificate and applies the policy to it.
-func (s *parsed) identify(g givenKeys, p formats.Policy) error {
-	inside := parseAll(s.data.certificates)
+func (s *parsed) identify(m *formats.Meter, g givenKeys, p formats.Policy) error {
+	inside, err := parseAll(m, s.data.certificates)
+	if err != nil {
+		return err
+	}
 	leaf, err := s.data.signer.find(inside, g.certificates())
 	if err != nil {
 		return err
@@ -79,18 +82,24 @@ func (s *parsed) identify(g givenKeys, p formats.Policy) error {
 		return err
 	}
 	s.keepKeys(leaf, inside, g, p)
-	return s.checkCertificate(leaf, append(inside, g.certificates()...), p)
+	return s.checkCertificate(m, leaf, append(inside, g.certificates()...), p)
 }
 
 // parseAll leaves out what cannot be read: only the signer's certificate has to be readable.
-func parseAll(ders []cryptobyte.String) []*x509.Certificate {
+func parseAll(m *formats.Meter, ders []cryptobyte.String) ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
 	for _, der := range ders {
+		if err := m.ChargeBytes(4 * len(der)); err != nil {
+			return nil, err
+		}
+		if err := m.ChargeParses(2); err != nil {
+			return nil, err
+		}
 		if c, err := x509.ParseCertificate(der); err == nil {
 			out = append(out, c)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // find returns the one certificate that the signer's identifier names.
@@ -145,7 +154,7 @@ func (s *parsed) keepKeys(leaf *x509.Certificate, inside []*x509.Certificate, g 
 }
 
 // checkCertificate judges the certificate at the signing time that the signer claims, or now.
-func (s *parsed) checkCertificate(leaf *x509.Certificate, others []*x509.Certificate, p formats.Policy) error {
+func (s *parsed) checkCertificate(m *formats.Meter, leaf *x509.Certificate, others []*x509.Certificate, p formats.Policy) error {
 	at := p.Now
 	if s.attributes != nil {
 		for _, h := range s.attributes.certHashes {
@@ -169,7 +178,7 @@ func (s *parsed) checkCertificate(leaf *x509.Certificate, others []*x509.Certifi
 	}
 	s.note(p, leaf.NotAfter)
 	s.rooted = p.Roots != nil
-	return s.key.CheckRoots(p.Roots, at, others...)
+	return s.key.CheckRoots(m, p.Roots, at, others...)
 }
 
 // expired: the certificate had expired at the claimed signing time, or has by now when there is none.

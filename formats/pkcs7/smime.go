@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/textproto"
 	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // isMIME reports whether head starts with header fields that name a media type of S/MIME
@@ -25,13 +27,13 @@ func isMIME(head []byte) bool {
 // unwrapMIME reads a message that isMIME has recognised. The package mime/multipart would
 // parse the signed part's header fields away, which are signed; so the parts are found by
 // their boundary here.
-func unwrapMIME(message []byte) (container, error) {
+func unwrapMIME(m *formats.Meter, message []byte) (container, error) {
 	header, body, _ := splitHeader(message)
 	kind, params := mediaType(header)
 	if isPKCS7(kind, "mime") {
-		return unwrapPart(header, body)
+		return unwrapPart(m, header, body)
 	}
-	return unwrapMultipart(body, params["boundary"])
+	return unwrapMultipart(m, body, params["boundary"])
 }
 
 func isPKCS7(mediaType, what string) bool {
@@ -67,7 +69,7 @@ func splitHeader(entity []byte) (header textproto.MIMEHeader, body []byte, ok bo
 }
 
 // unwrapPart decodes a part that is a CMS value in base64.
-func unwrapPart(header textproto.MIMEHeader, body []byte) (container, error) {
+func unwrapPart(m *formats.Meter, header textproto.MIMEHeader, body []byte) (container, error) {
 	if !strings.EqualFold(header.Get("Content-Transfer-Encoding"), "base64") {
 		return container{}, malformed("the signature in the S/MIME message is not in base64")
 	}
@@ -75,10 +77,10 @@ func unwrapPart(header textproto.MIMEHeader, body []byte) (container, error) {
 	if err != nil {
 		return container{}, malformed("the signature in the S/MIME message is not in base64")
 	}
-	return unwrapBER(ber, "S/MIME")
+	return unwrapBER(m, ber, "S/MIME")
 }
 
-func unwrapMultipart(body []byte, boundary string) (container, error) {
+func unwrapMultipart(m *formats.Meter, body []byte, boundary string) (container, error) {
 	parts, rest, ok := splitParts(body, boundary)
 	if boundary == "" || !ok || len(parts) != 2 {
 		return container{}, malformed("the S/MIME message does not have one signed part and one signature")
@@ -93,7 +95,7 @@ func unwrapMultipart(body []byte, boundary string) (container, error) {
 	if kind, _ := mediaType(header); !isPKCS7(kind, "signature") {
 		return container{}, malformed("the second part of the S/MIME message is no PKCS #7 signature")
 	}
-	c, err := unwrapPart(header, sig)
+	c, err := unwrapPart(m, header, sig)
 	c.mime = append([]byte{}, parts[0]...)
 	return c, err
 }
@@ -101,14 +103,16 @@ func unwrapMultipart(body []byte, boundary string) (container, error) {
 // splitParts returns what stands between the delimiter lines, without the line end before
 // each of them, and what comes after the closing one. A preamble is dropped: it is signed by nobody.
 func splitParts(body []byte, boundary string) (parts [][]byte, rest []byte, ok bool) {
-	delimiter, start := "--"+boundary, -1
+	delimiter, start := []byte("--"+boundary), -1
+	last := append(bytes.Clone(delimiter), "--"...)
 	for at := 0; at < len(body); {
 		line, next := body[at:], len(body)
 		if i := bytes.IndexByte(line, '\n'); i >= 0 {
 			line, next = line[:i], at+i+1
 		}
-		closing := string(bytes.TrimRight(line, " \t\r")) == delimiter+"--"
-		if closing || string(bytes.TrimRight(line, " \t\r")) == delimiter {
+		line = bytes.TrimRight(line, " \t\r")
+		closing := bytes.Equal(line, last)
+		if closing || bytes.Equal(line, delimiter) {
 			if start >= 0 && len(parts) < 3 {
 				parts = append(parts, dropLineEnd(body[start:at]))
 			}

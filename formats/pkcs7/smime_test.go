@@ -4,6 +4,7 @@ package pkcs7_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestMalformedMessages(t *testing.T) {
 		if message == good {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		_, err := pkcs7.New().Parse([]byte(message), nil, strict(t))
+		_, err := pkcs7.New().Parse(context.Background(), []byte(message), nil, strict(t))
 		if formats.ReasonOf(err) != formats.ReasonMalformedSignature {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -20,7 +20,7 @@ import (
 
 // run parses and verifies.
 func run(signature []byte, keys [][]byte, artifact []byte, p formats.Policy) (*formats.Verified, error) {
-	s, err := pkcs7.New().Parse(signature, keys, p)
+	s, err := pkcs7.New().Parse(context.Background(), signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func TestStrippedAttributes(t *testing.T) {
 	f.signed = content
 	_, err := run(f.der(t), nil, content, f.policy())
 	wantReason(t, err, formats.ReasonProtocolConfusion)
-	s, err := pkcs7.New().Parse(f.der(t), nil, f.policy())
+	s, err := pkcs7.New().Parse(context.Background(), f.der(t), nil, f.policy())
 	if err != nil {
 		t.Fatal(err)
 	}

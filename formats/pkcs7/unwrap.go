@@ -21,6 +21,9 @@ func trailing() error {
 		"send the signature file alone, as the tool wrote it")
 }
 
+// passes is how often the bytes of a signature file are looked at: trimmed, split into lines, decoded, parsed.
+const passes = 10
+
 // container is a signature taken out of its wrapping.
 type container struct {
 	der  []byte
@@ -29,20 +32,23 @@ type container struct {
 	mime []byte
 }
 
-func unwrap(signature []byte) (container, error) {
+func unwrap(m *formats.Meter, signature []byte) (container, error) {
+	if err := m.ChargeBytes(passes * len(signature)); err != nil {
+		return container{}, err
+	}
 	trimmed := bytes.TrimSpace(signature)
 	switch {
 	case bytes.HasPrefix(trimmed, []byte("-----BEGIN ")):
-		return unwrapPEM(trimmed)
+		return unwrapPEM(m, trimmed)
 	case len(signature) > 0 && signature[0] == 0x30:
-		return unwrapBER(signature, "DER")
+		return unwrapBER(m, signature, "DER")
 	case isMIME(trimmed[:min(len(trimmed), 4096)]):
-		return unwrapMIME(trimmed)
+		return unwrapMIME(m, trimmed)
 	}
 	return container{}, malformed("this is no PKCS #7 signature in DER, PEM or S/MIME")
 }
 
-func unwrapPEM(text []byte) (container, error) {
+func unwrapPEM(m *formats.Meter, text []byte) (container, error) {
 	block, rest, err := keyfile.Block(text)
 	if err != nil {
 		return container{}, malformed("the PEM block is damaged")
@@ -53,11 +59,14 @@ func unwrapPEM(text []byte) (container, error) {
 	if !slices.Contains(labels, block.Type) {
 		return container{}, malformed("the PEM block is labelled neither PKCS7 nor CMS nor SIGNED MESSAGE")
 	}
-	return unwrapBER(block.Bytes, "PEM")
+	return unwrapBER(m, block.Bytes, "PEM")
 }
 
-func unwrapBER(ber []byte, kind string) (container, error) {
-	der, rest, ok := toDER(ber)
+func unwrapBER(m *formats.Meter, ber []byte, kind string) (container, error) {
+	der, rest, ok, err := toDER(m, ber)
+	if err != nil {
+		return container{}, err
+	}
 	if !ok {
 		return container{}, malformed("the signature is neither DER nor BER of a supported kind")
 	}

@@ -25,7 +25,14 @@ func mismatch() error {
 }
 
 // checkSignature checks what can be checked without the artifact: signed attributes, and a content inside.
-func (s *parsed) checkSignature() error {
+func (s *parsed) checkSignature(m *formats.Meter) error {
+	size := len(s.data.signer.attributes) + 3*len(s.content) // the content also in two forms
+	if err := m.ChargeBytes(size); err != nil {
+		return err
+	}
+	if err := m.ChargeChecks(2, s.key.Public); err != nil {
+		return err
+	}
 	if s.attributes != nil {
 		h := newHash(s.scheme.hash)
 		h.Write(s.data.signer.attributes)
@@ -84,6 +91,16 @@ func (s *parsed) match(p *hasher) (candidate, error) {
 
 // Verify implements formats.Parsed.
 func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(2, s.key.Public); err != nil { // as it is, and with line ends as CRLF
+		return nil, err
+	}
+	if err := m.ChargeBytes(8 * len(s.content)); err != nil { // hashed, and compared in all forms
+		return nil, err
+	}
 	switch {
 	case a.SignedDigest() != nil:
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "a digest of the signed attributes says nothing of the artifact",

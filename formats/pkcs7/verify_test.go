@@ -16,7 +16,7 @@ import (
 
 func parse(t *testing.T, signature []byte, p formats.Policy) formats.Parsed {
 	t.Helper()
-	s, err := pkcs7.New().Parse(signature, nil, p)
+	s, err := pkcs7.New().Parse(context.Background(), signature, nil, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestAttachedContentAltered(t *testing.T) {
 		"text.eml": formats.ReasonArtifactMismatch, "text-noattr.eml": formats.ReasonSignatureInvalid,
 	} {
 		altered := bytes.Replace(file(t, name), []byte("a release"), []byte("a relic!!"), 1)
-		_, err := pkcs7.New().Parse(altered, nil, strict(t))
+		_, err := pkcs7.New().Parse(context.Background(), altered, nil, strict(t))
 		wantReason(t, err, want)
 	}
 }
@@ -146,7 +146,7 @@ func TestHistoricalSHA1(t *testing.T) {
 	}
 	_, err = s.Verify(context.Background(), formats.FromDigest(*digest(formats.SHA256, nil)))
 	wantReason(t, err, formats.ReasonNeedsBytes)
-	_, err = pkcs7.New().Parse(file(t, "md5.der"), nil, p)
+	_, err = pkcs7.New().Parse(context.Background(), file(t, "md5.der"), nil, p)
 	wantReason(t, err, formats.ReasonWeakAlgorithm)
 }
 

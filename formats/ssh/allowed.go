@@ -33,11 +33,14 @@ type entry struct {
 
 // parseEntries reads key files line by line. A line that cannot be read is refused rather
 // than skipped: it may be the one that was meant.
-func parseEntries(files [][]byte) ([]entry, error) {
+func parseEntries(m *formats.Meter, files [][]byte) ([]entry, error) {
 	var all []entry
 	for _, file := range files {
 		number := 0
 		for line := range bytes.Lines(file) {
+			if err := m.ChargeElements(1); err != nil {
+				return nil, err
+			}
 			number++
 			line = bytes.Trim(line, " \t\r\n")
 			if len(line) == 0 || line[0] == '#' {
@@ -47,6 +50,9 @@ func parseEntries(files [][]byte) ([]entry, error) {
 				return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("there are more than %d keys", maxEntries),
 					"send the signer's line alone")
 			}
+			if err := chargeEntry(m, line); err != nil {
+				return nil, err
+			}
 			e, err := parseEntry(line)
 			if err != nil {
 				return nil, withLine(err, number)
@@ -55,6 +61,15 @@ func parseEntries(files [][]byte) ([]entry, error) {
 		}
 	}
 	return all, nil
+}
+
+// chargeEntry charges for a line that is tried as a public key first, then as an allowed_signers line: twice
+// decoded and parsed each, with the check that a point is on its curve.
+func chargeEntry(m *formats.Meter, line []byte) error {
+	if err := m.ChargeBytes(8 * len(line)); err != nil {
+		return err
+	}
+	return m.ChargeParses(4)
 }
 
 // withLine makes a refusal of err; the line's content stays out of it.

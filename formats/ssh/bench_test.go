@@ -4,6 +4,7 @@ package ssh_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"runtime"
 	"strings"
@@ -68,7 +69,7 @@ func TestBoundedTime(t *testing.T) {
 		{read(t, "ecdsa-256.sig"), bytes.Repeat(read(t, "ecdsa-521.pub"), 10000), formats.ReasonKeyMismatch},
 	} {
 		start := time.Now()
-		if _, err := ssh.New().Parse(c.sig, [][]byte{c.keys}, policy()); formats.ReasonOf(err) != c.want {
+		if _, err := ssh.New().Parse(context.Background(), c.sig, [][]byte{c.keys}, policy()); formats.ReasonOf(err) != c.want {
 			t.Errorf("%v, want %s", err, c.want)
 		}
 		if d := time.Since(start); d > 5*time.Second {

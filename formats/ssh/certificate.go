@@ -4,7 +4,6 @@ package ssh
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +23,7 @@ const optionVerify = "verify-required"
 
 // checkCertificate checks a certificate that the authority of an allowed_signers line is
 // said to have issued, for a principal that the line names.
-func (t *trust) checkCertificate(sig *signature, patterns string, p formats.Policy) error {
+func (t *trust) checkCertificate(m *formats.Meter, sig *signature, patterns string, p formats.Policy) error {
 	cert := sig.cert
 	if cert.CertType != xssh.UserCert {
 		return formats.NewError(formats.ReasonKeyNotValid, "the signature was made with a host certificate", "sign with a user certificate")
@@ -35,12 +34,15 @@ func (t *trust) checkCertificate(sig *signature, patterns string, p formats.Poli
 	if err := checkOptions(sig); err != nil {
 		return err
 	}
-	principal, err := matchPrincipal(cert, patterns)
+	principal, err := matchPrincipal(m, cert, patterns)
 	if err != nil {
 		return err
 	}
 	after, before := period(cert)
 	if err := t.checkValidity("the signer's certificate", after, before, p); err != nil {
+		return err
+	}
+	if err := chargeIssued(m, cert); err != nil {
 		return err
 	}
 	if err := checkIssued(cert, principal, after); err != nil {
@@ -77,17 +79,22 @@ func checkOptions(sig *signature) error {
 
 // matchPrincipal returns a principal of the certificate that the line names. A certificate
 // without principals is refused, as ssh-keygen does.
-func matchPrincipal(cert *xssh.Certificate, patterns string) (string, error) {
+func matchPrincipal(m *formats.Meter, cert *xssh.Certificate, patterns string) (string, error) {
 	all := cert.ValidPrincipals
 	if len(all) > maxPrincipals || len(strings.Join(all, "")) > maxPrincipalBytes {
 		return "", formats.NewError(formats.ReasonTooLarge, "the certificate has too many principals", "sign with a certificate of fewer principals")
 	}
-	i := slices.IndexFunc(all, func(s string) bool { return matchList(s, patterns) })
-	if i < 0 {
-		return "", formats.NewError(formats.ReasonKeyNotValid, "the certificate has no principal that the allowed_signers line of its authority names",
-			"have a certificate issued with your principal: ssh-keygen -s CA -n PRINCIPAL")
+	for _, principal := range all {
+		named, err := matchList(m, principal, patterns)
+		if err != nil {
+			return "", err
+		}
+		if named {
+			return principal, nil
+		}
 	}
-	return all[i], nil
+	return "", formats.NewError(formats.ReasonKeyNotValid, "the certificate has no principal that the allowed_signers line of its authority names",
+		"have a certificate issued with your principal: ssh-keygen -s CA -n PRINCIPAL")
 }
 
 // period returns when a certificate is valid; the zero time stands for no limit.
@@ -98,6 +105,15 @@ func period(cert *xssh.Certificate) (after, before time.Time) {
 		before = time.Unix(int64(min(cert.ValidBefore, last)), 0)
 	}
 	return after, before
+}
+
+// chargeIssued charges for the check of the authority's signature, over the whole certificate.
+func chargeIssued(m *formats.Meter, cert *xssh.Certificate) error {
+	authority, err := cryptoKey(cert.SignatureKey)
+	if err != nil {
+		return err
+	}
+	return m.ChargeChecks(1, authority)
 }
 
 // checkIssued has the library check the authority's signature. The clock it is given lies

@@ -15,11 +15,13 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/ssh"
 )
 
 // FuzzParse: no panic; a value or an *Error, never both; what verifies, verifies with the
-// standard library alone; its canonical form and minimal keys lead back to themselves.
+// standard library alone; its canonical form and minimal keys lead back to themselves; work in proportion
+// to the input.
 func FuzzParse(f *testing.F) {
 	artifact := read(f, "artifact.txt")
 	for _, a := range accepted {
@@ -33,11 +35,14 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sig, key []byte) {
 		ssh.New().Detect(sig)
 		s := submission{sig, [][]byte{key}, policy()}
-		if p, err := ssh.New().Parse(sig, s.keys, s.policy); (p == nil) != (err != nil) {
+		ctx, check := formatstest.CheckWork(t, sig, key)
+		if p, err := ssh.New().Parse(ctx, sig, s.keys, s.policy); (p == nil) != (err != nil) {
 			t.Fatal("a value beside an error, or neither")
 		} else if err == nil {
 			p.Describe()
+			_, _ = p.Verify(ctx, formats.FromReader(bytes.NewReader(artifact)))
 		}
+		check()
 		v := judge(t, s)
 		if v == nil {
 			return

@@ -2,23 +2,30 @@
 
 package ssh
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
 
 // matchList reports whether s matches a pattern list (ssh_config(5), "PATTERNS"): at least
 // one of the patterns separated by commas, and none of those after a "!".
-func matchList(s, list string) bool {
+func matchList(m *formats.Meter, s, list string) (bool, error) {
 	found := false
 	for pattern := range strings.SplitSeq(list, ",") {
+		if err := m.ChargeMatch(len(s), len(pattern)); err != nil {
+			return false, err
+		}
 		pattern, negated := strings.CutPrefix(pattern, "!")
 		if !matchPattern(s, pattern) {
 			continue
 		}
 		if negated {
-			return false
+			return false, nil
 		}
 		found = true
 	}
-	return found
+	return found, nil
 }
 
 // matchPattern matches "*" (any characters) and "?" (one). On a mismatch it goes back to the

@@ -6,7 +6,18 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
+
+func meter(t testing.TB) *formats.Meter {
+	t.Helper()
+	m, err := formats.StartWork(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
 
 func TestMatchList(t *testing.T) {
 	for _, c := range []struct {
@@ -30,7 +41,7 @@ func TestMatchList(t *testing.T) {
 		{"abab", "*ab", true},
 		{"x", "**", true},
 	} {
-		if got := matchList(c.s, c.list); got != c.want {
+		if got, err := matchList(meter(t), c.s, c.list); err != nil || got != c.want {
 			t.Errorf("%q against %q: %v", c.s, c.list, got)
 		}
 	}

@@ -12,6 +12,7 @@ package ssh
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -21,7 +22,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-const name = "ssh"
+const (
+	name = "ssh"
+
+	hintWork = "send the signer's .pub file or allowed_signers line alone"
+)
 
 type format struct{}
 
@@ -37,19 +42,26 @@ func (format) Detect(signature []byte) bool {
 
 // Parse reads an armored signature or the blob inside; each key is one or more public key
 // lines or allowed_signers lines.
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-	parsed, err := parse(signature, keys, p)
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parse(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
 	return parsed, nil
 }
 
-func parse(raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
+func parse(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
 	if err := formats.CheckSizes(raw, submitted); err != nil {
 		return nil, err
 	}
-	if err := refuseSecrets(append([][]byte{raw}, submitted...)); err != nil {
+	if err := refuseSecrets(m, append([][]byte{raw}, submitted...)); err != nil {
+		return nil, err
+	}
+	if err := m.ChargeParses(4); err != nil { // key, signature, certificate and its authority's key
 		return nil, err
 	}
 	blob, err := dearmor(raw)
@@ -63,7 +75,7 @@ func parse(raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, 
 	if err := checkNamespace(sig.namespace, p); err != nil {
 		return nil, err
 	}
-	trust, err := findSigner(sig, submitted, p)
+	trust, err := findSigner(m, sig, submitted, p)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +122,11 @@ var secretMarks = []string{
 }
 
 // refuseSecrets looks through everything that was sent, well-formed or not.
-func refuseSecrets(inputs [][]byte) error {
+func refuseSecrets(m *formats.Meter, inputs [][]byte) error {
 	for _, raw := range inputs {
+		if err := m.ChargeBytes(len(secretMarks) * len(raw)); err != nil {
+			return err
+		}
 		for _, mark := range secretMarks {
 			if bytes.Contains(raw, []byte(mark)) {
 				return formats.NewError(formats.ReasonSecretKey, "a private key was sent",

@@ -103,7 +103,7 @@ func dearmor(t testing.TB, sig []byte) []byte {
 
 func parse(t testing.TB, sig, keys string) formats.Parsed {
 	t.Helper()
-	p, err := ssh.New().Parse(read(t, sig+".sig"), [][]byte{read(t, keys)}, policy())
+	p, err := ssh.New().Parse(context.Background(), read(t, sig+".sig"), [][]byte{read(t, keys)}, policy())
 	if err != nil {
 		t.Fatalf("%s: %v", sig, err)
 	}
@@ -174,7 +174,7 @@ func TestPrincipalsStayInside(t *testing.T) {
 		}
 	}
 	for _, r := range refused {
-		_, err := ssh.New().Parse(read(t, r.sig+".sig"), [][]byte{read(t, r.keys)}, policy())
+		_, err := ssh.New().Parse(context.Background(), read(t, r.sig+".sig"), [][]byte{read(t, r.keys)}, policy())
 		if text := fmt.Sprintf("%+v", err); strings.Contains(text, "example") || strings.Contains(text, "somebody") {
 			t.Errorf("%s: a refusal leaks: %s", r.sig, text)
 		}

@@ -372,7 +372,7 @@ func verify(s submission) (*formats.Verified, error) {
 }
 
 func verifyArtifact(s submission, artifact []byte) (*formats.Verified, error) {
-	p, err := ssh.New().Parse(s.sig, s.keys, s.policy)
+	p, err := ssh.New().Parse(context.Background(), s.sig, s.keys, s.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -389,7 +389,7 @@ func TestHistorical(t *testing.T) {
 			t.Errorf("%v, want KEY_EXPIRED", err)
 		}
 		c.policy.Historical = true
-		p, err := ssh.New().Parse(c.sig, c.keys, c.policy)
+		p, err := ssh.New().Parse(context.Background(), c.sig, c.keys, c.policy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,7 +408,7 @@ func TestHistorical(t *testing.T) {
 		// A second line for the same key, without expiry, needs no leniency.
 		c.keys = append(c.keys, read(t, "ecdsa-256.pub"))
 		c.policy.Now = time.Date(2020, 6, 1, 0, 0, 0, 0, time.UTC)
-		if p, err = ssh.New().Parse(c.sig, c.keys, c.policy); err != nil || len(p.Describe().Findings) != 0 {
+		if p, err = ssh.New().Parse(context.Background(), c.sig, c.keys, c.policy); err != nil || len(p.Describe().Findings) != 0 {
 			t.Errorf("%v", err)
 		}
 	}

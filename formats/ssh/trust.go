@@ -24,9 +24,9 @@ type trust struct {
 
 // findSigner looks for a line that names the signature's key, or its certificate's
 // authority, and admits it. A line without findings wins over one with.
-func findSigner(sig *signature, submitted [][]byte, p formats.Policy) (*trust, error) {
+func findSigner(m *formats.Meter, sig *signature, submitted [][]byte, p formats.Policy) (*trust, error) {
 	candidates := p.CandidateKeys(name, submitted)
-	entries, err := parseEntries(candidates)
+	entries, err := parseEntries(m.ForKeys(p, name), candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +37,10 @@ func findSigner(sig *signature, submitted [][]byte, p formats.Policy) (*trust, e
 	var found *trust
 	var refusal error
 	for _, e := range naming(entries, sig) {
-		t, err := e.admit(sig, p)
-		switch {
+		t, err := e.admit(m, sig, p)
+		switch reason := formats.ReasonOf(err); {
+		case reason == formats.ReasonTooMuchWork, err != nil && reason == "":
+			return nil, err
 		case err == nil && (found == nil || len(t.findings) == 0 && len(found.findings) > 0):
 			found = t
 		case err != nil && refusal == nil:
@@ -84,10 +86,20 @@ func mismatch(sig *signature, policy bool) error {
 		"send the public key with this fingerprint (ssh-keygen -l -f FILE)")
 }
 
+// allows reports whether the line lets its key sign for namespace.
+func (e entry) allows(m *formats.Meter, namespace string) (bool, error) {
+	if e.namespaces == "" {
+		return true, nil
+	}
+	return matchList(m, namespace, e.namespaces)
+}
+
 // admit applies the line's conditions to the signature.
-func (e entry) admit(sig *signature, p formats.Policy) (*trust, error) {
+func (e entry) admit(m *formats.Meter, sig *signature, p formats.Policy) (*trust, error) {
 	t := &trust{line: e.minimal(), checks: []string{"namespace", "signature"}}
-	if e.namespaces != "" && !matchList(sig.namespace, e.namespaces) {
+	if allowed, err := e.allows(m, sig.namespace); err != nil {
+		return nil, err
+	} else if !allowed {
 		return nil, formats.NewError(formats.ReasonNamespaceRefused, "the allowed_signers line of this key does not allow the signature's namespace",
 			"sign with a namespace that the line names: ssh-keygen -Y sign -n NAMESPACE")
 	}
@@ -103,7 +115,7 @@ func (e entry) admit(sig *signature, p formats.Policy) (*trust, error) {
 	if sig.cert == nil {
 		return t, nil
 	}
-	if err := t.checkCertificate(sig, e.principals, p); err != nil {
+	if err := t.checkCertificate(m, sig, e.principals, p); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -82,6 +82,17 @@ func (p *parsedSignature) candidate() (formats.Candidate, *formats.Error) {
 
 // Verify implements formats.Parsed.
 func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact) (*formats.Verified, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	key, err := cryptoKey(p.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(1, key); err != nil {
+		return nil, err
+	}
 	switch {
 	case artifact.Reader() != nil:
 		return p.verifyBytes(ctx, artifact.Reader())

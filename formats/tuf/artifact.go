@@ -22,10 +22,14 @@ type subject struct {
 
 // Verify checks the artifact, if one is given: it is the document itself or a target.
 func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
-	if err := ctx.Err(); err != nil {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
 		return nil, fmt.Errorf("verifying metadata: %w", err)
 	}
-	sub, err := s.subject(ctx, a)
+	if err := m.ChargeBytes((2 + len(s.recorded)) * len(s.doc.payload)); err != nil { // hashed for each projection
+		return nil, err
+	}
+	sub, err := s.subject(ctx, m, a)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +46,12 @@ func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.V
 	return v, nil
 }
 
-func (s *submission) subject(ctx context.Context, a formats.Artifact) (*subject, error) {
+func (s *submission) subject(ctx context.Context, m *formats.Meter, a formats.Artifact) (*subject, error) {
 	switch {
 	case a.Reader() != nil:
-		return s.fromBytes(ctx, a.Reader())
+		return s.fromBytes(ctx, m, a.Reader())
 	case a.Digest() != nil:
-		return s.fromDigest(*a.Digest())
+		return s.fromDigest(m, *a.Digest())
 	case a.SignedDigest() != nil:
 		return nil, formats.NewError(formats.ReasonArtifactNotExpected, "the metadata carries the bytes that are signed",
 			"send the metadata file without a digest of the signed bytes")
@@ -61,7 +65,7 @@ func (s *submission) document() *subject {
 		digests: []formats.ArtifactDigest{{Digest: digest, Evidence: formats.EvidenceBytes}}}
 }
 
-func (s *submission) fromBytes(ctx context.Context, r io.Reader) (*subject, error) {
+func (s *submission) fromBytes(ctx context.Context, m *formats.Meter, r io.Reader) (*subject, error) {
 	size, digests, err := s.hash(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("reading artifact: %w", err)
@@ -69,7 +73,7 @@ func (s *submission) fromBytes(ctx context.Context, r io.Reader) (*subject, erro
 	if bytes.Equal(digests[0].Value, s.doc.digest[:]) {
 		return s.document(), nil
 	}
-	t, err := s.find(func(t target) bool { return t.matches(size, digests) })
+	t, err := s.find(m, func(t target) bool { return t.matches(size, digests) })
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +84,8 @@ func (s *submission) fromBytes(ctx context.Context, r io.Reader) (*subject, erro
 	return sub, nil
 }
 
-func (s *submission) find(match func(target) bool) (*target, error) {
-	return s.doc.targets.find(s.quorums[0].role, match)
+func (s *submission) find(m *formats.Meter, match func(target) bool) (*target, error) {
+	return s.doc.targets.find(m, s.quorums[0].role, match)
 }
 
 // hash computes every digest that the document lists targets with, SHA-256 first.
@@ -108,7 +112,7 @@ func (s *submission) hash(ctx context.Context, r io.Reader) (int64, []formats.Di
 }
 
 // fromDigest takes a digest of the document, or one that it lists a target with.
-func (s *submission) fromDigest(d formats.Digest) (*subject, error) {
+func (s *submission) fromDigest(m *formats.Meter, d formats.Digest) (*subject, error) {
 	if d.Algorithm.Hash() == 0 {
 		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest's algorithm is not known", "give a SHA-256")
 	}
@@ -117,7 +121,7 @@ func (s *submission) fromDigest(d formats.Digest) (*subject, error) {
 	if bytes.Equal(h.Sum(nil), d.Value) {
 		return s.document(), nil
 	}
-	t, err := s.find(func(t target) bool { return slices.ContainsFunc(t.hashes, d.Equal) })
+	t, err := s.find(m, func(t target) bool { return slices.ContainsFunc(t.hashes, d.Equal) })
 	if err != nil {
 		return nil, err
 	}

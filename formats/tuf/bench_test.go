@@ -4,6 +4,7 @@ package tuf
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -31,7 +32,7 @@ func BenchmarkParse(b *testing.B) {
 			b.SetBytes(int64(len(c.doc)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := New().Parse(c.doc, [][]byte{c.root}, strict()); err != nil {
+				if _, err := New().Parse(context.Background(), c.doc, [][]byte{c.root}, strict()); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -45,7 +46,7 @@ func BenchmarkVerify(b *testing.B) {
 	content := make([]byte, 64<<20)
 	sum := sha256.Sum256(content)
 	signed := with(mintSigned("targets"), "targets", m{"a": m{"length": len(content), "hashes": m{"sha256": hex.EncodeToString(sum[:])}}})
-	p, err := New().Parse(signedBy(b, signed, top), [][]byte{signedBy(b, mintRoot(b, root, 1, top), root)}, strict())
+	p, err := New().Parse(context.Background(), signedBy(b, signed, top), [][]byte{signedBy(b, mintRoot(b, root, 1, top), root)}, strict())
 	if err != nil {
 		b.Fatal(err)
 	}

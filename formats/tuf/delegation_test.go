@@ -4,6 +4,7 @@ package tuf
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"testing"
@@ -76,7 +77,7 @@ func TestDelegations(t *testing.T) {
 }
 
 func verifyTarget(t *testing.T, doc []byte, keys [][]byte, content string, policy formats.Policy) (*formats.Verified, error) {
-	p, err := New().Parse(doc, keys, policy)
+	p, err := New().Parse(context.Background(), doc, keys, policy)
 	if err != nil {
 		return nil, err
 	}

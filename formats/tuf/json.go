@@ -24,13 +24,24 @@ const (
 // number but an integer, no string that is not Unicode. So all readers of the file see the
 // same values, and two files that differ in a value differ in their canonical form.
 type decoder struct {
+	meter  *formats.Meter
 	tokens *json.Decoder
 	reason formats.Reason // of refusals: MALFORMED_SIGNATURE or MALFORMED_KEY
 	values int
 }
 
+// Costs of decoding JSON and of encoding it again: of a value, in elements, and of an octet, which is scanned
+// several times.
+const (
+	costValue = 20
+	costOctet = 15
+)
+
 // decodeJSON returns the object that data is, as maps, slices, strings, json.Numbers, bools and nil.
-func decodeJSON(data []byte, reason formats.Reason) (object, error) {
+func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, error) {
+	if err := m.ChargeBytes(costOctet * len(data)); err != nil {
+		return object{}, err
+	}
 	if !utf8.Valid(data) {
 		return object{}, malformed(reason, errNotUnicode)
 	}
@@ -38,7 +49,7 @@ func decodeJSON(data []byte, reason formats.Reason) (object, error) {
 	if err != nil {
 		return object{}, err
 	}
-	d := decoder{tokens: json.NewDecoder(bytes.NewReader(raw)), reason: reason}
+	d := decoder{meter: m, tokens: json.NewDecoder(bytes.NewReader(raw)), reason: reason}
 	d.tokens.UseNumber()
 	v, err := d.value(0)
 	if err != nil {
@@ -84,6 +95,9 @@ func (d *decoder) value(depth int) (any, error) {
 	if d.values++; d.values > maxValues || depth > maxDepth {
 		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata holds too many values or nests them too deeply",
 			"split the metadata, for example by delegations")
+	}
+	if err := d.meter.ChargeElements(costValue); err != nil {
+		return nil, err
 	}
 	t, err := d.tokens.Token()
 	if err != nil {

@@ -12,6 +12,15 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
+func meter(t testing.TB) *formats.Meter {
+	t.Helper()
+	m, err := formats.StartWork(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // FuzzDecodeJSON: what is decoded has one meaning. Its canonical form is that of the bytes as
 // they came, and decoding that form gives it again.
 func FuzzDecodeJSON(f *testing.F) {
@@ -20,14 +29,14 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := decodeJSON(data, formats.ReasonMalformedSignature)
+		o, err := decodeJSON(meter(t), data, formats.ReasonMalformedSignature)
 		if err != nil {
 			if o.members != nil || formats.ReasonOf(err) == "" {
 				t.Fatalf("%v beside %v", o, err)
 			}
 			return
 		}
-		ours, err := cjson.EncodeCanonical(o.members)
+		ours, err := encodeCanonical(meter(t), o.members)
 		if err != nil {
 			t.Fatalf("no canonical form: %v", err)
 		}
@@ -35,7 +44,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		if err != nil || !bytes.Equal(ours, raw) {
 			t.Fatalf("canonical form %q, of the raw bytes %q (%v)", ours, raw, err)
 		}
-		again, err := decodeJSON(escapeControls(ours), formats.ReasonMalformedSignature)
+		again, err := decodeJSON(meter(t), escapeControls(ours), formats.ReasonMalformedSignature)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -269,18 +268,18 @@ func (k *publicKey) projectable() bool {
 // for: over the key as listed or over its three own members, with or without the list of
 // hash algorithms that older tools put in. Clients in use do not insist on it, and nothing here
 // rests on it: signers are told apart by their SPKI.
-func (k *key) wellNamed() bool {
+func (k *key) wellNamed(m *formats.Meter) (bool, error) {
 	own := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": map[string]any{"public": k.public}}
 	older := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": own["keyval"],
 		"keyid_hash_algorithms": []string{"sha256", "sha512"}}
 	for _, form := range []any{k.object.members, own, older} {
-		canonical, err := cjson.EncodeCanonical(form)
+		canonical, err := encodeCanonical(m, form)
 		if err != nil {
-			return false
+			return false, err
 		}
 		if sum := sha256.Sum256(canonical); hex.EncodeToString(sum[:]) == k.id {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }

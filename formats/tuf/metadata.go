@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
-
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
@@ -49,8 +47,8 @@ type signature struct {
 }
 
 // decodeDocument reads a metadata file; reason is that of refusals for malformed input.
-func decodeDocument(data []byte, reason formats.Reason) (*document, error) {
-	o, err := decodeJSON(data, reason)
+func decodeDocument(m *formats.Meter, data []byte, reason formats.Reason) (*document, error) {
+	o, err := decodeJSON(m, data, reason)
 	if err != nil && bytes.Contains(data, []byte(privatePEM)) || err == nil && holdsSecrets(o.members) {
 		return nil, errSecretKey()
 	}
@@ -74,7 +72,10 @@ func decodeDocument(data []byte, reason formats.Reason) (*document, error) {
 	if err := d.decodeBody(signed); err != nil {
 		return nil, err
 	}
-	if d.payload, err = cjson.EncodeCanonical(signed.members); err != nil {
+	if d.payload, err = encodeCanonical(m, signed.members); err != nil {
+		if stops(err) {
+			return nil, err
+		}
 		return nil, malformed(reason, errNotJSON)
 	}
 	return d, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 )
 
 func spkiHash(s formats.Signer) [sha256.Size]byte { return sha256.Sum256(s.SPKI) }
@@ -72,7 +73,7 @@ func TestRandomRolesAgainstGoTUF(t *testing.T) {
 		threshold := 1 + rng.IntN(len(role))
 		keys := [][]byte{signedBy(t, mintRoot(t, root, threshold, role...), root)}
 		doc, broken := randomSignatures(t, rng, signed, pool, role)
-		_, err := New().Parse(doc, keys, strict())
+		_, err := New().Parse(context.Background(), doc, keys, strict())
 		verdicts[formats.ReasonOf(err)]++
 		other := goTUF(keys[0], doc)
 		if (err == nil) != (other == nil) && (other != nil || !broken) {
@@ -127,7 +128,7 @@ func TestMutationsAgainstGoTUF(t *testing.T) {
 		doc := read(t, name)
 		for range 300 {
 			mutant := mutate(rng, doc)
-			if _, err := New().Parse(mutant, [][]byte{root}, strict()); err != nil {
+			if _, err := New().Parse(context.Background(), mutant, [][]byte{root}, strict()); err != nil {
 				continue
 			}
 			accepted++
@@ -161,7 +162,7 @@ func mutate(rng *mathrand.Rand, doc []byte) []byte {
 }
 
 // FuzzParse: no panic, never a value beside an error, every error typed; what is accepted has
-// projections that verify by the standard library and a canonical form that is a fixed point.
+// projections that verify by the standard library and a canonical form that is a fixed point; work in proportion to the input.
 func FuzzParse(f *testing.F) {
 	for _, c := range [][2]string{{"targets.json", "root-1.json"}, {"targets-mixed.json", "root-1.json"}, {"snapshot.json", "root-1.json"},
 		{"timestamp.json", "root-1.json"}, {"root-2.json", "root-1.json"}, {"twice-targets.json", "twice-root.json"},
@@ -180,14 +181,16 @@ func FuzzParse(f *testing.F) {
 }
 
 func checkParse(t *testing.T, doc []byte, keys [][]byte, policy formats.Policy) {
-	p, err := New().Parse(doc, keys, policy)
+	ctx, check := formatstest.CheckWork(t, append(keys[:len(keys):len(keys)], doc)...)
+	defer check()
+	p, err := New().Parse(ctx, doc, keys, policy)
 	if (p == nil) != (err != nil) || err != nil && formats.ReasonOf(err) == "" {
 		t.Fatalf("%v beside %v", p, err)
 	}
 	if err != nil {
 		return
 	}
-	v, err := p.Verify(context.Background(), formats.Artifact{})
+	v, err := p.Verify(ctx, formats.Artifact{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +203,7 @@ func checkParse(t *testing.T, doc []byte, keys [][]byte, policy formats.Policy) 
 			t.Fatal(err)
 		}
 	}
-	again, err := New().Parse(escapeControls(v.Canonical), v.Keys, policy)
+	again, err := New().Parse(context.Background(), escapeControls(v.Canonical), v.Keys, policy)
 	if err != nil {
 		t.Fatalf("the canonical form does not verify: %v", err)
 	}

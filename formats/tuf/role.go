@@ -17,15 +17,13 @@ func (a *authority) role(name string) *role {
 	return nil
 }
 
-// role says how many of which keys must sign. Which of paths and hashPrefixes is set says how
-// a delegated role is confined to some targets; a top-level role has neither.
+// role says how many of which keys must sign, and which targets a delegated role is confined to.
 type role struct {
-	name         string
-	keyIDs       []string
-	threshold    int
-	delegated    bool
-	paths        []string
-	hashPrefixes []string
+	name      string
+	keyIDs    map[string]bool
+	threshold int
+	delegated bool
+	confined  *confinement // nil for a top-level role
 }
 
 func decodeRoot(signed object) (*authority, error) {
@@ -78,7 +76,7 @@ func decodeRole(o object, name string, keys map[string]*key) (role, error) {
 	if threshold < 1 || threshold > int64(len(ids)) {
 		return role{}, o.malformed("the role %.40q has a threshold of %d with %d keys", name, threshold, len(ids))
 	}
-	return role{name: name, keyIDs: ids, threshold: int(threshold)}, nil
+	return role{name: name, keyIDs: seen, threshold: int(threshold)}, nil
 }
 
 func decodeTexts(o object, name string) ([]string, error) {

@@ -48,7 +48,7 @@ func with(signed m, name string, v any) m {
 func TestStrictness(t *testing.T) {
 	for _, c := range slices.Concat(refusedJSON(t), refusedSigners(t), refusedHeaders(t), refusedRoots(t)) {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := New().Parse(c.doc, c.keys, strict())
+			p, err := New().Parse(context.Background(), c.doc, c.keys, strict())
 			if p != nil || formats.ReasonOf(err) != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
@@ -225,7 +225,7 @@ func TestKeyKinds(t *testing.T) {
 	} {
 		root := mintKey(t)
 		doc := signedBy(t, mintSigned("snapshot"), c.key)
-		_, err := New().Parse(doc, [][]byte{signedBy(t, mintRoot(t, root, 1, c.key), root)}, strict())
+		_, err := New().Parse(context.Background(), doc, [][]byte{signedBy(t, mintRoot(t, root, 1, c.key), root)}, strict())
 		if formats.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -267,7 +267,7 @@ func TestProjectableKinds(t *testing.T) {
 		if c.want == "" {
 			signatures = []any{c.key.sign(t, signed)}
 		}
-		p, err := New().Parse(encode(t, m{"signed": signed, "signatures": signatures}),
+		p, err := New().Parse(context.Background(), encode(t, m{"signed": signed, "signatures": signatures}),
 			[][]byte{signedBy(t, mintRoot(t, root, 1, c.key), root)}, strict())
 		if formats.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
@@ -300,7 +300,7 @@ func TestSecretKeyFiles(t *testing.T) {
 		"go-tuf 1, encrypted": `{"encrypted":true,"data":{"kdf":{},"cipher":{},"ciphertext":"AA=="}}`,
 		"go-tuf 1":            `{"encrypted":false,"data":[{"keytype":"ed25519","keyval":{"public":"00","private":"00"}}]}`,
 	} {
-		_, err := New().Parse(read(t, "snapshot.json"), [][]byte{[]byte(key)}, strict())
+		_, err := New().Parse(context.Background(), read(t, "snapshot.json"), [][]byte{[]byte(key)}, strict())
 		if formats.ReasonOf(err) != formats.ReasonSecretKey {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -310,7 +310,7 @@ func TestSecretKeyFiles(t *testing.T) {
 // TestSignerPolicy: allowed and forbidden signers hold for every signer.
 func TestSignerPolicy(t *testing.T) {
 	parse := func(p formats.Policy) (formats.Parsed, error) {
-		return New().Parse(read(t, "targets.json"), readAll(t, "root-1.json"), p)
+		return New().Parse(context.Background(), read(t, "targets.json"), readAll(t, "root-1.json"), p)
 	}
 	p, err := parse(strict())
 	if err != nil {
@@ -370,7 +370,7 @@ func malleate(t *testing.T, sig m) m {
 
 func verifyDoc(t testing.TB, doc []byte, keys [][]byte) *formats.Verified {
 	t.Helper()
-	p, err := New().Parse(doc, keys, strict())
+	p, err := New().Parse(context.Background(), doc, keys, strict())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +397,7 @@ func TestRenamedKeyInRotation(t *testing.T) {
 	if !bytes.Equal(again.Canonical, v.Canonical) {
 		t.Error("canonical form is no fixed point")
 	}
-	if _, err := New().Parse(signedBy(t, second, a), keys, strict()); formats.ReasonOf(err) != formats.ReasonKeyMismatch {
+	if _, err := New().Parse(context.Background(), signedBy(t, second, a), keys, strict()); formats.ReasonOf(err) != formats.ReasonKeyMismatch {
 		t.Errorf("without the new name's signature: %v", err)
 	}
 }

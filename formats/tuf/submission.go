@@ -25,8 +25,8 @@ type submission struct {
 var _ formats.Parsed = (*submission)(nil)
 
 // verify does all that can be done without a target's bytes.
-func verify(d *document, t *trust, p formats.Policy) (*submission, error) {
-	quorums, err := t.authorize(d)
+func verify(m *formats.Meter, d *document, t *trust, p formats.Policy) (*submission, error) {
+	quorums, err := t.authorize(m, d)
 	if err != nil {
 		return nil, err
 	}

@@ -3,13 +3,9 @@
 package tuf
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -152,28 +148,15 @@ func decodeDelegation(parent object, v any, keys map[string]*key) (role, error) 
 	if o.has("paths") == o.has("path_hash_prefixes") {
 		return role{}, o.malformed("the role %.40q has not exactly one of paths and path_hash_prefixes", name)
 	}
+	var texts []string
 	if o.has("paths") {
-		r.paths, err = decodeTexts(o, "paths")
+		texts, err = decodeTexts(o, "paths")
+		r.confined = confineToPaths(texts)
 	} else {
-		r.hashPrefixes, err = decodeTexts(o, "path_hash_prefixes")
+		texts, err = decodeTexts(o, "path_hash_prefixes")
+		r.confined = confineToHashes(texts)
 	}
 	return r, err
-}
-
-// mayList reports whether r is trusted for a target at path. Hash prefixes are hexadecimal
-// (TUF specification, section 4.5).
-func (r *role) mayList(path string) bool {
-	if !r.delegated {
-		return true
-	}
-	sum := sha256.Sum256([]byte(path))
-	name := hex.EncodeToString(sum[:])
-	if slices.ContainsFunc(r.hashPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
-		return true
-	}
-	d := metadata.DelegatedRole{Paths: r.paths}
-	ok, err := d.IsDelegatedPath(path)
-	return err == nil && ok
 }
 
 // algorithms returns the digests that the targets are listed with, SHA-256 first.
@@ -198,17 +181,27 @@ func (t target) matches(length int64, digests []formats.Digest) bool {
 }
 
 // find returns the first target that matches and that r is trusted for.
-func (t *targets) find(r *role, match func(target) bool) (*target, error) {
+func (t *targets) find(m *formats.Meter, r *role, match func(target) bool) (*target, error) {
 	var found *target
-	if t != nil { // other roles list no targets
-		for i := range t.files {
-			if f := &t.files[i]; match(*f) {
-				if r.mayList(f.path) {
-					return f, nil
-				}
-				found = f
-			}
+	if t == nil { // other roles list no targets
+		t = &targets{}
+	}
+	if err := m.ChargeElements(len(t.files)); err != nil {
+		return nil, err
+	}
+	for i := range t.files {
+		f := &t.files[i]
+		if !match(*f) {
+			continue
 		}
+		may, err := r.confined.mayList(m, f.path)
+		if err != nil {
+			return nil, err
+		}
+		if may {
+			return f, nil
+		}
+		found = f
 	}
 	if found != nil {
 		return nil, formats.NewError(formats.ReasonNotAuthorized,

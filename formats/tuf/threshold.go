@@ -33,6 +33,7 @@ type quorum struct {
 // verifier checks the signatures of one document with the keys of one authority, each at most
 // once however many roles name the key.
 type verifier struct {
+	meter      *formats.Meter
 	doc        *document
 	authority  *authority
 	signatures []signature // in order of key id
@@ -44,15 +45,15 @@ type result struct {
 	err    error // errUnsupportedKey or a refusal
 }
 
-func newVerifier(d *document, a *authority) *verifier {
-	v := &verifier{doc: d, authority: a, signatures: slices.Clone(d.signatures), results: map[string]result{}}
+func newVerifier(m *formats.Meter, d *document, a *authority) *verifier {
+	v := &verifier{meter: m, doc: d, authority: a, signatures: slices.Clone(d.signatures), results: map[string]result{}}
 	slices.SortFunc(v.signatures, func(x, y signature) int { return strings.Compare(x.keyID, y.keyID) })
 	return v
 }
 
 // verifyRole checks d for a single role of a.
-func verifyRole(d *document, a *authority, name string) (*quorum, error) {
-	return newVerifier(d, a).role(a.role(name))
+func verifyRole(m *formats.Meter, d *document, a *authority, name string) (*quorum, error) {
+	return newVerifier(m, d, a).role(a.role(name))
 }
 
 // role checks every signature that a key of r made. Keys are told apart by their SPKI: a key
@@ -61,6 +62,9 @@ func verifyRole(d *document, a *authority, name string) (*quorum, error) {
 func (v *verifier) role(r *role) (*quorum, error) {
 	if !slices.ContainsFunc(v.signatures, func(s signature) bool { return len(s.value) > 0 }) {
 		return nil, formats.NewError(formats.ReasonNoSignature, "the metadata is not signed", "send the signed file")
+	}
+	if err := v.meter.ChargeElements(len(v.signatures)); err != nil {
+		return nil, err
 	}
 	c := count{quorum: quorum{role: r}}
 	for _, s := range v.signatures {
@@ -84,8 +88,14 @@ func (v *verifier) check(k *key, s signature) result {
 }
 
 func (v *verifier) verify(k *key, s signature) (signer, error) {
+	if err := v.meter.ChargeBytes(passes * len(k.public)); err != nil {
+		return signer{}, err
+	}
 	pub, err := k.load()
 	if err != nil {
+		return signer{}, err
+	}
+	if err := v.charge(pub); err != nil {
 		return signer{}, err
 	}
 	if !pub.verify(v.doc.payload, s.value) {
@@ -93,7 +103,39 @@ func (v *verifier) verify(k *key, s signature) (signer, error) {
 			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
 			"send the metadata unchanged, with the root that was current when it was signed")
 	}
-	return signer{keyID: k.id, key: pub, sig: s.value, named: k.wellNamed()}, nil
+	named, err := k.wellNamed(v.meter)
+	if err != nil {
+		return signer{}, err
+	}
+	return signer{keyID: k.id, key: pub, sig: s.value, named: named}, nil
+}
+
+// passes is how often the octets of a key are looked at to read it.
+const passes = 8
+
+// charge charges for a check by pub, which hashes the whole payload and reads the key once more.
+func (v *verifier) charge(pub *publicKey) error {
+	if err := v.meter.ChargeBytes(2 * len(v.doc.payload)); err != nil {
+		return err
+	}
+	if err := v.meter.ChargeParses(4); err != nil {
+		return err
+	}
+	return v.meter.ChargeChecks(1, pub.public)
+}
+
+// stops reports whether err is no verdict on a role: there is too much work, or the context has ended.
+func stops(err error) bool {
+	reason := formats.ReasonOf(err)
+	return reason == formats.ReasonTooMuchWork || reason == ""
+}
+
+// wrapVerdict gives a verdict another reason and words; what stops stays as it is.
+func wrapVerdict(err error, r formats.Reason, message, hint string) error {
+	if stops(err) {
+		return err
+	}
+	return formats.WrapError(err, r, message, hint)
 }
 
 // count is what the signatures of a document amount to for one role.
@@ -108,7 +150,7 @@ func (c *count) add(v *verifier, s signature) error {
 	switch {
 	case k == nil:
 		return nil
-	case !slices.Contains(c.role.keyIDs, s.keyID):
+	case !c.role.keyIDs[s.keyID]:
 		c.elsewhere++
 		return nil
 	case len(s.value) == 0:

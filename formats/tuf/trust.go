@@ -17,11 +17,11 @@ type trust struct {
 	delegators []*document // targets metadata, in the order given
 }
 
-// newTrust decodes the key files that come with d and verifies the roots among them.
-func newTrust(files [][]byte, d *document) (*trust, error) {
+// newTrust decodes the key files that come with d, at the expense of reading, and verifies the roots among them.
+func newTrust(m, reading *formats.Meter, files [][]byte, d *document) (*trust, error) {
 	t := &trust{}
 	for _, f := range files {
-		if err := t.add(f); err != nil {
+		if err := t.add(reading, f); err != nil {
 			return nil, err
 		}
 	}
@@ -33,13 +33,13 @@ func newTrust(files [][]byte, d *document) (*trust, error) {
 	}
 	slices.SortFunc(t.roots, func(a, b *document) int { return cmp.Compare(a.version, b.version) })
 	for i, r := range t.roots {
-		if err := checkRoot(r); err != nil {
+		if err := checkRoot(m, r); err != nil {
 			return nil, err
 		}
 		if i == 0 {
 			continue
 		}
-		if err := checkLink(t.roots[i-1], r); err != nil {
+		if err := checkLink(m, t.roots[i-1], r); err != nil {
 			return nil, err
 		}
 	}
@@ -51,9 +51,12 @@ func errMissingRoot() error {
 		"send root.json as the key; for a root, the root before it, or the first root itself")
 }
 
-func (t *trust) add(file []byte) error {
-	d, err := decodeKeyFile(file)
+func (t *trust) add(m *formats.Meter, file []byte) error {
+	d, err := decodeKeyFile(m, file)
 	if err != nil {
+		return err
+	}
+	if err := m.ChargeBytes((len(t.roots) + len(t.delegators)) * len(d.payload)); err != nil { // compared
 		return err
 	}
 	switch d.kind {
@@ -72,8 +75,8 @@ func (t *trust) add(file []byte) error {
 	return nil
 }
 
-func decodeKeyFile(file []byte) (*document, error) {
-	d, err := decodeDocument(file, formats.ReasonMalformedKey)
+func decodeKeyFile(m *formats.Meter, file []byte) (*document, error) {
+	d, err := decodeDocument(m, file, formats.ReasonMalformedKey)
 	switch formats.ReasonOf(err) {
 	case formats.ReasonUnsupportedVersion, formats.ReasonUnsupportedSignature:
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a key file is no TUF 1.x metadata", "send root.json as the key")
@@ -85,23 +88,23 @@ func decodeKeyFile(file []byte) (*document, error) {
 func (d *document) same(o *document) bool { return bytes.Equal(d.payload, o.payload) }
 
 // checkRoot verifies that r is signed by its own root role.
-func checkRoot(r *document) error {
-	if _, err := verifyRole(r, r.root, roleRoot); err != nil {
-		return formats.WrapError(err, formats.ReasonKeyNotValid,
+func checkRoot(m *formats.Meter, r *document) error {
+	if _, err := verifyRole(m, r, r.root, roleRoot); err != nil {
+		return wrapVerdict(err, formats.ReasonKeyNotValid,
 			fmt.Sprintf("version %d of the root is not validly signed by its own keys", r.version), "send the root as the repository publishes it")
 	}
 	return nil
 }
 
 // checkLink verifies that next follows prev (TUF specification, section 5.3).
-func checkLink(prev, next *document) error {
+func checkLink(m *formats.Meter, prev, next *document) error {
 	if next.version != prev.version+1 {
 		return formats.NewError(formats.ReasonKeyNotTrusted,
 			fmt.Sprintf("version %d of the root does not follow version %d", next.version, prev.version),
 			"send every version of the root in between, once, or only the one that names the keys")
 	}
-	if _, err := verifyRole(next, prev.root, roleRoot); err != nil {
-		return formats.WrapError(err, formats.ReasonKeyNotTrusted,
+	if _, err := verifyRole(m, next, prev.root, roleRoot); err != nil {
+		return wrapVerdict(err, formats.ReasonKeyNotTrusted,
 			fmt.Sprintf("version %d of the root is not signed by the keys of version %d", next.version, prev.version),
 			"send the roots as the repository publishes them")
 	}
@@ -124,15 +127,15 @@ func (t *trust) before(d *document) ([]*document, error) {
 
 // authorize returns the roles that d is signed for, with their signers: one, but for a root
 // with one before it, which has to be signed for both.
-func (t *trust) authorize(d *document) ([]*quorum, error) {
+func (t *trust) authorize(m *formats.Meter, d *document) ([]*quorum, error) {
 	if d.kind == roleRoot {
-		return t.authorizeRoot(d)
+		return t.authorizeRoot(m, d)
 	}
 	root := t.roots[len(t.roots)-1].root
 	if d.kind == roleTargets && len(t.delegators) > 0 {
-		return one(t.authorizeDelegated(d, root))
+		return one(t.authorizeDelegated(m, d, root))
 	}
-	return one(verifyRole(d, root, d.kind))
+	return one(verifyRole(m, d, root, d.kind))
 }
 
 func one(q *quorum, err error) ([]*quorum, error) {
@@ -142,7 +145,7 @@ func one(q *quorum, err error) ([]*quorum, error) {
 	return []*quorum{q}, nil
 }
 
-func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
+func (t *trust) authorizeRoot(m *formats.Meter, d *document) ([]*quorum, error) {
 	roots, err := t.before(d)
 	if err != nil {
 		return nil, err
@@ -150,13 +153,13 @@ func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
 	var out []*quorum
 	if len(roots) > 0 {
 		prev := roots[len(roots)-1].root
-		q, err := verifyRole(d, prev, roleRoot)
+		q, err := verifyRole(m, d, prev, roleRoot)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, q)
 	}
-	q, err := verifyRole(d, d.root, roleRoot)
+	q, err := verifyRole(m, d, d.root, roleRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -165,15 +168,15 @@ func (t *trust) authorizeRoot(d *document) ([]*quorum, error) {
 
 // authorizeDelegated follows the delegations: the root's targets role signed the first
 // delegator, each delegator the next, the last one d.
-func (t *trust) authorizeDelegated(d *document, root *authority) (*quorum, error) {
-	if _, err := verifyRole(t.delegators[0], root, roleTargets); err != nil {
+func (t *trust) authorizeDelegated(m *formats.Meter, d *document, root *authority) (*quorum, error) {
+	if _, err := verifyRole(m, t.delegators[0], root, roleTargets); err != nil {
 		return nil, errDelegator(err)
 	}
 	for i, delegator := range t.delegators {
 		if i+1 == len(t.delegators) {
-			return verifyDelegated(d, delegator.targets)
+			return verifyDelegated(m, d, delegator.targets)
 		}
-		if _, err := verifyDelegated(t.delegators[i+1], delegator.targets); err != nil {
+		if _, err := verifyDelegated(m, t.delegators[i+1], delegator.targets); err != nil {
 			return nil, errDelegator(err)
 		}
 	}
@@ -181,13 +184,13 @@ func (t *trust) authorizeDelegated(d *document, root *authority) (*quorum, error
 }
 
 func errDelegator(err error) error {
-	return formats.WrapError(err, formats.ReasonKeyNotValid, "a delegating targets metadata is not validly signed",
+	return wrapVerdict(err, formats.ReasonKeyNotValid, "a delegating targets metadata is not validly signed",
 		"send the delegating metadata in order, beginning with the top-level targets metadata")
 }
 
 // verifyDelegated finds the role of t that signed d. A document does not say its role's name, so
 // it is the first whose threshold is reached.
-func verifyDelegated(d *document, t *targets) (*quorum, error) {
+func verifyDelegated(m *formats.Meter, d *document, t *targets) (*quorum, error) {
 	if t.succinct {
 		return nil, formats.NewError(formats.ReasonUnsupportedFeature, "succinct hash bin delegations are not implemented",
 			"sign a target's metadata with a named role")
@@ -196,12 +199,12 @@ func verifyDelegated(d *document, t *targets) (*quorum, error) {
 		return nil, formats.NewError(formats.ReasonNotAuthorized, "the targets metadata given as a key delegates to no role",
 			"send the metadata that delegates to this role")
 	}
-	v := newVerifier(d, t.delegations)
+	v := newVerifier(m, d, t.delegations)
 	var refusal error
 	for i := range t.delegations.roles {
 		q, err := v.role(&t.delegations.roles[i])
-		if err == nil {
-			return q, nil
+		if err == nil || stops(err) {
+			return q, err
 		}
 		if refusal == nil || formats.ReasonOf(err) == formats.ReasonThresholdNotMet {
 			refusal = err

@@ -17,13 +17,18 @@ package tuf
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-const name = "tuf"
+const (
+	name = "tuf"
+
+	hintWork = "send only the roots and delegating metadata that name the signers; split metadata that is very large"
+)
 
 type format struct{}
 
@@ -77,19 +82,23 @@ func memberNames(data []byte) (names []string, complete bool) {
 // Parse verifies the metadata in signature with the roots in keys. Reasons that are TUF's own:
 // THRESHOLD_NOT_MET, ROLE_NOT_AUTHORIZED, METADATA_EXPIRED; KEY_NOT_VALID for a root that does
 // not sign itself, KEY_NOT_TRUSTED for one that is neither pinned nor follows from a pinned one.
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
 	if err := formats.CheckSizes(signature, keys); err != nil {
 		return nil, err
 	}
-	d, err := decodeDocument(signature, formats.ReasonMalformedSignature)
+	d, err := decodeDocument(m, signature, formats.ReasonMalformedSignature)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTrust(p.CandidateKeys(name, keys), d)
+	t, err := newTrust(m, m.ForKeys(p, name), p.CandidateKeys(name, keys), d)
 	if err != nil {
 		return nil, err
 	}
-	s, err := verify(d, t, p)
+	s, err := verify(m, d, t, p)
 	if err != nil {
 		return nil, err
 	}

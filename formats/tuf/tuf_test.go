@@ -3,6 +3,7 @@
 package tuf
 
 import (
+	"context"
 	"crypto/sha256"
 	"os"
 	"path/filepath"
@@ -94,7 +95,7 @@ func TestConformance(t *testing.T) {
 // TestSubject holds the rule of the package comment: what a submission is about.
 func TestSubject(t *testing.T) {
 	doc, target := read(t, "targets.json"), read(t, "target.txt")
-	p, err := New().Parse(doc, readAll(t, "root-1.json"), strict())
+	p, err := New().Parse(context.Background(), doc, readAll(t, "root-1.json"), strict())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestRootNamedBy(t *testing.T) {
 		"chained":    {pinning(t, "root-1.json"), []string{"root-1.json", "root-2.json"}, false},
 		"configured": {configured, []string{"expired-root.json"}, false},
 	} {
-		p, err := New().Parse(read(t, "targets.json"), readAll(t, c.keys...), c.policy)
+		p, err := New().Parse(context.Background(), read(t, "targets.json"), readAll(t, c.keys...), c.policy)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -164,7 +165,7 @@ func TestDescribe(t *testing.T) {
 		{"root-2.json", "root-1.json", "root metadata, version 2", "ECDSA P-256/SHA-256", 2, 2},
 		{"root-3.json", "root-2.json", "root metadata, version 3", "ECDSA P-256/SHA-256", 1, 1},
 	} {
-		p, err := New().Parse(read(t, c.file), readAll(t, c.key), strict())
+		p, err := New().Parse(context.Background(), read(t, c.file), readAll(t, c.key), strict())
 		if err != nil {
 			t.Fatalf("%s: %v", c.file, err)
 		}

@@ -30,7 +30,7 @@ func BenchmarkSHA256(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	for _, c := range [][2]string{{"rsa2048.sig", "rsa2048.pem"}, {"p256.sig", "p256.pem"}, {"ed25519.sig", "ed25519.pem"}} {
 		b.Run(c[1], func(b *testing.B) {
-			s, err := x509.New().Parse(file(b, c[0]), [][]byte{file(b, c[1])}, strict(b))
+			s, err := x509.New().Parse(context.Background(), file(b, c[0]), [][]byte{file(b, c[1])}, strict(b))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -13,7 +13,7 @@ import (
 
 // readECDSA logs a DER signature exactly as it was submitted, since stock clients rebuild
 // the log's leaf from it, and r‖s (IEEE P1363) as DER.
-func readECDSA(signature []byte, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed, error) {
+func readECDSA(signature encoded, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed, error) {
 	raw, kind, p, err := decodeECDSA(signature, pub)
 	if err != nil {
 		return nil, err
@@ -47,16 +47,16 @@ func curveHashes(c elliptic.Curve) []formats.DigestAlgorithm {
 }
 
 // decodeECDSA tries binary before base64 and DER before r‖s.
-func decodeECDSA(signature []byte, pub *ecdsa.PublicKey) (der []byte, kind string, p point, err error) {
-	if der, kind, p, ok := binaryECDSA(signature, pub); ok {
+func decodeECDSA(signature encoded, pub *ecdsa.PublicKey) (der []byte, kind string, p point, err error) {
+	if der, kind, p, ok := binaryECDSA(signature.binary, pub); ok {
 		return der, kind, p, nil
 	}
-	if raw, err := decodeBase64(signature); err == nil {
-		if der, kind, p, ok := binaryECDSA(raw, pub); ok {
+	if signature.decoded != nil {
+		if der, kind, p, ok := binaryECDSA(signature.decoded, pub); ok {
 			return der, kind + ", base64", p, nil
 		}
 	}
-	if _, rest, ok := parseDER(signature); ok && len(rest) > 0 {
+	if _, rest, ok := parseDER(signature.binary); ok && len(rest) > 0 {
 		return nil, "", point{}, formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of the signature",
 			"send the signature file alone, as the tool wrote it")
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // readEd25519 cannot tell Ed25519ph from pure Ed25519; Verify can.
-func readEd25519(signature []byte, k keyfile.Key, pub ed25519.PublicKey) (*parsed, error) {
-	raw, text, err := fixedLength(signature, ed25519.SignatureSize, "Ed25519")
+func readEd25519(signature encoded, k keyfile.Key, pub ed25519.PublicKey) (*parsed, error) {
+	raw, text, err := signature.fixedLength(ed25519.SignatureSize, "Ed25519")
 	if err != nil {
 		return nil, err
 	}

@@ -19,13 +19,27 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return base64.StdEncoding.Strict().DecodeString(string(bytes.TrimSpace(text)))
 }
 
-// fixedLength returns the signature when it has n bytes, in binary or in base64.
-func fixedLength(signature []byte, n int, kind string) (raw []byte, text bool, err error) {
-	if len(signature) == n {
-		return bytes.Clone(signature), false, nil
+// encoded is a signature as it came and, if that is base64, what it stands for; it is decoded once for all keys.
+type encoded struct {
+	binary  []byte
+	decoded []byte // nil when the signature is not base64
+}
+
+func readEncoded(signature []byte) encoded {
+	decoded, err := decodeBase64(signature)
+	if err != nil {
+		decoded = nil
 	}
-	if raw, err := decodeBase64(signature); err == nil && len(raw) == n {
-		return raw, true, nil
+	return encoded{binary: signature, decoded: decoded}
+}
+
+// fixedLength returns the signature when it has n bytes, in binary or in base64.
+func (s encoded) fixedLength(n int, kind string) (raw []byte, text bool, err error) {
+	if len(s.binary) == n {
+		return bytes.Clone(s.binary), false, nil
+	}
+	if s.decoded != nil && len(s.decoded) == n {
+		return s.decoded, true, nil
 	}
 	return nil, false, formats.NewError(formats.ReasonMalformedSignature,
 		fmt.Sprintf("a signature by this %s key has exactly %d bytes", kind, n),

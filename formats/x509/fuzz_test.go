@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
 
 // FuzzVerify: no panic, never a value beside an error, every refusal typed; what verifies projects to
 // what the standard library verifies, has the artifact's own SHA-256, and verifies again
-// with the keys it returns.
+// with the keys it returns; work in proportion to the input.
 func FuzzVerify(f *testing.F) {
 	artifact := file(f, "artifact.bin")
 	for _, c := range valid {
@@ -24,12 +25,14 @@ func FuzzVerify(f *testing.F) {
 	f.Add(file(f, "p256.sig"), file(f, "secret-pkcs12.der"), artifact)
 	policy := strict(f)
 	f.Fuzz(func(t *testing.T, signature, key, artifact []byte) {
-		s, err := x509.New().Parse(signature, [][]byte{key}, policy)
+		ctx, check := formatstest.CheckWork(t, signature, key)
+		defer check()
+		s, err := x509.New().Parse(ctx, signature, [][]byte{key}, policy)
 		if err != nil {
 			checkRefusal(t, s != nil, err)
 			return
 		}
-		v, err := s.Verify(context.Background(), formats.FromReader(bytes.NewReader(artifact)))
+		v, err := s.Verify(ctx, formats.FromReader(bytes.NewReader(artifact)))
 		if err != nil {
 			checkRefusal(t, v != nil, err)
 			return
@@ -42,7 +45,7 @@ func FuzzVerify(f *testing.F) {
 				t.Error(err)
 			}
 		}
-		if _, err := x509.New().Parse(signature, v.Keys, policy); err != nil {
+		if _, err := x509.New().Parse(context.Background(), signature, v.Keys, policy); err != nil {
 			t.Errorf("the returned keys do not do: %v", err)
 		}
 	})

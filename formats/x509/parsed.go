@@ -46,7 +46,7 @@ func (s *parsed) checkScheme(p formats.Policy) error {
 
 // checkCertificate applies the policy to the key's certificate. A raw signature has no time
 // of its own, so validity is judged now.
-func (s *parsed) checkCertificate(p formats.Policy) error {
+func (s *parsed) checkCertificate(m *formats.Meter, p formats.Policy) error {
 	at := p.Now
 	if len(s.key.Chain) > 0 {
 		leaf := s.key.Chain[0]
@@ -64,7 +64,7 @@ func (s *parsed) checkCertificate(p formats.Policy) error {
 		}
 	}
 	s.rooted = p.Roots != nil
-	return s.key.CheckRoots(p.Roots, at)
+	return s.key.CheckRoots(m, p.Roots, at)
 }
 
 // expired: without configured roots a certificate is no more than the key it holds.

@@ -26,8 +26,8 @@ var digestInfos = []struct {
 
 // readRSA opens the signature with the public operation, only to choose padding and hash:
 // whether it is valid is for crypto/rsa to say.
-func readRSA(signature []byte, k keyfile.Key, pub *rsa.PublicKey) (*parsed, error) {
-	raw, text, err := fixedLength(signature, pub.Size(), formats.KeyName(pub))
+func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*parsed, error) {
+	raw, text, err := signature.fixedLength(pub.Size(), formats.KeyName(pub))
 	if err != nil {
 		return nil, err
 	}

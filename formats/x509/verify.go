@@ -13,6 +13,13 @@ import (
 
 // Verify implements formats.Parsed.
 func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	m, err := formats.StartWork(ctx, hintWork)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(s.checks(), s.key.Public); err != nil {
+		return nil, err
+	}
 	switch {
 	case a.Reader() != nil:
 		return s.verifyBytes(ctx, a)
@@ -24,6 +31,18 @@ func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 	}
 	return nil, formats.NewError(formats.ReasonMissingArtifact, "neither the artifact nor its digest was sent",
 		"send the artifact or its digest")
+}
+
+// checks returns how many signature checks the readings of a signature take: PSS is tried with two lengths of salt
+// and checked once more as a log does, Ed25519 in two forms.
+func (s *parsed) checks() int {
+	switch s.scheme {
+	case formats.RSAPSS:
+		return 3 * len(s.hashes)
+	case formats.Ed25519ph:
+		return 2
+	}
+	return max(len(s.hashes), 1)
 }
 
 func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {

@@ -20,7 +20,7 @@ import (
 
 func parse(t *testing.T, signature, key string, p formats.Policy) formats.Parsed {
 	t.Helper()
-	s, err := x509.New().Parse(file(t, signature), [][]byte{file(t, key)}, p)
+	s, err := x509.New().Parse(context.Background(), file(t, signature), [][]byte{file(t, key)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestECDSAForms(t *testing.T) {
 	var canonical []byte
 	logged := map[string]bool{}
 	for _, form := range [][]byte{der, fixed(t, der, false), fixed(t, der, true)} {
-		s, err := x509.New().Parse(form, keys, strict(t))
+		s, err := x509.New().Parse(context.Background(), form, keys, strict(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestHistoricalSHA1(t *testing.T) {
 	wantReason(t, err, formats.ReasonArtifactMismatch)
 	_, err = s.Verify(context.Background(), formats.FromDigest(*digest(formats.SHA256, nil)))
 	wantReason(t, err, formats.ReasonNeedsBytes)
-	_, err = x509.New().Parse(file(t, "rsa2048-md5.sig"), [][]byte{file(t, "rsa2048.pem")}, p)
+	_, err = x509.New().Parse(context.Background(), file(t, "rsa2048-md5.sig"), [][]byte{file(t, "rsa2048.pem")}, p)
 	wantReason(t, err, formats.ReasonWeakAlgorithm)
 }
 
@@ -159,7 +159,7 @@ func TestSignerPolicy(t *testing.T) {
 	for want, p := range map[formats.Reason]formats.Policy{
 		formats.ReasonForbiddenSigner: forbidden, formats.ReasonKeyNotTrusted: allowed,
 	} {
-		_, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256-cert.pem")}, p)
+		_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256-cert.pem")}, p)
 		wantReason(t, err, want)
 	}
 }
@@ -167,20 +167,20 @@ func TestSignerPolicy(t *testing.T) {
 func TestPolicyKeysWin(t *testing.T) {
 	p := strict(t)
 	p.Keys = map[string][][]byte{"x509": {file(t, "p384.pem"), file(t, "rsa2048.pem")}}
-	_, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256.pem")}, p)
+	_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256.pem")}, p)
 	wantReason(t, err, formats.ReasonKeyNotTrusted)
-	if _, err := x509.New().Parse(file(t, "p384.sig"), nil, p); err != nil {
+	if _, err := x509.New().Parse(context.Background(), file(t, "p384.sig"), nil, p); err != nil {
 		t.Error(err)
 	}
-	if _, err := x509.New().Parse(file(t, "p384.sig"), [][]byte{file(t, "p384.pem")}, p); err != nil {
+	if _, err := x509.New().Parse(context.Background(), file(t, "p384.sig"), [][]byte{file(t, "p384.pem")}, p); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSeveralKeys(t *testing.T) {
-	_, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "issuer-cert.pem")}, strict(t))
+	_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "issuer-cert.pem")}, strict(t))
 	wantReason(t, err, formats.ReasonKeyMismatch)
-	s, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "rsa2048.pem"), file(t, "p256-cert.pem")}, strict(t))
+	s, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "rsa2048.pem"), file(t, "p256-cert.pem")}, strict(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestRoots(t *testing.T) {
 		t.Errorf("checks %v", v.Checks)
 	}
 	for _, key := range []string{"p256-cert.pem", "p256.pem"} { // without the issuer; without a certificate
-		_, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, key)}, p)
+		_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, key)}, p)
 		wantReason(t, err, formats.ReasonKeyNotTrusted)
 	}
 }
@@ -212,7 +212,7 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 	p.Roots = stdx509.NewCertPool()
 	p.Roots.AddCert(certificate(t, "root-cert.pem"))
-	_, err := x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256-chain.pem")}, p)
+	_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256-chain.pem")}, p)
 	wantReason(t, err, formats.ReasonKeyExpired)
 	p.Historical = true
 	if d := parse(t, "p256.sig", "p256-chain.pem", p).Describe(); len(d.Findings) != 1 || len(d.Candidates) != 0 {
@@ -220,7 +220,7 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 	p = strict(t)
 	p.Now = certificate(t, "p256-cert.pem").NotBefore.Add(-time.Hour)
-	_, err = x509.New().Parse(file(t, "p256.sig"), [][]byte{file(t, "p256-cert.pem")}, p)
+	_, err = x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256-cert.pem")}, p)
 	wantReason(t, err, formats.ReasonKeyNotValid)
 }
 

@@ -90,7 +90,7 @@ func unhex(t *testing.T, s string) []byte {
 // accepts reports whether the plugin verifies by the scheme and hash, or without projection
 // when they are empty.
 func accepts(t *testing.T, key, msg, sig []byte, scheme formats.Scheme, hash formats.DigestAlgorithm) bool {
-	s, err := x509.New().Parse(sig, [][]byte{key}, strict(t))
+	s, err := x509.New().Parse(context.Background(), sig, [][]byte{key}, strict(t))
 	if err != nil {
 		return false
 	}

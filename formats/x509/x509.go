@@ -20,6 +20,7 @@ package x509
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -28,7 +29,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
-const name = "x509"
+const (
+	name = "x509"
+
+	hintWork = "send the signer's key or certificate alone, with its issuers at most"
+)
 
 type format struct{}
 
@@ -55,15 +60,19 @@ func (format) Detect(signature []byte) bool {
 }
 
 // Parse implements formats.Format. Exactly one of the keys may fit the signature.
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
-	if err := formats.CheckSizes(signature, keys); err != nil {
-		return nil, err
-	}
-	candidates, err := candidateKeys(keys, p)
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, hintWork)
 	if err != nil {
 		return nil, err
 	}
-	s, err := choose(signature, candidates)
+	if err := formats.CheckSizes(signature, keys); err != nil {
+		return nil, err
+	}
+	candidates, err := candidateKeys(m, keys, p)
+	if err != nil {
+		return nil, err
+	}
+	s, err := choose(m, signature, candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +82,7 @@ func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.
 	if err := s.checkScheme(p); err != nil {
 		return nil, err
 	}
-	if err := s.checkCertificate(p); err != nil {
+	if err := s.checkCertificate(m, p); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -81,12 +90,12 @@ func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.
 
 // candidateKeys reads the policy's keys when it has any, and then only those of them that were
 // also sent, if any were sent.
-func candidateKeys(sent [][]byte, p formats.Policy) ([]keyfile.Key, error) {
-	keys, err := keyfile.ReadAll(sent)
+func candidateKeys(m *formats.Meter, sent [][]byte, p formats.Policy) ([]keyfile.Key, error) {
+	keys, err := keyfile.ReadAll(m, sent)
 	if err != nil {
 		return nil, err
 	}
-	trusted, err := keyfile.ReadAll(p.Keys[name])
+	trusted, err := keyfile.ReadAll(m.Unlimited(), p.Keys[name])
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +130,18 @@ func intersect(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
 }
 
 // choose returns the signature as read with the one key that it fits.
-func choose(signature []byte, keys []keyfile.Key) (*parsed, error) {
+func choose(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, error) {
+	if err := m.ChargeBytes(6 * len(signature)); err != nil { // trimmed, decoded, parsed
+		return nil, err
+	}
+	given := readEncoded(signature)
 	var found *parsed
 	var refusal error
 	for _, k := range keys {
-		s, err := read(signature, k)
+		if err := m.ChargeChecks(1, k.Public); err != nil { // RSA is opened
+			return nil, err
+		}
+		s, err := read(given, k)
 		switch {
 		case err != nil && refusal == nil:
 			refusal = err
@@ -142,7 +158,7 @@ func choose(signature []byte, keys []keyfile.Key) (*parsed, error) {
 	return nil, refusal
 }
 
-func read(signature []byte, k keyfile.Key) (*parsed, error) {
+func read(signature encoded, k keyfile.Key) (*parsed, error) {
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
 		return readRSA(signature, k, pub)

@@ -65,8 +65,8 @@ func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (*
 	return submitOne(ctx, g.service, readHeader(start.GetHeader()), wait, stream.ReadArtifact)
 }
 
-func (g *grpcServer) Plan(_ context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
-	plan, err := planHeader(g.service, readHeader(r.GetHeader()))
+func (g *grpcServer) Plan(ctx context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
+	plan, err := planHeader(ctx, g.service, readHeader(r.GetHeader()))
 	if err != nil {
 		return nil, g.writeError(err)
 	}

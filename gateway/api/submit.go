@@ -51,19 +51,20 @@ func isLogged(a *pb.SubmitResponse) bool {
 }
 
 func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request, wait time.Duration) (*pb.SubmitResponse, error) {
-	sent, err := h.uploads.ReadSubmission(w, r, h.hasEnough)
+	ctx := formats.EnsureWork(r.Context()) // one account, although hasEnough parses what is parsed again
+	sent, err := h.uploads.ReadSubmission(w, r, func(header upload.Header) bool { return h.hasEnough(ctx, header) })
 	if err != nil {
 		return nil, err
 	}
 	defer sent.Close()
-	return submitOne(r.Context(), h.service, sent.Header, wait, func() (formats.Artifact, error) { return sent.Artifact, nil })
+	return submitOne(ctx, h.service, sent.Header, wait, func() (formats.Artifact, error) { return sent.Artifact, nil })
 }
 
 // hasEnough reports whether a signature is not refused for the want of a key that may still come.
-func (h *httpServer) hasEnough(header upload.Header) bool {
+func (h *httpServer) hasEnough(ctx context.Context, header upload.Header) bool {
 	request, err := convertHeader(header, "")
 	if err == nil {
-		_, err = h.service.Plan(request)
+		_, err = h.service.Plan(ctx, request)
 	}
 	return formats.ReasonOf(err) != formats.ReasonMissingKey
 }
@@ -78,7 +79,7 @@ func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer sent.Close()
-	plan, err := planHeader(h.service, sent.Header)
+	plan, err := planHeader(r.Context(), h.service, sent.Header)
 	if err != nil {
 		return err
 	}
@@ -120,12 +121,12 @@ func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait ti
 }
 
 // planHeader returns the plan also when nothing is possible; the options say why.
-func planHeader(s Service, h upload.Header) (*pb.Plan, error) {
+func planHeader(ctx context.Context, s Service, h upload.Header) (*pb.Plan, error) {
 	request, err := convertHeader(h, "")
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.Plan(request)
+	plan, err := s.Plan(ctx, request)
 	if err != nil && len(plan.Options) == 0 {
 		return nil, err
 	}

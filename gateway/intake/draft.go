@@ -27,7 +27,8 @@ type Draft struct {
 // Submit takes r in, and calls artifact once r alone has not been refused. When it returns nil, the
 // submission is durable; Existing is set when the same tenant had submitted the same before.
 func (s *Service) Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error) {
-	draft, err := s.Begin(r)
+	ctx = formats.EnsureWork(ctx) // one account for the signature with and without the artifact
+	draft, err := s.Begin(ctx, r)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
@@ -39,9 +40,9 @@ func (s *Service) Submit(ctx context.Context, r gateway.Request, artifact func()
 }
 
 // Begin refuses all that can be refused without the artifact.
-func (s *Service) Begin(r gateway.Request) (*Draft, error) {
+func (s *Service) Begin(ctx context.Context, r gateway.Request) (*Draft, error) {
 	p := s.policyNow()
-	parsed, plan, err := s.parseAndPlan(r, p)
+	parsed, plan, err := s.parseAndPlan(ctx, r, p)
 	if err != nil {
 		return nil, err
 	}

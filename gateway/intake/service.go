@@ -61,8 +61,8 @@ func (s *Service) Failing() bool { return s.commits.failing() }
 
 // Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
 // the *formats.Error that says why.
-func (s *Service) Plan(r gateway.Request) (gateway.Plan, error) {
-	_, plan, err := s.parseAndPlan(r, s.policyNow())
+func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
+	_, plan, err := s.parseAndPlan(ctx, r, s.policyNow())
 	return plan, err
 }
 
@@ -72,11 +72,11 @@ func (s *Service) policyNow() formats.Policy {
 	return p
 }
 
-func (s *Service) parseAndPlan(r gateway.Request, p formats.Policy) (formats.Parsed, gateway.Plan, error) {
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy) (formats.Parsed, gateway.Plan, error) {
 	if err := gateway.CheckLabels(r.Labels); err != nil {
 		return nil, gateway.Plan{}, err
 	}
-	parsed, err := s.cfg.Formats.Parse(r.Format, r.Signature, r.Keys, p)
+	parsed, err := s.cfg.Formats.Parse(ctx, r.Format, r.Signature, r.Keys, p)
 	if err != nil {
 		return nil, gateway.Plan{}, err
 	}

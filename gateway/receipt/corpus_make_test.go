@@ -296,7 +296,7 @@ func (v vector) suffix() string {
 // verify is what a plugin says of v at a time.
 func (v vector) verify(t *testing.T, p formats.Policy, now time.Time) (*formats.Verified, formats.Description) {
 	p.Now = now
-	parsed, err := all.Formats().Parse(v.format, corpusInput(t, v.format, v.signature), v.inputs(t, v.keys), p)
+	parsed, err := all.Formats().Parse(t.Context(), v.format, corpusInput(t, v.format, v.signature), v.inputs(t, v.keys), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Represent
 	if s.policy.Now.IsZero() {
 		s.policy.Now = made
 	}
-	parsed, err := registry.Parse(s.format, s.signature, s.keys, s.policy)
+	parsed, err := registry.Parse(tb.Context(), s.format, s.signature, s.keys, s.policy)
 	if err != nil {
 		tb.Fatal(err)
 	}

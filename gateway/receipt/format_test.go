@@ -37,7 +37,7 @@ func (suffixed) Name() string { return "suffixed" }
 
 func (suffixed) Detect(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"Threshold"`)) }
 
-func (suffixed) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+func (suffixed) Parse(_ context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 	f := &suffixedFile{policy: p, keys: keys}
 	if err := json.Unmarshal(signature, f); err != nil || len(f.Sigs) == 0 {
 		return nil, formats.NewError(formats.ReasonMalformedSignature, "malformed", "")

@@ -17,7 +17,8 @@ import (
 
 // checkSignature verifies the original signature again, by the signer the caller expects.
 func (v *verification) checkSignature(ctx context.Context) error {
-	parsed, err := v.parse()
+	ctx = formats.EnsureWork(ctx)
+	parsed, err := v.parse(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,17 +33,17 @@ func (v *verification) checkSignature(ctx context.Context) error {
 }
 
 // parse reads the signature by the expected keys, or the receipt's own when there are none.
-func (v *verification) parse() (formats.Parsed, error) {
+func (v *verification) parse(ctx context.Context) (formats.Parsed, error) {
 	policy := v.policy()
 	keys := v.receipt.GetSignature().GetKeys()
 	if len(v.options.ExpectedKeys) > 0 {
 		keys = v.options.ExpectedKeys
 	}
-	parsed, err := v.parseBy(keys, policy)
+	parsed, err := v.parseBy(ctx, keys, policy)
 	if err == nil {
 		return parsed, nil
 	}
-	return nil, v.explain(err, keys, policy)
+	return nil, v.explain(ctx, err, keys, policy)
 }
 
 // policy is the one the receipt names, as far as the caller allows it.
@@ -62,24 +63,24 @@ func (v *verification) policy() formats.Policy {
 	return p
 }
 
-func (v *verification) parseBy(keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+func (v *verification) parseBy(ctx context.Context, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 	s := v.receipt.GetSignature()
-	return v.options.Registry.Parse(s.GetFormat(), s.GetContent(), keys, p)
+	return v.options.Registry.Parse(ctx, s.GetFormat(), s.GetContent(), keys, p)
 }
 
 // explain finds out why the signature was refused, where the plugin cannot know: it is good
 // under the historical policy, or by the receipt's key but not by the expected ones.
-func (v *verification) explain(err error, keys [][]byte, p formats.Policy) error {
+func (v *verification) explain(ctx context.Context, err error, keys [][]byte, p formats.Policy) error {
 	if v.receipt.GetPolicy().GetHistorical() && !p.Historical {
 		p.Historical = true
-		if _, herr := v.parseBy(keys, p); herr == nil {
+		if _, herr := v.parseBy(ctx, keys, p); herr == nil {
 			return wrap(err, ReasonHistoricalRefused, "the signature is good only under the historical policy",
 				"accept known weaknesses with --allow-historical, if you must")
 		}
 	}
 	// Raw signatures are as long as their key: by another key they look malformed.
 	if len(v.options.ExpectedKeys) > 0 && formats.ReasonOf(err) == formats.ReasonMalformedSignature {
-		if _, rerr := v.parseBy(v.receipt.GetSignature().GetKeys(), p); rerr == nil {
+		if _, rerr := v.parseBy(ctx, v.receipt.GetSignature().GetKeys(), p); rerr == nil {
 			return wrap(err, ReasonSignerMismatch, "the signature is by the receipt's key, which is none of the expected ones",
 				"check whose receipt this is, and that the key is the signer's")
 		}

@@ -57,9 +57,18 @@ func (format) Name() string { return "toy" }
 
 func (format) Detect(signature []byte) bool { return bytes.HasPrefix(signature, []byte("toy:")) }
 
-func (format) Parse(signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	m, err := formats.StartWork(ctx, "read the package comment")
+	if err != nil {
+		return nil, err
+	}
 	if err := formats.CheckSizes(signature, keys); err != nil {
 		return nil, err
+	}
+	for _, input := range append(keys[:len(keys):len(keys)], signature) {
+		if err := m.ChargeBytes(4 * len(input)); err != nil {
+			return nil, err
+		}
 	}
 	raw, ok := decode(signature, "toy:", ed25519.SignatureSize)
 	if !ok {
@@ -105,6 +114,13 @@ func (p *parsed) Describe() formats.Description {
 }
 
 func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	m, err := formats.StartWork(ctx, "read the package comment")
+	if err != nil {
+		return nil, err
+	}
+	if err := m.ChargeChecks(1, ed25519.PublicKey(p.key)); err != nil {
+		return nil, err
+	}
 	switch {
 	case a.Reader() != nil:
 		sha256, sha512 := formats.SHA256.New(), formats.SHA512.New()
