@@ -80,16 +80,16 @@ func (r *Reader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	if r.inner == nil {
-		if r.err = r.open(); r.err != nil {
+		if r.err = r.openStream(); r.err != nil {
 			return 0, r.err
 		}
 	}
 	n, err := r.inner.Read(p)
 	r.out, r.left = r.out+int64(n), r.left-int64(n)
 	if err == nil {
-		err = r.bounds()
+		err = r.checkBounds()
 	} else {
-		err = r.end(err)
+		err = r.checkEnd(err)
 	}
 	r.err = err
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -98,7 +98,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (r *Reader) open() error {
+func (r *Reader) openStream() error {
 	var err error
 	switch r.kind {
 	case Gzip:
@@ -114,10 +114,10 @@ func (r *Reader) open() error {
 			r.inner = &xzReader{z}
 		}
 	}
-	return r.failed(err)
+	return r.classifyError(err)
 }
 
-func (r *Reader) bounds() error {
+func (r *Reader) checkBounds() error {
 	if r.left < 0 {
 		return formats.NewError(formats.ReasonTooLarge, "the file in the container is larger than this gateway takes",
 			"send it through: rekor-gateway submit")
@@ -128,12 +128,12 @@ func (r *Reader) bounds() error {
 	return nil
 }
 
-// end decides what the end of the inner stream means.
-func (r *Reader) end(err error) error {
+// checkEnd decides what the end of the inner stream means.
+func (r *Reader) checkEnd(err error) error {
 	if !errors.Is(err, io.EOF) {
-		return r.failed(err)
+		return r.classifyError(err)
 	}
-	if err := r.bounds(); err != nil {
+	if err := r.checkBounds(); err != nil {
 		return err
 	}
 	_, err = r.source.ReadByte()
@@ -149,8 +149,8 @@ const xzEnd = "YZ"
 var errTrailing = formats.NewError(formats.ReasonTrailingData, "there are bytes after the compressed stream",
 	"send the container as it was published")
 
-// failed tells the container's errors from its source's.
-func (r *Reader) failed(err error) error {
+// classifyError tells the container's errors from its source's.
+func (r *Reader) classifyError(err error) error {
 	switch {
 	case err == nil:
 		return nil
