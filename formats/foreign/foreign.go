@@ -48,17 +48,17 @@ func (s *Sniffer) Write(p []byte) (int, error) {
 // SSHSIG blob (PROTOCOL.sshsig) or as CMS signed attributes (RFC 5652, 5.4).
 func (s *Sniffer) Err() error {
 	if bytes.HasPrefix(s.prefix, sshsig) {
-		return confusion("the artifact is what an SSH signature signs, not a file",
+		return errConfusion("the artifact is what an SSH signature signs, not a file",
 			"send the SSH signature itself: format=ssh")
 	}
 	if IsAttributes(s.prefix) {
-		return confusion("the artifact is the signed attributes of a CMS signature, not a file",
+		return errConfusion("the artifact is the signed attributes of a CMS signature, not a file",
 			"send the CMS signature itself: format=pkcs7")
 	}
 	return nil
 }
 
-func confusion(message, hint string) error {
+func errConfusion(message, hint string) error {
 	return formats.NewError(formats.ReasonProtocolConfusion, message, hint)
 }
 
