@@ -13,7 +13,7 @@ import (
 )
 
 func checkRefused(t testing.TB, s Suite, v Vector) {
-	_, err := submit(t, s, v, bytes.NewReader(v.Artifact))
+	_, err := submitVector(t, s, v, bytes.NewReader(v.Artifact))
 	if err == nil {
 		t.Fatalf("accepted, want %s", v.Want)
 	}
@@ -48,7 +48,7 @@ func checkBytes(t testing.TB, got *formats.Verified, artifact []byte) {
 	t.Helper()
 	sha256 := false
 	for _, d := range got.Digests {
-		if !d.Equal(sum(d.Algorithm, artifact)) {
+		if !d.Equal(computeDigest(d.Algorithm, artifact)) {
 			t.Errorf("%s is not the artifact's", d)
 		}
 		sha256 = sha256 || d.Algorithm == formats.SHA256 && d.Evidence == formats.EvidenceBytes
@@ -61,7 +61,7 @@ func checkBytes(t testing.TB, got *formats.Verified, artifact []byte) {
 	}
 }
 
-func sum(a formats.DigestAlgorithm, b []byte) formats.Digest {
+func computeDigest(a formats.DigestAlgorithm, b []byte) formats.Digest {
 	h := a.New()
 	h.Write(b)
 	return formats.Digest{Algorithm: a, Value: h.Sum(nil)}

@@ -22,8 +22,8 @@ func checkDigests(t testing.TB, s Suite, v Vector) {
 		return
 	}
 	for _, a := range []formats.DigestAlgorithm{formats.SHA256, formats.SHA384, formats.SHA512, formats.BLAKE2b512} {
-		digest := sum(a, v.Artifact)
-		_, err := verify(t, p, formats.FromDigest(digest))
+		digest := computeDigest(a, v.Artifact)
+		_, err := verifyArtifact(t, p, formats.FromDigest(digest))
 		if err != nil {
 			checkTyped(t, err)
 		}
@@ -41,7 +41,7 @@ func checkDigests(t testing.TB, s Suite, v Vector) {
 // digests, and another digest is refused.
 func checkDigest(t testing.TB, s Suite, v Vector, p formats.Parsed, digest formats.Digest) {
 	t.Helper()
-	got, err := verify(t, p, formats.FromDigest(digest))
+	got, err := verifyArtifact(t, p, formats.FromDigest(digest))
 	if err != nil {
 		t.Fatalf("%s: %v", digest.Algorithm, err)
 	}
@@ -57,7 +57,7 @@ func checkDigest(t testing.TB, s Suite, v Vector, p formats.Parsed, digest forma
 	wrong.Value[0] ^= 1
 	short := formats.Digest{Algorithm: digest.Algorithm, Value: digest.Value[:len(digest.Value)-1]}
 	for _, other := range []formats.Digest{wrong, short, {Algorithm: digest.Algorithm}, {}} {
-		if _, err := verify(t, p, formats.FromDigest(other)); err == nil {
+		if _, err := verifyArtifact(t, p, formats.FromDigest(other)); err == nil {
 			t.Errorf("another digest was accepted: %q", other)
 		} else {
 			checkTyped(t, err)
@@ -75,7 +75,7 @@ func checkSignedDigest(t testing.TB, s Suite, v Vector) {
 		if !slices.Contains(offered, digest.Algorithm) {
 			continue
 		}
-		got, err := verify(t, p, formats.FromSignedDigest(digest))
+		got, err := verifyArtifact(t, p, formats.FromSignedDigest(digest))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func checkSignedDigest(t testing.TB, s Suite, v Vector) {
 		}
 		wrong := formats.Digest{Algorithm: digest.Algorithm, Value: bytes.Clone(digest.Value)}
 		wrong.Value[len(wrong.Value)-1] ^= 1
-		if _, err := verify(t, p, formats.FromSignedDigest(wrong)); err == nil {
+		if _, err := verifyArtifact(t, p, formats.FromSignedDigest(wrong)); err == nil {
 			t.Error("another signed digest was accepted")
 		} else {
 			checkTyped(t, err)
@@ -95,7 +95,7 @@ func checkSignedDigest(t testing.TB, s Suite, v Vector) {
 // checkMissing: no artifact is no signature over one, unless the format carries it.
 func checkMissing(t testing.TB, s Suite, v Vector) {
 	p := mustParse(t, s, v)
-	_, err := verify(t, p, formats.Artifact{})
+	_, err := verifyArtifact(t, p, formats.Artifact{})
 	if none := p.Describe().Need == formats.NeedNone; none && err != nil {
 		t.Errorf("refused without an artifact, which it says it does not need: %v", err)
 	} else if !none && formats.ReasonOf(err) != formats.ReasonMissingArtifact {

@@ -73,7 +73,7 @@ var acceptedChecks = []check{
 	{"policy's keys", checkPolicyKeys},
 }
 
-func (v Vector) checks() []check {
+func (v Vector) selectChecks() []check {
 	if v.Want != "" {
 		return refusedChecks
 	}
@@ -85,7 +85,7 @@ func Run(t *testing.T, s Suite) {
 	checkSuite(t, s)
 	for _, v := range s.Vectors {
 		t.Run(v.Name, func(t *testing.T) {
-			for _, c := range v.checks() {
+			for _, c := range v.selectChecks() {
 				t.Run(c.name, func(t *testing.T) { c.run(t, s, v) })
 			}
 		})

@@ -15,7 +15,7 @@ func checkAltered(t testing.TB, s Suite, v Vector) {
 	changed[len(changed)/2] ^= 1
 	cut := v.Artifact[:len(v.Artifact)/2]
 	for _, other := range [][]byte{append(bytes.Clone(v.Artifact), 'x'), cut, changed, []byte("another artifact"), {}} {
-		if _, err := submit(t, s, v, bytes.NewReader(other)); err == nil {
+		if _, err := submitVector(t, s, v, bytes.NewReader(other)); err == nil {
 			t.Errorf("accepted for %.20q", other)
 		}
 	}
@@ -26,7 +26,7 @@ func checkCut(t testing.TB, s Suite, v Vector) {
 	for n := 0; n < len(bytes.TrimSpace(v.Signature)); n += step {
 		cut := v
 		cut.Signature = v.Signature[:n:n]
-		if _, err := submit(t, s, cut, bytes.NewReader(v.Artifact)); err == nil {
+		if _, err := submitVector(t, s, cut, bytes.NewReader(v.Artifact)); err == nil {
 			t.Errorf("accepted when cut to %d of %d bytes", n, len(v.Signature))
 		}
 	}
@@ -36,10 +36,10 @@ func checkAppended(t testing.TB, s Suite, v Vector) {
 	for _, tail := range []string{"\x00", "garbage", string(v.Signature)} {
 		long := v
 		long.Signature = append(bytes.Clone(v.Signature), tail...)
-		if _, err := parse(t, s, long); err == nil && !v.Unframed {
+		if _, err := parseVector(t, s, long); err == nil && !v.Unframed {
 			t.Errorf("parsed with %.10q appended", tail)
 		}
-		if _, err := submit(t, s, long, bytes.NewReader(v.Artifact)); err == nil {
+		if _, err := submitVector(t, s, long, bytes.NewReader(v.Artifact)); err == nil {
 			t.Errorf("accepted with %.10q appended", tail)
 		}
 	}
@@ -54,7 +54,7 @@ func checkFlipped(t testing.TB, s Suite, v Vector) {
 		flipped := v
 		flipped.Signature = bytes.Clone(v.Signature)
 		flipped.Signature[i] ^= 1 << (i % 8)
-		got, err := submit(t, s, flipped, bytes.NewReader(v.Artifact))
+		got, err := submitVector(t, s, flipped, bytes.NewReader(v.Artifact))
 		if err == nil && !bytes.Equal(got.Canonical, first.Canonical) {
 			t.Errorf("accepted as another submission with byte %d changed", i)
 		}

@@ -236,7 +236,7 @@ var mutants = map[string]struct {
 	"rebuilds other bytes":       {"projections", altering(func(v *formats.Verified) { v.Projections[0].Recipe.Suffix = []byte("x") })},
 	"states no SHA-256":          {"accepted", altering(func(v *formats.Verified) { v.Digests = v.Digests[:1] })},
 	"states a false digest": {"accepted", altering(func(v *formats.Verified) {
-		v.Digests = append(v.Digests, formats.ArtifactDigest{Digest: sum(formats.SHA384, nil), Evidence: formats.EvidenceBytes})
+		v.Digests = append(v.Digests, formats.ArtifactDigest{Digest: computeDigest(formats.SHA384, nil), Evidence: formats.EvidenceBytes})
 	})},
 	"states what it did not see": {"digest", altering(func(v *formats.Verified) {
 		for i := range v.Digests {

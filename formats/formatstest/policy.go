@@ -19,7 +19,7 @@ func checkForbidden(t testing.TB, s Suite, v Vector) {
 		v.Policy.ForbiddenSigners = [][sha256.Size]byte{{1}, id}
 		for _, allowed := range [][][sha256.Size]byte{nil, signers} {
 			v.Policy.AllowedSigners = allowed
-			_, err := submit(t, s, v, bytes.NewReader(v.Artifact))
+			_, err := submitVector(t, s, v, bytes.NewReader(v.Artifact))
 			if formats.ReasonOf(err) != formats.ReasonForbiddenSigner {
 				t.Errorf("signer %d is forbidden: %v", i, err)
 			}
@@ -32,7 +32,7 @@ func checkAllowed(t testing.TB, s Suite, v Vector) {
 	v.Policy.AllowedSigners = signerIDs(mustSubmit(t, s, v))
 	mustSubmit(t, s, v)
 	v.Policy.AllowedSigners = [][sha256.Size]byte{{1}}
-	if _, err := submit(t, s, v, bytes.NewReader(v.Artifact)); formats.ReasonOf(err) != formats.ReasonKeyNotTrusted {
+	if _, err := submitVector(t, s, v, bytes.NewReader(v.Artifact)); formats.ReasonOf(err) != formats.ReasonKeyNotTrusted {
 		t.Errorf("the signer is not among those allowed: %v", err)
 	}
 }
@@ -54,7 +54,7 @@ func checkPolicyKeys(t testing.TB, s Suite, v Vector) {
 	own := mustSubmit(t, s, v).Keys
 	if stranger := strangersKeys(t, s, v); stranger != nil {
 		trusting := withKeys(s, v, stranger)
-		_, err := submit(t, s, trusting, bytes.NewReader(v.Artifact))
+		_, err := submitVector(t, s, trusting, bytes.NewReader(v.Artifact))
 		if !slices.Contains(notTrusted, formats.ReasonOf(err)) {
 			t.Errorf("the policy's keys are a stranger's: %v", err)
 		}
@@ -91,7 +91,7 @@ func strangersKeys(t testing.TB, s Suite, v Vector) [][]byte {
 		if len(try.Keys) == 0 {
 			continue
 		}
-		if _, err := submit(t, s, try, bytes.NewReader(v.Artifact)); err != nil {
+		if _, err := submitVector(t, s, try, bytes.NewReader(v.Artifact)); err != nil {
 			return try.Keys
 		}
 	}

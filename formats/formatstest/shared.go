@@ -21,7 +21,7 @@ func checkInput(t testing.TB, s Suite, v Vector) {
 	given := v
 	given.Signature, given.Keys = bytes.Clone(v.Signature), cloneAll(v.Keys)
 	s.Format.Detect(given.Signature)
-	_, _ = submit(t, s, given, bytes.NewReader(v.Artifact))
+	_, _ = submitVector(t, s, given, bytes.NewReader(v.Artifact))
 	if !bytes.Equal(given.Signature, v.Signature) || !slices.EqualFunc(given.Keys, v.Keys, bytes.Equal) {
 		t.Error("the plugin changed its input")
 	}
@@ -40,7 +40,7 @@ func checkNotKept(t testing.TB, s Suite, v Vector) {
 	if !reflect.DeepEqual(p.Describe(), mustParse(t, s, v).Describe()) {
 		t.Error("Describe reads the caller's slices after Parse")
 	}
-	got, err := verify(t, p, v.artifact(bytes.NewReader(v.Artifact)))
+	got, err := verifyArtifact(t, p, v.wrapReader(bytes.NewReader(v.Artifact)))
 	if err != nil || !reflect.DeepEqual(got, mustSubmit(t, s, v)) {
 		t.Errorf("Verify reads the caller's slices after Parse (%v)", err)
 	}
@@ -51,7 +51,7 @@ func checkRepeated(t testing.TB, s Suite, v Vector) {
 	first := mustSubmit(t, s, v)
 	p := mustParse(t, s, v)
 	for range 3 {
-		got, err := verify(t, p, v.artifact(bytes.NewReader(v.Artifact)))
+		got, err := verifyArtifact(t, p, v.wrapReader(bytes.NewReader(v.Artifact)))
 		if err != nil || !reflect.DeepEqual(got, first) {
 			t.Errorf("the same input gave another result (%v)", err)
 		}
@@ -64,7 +64,7 @@ func checkRepeated(t testing.TB, s Suite, v Vector) {
 // checkSlow: how the artifact is cut into reads changes nothing.
 func checkSlow(t testing.TB, s Suite, v Vector) {
 	for _, wrap := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.DataErrReader} {
-		got, err := submit(t, s, v, wrap(bytes.NewReader(v.Artifact)))
+		got, err := submitVector(t, s, v, wrap(bytes.NewReader(v.Artifact)))
 		if err != nil || !reflect.DeepEqual(got, mustSubmit(t, s, v)) {
 			t.Errorf("read in other pieces, the artifact gave another result (%v)", err)
 		}
@@ -88,7 +88,7 @@ func checkConcurrent(t testing.TB, s Suite, v Vector) {
 		all.Go(func() {
 			half := len(content) / 2
 			r := io.MultiReader(bytes.NewReader(content[:half]), meet, bytes.NewReader(content[half:]))
-			got, err := p.Verify(t.Context(), v.artifact(r))
+			got, err := p.Verify(t.Context(), v.wrapReader(r))
 			p.Describe()
 			switch altered := len(content) != len(v.Artifact); {
 			case altered && (err == nil || got != nil):
@@ -132,7 +132,7 @@ func checkReader(t testing.TB, s Suite, v Vector) {
 	broken := errors.New("reader broke")
 	for _, n := range []int{0, len(v.Artifact) / 2, len(v.Artifact)} {
 		r := io.MultiReader(bytes.NewReader(v.Artifact[:n]), iotest.ErrReader(broken))
-		_, err := verify(t, mustParse(t, s, v), formats.FromReader(r))
+		_, err := verifyArtifact(t, mustParse(t, s, v), formats.FromReader(r))
 		if !errors.Is(err, broken) || formats.ReasonOf(err) != "" {
 			t.Errorf("after %d bytes: got %v, want the reader's error", n, err)
 		}

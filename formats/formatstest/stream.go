@@ -38,14 +38,14 @@ func checkMemory(t testing.TB, s Suite, v Vector) {
 	if v.Artifact == nil || p.Describe().Need == formats.NeedNone {
 		return
 	}
-	if extra := allocated(t, p, bigArtifact) - allocated(t, p, 1<<10); extra > maxExtra {
+	if extra := measureAllocated(t, p, bigArtifact) - measureAllocated(t, p, 1<<10); extra > maxExtra {
 		t.Errorf("%d MiB made it allocate %d bytes more than 1 KiB did", bigArtifact>>20, extra)
 	}
 }
 
-// allocated returns the bytes allocated while size bytes are verified, and refused: the least
+// measureAllocated returns the bytes allocated while size bytes are verified, and refused: the least
 // of some attempts, as others may allocate meanwhile.
-func allocated(t testing.TB, p formats.Parsed, size int64) int64 {
+func measureAllocated(t testing.TB, p formats.Parsed, size int64) int64 {
 	least := int64(math.MaxInt64)
 	for range 3 {
 		var before, after runtime.MemStats

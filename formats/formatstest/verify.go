@@ -12,8 +12,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// parse calls the plugin's Parse; there is a value or an *Error, never both.
-func parse(t testing.TB, s Suite, v Vector) (formats.Parsed, error) {
+// parseVector calls the plugin's Parse; there is a value or an *Error, never both.
+func parseVector(t testing.TB, s Suite, v Vector) (formats.Parsed, error) {
 	t.Helper()
 	p, err := s.Format.Parse(context.Background(), v.Signature, v.Keys, v.Policy)
 	if (p == nil) != (err != nil) {
@@ -27,15 +27,15 @@ func parse(t testing.TB, s Suite, v Vector) (formats.Parsed, error) {
 
 func mustParse(t testing.TB, s Suite, v Vector) formats.Parsed {
 	t.Helper()
-	p, err := parse(t, s, v)
+	p, err := parseVector(t, s, v)
 	if err != nil {
 		t.Fatalf("refused: %v", err)
 	}
 	return p
 }
 
-// verify calls Verify; there is a value or an error, never both.
-func verify(t testing.TB, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
+// verifyArtifact calls Verify; there is a value or an error, never both.
+func verifyArtifact(t testing.TB, p formats.Parsed, a formats.Artifact) (*formats.Verified, error) {
 	t.Helper()
 	got, err := p.Verify(context.Background(), a)
 	if (got == nil) != (err != nil) {
@@ -44,14 +44,14 @@ func verify(t testing.TB, p formats.Parsed, a formats.Artifact) (*formats.Verifi
 	return got, err
 }
 
-// submit parses and verifies over r.
-func submit(t testing.TB, s Suite, v Vector, r io.Reader) (*formats.Verified, error) {
+// submitVector parses and verifies over r.
+func submitVector(t testing.TB, s Suite, v Vector, r io.Reader) (*formats.Verified, error) {
 	t.Helper()
-	p, err := parse(t, s, v)
+	p, err := parseVector(t, s, v)
 	if err != nil {
 		return nil, err
 	}
-	got, err := verify(t, p, v.artifact(r))
+	got, err := verifyArtifact(t, p, v.wrapReader(r))
 	if err != nil {
 		checkTyped(t, err)
 	}
@@ -61,15 +61,15 @@ func submit(t testing.TB, s Suite, v Vector, r io.Reader) (*formats.Verified, er
 // mustSubmit is submit of what must verify.
 func mustSubmit(t testing.TB, s Suite, v Vector) *formats.Verified {
 	t.Helper()
-	got, err := submit(t, s, v, bytes.NewReader(v.Artifact))
+	got, err := submitVector(t, s, v, bytes.NewReader(v.Artifact))
 	if err != nil {
 		t.Fatalf("refused: %v", err)
 	}
 	return got
 }
 
-// artifact is r, or nothing where the format carries its own.
-func (v Vector) artifact(r io.Reader) formats.Artifact {
+// wrapReader returns r as the artifact, or none where the format carries its own.
+func (v Vector) wrapReader(r io.Reader) formats.Artifact {
 	if v.Artifact == nil {
 		return formats.Artifact{}
 	}

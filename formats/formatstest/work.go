@@ -48,8 +48,8 @@ func CheckWork(t testing.TB, input ...[]byte) (ctx context.Context, check func()
 	}
 }
 
-// account returns a context with an account of limit units.
-func account(ctx context.Context, limit int64) (context.Context, *formats.Work) {
+// openAccount returns a context with an account of limit units.
+func openAccount(ctx context.Context, limit int64) (context.Context, *formats.Work) {
 	w := formats.NewWork(limit)
 	return formats.WithWork(ctx, w), w
 }
@@ -60,7 +60,7 @@ func submitUnder(ctx context.Context, f formats.Format, v Vector) (*formats.Veri
 	if err != nil {
 		return nil, err
 	}
-	return p.Verify(ctx, v.artifact(bytes.NewReader(v.Artifact)))
+	return p.Verify(ctx, v.wrapReader(bytes.NewReader(v.Artifact)))
 }
 
 // checkEnded: under a context that has ended, Parse and Verify return its error and nothing else.
@@ -74,7 +74,7 @@ func checkEnded(t testing.TB, s Suite, v Vector) {
 		return
 	}
 	p := mustParse(t, s, v)
-	for _, a := range []formats.Artifact{v.artifact(bytes.NewReader(v.Artifact)), {}, formats.FromDigest(sum(formats.SHA256, v.Artifact))} {
+	for _, a := range []formats.Artifact{v.wrapReader(bytes.NewReader(v.Artifact)), {}, formats.FromDigest(computeDigest(formats.SHA256, v.Artifact))} {
 		if got, err := p.Verify(ctx, a); got != nil || !isCancelled(err) {
 			t.Errorf("Verify: got %v, want context.Canceled", err)
 		}
@@ -87,13 +87,13 @@ func isCancelled(err error) bool {
 
 // checkWorkLimited: with less than it costs, the vector is refused as too much work and as nothing else.
 func checkWorkLimited(t testing.TB, s Suite, v Vector) {
-	full := cost(t, s, v)
+	full := measureCost(t, s, v)
 	if full == 0 || full > formats.MaxWork/4 {
 		t.Fatalf("costs %d units, of %d", full, int64(formats.MaxWork))
 	}
 	const parts = 8
 	for i := range int64(parts) {
-		ctx, _ := account(context.Background(), full*i/parts)
+		ctx, _ := openAccount(context.Background(), full*i/parts)
 		got, err := submitUnder(ctx, s.Format, v)
 		if got != nil || formats.ReasonOf(err) != formats.ReasonTooMuchWork {
 			t.Errorf("with %d of %d units: %v", full*i/parts, full, err)
@@ -103,10 +103,10 @@ func checkWorkLimited(t testing.TB, s Suite, v Vector) {
 	}
 }
 
-// cost returns the units that v costs.
-func cost(t testing.TB, s Suite, v Vector) int64 {
+// measureCost returns the units that v costs.
+func measureCost(t testing.TB, s Suite, v Vector) int64 {
 	t.Helper()
-	ctx, w := account(context.Background(), formats.MaxWork)
+	ctx, w := openAccount(context.Background(), formats.MaxWork)
 	if _, err := submitUnder(ctx, s.Format, v); err != nil {
 		t.Fatalf("refused: %v", err)
 	}
@@ -115,9 +115,9 @@ func cost(t testing.TB, s Suite, v Vector) int64 {
 
 // checkWorkLinear: the same again costs the same again, and so do the same keys.
 func checkWorkLinear(t testing.TB, s Suite, v Vector) {
-	once := cost(t, s, v)
+	once := measureCost(t, s, v)
 	for _, times := range []int{2, 4} {
-		ctx, w := account(context.Background(), formats.MaxWork)
+		ctx, w := openAccount(context.Background(), formats.MaxWork)
 		for range times {
 			_, _ = submitUnder(ctx, s.Format, v)
 		}
@@ -126,7 +126,7 @@ func checkWorkLinear(t testing.TB, s Suite, v Vector) {
 		}
 		repeated := v
 		repeated.Keys = slices.Repeat(v.Keys, times)
-		ctx, w = account(context.Background(), formats.MaxWork)
+		ctx, w = openAccount(context.Background(), formats.MaxWork)
 		_, _ = submitUnder(ctx, s.Format, repeated)
 		if w.Spent() > int64(times)*once {
 			t.Errorf("one copy of the keys costs %d units, %d copies %d", once, times, w.Spent())
@@ -140,7 +140,7 @@ func CheckHostile(t *testing.T, f formats.Format, v Vector) error {
 	t.Helper()
 	looks, err := 0, error(nil)
 	for attempt := range attempts {
-		ctx, w := account(context.Background(), formats.MaxWork)
+		ctx, w := openAccount(context.Background(), formats.MaxWork)
 		e := &ending{Context: ctx, left: -1, work: w}
 		start := time.Now()
 		_, err = submitUnder(e, f, v)
@@ -165,7 +165,7 @@ func CheckHostile(t *testing.T, f formats.Format, v Vector) error {
 // checkStops ends the context at its n-th look.
 func checkStops(t *testing.T, f formats.Format, v Vector, n int) {
 	t.Helper()
-	ctx, w := account(context.Background(), formats.MaxWork)
+	ctx, w := openAccount(context.Background(), formats.MaxWork)
 	e := &ending{Context: ctx, left: max(n, 1), work: w}
 	if _, err := submitUnder(e, f, v); !isCancelled(err) {
 		t.Errorf("the context ended at look %d: %v", n, err)

@@ -27,29 +27,31 @@ func New() formats.Format { return format{} }
 
 // Sign returns a signature over artifact, and the key to check it with.
 func Sign(secret ed25519.PrivateKey, artifact []byte) (signature, key []byte) {
-	digest := sum(artifact)
+	digest := computeDigest(artifact)
 	raw, err := secret.Sign(nil, digest.Value, &ed25519.Options{Hash: crypto.SHA512})
 	if err != nil {
 		panic(err) // options and digest fit each other
 	}
-	return line("toy:", raw), line("key:", secret.Public().(ed25519.PublicKey))
+	return encodeLine("toy:", raw), encodeLine("key:", secret.Public().(ed25519.PublicKey))
 }
 
-func sum(artifact []byte) formats.Digest {
+func computeDigest(artifact []byte) formats.Digest {
 	h := formats.SHA512.New()
 	h.Write(artifact)
 	return formats.Digest{Algorithm: formats.SHA512, Value: h.Sum(nil)}
 }
 
-func line(prefix string, raw []byte) []byte { return []byte(prefix + hex.EncodeToString(raw) + "\n") }
-
-func decode(text []byte, prefix string, size int) ([]byte, bool) {
-	rest, ok := strings.CutPrefix(string(text), prefix)
-	raw, err := hex.DecodeString(strings.TrimSuffix(rest, "\n"))
-	return raw, ok && err == nil && len(raw) == size && bytes.Equal(line(prefix, raw), text)
+func encodeLine(prefix string, raw []byte) []byte {
+	return []byte(prefix + hex.EncodeToString(raw) + "\n")
 }
 
-func refuse(r formats.Reason, message string) error {
+func decodeLine(text []byte, prefix string, size int) ([]byte, bool) {
+	rest, ok := strings.CutPrefix(string(text), prefix)
+	raw, err := hex.DecodeString(strings.TrimSuffix(rest, "\n"))
+	return raw, ok && err == nil && len(raw) == size && bytes.Equal(encodeLine(prefix, raw), text)
+}
+
+func errRefused(r formats.Reason, message string) error {
 	return formats.NewError(r, message, "read the package comment")
 }
 
@@ -70,21 +72,21 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 			return nil, err
 		}
 	}
-	raw, ok := decode(signature, "toy:", ed25519.SignatureSize)
+	raw, ok := decodeLine(signature, "toy:", ed25519.SignatureSize)
 	if !ok {
-		return nil, refuse(formats.ReasonMalformedSignature, "the signature is not one line of hexadecimal digits")
+		return nil, errRefused(formats.ReasonMalformedSignature, "the signature is not one line of hexadecimal digits")
 	}
 	candidates := p.CandidateKeys("toy", keys)
 	if len(candidates) != 1 {
-		return nil, refuse(formats.ReasonMissingKey, "there is not exactly one key")
+		return nil, errRefused(formats.ReasonMissingKey, "there is not exactly one key")
 	}
-	key, ok := decode(candidates[0], "key:", ed25519.PublicKeySize)
+	key, ok := decodeLine(candidates[0], "key:", ed25519.PublicKeySize)
 	if !ok {
-		return nil, refuse(formats.ReasonMalformedKey, "the key is not one line of hexadecimal digits")
+		return nil, errRefused(formats.ReasonMalformedKey, "the key is not one line of hexadecimal digits")
 	}
 	spki, err := x509.MarshalPKIXPublicKey(ed25519.PublicKey(key))
 	if err != nil {
-		return nil, refuse(formats.ReasonMalformedKey, "the key cannot be encoded")
+		return nil, errRefused(formats.ReasonMalformedKey, "the key cannot be encoded")
 	}
 	if err := p.CheckSigner(spki); err != nil {
 		return nil, err
@@ -97,19 +99,19 @@ type parsed struct {
 	trusted              bool // the key is the policy's
 }
 
-func (p *parsed) signers() []formats.Signer {
+func (p *parsed) describeSigners() []formats.Signer {
 	return []formats.Signer{{SPKI: p.spki, Fingerprint: hex.EncodeToString(p.key[:8]), Algorithm: "Ed25519"}}
 }
 
-func (p *parsed) candidate() formats.Candidate {
+func (p *parsed) buildCandidate() formats.Candidate {
 	return formats.Candidate{SPKI: p.spki, Scheme: formats.Ed25519ph, Hash: formats.SHA512}
 }
 
 func (p *parsed) Describe() formats.Description {
 	return formats.Description{
-		Format: "toy", Variant: "line", Algorithm: "Ed25519ph", Signers: p.signers(), Threshold: 1,
+		Format: "toy", Variant: "line", Algorithm: "Ed25519ph", Signers: p.describeSigners(), Threshold: 1,
 		Need: formats.NeedDigest, Digests: []formats.DigestAlgorithm{formats.SHA512},
-		Candidates: []formats.Candidate{p.candidate()},
+		Candidates: []formats.Candidate{p.buildCandidate()},
 	}
 }
 
@@ -128,29 +130,29 @@ func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 		if err != nil {
 			return nil, fmt.Errorf("reading artifact: %w", err)
 		}
-		return p.verified(formats.EvidenceBytes, n,
+		return p.verifySignature(formats.EvidenceBytes, n,
 			formats.Digest{Algorithm: formats.SHA512, Value: sha512.Sum(nil)}, formats.Digest{Algorithm: formats.SHA256, Value: sha256.Sum(nil)})
 	case a.Digest() == nil:
-		return nil, refuse(formats.ReasonMissingArtifact, "there is no artifact")
+		return nil, errRefused(formats.ReasonMissingArtifact, "there is no artifact")
 	case a.Digest().Algorithm != formats.SHA512:
-		return nil, refuse(formats.ReasonWrongDigestAlgorithm, "the signature is over a SHA-512 digest")
+		return nil, errRefused(formats.ReasonWrongDigestAlgorithm, "the signature is over a SHA-512 digest")
 	}
-	return p.verified(formats.EvidenceDigest, -1, *a.Digest())
+	return p.verifySignature(formats.EvidenceDigest, -1, *a.Digest())
 }
 
-// verified checks the signature over digests[0].
-func (p *parsed) verified(e formats.Evidence, size int64, digests ...formats.Digest) (*formats.Verified, error) {
+// verifySignature checks the signature over digests[0].
+func (p *parsed) verifySignature(e formats.Evidence, size int64, digests ...formats.Digest) (*formats.Verified, error) {
 	projection := formats.Projection{
-		Candidate: p.candidate(), Digest: digests[0], Signature: p.signature, Recipe: formats.Recipe{Artifact: true},
+		Candidate: p.buildCandidate(), Digest: digests[0], Signature: p.signature, Recipe: formats.Recipe{Artifact: true},
 	}
 	if err := projection.VerifyDigest(); err != nil {
 		if p.trusted {
-			return nil, refuse(formats.ReasonKeyNotTrusted, "the signature is not by the policy's key")
+			return nil, errRefused(formats.ReasonKeyNotTrusted, "the signature is not by the policy's key")
 		}
 		return nil, err
 	}
 	v := &formats.Verified{
-		Size: size, Signers: p.signers(), Keys: [][]byte{line("key:", p.key)}, Canonical: p.signature,
+		Size: size, Signers: p.describeSigners(), Keys: [][]byte{encodeLine("key:", p.key)}, Canonical: p.signature,
 		Projections: []formats.Projection{projection}, Checks: []string{"signature"},
 	}
 	for _, d := range digests {
