@@ -30,29 +30,29 @@ func CheckStrength(pub crypto.PublicKey) error {
 		return checkRSA(k)
 	case *ecdsa.PublicKey:
 		if k.Curve == elliptic.P224() {
-			return weak("the key's curve P-224 is too short")
+			return errWeakKey("the key's curve P-224 is too short")
 		}
 		return nil
 	case ed25519.PublicKey:
 		return checkEd25519(k)
 	case *dsa.PublicKey:
-		return weak("DSA keys are not accepted")
+		return errWeakKey("DSA keys are not accepted")
 	}
 	return formats.NewError(formats.ReasonUnsupportedAlgorithm, "this kind of public key is not supported", hintAlgorithm)
 }
 
-func weak(message string) error {
+func errWeakKey(message string) error {
 	return formats.NewError(formats.ReasonWeakAlgorithm, message, hintAlgorithm)
 }
 
 func checkRSA(k *rsa.PublicKey) error {
 	switch bits := k.N.BitLen(); {
 	case bits < 2048:
-		return weak("the RSA key has fewer than 2048 bits")
+		return errWeakKey("the RSA key has fewer than 2048 bits")
 	case bits > maxRSA:
 		return formats.NewError(formats.ReasonUnsupportedAlgorithm, "the RSA key has more than 16384 bits", hintAlgorithm)
 	case k.E < 3 || k.E%2 == 0 || k.N.Bit(0) == 0:
-		return weak("the RSA key has no usable modulus or exponent")
+		return errWeakKey("the RSA key has no usable modulus or exponent")
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func checkEd25519(k ed25519.PublicKey) error {
 	err := ed25519stream.CheckKey(k)
 	switch {
 	case errors.Is(err, ed25519stream.ErrSmallOrder):
-		return weak("the Ed25519 key has a small order and belongs to nobody")
+		return errWeakKey("the Ed25519 key has a small order and belongs to nobody")
 	case err != nil:
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the Ed25519 key is no point of the curve", hintKey)
 	}

@@ -52,7 +52,7 @@ func readPEM(m *formats.Meter, data []byte) (Key, error) {
 		}
 		pub, err := x509.ParsePKCS1PublicKey(block.Bytes)
 		if err != nil {
-			return Key{}, malformed(err)
+			return Key{}, errMalformedKey(err)
 		}
 		return fromPublic(pub)
 	}

@@ -60,12 +60,12 @@ func ReadAll(m *formats.Meter, files [][]byte) ([]Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys = add(keys, k)
+		keys = addKey(keys, k)
 	}
 	return keys, nil
 }
 
-func add(keys []Key, k Key) []Key {
+func addKey(keys []Key, k Key) []Key {
 	for i := range keys {
 		if bytes.Equal(keys[i].SPKI, k.SPKI) {
 			if len(k.Chain) > len(keys[i].Chain) {
@@ -105,12 +105,12 @@ func fromPublic(pub crypto.PublicKey) (Key, error) {
 	}
 	spki, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
-		return Key{}, malformed(err)
+		return Key{}, errMalformedKey(err)
 	}
 	return Key{Public: pub, SPKI: spki}, nil
 }
 
-func malformed(err error) error {
+func errMalformedKey(err error) error {
 	return formats.WrapError(err, formats.ReasonMalformedKey, "a key is neither a public key nor a certificate", hintKey)
 }
 
@@ -137,7 +137,7 @@ func readPKIX(der []byte) (Key, error) {
 		return Key{}, formats.WrapError(err, formats.ReasonUnsupportedAlgorithm,
 			"this kind of public key is not supported", hintAlgorithm)
 	}
-	return Key{}, malformed(err)
+	return Key{}, errMalformedKey(err)
 }
 
 // checkWhole tells bytes after a DER value from no DER value at all.
@@ -145,7 +145,7 @@ func checkWhole(der []byte) error {
 	in := cryptobyte.String(der)
 	var body cryptobyte.String
 	if !in.ReadASN1(&body, asn1.SEQUENCE) {
-		return malformed(errors.New("not a DER sequence"))
+		return errMalformedKey(errors.New("not a DER sequence"))
 	}
 	if !in.Empty() {
 		return formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of a key", hintKey)
