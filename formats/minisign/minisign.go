@@ -48,14 +48,14 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := parse(m, signature, keys, p)
+	parsed, err := parseSubmission(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
 	return parsed, nil
 }
 
-func parse(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
+func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
 	if err := formats.CheckSizes(raw, submitted); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func checkGlobal(sig *signature, key gominisign.PublicKey) error {
 }
 
 func claimedTime(sig *signature, p formats.Policy) (*time.Time, error) {
-	t := sig.timestamp()
+	t := sig.readTimestamp()
 	if t == nil {
 		return nil, nil
 	}

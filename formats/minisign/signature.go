@@ -35,7 +35,7 @@ type signature struct {
 	signify bool
 }
 
-func malformed(message string) error {
+func errMalformedSignature(message string) error {
 	return formats.NewError(formats.ReasonMalformedSignature, message,
 		"send the .minisig file (four lines) or signify .sig file (two lines) as the tool wrote it")
 }
@@ -44,10 +44,10 @@ func malformed(message string) error {
 func parseSignature(raw []byte) (*signature, error) {
 	lines, err := splitLines(raw, 5)
 	if err != nil {
-		return nil, malformed(err.Error())
+		return nil, errMalformedSignature(err.Error())
 	}
 	if !strings.HasPrefix(lines[0], commentPrefix) {
-		return nil, malformed("the first line is not an untrusted comment")
+		return nil, errMalformedSignature("the first line is not an untrusted comment")
 	}
 	if err := checkCount(lines); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func checkCount(lines []string) error {
 	another := func(i int) bool { return len(lines) > i && strings.HasPrefix(lines[i], "untrusted comment:") }
 	switch {
 	case len(lines) > 1 && isBase64(lines[1], 42):
-		return malformed("this is a public key, not a signature")
+		return errMalformedSignature("this is a public key, not a signature")
 	case another(2) || another(4):
 		return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",
 			"send one signature per submission")
@@ -73,7 +73,7 @@ func checkCount(lines []string) error {
 	case len(lines) == 2 && isSignify(lines[0]), len(lines) == 4:
 		return nil
 	}
-	return malformed("the signature is cut short: its trusted comment or global signature is missing")
+	return errMalformedSignature("the signature is cut short: its trusted comment or global signature is missing")
 }
 
 // isSignify tells signify's two lines from a .minisig file that has lost its last two. The
@@ -87,43 +87,43 @@ func isSignify(comment string) bool {
 
 func parseMinisign(lines []string) (*signature, error) {
 	if !strings.HasPrefix(lines[2], trustedPrefix) {
-		return nil, malformed("the third line is not a trusted comment")
+		return nil, errMalformedSignature("the third line is not a trusted comment")
 	}
 	if len(lines[2]) >= maxTrusted {
-		return nil, malformed("the trusted comment is longer than minisign allows")
+		return nil, errMalformedSignature("the trusted comment is longer than minisign allows")
 	}
 	if !isBase64(lines[1], 74) || !isBase64(lines[3], 64) {
-		return nil, malformed("the second or fourth line is not base64 of the right length")
+		return nil, errMalformedSignature("the second or fourth line is not base64 of the right length")
 	}
 	sig, err := gominisign.DecodeSignature(strings.Join(lines, "\n"))
 	if err != nil {
-		return nil, malformed("the signature cannot be decoded")
+		return nil, errMalformedSignature("the signature cannot be decoded")
 	}
 	if sig.SignatureAlgorithm != algorithmLegacy && sig.SignatureAlgorithm != algorithmPrehashed {
-		return nil, unsupported()
+		return nil, errUnsupportedAlgorithm()
 	}
 	return &signature{Signature: sig}, nil
 }
 
 func parseSignify(lines []string) (*signature, error) {
 	if !isBase64(lines[1], 74) {
-		return nil, malformed("the second line is not base64 of the right length")
+		return nil, errMalformedSignature("the second line is not base64 of the right length")
 	}
 	raw, err := base64.StdEncoding.DecodeString(lines[1])
 	if err != nil {
-		return nil, malformed("the signature cannot be decoded")
+		return nil, errMalformedSignature("the signature cannot be decoded")
 	}
 	sig := &signature{signify: true}
 	copy(sig.SignatureAlgorithm[:], raw)
 	copy(sig.KeyId[:], raw[2:])
 	copy(sig.Signature.Signature[:], raw[10:])
 	if sig.SignatureAlgorithm != algorithmLegacy {
-		return nil, unsupported()
+		return nil, errUnsupportedAlgorithm()
 	}
 	return sig, nil
 }
 
-func unsupported() error {
+func errUnsupportedAlgorithm() error {
 	return formats.NewError(formats.ReasonUnsupportedAlgorithm, "the signature's algorithm is neither Ed nor ED",
 		"sign with minisign or signify")
 }
@@ -155,13 +155,13 @@ func isBase64(line string, n int) bool {
 	return err == nil && len(raw) == n && base64.StdEncoding.EncodeToString(raw) == line
 }
 
-func (s *signature) prehashed() bool { return s.SignatureAlgorithm == algorithmPrehashed }
+func (s *signature) isPrehashed() bool { return s.SignatureAlgorithm == algorithmPrehashed }
 
 func (s *signature) trustedText() string { return strings.TrimPrefix(s.TrustedComment, trustedPrefix) }
 
-// timestamp returns the time in the tab-separated field "timestamp:SECONDS" that minisign
+// readTimestamp returns the time in the tab-separated field "timestamp:SECONDS" that minisign
 // writes into trusted comments of its own making; nil when there is none.
-func (s *signature) timestamp() *time.Time {
+func (s *signature) readTimestamp() *time.Time {
 	for field := range strings.SplitSeq(s.trustedText(), "\t") {
 		digits, ok := strings.CutPrefix(field, "timestamp:")
 		if !ok {
@@ -178,8 +178,8 @@ func (s *signature) timestamp() *time.Time {
 	return nil
 }
 
-// canonical is the file with a constant untrusted comment and LF line ends.
-func (s *signature) canonical() []byte {
+// encodeCanonical returns the file with a constant untrusted comment and LF line ends.
+func (s *signature) encodeCanonical() []byte {
 	if !s.signify {
 		c := s.Signature
 		c.UntrustedComment = ""

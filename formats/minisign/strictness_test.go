@@ -43,9 +43,9 @@ func rebuild(f func([]byte)) func(string) string {
 func flip(at int) func(string) string { return rebuild(func(b []byte) { b[at] ^= 1 }) }
 
 type strictCase struct {
-	row, name string
-	change    func(t *testing.T, s *submission)
-	want      formats.Reason
+	group, name string
+	change      func(t *testing.T, s *submission)
+	want        formats.Reason
 }
 
 func onLine(i int, f func(string) string) func(*testing.T, *submission) {
@@ -65,102 +65,102 @@ func withFile(name string) func(*testing.T, *submission) {
 }
 
 const (
-	rowAltered   = "minisign trusted comment or global signature altered; key id mismatch"
-	rowGarbage   = "garbage after the signature"
-	rowTwo       = "two signatures"
-	rowFuture    = "signature dated in the future"
-	rowPolicyKey = "keys from the submitter against keys the policy names"
-	rowSecret    = "private key pasted as key"
-	rowForbidden = "the gateway's, a log's or an authority's own key as signer"
-	rowTruncated = "truncation, byte flips"
-	rowKey       = "key that is none"
+	groupAltered   = "altered"
+	groupGarbage   = "garbage"
+	groupTwo       = "two signatures"
+	groupFuture    = "dated in the future"
+	groupPolicyKey = "policy keys"
+	groupSecret    = "secret key"
+	groupForbidden = "forbidden signer"
+	groupTruncated = "truncated"
+	groupKey       = "no key"
 )
 
 var strictCases = []strictCase{
-	{rowAltered, "trusted comment changed", onLine(2, func(l string) string { return l + "." }), formats.ReasonSignatureInvalid},
-	{rowAltered, "trusted comment emptied", onLine(2, func(string) string { return "trusted comment: " }), formats.ReasonSignatureInvalid},
-	{rowAltered, "trusted comment of another shape", onLine(2, func(l string) string { return l[1:] }), formats.ReasonMalformedSignature},
-	{rowAltered, "trusted comment with NUL", onLine(2, func(l string) string { return l + "\x00" }), formats.ReasonMalformedSignature},
-	{rowAltered, "trusted comment with CR inside", onLine(2, func(l string) string { return l + "\rmore" }), formats.ReasonMalformedSignature},
-	{rowAltered, "trusted comment too long", onLine(2, func(l string) string { return l + strings.Repeat("x", 8192) }), formats.ReasonMalformedSignature},
-	{rowAltered, "global signature changed", onLine(3, flip(5)), formats.ReasonSignatureInvalid},
-	{rowAltered, "global signature's S changed", onLine(3, flip(40)), formats.ReasonSignatureInvalid},
-	{rowAltered, "signature changed", onLine(1, flip(20)), formats.ReasonSignatureInvalid},
-	{rowAltered, "key id changed", onLine(1, flip(3)), formats.ReasonKeyMismatch},
-	{rowAltered, "key's id changed", withKey(func(k []byte) []byte { return replace(k, 1, flip(3)) }), formats.ReasonKeyMismatch},
-	{rowAltered, "another key under this id", withKey(func(k []byte) []byte { return swapKey(k) }), formats.ReasonSignatureInvalid},
-	{rowAltered, "two keys under this id", func(_ *testing.T, s *submission) { s.keys = append(s.keys, swapKey(s.keys[0])) }, formats.ReasonMalformedKey},
-	{rowAltered, "legacy said to be prehashed", onLine(1, rebuild(func(b []byte) { b[1] ^= 0x20 })), ""},
-	{rowAltered, "unknown algorithm", onLine(1, flip(1)), formats.ReasonUnsupportedAlgorithm},
-	{rowAltered, "last two lines cut off", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:2], nil) }), formats.ReasonMalformedSignature},
+	{groupAltered, "trusted comment changed", onLine(2, func(l string) string { return l + "." }), formats.ReasonSignatureInvalid},
+	{groupAltered, "trusted comment emptied", onLine(2, func(string) string { return "trusted comment: " }), formats.ReasonSignatureInvalid},
+	{groupAltered, "trusted comment of another shape", onLine(2, func(l string) string { return l[1:] }), formats.ReasonMalformedSignature},
+	{groupAltered, "trusted comment with NUL", onLine(2, func(l string) string { return l + "\x00" }), formats.ReasonMalformedSignature},
+	{groupAltered, "trusted comment with CR inside", onLine(2, func(l string) string { return l + "\rmore" }), formats.ReasonMalformedSignature},
+	{groupAltered, "trusted comment too long", onLine(2, func(l string) string { return l + strings.Repeat("x", 8192) }), formats.ReasonMalformedSignature},
+	{groupAltered, "global signature changed", onLine(3, flip(5)), formats.ReasonSignatureInvalid},
+	{groupAltered, "global signature's S changed", onLine(3, flip(40)), formats.ReasonSignatureInvalid},
+	{groupAltered, "signature changed", onLine(1, flip(20)), formats.ReasonSignatureInvalid},
+	{groupAltered, "key id changed", onLine(1, flip(3)), formats.ReasonKeyMismatch},
+	{groupAltered, "key's id changed", withKey(func(k []byte) []byte { return replace(k, 1, flip(3)) }), formats.ReasonKeyMismatch},
+	{groupAltered, "another key under this id", withKey(func(k []byte) []byte { return swapKey(k) }), formats.ReasonSignatureInvalid},
+	{groupAltered, "two keys under this id", func(_ *testing.T, s *submission) { s.keys = append(s.keys, swapKey(s.keys[0])) }, formats.ReasonMalformedKey},
+	{groupAltered, "legacy said to be prehashed", onLine(1, rebuild(func(b []byte) { b[1] ^= 0x20 })), ""},
+	{groupAltered, "unknown algorithm", onLine(1, flip(1)), formats.ReasonUnsupportedAlgorithm},
+	{groupAltered, "last two lines cut off", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:2], nil) }), formats.ReasonMalformedSignature},
 
-	{rowGarbage, "line", withSig(func(s []byte) []byte { return append(s, "more\n"...) }), formats.ReasonTrailingData},
-	{rowGarbage, "empty line", withSig(func(s []byte) []byte { return append(s, '\n') }), formats.ReasonTrailingData},
-	{rowGarbage, "space", onLine(3, func(l string) string { return l + " " }), formats.ReasonMalformedSignature},
-	{rowGarbage, "base64 twice", onLine(1, func(l string) string { return l + l }), formats.ReasonMalformedSignature},
-	{rowGarbage, "loose base64", onLine(1, loosen), formats.ReasonMalformedSignature},
-	{rowGarbage, "unpadded base64", onLine(1, func(l string) string { return strings.TrimRight(l, "=") }), formats.ReasonMalformedSignature},
-	{rowGarbage, "URL base64", onLine(1, func(string) string { return strings.Repeat("-_", 50) }), formats.ReasonMalformedSignature},
-	{rowGarbage, "leading line", withSig(func(s []byte) []byte { return append([]byte("\n"), s...) }), formats.ReasonMalformedSignature},
-	{rowGarbage, "long first line", onLine(0, func(l string) string { return l + strings.Repeat("x", 1024) }), formats.ReasonMalformedSignature},
+	{groupGarbage, "line", withSig(func(s []byte) []byte { return append(s, "more\n"...) }), formats.ReasonTrailingData},
+	{groupGarbage, "empty line", withSig(func(s []byte) []byte { return append(s, '\n') }), formats.ReasonTrailingData},
+	{groupGarbage, "space", onLine(3, func(l string) string { return l + " " }), formats.ReasonMalformedSignature},
+	{groupGarbage, "base64 twice", onLine(1, func(l string) string { return l + l }), formats.ReasonMalformedSignature},
+	{groupGarbage, "loose base64", onLine(1, loosen), formats.ReasonMalformedSignature},
+	{groupGarbage, "unpadded base64", onLine(1, func(l string) string { return strings.TrimRight(l, "=") }), formats.ReasonMalformedSignature},
+	{groupGarbage, "URL base64", onLine(1, func(string) string { return strings.Repeat("-_", 50) }), formats.ReasonMalformedSignature},
+	{groupGarbage, "leading line", withSig(func(s []byte) []byte { return append([]byte("\n"), s...) }), formats.ReasonMalformedSignature},
+	{groupGarbage, "long first line", onLine(0, func(l string) string { return l + strings.Repeat("x", 1024) }), formats.ReasonMalformedSignature},
 
-	{rowTwo, "one after the other", withSig(func(s []byte) []byte { return append(s, s...) }), formats.ReasonMultipleSignatures},
-	{rowTwo, "signify", func(t *testing.T, s *submission) {
+	{groupTwo, "one after the other", withSig(func(s []byte) []byte { return append(s, s...) }), formats.ReasonMultipleSignatures},
+	{groupTwo, "signify", func(t *testing.T, s *submission) {
 		s.sig = append(read(t, "signify.sig"), read(t, "signify.sig")...)
 	}, formats.ReasonMultipleSignatures},
 
-	{rowFuture, "by years", func(_ *testing.T, s *submission) {
+	{groupFuture, "by years", func(_ *testing.T, s *submission) {
 		s.policy.Now = s.policy.Now.AddDate(-10, 0, 0)
 	}, formats.ReasonSignatureInFuture},
 
-	{rowPolicyKey, "policy names another", func(t *testing.T, s *submission) {
+	{groupPolicyKey, "policy names another", func(t *testing.T, s *submission) {
 		s.policy.Keys = map[string][][]byte{"minisign": {read(t, "other.pub")}}
 	}, formats.ReasonKeyNotTrusted},
-	{rowPolicyKey, "policy names it, another is sent", func(t *testing.T, s *submission) {
+	{groupPolicyKey, "policy names it, another is sent", func(t *testing.T, s *submission) {
 		s.policy.Keys = map[string][][]byte{"minisign": s.keys}
 		s.keys = [][]byte{read(t, "other.pub")}
 	}, ""},
-	{rowPolicyKey, "allowed signers", func(_ *testing.T, s *submission) {
+	{groupPolicyKey, "allowed signers", func(_ *testing.T, s *submission) {
 		s.policy.AllowedSigners = [][sha256.Size]byte{{1}}
 	}, formats.ReasonKeyNotTrusted},
-	{rowPolicyKey, "no key at all", func(_ *testing.T, s *submission) { s.keys = nil }, formats.ReasonMissingKey},
-	{rowPolicyKey, "another key", func(t *testing.T, s *submission) { s.keys = [][]byte{read(t, "other.pub")} }, formats.ReasonKeyMismatch},
+	{groupPolicyKey, "no key at all", func(_ *testing.T, s *submission) { s.keys = nil }, formats.ReasonMissingKey},
+	{groupPolicyKey, "another key", func(t *testing.T, s *submission) { s.keys = [][]byte{read(t, "other.pub")} }, formats.ReasonKeyMismatch},
 
-	{rowSecret, "minisign", withFile("throwaway-minisign.key"), formats.ReasonSecretKey},
-	{rowSecret, "minisign, encrypted", withFile("throwaway-minisign-encrypted.key"), formats.ReasonSecretKey},
-	{rowSecret, "signify", withFile("throwaway-signify.key"), formats.ReasonSecretKey},
-	{rowSecret, "signify, encrypted", withFile("throwaway-signify-encrypted.key"), formats.ReasonSecretKey},
-	{rowSecret, "line alone", func(t *testing.T, s *submission) {
+	{groupSecret, "minisign", withFile("throwaway-minisign.key"), formats.ReasonSecretKey},
+	{groupSecret, "minisign, encrypted", withFile("throwaway-minisign-encrypted.key"), formats.ReasonSecretKey},
+	{groupSecret, "signify", withFile("throwaway-signify.key"), formats.ReasonSecretKey},
+	{groupSecret, "signify, encrypted", withFile("throwaway-signify-encrypted.key"), formats.ReasonSecretKey},
+	{groupSecret, "line alone", func(t *testing.T, s *submission) {
 		s.keys = [][]byte{line(read(t, "throwaway-minisign.key"), 1)}
 	}, formats.ReasonSecretKey},
-	{rowSecret, "cut short", func(t *testing.T, s *submission) {
+	{groupSecret, "cut short", func(t *testing.T, s *submission) {
 		s.keys = [][]byte{line(read(t, "throwaway-minisign.key"), 1)[:150]}
 	}, formats.ReasonSecretKey},
-	{rowSecret, "PEM", withKey(func([]byte) []byte {
+	{groupSecret, "PEM", withKey(func([]byte) []byte {
 		return []byte("-----BEGIN " + "OPENSSH PRIVATE KEY-----\nAAAA\n")
 	}), formats.ReasonSecretKey},
-	{rowSecret, "as signature", func(t *testing.T, s *submission) { s.sig = read(t, "throwaway-minisign.key") }, formats.ReasonSecretKey},
-	{rowSecret, "beside the policy's keys", func(t *testing.T, s *submission) {
+	{groupSecret, "as signature", func(t *testing.T, s *submission) { s.sig = read(t, "throwaway-minisign.key") }, formats.ReasonSecretKey},
+	{groupSecret, "beside the policy's keys", func(t *testing.T, s *submission) {
 		s.policy.Keys = map[string][][]byte{"minisign": s.keys}
 		s.keys = [][]byte{read(t, "throwaway-minisign.key")}
 	}, formats.ReasonSecretKey},
 
-	{rowForbidden, "forbidden", func(t *testing.T, s *submission) {
+	{groupForbidden, "forbidden", func(t *testing.T, s *submission) {
 		s.policy.ForbiddenSigners = [][sha256.Size]byte{sha256.Sum256(describe(t, "legacy.minisig", "signer.pub").Signers[0].SPKI)}
 	}, formats.ReasonForbiddenSigner},
 
-	{rowTruncated, "empty", withSig(func([]byte) []byte { return nil }), formats.ReasonMissingSignature},
-	{rowTruncated, "too large", withSig(func([]byte) []byte { return make([]byte, formats.MaxSignatureSize+1) }), formats.ReasonTooLarge},
-	{rowTruncated, "three lines", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:3], nil) }), formats.ReasonMalformedSignature},
-	{rowTruncated, "without the last line end", withSig(bytes.TrimSpace), ""},
+	{groupTruncated, "empty", withSig(func([]byte) []byte { return nil }), formats.ReasonMissingSignature},
+	{groupTruncated, "too large", withSig(func([]byte) []byte { return make([]byte, formats.MaxSignatureSize+1) }), formats.ReasonTooLarge},
+	{groupTruncated, "three lines", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:3], nil) }), formats.ReasonMalformedSignature},
+	{groupTruncated, "without the last line end", withSig(bytes.TrimSpace), ""},
 
-	{rowKey, "small order", withKey(func([]byte) []byte { return smallOrderKey() }), formats.ReasonWeakAlgorithm},
-	{rowKey, "unknown algorithm", withKey(func(k []byte) []byte { return replace(k, 1, flip(0)) }), formats.ReasonMalformedKey},
-	{rowKey, "trailing line", withKey(func(k []byte) []byte { return append(k, "more\n"...) }), formats.ReasonMalformedKey},
-	{rowKey, "empty", withKey(func([]byte) []byte { return nil }), formats.ReasonMalformedKey},
-	{rowKey, "without the comment's prefix", withKey(func(k []byte) []byte { return replace(k, 0, func(string) string { return "comment" }) }), formats.ReasonMalformedKey},
-	{rowKey, "signature", func(_ *testing.T, s *submission) { s.keys = [][]byte{s.sig} }, formats.ReasonMalformedKey},
-	{rowKey, "too many", func(_ *testing.T, s *submission) { s.keys = slices.Repeat(s.keys, 17) }, formats.ReasonTooLarge},
+	{groupKey, "small order", withKey(func([]byte) []byte { return smallOrderKey() }), formats.ReasonWeakAlgorithm},
+	{groupKey, "unknown algorithm", withKey(func(k []byte) []byte { return replace(k, 1, flip(0)) }), formats.ReasonMalformedKey},
+	{groupKey, "trailing line", withKey(func(k []byte) []byte { return append(k, "more\n"...) }), formats.ReasonMalformedKey},
+	{groupKey, "empty", withKey(func([]byte) []byte { return nil }), formats.ReasonMalformedKey},
+	{groupKey, "without the comment's prefix", withKey(func(k []byte) []byte { return replace(k, 0, func(string) string { return "comment" }) }), formats.ReasonMalformedKey},
+	{groupKey, "signature", func(_ *testing.T, s *submission) { s.keys = [][]byte{s.sig} }, formats.ReasonMalformedKey},
+	{groupKey, "too many", func(_ *testing.T, s *submission) { s.keys = slices.Repeat(s.keys, 17) }, formats.ReasonTooLarge},
 }
 
 // loosen sets bits that a lenient decoder of base64 drops.
@@ -177,10 +177,10 @@ func smallOrderKey() []byte {
 	return encodeKey(k)
 }
 
-// TestStrictness is named after the rows of the list of what a strict gateway must do.
+// TestStrictness: what a strict gateway refuses, and what it still takes.
 func TestStrictness(t *testing.T) {
 	for _, c := range strictCases {
-		t.Run(c.row+"/"+c.name, func(t *testing.T) {
+		t.Run(c.group+"/"+c.name, func(t *testing.T) {
 			s := submission{read(t, "legacy.minisig"), [][]byte{read(t, "signer.pub")}, policy()}
 			c.change(t, &s)
 			p, err := minisign.New().Parse(context.Background(), s.sig, s.keys, s.policy)

@@ -41,7 +41,7 @@ func (p *parsedSignature) Describe() formats.Description {
 	case p.sig.signify:
 		d.Variant = "signify"
 		d.Notes = []string{"signify signatures carry no trusted comment and no signing time"}
-	case p.sig.prehashed():
+	case p.sig.isPrehashed():
 		d.Variant, d.Algorithm = "prehashed", "Ed25519/BLAKE2b-512"
 		d.Need, d.Digests = formats.NeedDigest, []formats.DigestAlgorithm{formats.BLAKE2b512}
 	}
@@ -80,13 +80,13 @@ func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact)
 		return nil, err
 	}
 	switch {
-	case artifact.Reader() != nil && p.sig.prehashed():
+	case artifact.Reader() != nil && p.sig.isPrehashed():
 		return p.verifyPrehashed(ctx, artifact.Reader())
 	case artifact.Reader() != nil:
 		return p.verifyPure(ctx, artifact.Reader())
 	case artifact.IsZero():
 		return nil, formats.NewError(formats.ReasonMissingArtifact, "there is no artifact", "send the file that was signed")
-	case !p.sig.prehashed():
+	case !p.sig.isPrehashed():
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "this signature is over the file itself: a digest is not enough",
 			"send the file, or sign with minisign without its option -l")
 	}
@@ -108,9 +108,9 @@ func (p *parsedSignature) verifyPure(ctx context.Context, r io.Reader) (*formats
 		return nil, err
 	}
 	if !v.Verify() {
-		return nil, p.mismatch()
+		return nil, p.errMismatch()
 	}
-	return p.verified(size, digest(formats.SHA256, sha, formats.EvidenceBytes)), nil
+	return p.buildVerified(size, sumDigest(formats.SHA256, sha, formats.EvidenceBytes)), nil
 }
 
 func (p *parsedSignature) verifyPrehashed(ctx context.Context, r io.Reader) (*formats.Verified, error) {
@@ -119,11 +119,11 @@ func (p *parsedSignature) verifyPrehashed(ctx context.Context, r io.Reader) (*fo
 	if err != nil {
 		return nil, fmt.Errorf("reading artifact: %w", err)
 	}
-	signed := digest(formats.BLAKE2b512, blake, formats.EvidenceBytes)
+	signed := sumDigest(formats.BLAKE2b512, blake, formats.EvidenceBytes)
 	if !ed25519.Verify(p.key.PublicKey[:], signed.Value, p.sig.Signature.Signature[:]) {
-		return nil, p.mismatch()
+		return nil, p.errMismatch()
 	}
-	return p.verified(size, digest(formats.SHA256, sha, formats.EvidenceBytes), signed), nil
+	return p.buildVerified(size, sumDigest(formats.SHA256, sha, formats.EvidenceBytes), signed), nil
 }
 
 func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, error) {
@@ -132,19 +132,19 @@ func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, er
 			"send blake2b-512:HEX as printed by b2sum, or the file")
 	}
 	if !ed25519.Verify(p.key.PublicKey[:], d.Value, p.sig.Signature.Signature[:]) {
-		return nil, p.mismatch()
+		return nil, p.errMismatch()
 	}
 	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
-	return p.verified(-1, formats.ArtifactDigest{Digest: bound, Evidence: formats.EvidenceDigest}), nil
+	return p.buildVerified(-1, formats.ArtifactDigest{Digest: bound, Evidence: formats.EvidenceDigest}), nil
 }
 
-func digest(a formats.DigestAlgorithm, h hash.Hash, e formats.Evidence) formats.ArtifactDigest {
+func sumDigest(a formats.DigestAlgorithm, h hash.Hash, e formats.Evidence) formats.ArtifactDigest {
 	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: h.Sum(nil)}, Evidence: e}
 }
 
-// mismatch: the global signature vouches for the signature's bytes, so it is the artifact
-// that differs; signify gives no such certainty.
-func (p *parsedSignature) mismatch() error {
+// errMismatch blames the artifact where it can: the global signature vouches for the signature's
+// bytes, so it is the artifact that differs. signify gives no such certainty.
+func (p *parsedSignature) errMismatch() error {
 	if p.sig.signify {
 		return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
 			"check that the signature, the key and the file belong together")
@@ -153,7 +153,7 @@ func (p *parsedSignature) mismatch() error {
 		"send the very file that was signed; line ends count")
 }
 
-func (p *parsedSignature) verified(size int64, digests ...formats.ArtifactDigest) *formats.Verified {
+func (p *parsedSignature) buildVerified(size int64, digests ...formats.ArtifactDigest) *formats.Verified {
 	checks := []string{"key-id", "signature"}
 	if !p.sig.signify {
 		checks = append(checks, "global-signature")
@@ -167,7 +167,7 @@ func (p *parsedSignature) verified(size int64, digests ...formats.ArtifactDigest
 		Size:      size,
 		Signers:   []formats.Signer{cloneSigner(p.signer)},
 		Keys:      [][]byte{marshalKey(p.key)},
-		Canonical: p.sig.canonical(),
+		Canonical: p.sig.encodeCanonical(),
 		Checks:    checks,
 	}
 }
