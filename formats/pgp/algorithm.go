@@ -192,8 +192,8 @@ func joinASN1(r, s *big.Int) ([]byte, bool) {
 	return der, err == nil
 }
 
-// verify checks sig, as signatureBytes returns it, over digest.
-func (p publicKey) verify(h crypto.Hash, digest, sig []byte) bool {
+// verifyDigest checks sig, as signatureBytes returns it, over digest.
+func (p publicKey) verifyDigest(h crypto.Hash, digest, sig []byte) bool {
 	switch k := p.key.(type) {
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(k, h, digest, sig) == nil

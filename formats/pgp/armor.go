@@ -34,7 +34,7 @@ func dearmorSignature(data []byte) ([]byte, error) {
 	case bytes.Equal(first, armorBegin(armorSignature)):
 	case bytes.Equal(first, armorBegin(armorMessage)):
 		// gpg --sign --armor, or a signature in the wrong armor: the packets tell.
-		packets, rest, ok := dearmor(data, armorMessage)
+		packets, rest, ok := decodeArmor(data, armorMessage)
 		if !ok || len(packets) == 0 || len(trimLeft(rest)) > 0 {
 			return nil, errArmor()
 		}
@@ -47,7 +47,7 @@ func dearmorSignature(data []byte) ([]byte, error) {
 	default:
 		return nil, errArmor()
 	}
-	packets, rest, ok := dearmor(data, armorSignature)
+	packets, rest, ok := decodeArmor(data, armorSignature)
 	if !ok {
 		return nil, errArmor()
 	}
@@ -67,12 +67,12 @@ func refuseAfterArmor(rest []byte) error {
 }
 
 func errArmor() error {
-	return malformed("the armor is damaged", "send the file from its BEGIN line to its END line as the tool wrote it")
+	return errMalformedSignature("the armor is damaged", "send the file from its BEGIN line to its END line as the tool wrote it")
 }
 
-// dearmor decodes the armor that data starts with. Headers are ignored, and so is the checksum,
+// decodeArmor decodes the armor that data starts with. Headers are ignored, and so is the checksum,
 // as RFC 9580 section 6.1 asks.
-func dearmor(data []byte, kind string) (packets, rest []byte, ok bool) {
+func decodeArmor(data []byte, kind string) (packets, rest []byte, ok bool) {
 	line, rest := cutLine(data)
 	if !bytes.Equal(line, armorBegin(kind)) {
 		return nil, nil, false

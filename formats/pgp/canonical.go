@@ -11,10 +11,10 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// canonical returns the signature packet without what anybody could change: armor, length
+// encodeCanonical returns the signature packet without what anybody could change: armor, length
 // encodings, leading zeros, ECDSA's high s, and the unhashed area, which holds the key id of
 // the key that verified and nothing else when the hashed area does not name it.
-func (p *parsed) canonical() []byte {
+func (p *parsed) encodeCanonical() []byte {
 	s := p.sig
 	var body []byte
 	if s.version == 3 {
@@ -30,7 +30,7 @@ func (p *parsed) canonical() []byte {
 			unhashed = append([]byte{9, subpacketIssuer}, make([]byte, 8)...)
 			binary.BigEndian.PutUint64(unhashed[2:], p.use.key.KeyId)
 		}
-		body = l.with(unhashed)
+		body = l.withUnhashed(unhashed)
 	}
 	body = append(body, s.tag[:]...)
 	if s.version == 6 {

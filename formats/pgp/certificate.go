@@ -13,7 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-func be64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+func decodeUint64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
 
 // keyUse is a key that was found fit to have made the signature.
 type keyUse struct {
@@ -42,10 +42,10 @@ type properties struct {
 	lifetime *uint32
 }
 
-// evaluate finds the key that from names in cert and checks all that binds it: the primary
+// evaluateKey finds the key that from names in cert and checks all that binds it: the primary
 // key's self-signature, expiry and revocations and, for a subkey, its binding with the
 // back-signature, its own expiry and revocations.
-func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyUse, error) {
+func (cert *certificate) evaluateKey(from issuer, t *clock, historical bool) (*keyUse, error) {
 	primary, err := t.readKey(tagPublicKey, cert.primary)
 	if err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (cert *certificate) evaluate(from issuer, t *clock, historical bool) (*keyU
 	}
 	// The binding comes first: the revocation of a key that has no claim to the subkey says nothing.
 	var sub *boundSubkey
-	if !from.names(cert.primary) {
-		if sub, err = e.bind(from); err != nil {
+	if !from.matchesKey(cert.primary) {
+		if sub, err = e.bindSubkey(from); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +91,7 @@ func (c *clock) readKey(tag byte, body []byte) (*packet.PublicKey, error) {
 	}
 	k, ok := p.(*packet.PublicKey)
 	if !ok {
-		return nil, malformedKey("the signer's key cannot be read")
+		return nil, errMalformedKey("the signer's key cannot be read")
 	}
 	return k, nil
 }
@@ -169,21 +169,21 @@ func (e *evaluation) primaryProperties() (props properties, err error) {
 		return props, err
 	}
 	if direct != nil {
-		props.take(direct)
+		props.takeProperties(direct)
 		e.sha1 = e.sha1 || usesSHA1(direct.Signature)
 		e.use.minimal = appendPacket(e.use.minimal, tagSignature, direct.body)
 	}
 	if props.flags != nil && props.lifetime != nil {
 		return props, nil
 	}
-	certification, err := e.certification()
+	certification, err := e.findCertification()
 	if err != nil {
 		return props, err
 	}
 	if certification == nil && direct == nil {
 		return props, errKeyNotValid("the key has no valid signature of its own")
 	}
-	if certification != nil && (props.take(certification) || direct == nil) {
+	if certification != nil && (props.takeProperties(certification) || direct == nil) {
 		e.sha1 = e.sha1 || usesSHA1(certification.Signature)
 		e.use.minimal = appendPacket(e.use.minimal, tagUserID, certification.user.id)
 		e.use.minimal = appendPacket(e.use.minimal, tagSignature, certification.body)
@@ -191,8 +191,8 @@ func (e *evaluation) primaryProperties() (props properties, err error) {
 	return props, nil
 }
 
-// take takes from s what p leaves open and reports whether there was anything.
-func (p *properties) take(s *candidate) (used bool) {
+// takeProperties takes from s what p leaves open and reports whether there was anything.
+func (p *properties) takeProperties(s *candidate) (used bool) {
 	if p.flags == nil && s.FlagsValid {
 		p.flags, used = s.Signature, true
 	}
@@ -203,7 +203,7 @@ func (p *properties) take(s *candidate) (used bool) {
 }
 
 func (e *evaluation) directSignature() (*candidate, error) {
-	list, err := e.clock.gather(e.cert.direct, e.primary, nil, packet.SigTypeDirectSignature)
+	list, err := e.clock.gatherSignatures(e.cert.direct, e.primary, nil, packet.SigTypeDirectSignature)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (e *evaluation) directSignature() (*candidate, error) {
 			kept = append(kept, s)
 		}
 	}
-	return e.clock.newest(kept, e.key, func(s candidate) (bool, error) {
+	return e.clock.findNewest(kept, e.key, func(s candidate) (bool, error) {
 		return e.primary.VerifyDirectKeySignature(s.Signature) == nil, nil
 	})
 }
@@ -236,15 +236,15 @@ type boundSubkey struct {
 	binding *candidate
 }
 
-// bind finds the subkey that from names, over all copies of it, and its binding with the
+// bindSubkey finds the subkey that from names, over all copies of it, and its binding with the
 // back-signature, without which anybody could claim another's subkey.
-func (e *evaluation) bind(from issuer) (*boundSubkey, error) {
+func (e *evaluation) bindSubkey(from issuer) (*boundSubkey, error) {
 	var b boundSubkey
 	for _, s := range e.cert.subkeys {
 		if err := e.clock.meter.ChargeBytes(len(s.body) + hashSetup); err != nil {
 			return nil, err
 		}
-		if from.names(s.body) && (b.body == nil || bytes.Equal(b.body, s.body)) {
+		if from.matchesKey(s.body) && (b.body == nil || bytes.Equal(b.body, s.body)) {
 			b.body = s.body
 			b.signatures = append(b.signatures, s.signatures...)
 		}
@@ -260,11 +260,11 @@ func (e *evaluation) bind(from issuer) (*boundSubkey, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := e.clock.gather(b.signatures, e.primary, nil, packet.SigTypeSubkeyBinding)
+	list, err := e.clock.gatherSignatures(b.signatures, e.primary, nil, packet.SigTypeSubkeyBinding)
 	if err != nil {
 		return nil, err
 	}
-	b.binding, err = e.clock.newest(list, e.key, func(s candidate) (bool, error) {
+	b.binding, err = e.clock.findNewest(list, e.key, func(s candidate) (bool, error) {
 		if err := e.clock.meter.ChargeChecks(1, sub); err != nil { // of the back-signature
 			return false, err
 		}

@@ -18,7 +18,7 @@ type cleartext struct{ signed []byte }
 func splitCleartext(data []byte) (packets []byte, text *cleartext, err error) {
 	at := findLine(data, armorBegin(armorSignature))
 	if at < 0 {
-		return nil, nil, malformed("the cleartext file has no signature", "send the whole file, to its END line")
+		return nil, nil, errMalformedSignature("the cleartext file has no signature", "send the whole file, to its END line")
 	}
 	packets, err = dearmorSignature(data[at:])
 	if err != nil {
@@ -26,7 +26,7 @@ func splitCleartext(data []byte) (packets []byte, text *cleartext, err error) {
 	}
 	block, rest := clearsign.Decode(data)
 	if block == nil || len(trimLeft(rest)) > 0 {
-		return nil, nil, malformed("the cleartext file is damaged", "send the file as gpg --clear-sign wrote it")
+		return nil, nil, errMalformedSignature("the cleartext file is damaged", "send the file as gpg --clear-sign wrote it")
 	}
 	return packets, &cleartext{signed: block.Bytes}, nil
 }
@@ -46,9 +46,9 @@ func findLine(data, want []byte) int {
 	return -1
 }
 
-// matches reports whether the file given beside the signature has the text that was signed:
+// matchesFile reports whether the file given beside the signature has the text that was signed:
 // the same but for line ends, blanks at line ends and one line end after the last line.
-func (c *cleartext) matches(file []byte) bool {
+func (c *cleartext) matchesFile(file []byte) bool {
 	return bytes.Equal(canonicalText(file), c.signed)
 }
 

@@ -23,23 +23,23 @@ func (p *parsed) Describe() formats.Description {
 	return d
 }
 
-func (p *parsed) describe() {
+func (p *parsed) buildDescription() {
 	created := p.sig.created.UTC()
 	d := formats.Description{
 		Format:      name,
-		Variant:     p.variant(),
+		Variant:     p.describeVariant(),
 		Algorithm:   p.key.name + "/" + p.sig.hash.String(),
 		Signers:     []formats.Signer{{SPKI: p.key.spki, Fingerprint: upperHex(p.use.key.Fingerprint), Algorithm: p.key.name}},
 		Need:        formats.NeedBytes,
 		ClaimedTime: &created,
 		Threshold:   1,
 		Findings:    p.findings,
-		Notes:       p.notes(),
+		Notes:       p.collectNotes(),
 	}
 	if p.text != nil {
 		d.Need = formats.NeedNone
 	}
-	if c, no := p.candidate(); no != nil {
+	if c, no := p.buildCandidate(); no != nil {
 		d.NotProjectable = no
 	} else {
 		d.Candidates = []formats.Candidate{c}
@@ -57,7 +57,7 @@ func (p *parsed) bindsDigest() bool {
 	return !ok || 8*p.sig.hash.Size() <= k.Params().BitSize
 }
 
-func (p *parsed) variant() string {
+func (p *parsed) describeVariant() string {
 	kind := "detached"
 	switch {
 	case p.text != nil:
@@ -68,7 +68,7 @@ func (p *parsed) variant() string {
 	return fmt.Sprintf("%s, v%d", kind, p.sig.version)
 }
 
-func (p *parsed) notes() []string {
+func (p *parsed) collectNotes() []string {
 	notes := slices.Clone(p.use.notes)
 	if p.sig.version == 3 {
 		notes = append(notes, "the signature is of version 3, which current tools no longer make")
@@ -79,8 +79,8 @@ func (p *parsed) notes() []string {
 	return notes
 }
 
-// candidate returns the hashedrekord this signature can be re-expressed as, or why not.
-func (p *parsed) candidate() (formats.Candidate, *formats.Error) {
+// buildCandidate returns the hashedrekord this signature can be re-expressed as, or why not.
+func (p *parsed) buildCandidate() (formats.Candidate, *formats.Error) {
 	const hint = "sign with an RSA or ECDSA key: gpg --local-user KEYID --digest-algo SHA256 --detach-sign FILE"
 	if len(p.findings) > 0 {
 		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
@@ -90,13 +90,13 @@ func (p *parsed) candidate() (formats.Candidate, *formats.Error) {
 	c.Hash, _ = formats.AlgorithmOf(p.sig.hash)
 	switch k := p.key.key.(type) {
 	case *rsa.PublicKey:
-		c.Scheme, c.Remedy = formats.RSAPKCS1v15, remedy("SHA256", p.text != nil)
+		c.Scheme, c.Remedy = formats.RSAPKCS1v15, suggestRemedy("SHA256", p.text != nil)
 		if bits := k.N.BitLen(); bits != 2048 && bits != 3072 && bits != 4096 {
 			c.Remedy = "sign with an RSA key of 2048, 3072 or 4096 bits and gpg --digest-algo SHA256"
 		}
 	case *ecdsa.PublicKey:
 		fitting := map[int]string{256: "SHA256", 384: "SHA384", 521: "SHA512"}
-		c.Scheme, c.Remedy = formats.ECDSA, remedy(fitting[k.Curve.Params().BitSize], p.text != nil)
+		c.Scheme, c.Remedy = formats.ECDSA, suggestRemedy(fitting[k.Curve.Params().BitSize], p.text != nil)
 	case ed25519.PublicKey:
 		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
 			"EdDSA signatures cannot be checked against a digest alone by a log", hint)
@@ -106,7 +106,7 @@ func (p *parsed) candidate() (formats.Candidate, *formats.Error) {
 	return c, nil
 }
 
-func remedy(hash string, clear bool) string {
+func suggestRemedy(hash string, clear bool) string {
 	if clear {
 		return "sign with: gpg --digest-algo " + hash + " --clear-sign FILE"
 	}

@@ -40,7 +40,7 @@ func refuseSecretKeys(m *formats.Meter, keys [][]byte) error {
 		if bytes.Contains(k, []byte("PRIVATE KEY")) && bytes.Contains(k, []byte("-----BEGIN ")) {
 			return errSecretKey()
 		}
-		err := w.file(k)
+		err := w.walkFile(k)
 		switch formats.ReasonOf(err) {
 		case formats.ReasonMalformedKey, formats.ReasonTooLarge:
 			continue // said of the signer's keys alone
@@ -62,14 +62,14 @@ type walker struct {
 // costArmor is what the armor of a block costs however little is in it, in elements.
 const costArmor = 10
 
-// file visits a key file: binary, or any number of armored blocks with any text around them,
+// walkFile visits a key file: binary, or any number of armored blocks with any text around them,
 // as in a KEYS file. Errors have ReasonMalformedKey or ReasonTooLarge, or are the meter's or visit's.
-func (w *walker) file(data []byte) error {
+func (w *walker) walkFile(data []byte) error {
 	if err := w.meter.ChargeBytes(3 * len(data)); err != nil { // searched, split into lines, decoded
 		return err
 	}
 	if isBinaryKey(data) {
-		return w.walk(data)
+		return w.walkPackets(data)
 	}
 	blocks := 0
 	for {
@@ -80,18 +80,18 @@ func (w *walker) file(data []byte) error {
 		if err := w.meter.ChargeElements(costArmor); err != nil {
 			return err
 		}
-		packets, rest, ok := dearmor(data[at:], armorPublic)
+		packets, rest, ok := decodeArmor(data[at:], armorPublic)
 		if !ok {
-			return malformedKey("the armor of a key is damaged")
+			return errMalformedKey("the armor of a key is damaged")
 		}
-		if err := w.walk(packets); err != nil {
+		if err := w.walkPackets(packets); err != nil {
 			return err
 		}
 		blocks++
 		data = rest
 	}
 	if blocks == 0 {
-		return malformedKey("the key is no PGP public key")
+		return errMalformedKey("the key is no PGP public key")
 	}
 	return nil
 }
@@ -105,14 +105,14 @@ func isBinaryKey(data []byte) bool {
 	return ok && (tag == tagPublicKey || tag == tagSecretKey || tag == tagSecretSubkey || tag == tagPublicSubkey)
 }
 
-func (w *walker) walk(data []byte) error {
+func (w *walker) walkPackets(data []byte) error {
 	for len(data) > 0 {
 		if err := w.meter.ChargeElements(1); err != nil {
 			return err
 		}
 		p, rest, err := nextPacket(data)
 		if err != nil {
-			return malformedKey("a key file is cut short or damaged")
+			return errMalformedKey("a key file is cut short or damaged")
 		}
 		if w.left--; w.left < 0 {
 			return formats.NewError(formats.ReasonTooLarge, "the keys have more than 65536 packets", "send the signer's key alone")
@@ -125,7 +125,7 @@ func (w *walker) walk(data []byte) error {
 	return nil
 }
 
-func malformedKey(message string) error {
+func errMalformedKey(message string) error {
 	return formats.NewError(formats.ReasonMalformedKey, message, "export it with: gpg --armor --export KEYID")
 }
 
@@ -152,12 +152,12 @@ type subkey struct {
 // packets. It hashes every key once and parses none.
 func findCertificates(m *formats.Meter, keys [][]byte, from issuer, limit int) ([]*certificate, error) {
 	b := builder{meter: m, from: from}
-	w := walker{meter: m, left: limit, visit: b.add}
+	w := walker{meter: m, left: limit, visit: b.addPacket}
 	for _, file := range keys {
-		if err := w.file(file); err != nil {
+		if err := w.walkFile(file); err != nil {
 			return nil, err
 		}
-		if err := b.finish(); err != nil {
+		if err := b.finishCertificate(); err != nil {
 			return nil, err
 		}
 	}
@@ -176,28 +176,28 @@ type builder struct {
 	found   []*certificate
 }
 
-func (b *builder) add(p rawPacket) error {
+func (b *builder) addPacket(p rawPacket) error {
 	if p.tag == tagPublicKey {
-		if err := b.finish(); err != nil {
+		if err := b.finishCertificate(); err != nil {
 			return err
 		}
 	} else if len(b.current) == 0 {
-		return malformedKey("a key file does not start with a public key")
+		return errMalformedKey("a key file does not start with a public key")
 	}
 	if p.tag == tagPublicKey || p.tag == tagPublicSubkey {
 		if err := b.meter.ChargeBytes(len(p.body) + hashSetup); err != nil {
 			return err
 		}
-		b.wanted = b.wanted || b.from.names(p.body)
+		b.wanted = b.wanted || b.from.matchesKey(p.body)
 	}
 	b.current = append(b.current, p)
 	return nil
 }
 
-// finish keeps the current certificate when it is wanted, as one with any other copy of it.
-func (b *builder) finish() error {
+// finishCertificate keeps the current certificate when it is wanted, as one with any other copy of it.
+func (b *builder) finishCertificate() error {
 	if b.wanted {
-		b.keep(assemble(b.current))
+		b.keepCertificate(assembleCertificate(b.current))
 	}
 	b.current, b.wanted = b.current[:0], false
 	if len(b.found) > maxCertificates {
@@ -206,7 +206,7 @@ func (b *builder) finish() error {
 	return nil
 }
 
-func (b *builder) keep(c *certificate) {
+func (b *builder) keepCertificate(c *certificate) {
 	for _, other := range b.found {
 		if bytes.Equal(other.primary, c.primary) {
 			other.direct = append(other.direct, c.direct...)
@@ -218,9 +218,9 @@ func (b *builder) keep(c *certificate) {
 	b.found = append(b.found, c)
 }
 
-// assemble hangs every signature on the key or user ID it follows. Those over user attributes
+// assembleCertificate hangs every signature on the key or user ID it follows. Those over user attributes
 // (pictures) are left out, and so are packets that have no say.
-func assemble(packets []rawPacket) *certificate {
+func assembleCertificate(packets []rawPacket) *certificate {
 	c := &certificate{primary: packets[0].body}
 	list := &c.direct
 	for _, p := range packets[1:] {
@@ -242,8 +242,8 @@ func assemble(packets []rawPacket) *certificate {
 	return c
 }
 
-// names reports whether the issuer is the key with that packet body.
-func (i issuer) names(body []byte) bool {
+// matchesKey reports whether the issuer is the key with that packet body.
+func (i issuer) matchesKey(body []byte) bool {
 	fingerprint, keyID, err := fingerprintOf(body)
 	if err != nil {
 		return false

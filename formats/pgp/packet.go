@@ -52,11 +52,11 @@ func nextPacket(data []byte) (p rawPacket, rest []byte, err error) {
 	}
 	tag, ok := packetTag(data[0])
 	if !ok {
-		return p, nil, malformed("this is no PGP data", "send the file as the tool wrote it")
+		return p, nil, errMalformedSignature("this is no PGP data", "send the file as the tool wrote it")
 	}
 	n, size := bodyLength(data)
 	if n < 0 {
-		return p, nil, malformed("a PGP packet has no definite length", "send a detached signature")
+		return p, nil, errMalformedSignature("a PGP packet has no definite length", "send a detached signature")
 	}
 	if size == 0 || n > int64(len(data)-size) {
 		return p, nil, errCut()
@@ -66,7 +66,7 @@ func nextPacket(data []byte) (p rawPacket, rest []byte, err error) {
 }
 
 func errCut() error {
-	return malformed("a PGP packet is cut short", "check that the whole file was sent")
+	return errMalformedSignature("a PGP packet is cut short", "check that the whole file was sent")
 }
 
 // bodyLength returns the body's length and the header's size; a negative length is one of
@@ -123,7 +123,7 @@ func readPacket(tag byte, body []byte) (packet.Packet, error) {
 		return nil, err
 	}
 	if content.Len() != 0 {
-		return nil, malformed("a PGP packet holds more than it should", "check that the file is intact")
+		return nil, errMalformedSignature("a PGP packet holds more than it should", "check that the file is intact")
 	}
 	return p, nil
 }

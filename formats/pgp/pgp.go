@@ -42,13 +42,13 @@ func (format) Detect(signature []byte) bool {
 // plausibleSignature looks at the octets that take few values, and at the lengths within.
 func plausibleSignature(body []byte) bool {
 	if len(body) > v3FixedLen && body[0] == 3 {
-		return body[1] == v3HashedLen && plausible(body[2], body[15], body[16])
+		return body[1] == v3HashedLen && isPlausible(body[2], body[15], body[16])
 	}
 	l, ok := splitSignature(body)
-	return ok && len(l.tail) > 2 && plausible(l.head[1], l.head[2], l.head[3])
+	return ok && len(l.tail) > 2 && isPlausible(l.head[1], l.head[2], l.head[3])
 }
 
-func plausible(kind, algo, hash byte) bool { return kind <= 0x50 && algo <= 34 && hash <= 14 }
+func isPlausible(kind, algo, hash byte) bool { return kind <= 0x50 && algo <= 34 && hash <= 14 }
 
 // Parse implements [formats.Format].
 func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
@@ -62,7 +62,7 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err := refuseSecretKeys(m, keys); err != nil {
 		return nil, err
 	}
-	parsed, err := parse(m, signature, keys, p)
+	parsed, err := parseSubmission(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +76,11 @@ const hintWork = "send the signer's key alone: gpg --armor --export-options expo
 // by the library once more.
 const passes = 8
 
-func parse(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
+func parseSubmission(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
 	if err := m.ChargeBytes(passes * len(signature)); err != nil {
 		return nil, err
 	}
-	packets, text, err := unwrap(signature)
+	packets, text, err := unwrapSignature(signature)
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +99,12 @@ func parse(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) 
 	if err := out.findSigner(m, keys, p); err != nil {
 		return nil, err
 	}
-	out.describe()
+	out.buildDescription()
 	return out, nil
 }
 
-// unwrap returns the packets in signature and, for a cleartext-signed file, the text.
-func unwrap(signature []byte) (packets []byte, text *cleartext, err error) {
+// unwrapSignature returns the packets in signature and, for a cleartext-signed file, the text.
+func unwrapSignature(signature []byte) (packets []byte, text *cleartext, err error) {
 	trimmed := trimLeft(signature)
 	switch {
 	case bytes.HasPrefix(trimmed, cleartextBegin):
@@ -113,7 +113,7 @@ func unwrap(signature []byte) (packets []byte, text *cleartext, err error) {
 		packets, err = dearmorSignature(trimmed)
 		return packets, nil, err
 	case bytes.Contains(signature, armorBegin(armorSignature)):
-		return nil, nil, malformed("there is text before the signature", "send the signature file's content alone")
+		return nil, nil, errMalformedSignature("there is text before the signature", "send the signature file's content alone")
 	}
 	return signature, nil, nil
 }
@@ -121,11 +121,11 @@ func unwrap(signature []byte) (packets []byte, text *cleartext, err error) {
 // onlySignature returns the body of the one signature packet in data.
 func onlySignature(data []byte) ([]byte, error) {
 	if len(data) == 0 {
-		return nil, malformed("the armor is empty", "send the signature file's content")
+		return nil, errMalformedSignature("the armor is empty", "send the signature file's content")
 	}
 	tag, ok := packetTag(data[0])
 	if !ok {
-		return nil, malformed("this is no PGP data", "send the .asc or .sig file")
+		return nil, errMalformedSignature("this is no PGP data", "send the .asc or .sig file")
 	}
 	if tag != tagSignature {
 		return nil, refuseTag(tag)
@@ -162,14 +162,14 @@ func refuseTag(tag byte) error {
 	case tagSecretKey, tagSecretSubkey:
 		return errSecretKey()
 	case tagPublicKey, tagPublicSubkey:
-		return malformed("this is a public key, not a signature", "send it as the key, beside a signature")
+		return errMalformedSignature("this is a public key, not a signature", "send it as the key, beside a signature")
 	case 1, 3, 9, 18, 20:
-		return malformed("this is an encrypted message", detach)
+		return errMalformedSignature("this is an encrypted message", detach)
 	}
-	return malformed("this PGP data does not start with a signature", detach)
+	return errMalformedSignature("this PGP data does not start with a signature", detach)
 }
 
-func malformed(message, hint string) error {
+func errMalformedSignature(message, hint string) error {
 	return formats.NewError(formats.ReasonMalformedSignature, message, hint)
 }
 

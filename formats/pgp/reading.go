@@ -81,10 +81,10 @@ func readSelf(body []byte, primary *packet.PublicKey) *selfSignature {
 		return nil
 	}
 	wanted := []byte{subpacketIssuer, subpacketIssuerFingerprint, subpacketEmbedded}
-	if has(l.hashed, subpacketEmbedded) {
+	if hasSubpacket(l.hashed, subpacketEmbedded) {
 		wanted = wanted[:2]
 	}
-	body = l.with(keep(l.unhashed, wanted...))
+	body = l.withUnhashed(keepSubpackets(l.unhashed, wanted...))
 	p, err := readPacket(tagSignature, body)
 	if err != nil {
 		return nil
@@ -106,8 +106,8 @@ type candidate struct {
 	user *user
 }
 
-// gather returns the self-signatures of the wanted types that are in force.
-func (c *clock) gather(bodies [][]byte, primary *packet.PublicKey, u *user, types ...packet.SignatureType) ([]candidate, error) {
+// gatherSignatures returns the self-signatures of the wanted types that are in force.
+func (c *clock) gatherSignatures(bodies [][]byte, primary *packet.PublicKey, u *user, types ...packet.SignatureType) ([]candidate, error) {
 	readings, err := c.readAll(bodies, primary, types...)
 	if err != nil {
 		return nil, err

@@ -25,8 +25,8 @@ func FuzzMayBeBy(f *testing.F) {
 		case tagSignature:
 			f.Add(p.body)
 			if l, ok := splitSignature(p.body); ok {
-				f.Add(l.with(nil))
-				f.Add(l.with(l.hashed))
+				f.Add(l.withUnhashed(nil))
+				f.Add(l.withUnhashed(l.hashed))
 			}
 		}
 		return nil
@@ -36,7 +36,7 @@ func FuzzMayBeBy(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := w.file(file); err != nil {
+		if err := w.walkFile(file); err != nil {
 			f.Fatal(err)
 		}
 	}

@@ -25,8 +25,8 @@ type clock struct {
 	meter       *formats.Meter
 }
 
-// spend is called before a signature inside a key is verified with by.
-func (c *clock) spend(by crypto.PublicKey) error {
+// spendCheck charges for a check of a signature inside a key, before it is verified with by.
+func (c *clock) spendCheck(by crypto.PublicKey) error {
 	if err := c.meter.ChargeChecks(1, by); err != nil {
 		return err
 	}
@@ -46,12 +46,12 @@ func (c *clock) inForce(sig *packet.Signature) bool {
 		c.signed.Before(sig.CreationTime.Add(time.Duration(*sig.SigLifetimeSecs)*time.Second))
 }
 
-// newest returns the newest candidate that verify accepts, or nil. It speaks for all times, as
+// findNewest returns the newest candidate that verify accepts, or nil. It speaks for all times, as
 // in gpg: a key whose expiry was extended often carries no older signature of its own.
-func (c *clock) newest(list []candidate, by crypto.PublicKey, verify func(candidate) (bool, error)) (*candidate, error) {
+func (c *clock) findNewest(list []candidate, by crypto.PublicKey, verify func(candidate) (bool, error)) (*candidate, error) {
 	sortNewest(list)
 	for _, s := range list {
-		if err := c.spend(by); err != nil {
+		if err := c.spendCheck(by); err != nil {
 			return nil, err
 		}
 		ok, err := verify(s)
@@ -88,13 +88,13 @@ func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, pri
 			}
 			continue
 		}
-		if err := c.spend(by); err != nil {
+		if err := c.spendCheck(by); err != nil {
 			return nil, err
 		}
 		if verify(s.Signature) != nil {
 			continue
 		}
-		if !soft(s.RevocationReason) {
+		if !isSoftReason(s.RevocationReason) {
 			return nil, errRevoked("the key has been revoked")
 		}
 		if !c.signed.Before(s.CreationTime) {
@@ -105,7 +105,7 @@ func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, pri
 	return later, nil
 }
 
-func soft(reason *packet.ReasonForRevocation) bool {
+func isSoftReason(reason *packet.ReasonForRevocation) bool {
 	return reason != nil && (*reason == packet.KeySuperseded || *reason == packet.KeyRetired)
 }
 
@@ -117,13 +117,13 @@ func errRevoked(message string) error {
 // the library does not read. Nobody can show that it is void, so it counts.
 func unreadableRevocation(body []byte, primary *packet.PublicKey) bool {
 	if len(body) >= v3FixedLen && body[0] == 3 {
-		return be64(body[7:15]) == primary.KeyId
+		return decodeUint64(body[7:15]) == primary.KeyId
 	}
 	l, ok := splitSignature(body)
 	if !ok {
 		return false
 	}
-	if _, err := readPacket(tagSignature, l.with(nil)); err == nil {
+	if _, err := readPacket(tagSignature, l.withUnhashed(nil)); err == nil {
 		return false // readable, and somebody else's
 	}
 	return namesKey(l.hashed, primary) || namesKey(l.unhashed, primary)
@@ -136,7 +136,7 @@ func namesKey(area []byte, key *packet.PublicKey) bool {
 			return false
 		}
 		switch {
-		case kind == subpacketIssuer && len(content) == 8 && be64(content) == key.KeyId:
+		case kind == subpacketIssuer && len(content) == 8 && decodeUint64(content) == key.KeyId:
 			return true
 		case kind == subpacketIssuerFingerprint && len(content) > 1 && string(content[1:]) == string(key.Fingerprint):
 			return true

@@ -52,7 +52,7 @@ type issuer struct {
 // readSignature reads a signature packet's body and refuses what signs no document.
 func readSignature(body []byte) (*signature, error) {
 	if len(body) == 0 {
-		return nil, malformed("the signature packet is empty", "check that the whole file was sent")
+		return nil, errMalformedSignature("the signature packet is empty", "check that the whole file was sent")
 	}
 	switch body[0] {
 	case 3:
@@ -65,19 +65,19 @@ func readSignature(body []byte) (*signature, error) {
 }
 
 func readModern(body []byte) (*signature, error) {
-	errBad := malformed("the signature packet is malformed", "check that the whole file was sent")
+	errBad := errMalformedSignature("the signature packet is malformed", "check that the whole file was sent")
 	l, ok := splitSignature(body)
 	if !ok {
 		return nil, errBad
 	}
-	s := &signature{version: int(l.version), layout: l, trailer: l.trailer()}
+	s := &signature{version: int(l.version), layout: l, trailer: l.encodeTrailer()}
 	if err := s.setAlgorithms(l.head[1], l.head[2], l.head[3]); err != nil {
 		return nil, err
 	}
 	if s.values, ok = s.readTail(cryptobyte.String(l.tail)); !ok {
 		return nil, errBad
 	}
-	lib, err := readLibrary(l.with(nil))
+	lib, err := readLibrary(l.withUnhashed(nil))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func readLibrary(body []byte) (*packet.Signature, error) {
 	}
 	sig, ok := p.(*packet.Signature)
 	if !ok {
-		return nil, malformed("this is not a signature packet", "send the signature file's content")
+		return nil, errMalformedSignature("this is not a signature packet", "send the signature file's content")
 	}
 	return sig, nil
 }
@@ -184,13 +184,13 @@ func (s *signature) setSubpackets(lib *packet.Signature) error {
 	}
 	s.issuer.hashed = lib.IssuerKeyId != nil
 	if !s.issuer.hashed {
-		hint := keep(s.layout.unhashed, subpacketIssuerFingerprint, subpacketIssuer)
+		hint := keepSubpackets(s.layout.unhashed, subpacketIssuerFingerprint, subpacketIssuer)
 		var err error
-		if lib, err = readLibrary(s.layout.with(hint)); err != nil {
+		if lib, err = readLibrary(s.layout.withUnhashed(hint)); err != nil {
 			return err
 		}
 		if lib.IssuerKeyId == nil {
-			return malformed("the signature does not name the key that made it", "sign with: gpg --detach-sign FILE")
+			return errMalformedSignature("the signature does not name the key that made it", "sign with: gpg --detach-sign FILE")
 		}
 	}
 	s.issuer.keyID, s.issuer.fingerprint = *lib.IssuerKeyId, lib.IssuerFingerprint

@@ -26,7 +26,7 @@ func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats
 	if err != nil {
 		return err
 	}
-	use, err := p.sig.choose(m, found, policy)
+	use, err := p.sig.chooseKey(m, found, policy)
 	if err != nil {
 		return err
 	}
@@ -39,13 +39,13 @@ func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats
 	return policy.CheckSigner(p.key.spki)
 }
 
-// choose returns the first of the certificates' keys that is fit. A revoked one among them
+// chooseKey returns the first of the certificates' keys that is fit. A revoked one among them
 // refuses all; without a fit one the first one's refusal counts.
-func (s *signature) choose(m *formats.Meter, found []*certificate, policy formats.Policy) (use *keyUse, err error) {
+func (s *signature) chooseKey(m *formats.Meter, found []*certificate, policy formats.Policy) (use *keyUse, err error) {
 	t := &clock{signed: s.created, now: policy.Now, checks: maxChecks, meter: m}
 	var first error
 	for _, cert := range found {
-		fit, err := cert.evaluate(s.issuer, t, policy.Historical)
+		fit, err := cert.evaluateKey(s.issuer, t, policy.Historical)
 		if err == nil {
 			err = s.checkKey(fit.key)
 		}
@@ -92,7 +92,7 @@ func (p *parsed) setKey(use *keyUse) (err error) {
 	}
 	var ok bool
 	if p.raw, ok = p.key.signatureBytes(p.sig.values); !ok {
-		return malformed("the signature's numbers are too large for its key", "check that the key and the signature belong together")
+		return errMalformedSignature("the signature's numbers are too large for its key", "check that the key and the signature belong together")
 	}
 	p.use = use
 	p.findings = append(p.findings, use.findings...)

@@ -41,8 +41,8 @@ func expect(t *testing.T, want formats.Reason, sig []byte, keys [][]byte, p form
 	return v
 }
 
-// TestRowOneSignaturePerSubmission: "two signatures, one broken"; "garbage after the packet, text after the armor".
-func TestRowOneSignaturePerSubmission(t *testing.T) {
+// TestOneSignaturePerSubmission: a second signature is refused, and so is anything before or after the one.
+func TestOneSignaturePerSubmission(t *testing.T) {
 	k := newKey().withUser(nil)
 	one := pack(2, plain(k.primary).sign(k.primary, artifact))
 	asc := string(enarmor("PGP SIGNATURE", one))
@@ -81,8 +81,8 @@ func TestRowOneSignaturePerSubmission(t *testing.T) {
 	}
 }
 
-// TestRowSignatureContent: types, versions, algorithms, times, critical parts, issuer.
-func TestRowSignatureContent(t *testing.T) {
+// TestSignatureContent: which types, versions, algorithms, times, critical parts and issuers are taken.
+func TestSignatureContent(t *testing.T) {
 	k, other := newKey().withUser(nil), newKey().withUser(nil)
 	for name, c := range map[string]struct {
 		mod  func(*document)
@@ -133,8 +133,8 @@ func TestRowSignatureContent(t *testing.T) {
 	}
 }
 
-// TestRowUnhashedSubpacketAdded: the same submission, by its canonical form.
-func TestRowUnhashedSubpacketAdded(t *testing.T) {
+// TestUnhashedSubpacketIsTheSameSubmission: an added unhashed subpacket leaves the canonical form as it is.
+func TestUnhashedSubpacketIsTheSameSubmission(t *testing.T) {
 	k := newKey().withUser(nil)
 	d := plain(k.primary)
 	body := d.sign(k.primary, artifact)
@@ -151,8 +151,8 @@ func TestRowUnhashedSubpacketAdded(t *testing.T) {
 	}
 }
 
-// TestRowHighS: s and n-s are one submission; each is projected as it was made.
-func TestRowHighS(t *testing.T) {
+// TestHighSIsTheSameSubmission: s and n-s are one submission; each is projected as it was made.
+func TestHighSIsTheSameSubmission(t *testing.T) {
 	k := newKey().withUser(nil)
 	d := plain(k.primary)
 	d.highS = true
@@ -163,8 +163,8 @@ func TestRowHighS(t *testing.T) {
 	}
 }
 
-// TestRowKeyExpiry: "key expired now, valid when signed"; "expired at signing".
-func TestRowKeyExpiry(t *testing.T) {
+// TestKeyExpiry: a key that has expired since it signed is taken, one that had expired when it signed is not.
+func TestKeyExpiry(t *testing.T) {
 	day := uint32(24 * 3600)
 	expiring := func(s *packet.Signature) { s.KeyLifetimeSecs = &day }
 	extended := func(s *packet.Signature) { s.CreationTime = made.Add(time.Hour) }
@@ -194,8 +194,9 @@ func TestRowKeyExpiry(t *testing.T) {
 	}
 }
 
-// TestRowKeyRevoked: without a reason or compromised always; superseded or retired by time.
-func TestRowKeyRevoked(t *testing.T) {
+// TestKeyRevocation: a key revoked without a reason or as compromised never counts. One superseded
+// or retired counts for what it signed before.
+func TestKeyRevocation(t *testing.T) {
 	reason := func(r packet.ReasonForRevocation, when time.Time) func(*packet.Signature) {
 		return func(s *packet.Signature) { s.RevocationReason, s.CreationTime = &r, when }
 	}
@@ -253,8 +254,8 @@ func md5Revocation(k *packet.PrivateKey) []byte {
 	return append(body, 0, 0, 0, 0, 0, 1, 1)
 }
 
-// TestRowUserRevoked: a revoked user ID says nothing any more; another one may.
-func TestRowUserRevoked(t *testing.T) {
+// TestRevokedUserIDSaysNothing: a revoked user ID says nothing any more; another one may.
+func TestRevokedUserIDSaysNothing(t *testing.T) {
 	revoked := func() *key {
 		k := newKey().withUser(nil)
 		s := k.signed(packet.SigTypeCertificationRevocation)
@@ -278,8 +279,8 @@ func TestSHA1SelfSignature(t *testing.T) {
 	}
 }
 
-// TestRowRevokedInOneCopy: a clean copy of a key does not hide the revoked one beside it.
-func TestRowRevokedInOneCopy(t *testing.T) {
+// TestCleanCopyHidesNoRevocation: a clean copy of a key does not hide the revoked one beside it.
+func TestCleanCopyHidesNoRevocation(t *testing.T) {
 	k := newKey().withUser(nil)
 	sig, clean := pack(2, plain(k.primary).sign(k.primary, artifact)), k.bytes()[0]
 	revoked := &key{primary: k.primary}
@@ -289,8 +290,8 @@ func TestRowRevokedInOneCopy(t *testing.T) {
 	expect(t, formats.ReasonKeyRevoked, sig, [][]byte{append(clean, revoked.bytes()[0]...)}, formats.Policy{})
 }
 
-// TestRowSubkeyBinding: "a subkey needs a valid binding and back-signature".
-func TestRowSubkeyBinding(t *testing.T) {
+// TestSubkeyNeedsBinding: a subkey needs a valid binding and back-signature.
+func TestSubkeyNeedsBinding(t *testing.T) {
 	encrypting := func(s *packet.Signature) { s.FlagSign, s.FlagEncryptStorage = false, true }
 	flagless := func(s *packet.Signature) { s.FlagsValid = false }
 	day := uint32(24 * 3600)
@@ -321,9 +322,9 @@ func TestRowSubkeyBinding(t *testing.T) {
 	}
 }
 
-// TestRowSubkeyOfAnother: somebody who claims another's subkey has no back-signature, and a binding
+// TestSubkeyClaimedByAnother: somebody who claims another's subkey has no back-signature, and a binding
 // does not fit another primary key.
-func TestRowSubkeyOfAnother(t *testing.T) {
+func TestSubkeyClaimedByAnother(t *testing.T) {
 	s := newPrivate(made)
 	owner := newKey().withUser(nil)
 	start := owner.packets.Len()
@@ -339,8 +340,8 @@ func TestRowSubkeyOfAnother(t *testing.T) {
 	expect(t, formats.ReasonKeyNotValid, sig, swapped.bytes(), formats.Policy{})
 }
 
-// TestRowPrimaryKey: what the primary key needs.
-func TestRowPrimaryKey(t *testing.T) {
+// TestPrimaryKeyNeedsSelfSignature: a primary key needs a valid self-signature that lets it sign.
+func TestPrimaryKeyNeedsSelfSignature(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  *key
 		want formats.Reason
@@ -361,8 +362,8 @@ func TestRowPrimaryKey(t *testing.T) {
 	}
 }
 
-// TestRowPersonalData: "keep only the signing (sub)key and its binding".
-func TestRowPersonalData(t *testing.T) {
+// TestPersonalDataIsLeftOut: only the signing (sub)key and its binding are kept.
+func TestPersonalDataIsLeftOut(t *testing.T) {
 	v, err := verify(read(t, "many.sig"), [][]byte{read(t, "keyring.gpg")}, formats.Policy{}, read(t, "artifact"))
 	if err != nil {
 		t.Fatal(err)
@@ -377,8 +378,8 @@ func TestRowPersonalData(t *testing.T) {
 	}
 }
 
-// TestRowPrivateKey: "private key pasted as key".
-func TestRowPrivateKey(t *testing.T) {
+// TestPrivateKeyIsRefused: a private key in the place of a key is refused in every form.
+func TestPrivateKeyIsRefused(t *testing.T) {
 	k := newKey().withUser(nil)
 	var secret bytes.Buffer
 	check(k.primary.Serialize(&secret))
@@ -400,8 +401,8 @@ func TestRowPrivateKey(t *testing.T) {
 	expect(t, formats.ReasonSecretKey, enarmor("PGP PRIVATE KEY BLOCK", secret.Bytes()), k.bytes(), formats.Policy{})
 }
 
-// TestRowPolicyKeys: "a keyring in the policy wins over submitted keys".
-func TestRowPolicyKeys(t *testing.T) {
+// TestPolicyKeysWin: a keyring in the policy wins over submitted keys.
+func TestPolicyKeysWin(t *testing.T) {
 	k, other := newKey().withUser(nil), newKey().withUser(nil)
 	sig := pack(2, plain(k.primary).sign(k.primary, artifact))
 	keyring := func(k *key) formats.Policy { return formats.Policy{Keys: map[string][][]byte{"pgp": k.bytes()}} }
@@ -415,8 +416,8 @@ func TestRowPolicyKeys(t *testing.T) {
 	expect(t, "", sig, k.bytes(), formats.Policy{AllowedSigners: [][32]byte{id}})
 }
 
-// TestRowKeyFiles: what a key file may look like.
-func TestRowKeyFiles(t *testing.T) {
+// TestKeyFileForms: what a key file may look like.
+func TestKeyFileForms(t *testing.T) {
 	k, other := newKey().withUser(nil), newKey().withUser(nil)
 	sig := pack(2, plain(k.primary).sign(k.primary, artifact))
 	asc := func(k *key) string { return string(enarmor("PGP PUBLIC KEY BLOCK", k.bytes()[0])) }
@@ -438,8 +439,8 @@ func TestRowKeyFiles(t *testing.T) {
 	}
 }
 
-// TestRowCleartext: nothing may surround what is signed.
-func TestRowCleartext(t *testing.T) {
+// TestNothingSurroundsCleartext: nothing may surround what is signed.
+func TestNothingSurroundsCleartext(t *testing.T) {
 	file, key := string(read(t, "cleartext.asc")), [][]byte{read(t, "rsa3072.key")}
 	for name, c := range map[string]struct {
 		file string
@@ -469,8 +470,8 @@ func TestRowCleartext(t *testing.T) {
 	}
 }
 
-// TestRowHostileKeys: floods are bounded, not followed.
-func TestRowHostileKeys(t *testing.T) {
+// TestHostileKeysAreBounded: floods are bounded, not followed.
+func TestHostileKeysAreBounded(t *testing.T) {
 	k := newKey()
 	for range 200 { // each newer than the last and none valid
 		k.withUser(func(s *packet.Signature) { s.CreationTime = made.Add(time.Duration(k.packets.Len()) * time.Second) })

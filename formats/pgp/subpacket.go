@@ -49,8 +49,8 @@ func readArea(s *cryptobyte.String, version byte, out *[]byte) bool {
 	return s.ReadUint32(&n) && n <= uint32(len(*s)) && s.ReadBytes(out, int(n))
 }
 
-// with returns the packet body with another unhashed area.
-func (l layout) with(unhashed []byte) []byte {
+// withUnhashed returns the packet body with another unhashed area.
+func (l layout) withUnhashed(unhashed []byte) []byte {
 	out := make([]byte, 0, len(l.head)+8+len(l.hashed)+len(unhashed)+len(l.tail))
 	out = appendArea(append(out, l.head...), l.version, l.hashed)
 	out = appendArea(out, l.version, unhashed)
@@ -66,8 +66,8 @@ func appendArea(out []byte, version byte, area []byte) []byte {
 	return append(out, area...)
 }
 
-// trailer is what is hashed after the document (RFC 9580, section 5.2.4).
-func (l layout) trailer() []byte {
+// encodeTrailer returns what is hashed after the document (RFC 9580, section 5.2.4).
+func (l layout) encodeTrailer() []byte {
 	out := appendArea(append([]byte(nil), l.head...), l.version, l.hashed)
 	n := uint32(len(out))
 	return binary.BigEndian.AppendUint32(append(out, l.version, 0xff), n)
@@ -99,8 +99,8 @@ func nextSubpacket(area []byte) (kind byte, content, whole, rest []byte, ok bool
 	return area[size] & 0x7f, area[size+1 : size+n], area[:size+n], area[size+n:], true
 }
 
-// has reports whether area holds a subpacket of that type.
-func has(area []byte, want byte) bool {
+// hasSubpacket reports whether area holds a subpacket of that type.
+func hasSubpacket(area []byte, want byte) bool {
 	for {
 		kind, _, _, rest, ok := nextSubpacket(area)
 		if !ok || kind == want {
@@ -110,9 +110,9 @@ func has(area []byte, want byte) bool {
 	}
 }
 
-// keep returns the first subpacket of each of the wanted types, up to the first that is
+// keepSubpackets returns the first subpacket of each of the wanted types, up to the first that is
 // malformed: nothing else in an unhashed area is of use, and anybody can write there.
-func keep(area []byte, wanted ...byte) []byte {
+func keepSubpackets(area []byte, wanted ...byte) []byte {
 	var out []byte
 	for _, want := range wanted {
 		for rest := area; ; {

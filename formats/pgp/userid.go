@@ -28,21 +28,21 @@ func mergeUsers(users []user) []*user {
 	return merged
 }
 
-// certification returns the newest certification of a user ID by the key itself, over all that are not revoked.
-func (e *evaluation) certification() (*candidate, error) {
+// findCertification returns the newest certification of a user ID by the key itself, over all that are not revoked.
+func (e *evaluation) findCertification() (*candidate, error) {
 	if err := e.clock.meter.ChargeElements(len(e.cert.users)); err != nil {
 		return nil, err
 	}
 	var list []candidate
 	for _, u := range mergeUsers(e.cert.users) {
-		found, err := e.clock.gather(u.signatures, e.primary, u,
+		found, err := e.clock.gatherSignatures(u.signatures, e.primary, u,
 			packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, found...)
 	}
-	return e.clock.newest(list, e.key, func(s candidate) (bool, error) {
+	return e.clock.findNewest(list, e.key, func(s candidate) (bool, error) {
 		if e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, s.Signature) != nil {
 			return false, nil
 		}
@@ -62,7 +62,7 @@ type revocations struct {
 func (e *evaluation) userRevoked(s candidate) (bool, error) {
 	r := e.revoked[s.user]
 	if r == nil {
-		list, err := e.clock.gather(s.user.signatures, e.primary, s.user, packet.SigTypeCertificationRevocation)
+		list, err := e.clock.gatherSignatures(s.user.signatures, e.primary, s.user, packet.SigTypeCertificationRevocation)
 		if err != nil {
 			return false, err
 		}
@@ -73,7 +73,7 @@ func (e *evaluation) userRevoked(s candidate) (bool, error) {
 	for r.valid == nil && len(r.list) > 0 && !r.list[0].CreationTime.Before(s.CreationTime) {
 		next := r.list[0]
 		r.list = r.list[1:]
-		if err := e.clock.spend(e.key); err != nil {
+		if err := e.clock.spendCheck(e.key); err != nil {
 			return false, err
 		}
 		if e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, next.Signature) == nil {

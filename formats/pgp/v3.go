@@ -18,7 +18,7 @@ const (
 // readV3 reads a version 3 signature (RFC 4880, section 5.2.2), which the library skips:
 // version, 5, type, time, key id, key algorithm, hash algorithm, hash tag, values.
 func readV3(body []byte) (*signature, error) {
-	errBad := malformed("the version 3 signature packet is malformed", "check that the whole file was sent")
+	errBad := errMalformedSignature("the version 3 signature packet is malformed", "check that the whole file was sent")
 	if len(body) < v3FixedLen || body[1] != v3HashedLen {
 		return nil, errBad
 	}

@@ -55,8 +55,8 @@ func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 	return nil, formats.NewError(formats.ReasonMissingArtifact, "the artifact is missing", "send the file that was signed")
 }
 
-// recipe rebuilds the signed bytes (RFC 9580, section 5.2.4).
-func (p *parsed) recipe() formats.Recipe {
+// buildRecipe says how to rebuild the signed bytes (RFC 9580, section 5.2.4).
+func (p *parsed) buildRecipe() formats.Recipe {
 	r := formats.Recipe{Prefix: p.sig.salt, Suffix: p.sig.trailer}
 	if p.text != nil {
 		r.Prefix = slices.Concat(p.sig.salt, p.text.signed)
@@ -100,11 +100,11 @@ func (p *parsed) verifyBytes(ctx context.Context, artifact io.Reader) (*formats.
 	}
 	digest := artifactDigest(plain.Sum(nil)) // before the trailer is written to the same hash
 	signed.Write(p.sig.trailer)
-	sum, err := finish(signed)
+	sum, err := sumHash(signed)
 	if err != nil {
 		return nil, err
 	}
-	return p.verified(sum, []formats.ArtifactDigest{digest}, size)
+	return p.verifySum(sum, []formats.ArtifactDigest{digest}, size)
 }
 
 // counter counts the bytes read through it.
@@ -123,8 +123,8 @@ func artifactDigest(sum []byte) formats.ArtifactDigest {
 	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: formats.SHA256, Value: sum}, Evidence: formats.EvidenceBytes}
 }
 
-// finish returns h's sum. Errors have ReasonWeakAlgorithm: a collision was found in SHA-1.
-func finish(h hash.Hash) ([]byte, error) {
+// sumHash returns h's sum. Errors have ReasonWeakAlgorithm: a collision was found in SHA-1.
+func sumHash(h hash.Hash) ([]byte, error) {
 	c, ok := h.(sha1cd.CollisionResistantHash)
 	if !ok {
 		return h.Sum(nil), nil
@@ -149,7 +149,7 @@ func (p *parsed) verifyCleartext(ctx context.Context, m *formats.Meter, a format
 	h.Write(p.sig.salt)
 	h.Write(p.text.signed)
 	h.Write(p.sig.trailer)
-	sum, err := finish(h)
+	sum, err := sumHash(h)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (p *parsed) verifyCleartext(ctx context.Context, m *formats.Meter, a format
 		}
 	}
 	digest := sha256.Sum256(file)
-	return p.verified(sum, []formats.ArtifactDigest{artifactDigest(digest[:])}, int64(len(file)))
+	return p.verifySum(sum, []formats.ArtifactDigest{artifactDigest(digest[:])}, int64(len(file)))
 }
 
 // readBeside reads the file given beside a cleartext signature. Line ends can make it longer
@@ -174,7 +174,7 @@ func (p *parsed) readBeside(ctx context.Context, r io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the artifact: %w", err)
 	}
-	if n > formats.MaxSignatureSize || !p.text.matches(file.Bytes()) {
+	if n > formats.MaxSignatureSize || !p.text.matchesFile(file.Bytes()) {
 		return nil, p.errArtifact()
 	}
 	return file.Bytes(), nil
@@ -193,15 +193,15 @@ func (p *parsed) verifySigned(d formats.Digest) (*formats.Verified, error) {
 	if len(d.Value) != p.sig.hash.Size() {
 		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest has the wrong length", "send the digest that the projection names")
 	}
-	return p.verified(bytes.Clone(d.Value), nil, -1)
+	return p.verifySum(bytes.Clone(d.Value), nil, -1)
 }
 
-// verified checks the signature over sum, the digest of the signed bytes.
-func (p *parsed) verified(sum []byte, digests []formats.ArtifactDigest, size int64) (*formats.Verified, error) {
+// verifySum checks the signature over sum, the digest of the signed bytes.
+func (p *parsed) verifySum(sum []byte, digests []formats.ArtifactDigest, size int64) (*formats.Verified, error) {
 	if !bytes.Equal(sum[:2], p.sig.tag[:]) {
 		return nil, p.errArtifact()
 	}
-	if !p.key.verify(p.sig.hash, sum, p.raw) {
+	if !p.key.verifyDigest(p.sig.hash, sum, p.raw) {
 		return nil, formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
 			"check that the signature, the key and the artifact belong together")
 	}
@@ -210,15 +210,15 @@ func (p *parsed) verified(sum []byte, digests []formats.ArtifactDigest, size int
 		Size:      size,
 		Signers:   slices.Clone(p.description.Signers),
 		Keys:      [][]byte{bytes.Clone(p.use.minimal)},
-		Canonical: p.canonical(),
-		Checks:    p.checks(),
+		Canonical: p.encodeCanonical(),
+		Checks:    p.listChecks(),
 	}
 	for _, c := range p.description.Candidates {
 		v.Projections = append(v.Projections, formats.Projection{
 			Candidate: c,
 			Digest:    formats.Digest{Algorithm: c.Hash, Value: sum},
 			Signature: bytes.Clone(p.raw),
-			Recipe:    p.recipe(),
+			Recipe:    p.buildRecipe(),
 		})
 	}
 	return v, nil
@@ -237,7 +237,7 @@ func (p *parsed) errArtifact() error {
 	return formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact", hint)
 }
 
-func (p *parsed) checks() []string {
+func (p *parsed) listChecks() []string {
 	checks := []string{"signature", "signature-type", "signing-time", "signature-expiry", "critical-subpackets"}
 	if p.sig.issuer.hashed {
 		checks = append(checks, "issuer")

@@ -187,7 +187,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestKeyDetails: what FORMATS.md section 2 calls projected has a name in Rekor v2, the rest has none.
+// TestKeyDetails: Rekor v2 has a name for ECDSA on the NIST curves with the curve's hash
+// and for RSA with SHA-256, and for nothing else.
 func TestKeyDetails(t *testing.T) {
 	for file, loggable := range map[string]bool{
 		"rsa2048-SHA256.sig rsa2048.key": true, "rsa3072-SHA256.sig rsa3072.key": true, "rsa4096-SHA256.sig rsa4096.key": true,
