@@ -54,26 +54,26 @@ type scheme struct {
 	salt int         // for RSA-PSS, in bytes
 }
 
-func unsupported() error {
+func errUnsupportedAlgorithm() error {
 	return formats.NewError(formats.ReasonUnsupportedAlgorithm, "the signature's algorithm is not supported", hintAlgorithm)
 }
 
-// hash returns the digest algorithm that a names, whose parameters must be absent or NULL.
-func (a algorithm) hash() (crypto.Hash, bool) {
+// lookupHash returns the digest algorithm that a names, whose parameters must be absent or NULL.
+func (a algorithm) lookupHash() (crypto.Hash, bool) {
 	h, ok := hashNames[a.id.String()]
-	return h, ok && a.plain()
+	return h, ok && a.isPlain()
 }
 
-func (a algorithm) plain() bool {
+func (a algorithm) isPlain() bool {
 	return len(a.parameters) == 0 || bytes.Equal(a.parameters, encoding.NullBytes)
 }
 
-// scheme reads the signer's two algorithms, which must name the same hash. Errors have
+// readScheme reads the signer's two algorithms, which must name the same hash. Errors have
 // ReasonUnsupportedAlgorithm, ReasonWeakAlgorithm (DSA) or ReasonMalformedSignature.
-func (s signerInfo) scheme() (scheme, error) {
-	h, ok := s.digest.hash()
+func (s signerInfo) readScheme() (scheme, error) {
+	h, ok := s.digest.lookupHash()
 	if !ok {
-		return scheme{}, unsupported()
+		return scheme{}, errUnsupportedAlgorithm()
 	}
 	id := s.algorithm.id.String()
 	if id == "1.2.840.10040.4.1" || id == "1.2.840.10040.4.3" || id == "2.16.840.1.101.3.4.3.2" {
@@ -81,44 +81,44 @@ func (s signerInfo) scheme() (scheme, error) {
 	}
 	n, ok := signatureNames[id]
 	if !ok {
-		return scheme{}, unsupported()
+		return scheme{}, errUnsupportedAlgorithm()
 	}
 	out := scheme{name: n.scheme, hash: h}
 	if id == oidPSS {
-		if out.salt, ok = s.algorithm.pss(h); !ok {
-			return scheme{}, unsupported()
+		if out.salt, ok = s.algorithm.readPSS(h); !ok {
+			return scheme{}, errUnsupportedAlgorithm()
 		}
 		return out, nil
 	}
-	if !s.algorithm.plain() || n.hash != 0 && n.hash != h {
-		return scheme{}, malformed("the signature's algorithms contradict each other")
+	if !s.algorithm.isPlain() || n.hash != 0 && n.hash != h {
+		return scheme{}, errMalformedSignature("the signature's algorithms contradict each other")
 	}
 	return out, nil
 }
 
-// pss reads RSASSA-PSS-params (RFC 4055, 3.1) strictly: the digest's hash twice, stated, since the
+// readPSS reads RSASSA-PSS-params (RFC 4055, 3.1) strictly: the digest's hash twice, stated, since the
 // defaults are SHA-1; salt; the only trailer. It returns the salt's length.
-func (a algorithm) pss(want crypto.Hash) (salt int, ok bool) {
+func (a algorithm) readPSS(want crypto.Hash) (salt int, ok bool) {
 	in := a.parameters
 	var params, field cryptobyte.String
-	if !in.ReadASN1(&params, asn1.SEQUENCE) || !in.Empty() || !params.ReadASN1(&field, tagged(0)) {
+	if !in.ReadASN1(&params, asn1.SEQUENCE) || !in.Empty() || !params.ReadASN1(&field, constructedTag(0)) {
 		return 0, false
 	}
-	if h, ok := readAlgorithm(&field); !ok || !field.Empty() || !h.is(want) {
+	if h, ok := readAlgorithm(&field); !ok || !field.Empty() || !h.isHash(want) {
 		return 0, false
 	}
-	if !params.ReadASN1(&field, tagged(1)) || !isMGF1(field, want) {
+	if !params.ReadASN1(&field, constructedTag(1)) || !isMGF1(field, want) {
 		return 0, false
 	}
 	trailer := 1
 	salt = 20
-	ok = params.ReadOptionalASN1Integer(&salt, tagged(2), 20) &&
-		params.ReadOptionalASN1Integer(&trailer, tagged(3), 1) && params.Empty()
+	ok = params.ReadOptionalASN1Integer(&salt, constructedTag(2), 20) &&
+		params.ReadOptionalASN1Integer(&trailer, constructedTag(3), 1) && params.Empty()
 	return salt, ok && trailer == 1 && salt > 0 && salt <= 2048
 }
 
-func (a algorithm) is(want crypto.Hash) bool {
-	h, ok := a.hash()
+func (a algorithm) isHash(want crypto.Hash) bool {
+	h, ok := a.lookupHash()
 	return ok && h == want
 }
 
@@ -128,10 +128,10 @@ func isMGF1(field cryptobyte.String, want crypto.Hash) bool {
 		return false
 	}
 	h, ok := readAlgorithm(&mgf.parameters)
-	return ok && mgf.parameters.Empty() && h.is(want)
+	return ok && mgf.parameters.Empty() && h.isHash(want)
 }
 
 // equal compares two algorithms; absent parameters are as good as NULL.
 func (a algorithm) equal(b algorithm) bool {
-	return a.id.Equal(b.id) && (bytes.Equal(a.parameters, b.parameters) || a.plain() && b.plain())
+	return a.id.Equal(b.id) && (bytes.Equal(a.parameters, b.parameters) || a.isPlain() && b.isPlain())
 }

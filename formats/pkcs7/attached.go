@@ -15,14 +15,14 @@ import (
 // but for line ends and the header that "openssl smime -text" puts before a text.
 func (s *parsed) verifyAttached(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	signed := s.signedContent()
-	v := s.verified(s.digest, formats.Recipe{Prefix: signed})
+	v := s.buildVerified(s.digest, formats.Recipe{Prefix: signed})
 	switch {
 	case a.Reader() != nil:
 		return s.compareBytes(ctx, v, a.Reader(), signed)
 	case a.Digest() != nil:
 		return s.compareDigest(v, *a.Digest(), signed)
 	}
-	s.describe(v, signed)
+	s.describeContent(v, signed)
 	return v, nil
 }
 
@@ -41,12 +41,12 @@ func digestOf(h crypto.Hash, b []byte) []byte {
 	return sum.Sum(nil)
 }
 
-// describe states the digests of the content inside.
-func (s *parsed) describe(v *formats.Verified, content []byte) {
+// describeContent states the digests of the content inside.
+func (s *parsed) describeContent(v *formats.Verified, content []byte) {
 	v.Size = int64(len(content))
-	v.Digests = []formats.ArtifactDigest{seen(formats.SHA256, digestOf(crypto.SHA256, content))}
+	v.Digests = []formats.ArtifactDigest{stateDigest(formats.SHA256, digestOf(crypto.SHA256, content))}
 	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && a != formats.SHA256 {
-		v.Digests = append(v.Digests, seen(a, digestOf(s.scheme.hash, content)))
+		v.Digests = append(v.Digests, stateDigest(a, digestOf(s.scheme.hash, content)))
 	}
 }
 
@@ -56,9 +56,9 @@ func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the content in the signature has another digest",
 			"leave the digest out: the signature carries its content")
 	}
-	s.describe(v, content)
+	s.describeContent(v, content)
 	if a, _ := formats.AlgorithmOf(s.scheme.hash); d.Algorithm != a && d.Algorithm != formats.SHA256 {
-		v.Digests = append(v.Digests, seen(d.Algorithm, d.Value))
+		v.Digests = append(v.Digests, stateDigest(d.Algorithm, d.Value))
 	}
 	return v, nil
 }
@@ -67,11 +67,11 @@ func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []
 var textHeader = []byte("Content-Type: text/plain\r\n\r\n")
 
 func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Reader, content []byte) (*formats.Verified, error) {
-	p, err := read(ctx, r, crypto.SHA256)
+	p, err := readArtifact(ctx, r, crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := p.hasher.candidates()
+	candidates, err := p.hasher.computeCandidates()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 		if !bytes.Equal(c.digest, digestOf(crypto.SHA256, content)) && !isText(content, c.digest) {
 			continue
 		}
-		v.Size, v.Digests = p.size, p.digests(crypto.SHA256)
+		v.Size, v.Digests = p.size, p.listDigests(crypto.SHA256)
 		if c.crlf {
 			v.Checks = append(v.Checks, crlfLineEnds)
 		}

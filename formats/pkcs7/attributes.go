@@ -64,7 +64,7 @@ func parseAttributes(der []byte) (*attributes, error) {
 			return nil, badAttributes("a signed attribute comes twice")
 		}
 		seen[id.String()] = true
-		if err := a.read(id, values); err != nil {
+		if err := a.readAttribute(id, values); err != nil {
 			return nil, err
 		}
 	}
@@ -74,8 +74,8 @@ func parseAttributes(der []byte) (*attributes, error) {
 	return &a, nil
 }
 
-// read takes one attribute; the unknown ones say nothing about the signature's validity.
-func (a *attributes) read(id encoding.ObjectIdentifier, values cryptobyte.String) error {
+// readAttribute reads one attribute; the unknown ones say nothing about the signature's validity.
+func (a *attributes) readAttribute(id encoding.ObjectIdentifier, values cryptobyte.String) error {
 	ok := true
 	switch {
 	case id.Equal(oidContentType):
@@ -109,7 +109,7 @@ func (a *attributes) readAlgorithms(values cryptobyte.String) bool {
 		return false
 	}
 	digest, ok := readAlgorithm(&pair)
-	if !ok || !pair.ReadASN1(&body, tagged(1)) || !pair.Empty() {
+	if !ok || !pair.ReadASN1(&body, constructedTag(1)) || !pair.Empty() {
 		return false
 	}
 	var signature algorithm
@@ -141,7 +141,7 @@ func readCertHash(values cryptobyte.String, v2 bool) (h certHash, ok bool) {
 			if !ok {
 				return certHash{}, false
 			}
-			h.hash, _ = a.hash()
+			h.hash, _ = a.lookupHash()
 		}
 	}
 	ok = first.ReadASN1(&octets, asn1.OCTET_STRING) && h.hash != 0
@@ -149,9 +149,9 @@ func readCertHash(values cryptobyte.String, v2 bool) (h certHash, ok bool) {
 	return h, ok
 }
 
-// fits reports whether the certificate is the one meant. SHA-1 is enough here: it only narrows down
+// fitsCertificate reports whether the certificate is the one meant. SHA-1 is enough here: it only narrows down
 // what the signature itself has to prove.
-func (h certHash) fits(certificate []byte) bool {
+func (h certHash) fitsCertificate(certificate []byte) bool {
 	if h.hash == crypto.SHA1 {
 		sum := sha1.Sum(certificate) //nolint:gosec // see above
 		return bytes.Equal(sum[:], h.value)

@@ -27,7 +27,7 @@ const (
 func toDER(m *formats.Meter, in []byte) (der, rest []byte, ok bool, err error) {
 	c := converter{meter: m}
 	s := cryptobyte.String(in)
-	out, ok := c.convert(nil, &s, 0)
+	out, ok := c.convertValue(nil, &s, 0)
 	if !ok || c.err != nil {
 		return nil, nil, false, c.err
 	}
@@ -40,16 +40,16 @@ type converter struct {
 	err   error
 }
 
-// charge charges for one element of n bytes, which are copied at each depth.
-func (c *converter) charge(n int) bool {
+// chargeElement charges for one element of n bytes, which are copied at each depth.
+func (c *converter) chargeElement(n int) bool {
 	if c.err = c.meter.ChargeElements(2); c.err == nil {
 		c.err = c.meter.ChargeBytes(2 * n)
 	}
 	return c.err == nil
 }
 
-// convert appends the next value of in, as DER, to out.
-func (c *converter) convert(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
+// convertValue appends the next value of in, as DER, to out.
+func (c *converter) convertValue(out []byte, in *cryptobyte.String, depth int) ([]byte, bool) {
 	if depth == maxDepth || len(*in) < 2 || (*in)[0]&highTag == highTag {
 		return nil, false
 	}
@@ -59,10 +59,10 @@ func (c *converter) convert(out []byte, in *cryptobyte.String, depth int) ([]byt
 		if (*in)[1] == indefinite || !in.ReadAnyASN1Element(&element, &tag) {
 			return nil, false
 		}
-		return append(out, element...), c.charge(len(element))
+		return append(out, element...), c.chargeElement(len(element))
 	}
 	body, ok := c.convertBody(in, tag, depth)
-	if !ok || !c.charge(len(body)) {
+	if !ok || !c.chargeElement(len(body)) {
 		return nil, false
 	}
 	if tag == constructedOctets {
@@ -105,9 +105,9 @@ func (c *converter) convertBody(in *cryptobyte.String, tag asn1.Tag, depth int) 
 // convertChild appends a child, or only its content when the parent is an octet string.
 func (c *converter) convertChild(body []byte, children *cryptobyte.String, parent asn1.Tag, depth int) ([]byte, bool) {
 	if parent != constructedOctets {
-		return c.convert(body, children, depth+1)
+		return c.convertValue(body, children, depth+1)
 	}
-	piece, ok := c.convert(nil, children, depth+1)
+	piece, ok := c.convertValue(nil, children, depth+1)
 	var octets cryptobyte.String
 	s := cryptobyte.String(piece)
 	if !ok || !s.ReadASN1(&octets, asn1.OCTET_STRING) {

@@ -44,8 +44,8 @@ type algorithm struct {
 	parameters cryptobyte.String
 }
 
-func primitive(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific() }
-func tagged(n uint8) asn1.Tag    { return primitive(n).Constructed() }
+func primitiveTag(n uint8) asn1.Tag   { return asn1.Tag(n).ContextSpecific() }
+func constructedTag(n uint8) asn1.Tag { return primitiveTag(n).Constructed() }
 
 // parseSignedData reads a ContentInfo. Errors have ReasonMalformedSignature,
 // ReasonUnsupportedSignature, ReasonUnsupportedVersion, ReasonNoSignature,
@@ -55,15 +55,15 @@ func parseSignedData(der []byte) (*signedData, error) {
 	var info, explicit, body cryptobyte.String
 	var id encoding.ObjectIdentifier
 	if !in.ReadASN1(&info, asn1.SEQUENCE) || !in.Empty() || !info.ReadASN1ObjectIdentifier(&id) {
-		return nil, malformed("the signature is no CMS ContentInfo")
+		return nil, errMalformedSignature("the signature is no CMS ContentInfo")
 	}
 	if !id.Equal(oidSignedData) {
 		return nil, formats.NewError(formats.ReasonUnsupportedSignature, "this CMS value is not signed data",
 			"make a signature with: openssl cms -sign -binary")
 	}
-	if !info.ReadASN1(&explicit, tagged(0)) || !info.Empty() ||
+	if !info.ReadASN1(&explicit, constructedTag(0)) || !info.Empty() ||
 		!explicit.ReadASN1(&body, asn1.SEQUENCE) || !explicit.Empty() {
-		return nil, malformed("the signature is no CMS ContentInfo")
+		return nil, errMalformedSignature("the signature is no CMS ContentInfo")
 	}
 	return readSignedData(body)
 }
@@ -73,15 +73,15 @@ func readSignedData(body cryptobyte.String) (*signedData, error) {
 	var digests, encap, certificates, signers cryptobyte.String
 	var s signedData
 	if !body.ReadASN1Integer(&version) {
-		return nil, malformed("the CMS version is malformed")
+		return nil, errMalformedSignature("the CMS version is malformed")
 	}
 	if version != 1 && version != 3 && version != 4 && version != 5 {
 		return nil, formats.NewError(formats.ReasonUnsupportedVersion, "this version of CMS signed data is unknown", hintSend)
 	}
 	if !body.ReadASN1(&digests, asn1.SET) || !body.ReadASN1(&encap, asn1.SEQUENCE) ||
-		!body.ReadOptionalASN1(&certificates, nil, tagged(0)) || !body.SkipOptionalASN1(tagged(1)) ||
+		!body.ReadOptionalASN1(&certificates, nil, constructedTag(0)) || !body.SkipOptionalASN1(constructedTag(1)) ||
 		!body.ReadASN1(&signers, asn1.SET) || !body.Empty() {
-		return nil, malformed("the CMS signed data is malformed")
+		return nil, errMalformedSignature("the CMS signed data is malformed")
 	}
 	var err error
 	if s.content, err = readContent(encap); err != nil {
@@ -93,8 +93,8 @@ func readSignedData(body cryptobyte.String) (*signedData, error) {
 	if s.signer, err = readOnlySigner(signers); err != nil {
 		return nil, err
 	}
-	if !lists(digests, s.signer.digest.id) {
-		return nil, malformed("the signer's digest algorithm is not among the announced ones")
+	if !listsAlgorithm(digests, s.signer.digest.id) {
+		return nil, errMalformedSignature("the signer's digest algorithm is not among the announced ones")
 	}
 	return &s, nil
 }
@@ -104,8 +104,8 @@ func readContent(encap cryptobyte.String) ([]byte, error) {
 	var id encoding.ObjectIdentifier
 	var explicit, octets cryptobyte.String
 	var attached bool
-	if !encap.ReadASN1ObjectIdentifier(&id) || !encap.ReadOptionalASN1(&explicit, &attached, tagged(0)) || !encap.Empty() {
-		return nil, malformed("the CMS content is malformed")
+	if !encap.ReadASN1ObjectIdentifier(&id) || !encap.ReadOptionalASN1(&explicit, &attached, constructedTag(0)) || !encap.Empty() {
+		return nil, errMalformedSignature("the CMS content is malformed")
 	}
 	if !id.Equal(oidData) {
 		return nil, formats.NewError(formats.ReasonUnsupportedSignature,
@@ -115,7 +115,7 @@ func readContent(encap cryptobyte.String) ([]byte, error) {
 		return nil, nil
 	}
 	if !explicit.ReadASN1(&octets, asn1.OCTET_STRING) || !explicit.Empty() {
-		return nil, malformed("the CMS content is malformed")
+		return nil, errMalformedSignature("the CMS content is malformed")
 	}
 	return append([]byte{}, octets...), nil
 }
@@ -131,7 +131,7 @@ func readCertificates(in cryptobyte.String) ([]cryptobyte.String, error) {
 		var element cryptobyte.String
 		var tag asn1.Tag
 		if !in.ReadAnyASN1Element(&element, &tag) {
-			return nil, malformed("the certificates in the signature are malformed")
+			return nil, errMalformedSignature("the certificates in the signature are malformed")
 		}
 		if tag == asn1.SEQUENCE {
 			out = append(out, element)
@@ -140,7 +140,7 @@ func readCertificates(in cryptobyte.String) ([]cryptobyte.String, error) {
 	return out, nil
 }
 
-func lists(algorithms cryptobyte.String, id encoding.ObjectIdentifier) bool {
+func listsAlgorithm(algorithms cryptobyte.String, id encoding.ObjectIdentifier) bool {
 	for !algorithms.Empty() {
 		a, ok := readAlgorithm(&algorithms)
 		if !ok {
@@ -167,7 +167,7 @@ func readOnlySigner(signers cryptobyte.String) (signerInfo, error) {
 			"it may be a bundle of certificates; sign with: openssl cms -sign -binary")
 	}
 	if !signers.ReadASN1(&body, asn1.SEQUENCE) {
-		return signerInfo{}, malformed("the signer's part of the signature is malformed")
+		return signerInfo{}, errMalformedSignature("the signer's part of the signature is malformed")
 	}
 	if !signers.Empty() {
 		return signerInfo{}, formats.NewError(formats.ReasonMultipleSignatures, "the CMS value has more than one signer",
@@ -177,7 +177,7 @@ func readOnlySigner(signers cryptobyte.String) (signerInfo, error) {
 }
 
 func readSigner(body cryptobyte.String) (s signerInfo, err error) {
-	bad := malformed("the signer's part of the signature is malformed")
+	bad := errMalformedSignature("the signer's part of the signature is malformed")
 	var version int
 	if !body.ReadASN1Integer(&version) {
 		return signerInfo{}, bad
@@ -193,15 +193,15 @@ func readSigner(body cryptobyte.String) (s signerInfo, err error) {
 		return signerInfo{}, bad
 	}
 	var attributes, signature, unsigned cryptobyte.String
-	if body.PeekASN1Tag(tagged(0)) {
-		if !body.ReadASN1Element(&attributes, tagged(0)) {
+	if body.PeekASN1Tag(constructedTag(0)) {
+		if !body.ReadASN1Element(&attributes, constructedTag(0)) {
 			return signerInfo{}, bad
 		}
 		// What is signed is the DER of a SET OF, not of the [0] that stands for it (RFC 5652, 5.4).
 		s.attributes = append([]byte{byte(asn1.SET)}, attributes[1:]...)
 	}
 	if s.algorithm, ok = readAlgorithm(&body); !ok || !body.ReadASN1(&signature, asn1.OCTET_STRING) ||
-		!body.ReadOptionalASN1(&unsigned, nil, tagged(1)) || !body.Empty() {
+		!body.ReadOptionalASN1(&unsigned, nil, constructedTag(1)) || !body.Empty() {
 		return signerInfo{}, bad
 	}
 	s.signature = append([]byte{}, signature...)
@@ -210,9 +210,9 @@ func readSigner(body cryptobyte.String) (s signerInfo, err error) {
 
 // readID reads a SignerIdentifier.
 func (s *signerInfo) readID(body *cryptobyte.String) bool {
-	if body.PeekASN1Tag(primitive(0)) {
+	if body.PeekASN1Tag(primitiveTag(0)) {
 		var id cryptobyte.String
-		ok := body.ReadASN1(&id, primitive(0)) && len(id) > 0
+		ok := body.ReadASN1(&id, primitiveTag(0)) && len(id) > 0
 		s.keyID = append([]byte{}, id...)
 		return ok
 	}

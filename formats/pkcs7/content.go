@@ -23,8 +23,8 @@ func newHash(h crypto.Hash) hash.Hash {
 	return h.New()
 }
 
-// sum returns the digest, and an error with ReasonWeakAlgorithm for what was made for a SHA-1 collision.
-func sum(h hash.Hash) ([]byte, error) {
+// sumHash returns the digest, and an error with ReasonWeakAlgorithm for what was made for a SHA-1 collision.
+func sumHash(h hash.Hash) ([]byte, error) {
 	c, ok := h.(sha1cd.CollisionResistantHash)
 	if !ok {
 		return h.Sum(nil), nil
@@ -109,9 +109,9 @@ type candidate struct {
 	foreign error
 }
 
-// candidates returns the content's digest and, for text with other line ends, that of its CRLF form.
-func (p *hasher) candidates() ([]candidate, error) {
-	digest, err := sum(p.plain)
+// computeCandidates returns the content's digest and, for text with other line ends, that of its CRLF form.
+func (p *hasher) computeCandidates() ([]candidate, error) {
+	digest, err := sumHash(p.plain)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (p *hasher) candidates() ([]candidate, error) {
 		return out, nil
 	}
 	_ = p.text.out.Flush() // hashes do not fail
-	if digest, err = sum(p.text.hash); err != nil {
+	if digest, err = sumHash(p.text.hash); err != nil {
 		return nil, err
 	}
 	return append(out, candidate{digest: digest, crlf: true, foreign: p.text.foreign.Err()}), nil

@@ -35,8 +35,8 @@ type parsed struct {
 
 var _ formats.Parsed = (*parsed)(nil)
 
-// interpret reads everything but who signed.
-func interpret(c container, p formats.Policy) (*parsed, error) {
+// interpretContainer reads everything but who signed.
+func interpretContainer(c container, p formats.Policy) (*parsed, error) {
 	data, err := parseSignedData(c.der)
 	if err != nil {
 		return nil, err
@@ -44,11 +44,11 @@ func interpret(c container, p formats.Policy) (*parsed, error) {
 	s := &parsed{data: data, kind: c.kind, content: data.content}
 	if c.mime != nil {
 		if data.content != nil {
-			return nil, malformed("the S/MIME signature carries a content of its own beside the signed part")
+			return nil, errMalformedSignature("the S/MIME signature carries a content of its own beside the signed part")
 		}
 		s.content = c.mime
 	}
-	if s.scheme, err = data.signer.scheme(); err != nil {
+	if s.scheme, err = data.signer.readScheme(); err != nil {
 		return nil, err
 	}
 	if err := s.checkHash(p); err != nil {
@@ -63,7 +63,7 @@ func interpret(c container, p formats.Policy) (*parsed, error) {
 func (s *parsed) checkHash(p formats.Policy) error {
 	switch h := s.scheme.hash; {
 	case h == crypto.SHA1 && p.Historical:
-		s.find(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
+		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case h == crypto.SHA1 || h == crypto.MD5:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+h.String()+", which is broken", hintAlgorithm)
 	}
@@ -89,17 +89,17 @@ func (s *parsed) readAttributes(p formats.Policy) (err error) {
 	return nil
 }
 
-func (s *parsed) find(r formats.Reason, message string) {
+func (s *parsed) addFinding(r formats.Reason, message string) {
 	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
 }
 
-func (s *parsed) signer() formats.Signer {
+func (s *parsed) describeSigner() formats.Signer {
 	id := sha256.Sum256(s.key.SPKI)
 	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: "sha256:" + hex.EncodeToString(id[:]), Algorithm: formats.KeyName(s.key.Public)}
 }
 
-// valid is what decides about the signature, over a digest that this package computed.
-func (s *parsed) valid(digest []byte) bool {
+// verifySignature reports whether the signature verifies over digest, which this package computed.
+func (s *parsed) verifySignature(digest []byte) bool {
 	sig := s.data.signer.signature
 	switch pub := s.key.Public.(type) {
 	case *ecdsa.PublicKey:
@@ -113,8 +113,8 @@ func (s *parsed) valid(digest []byte) bool {
 	return false
 }
 
-// canonical leaves out wrapping, certificates and unsigned attributes, and takes ECDSA's low s.
-func (s *parsed) canonical() []byte {
+// encodeCanonical returns the signature without wrapping, certificates and unsigned attributes, and with ECDSA's low s.
+func (s *parsed) encodeCanonical() []byte {
 	sig := s.data.signer.signature
 	if pub, ok := s.key.Public.(*ecdsa.PublicKey); ok {
 		sig = lowS(sig, pub.Params().N)
@@ -148,8 +148,8 @@ func lowS(der []byte, n *big.Int) []byte {
 // Describe implements formats.Parsed.
 func (s *parsed) Describe() formats.Description {
 	d := formats.Description{
-		Format: name, Variant: s.variant(), Algorithm: s.algorithm(), Signers: []formats.Signer{s.signer()},
-		Need: s.need(), Threshold: 1, ClaimedTime: s.claimedTime(),
+		Format: name, Variant: s.describeVariant(), Algorithm: s.describeAlgorithm(), Signers: []formats.Signer{s.describeSigner()},
+		Need: s.decideNeed(), Threshold: 1, ClaimedTime: s.claimedTime(),
 		Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
 	}
 	a, known := formats.AlgorithmOf(s.scheme.hash)
@@ -161,7 +161,7 @@ func (s *parsed) Describe() formats.Description {
 			"a signature that only the historical policy lets pass is never projected", hintAlgorithm)
 		return d
 	}
-	d.Candidates = []formats.Candidate{s.candidate(a)}
+	d.Candidates = []formats.Candidate{s.buildCandidate(a)}
 	return d
 }
 
@@ -173,7 +173,7 @@ func (s *parsed) claimedTime() *time.Time {
 	return &t
 }
 
-func (s *parsed) need() formats.Need {
+func (s *parsed) decideNeed() formats.Need {
 	_, known := formats.AlgorithmOf(s.scheme.hash)
 	switch {
 	case s.content != nil:
@@ -185,7 +185,7 @@ func (s *parsed) need() formats.Need {
 	}
 }
 
-func (s *parsed) variant() string {
+func (s *parsed) describeVariant() string {
 	out := s.kind + ", detached"
 	if s.content != nil {
 		out = s.kind + ", attached"
@@ -200,7 +200,7 @@ func (s *parsed) variant() string {
 	}
 }
 
-func (s *parsed) algorithm() string {
+func (s *parsed) describeAlgorithm() string {
 	out := formats.KeyName(s.key.Public)
 	if s.scheme.name == formats.RSAPSS {
 		out += "-PSS"
@@ -208,12 +208,12 @@ func (s *parsed) algorithm() string {
 	return out + "/" + s.scheme.hash.String()
 }
 
-func (s *parsed) candidate(a formats.DigestAlgorithm) formats.Candidate {
-	return formats.Candidate{SPKI: s.key.SPKI, Scheme: s.scheme.name, Hash: a, Remedy: s.remedy()}
+func (s *parsed) buildCandidate(a formats.DigestAlgorithm) formats.Candidate {
+	return formats.Candidate{SPKI: s.key.SPKI, Scheme: s.scheme.name, Hash: a, Remedy: s.suggestRemedy()}
 }
 
-// remedy says how to get a signature that the log takes from the same tool.
-func (s *parsed) remedy() string {
+// suggestRemedy says how to get a signature that the log takes from the same tool.
+func (s *parsed) suggestRemedy() string {
 	if pub, ok := s.key.Public.(*ecdsa.PublicKey); ok {
 		md := map[int]string{256: "sha256", 384: "sha384", 521: "sha512"}[pub.Params().BitSize]
 		return "sign with the hash as long as the curve: openssl cms -sign -binary -md " + md

@@ -90,15 +90,15 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	c, err := unwrap(m, signature)
+	c, err := unwrapSignature(m, signature)
 	if err != nil {
 		return nil, err
 	}
-	s, err := interpret(c, p)
+	s, err := interpretContainer(c, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.identify(m, given, p); err != nil {
+	if err := s.identifySigner(m, given, p); err != nil {
 		return nil, err
 	}
 	if err := s.checkSignature(m); err != nil {

@@ -29,20 +29,20 @@ func readKeys(m *formats.Meter, sent [][]byte, p formats.Policy) (g givenKeys, e
 	return g, err
 }
 
-// check refuses a signer that is none of the keys, where there are any.
-func (g givenKeys) check(spki []byte) error {
-	if len(g.trusted) > 0 && !contains(g.trusted, spki) {
+// checkSigner refuses a signer that is none of the keys, where there are any.
+func (g givenKeys) checkSigner(spki []byte) error {
+	if len(g.trusted) > 0 && !containsKey(g.trusted, spki) {
 		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy names the keys that may sign, and the signer's is none of them",
 			"sign with a key that the gateway's operator has listed")
 	}
-	if len(g.sent) > 0 && !contains(g.sent, spki) {
+	if len(g.sent) > 0 && !containsKey(g.sent, spki) {
 		return formats.NewError(formats.ReasonKeyMismatch, "none of the keys made this signature",
 			"send the signer's certificate, or no key when the signature carries it")
 	}
 	return nil
 }
 
-func contains(keys []keyfile.Key, spki []byte) bool {
+func containsKey(keys []keyfile.Key, spki []byte) bool {
 	for _, k := range keys {
 		if bytes.Equal(k.SPKI, spki) {
 			return true
@@ -51,7 +51,7 @@ func contains(keys []keyfile.Key, spki []byte) bool {
 	return false
 }
 
-func (g givenKeys) certificates() []*x509.Certificate {
+func (g givenKeys) listCertificates() []*x509.Certificate {
 	var out []*x509.Certificate
 	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
 		out = append(out, k.Chain...)
@@ -59,20 +59,20 @@ func (g givenKeys) certificates() []*x509.Certificate {
 	return out
 }
 
-// identify finds the signer's certificate and applies the policy to it.
-func (s *parsed) identify(m *formats.Meter, g givenKeys, p formats.Policy) error {
+// identifySigner finds the signer's certificate and applies the policy to it.
+func (s *parsed) identifySigner(m *formats.Meter, g givenKeys, p formats.Policy) error {
 	inside, err := parseAll(m, s.data.certificates)
 	if err != nil {
 		return err
 	}
-	leaf, err := s.data.signer.find(inside, g.certificates())
+	leaf, err := s.data.signer.findCertificate(inside, g.listCertificates())
 	if err != nil {
 		return err
 	}
 	if s.key, err = keyfile.FromCertificate(leaf); err != nil {
 		return err
 	}
-	if err := g.check(s.key.SPKI); err != nil {
+	if err := g.checkSigner(s.key.SPKI); err != nil {
 		return err
 	}
 	if err := p.CheckSigner(s.key.SPKI); err != nil {
@@ -82,7 +82,7 @@ func (s *parsed) identify(m *formats.Meter, g givenKeys, p formats.Policy) error
 		return err
 	}
 	s.keepKeys(leaf, inside, g, p)
-	return s.checkCertificate(m, leaf, append(inside, g.certificates()...), p)
+	return s.checkCertificate(m, leaf, append(inside, g.listCertificates()...), p)
 }
 
 // parseAll leaves out what cannot be read: only the signer's certificate has to be readable.
@@ -102,11 +102,11 @@ func parseAll(m *formats.Meter, ders []cryptobyte.String) ([]*x509.Certificate, 
 	return out, nil
 }
 
-// find returns the one certificate that the signer's identifier names.
-func (s signerInfo) find(inside, given []*x509.Certificate) (*x509.Certificate, error) {
+// findCertificate returns the one certificate that the signer's identifier names.
+func (s signerInfo) findCertificate(inside, given []*x509.Certificate) (*x509.Certificate, error) {
 	var found *x509.Certificate
 	for _, c := range append(inside[:len(inside):len(inside)], given...) {
-		if !s.names(c) || found != nil && bytes.Equal(found.Raw, c.Raw) {
+		if !s.namesCertificate(c) || found != nil && bytes.Equal(found.Raw, c.Raw) {
 			continue
 		}
 		if found != nil {
@@ -122,7 +122,7 @@ func (s signerInfo) find(inside, given []*x509.Certificate) (*x509.Certificate, 
 	return found, nil
 }
 
-func (s signerInfo) names(c *x509.Certificate) bool {
+func (s signerInfo) namesCertificate(c *x509.Certificate) bool {
 	if s.keyID != nil {
 		return bytes.Equal(s.keyID, c.SubjectKeyId)
 	}
@@ -134,7 +134,7 @@ func (s *parsed) checkKind() error {
 	_, isRSA := s.key.Public.(*rsa.PublicKey)
 	_, isECDSA := s.key.Public.(*ecdsa.PublicKey)
 	if isECDSA != (s.scheme.name == formats.ECDSA) || isRSA == isECDSA {
-		return malformed("the signature's algorithm is not one of the signer's key")
+		return errMalformedSignature("the signature's algorithm is not one of the signer's key")
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (s *parsed) checkCertificate(m *formats.Meter, leaf *x509.Certificate, othe
 	at := p.Now
 	if s.attributes != nil {
 		for _, h := range s.attributes.certHashes {
-			if !h.fits(leaf.Raw) {
+			if !h.fitsCertificate(leaf.Raw) {
 				return formats.NewError(formats.ReasonKeyMismatch, "the signature was made with another certificate of this name",
 					"send the certificate that the signer used")
 			}
@@ -172,30 +172,30 @@ func (s *parsed) checkCertificate(m *formats.Meter, leaf *x509.Certificate, othe
 	}
 	if at.After(leaf.NotAfter) {
 		at = leaf.NotAfter
-		if err := s.expired(p); err != nil {
+		if err := s.judgeExpired(p); err != nil {
 			return err
 		}
 	}
-	s.note(p, leaf.NotAfter)
+	s.addNotes(p, leaf.NotAfter)
 	s.rooted = p.Roots != nil
 	return s.key.CheckRoots(m, p.Roots, at, others...)
 }
 
-// expired: the certificate had expired at the claimed signing time, or has by now when there is none.
-func (s *parsed) expired(p formats.Policy) error {
+// judgeExpired decides about a certificate that had expired at the claimed signing time, or has by now when there is none.
+func (s *parsed) judgeExpired(p formats.Policy) error {
 	timed := s.attributes != nil && s.attributes.signingTime != nil
 	switch {
 	case !timed && p.Roots == nil:
 		return nil // a note says so
 	case p.Historical:
-		s.find(formats.ReasonKeyExpired, "the signer's certificate had expired")
+		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate had expired")
 		return nil
 	}
 	return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate had expired when the signature was made",
 		"sign with a current certificate, or ask the gateway's operator for the historical policy")
 }
 
-func (s *parsed) note(p formats.Policy, notAfter time.Time) {
+func (s *parsed) addNotes(p formats.Policy, notAfter time.Time) {
 	timed := s.attributes != nil && s.attributes.signingTime != nil
 	if p.Now.After(notAfter) {
 		s.notes = append(s.notes, "the signer's certificate has expired by now")

@@ -71,11 +71,11 @@ func splitHeader(entity []byte) (header textproto.MIMEHeader, body []byte, ok bo
 // unwrapPart decodes a part that is a CMS value in base64.
 func unwrapPart(m *formats.Meter, header textproto.MIMEHeader, body []byte) (container, error) {
 	if !strings.EqualFold(header.Get("Content-Transfer-Encoding"), "base64") {
-		return container{}, malformed("the signature in the S/MIME message is not in base64")
+		return container{}, errMalformedSignature("the signature in the S/MIME message is not in base64")
 	}
 	ber, err := base64.StdEncoding.Strict().DecodeString(string(bytes.TrimSpace(body)))
 	if err != nil {
-		return container{}, malformed("the signature in the S/MIME message is not in base64")
+		return container{}, errMalformedSignature("the signature in the S/MIME message is not in base64")
 	}
 	return unwrapBER(m, ber, "S/MIME")
 }
@@ -83,17 +83,17 @@ func unwrapPart(m *formats.Meter, header textproto.MIMEHeader, body []byte) (con
 func unwrapMultipart(m *formats.Meter, body []byte, boundary string) (container, error) {
 	parts, rest, ok := splitParts(body, boundary)
 	if boundary == "" || !ok || len(parts) != 2 {
-		return container{}, malformed("the S/MIME message does not have one signed part and one signature")
+		return container{}, errMalformedSignature("the S/MIME message does not have one signed part and one signature")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
-		return container{}, trailing()
+		return container{}, errTrailingData()
 	}
 	header, sig, ok := splitHeader(parts[1])
 	if !ok {
-		return container{}, malformed("the header of the S/MIME signature is malformed")
+		return container{}, errMalformedSignature("the header of the S/MIME signature is malformed")
 	}
 	if kind, _ := mediaType(header); !isPKCS7(kind, "signature") {
-		return container{}, malformed("the second part of the S/MIME message is no PKCS #7 signature")
+		return container{}, errMalformedSignature("the second part of the S/MIME message is no PKCS #7 signature")
 	}
 	c, err := unwrapPart(m, header, sig)
 	c.mime = append([]byte{}, parts[0]...)

@@ -38,11 +38,11 @@ func wantReason(t *testing.T, err error, want formats.Reason) {
 	}
 }
 
-// The rows of what a strict gateway must refuse, on signatures that OpenSSL made.
+// TestRefusedOfOpenSSL: some signatures that OpenSSL made are refused.
 func TestRefusedOfOpenSSL(t *testing.T) {
 	for _, c := range []struct {
-		row, signature, key string
-		want                formats.Reason
+		name, signature, key string
+		want                 formats.Reason
 	}{
 		{"SHA-1", "sha1.der", "", formats.ReasonWeakAlgorithm},
 		{"MD5", "md5.der", "", formats.ReasonWeakAlgorithm},
@@ -61,7 +61,7 @@ func TestRefusedOfOpenSSL(t *testing.T) {
 		{"not CMS", "rsa2048-cert.pem", "", formats.ReasonMalformedSignature},
 		{"text", "text.txt", "", formats.ReasonMalformedSignature},
 	} {
-		t.Run(c.row, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			var keys [][]byte
 			if c.key != "" {
 				keys = [][]byte{file(t, c.key)}
@@ -88,7 +88,7 @@ func TestRefusedForgeries(t *testing.T) {
 	stamp := func(d time.Duration) []byte { return attribute(signingTime, utcTime(forgedNow.Add(d))) }
 	hash := octets(sha256Of(forgedArtifact))
 	year := 365 * 24 * time.Hour
-	for row, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		forge func(f *forgery)
 		want  formats.Reason
 	}{
@@ -134,7 +134,7 @@ func TestRefusedForgeries(t *testing.T) {
 		"too many certificates":             {func(f *forgery) { f.extra = bytes.Repeat(sequence(number(1)), 64) }, formats.ReasonTooLarge},
 		"second certificate for the signer": {func(f *forgery) { f.extra = otherCertificate(t) }, formats.ReasonKeyNotValid},
 	} {
-		t.Run(row, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			f := newForgery(t)
 			c.forge(f)
 			_, err := run(f.der(t), nil, forgedArtifact, f.policy())

@@ -12,11 +12,11 @@ import (
 
 const hintSend = "send the signature file as the tool wrote it"
 
-func malformed(message string) error {
+func errMalformedSignature(message string) error {
 	return formats.NewError(formats.ReasonMalformedSignature, message, hintSend)
 }
 
-func trailing() error {
+func errTrailingData() error {
 	return formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of the signature",
 		"send the signature file alone, as the tool wrote it")
 }
@@ -32,7 +32,7 @@ type container struct {
 	mime []byte
 }
 
-func unwrap(m *formats.Meter, signature []byte) (container, error) {
+func unwrapSignature(m *formats.Meter, signature []byte) (container, error) {
 	if err := m.ChargeBytes(passes * len(signature)); err != nil {
 		return container{}, err
 	}
@@ -45,19 +45,19 @@ func unwrap(m *formats.Meter, signature []byte) (container, error) {
 	case isMIME(trimmed[:min(len(trimmed), 4096)]):
 		return unwrapMIME(m, trimmed)
 	}
-	return container{}, malformed("this is no PKCS #7 signature in DER, PEM or S/MIME")
+	return container{}, errMalformedSignature("this is no PKCS #7 signature in DER, PEM or S/MIME")
 }
 
 func unwrapPEM(m *formats.Meter, text []byte) (container, error) {
 	block, rest, err := keyfile.Block(text)
 	if err != nil {
-		return container{}, malformed("the PEM block is damaged")
+		return container{}, errMalformedSignature("the PEM block is damaged")
 	}
 	if len(rest) > 0 {
-		return container{}, trailing()
+		return container{}, errTrailingData()
 	}
 	if !slices.Contains(labels, block.Type) {
-		return container{}, malformed("the PEM block is labelled neither PKCS7 nor CMS nor SIGNED MESSAGE")
+		return container{}, errMalformedSignature("the PEM block is labelled neither PKCS7 nor CMS nor SIGNED MESSAGE")
 	}
 	return unwrapBER(m, block.Bytes, "PEM")
 }
@@ -68,10 +68,10 @@ func unwrapBER(m *formats.Meter, ber []byte, kind string) (container, error) {
 		return container{}, err
 	}
 	if !ok {
-		return container{}, malformed("the signature is neither DER nor BER of a supported kind")
+		return container{}, errMalformedSignature("the signature is neither DER nor BER of a supported kind")
 	}
 	if len(rest) > 0 {
-		return container{}, trailing()
+		return container{}, errTrailingData()
 	}
 	if kind == "DER" && !bytes.Equal(der, ber) {
 		kind = "BER"

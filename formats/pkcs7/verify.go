@@ -14,12 +14,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-func invalid() error {
+func errSignatureInvalid() error {
 	return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
 		"check that the signature, the certificate and the artifact belong together")
 }
 
-func mismatch() error {
+func errArtifactMismatch() error {
 	return formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
 		"check that the signature and the artifact belong together, and sign files with -binary")
 }
@@ -36,12 +36,12 @@ func (s *parsed) checkSignature(m *formats.Meter) error {
 	if s.attributes != nil {
 		h := newHash(s.scheme.hash)
 		h.Write(s.data.signer.attributes)
-		digest, err := sum(h)
+		digest, err := sumHash(h)
 		if err != nil {
 			return err
 		}
-		if !s.valid(digest) {
-			return invalid()
+		if !s.verifySignature(digest) {
+			return errSignatureInvalid()
 		}
 		s.digest = digest
 	}
@@ -50,12 +50,12 @@ func (s *parsed) checkSignature(m *formats.Meter) error {
 	}
 	p := newHasher(s.scheme.hash)
 	_, _ = p.Write(s.content)
-	found, err := s.match(p)
+	found, err := s.matchContent(p)
 	if err != nil {
 		return err
 	}
 	if s.crlf = found.crlf; s.crlf && s.data.content != nil {
-		return mismatch() // what is inside a CMS value is signed as it is
+		return errArtifactMismatch() // what is inside a CMS value is signed as it is
 	}
 	if s.attributes == nil {
 		s.digest = found.digest
@@ -63,9 +63,9 @@ func (s *parsed) checkSignature(m *formats.Meter) error {
 	return nil
 }
 
-// match returns the form of the content that was signed.
-func (s *parsed) match(p *hasher) (candidate, error) {
-	candidates, err := p.candidates()
+// matchContent returns the form of the content that was signed.
+func (s *parsed) matchContent(p *hasher) (candidate, error) {
+	candidates, err := p.computeCandidates()
 	if err != nil {
 		return candidate{}, err
 	}
@@ -79,14 +79,14 @@ func (s *parsed) match(p *hasher) (candidate, error) {
 		if c.foreign != nil {
 			return candidate{}, c.foreign
 		}
-		if s.valid(c.digest) {
+		if s.verifySignature(c.digest) {
 			return c, nil
 		}
 	}
 	if s.attributes != nil {
-		return candidate{}, mismatch()
+		return candidate{}, errArtifactMismatch()
 	}
-	return candidate{}, invalid()
+	return candidate{}, errSignatureInvalid()
 }
 
 // Verify implements formats.Parsed.
@@ -131,7 +131,7 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
 			"send the artifact itself if it is a text that was signed without -binary")
 	}
-	v := s.verified(s.digest, formats.Recipe{})
+	v := s.buildVerified(s.digest, formats.Recipe{})
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 	return v, nil
@@ -144,7 +144,7 @@ type reading struct {
 	size   int64
 }
 
-func read(ctx context.Context, r io.Reader, h crypto.Hash) (*reading, error) {
+func readArtifact(ctx context.Context, r io.Reader, h crypto.Hash) (*reading, error) {
 	p := &reading{hasher: newHasher(h)}
 	w := io.Writer(p.hasher)
 	p.sha256 = p.hasher.plain
@@ -159,25 +159,25 @@ func read(ctx context.Context, r io.Reader, h crypto.Hash) (*reading, error) {
 	return p, nil
 }
 
-// digests are SHA-256 and the signature's own.
-func (p *reading) digests(h crypto.Hash) []formats.ArtifactDigest {
-	out := []formats.ArtifactDigest{seen(formats.SHA256, p.sha256.Sum(nil))}
+// listDigests returns SHA-256 and the signature's own digest.
+func (p *reading) listDigests(h crypto.Hash) []formats.ArtifactDigest {
+	out := []formats.ArtifactDigest{stateDigest(formats.SHA256, p.sha256.Sum(nil))}
 	if a, ok := formats.AlgorithmOf(h); ok && a != formats.SHA256 {
-		out = append(out, seen(a, p.hasher.plain.Sum(nil)))
+		out = append(out, stateDigest(a, p.hasher.plain.Sum(nil)))
 	}
 	return out
 }
 
-func seen(a formats.DigestAlgorithm, value []byte) formats.ArtifactDigest {
+func stateDigest(a formats.DigestAlgorithm, value []byte) formats.ArtifactDigest {
 	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: value}, Evidence: formats.EvidenceBytes}
 }
 
 func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Verified, error) {
-	p, err := read(ctx, r, s.scheme.hash)
+	p, err := readArtifact(ctx, r, s.scheme.hash)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.match(p.hasher)
+	found, err := s.matchContent(p.hasher)
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +185,8 @@ func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 	if s.attributes == nil {
 		digest = found.digest
 	}
-	v := s.verified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf})
-	v.Size, v.Digests = p.size, p.digests(s.scheme.hash)
+	v := s.buildVerified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf})
+	v.Size, v.Digests = p.size, p.listDigests(s.scheme.hash)
 	if found.crlf {
 		v.Checks = append(v.Checks, crlfLineEnds)
 	}
@@ -195,10 +195,10 @@ func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 
 const crlfLineEnds = "crlf-line-ends"
 
-// verified is the result; the recipe is for a signature without attributes.
-func (s *parsed) verified(digest []byte, r formats.Recipe) *formats.Verified {
+// buildVerified returns the result; the recipe is for a signature without attributes.
+func (s *parsed) buildVerified(digest []byte, r formats.Recipe) *formats.Verified {
 	v := &formats.Verified{
-		Signers: []formats.Signer{s.signer()}, Keys: slices.Clone(s.keys), Canonical: s.canonical(),
+		Signers: []formats.Signer{s.describeSigner()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(),
 		Checks: []string{"signature", "signer-certificate"},
 	}
 	if s.attributes != nil {
@@ -215,7 +215,7 @@ func (s *parsed) verified(digest []byte, r formats.Recipe) *formats.Verified {
 	}
 	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && len(s.findings) == 0 {
 		v.Projections = []formats.Projection{{
-			Candidate: s.candidate(a), Digest: formats.Digest{Algorithm: a, Value: digest},
+			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: digest},
 			Signature: s.data.signer.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
 		}}
 	}
