@@ -46,20 +46,20 @@ func algorithmOf(signatureFormat string) (algorithm, error) {
 	case xssh.KeyAlgoSKED25519:
 		return algorithm{keyType: f, kind: "sk-ed25519", sk: true}, nil
 	case xssh.KeyAlgoRSA:
-		return algorithm{}, weak("ssh-rsa signatures use SHA-1")
+		return algorithm{}, errWeakAlgorithm("ssh-rsa signatures use SHA-1")
 	case xssh.InsecureKeyAlgoDSA: //nolint:staticcheck // only to name what is refused
-		return algorithm{}, weak("DSA is broken at the size that SSH has it")
+		return algorithm{}, errWeakAlgorithm("DSA is broken at the size that SSH has it")
 	}
 	return algorithm{}, formats.NewError(formats.ReasonUnsupportedAlgorithm,
 		fmt.Sprintf("signatures of type %.60q are not supported", signatureFormat), "sign with an ECDSA, Ed25519 or RSA key")
 }
 
-func weak(message string) error {
+func errWeakAlgorithm(message string) error {
 	return formats.NewError(formats.ReasonWeakAlgorithm, message, "sign with an ECDSA key: ssh-keygen -t ecdsa")
 }
 
-// display names the algorithm as a person would: "ECDSA P-256/SHA-256".
-func (a algorithm) display(pub crypto.PublicKey) string {
+// describeAlgorithm names the algorithm as a person would: "ECDSA P-256/SHA-256".
+func (a algorithm) describeAlgorithm(pub crypto.PublicKey) string {
 	switch a.hash {
 	case formats.SHA256:
 		return formats.KeyName(pub) + "/SHA-256"
@@ -79,7 +79,7 @@ func parseKey(wire []byte) (xssh.PublicKey, error) {
 	}
 	key, err := xssh.ParsePublicKey(wire)
 	if err != nil || string(key.Marshal()) != string(wire) {
-		return nil, malformed("the signature's public key is malformed")
+		return nil, errMalformedSignature("the signature's public key is malformed")
 	}
 	return key, nil
 }
@@ -92,7 +92,7 @@ func checkKeyType(wire []byte) error {
 		Rest []byte `ssh:"rest"`
 	}
 	if err := xssh.Unmarshal(wire, &head); err != nil {
-		return malformed("the signature's public key is malformed")
+		return errMalformedSignature("the signature's public key is malformed")
 	}
 	switch head.Type {
 	case xssh.KeyAlgoECDSA256, xssh.KeyAlgoECDSA384, xssh.KeyAlgoECDSA521, xssh.KeyAlgoSKECDSA256, xssh.KeyAlgoRSA,
@@ -100,7 +100,7 @@ func checkKeyType(wire []byte) error {
 		xssh.CertAlgoECDSA521v01, xssh.CertAlgoSKECDSA256v01, xssh.CertAlgoRSAv01, xssh.CertAlgoED25519v01, xssh.CertAlgoSKED25519v01:
 		return nil
 	case xssh.InsecureKeyAlgoDSA, xssh.InsecureCertAlgoDSAv01: //nolint:staticcheck // only to name what is refused
-		return weak("DSA is broken at the size that SSH has it")
+		return errWeakAlgorithm("DSA is broken at the size that SSH has it")
 	}
 	return formats.NewError(formats.ReasonUnsupportedAlgorithm,
 		fmt.Sprintf("keys of type %.60q are not supported", head.Type), "sign with an ECDSA, Ed25519 or RSA key")
@@ -115,7 +115,7 @@ func cryptoKey(key xssh.PublicKey) (crypto.PublicKey, error) {
 	switch pub := holder.CryptoPublicKey().(type) {
 	case *rsa.PublicKey:
 		if pub.N.BitLen() < minRSABits {
-			return nil, weak(fmt.Sprintf("the RSA key has %d bits, fewer than %d", pub.N.BitLen(), minRSABits))
+			return nil, errWeakAlgorithm(fmt.Sprintf("the RSA key has %d bits, fewer than %d", pub.N.BitLen(), minRSABits))
 		}
 		return pub, nil
 	case *ecdsa.PublicKey:
@@ -123,7 +123,7 @@ func cryptoKey(key xssh.PublicKey) (crypto.PublicKey, error) {
 	case ed25519.PublicKey:
 		return pub, checkEd25519(pub)
 	}
-	return nil, weak("this kind of key is not accepted")
+	return nil, errWeakAlgorithm("this kind of key is not accepted")
 }
 
 func checkEd25519(pub ed25519.PublicKey) error {
@@ -131,7 +131,7 @@ func checkEd25519(pub ed25519.PublicKey) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ed25519stream.ErrSmallOrder):
-		return weak("the Ed25519 key has a small order: anybody can sign with it")
+		return errWeakAlgorithm("the Ed25519 key has a small order: anybody can sign with it")
 	}
 	return formats.NewError(formats.ReasonMalformedKey, "the Ed25519 key is no point of the curve", "make a key with: ssh-keygen")
 }

@@ -174,9 +174,9 @@ func (e *entry) setOption(option string) (err error) {
 	return errOption
 }
 
-// minimal returns the line without what names people, and without namespaces, which the
+// encodeMinimal returns the line without what names people, and without namespaces, which the
 // policy judges again. The validity stays: a signature that needs leniency needs it always.
-func (e entry) minimal() []byte {
+func (e entry) encodeMinimal() []byte {
 	var options []string
 	if e.authority {
 		options = append(options, "cert-authority")

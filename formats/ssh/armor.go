@@ -18,7 +18,7 @@ const (
 	maxBlob = 32 << 10
 )
 
-func malformed(message string) error {
+func errMalformedSignature(message string) error {
 	return formats.NewError(formats.ReasonMalformedSignature, message,
 		"send the .sig file as ssh-keygen -Y sign wrote it")
 }
@@ -27,13 +27,13 @@ func tooLarge() error {
 	return formats.NewError(formats.ReasonTooLarge, "the signature is far larger than any SSH signature", "send the .sig file alone")
 }
 
-// dearmor returns the blob, which may also come as it is. encoding/pem would skip text
+// decodeArmor returns the blob, which may also come as it is. encoding/pem would skip text
 // before the armor and take headers in it; ssh-keygen ignores what comes after.
-func dearmor(raw []byte) ([]byte, error) {
+func decodeArmor(raw []byte) ([]byte, error) {
 	bare := bytes.HasPrefix(raw, []byte(magic))
 	body, ok := cutLine(string(raw[:min(len(raw), 2*maxBlob)]), armorBegin)
 	if !bare && !ok {
-		return nil, malformed("the signature does not start with " + armorBegin)
+		return nil, errMalformedSignature("the signature does not start with " + armorBegin)
 	}
 	if len(raw) > 2*maxBlob {
 		return nil, tooLarge()
@@ -43,7 +43,7 @@ func dearmor(raw []byte) ([]byte, error) {
 	}
 	text, tail, ok := strings.Cut(body, armorEnd)
 	if !ok {
-		return nil, malformed("the signature does not end with " + armorEnd)
+		return nil, errMalformedSignature("the signature does not end with " + armorEnd)
 	}
 	if err := checkTail(tail); err != nil {
 		return nil, err
@@ -76,13 +76,13 @@ func decodeLines(text string) ([]byte, error) {
 		content, ok := strings.CutSuffix(line, "\n")
 		content = strings.TrimSuffix(content, "\r")
 		if !ok || content == "" || strings.Contains(content, "\r") {
-			return nil, malformed("the armor holds an empty or broken line")
+			return nil, errMalformedSignature("the armor holds an empty or broken line")
 		}
 		encoded.WriteString(content)
 	}
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded.String())
 	if err != nil {
-		return nil, malformed("the armor does not hold base64")
+		return nil, errMalformedSignature("the armor does not hold base64")
 	}
 	return blob, nil
 }

@@ -38,7 +38,7 @@ func (t *trust) checkCertificate(m *formats.Meter, sig *signature, patterns stri
 	if err != nil {
 		return err
 	}
-	after, before := period(cert)
+	after, before := readPeriod(cert)
 	if err := t.checkValidity("the signer's certificate", after, before, p); err != nil {
 		return err
 	}
@@ -97,8 +97,8 @@ func matchPrincipal(m *formats.Meter, cert *xssh.Certificate, patterns string) (
 		"have a certificate issued with your principal: ssh-keygen -s CA -n PRINCIPAL")
 }
 
-// period returns when a certificate is valid; the zero time stands for no limit.
-func period(cert *xssh.Certificate) (after, before time.Time) {
+// readPeriod returns when a certificate is valid; the zero time stands for no limit.
+func readPeriod(cert *xssh.Certificate) (after, before time.Time) {
 	const last = math.MaxInt64 / 2 // time.Unix is exact up to there
 	after = time.Unix(int64(min(cert.ValidAfter, last)), 0)
 	if cert.ValidBefore != xssh.CertTimeInfinity {

@@ -94,7 +94,7 @@ func unmarshalBlob(blob []byte) (*wireBlob, error) {
 		return nil, tooLarge()
 	}
 	if err := xssh.Unmarshal(blob, &w); err != nil || string(w.Magic[:]) != magic {
-		return nil, malformed("this is not an SSHSIG blob, or it is cut short")
+		return nil, errMalformedSignature("this is not an SSHSIG blob, or it is cut short")
 	}
 	if w.Version != 1 {
 		return nil, formats.NewError(formats.ReasonUnsupportedVersion, fmt.Sprintf("SSHSIG version %d is not known", w.Version),
@@ -127,13 +127,13 @@ func messageHash(name string) (formats.DigestAlgorithm, error) {
 func (s *signature) parseSignature(wire []byte) (err error) {
 	var sig xssh.Signature
 	if err := xssh.Unmarshal(wire, &sig); err != nil {
-		return malformed("the signature inside the blob is malformed")
+		return errMalformedSignature("the signature inside the blob is malformed")
 	}
 	if s.algorithm, err = algorithmOf(sig.Format); err != nil {
 		return err
 	}
 	if s.algorithm.keyType != s.key.Type() {
-		return malformed("the signature's type is not that of its key")
+		return errMalformedSignature("the signature's type is not that of its key")
 	}
 	s.raw = &sig
 	if err := s.parseSK(); err != nil {
@@ -152,7 +152,7 @@ func (s *signature) parseSK() error {
 	}
 	s.sk = new(wireSK)
 	if err := xssh.Unmarshal(s.raw.Rest, s.sk); err != nil {
-		return malformed("the security key's flags and counter are malformed")
+		return errMalformedSignature("the security key's flags and counter are malformed")
 	}
 	if s.sk.Flags&flagPresent == 0 {
 		return formats.NewError(formats.ReasonKeyNotValid, "the security key signed without being touched",
@@ -174,7 +174,7 @@ func (s *signature) parseValue() error {
 		return s.parseECDSA(k.Params().N)
 	case ed25519.PublicKey:
 		if _, err := ed25519stream.New(k, s.raw.Blob); err != nil {
-			return malformed("the Ed25519 signature is malformed")
+			return errMalformedSignature("the Ed25519 signature is malformed")
 		}
 	}
 	return nil
@@ -183,7 +183,7 @@ func (s *signature) parseValue() error {
 // padRSA puts back the leading zeros that some agents leave out (PuTTY's until 0.81).
 func (s *signature) padRSA(size int) error {
 	if len(s.raw.Blob) > size {
-		return malformed("the RSA signature is longer than its key")
+		return errMalformedSignature("the RSA signature is longer than its key")
 	}
 	padded := make([]byte, size)
 	copy(padded[size-len(s.raw.Blob):], s.raw.Blob)
@@ -194,28 +194,28 @@ func (s *signature) padRSA(size int) error {
 func (s *signature) parseECDSA(order *big.Int) error {
 	var v wireECDSA
 	if err := xssh.Unmarshal(s.raw.Blob, &v); err != nil || string(xssh.Marshal(&v)) != string(s.raw.Blob) {
-		return malformed("the ECDSA signature is malformed")
+		return errMalformedSignature("the ECDSA signature is malformed")
 	}
 	for _, n := range []*big.Int{v.R, v.S} {
 		if n.Sign() <= 0 || n.Cmp(order) >= 0 {
-			return malformed("the ECDSA signature's numbers are out of range")
+			return errMalformedSignature("the ECDSA signature's numbers are out of range")
 		}
 	}
 	s.ecdsa = &v
 	return nil
 }
 
-// signed returns what the key signed, or for a security key gave to its authenticator.
-func (s *signature) signed(digest []byte) []byte {
+// encodeSigned returns what the key signed, or for a security key gave to its authenticator.
+func (s *signature) encodeSigned(digest []byte) []byte {
 	return xssh.Marshal(wireSigned{
 		Magic: [6]byte([]byte(magic)), Namespace: s.namespace, HashAlgorithm: string(s.hash), Hash: digest,
 	})
 }
 
-// canonical is the bare blob with the lower one of ECDSA's two s and, instead of a
+// encodeCanonical returns the bare blob with the lower one of ECDSA's two s and, instead of a
 // certificate, the key within: neither is part of what is signed, and certificates
 // name people.
-func (s *signature) canonical() []byte {
+func (s *signature) encodeCanonical() []byte {
 	sig := *s.raw
 	if s.ecdsa != nil {
 		pub, _ := s.key.(xssh.CryptoPublicKey).CryptoPublicKey().(*ecdsa.PublicKey)

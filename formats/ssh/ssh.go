@@ -47,14 +47,14 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := parse(m, signature, keys, p)
+	parsed, err := parseSubmission(m, signature, keys, p)
 	if err != nil {
 		return nil, err
 	}
 	return parsed, nil
 }
 
-func parse(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
+func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (*parsedSignature, error) {
 	if err := formats.CheckSizes(raw, submitted); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func parse(m *formats.Meter, raw []byte, submitted [][]byte, p formats.Policy) (
 	if err := m.ChargeParses(4); err != nil { // key, signature, certificate and its authority's key
 		return nil, err
 	}
-	blob, err := dearmor(raw)
+	blob, err := decodeArmor(raw)
 	if err != nil {
 		return nil, err
 	}

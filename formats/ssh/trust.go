@@ -36,8 +36,8 @@ func findSigner(m *formats.Meter, sig *signature, submitted [][]byte, p formats.
 	}
 	var found *trust
 	var refusal error
-	for _, e := range naming(entries, sig) {
-		t, err := e.admit(m, sig, p)
+	for _, e := range findEntries(entries, sig) {
+		t, err := e.admitSignature(m, sig, p)
 		switch reason := formats.ReasonOf(err); {
 		case reason == formats.ReasonTooMuchWork, err != nil && reason == "":
 			return nil, err
@@ -53,11 +53,11 @@ func findSigner(m *formats.Meter, sig *signature, submitted [][]byte, p formats.
 	case refusal != nil:
 		return nil, refusal
 	}
-	return nil, mismatch(sig, len(p.Keys[name]) > 0)
+	return nil, errMismatch(sig, len(p.Keys[name]) > 0)
 }
 
-// naming returns the lines about the signature's key or authority.
-func naming(entries []entry, sig *signature) []entry {
+// findEntries returns the lines about the signature's key or authority.
+func findEntries(entries []entry, sig *signature) []entry {
 	wanted := sig.key
 	if sig.cert != nil {
 		wanted = sig.cert.SignatureKey
@@ -72,7 +72,7 @@ func naming(entries []entry, sig *signature) []entry {
 	return found
 }
 
-func mismatch(sig *signature, policy bool) error {
+func errMismatch(sig *signature, policy bool) error {
 	fingerprint := xssh.FingerprintSHA256(sig.key)
 	switch {
 	case policy:
@@ -86,18 +86,18 @@ func mismatch(sig *signature, policy bool) error {
 		"send the public key with this fingerprint (ssh-keygen -l -f FILE)")
 }
 
-// allows reports whether the line lets its key sign for namespace.
-func (e entry) allows(m *formats.Meter, namespace string) (bool, error) {
+// allowsNamespace reports whether the line lets its key sign for namespace.
+func (e entry) allowsNamespace(m *formats.Meter, namespace string) (bool, error) {
 	if e.namespaces == "" {
 		return true, nil
 	}
 	return matchList(m, namespace, e.namespaces)
 }
 
-// admit applies the line's conditions to the signature.
-func (e entry) admit(m *formats.Meter, sig *signature, p formats.Policy) (*trust, error) {
-	t := &trust{line: e.minimal(), checks: []string{"namespace", "signature"}}
-	if allowed, err := e.allows(m, sig.namespace); err != nil {
+// admitSignature applies the line's conditions to the signature.
+func (e entry) admitSignature(m *formats.Meter, sig *signature, p formats.Policy) (*trust, error) {
+	t := &trust{line: e.encodeMinimal(), checks: []string{"namespace", "signature"}}
+	if allowed, err := e.allowsNamespace(m, sig.namespace); err != nil {
 		return nil, err
 	} else if !allowed {
 		return nil, formats.NewError(formats.ReasonNamespaceRefused, "the allowed_signers line of this key does not allow the signature's namespace",

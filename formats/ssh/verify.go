@@ -39,7 +39,7 @@ func (p *parsedSignature) Describe() formats.Description {
 	if p.cert != nil {
 		d.Variant += " certificate"
 	}
-	if c, refusal := p.candidate(); refusal != nil {
+	if c, refusal := p.buildCandidate(); refusal != nil {
 		d.NotProjectable = refusal
 	} else {
 		d.Candidates = []formats.Candidate{c}
@@ -52,7 +52,7 @@ func (p *parsedSignature) algorithmName() string {
 	if err != nil {
 		return p.signer.Algorithm
 	}
-	return p.algorithm.display(pub)
+	return p.algorithm.describeAlgorithm(pub)
 }
 
 func (p *parsedSignature) cloneSigner() formats.Signer {
@@ -61,8 +61,8 @@ func (p *parsedSignature) cloneSigner() formats.Signer {
 	return s
 }
 
-// candidate is the hashedrekord of this signature, or why there is none.
-func (p *parsedSignature) candidate() (formats.Candidate, *formats.Error) {
+// buildCandidate returns the hashedrekord of this signature, or why there is none.
+func (p *parsedSignature) buildCandidate() (formats.Candidate, *formats.Error) {
 	if p.algorithm.scheme == "" {
 		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
 			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them",
@@ -117,7 +117,7 @@ func (p *parsedSignature) verifyBytes(ctx context.Context, r io.Reader) (*format
 	if p.hash != formats.SHA256 {
 		digests = append(digests, fromBytes(p.hash, signed))
 	}
-	return p.verify(size, digests)
+	return p.verifySignature(size, digests)
 }
 
 func fromBytes(a formats.DigestAlgorithm, h hash.Hash) formats.ArtifactDigest {
@@ -130,17 +130,17 @@ func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, er
 			fmt.Sprintf("send %s:HEX as printed by %ssum, or the file", p.hash, p.hash))
 	}
 	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
-	return p.verify(-1, []formats.ArtifactDigest{{Digest: bound, Evidence: formats.EvidenceDigest}})
+	return p.verifySignature(-1, []formats.ArtifactDigest{{Digest: bound, Evidence: formats.EvidenceDigest}})
 }
 
-// verify checks the signature over the last of digests, the one that it is made for.
-func (p *parsedSignature) verify(size int64, digests []formats.ArtifactDigest) (*formats.Verified, error) {
-	blob := p.signed(digests[len(digests)-1].Value)
+// verifySignature checks the signature over the last of digests, the one that it is made for.
+func (p *parsedSignature) verifySignature(size int64, digests []formats.ArtifactDigest) (*formats.Verified, error) {
+	blob := p.encodeSigned(digests[len(digests)-1].Value)
 	if err := p.key.Verify(blob, p.raw); err != nil {
 		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "the signature does not verify",
 			"check that signature and file belong together; line ends count")
 	}
-	projections, err := p.projections(blob)
+	projections, err := p.buildProjections(blob)
 	if err != nil {
 		return nil, err
 	}
@@ -151,21 +151,21 @@ func (p *parsedSignature) verify(size int64, digests []formats.ArtifactDigest) (
 		Size:        size,
 		Signers:     []formats.Signer{p.cloneSigner()},
 		Keys:        [][]byte{bytes.Clone(p.trust.line)},
-		Canonical:   p.canonical(),
+		Canonical:   p.encodeCanonical(),
 		Projections: projections,
 		Checks:      checks,
 	}, nil
 }
 
-func (p *parsedSignature) projections(blob []byte) ([]formats.Projection, error) {
-	c, refusal := p.candidate()
+func (p *parsedSignature) buildProjections(blob []byte) ([]formats.Projection, error) {
+	c, refusal := p.buildCandidate()
 	if refusal != nil {
 		return nil, nil
 	}
 	prefix := blob
 	if p.sk != nil {
 		var err error
-		if prefix, err = p.authenticated(blob); err != nil {
+		if prefix, err = p.encodeAuthenticated(blob); err != nil {
 			return nil, err
 		}
 	}
@@ -187,9 +187,9 @@ func (p *parsedSignature) projections(blob []byte) ([]formats.Projection, error)
 	return []formats.Projection{projection}, nil
 }
 
-// authenticated returns what a security key signed: SHA-256 of the application, flags,
+// encodeAuthenticated returns what a security key signed: SHA-256 of the application, flags,
 // counter, SHA-256 of the blob (PROTOCOL.u2f).
-func (p *parsedSignature) authenticated(blob []byte) ([]byte, error) {
+func (p *parsedSignature) encodeAuthenticated(blob []byte) ([]byte, error) {
 	var key struct{ Type, Curve, Point, Application string }
 	if err := xssh.Unmarshal(p.key.Marshal(), &key); err != nil {
 		return nil, fmt.Errorf("reading security key: %w", err)
