@@ -29,11 +29,11 @@ func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.V
 	if err := m.ChargeBytes((2 + len(s.recorded)) * len(s.doc.payload)); err != nil { // hashed for each projection
 		return nil, err
 	}
-	sub, err := s.subject(ctx, m, a)
+	sub, err := s.findSubject(ctx, m, a)
 	if err != nil {
 		return nil, err
 	}
-	v := &formats.Verified{Digests: sub.digests, Size: sub.size, Signers: s.desc.Signers, Keys: s.trust.files(),
+	v := &formats.Verified{Digests: sub.digests, Size: sub.size, Signers: s.desc.Signers, Keys: s.trust.listFiles(),
 		Canonical: s.canonical, Checks: slices.Clone(s.checks)}
 	if sub.target != nil && sub.size >= 0 {
 		v.Checks = append(v.Checks, "target-length", "target-hashes")
@@ -41,12 +41,12 @@ func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.V
 		v.Checks = append(v.Checks, "target-digest")
 	}
 	for _, r := range s.recorded {
-		v.Projections = append(v.Projections, r.key.projection(s.doc.payload, r.sig))
+		v.Projections = append(v.Projections, r.key.buildProjection(s.doc.payload, r.sig))
 	}
 	return v, nil
 }
 
-func (s *submission) subject(ctx context.Context, m *formats.Meter, a formats.Artifact) (*subject, error) {
+func (s *submission) findSubject(ctx context.Context, m *formats.Meter, a formats.Artifact) (*subject, error) {
 	switch {
 	case a.Reader() != nil:
 		return s.fromBytes(ctx, m, a.Reader())
@@ -56,24 +56,24 @@ func (s *submission) subject(ctx context.Context, m *formats.Meter, a formats.Ar
 		return nil, formats.NewError(formats.ReasonArtifactNotExpected, "the metadata carries the bytes that are signed",
 			"send the metadata file without a digest of the signed bytes")
 	}
-	return s.document(), nil
+	return s.describeDocument(), nil
 }
 
-func (s *submission) document() *subject {
+func (s *submission) describeDocument() *subject {
 	digest := formats.Digest{Algorithm: formats.SHA256, Value: s.doc.digest[:]}
 	return &subject{size: int64(len(s.doc.raw)),
 		digests: []formats.ArtifactDigest{{Digest: digest, Evidence: formats.EvidenceBytes}}}
 }
 
 func (s *submission) fromBytes(ctx context.Context, m *formats.Meter, r io.Reader) (*subject, error) {
-	size, digests, err := s.hash(ctx, r)
+	size, digests, err := s.hashArtifact(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("reading artifact: %w", err)
 	}
 	if bytes.Equal(digests[0].Value, s.doc.digest[:]) {
-		return s.document(), nil
+		return s.describeDocument(), nil
 	}
-	t, err := s.find(m, func(t target) bool { return t.matches(size, digests) })
+	t, err := s.findTarget(m, func(t target) bool { return t.matchesFile(size, digests) })
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +84,15 @@ func (s *submission) fromBytes(ctx context.Context, m *formats.Meter, r io.Reade
 	return sub, nil
 }
 
-func (s *submission) find(m *formats.Meter, match func(target) bool) (*target, error) {
-	return s.doc.targets.find(m, s.quorums[0].role, match)
+func (s *submission) findTarget(m *formats.Meter, match func(target) bool) (*target, error) {
+	return s.doc.targets.findTarget(m, s.quorums[0].role, match)
 }
 
-// hash computes every digest that the document lists targets with, SHA-256 first.
-func (s *submission) hash(ctx context.Context, r io.Reader) (int64, []formats.Digest, error) {
+// hashArtifact computes every digest that the document lists targets with, SHA-256 first.
+func (s *submission) hashArtifact(ctx context.Context, r io.Reader) (int64, []formats.Digest, error) {
 	algorithms := []formats.DigestAlgorithm{formats.SHA256}
 	if s.doc.targets != nil {
-		algorithms = s.doc.targets.algorithms()
+		algorithms = s.doc.targets.listAlgorithms()
 	}
 	var hashes []hash.Hash
 	var writers []io.Writer
@@ -119,9 +119,9 @@ func (s *submission) fromDigest(m *formats.Meter, d formats.Digest) (*subject, e
 	h := d.Algorithm.New()
 	h.Write(s.doc.raw)
 	if bytes.Equal(h.Sum(nil), d.Value) {
-		return s.document(), nil
+		return s.describeDocument(), nil
 	}
-	t, err := s.find(m, func(t target) bool { return slices.ContainsFunc(t.hashes, d.Equal) })
+	t, err := s.findTarget(m, func(t target) bool { return slices.ContainsFunc(t.hashes, d.Equal) })
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// canonical returns the document as canonical JSON with the signatures that count alone, in the
+// encodeDocument returns the document as canonical JSON with the signatures that count alone, in the
 // order of signers, in lower-case hexadecimal and with ECDSA's s in its lower half. That is a
 // document which verifies, with this very canonical form, once the control characters in its
 // strings (a PEM key's line ends) are escaped: canonical JSON leaves them bare.
-func canonical(d *document, signers []signer) ([]byte, error) {
+func encodeDocument(d *document, signers []signer) ([]byte, error) {
 	signatures := make([]map[string]string, len(signers))
 	for i, s := range signers {
 		sig, err := s.key.lowS(s.sig)

@@ -20,7 +20,7 @@ const pieceSize = 1 << 12
 // encodeCanonical returns v, as decodeJSON made it, as canonical JSON. The library encodes; large objects and
 // arrays are given to it in pieces, between which the meter is asked. Errors are m's or the library's.
 func encodeCanonical(m *formats.Meter, v any) ([]byte, error) {
-	weight := weigh(v, pieceSize)
+	weight := weighValue(v, pieceSize)
 	if weight >= pieceSize {
 		switch v := v.(type) {
 		case map[string]any:
@@ -32,8 +32,8 @@ func encodeCanonical(m *formats.Meter, v any) ([]byte, error) {
 	return encodePiece(m, v, weight)
 }
 
-// weigh returns the number of values in v, long texts for more than one. It stops counting at limit.
-func weigh(v any, limit int) int {
+// weighValue returns the number of values in v, long texts for more than one. It stops counting at limit.
+func weighValue(v any, limit int) int {
 	const long = 64
 	n := 1
 	switch v := v.(type) {
@@ -44,14 +44,14 @@ func weigh(v any, limit int) int {
 			if n >= limit {
 				break
 			}
-			n += len(name)/long + weigh(member, limit-n)
+			n += len(name)/long + weighValue(member, limit-n)
 		}
 	case []any:
 		for _, element := range v {
 			if n >= limit {
 				break
 			}
-			n += weigh(element, limit-n)
+			n += weighValue(element, limit-n)
 		}
 	}
 	return n
@@ -80,7 +80,7 @@ func encodeObject(m *formats.Meter, o map[string]any) ([]byte, error) {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		n := weigh(o[name], pieceSize)
+		n := weighValue(o[name], pieceSize)
 		if n >= pieceSize {
 			if err := cut(); err != nil {
 				return nil, err
@@ -102,7 +102,7 @@ func encodeObject(m *formats.Meter, o map[string]any) ([]byte, error) {
 	if err := cut(); err != nil {
 		return nil, err
 	}
-	return join(m, "{}", parts)
+	return joinPieces(m, "{}", parts)
 }
 
 // encodeMember is for a member too large for a piece.
@@ -123,7 +123,7 @@ func encodeArray(m *formats.Meter, a []any) ([]byte, error) {
 	for len(a) > 0 {
 		n, weight := 0, 0
 		for n < len(a) && weight < pieceSize {
-			next := weigh(a[n], pieceSize)
+			next := weighValue(a[n], pieceSize)
 			if n > 0 && next >= pieceSize {
 				break
 			}
@@ -144,11 +144,11 @@ func encodeArray(m *formats.Meter, a []any) ([]byte, error) {
 		}
 		parts, a = append(parts, out[1:len(out)-1]), a[n:]
 	}
-	return join(m, "[]", parts)
+	return joinPieces(m, "[]", parts)
 }
 
-// join puts what the pieces hold between brackets.
-func join(m *formats.Meter, brackets string, parts [][]byte) ([]byte, error) {
+// joinPieces puts what the pieces hold between brackets.
+func joinPieces(m *formats.Meter, brackets string, parts [][]byte) ([]byte, error) {
 	inner := bytes.Join(parts, []byte{','})
 	return slices.Concat([]byte(brackets[:1]), inner, []byte(brackets[1:])), m.ChargeBytes(2 * len(inner))
 }

@@ -43,7 +43,7 @@ func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, e
 		return object{}, err
 	}
 	if !utf8.Valid(data) {
-		return object{}, malformed(reason, errNotUnicode)
+		return object{}, errMalformed(reason, errNotUnicode)
 	}
 	raw, err := firstValue(data, reason)
 	if err != nil {
@@ -51,13 +51,13 @@ func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, e
 	}
 	d := decoder{meter: m, tokens: json.NewDecoder(bytes.NewReader(raw)), reason: reason}
 	d.tokens.UseNumber()
-	v, err := d.value(0)
+	v, err := d.decodeValue(0)
 	if err != nil {
 		return object{}, err
 	}
 	members, ok := v.(map[string]any)
 	if !ok {
-		return object{}, malformed(reason, errors.New("the file is no JSON object"))
+		return object{}, errMalformed(reason, errors.New("the file is no JSON object"))
 	}
 	return object{members: members, reason: reason}, nil
 }
@@ -68,7 +68,7 @@ func firstValue(data []byte, reason formats.Reason) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
-		return nil, malformed(reason, errNotJSON)
+		return nil, errMalformed(reason, errNotJSON)
 	}
 	if rest := bytes.Trim(data[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
 		return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the end of the JSON object",
@@ -82,7 +82,7 @@ var (
 	errNotUnicode = errors.New("the file holds text that is not valid Unicode")
 )
 
-func malformed(reason formats.Reason, err error) error {
+func errMalformed(reason formats.Reason, err error) error {
 	if reason == formats.ReasonMalformedKey {
 		return formats.WrapError(err, reason, "a key file is not well-formed TUF metadata: "+err.Error(),
 			"send root.json as the key, as the repository publishes it")
@@ -91,7 +91,7 @@ func malformed(reason formats.Reason, err error) error {
 		"send the metadata file as the repository publishes it")
 }
 
-func (d *decoder) value(depth int) (any, error) {
+func (d *decoder) decodeValue(depth int) (any, error) {
 	if d.values++; d.values > maxValues || depth > maxDepth {
 		return nil, formats.NewError(formats.ReasonTooLarge, "the metadata holds too many values or nests them too deeply",
 			"split the metadata, for example by delegations")
@@ -101,17 +101,17 @@ func (d *decoder) value(depth int) (any, error) {
 	}
 	t, err := d.tokens.Token()
 	if err != nil {
-		return nil, malformed(d.reason, errNotJSON)
+		return nil, errMalformed(d.reason, errNotJSON)
 	}
 	switch t := t.(type) {
 	case json.Delim:
 		if t == '{' {
-			return d.object(depth)
+			return d.decodeObject(depth)
 		}
-		return d.array(depth)
+		return d.decodeArray(depth)
 	case json.Number:
 		if _, err := t.Int64(); err != nil || t == "-0" {
-			return nil, malformed(d.reason, errors.New("a number is not an integer of 64 bits"))
+			return nil, errMalformed(d.reason, errors.New("a number is not an integer of 64 bits"))
 		}
 	case string:
 		if err := d.checkText(t); err != nil {
@@ -125,48 +125,48 @@ func (d *decoder) value(depth int) (any, error) {
 // string would sign as another one.
 func (d *decoder) checkText(s string) error {
 	if strings.ContainsRune(s, utf8.RuneError) {
-		return malformed(d.reason, errNotUnicode)
+		return errMalformed(d.reason, errNotUnicode)
 	}
 	return nil
 }
 
-func (d *decoder) array(depth int) (any, error) {
+func (d *decoder) decodeArray(depth int) (any, error) {
 	list := []any{}
 	for d.tokens.More() {
-		v, err := d.value(depth + 1)
+		v, err := d.decodeValue(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
 	}
-	return list, d.end()
+	return list, d.readEnd()
 }
 
-func (d *decoder) object(depth int) (any, error) {
+func (d *decoder) decodeObject(depth int) (any, error) {
 	members := map[string]any{}
 	for d.tokens.More() {
 		t, err := d.tokens.Token()
 		name, ok := t.(string)
 		if err != nil || !ok {
-			return nil, malformed(d.reason, errNotJSON)
+			return nil, errMalformed(d.reason, errNotJSON)
 		}
 		if err := d.checkText(name); err != nil {
 			return nil, err
 		}
 		if _, twice := members[name]; twice {
-			return nil, malformed(d.reason, fmt.Errorf("the member %.40q stands twice in one object", name))
+			return nil, errMalformed(d.reason, fmt.Errorf("the member %.40q stands twice in one object", name))
 		}
-		if members[name], err = d.value(depth + 1); err != nil {
+		if members[name], err = d.decodeValue(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	return members, d.end()
+	return members, d.readEnd()
 }
 
-// end reads the closing delimiter.
-func (d *decoder) end() error {
+// readEnd reads the closing delimiter.
+func (d *decoder) readEnd() error {
 	if _, err := d.tokens.Token(); err != nil {
-		return malformed(d.reason, errNotJSON)
+		return errMalformed(d.reason, errNotJSON)
 	}
 	return nil
 }
@@ -177,59 +177,59 @@ type object struct {
 	reason  formats.Reason
 }
 
-func (o object) malformed(format string, args ...any) error {
-	return malformed(o.reason, fmt.Errorf(format, args...))
+func (o object) errMalformed(format string, args ...any) error {
+	return errMalformed(o.reason, fmt.Errorf(format, args...))
 }
 
-// known refuses members that only differ in case from the names the object is read by:
+// checkNames refuses members that only differ in case from the names the object is read by:
 // some JSON readers, Go's among them, would take the one for the other.
-func (o object) known(names ...string) error {
+func (o object) checkNames(names ...string) error {
 	for member := range o.members {
 		if slices.Contains(names, member) {
 			continue
 		}
 		for _, name := range names {
 			if strings.EqualFold(member, name) {
-				return o.malformed("the member %.40q should be written %q", member, name)
+				return o.errMalformed("the member %.40q should be written %q", member, name)
 			}
 		}
 	}
 	return nil
 }
 
-func (o object) has(name string) bool { return o.members[name] != nil }
+func (o object) hasMember(name string) bool { return o.members[name] != nil }
 
-func (o object) text(name string) (string, error) {
+func (o object) readText(name string) (string, error) {
 	s, ok := o.members[name].(string)
 	if !ok {
-		return "", o.malformed("%q is missing or no string", name)
+		return "", o.errMalformed("%q is missing or no string", name)
 	}
 	return s, nil
 }
 
-func (o object) integer(name string) (int64, error) {
+func (o object) readInteger(name string) (int64, error) {
 	n, ok := o.members[name].(json.Number)
 	if !ok {
-		return 0, o.malformed("%q is missing or no number", name)
+		return 0, o.errMalformed("%q is missing or no number", name)
 	}
 	return n.Int64()
 }
 
-func (o object) list(name string) ([]any, error) {
+func (o object) readList(name string) ([]any, error) {
 	l, ok := o.members[name].([]any)
 	if !ok {
-		return nil, o.malformed("%q is missing or no array", name)
+		return nil, o.errMalformed("%q is missing or no array", name)
 	}
 	return l, nil
 }
 
-func (o object) object(name string) (object, error) { return o.as(o.members[name], name) }
+func (o object) readObject(name string) (object, error) { return o.asObject(o.members[name], name) }
 
-// as returns v, found at name, as an object.
-func (o object) as(v any, name string) (object, error) {
+// asObject returns v, found at name, as an object.
+func (o object) asObject(v any, name string) (object, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return object{}, o.malformed("%.40q is missing or no object", name)
+		return object{}, o.errMalformed("%.40q is missing or no object", name)
 	}
 	return object{members: m, reason: o.reason}, nil
 }

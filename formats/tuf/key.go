@@ -45,9 +45,9 @@ type scheme struct {
 	curve      elliptic.Curve // for ECDSA
 }
 
-// schemes holds those of the TUF specification, section 4.2, and the ones that its reference
+// findScheme knows the schemes of the TUF specification, section 4.2, and the ones that its reference
 // implementation's signing library adds to them.
-func schemes(name string) (scheme, bool) {
+func findScheme(name string) (scheme, bool) {
 	switch name {
 	case "ed25519":
 		return scheme{}, true
@@ -71,7 +71,7 @@ func schemes(name string) (scheme, bool) {
 }
 
 func decodeKeys(parent object) (map[string]*key, error) {
-	list, err := parent.object("keys")
+	list, err := parent.readObject("keys")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func decodeKeys(parent object) (map[string]*key, error) {
 		if err := checkKeyID(list, id); err != nil {
 			return nil, err
 		}
-		o, err := list.object(id)
+		o, err := list.readObject(id)
 		if err != nil {
 			return nil, err
 		}
@@ -92,45 +92,45 @@ func decodeKeys(parent object) (map[string]*key, error) {
 }
 
 func decodeKey(o object, id string) (*key, error) {
-	if err := o.known("keytype", "scheme", "keyval"); err != nil {
+	if err := o.checkNames("keytype", "scheme", "keyval"); err != nil {
 		return nil, err
 	}
-	keyType, err := o.text("keytype")
+	keyType, err := o.readText("keytype")
 	if err != nil {
 		return nil, err
 	}
-	scheme, err := o.text("scheme")
+	scheme, err := o.readText("scheme")
 	if err != nil {
 		return nil, err
 	}
-	value, err := o.object("keyval")
+	value, err := o.readObject("keyval")
 	if err != nil {
 		return nil, err
 	}
-	if err := value.known("public", "private"); err != nil {
+	if err := value.checkNames("public", "private"); err != nil {
 		return nil, err
 	}
-	if !value.has("public") { // a kind of key that keeps its material elsewhere
+	if !value.hasMember("public") { // a kind of key that keeps its material elsewhere
 		return &key{id: id, keyType: keyType, scheme: scheme, object: o}, nil
 	}
-	public, err := value.text("public")
+	public, err := value.readText("public")
 	return &key{id: id, keyType: keyType, scheme: scheme, public: public, object: o}, err
 }
 
 // errUnsupportedKey is the error of load for a kind of key that is not implemented.
 var errUnsupportedKey = errors.New("unsupported kind of key")
 
-// load makes k ready to verify. The error is errUnsupportedKey or a refusal.
-func (k *key) load() (*publicKey, error) {
-	s, ok := schemes(k.scheme)
+// loadPublicKey makes k ready to verify. The error is errUnsupportedKey or a refusal.
+func (k *key) loadPublicKey() (*publicKey, error) {
+	s, ok := findScheme(k.scheme)
 	if !ok {
 		return nil, errUnsupportedKey
 	}
-	public, err := k.parse()
+	public, err := k.parsePublicKey()
 	if errors.Is(err, errUnsupportedKey) {
 		return nil, err
 	}
-	if err != nil || !s.fits(public) {
+	if err != nil || !s.fitsKey(public) {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey,
 			"the root lists a key that does not fit its keytype and scheme: "+k.shortID(), "list the key in the form the TUF specification gives")
 	}
@@ -166,10 +166,10 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// parse reads the key material. go-tuf does it for PEM; its reading of Ed25519 keys does not
+// parsePublicKey reads the key material. go-tuf does it for PEM; its reading of Ed25519 keys does not
 // check their length, and it knows neither the bare points of go-tuf before version 2 nor
 // the key types of larger curves.
-func (k *key) parse() (crypto.PublicKey, error) {
+func (k *key) parsePublicKey() (crypto.PublicKey, error) {
 	switch k.keyType {
 	case "ed25519":
 		raw, err := hex.DecodeString(k.public)
@@ -178,7 +178,7 @@ func (k *key) parse() (crypto.PublicKey, error) {
 		}
 		return ed25519.PublicKey(raw), nil
 	case "ecdsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521":
-		if s, ok := schemes(k.scheme); ok && s.curve != nil && strings.HasPrefix(k.public, "04") {
+		if s, ok := findScheme(k.scheme); ok && s.curve != nil && strings.HasPrefix(k.public, "04") {
 			return parsePoint(s.curve, k.public)
 		}
 		return parsePEM(metadata.KeyTypeECDSA_SHA2_P256, k.public)
@@ -205,9 +205,9 @@ func parsePEM(keyType, public string) (crypto.PublicKey, error) {
 	return k.ToPublicKey()
 }
 
-// fits reports whether s is a scheme of pub's kind of key. A P-384 key under a P-256 scheme,
+// fitsKey reports whether s is a scheme of pub's kind of key. A P-384 key under a P-256 scheme,
 // which go-tuf takes, is none.
-func (s scheme) fits(pub crypto.PublicKey) bool {
+func (s scheme) fitsKey(pub crypto.PublicKey) bool {
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
 		return s.curve != nil && k.Curve == s.curve
@@ -219,8 +219,8 @@ func (s scheme) fits(pub crypto.PublicKey) bool {
 	return false
 }
 
-// name is the algorithm for display: "ECDSA P-256/SHA-256", "Ed25519".
-func (k *publicKey) name() string {
+// describeAlgorithm returns the algorithm for display: "ECDSA P-256/SHA-256", "Ed25519".
+func (k *publicKey) describeAlgorithm() string {
 	name := formats.KeyName(k.public)
 	if k.scheme.hash == "" {
 		return name
@@ -231,36 +231,36 @@ func (k *publicKey) name() string {
 	return name + "/" + k.scheme.hash.Hash().String()
 }
 
-// verify reports whether sig is k's signature over message.
-func (k *publicKey) verify(message, sig []byte) bool {
+// verifySignature reports whether sig is k's signature over message.
+func (k *publicKey) verifySignature(message, sig []byte) bool {
 	if pub, ok := k.public.(ed25519.PublicKey); ok {
 		return ed25519.Verify(pub, message, sig)
 	}
-	return k.projection(message, sig).VerifyDigest() == nil
+	return k.buildProjection(message, sig).VerifyDigest() == nil
 }
 
-func (k *publicKey) candidate() formats.Candidate {
+func (k *publicKey) buildCandidate() formats.Candidate {
 	return formats.Candidate{SPKI: k.spki, Scheme: k.scheme.projection, Hash: k.scheme.hash, Remedy: remedy}
 }
 
-// projection is not meaningful for Ed25519.
-func (k *publicKey) projection(message, sig []byte) formats.Projection {
+// buildProjection is not meaningful for Ed25519.
+func (k *publicKey) buildProjection(message, sig []byte) formats.Projection {
 	h := k.scheme.hash.New()
 	h.Write(message)
 	return formats.Projection{
-		Candidate: k.candidate(),
+		Candidate: k.buildCandidate(),
 		Digest:    formats.Digest{Algorithm: k.scheme.hash, Value: h.Sum(nil)},
 		Signature: sig,
 		Recipe:    formats.Recipe{Prefix: message},
 	}
 }
 
-// projectable reports whether logs have an entry for signatures by k.
-func (k *publicKey) projectable() bool {
+// isProjectable reports whether logs have an entry for signatures by k.
+func (k *publicKey) isProjectable() bool {
 	if k.scheme.projection == "" {
 		return false
 	}
-	_, err := k.candidate().KeyDetails()
+	_, err := k.buildCandidate().KeyDetails()
 	return err == nil
 }
 

@@ -55,10 +55,10 @@ func decodeDocument(m *formats.Meter, data []byte, reason formats.Reason) (*docu
 	if err != nil {
 		return nil, err
 	}
-	if err := o.known("signed", "signatures"); err != nil {
+	if err := o.checkNames("signed", "signatures"); err != nil {
 		return nil, err
 	}
-	signed, err := o.object("signed")
+	signed, err := o.readObject("signed")
 	if err != nil {
 		return nil, err
 	}
@@ -73,10 +73,10 @@ func decodeDocument(m *formats.Meter, data []byte, reason formats.Reason) (*docu
 		return nil, err
 	}
 	if d.payload, err = encodeCanonical(m, signed.members); err != nil {
-		if stops(err) {
+		if isNoVerdict(err) {
 			return nil, err
 		}
-		return nil, malformed(reason, errNotJSON)
+		return nil, errMalformed(reason, errNotJSON)
 	}
 	return d, nil
 }
@@ -85,11 +85,11 @@ var specVersion = regexp.MustCompile(`^1(\.[0-9]{1,4}){1,2}$`)
 
 // decodeHeader reads what all roles have in common.
 func (d *document) decodeHeader(signed object) (err error) {
-	if err := signed.known("_type", "spec_version", "version", "expires", "keys", "roles", "consistent_snapshot",
+	if err := signed.checkNames("_type", "spec_version", "version", "expires", "keys", "roles", "consistent_snapshot",
 		"targets", "delegations", "meta"); err != nil {
 		return err
 	}
-	if d.kind, err = signed.text("_type"); err != nil {
+	if d.kind, err = signed.readText("_type"); err != nil {
 		return err
 	}
 	switch d.kind {
@@ -98,7 +98,7 @@ func (d *document) decodeHeader(signed object) (err error) {
 		return formats.NewError(formats.ReasonUnsupportedSignature,
 			fmt.Sprintf("the metadata's _type is %.40q", d.kind), "send root, targets, snapshot or timestamp metadata")
 	}
-	spec, err := signed.text("spec_version")
+	spec, err := signed.readText("spec_version")
 	if err != nil {
 		return err
 	}
@@ -110,18 +110,18 @@ func (d *document) decodeHeader(signed object) (err error) {
 }
 
 func (d *document) decodeValidity(signed object) (err error) {
-	if d.version, err = signed.integer("version"); err != nil {
+	if d.version, err = signed.readInteger("version"); err != nil {
 		return err
 	}
 	if d.version < 1 {
-		return signed.malformed("the version is not positive")
+		return signed.errMalformed("the version is not positive")
 	}
-	expires, err := signed.text("expires")
+	expires, err := signed.readText("expires")
 	if err != nil {
 		return err
 	}
 	if err := d.expires.UnmarshalText([]byte(expires)); err != nil {
-		return signed.malformed("expires is not an RFC 3339 time")
+		return signed.errMalformed("expires is not an RFC 3339 time")
 	}
 	return nil
 }
@@ -141,19 +141,19 @@ func (d *document) decodeBody(signed object) (err error) {
 // checkMeta checks the form of what snapshot and timestamp list, which is for clients of the
 // repository to follow.
 func checkMeta(signed object) error {
-	list, err := signed.object("meta")
+	list, err := signed.readObject("meta")
 	if err != nil {
 		return err
 	}
 	for name := range list.members {
-		o, err := list.object(name)
+		o, err := list.readObject(name)
 		if err != nil {
 			return err
 		}
-		if err := o.known("version", "length", "hashes"); err != nil {
+		if err := o.checkNames("version", "length", "hashes"); err != nil {
 			return err
 		}
-		if _, err := o.integer("version"); err != nil {
+		if _, err := o.readInteger("version"); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func checkMeta(signed object) error {
 }
 
 func decodeSignatures(o object) ([]signature, error) {
-	list, err := o.list("signatures")
+	list, err := o.readList("signatures")
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func decodeSignatures(o object) ([]signature, error) {
 			return nil, err
 		}
 		if seen[s.keyID] {
-			return nil, o.malformed("two signatures name the key id %.16q", s.keyID)
+			return nil, o.errMalformed("two signatures name the key id %.16q", s.keyID)
 		}
 		seen[s.keyID] = true
 		out = append(out, s)
@@ -186,24 +186,24 @@ func decodeSignatures(o object) ([]signature, error) {
 }
 
 func decodeSignature(parent object, v any) (signature, error) {
-	o, err := parent.as(v, "signatures")
+	o, err := parent.asObject(v, "signatures")
 	if err != nil {
 		return signature{}, err
 	}
-	if err := o.known("keyid", "sig"); err != nil {
+	if err := o.checkNames("keyid", "sig"); err != nil {
 		return signature{}, err
 	}
-	id, err := o.text("keyid")
+	id, err := o.readText("keyid")
 	if err != nil {
 		return signature{}, err
 	}
-	text, err := o.text("sig")
+	text, err := o.readText("sig")
 	if err != nil {
 		return signature{}, err
 	}
 	value, err := hex.DecodeString(text)
 	if err != nil {
-		return signature{}, o.malformed("a signature is not hexadecimal")
+		return signature{}, o.errMalformed("a signature is not hexadecimal")
 	}
 	return signature{keyID: id, value: value}, checkKeyID(o, id)
 }
@@ -212,11 +212,11 @@ func decodeSignature(parent object, v any) (signature, error) {
 // be the key's hash: see key.wellNamed.
 func checkKeyID(o object, id string) error {
 	if id == "" || len(id) > maxKeyID {
-		return o.malformed("a key id is empty or too long")
+		return o.errMalformed("a key id is empty or too long")
 	}
 	for _, c := range id {
 		if c <= ' ' || c > '~' {
-			return o.malformed("a key id holds characters other than printable ASCII")
+			return o.errMalformed("a key id holds characters other than printable ASCII")
 		}
 	}
 	return nil

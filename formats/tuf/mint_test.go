@@ -75,7 +75,7 @@ func canonicalJSON(t testing.TB, v any) []byte {
 func (k testKey) sign(t testing.TB, signed any) m {
 	t.Helper()
 	message := canonicalJSON(t, signed)
-	s, ok := schemes(k.listed["scheme"].(string))
+	s, ok := findScheme(k.listed["scheme"].(string))
 	if !ok {
 		s.hash = formats.SHA256
 	}

@@ -8,7 +8,7 @@ type authority struct {
 	roles []role
 }
 
-func (a *authority) role(name string) *role {
+func (a *authority) findRole(name string) *role {
 	for i := range a.roles {
 		if a.roles[i].name == name {
 			return &a.roles[i]
@@ -31,17 +31,17 @@ func decodeRoot(signed object) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	roles, err := signed.object("roles")
+	roles, err := signed.readObject("roles")
 	if err != nil {
 		return nil, err
 	}
 	names := []string{roleRoot, roleTargets, roleSnapshot, roleTimestamp}
-	if err := roles.known(names...); err != nil {
+	if err := roles.checkNames(names...); err != nil {
 		return nil, err
 	}
 	a := &authority{keys: keys}
 	for _, name := range names {
-		o, err := roles.object(name)
+		o, err := roles.readObject(name)
 		if err != nil {
 			return nil, err
 		}
@@ -55,10 +55,10 @@ func decodeRoot(signed object) (*authority, error) {
 }
 
 func decodeRole(o object, name string, keys map[string]*key) (role, error) {
-	if err := o.known("keyids", "threshold"); err != nil {
+	if err := o.checkNames("keyids", "threshold"); err != nil {
 		return role{}, err
 	}
-	threshold, err := o.integer("threshold")
+	threshold, err := o.readInteger("threshold")
 	if err != nil {
 		return role{}, err
 	}
@@ -69,18 +69,18 @@ func decodeRole(o object, name string, keys map[string]*key) (role, error) {
 	seen := map[string]bool{}
 	for _, id := range ids {
 		if keys[id] == nil || seen[id] {
-			return role{}, o.malformed("the role %.40q names the key id %.16q twice, or no such key is there", name, id)
+			return role{}, o.errMalformed("the role %.40q names the key id %.16q twice, or no such key is there", name, id)
 		}
 		seen[id] = true
 	}
 	if threshold < 1 || threshold > int64(len(ids)) {
-		return role{}, o.malformed("the role %.40q has a threshold of %d with %d keys", name, threshold, len(ids))
+		return role{}, o.errMalformed("the role %.40q has a threshold of %d with %d keys", name, threshold, len(ids))
 	}
 	return role{name: name, keyIDs: seen, threshold: int(threshold)}, nil
 }
 
 func decodeTexts(o object, name string) ([]string, error) {
-	list, err := o.list(name)
+	list, err := o.readList(name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func decodeTexts(o object, name string) ([]string, error) {
 	for i, v := range list {
 		s, ok := v.(string)
 		if !ok {
-			return nil, o.malformed("%q holds something other than strings", name)
+			return nil, o.errMalformed("%q holds something other than strings", name)
 		}
 		out[i] = s
 	}

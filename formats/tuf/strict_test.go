@@ -42,9 +42,8 @@ func with(signed m, name string, v any) m {
 	return out
 }
 
-// TestStrictness is the TUF rows of what a strict gateway must refuse: a root made up by the
-// submitter; one key under two ids counted twice; repeated key ids; an unknown specification
-// version; duplicate JSON keys; the wrong role.
+// TestStrictness: refused are a root made up by the submitter, one key under two ids counted twice,
+// repeated key ids, an unknown specification version, duplicate JSON keys and the wrong role.
 func TestStrictness(t *testing.T) {
 	for _, c := range slices.Concat(refusedJSON(t), refusedSigners(t), refusedHeaders(t), refusedRoots(t)) {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,15 +24,15 @@ type submission struct {
 
 var _ formats.Parsed = (*submission)(nil)
 
-// verify does all that can be done without a target's bytes.
-func verify(m *formats.Meter, d *document, t *trust, p formats.Policy) (*submission, error) {
-	quorums, err := t.authorize(m, d)
+// verifySubmission does all that can be done without a target's bytes.
+func verifySubmission(m *formats.Meter, d *document, t *trust, p formats.Policy) (*submission, error) {
+	quorums, err := t.authorizeDocument(m, d)
 	if err != nil {
 		return nil, err
 	}
 	s := &submission{doc: d, trust: t, quorums: quorums, checks: []string{"signatures", "role", "threshold", "root-self-signed"}}
-	verified := union(quorums)
-	s.signers = distinct(verified)
+	verified := mergeSigners(quorums)
+	s.signers = dropRepeated(verified)
 	if quorums[0].role.delegated {
 		s.checks = append(s.checks, "delegation")
 	}
@@ -41,7 +41,7 @@ func verify(m *formats.Meter, d *document, t *trust, p formats.Policy) (*submiss
 			return nil, err
 		}
 	}
-	if s.canonical, err = canonical(d, verified); err != nil {
+	if s.canonical, err = encodeDocument(d, verified); err != nil {
 		return nil, err
 	}
 	if err := s.checkPins(p); err != nil {
@@ -50,13 +50,13 @@ func verify(m *formats.Meter, d *document, t *trust, p formats.Policy) (*submiss
 	if err := s.checkExpiry(p); err != nil {
 		return nil, err
 	}
-	s.describe()
+	s.buildDescription()
 	return s, nil
 }
 
-// union returns what was verified for any of the quorums, in order of key id. One key may be in it
+// mergeSigners returns what was verified for any of the quorums, in order of key id. One key may be in it
 // under two ids: a root and its successor may name it differently.
-func union(quorums []*quorum) []signer {
+func mergeSigners(quorums []*quorum) []signer {
 	var out []signer
 	for _, q := range quorums {
 		for _, s := range q.signers {
@@ -69,10 +69,10 @@ func union(quorums []*quorum) []signer {
 	return out
 }
 
-func distinct(all []signer) []signer {
+func dropRepeated(all []signer) []signer {
 	var out []signer
 	for _, s := range all {
-		if !slices.ContainsFunc(out, s.same) {
+		if !slices.ContainsFunc(out, s.hasSameKey) {
 			out = append(out, s)
 		}
 	}
@@ -88,7 +88,7 @@ func (s *submission) checkPins(p formats.Policy) error {
 	switch {
 	case len(p.TUFRoots) == 0 && len(p.Keys[name]) == 0:
 		s.desc.Notes = append(s.desc.Notes, "the root was named by the submitter; nothing says it is the repository's")
-	case len(p.TUFRoots) > 0 && !s.trust.pinned(s.doc, p):
+	case len(p.TUFRoots) > 0 && !s.trust.isPinned(s.doc, p):
 		return formats.NewError(formats.ReasonKeyNotTrusted, "the root is not one that this gateway trusts, nor does it follow from one",
 			"send every version of the root from a trusted one on, or ask the operator to pin the SHA-256 of this root.json")
 	case len(p.TUFRoots) > 0:
@@ -99,7 +99,7 @@ func (s *submission) checkPins(p formats.Policy) error {
 
 // checkExpiry refuses what has expired; the historical policy lets it pass as a finding.
 func (s *submission) checkExpiry(p formats.Policy) error {
-	for _, d := range append([]*document{s.doc}, s.trust.current(s.doc)...) {
+	for _, d := range append([]*document{s.doc}, s.trust.listCurrent(s.doc)...) {
 		if d.expires.After(p.Now) {
 			continue
 		}
@@ -118,14 +118,14 @@ func (s *submission) checkExpiry(p formats.Policy) error {
 // Describe implements formats.Parsed.
 func (s *submission) Describe() formats.Description { return s.desc }
 
-func (s *submission) describe() {
+func (s *submission) buildDescription() {
 	d := &s.desc
 	d.Format, d.Need = name, formats.NeedNone
-	d.Variant = s.variant()
+	d.Variant = s.describeVariant()
 	var algorithms []string
 	for _, signer := range s.signers {
-		d.Signers = append(d.Signers, signer.describe())
-		if n := signer.key.name(); !slices.Contains(algorithms, n) {
+		d.Signers = append(d.Signers, signer.describeSigner())
+		if n := signer.key.describeAlgorithm(); !slices.Contains(algorithms, n) {
 			algorithms = append(algorithms, n)
 		}
 	}
@@ -137,41 +137,41 @@ func (s *submission) describe() {
 			}
 		}
 	}
-	s.project()
+	s.setCandidates()
 }
 
-func (s *submission) variant() string {
+func (s *submission) describeVariant() string {
 	if s.quorums[0].role.delegated {
 		return fmt.Sprintf("delegated targets metadata, version %d", s.doc.version)
 	}
 	return fmt.Sprintf("%s metadata, version %d", s.doc.kind, s.doc.version)
 }
 
-func (s signer) describe() formats.Signer {
+func (s signer) describeSigner() formats.Signer {
 	return formats.Signer{SPKI: s.key.spki, Fingerprint: s.keyID, Algorithm: formats.KeyName(s.key.public)}
 }
 
 const remedy = "sign with as many ECDSA P-256 keys (scheme ecdsa-sha2-nistp256) as the role's threshold asks for"
 
-// project sets the candidates: the signatures that logs can record, if they reach the
+// setCandidates sets the candidates: the signatures that logs can record, if they reach the
 // threshold of every role by themselves.
-func (s *submission) project() {
+func (s *submission) setCandidates() {
 	var recorded []signer
 	for _, signer := range s.signers {
-		if signer.key.projectable() {
+		if signer.key.isProjectable() {
 			recorded = append(recorded, signer)
 		}
 	}
-	s.desc.Threshold = needed(s.quorums, nil)
+	s.desc.Threshold = countNeeded(s.quorums, nil)
 	if len(s.desc.Findings) > 0 {
 		s.desc.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
 			"the metadata passes under the historical policy alone", "send metadata that has not expired")
 		return
 	}
-	if n := needed(s.quorums, recorded); n <= len(recorded) {
+	if n := countNeeded(s.quorums, recorded); n <= len(recorded) {
 		s.recorded, s.desc.Threshold = recorded, n
 		for _, signer := range recorded {
-			s.desc.Candidates = append(s.desc.Candidates, signer.key.candidate())
+			s.desc.Candidates = append(s.desc.Candidates, signer.key.buildCandidate())
 		}
 		return
 	}
@@ -179,14 +179,14 @@ func (s *submission) project() {
 		"the role's threshold is reached only with signatures that a log cannot record (Ed25519, RSA-PSS)", remedy)
 }
 
-// needed returns how many of recorded, whichever, reach every quorum's threshold: so many of
+// countNeeded returns how many of recorded, whichever, reach every quorum's threshold: so many of
 // them hold enough keys of a role even when they hold all that are not the role's.
-func needed(quorums []*quorum, recorded []signer) int {
+func countNeeded(quorums []*quorum, recorded []signer) int {
 	n := 0
 	for _, q := range quorums {
 		others := 0
 		for _, r := range recorded {
-			if !slices.ContainsFunc(q.signers, r.same) {
+			if !slices.ContainsFunc(q.signers, r.hasSameKey) {
 				others++
 			}
 		}

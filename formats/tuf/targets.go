@@ -25,13 +25,13 @@ type target struct {
 }
 
 func decodeTargets(signed object) (*targets, error) {
-	list, err := signed.object("targets")
+	list, err := signed.readObject("targets")
 	if err != nil {
 		return nil, err
 	}
 	t := &targets{files: make([]target, 0, len(list.members))}
 	for path := range list.members {
-		o, err := list.object(path)
+		o, err := list.readObject(path)
 		if err != nil {
 			return nil, err
 		}
@@ -42,24 +42,24 @@ func decodeTargets(signed object) (*targets, error) {
 		t.files = append(t.files, file)
 	}
 	slices.SortFunc(t.files, func(a, b target) int { return strings.Compare(a.path, b.path) })
-	if !signed.has("delegations") {
+	if !signed.hasMember("delegations") {
 		return t, nil
 	}
 	return t, t.decodeDelegations(signed)
 }
 
 func decodeTarget(o object, path string) (target, error) {
-	if err := o.known("length", "hashes"); err != nil {
+	if err := o.checkNames("length", "hashes"); err != nil {
 		return target{}, err
 	}
-	length, err := o.integer("length")
+	length, err := o.readInteger("length")
 	if err != nil {
 		return target{}, err
 	}
 	if length < 0 {
-		return target{}, o.malformed("the target %.40q has a negative length", path)
+		return target{}, o.errMalformed("the target %.40q has a negative length", path)
 	}
-	hashes, err := o.object("hashes")
+	hashes, err := o.readObject("hashes")
 	if err != nil {
 		return target{}, err
 	}
@@ -73,7 +73,7 @@ func decodeTarget(o object, path string) (target, error) {
 func decodeHashes(o object) ([]formats.Digest, error) {
 	var out []formats.Digest
 	for name := range o.members {
-		value, err := o.text(name)
+		value, err := o.readText(name)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func decodeHashes(o object) ([]formats.Digest, error) {
 		}
 		d, err := formats.ParseDigest(name + ":" + value)
 		if err != nil {
-			return nil, o.malformed("a %s hash of a target is malformed", name)
+			return nil, o.errMalformed("a %s hash of a target is malformed", name)
 		}
 		out = append(out, d)
 	}
@@ -93,11 +93,11 @@ func decodeHashes(o object) ([]formats.Digest, error) {
 }
 
 func (t *targets) decodeDelegations(signed object) error {
-	o, err := signed.object("delegations")
+	o, err := signed.readObject("delegations")
 	if err != nil {
 		return err
 	}
-	if err := o.known("keys", "roles", "succinct_roles"); err != nil {
+	if err := o.checkNames("keys", "roles", "succinct_roles"); err != nil {
 		return err
 	}
 	keys, err := decodeKeys(o)
@@ -105,11 +105,11 @@ func (t *targets) decodeDelegations(signed object) error {
 		return err
 	}
 	t.delegations = &authority{keys: keys}
-	t.succinct = o.has("succinct_roles")
-	if !o.has("roles") {
+	t.succinct = o.hasMember("succinct_roles")
+	if !o.hasMember("roles") {
 		return nil
 	}
-	list, err := o.list("roles")
+	list, err := o.readList("roles")
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (t *targets) decodeDelegations(signed object) error {
 			return err
 		}
 		if seen[r.name] {
-			return o.malformed("the role %.40q is delegated to twice", r.name)
+			return o.errMalformed("the role %.40q is delegated to twice", r.name)
 		}
 		seen[r.name] = true
 		t.delegations.roles = append(t.delegations.roles, r)
@@ -129,14 +129,14 @@ func (t *targets) decodeDelegations(signed object) error {
 }
 
 func decodeDelegation(parent object, v any, keys map[string]*key) (role, error) {
-	o, err := parent.as(v, "roles")
+	o, err := parent.asObject(v, "roles")
 	if err != nil {
 		return role{}, err
 	}
-	if err := o.known("name", "keyids", "threshold", "terminating", "paths", "path_hash_prefixes"); err != nil {
+	if err := o.checkNames("name", "keyids", "threshold", "terminating", "paths", "path_hash_prefixes"); err != nil {
 		return role{}, err
 	}
-	name, err := o.text("name")
+	name, err := o.readText("name")
 	if err != nil {
 		return role{}, err
 	}
@@ -145,11 +145,11 @@ func decodeDelegation(parent object, v any, keys map[string]*key) (role, error) 
 		return role{}, err
 	}
 	r.delegated = true
-	if o.has("paths") == o.has("path_hash_prefixes") {
-		return role{}, o.malformed("the role %.40q has not exactly one of paths and path_hash_prefixes", name)
+	if o.hasMember("paths") == o.hasMember("path_hash_prefixes") {
+		return role{}, o.errMalformed("the role %.40q has not exactly one of paths and path_hash_prefixes", name)
 	}
 	var texts []string
-	if o.has("paths") {
+	if o.hasMember("paths") {
 		texts, err = decodeTexts(o, "paths")
 		r.confined = confineToPaths(texts)
 	} else {
@@ -159,8 +159,8 @@ func decodeDelegation(parent object, v any, keys map[string]*key) (role, error) 
 	return r, err
 }
 
-// algorithms returns the digests that the targets are listed with, SHA-256 first.
-func (t *targets) algorithms() []formats.DigestAlgorithm {
+// listAlgorithms returns the digests that the targets are listed with, SHA-256 first.
+func (t *targets) listAlgorithms() []formats.DigestAlgorithm {
 	out := []formats.DigestAlgorithm{formats.SHA256}
 	for _, f := range t.files {
 		for _, h := range f.hashes {
@@ -173,15 +173,15 @@ func (t *targets) algorithms() []formats.DigestAlgorithm {
 	return out
 }
 
-// matches reports whether t has that length and only hashes that are among digests.
-func (t target) matches(length int64, digests []formats.Digest) bool {
+// matchesFile reports whether t has that length and only hashes that are among digests.
+func (t target) matchesFile(length int64, digests []formats.Digest) bool {
 	return t.length == length && len(t.hashes) > 0 && !slices.ContainsFunc(t.hashes, func(h formats.Digest) bool {
 		return !slices.ContainsFunc(digests, h.Equal)
 	})
 }
 
-// find returns the first target that matches and that r is trusted for.
-func (t *targets) find(m *formats.Meter, r *role, match func(target) bool) (*target, error) {
+// findTarget returns the first target that matches and that r is trusted for.
+func (t *targets) findTarget(m *formats.Meter, r *role, match func(target) bool) (*target, error) {
 	var found *target
 	if t == nil { // other roles list no targets
 		t = &targets{}

@@ -20,7 +20,7 @@ type signer struct {
 	named bool // keyID is the key's hash
 }
 
-func (s signer) same(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
+func (s signer) hasSameKey(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
 
 // quorum is a role whose threshold a document reached, and the distinct keys that reached it,
 // in order of key id.
@@ -53,13 +53,13 @@ func newVerifier(m *formats.Meter, d *document, a *authority) *verifier {
 
 // verifyRole checks d for a single role of a.
 func verifyRole(m *formats.Meter, d *document, a *authority, name string) (*quorum, error) {
-	return newVerifier(m, d, a).role(a.role(name))
+	return newVerifier(m, d, a).checkRole(a.findRole(name))
 }
 
-// role checks every signature that a key of r made. Keys are told apart by their SPKI: a key
+// checkRole checks every signature that a key of r made. Keys are told apart by their SPKI: a key
 // under two ids counts once. A signature of an authorised key that does not verify is refused
 // even when the others reach the threshold: the file is not what was signed.
-func (v *verifier) role(r *role) (*quorum, error) {
+func (v *verifier) checkRole(r *role) (*quorum, error) {
 	if !slices.ContainsFunc(v.signatures, func(s signature) bool { return len(s.value) > 0 }) {
 		return nil, formats.NewError(formats.ReasonNoSignature, "the metadata is not signed", "send the signed file")
 	}
@@ -68,37 +68,37 @@ func (v *verifier) role(r *role) (*quorum, error) {
 	}
 	c := count{quorum: quorum{role: r}}
 	for _, s := range v.signatures {
-		if err := c.add(v, s); err != nil {
+		if err := c.countSignature(v, s); err != nil {
 			return nil, err
 		}
 	}
 	if len(c.signers) < r.threshold {
-		return nil, c.refusal()
+		return nil, c.errThreshold()
 	}
 	return &c.quorum, nil
 }
 
-func (v *verifier) check(k *key, s signature) result {
+func (v *verifier) checkOnce(k *key, s signature) result {
 	r, ok := v.results[k.id]
 	if !ok {
-		r.signer, r.err = v.verify(k, s)
+		r.signer, r.err = v.verifySignature(k, s)
 		v.results[k.id] = r
 	}
 	return r
 }
 
-func (v *verifier) verify(k *key, s signature) (signer, error) {
+func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 	if err := v.meter.ChargeBytes(passes * len(k.public)); err != nil {
 		return signer{}, err
 	}
-	pub, err := k.load()
+	pub, err := k.loadPublicKey()
 	if err != nil {
 		return signer{}, err
 	}
-	if err := v.charge(pub); err != nil {
+	if err := v.chargeCheck(pub); err != nil {
 		return signer{}, err
 	}
-	if !pub.verify(v.doc.payload, s.value) {
+	if !pub.verifySignature(v.doc.payload, s.value) {
 		return signer{}, formats.NewError(formats.ReasonSignatureInvalid,
 			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
 			"send the metadata unchanged, with the root that was current when it was signed")
@@ -113,8 +113,8 @@ func (v *verifier) verify(k *key, s signature) (signer, error) {
 // passes is how often the octets of a key are looked at to read it.
 const passes = 8
 
-// charge charges for a check by pub, which hashes the whole payload and reads the key once more.
-func (v *verifier) charge(pub *publicKey) error {
+// chargeCheck charges for a check by pub, which hashes the whole payload and reads the key once more.
+func (v *verifier) chargeCheck(pub *publicKey) error {
 	if err := v.meter.ChargeBytes(2 * len(v.doc.payload)); err != nil {
 		return err
 	}
@@ -124,15 +124,15 @@ func (v *verifier) charge(pub *publicKey) error {
 	return v.meter.ChargeChecks(1, pub.public)
 }
 
-// stops reports whether err is no verdict on a role: there is too much work, or the context has ended.
-func stops(err error) bool {
+// isNoVerdict reports whether err is no verdict on a role: there is too much work, or the context has ended.
+func isNoVerdict(err error) bool {
 	reason := formats.ReasonOf(err)
 	return reason == formats.ReasonTooMuchWork || reason == ""
 }
 
 // wrapVerdict gives a verdict another reason and words; what stops stays as it is.
 func wrapVerdict(err error, r formats.Reason, message, hint string) error {
-	if stops(err) {
+	if isNoVerdict(err) {
 		return err
 	}
 	return formats.WrapError(err, r, message, hint)
@@ -145,7 +145,7 @@ type count struct {
 	unsupported int // by keys of the role that cannot be checked
 }
 
-func (c *count) add(v *verifier, s signature) error {
+func (c *count) countSignature(v *verifier, s signature) error {
 	k := v.authority.keys[s.keyID]
 	switch {
 	case k == nil:
@@ -154,40 +154,40 @@ func (c *count) add(v *verifier, s signature) error {
 		c.elsewhere++
 		return nil
 	case len(s.value) == 0:
-		c.note("a key of the role has a place among the signatures and has not signed")
+		c.addNote("a key of the role has a place among the signatures and has not signed")
 		return nil
 	}
-	r := v.check(k, s)
+	r := v.checkOnce(k, s)
 	if errors.Is(r.err, errUnsupportedKey) {
 		c.unsupported++
-		c.note("a signature by a kind of key that is not implemented was not counted")
+		c.addNote("a signature by a kind of key that is not implemented was not counted")
 		return nil
 	}
 	if r.err == nil {
-		c.accept(r.signer)
+		c.acceptSigner(r.signer)
 	}
 	return r.err
 }
 
-func (c *count) accept(s signer) {
+func (c *count) acceptSigner(s signer) {
 	if !s.named {
-		c.note("a key id is not the hash of its key; keys were told apart by their SPKI")
+		c.addNote("a key id is not the hash of its key; keys were told apart by their SPKI")
 	}
-	if slices.ContainsFunc(c.signers, s.same) {
-		c.note("a key that is listed under two key ids was counted once")
+	if slices.ContainsFunc(c.signers, s.hasSameKey) {
+		c.addNote("a key that is listed under two key ids was counted once")
 		return
 	}
 	c.signers = append(c.signers, s)
 }
 
-func (c *count) note(n string) {
+func (c *count) addNote(n string) {
 	if !slices.Contains(c.notes, n) {
 		c.notes = append(c.notes, n)
 	}
 }
 
-// refusal says why the threshold was not reached.
-func (c *count) refusal() error {
+// errThreshold says why the threshold was not reached.
+func (c *count) errThreshold() error {
 	switch {
 	case c.unsupported > 0:
 		return formats.NewError(formats.ReasonUnsupportedAlgorithm,
@@ -195,17 +195,17 @@ func (c *count) refusal() error {
 			"sign with ECDSA, Ed25519 or RSA keys too")
 	case len(c.signers) == 0 && c.elsewhere > 0:
 		return formats.NewError(formats.ReasonNotAuthorized,
-			fmt.Sprintf("the keys that signed may not sign for the role %.40q", c.role.name), c.hint())
+			fmt.Sprintf("the keys that signed may not sign for the role %.40q", c.role.name), c.suggestRoot())
 	case len(c.signers) == 0:
 		return formats.NewError(formats.ReasonKeyMismatch,
-			fmt.Sprintf("no key of the role %.40q signed this metadata", c.role.name), c.hint())
+			fmt.Sprintf("no key of the role %.40q signed this metadata", c.role.name), c.suggestRoot())
 	}
 	return formats.NewError(formats.ReasonThresholdNotMet,
 		fmt.Sprintf("%d of %d required keys of the role %.40q signed", len(c.signers), c.role.threshold, c.role.name),
 		"collect the missing signatures; a key counts once, whatever ids it has")
 }
 
-func (c *count) hint() string {
+func (c *count) suggestRoot() string {
 	const root = "send the root that was current when it was signed"
 	if c.role.name == roleTargets && !c.role.delegated {
 		return root + "; for a delegated role, send the targets metadata that delegates to it as a key too"

@@ -21,7 +21,7 @@ type trust struct {
 func newTrust(m, reading *formats.Meter, files [][]byte, d *document) (*trust, error) {
 	t := &trust{}
 	for _, f := range files {
-		if err := t.add(reading, f); err != nil {
+		if err := t.addFile(reading, f); err != nil {
 			return nil, err
 		}
 	}
@@ -51,7 +51,7 @@ func errMissingRoot() error {
 		"send root.json as the key; for a root, the root before it, or the first root itself")
 }
 
-func (t *trust) add(m *formats.Meter, file []byte) error {
+func (t *trust) addFile(m *formats.Meter, file []byte) error {
 	d, err := decodeKeyFile(m, file)
 	if err != nil {
 		return err
@@ -61,11 +61,11 @@ func (t *trust) add(m *formats.Meter, file []byte) error {
 	}
 	switch d.kind {
 	case roleRoot:
-		if !slices.ContainsFunc(t.roots, d.same) {
+		if !slices.ContainsFunc(t.roots, d.hasSamePayload) {
 			t.roots = append(t.roots, d)
 		}
 	case roleTargets:
-		if !slices.ContainsFunc(t.delegators, d.same) {
+		if !slices.ContainsFunc(t.delegators, d.hasSamePayload) {
 			t.delegators = append(t.delegators, d)
 		}
 	default:
@@ -84,8 +84,8 @@ func decodeKeyFile(m *formats.Meter, file []byte) (*document, error) {
 	return d, err
 }
 
-// same reports whether d and o say the same, whoever signed them.
-func (d *document) same(o *document) bool { return bytes.Equal(d.payload, o.payload) }
+// hasSamePayload reports whether d and o say the same, whoever signed them.
+func (d *document) hasSamePayload(o *document) bool { return bytes.Equal(d.payload, o.payload) }
 
 // checkRoot verifies that r is signed by its own root role.
 func checkRoot(m *formats.Meter, r *document) error {
@@ -111,10 +111,10 @@ func checkLink(m *formats.Meter, prev, next *document) error {
 	return nil
 }
 
-// before returns the roots that come before d, itself a root: those given, but for d.
-func (t *trust) before(d *document) ([]*document, error) {
+// findPredecessors returns the roots that come before d, itself a root: those given, but for d.
+func (t *trust) findPredecessors(d *document) ([]*document, error) {
 	last := t.roots[len(t.roots)-1]
-	if last.same(d) {
+	if last.hasSamePayload(d) {
 		return t.roots[:len(t.roots)-1], nil
 	}
 	if last.version+1 != d.version {
@@ -125,20 +125,20 @@ func (t *trust) before(d *document) ([]*document, error) {
 	return t.roots, nil
 }
 
-// authorize returns the roles that d is signed for, with their signers: one, but for a root
+// authorizeDocument returns the roles that d is signed for, with their signers: one, but for a root
 // with one before it, which has to be signed for both.
-func (t *trust) authorize(m *formats.Meter, d *document) ([]*quorum, error) {
+func (t *trust) authorizeDocument(m *formats.Meter, d *document) ([]*quorum, error) {
 	if d.kind == roleRoot {
 		return t.authorizeRoot(m, d)
 	}
 	root := t.roots[len(t.roots)-1].root
 	if d.kind == roleTargets && len(t.delegators) > 0 {
-		return one(t.authorizeDelegated(m, d, root))
+		return wrapQuorum(t.authorizeDelegated(m, d, root))
 	}
-	return one(verifyRole(m, d, root, d.kind))
+	return wrapQuorum(verifyRole(m, d, root, d.kind))
 }
 
-func one(q *quorum, err error) ([]*quorum, error) {
+func wrapQuorum(q *quorum, err error) ([]*quorum, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func one(q *quorum, err error) ([]*quorum, error) {
 }
 
 func (t *trust) authorizeRoot(m *formats.Meter, d *document) ([]*quorum, error) {
-	roots, err := t.before(d)
+	roots, err := t.findPredecessors(d)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +202,8 @@ func verifyDelegated(m *formats.Meter, d *document, t *targets) (*quorum, error)
 	v := newVerifier(m, d, t.delegations)
 	var refusal error
 	for i := range t.delegations.roles {
-		q, err := v.role(&t.delegations.roles[i])
-		if err == nil || stops(err) {
+		q, err := v.checkRole(&t.delegations.roles[i])
+		if err == nil || isNoVerdict(err) {
 			return q, err
 		}
 		if refusal == nil || formats.ReasonOf(err) == formats.ReasonThresholdNotMet {
@@ -213,17 +213,17 @@ func verifyDelegated(m *formats.Meter, d *document, t *targets) (*quorum, error)
 	return nil, refusal
 }
 
-// pinned reports whether one of the roots or d itself is among the policy's. All roots are linked,
+// isPinned reports whether one of the roots or d itself is among the policy's. All roots are linked,
 // and d is verified with the last, so that one is enough.
-func (t *trust) pinned(d *document, p formats.Policy) bool {
+func (t *trust) isPinned(d *document, p formats.Policy) bool {
 	if d.kind == roleRoot && slices.Contains(p.TUFRoots, d.digest) {
 		return true
 	}
 	return slices.ContainsFunc(t.roots, func(r *document) bool { return slices.Contains(p.TUFRoots, r.digest) })
 }
 
-// files returns the key files that were used, in the order that proves: roots, then delegators.
-func (t *trust) files() [][]byte {
+// listFiles returns the key files that were used, in the order that proves: roots, then delegators.
+func (t *trust) listFiles() [][]byte {
 	var out [][]byte
 	for _, d := range slices.Concat(t.roots, t.delegators) {
 		out = append(out, d.raw)
@@ -231,9 +231,9 @@ func (t *trust) files() [][]byte {
 	return out
 }
 
-// current returns what must not have expired besides d: the root that names its keys and the
+// listCurrent returns what must not have expired besides d: the root that names its keys and the
 // delegators. Of a chain of roots only the last counts (TUF specification, section 5.3).
-func (t *trust) current(d *document) []*document {
+func (t *trust) listCurrent(d *document) []*document {
 	if d.kind == roleRoot {
 		return nil
 	}

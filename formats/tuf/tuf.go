@@ -98,7 +98,7 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	s, err := verify(m, d, t, p)
+	s, err := verifySubmission(m, d, t, p)
 	if err != nil {
 		return nil, err
 	}
