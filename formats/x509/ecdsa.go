@@ -28,7 +28,7 @@ func readECDSA(signature encoded, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed,
 		low.s = other
 	}
 	return &parsed{
-		key: k, kind: kind, signature: raw, canonical: low.der(),
+		key: k, kind: kind, signature: raw, canonical: low.encodeDER(),
 		scheme: formats.ECDSA, hashes: curveHashes(pub.Curve),
 	}, nil
 }
@@ -74,5 +74,5 @@ func binaryECDSA(raw []byte, pub *ecdsa.PublicKey) (der []byte, kind string, p p
 		return nil, "", point{}, false
 	}
 	p = point{new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])}
-	return p.der(), "r‖s", p, true
+	return p.encodeDER(), "r‖s", p, true
 }

@@ -59,8 +59,8 @@ func parseDER(der []byte) (p point, rest []byte, ok bool) {
 	return p, in, ok
 }
 
-// der encodes p as an Ecdsa-Sig-Value.
-func (p point) der() []byte {
+// encodeDER encodes p as an Ecdsa-Sig-Value.
+func (p point) encodeDER() []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1BigInt(p.r)

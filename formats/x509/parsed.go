@@ -32,7 +32,7 @@ var _ formats.Parsed = (*parsed)(nil)
 func (s *parsed) checkScheme(p formats.Policy) error {
 	switch {
 	case s.named == crypto.SHA1 && p.Historical:
-		s.find(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
+		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case s.named == crypto.SHA1 || s.named == crypto.MD5:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256)
 	case s.scheme == formats.Ed25519ph:
@@ -55,7 +55,7 @@ func (s *parsed) checkCertificate(m *formats.Meter, p formats.Policy) error {
 		}
 		if p.Now.After(leaf.NotAfter) {
 			at = leaf.NotAfter
-			if err := s.expired(p); err != nil {
+			if err := s.judgeExpired(p); err != nil {
 				return err
 			}
 		}
@@ -67,13 +67,13 @@ func (s *parsed) checkCertificate(m *formats.Meter, p formats.Policy) error {
 	return s.key.CheckRoots(m, p.Roots, at)
 }
 
-// expired: without configured roots a certificate is no more than the key it holds.
-func (s *parsed) expired(p formats.Policy) error {
+// judgeExpired decides about an expired certificate. Without configured roots it is no more than the key it holds.
+func (s *parsed) judgeExpired(p formats.Policy) error {
 	switch {
 	case p.Roots == nil:
 		s.notes = append(s.notes, "the signer's certificate has expired, and a raw signature does not say when it was made")
 	case p.Historical:
-		s.find(formats.ReasonKeyExpired, "the signer's certificate has expired")
+		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate has expired")
 	default:
 		return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate has expired",
 			"sign with a current certificate, or ask the gateway's operator for the historical policy")
@@ -81,11 +81,11 @@ func (s *parsed) expired(p formats.Policy) error {
 	return nil
 }
 
-func (s *parsed) find(r formats.Reason, message string) {
+func (s *parsed) addFinding(r formats.Reason, message string) {
 	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
 }
 
-func (s *parsed) signer() formats.Signer {
+func (s *parsed) describeSigner() formats.Signer {
 	id := sha256.Sum256(s.key.SPKI)
 	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: "sha256:" + hex.EncodeToString(id[:]), Algorithm: formats.KeyName(s.key.Public)}
 }
@@ -93,7 +93,7 @@ func (s *parsed) signer() formats.Signer {
 // Describe implements formats.Parsed.
 func (s *parsed) Describe() formats.Description {
 	d := formats.Description{
-		Format: name, Variant: s.variant(), Algorithm: s.algorithm(), Signers: []formats.Signer{s.signer()},
+		Format: name, Variant: s.describeVariant(), Algorithm: s.describeAlgorithm(), Signers: []formats.Signer{s.describeSigner()},
 		Need: formats.NeedDigest, Digests: slices.Clone(s.hashes), Threshold: 1,
 		Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
 	}
@@ -106,19 +106,19 @@ func (s *parsed) Describe() formats.Description {
 		return d
 	}
 	for _, h := range s.hashes { // more than one are alternatives: the signature does not say which
-		d.Candidates = append(d.Candidates, s.candidate(h))
+		d.Candidates = append(d.Candidates, s.buildCandidate(h))
 	}
 	return d
 }
 
-func (s *parsed) variant() string {
+func (s *parsed) describeVariant() string {
 	if len(s.key.Chain) > 0 {
 		return s.kind + ", certificate"
 	}
 	return s.kind + ", public key"
 }
 
-func (s *parsed) algorithm() string {
+func (s *parsed) describeAlgorithm() string {
 	key := formats.KeyName(s.key.Public)
 	switch {
 	case s.named != 0:
@@ -130,12 +130,12 @@ func (s *parsed) algorithm() string {
 	}
 }
 
-func (s *parsed) candidate(h formats.DigestAlgorithm) formats.Candidate {
-	return formats.Candidate{Native: true, SPKI: s.key.SPKI, Scheme: s.scheme, Hash: h, Remedy: s.remedy()}
+func (s *parsed) buildCandidate(h formats.DigestAlgorithm) formats.Candidate {
+	return formats.Candidate{Native: true, SPKI: s.key.SPKI, Scheme: s.scheme, Hash: h, Remedy: s.suggestRemedy()}
 }
 
-// remedy says how to get a signature that every log takes from the same tool.
-func (s *parsed) remedy() string {
+// suggestRemedy says how to get a signature that every log takes from the same tool.
+func (s *parsed) suggestRemedy() string {
 	switch s.scheme {
 	case formats.ECDSA:
 		return "sign with the hash as long as the curve: openssl dgst -" + string(s.hashes[0]) + " -sign KEY -out FILE.sig FILE"

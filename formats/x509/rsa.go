@@ -35,8 +35,8 @@ func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*parsed, err
 	if text {
 		s.kind = "base64"
 	}
-	em := open(raw, pub)
-	if info, ok := pkcs1(em); ok {
+	em := recoverMessage(raw, pub)
+	if info, ok := unpadPKCS1(em); ok {
 		s.scheme = formats.RSAPKCS1v15
 		s.named, err = namedHash(info)
 		if a, ok := formats.AlgorithmOf(s.named); ok {
@@ -53,8 +53,8 @@ func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*parsed, err
 	return s, nil
 }
 
-// open returns the encoded message, as long as the modulus, or nil for a number out of range.
-func open(signature []byte, pub *rsa.PublicKey) []byte {
+// recoverMessage returns the encoded message, as long as the modulus, or nil for a number out of range.
+func recoverMessage(signature []byte, pub *rsa.PublicKey) []byte {
 	n := new(big.Int).SetBytes(signature)
 	if n.Cmp(pub.N) >= 0 {
 		return nil
@@ -62,8 +62,8 @@ func open(signature []byte, pub *rsa.PublicKey) []byte {
 	return n.Exp(n, big.NewInt(int64(pub.E)), pub.N).FillBytes(make([]byte, pub.Size()))
 }
 
-// pkcs1 returns what follows 00 01 FF … FF 00, with eight or more FF.
-func pkcs1(em []byte) (info []byte, ok bool) {
+// unpadPKCS1 returns what follows 00 01 FF … FF 00, with eight or more FF.
+func unpadPKCS1(em []byte) (info []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(em, []byte{0, 1})
 	if !ok {
 		return nil, false

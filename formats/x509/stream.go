@@ -45,7 +45,7 @@ func (s *parsed) newPass() (*pass, error) {
 	return p, nil
 }
 
-func (p *pass) writer() io.Writer {
+func (p *pass) combineWriters() io.Writer {
 	writers := []io.Writer{&p.foreign}
 	for _, h := range p.hashes {
 		writers = append(writers, h)
@@ -59,7 +59,7 @@ func (p *pass) writer() io.Writer {
 	return io.MultiWriter(writers...)
 }
 
-func (p *pass) digest(a formats.DigestAlgorithm) formats.Digest {
+func (p *pass) sumDigest(a formats.DigestAlgorithm) formats.Digest {
 	return formats.Digest{Algorithm: a, Value: p.hashes[a].Sum(nil)}
 }
 
@@ -68,14 +68,14 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 	if err != nil {
 		return nil, err
 	}
-	size, err := formats.Copy(ctx, p.writer(), a.Reader())
+	size, err := formats.Copy(ctx, p.combineWriters(), a.Reader())
 	if err != nil {
 		return nil, fmt.Errorf("reading the artifact: %w", err)
 	}
 	if err := p.foreign.Err(); err != nil {
 		return nil, err
 	}
-	v, err := s.decide(p)
+	v, err := s.decideForm(p)
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +84,20 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 	return v, nil
 }
 
-// decide tries pure Ed25519, which is what tools make as a rule, then the hashes in their order.
-func (s *parsed) decide(p *pass) (*formats.Verified, error) {
+// decideForm tries pure Ed25519, which is what tools make as a rule, then the hashes in their order.
+func (s *parsed) decideForm(p *pass) (*formats.Verified, error) {
 	if p.pure != nil && p.pure.Verify() {
 		return s.withoutDigest(p), nil
 	}
 	for _, a := range s.hashes {
-		if d := p.digest(a); s.valid(d) {
-			v := s.verified(&d)
-			v.Digests = p.digests(a)
+		if d := p.sumDigest(a); s.verifySignature(d) {
+			v := s.buildVerified(&d)
+			v.Digests = p.listDigests(a)
 			return v, nil
 		}
 	}
 	if p.sha1 == nil {
-		return nil, s.invalid()
+		return nil, s.errSignatureInvalid()
 	}
 	if err := s.checkSHA1(p.sha1); err != nil {
 		return nil, err
@@ -107,16 +107,16 @@ func (s *parsed) decide(p *pass) (*formats.Verified, error) {
 
 // withoutDigest is for a signature over no digest that a log takes.
 func (s *parsed) withoutDigest(p *pass) *formats.Verified {
-	v := s.verified(nil)
-	v.Digests = p.digests(formats.SHA256)
+	v := s.buildVerified(nil)
+	v.Digests = p.listDigests(formats.SHA256)
 	return v
 }
 
-// digests are SHA-256 and the digest that the signature is over.
-func (p *pass) digests(a formats.DigestAlgorithm) []formats.ArtifactDigest {
-	out := []formats.ArtifactDigest{{Digest: p.digest(formats.SHA256), Evidence: formats.EvidenceBytes}}
+// listDigests returns SHA-256 and the digest that the signature is over.
+func (p *pass) listDigests(a formats.DigestAlgorithm) []formats.ArtifactDigest {
+	out := []formats.ArtifactDigest{{Digest: p.sumDigest(formats.SHA256), Evidence: formats.EvidenceBytes}}
 	if a != formats.SHA256 {
-		out = append(out, formats.ArtifactDigest{Digest: p.digest(a), Evidence: formats.EvidenceBytes})
+		out = append(out, formats.ArtifactDigest{Digest: p.sumDigest(a), Evidence: formats.EvidenceBytes})
 	}
 	return out
 }
@@ -128,7 +128,7 @@ func (s *parsed) checkSHA1(h sha1cd.CollisionResistantHash) error {
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the artifact was made for a SHA-1 collision", hintSHA256)
 	}
 	if rsa.VerifyPKCS1v15(s.key.Public.(*rsa.PublicKey), crypto.SHA1, sum, s.signature) != nil {
-		return s.invalid()
+		return s.errSignatureInvalid()
 	}
 	return nil
 }

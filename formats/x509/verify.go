@@ -17,7 +17,7 @@ func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 	if err != nil {
 		return nil, err
 	}
-	if err := m.ChargeChecks(s.checks(), s.key.Public); err != nil {
+	if err := m.ChargeChecks(s.countChecks(), s.key.Public); err != nil {
 		return nil, err
 	}
 	switch {
@@ -33,9 +33,9 @@ func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 		"send the artifact or its digest")
 }
 
-// checks returns how many signature checks the readings of a signature take: PSS is tried with two lengths of salt
+// countChecks returns how many signature checks the readings of a signature take: PSS is tried with two lengths of salt
 // and checked once more as a log does, Ed25519 in two forms.
-func (s *parsed) checks() int {
+func (s *parsed) countChecks() int {
 	switch s.scheme {
 	case formats.RSAPSS:
 		return 3 * len(s.hashes)
@@ -49,14 +49,14 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 	if !slices.Contains(s.hashes, d.Algorithm) {
 		return nil, s.wrongDigest()
 	}
-	if len(d.Value) != d.Algorithm.Hash().Size() || s.ambiguous(d.Value) {
+	if len(d.Value) != d.Algorithm.Hash().Size() || s.isAmbiguous(d.Value) {
 		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest is not one of its algorithm",
 			"print it with: sha256sum FILE")
 	}
-	if !s.valid(d) {
-		return nil, s.invalid()
+	if !s.verifySignature(d) {
+		return nil, s.errSignatureInvalid()
 	}
-	v := s.verified(&d)
+	v := s.buildVerified(&d)
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 	return v, nil
@@ -71,9 +71,9 @@ func (s *parsed) wrongDigest() error {
 		fmt.Sprintf("send the artifact, or its digest: %v", s.hashes))
 }
 
-// ambiguous: ECDSA reads a digest as a number, so that leading zeros would let a shorter
-// digest pass as a longer one.
-func (s *parsed) ambiguous(value []byte) bool {
+// isAmbiguous reports whether value is a digest that starts with zeros. ECDSA reads a digest as a number, so that
+// leading zeros would let a shorter digest pass as a longer one.
+func (s *parsed) isAmbiguous(value []byte) bool {
 	const shortest = 32
 	for _, b := range value[:max(len(value)-shortest, 0)] {
 		if b != 0 {
@@ -83,18 +83,18 @@ func (s *parsed) ambiguous(value []byte) bool {
 	return s.scheme == formats.ECDSA && len(value) > shortest
 }
 
-// valid is what decides, with the standard library's checks.
-func (s *parsed) valid(d formats.Digest) bool {
-	p := s.projection(d)
+// verifySignature reports whether the signature verifies over d, by the standard library's checks.
+func (s *parsed) verifySignature(d formats.Digest) bool {
+	p := s.buildProjection(d)
 	if s.scheme == formats.RSAPSS && !verifyPSS(s.key.Public.(*rsa.PublicKey), d.Algorithm.Hash(), d.Value, s.signature) {
 		return false
 	}
 	return p.VerifyDigest() == nil
 }
 
-func (s *parsed) projection(d formats.Digest) formats.Projection {
+func (s *parsed) buildProjection(d formats.Digest) formats.Projection {
 	p := formats.Projection{
-		Candidate: s.candidate(d.Algorithm), Digest: d, Signature: s.signature, Recipe: formats.Recipe{Artifact: true},
+		Candidate: s.buildCandidate(d.Algorithm), Digest: d, Signature: s.signature, Recipe: formats.Recipe{Artifact: true},
 	}
 	if len(s.key.Chain) > 0 {
 		p.Certificate = s.key.Chain[0].Raw
@@ -102,7 +102,7 @@ func (s *parsed) projection(d formats.Digest) formats.Projection {
 	return p
 }
 
-func (s *parsed) invalid() error {
+func (s *parsed) errSignatureInvalid() error {
 	if s.named != 0 {
 		return formats.NewError(formats.ReasonArtifactMismatch, "the key made this signature for another artifact",
 			"check that the signature and the artifact belong together")
@@ -119,10 +119,10 @@ func (s *parsed) hashNames() string {
 	return out
 }
 
-// verified is the result; d is nil when there is no digest that can stand alone.
-func (s *parsed) verified(d *formats.Digest) *formats.Verified {
+// buildVerified returns the result; d is nil when there is no digest that can stand alone.
+func (s *parsed) buildVerified(d *formats.Digest) *formats.Verified {
 	v := &formats.Verified{
-		Signers: []formats.Signer{s.signer()}, Keys: [][]byte{s.key.PEM()}, Canonical: s.canonical,
+		Signers: []formats.Signer{s.describeSigner()}, Keys: [][]byte{s.key.PEM()}, Canonical: s.canonical,
 		Checks: []string{"signature"},
 	}
 	if len(s.key.Chain) > 0 {
@@ -132,7 +132,7 @@ func (s *parsed) verified(d *formats.Digest) *formats.Verified {
 		v.Checks = append(v.Checks, "certificate-chain")
 	}
 	if d != nil && len(s.findings) == 0 {
-		v.Projections = []formats.Projection{s.projection(*d)}
+		v.Projections = []formats.Projection{s.buildProjection(*d)}
 	}
 	return v
 }

@@ -72,7 +72,7 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	s, err := choose(m, signature, candidates)
+	s, err := chooseKey(m, signature, candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func candidateKeys(m *formats.Meter, sent [][]byte, p formats.Policy) ([]keyfile
 		return nil, err
 	}
 	if len(trusted) > 0 && len(keys) > 0 {
-		return intersect(trusted, keys)
+		return intersectKeys(trusted, keys)
 	}
 	if keys = append(keys, trusted...); len(keys) == 0 {
 		return nil, formats.NewError(formats.ReasonMissingKey, "a raw signature needs the public key or certificate",
@@ -109,7 +109,7 @@ func candidateKeys(m *formats.Meter, sent [][]byte, p formats.Policy) ([]keyfile
 	return keys, nil
 }
 
-func intersect(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
+func intersectKeys(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
 	var both []keyfile.Key
 	for _, t := range trusted {
 		for _, s := range sent {
@@ -129,8 +129,8 @@ func intersect(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
 	return both, nil
 }
 
-// choose returns the signature as read with the one key that it fits.
-func choose(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, error) {
+// chooseKey returns the signature as read with the one key that it fits.
+func chooseKey(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, error) {
 	if err := m.ChargeBytes(6 * len(signature)); err != nil { // trimmed, decoded, parsed
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func choose(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, er
 		if err := m.ChargeChecks(1, k.Public); err != nil { // RSA is opened
 			return nil, err
 		}
-		s, err := read(given, k)
+		s, err := readSignature(given, k)
 		switch {
 		case err != nil && refusal == nil:
 			refusal = err
@@ -158,7 +158,7 @@ func choose(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, er
 	return nil, refusal
 }
 
-func read(signature encoded, k keyfile.Key) (*parsed, error) {
+func readSignature(signature encoded, k keyfile.Key) (*parsed, error) {
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
 		return readRSA(signature, k, pub)
