@@ -67,7 +67,7 @@ func (r *Registry) Detect(signature []byte) (Format, error) {
 // (ReasonWrongFormat). All that is tried is charged to one account, that of ctx if it has one.
 func (r *Registry) Parse(ctx context.Context, name string, signature []byte, keys [][]byte, p Policy) (Parsed, error) {
 	ctx = EnsureWork(ctx)
-	f, err := r.lookup(name, signature)
+	f, err := r.lookupFormat(name, signature)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (r *Registry) nearMiss(ctx context.Context, err error, name string, signatu
 		"send it with format="+other.Name()+" or without a format")
 }
 
-func (r *Registry) lookup(name string, signature []byte) (Format, error) {
+func (r *Registry) lookupFormat(name string, signature []byte) (Format, error) {
 	if name == "" {
 		return r.Detect(signature)
 	}

@@ -100,23 +100,27 @@ func (m *Meter) ForKeys(p Policy, format string) *Meter {
 }
 
 // ChargeBytes charges for n bytes that are hashed, decoded, searched or copied.
-func (m *Meter) ChargeBytes(n int) error { return m.charge(int64(n), "bytes") }
+func (m *Meter) ChargeBytes(n int) error { return m.chargeUnits(int64(n), "bytes") }
 
 // ChargeElements charges for n small parts that are walked over: packets, lines, values, ASN.1 elements.
-func (m *Meter) ChargeElements(n int) error { return m.charge(int64(n)*costElement, "packets, lines and values") }
+func (m *Meter) ChargeElements(n int) error {
+	return m.chargeUnits(int64(n)*costElement, "packets, lines and values")
+}
 
 // ChargeParses charges for n keys, certificates or signatures that a library parses.
-func (m *Meter) ChargeParses(n int) error { return m.charge(int64(n)*costParse, "reading keys and signatures") }
+func (m *Meter) ChargeParses(n int) error {
+	return m.chargeUnits(int64(n)*costParse, "reading keys and signatures")
+}
 
 // ChargeMatch charges for matching one pattern against one name, given their lengths: at worst every
 // position of the name is tried with the whole pattern.
 func (m *Meter) ChargeMatch(name, pattern int) error {
-	return m.charge(costMatch+int64(name)*int64(pattern), "pattern matches")
+	return m.chargeUnits(costMatch+int64(name)*int64(pattern), "pattern matches")
 }
 
 // ChargeChecks charges for n signature checks with pub.
 func (m *Meter) ChargeChecks(n int, pub crypto.PublicKey) error {
-	return m.charge(int64(n)*CheckCost(pub), "signature checks")
+	return m.chargeUnits(int64(n)*CheckCost(pub), "signature checks")
 }
 
 // CheckCost returns the units that one signature check with pub costs. For RSA that is the square of
@@ -138,7 +142,7 @@ func CheckCost(pub crypto.PublicKey) int64 {
 	return costDear
 }
 
-func (m *Meter) charge(units int64, what string) error {
+func (m *Meter) chargeUnits(units int64, what string) error {
 	spent := m.work.spent.Add(units)
 	if spent/contextEvery != (spent-units)/contextEvery {
 		if err := m.ctx.Err(); err != nil {
