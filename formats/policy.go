@@ -22,8 +22,13 @@ const (
 // Policy is what a plugin may accept beyond the format's own rules. The zero value but
 // for Now is the strict default. It is read-only once in use.
 type Policy struct {
-	// Now is the only clock a plugin sees.
+	// Now is the time at which a plugin judges what it judges by no time of the signature's own. It is
+	// the only clock a plugin sees.
 	Now time.Time
+	// KnownBy is when the signature existed at the latest, on somebody's verified word; zero when
+	// nobody's is known. Only it puts a signature before the revocation of its key: what the
+	// signer claims does not.
+	KnownBy time.Time
 	// Historical lets SHA-1, DSA and keys expired at signing pass as Findings; such a
 	// signature is never projected. MD5 never passes.
 	Historical bool

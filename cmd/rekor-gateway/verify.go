@@ -24,6 +24,7 @@ type verifyFlags struct {
 	gatewayTrust, exportCosign     string
 	keys, signers, namespaces      []string
 	anySigner, allowHistorical     bool
+	at                             string
 	output                         *format
 }
 
@@ -47,6 +48,7 @@ A receipt alone proves only that somebody signed, so say who should have: --key 
 	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
 	c.Flags().BoolVar(&f.allowHistorical, "allow-historical", false, "accept weaknesses that the gateway's historical policy let pass")
+	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
 	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
@@ -123,6 +125,9 @@ func (f *verifyFlags) options() (o receipt.Options, err error) {
 	if o.TrustedRoot, err = trustroot.Load(f.trustedRoot); err != nil {
 		return o, err
 	}
+	if o.At, err = parseTime(f.at); err != nil {
+		return o, err
+	}
 	if f.gatewayTrust != "" {
 		if o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust); err != nil {
 			return o, err
@@ -140,4 +145,17 @@ func (f *verifyFlags) options() (o receipt.Options, err error) {
 		o.ExpectedSigners = append(o.ExpectedSigners, [sha256.Size]byte(d.Value))
 	}
 	return o, nil
+}
+
+// parseTime reads a time or a date, whose day begins in UTC; "" is the zero time.
+func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, hinted(fmt.Errorf("%q is no time", s), "write it as 2026-11-28T12:00:00Z, or 2026-11-28")
 }

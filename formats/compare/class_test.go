@@ -92,7 +92,7 @@ var stricterClasses = []class{
 
 var stricterPGP = []class{
 	{name: "revoked key", format: "pgp", judges: []string{ownTool, rekorV1}, reasons: []formats.Reason{formats.ReasonKeyRevoked},
-		why: "A key revoked as compromised or without a reason never counts, one that was replaced or retired only for signatures before that. gpg warns and exits 0; Rekor looks from the time the signature claims."},
+		why: "A key revoked as compromised or without a reason never counts, one that was replaced or retired only for signatures that a verified time puts before that: whoever has the key can claim any. gpg warns and exits 0; Rekor looks from the time the signature claims."},
 	{name: "damaged revocation", format: "pgp", reasons: []formats.Reason{formats.ReasonKeyRevoked}, subject: []string{"key: "},
 		why: "A revocation in the key's name that cannot be checked counts, since nobody can show that it is void; go-crypto skips it."},
 	{name: "key expired when the signature was made", format: "pgp", judges: []string{ownTool, rekorV1}, reasons: []formats.Reason{formats.ReasonKeyExpired},

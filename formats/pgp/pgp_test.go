@@ -49,6 +49,9 @@ func (g given) vector(t *testing.T) formatstest.Vector {
 
 var historical = formats.Policy{Historical: true}
 
+// knownInTime is for what was signed on 2025-01-01 by keys that were given up on 2025-02-01.
+var knownInTime = formats.Policy{KnownBy: time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)}
+
 // valid lists the vectors of testdata that verify.
 var valid = []given{
 	{name: "RSA-2048 SHA-256", sig: "rsa2048-SHA256.sig", key: "rsa2048.key", artifact: "artifact", projects: true},
@@ -70,8 +73,8 @@ var valid = []given{
 	{name: "subkey in a keyring", sig: "subkey.sig", key: "keyring.gpg", artifact: "artifact", projects: true},
 	{name: "certified key", sig: "many.sig", key: "many.key", artifact: "artifact", projects: true},
 	{name: "expired since", sig: "expired-before.sig", key: "expired.key", artifact: "artifact", projects: true},
-	{name: "superseded since", sig: "revoked-superseded-before.sig", key: "revoked-superseded.key", artifact: "artifact", projects: true},
-	{name: "retired since", sig: "revoked-retired-before.sig", key: "revoked-retired.key", artifact: "artifact", projects: true},
+	{name: "superseded since", sig: "revoked-superseded-before.sig", key: "revoked-superseded.key", artifact: "artifact", projects: true, policy: knownInTime},
+	{name: "retired since", sig: "revoked-retired-before.sig", key: "revoked-retired.key", artifact: "artifact", projects: true, policy: knownInTime},
 	{name: "v6 RSA", sig: "v6-rsa.sig", key: "v6-rsa.key", artifact: "artifact", projects: true},
 	{name: "v6 RSA text", sig: "v6-rsa-text.asc", key: "v6-rsa.key", artifact: "text", projects: true},
 	{name: "v6 RSA cleartext", sig: "v6-rsa-cleartext.asc", key: "v6-rsa.key", projects: true},
@@ -103,6 +106,9 @@ var refused = []given{
 	{name: "expired at signing", sig: "expired-after.sig", key: "expired.key", want: formats.ReasonKeyExpired},
 	{name: "revoked without reason", sig: "revoked-none-before.sig", key: "revoked-none.key", want: formats.ReasonKeyRevoked},
 	{name: "revoked as compromised", sig: "revoked-compromised-before.sig", key: "revoked-compromised.key", want: formats.ReasonKeyRevoked},
+	{name: "superseded since, known too late", sig: "revoked-superseded-before.sig", key: "revoked-superseded.key", want: formats.ReasonKeyRevoked,
+		policy: formats.Policy{KnownBy: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)}},
+	{name: "superseded since, not known", sig: "revoked-superseded-before.sig", key: "revoked-superseded.key", want: formats.ReasonKeyRevoked},
 	{name: "signed when superseded", sig: "revoked-superseded-after.sig", key: "revoked-superseded.key", want: formats.ReasonKeyRevoked},
 	{name: "signed when retired", sig: "revoked-retired-after.sig", key: "revoked-retired.key", want: formats.ReasonKeyRevoked},
 	{name: "subkey revoked", sig: "subrevoked.sig", key: "subrevoked.key", want: formats.ReasonKeyRevoked},

@@ -17,12 +17,12 @@ import (
 // first, so an honest key needs a handful.
 const maxChecks = 128
 
-// clock is the two times that matter: when the document was signed, as its signer claims, and
-// now, with what is left of the budget of checks and the meter of all work.
+// clock is the times that matter: when the document was signed, as its signer claims, by when it is
+// known to have been (zero: not known), and now; with what is left of the budget of checks and the meter of all work.
 type clock struct {
-	signed, now time.Time
-	checks      int
-	meter       *formats.Meter
+	signed, knownBy, now time.Time
+	checks               int
+	meter                *formats.Meter
 }
 
 // spendCheck charges for a check of a signature inside a key, before it is verified with by.
@@ -72,8 +72,8 @@ func sortNewest(list []candidate) {
 }
 
 // checkRevocations refuses a key that was revoked: always, unless the reason says that it was
-// merely superseded or retired, and only after the document was signed. Revocations of that
-// kind are returned, to be kept.
+// merely superseded or retired, and only after the signature is known to have existed. Revocations
+// of that kind are returned, to be kept.
 func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, primary *packet.PublicKey, by crypto.PublicKey,
 	verify func(*packet.Signature) error) (later [][]byte, err error) {
 	readings, err := c.readAll(bodies, primary, kind)
@@ -97,8 +97,8 @@ func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, pri
 		if !isSoftReason(s.RevocationReason) {
 			return nil, errRevoked("the key has been revoked")
 		}
-		if !c.signed.Before(s.CreationTime) {
-			return nil, errRevoked("the key had been replaced or retired when the signature was made")
+		if c.knownBy.IsZero() || !c.knownBy.Before(s.CreationTime) {
+			return nil, errRevoked("the key has been replaced or retired, and nothing verified says that the signature is older")
 		}
 		later = append(later, s.body)
 	}

@@ -42,7 +42,7 @@ func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats
 // chooseKey returns the first of the certificates' keys that is fit. A revoked one among them
 // refuses all; without a fit one the first one's refusal counts.
 func (s *signature) chooseKey(m *formats.Meter, found []*certificate, policy formats.Policy) (use *keyUse, err error) {
-	t := &clock{signed: s.created, now: policy.Now, checks: maxChecks, meter: m}
+	t := &clock{signed: s.created, knownBy: policy.KnownBy, now: policy.Now, checks: maxChecks, meter: m}
 	var first error
 	for _, cert := range found {
 		fit, err := cert.evaluateKey(s.issuer, t, policy.Historical)

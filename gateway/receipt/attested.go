@@ -39,7 +39,7 @@ func (v *verification) checkAttestations() error {
 }
 
 func (v *verification) predicateType() string {
-	return statement.PredicateType(identities(v.verified.Signers), len(v.description.Findings) > 0)
+	return statement.PredicateType(identities(v.verified.Signers), len(v.receipt.GetFindings()) > 0)
 }
 
 // subject returns the digest of the artifact that stock tools look for, as "ALG:HEX"; "" when the

@@ -238,6 +238,18 @@ func (v *verification) judge(t *testing.T, folder, trust string) (verdict, repor
 	if err != nil {
 		return refusal(t, err), report{}
 	}
+	said, err := receipt.Verify(context.Background(), r, v.options(t, folder, trust))
+	if err != nil {
+		return refusal(t, err), report{}
+	}
+	return verdict{Verdict: verdictOK}, report{Proven: said.Proven, Unproven: said.Unproven}
+}
+
+// options are v's, with what is trusted from that folder.
+func (v *verification) options(t *testing.T, folder, trust string) receipt.Options {
+	t.Helper()
+	read := func(name string) []byte { return readFile(t, filepath.Join(folder, name)) }
+	var err error
 	o := receipt.Options{
 		Registry: all.Formats(), AnySigner: v.AnySigner, AllowHistorical: v.AllowHistorical,
 		SSHNamespaces: v.SSHNamespaces, Now: v.At,
@@ -259,11 +271,7 @@ func (v *verification) judge(t *testing.T, folder, trust string) (verdict, repor
 	for _, s := range v.Signers {
 		o.ExpectedSigners = append(o.ExpectedSigners, parseIdentity(t, s))
 	}
-	said, err := receipt.Verify(context.Background(), r, o)
-	if err != nil {
-		return refusal(t, err), report{}
-	}
-	return verdict{Verdict: verdictOK}, report{Proven: said.Proven, Unproven: said.Unproven}
+	return o
 }
 
 func parseIdentity(t *testing.T, s string) [sha256.Size]byte {

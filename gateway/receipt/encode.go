@@ -69,10 +69,10 @@ func checkShape(r *receiptpb.Receipt) error {
 			"verify with a newer program")
 	case len(r.GetSignature().GetContent()) == 0 || r.GetSignature().GetFormat() == "":
 		problem = "has no signature"
-	case r.GetVerifiedAt().CheckValid() != nil:
-		problem = "does not say when it was verified"
 	case len(r.GetSigners()) == 0:
 		problem = "names no signer"
+	case r.GetArtifact().GetSize() < -1:
+		problem = "has an artifact of a negative size"
 	case r.GetArtifact() == nil:
 		problem = "says nothing of the artifact"
 	case len(r.GetEntries()) == 0:

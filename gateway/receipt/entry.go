@@ -15,7 +15,7 @@ import (
 func (v *verification) checkRecords() error {
 	switch v.receipt.GetRepresentation() {
 	case receiptpb.Receipt_NATIVE:
-		v.report.proven("recorded as: NATIVE, the log says that this key signed this artifact")
+		v.report.proven("recorded as: NATIVE, the log says that this key signed these bytes")
 		return v.checkProjections(true)
 	case receiptpb.Receipt_PROJECTED:
 		v.report.proven("recorded as: PROJECTED, the log says that this key signed the bytes this format really signs")

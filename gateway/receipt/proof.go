@@ -29,28 +29,17 @@ func (v *verification) checkProofs() error {
 		if err := checkInclusion(t, l, c); err != nil {
 			return err
 		}
-		if err := v.checkLogTime(l); err != nil {
-			return err
+		if l.Start.After(v.options.Now) {
+			return refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s is not in use yet", l.Origin), "check this machine's clock")
 		}
 		e.origin, e.index = l.Origin, t.GetLogIndex()
 		v.report.Entries = append(v.report.Entries, Entry{Origin: l.Origin, Index: e.index, TreeSize: c.Size})
 		v.report.proven("entry: index %d in log %s", e.index, l.Origin)
 		v.report.proven("proof: the entry is in the log's tree of %d entries, whose checkpoint the log signed (key id %08x)", c.Size, l.KeyHash)
-		if !l.End.IsZero() && l.End.Before(v.options.Now) {
-			v.report.unproven("time: log %s stopped using its key on %s; no trusted time says that the checkpoint is older",
+		if known := v.earliest(); !l.End.IsZero() && l.End.Before(v.options.Now) && (known == nil || known.T.After(l.End)) {
+			v.report.unproven("time: log %s was retired on %s; nothing verified says that the checkpoint is older",
 				l.Origin, l.End.UTC().Format("2006-01-02"))
 		}
-	}
-	return nil
-}
-
-// checkLogTime: an entry cannot be older than the receipt's verification, so a key that was
-// retired before that cannot have signed it honestly.
-func (v *verification) checkLogTime(l trustroot.Log) error {
-	at := v.receipt.GetVerifiedAt().AsTime()
-	if !l.End.IsZero() && at.After(l.End) || l.Start.After(v.options.Now) {
-		return refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s was not in use when the receipt was made", l.Origin),
-			"get a newer trusted root")
 	}
 	return nil
 }

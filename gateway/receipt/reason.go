@@ -13,7 +13,6 @@ const (
 	ReasonMissingArtifact                  = formats.ReasonMissingArtifact
 	ReasonSignatureInvalid                 = formats.ReasonSignatureInvalid
 	ReasonHistoricalRefused formats.Reason = "HISTORICAL_NOT_ALLOWED" // good only under the historical policy
-	ReasonFromFuture        formats.Reason = "RECEIPT_FROM_FUTURE"    // verified after now
 	ReasonClaimMismatch     formats.Reason = "CLAIM_MISMATCH"         // the receipt says what is not so
 	ReasonEntryMismatch     formats.Reason = "ENTRY_MISMATCH"         // the log entry is for something else
 	ReasonEntriesMissing    formats.Reason = "ENTRIES_MISSING"        // fewer entries than the signature needs

@@ -5,7 +5,6 @@ package receipt
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -64,21 +63,23 @@ func (r *Report) unproven(format string, args ...any) {
 
 // reportLimits adds what no receipt proves, or this one does not.
 func (v *verification) reportLimits() {
-	if t := v.description.ClaimedTime; t != nil {
-		v.report.unproven("time: signer's claim only: signed at %s", t.UTC().Format(time.RFC3339))
-	} else {
-		v.report.unproven("time: nobody says when it was signed")
-	}
-	v.report.unproven("time: the gateway says that it verified at %s; expiry was judged at that time",
-		v.receipt.GetVerifiedAt().AsTime().UTC().Format(time.RFC3339))
+	v.reportTime()
+	v.reportClaims()
 	for _, n := range v.description.Notes {
 		v.report.unproven("note: %s", n)
 	}
-	if c := v.receipt.GetArtifact().GetContainer(); c != nil {
-		v.report.unproven("container: the gateway says that the artifact was inside a file with %.20q digest %.128x", c.GetAlgorithm(), c.GetValue())
-	}
 	if n := v.timestamps(); n > 0 {
 		v.report.unproven("time: %d timestamps in the bundles were not checked", n)
+	}
+}
+
+// reportClaims adds what the receipt says and nothing binds.
+func (v *verification) reportClaims() {
+	if t := v.receipt.GetVerifiedAt(); v.receipt.GetRepresentation() != receiptpb.Receipt_ATTESTED && t.IsValid() {
+		v.report.unproven("receipt says: verified at %s", formatTime(t.AsTime()))
+	}
+	if c := v.receipt.GetArtifact().GetContainer(); c != nil {
+		v.report.unproven("receipt says: the artifact was inside a file with %.20q digest %.128x", c.GetAlgorithm(), c.GetValue())
 	}
 }
 

@@ -10,19 +10,22 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // checkSignature verifies the original signature again, by the signer the caller expects.
 func (v *verification) checkSignature(ctx context.Context) error {
 	ctx = formats.EnsureWork(ctx)
-	parsed, err := v.parse(ctx)
+	parsed, err := v.parseAtAnyMoment(ctx)
 	if err != nil {
 		return err
 	}
 	v.description = parsed.Describe()
+	if err := v.checkClaimedTime(); err != nil {
+		return err
+	}
 	if err := v.checkSigners(v.description.Signers); err != nil {
 		return err
 	}
@@ -32,27 +35,41 @@ func (v *verification) checkSignature(ctx context.Context) error {
 	return v.verifyBytes(ctx, parsed)
 }
 
-// parse reads the signature by the expected keys, or the receipt's own when there are none.
-func (v *verification) parse(ctx context.Context) (formats.Parsed, error) {
-	policy := v.policy()
+// parseAtAnyMoment reads the signature as of the first moment at which it is good, by the expected keys,
+// or the receipt's own when there are none. When there is no such moment, the error is that of the first.
+func (v *verification) parseAtAnyMoment(ctx context.Context) (formats.Parsed, error) {
 	keys := v.receipt.GetSignature().GetKeys()
 	if len(v.options.ExpectedKeys) > 0 {
 		keys = v.options.ExpectedKeys
 	}
-	parsed, err := v.parseBy(ctx, keys, policy)
-	if err == nil {
-		return parsed, nil
+	moments := v.moments()
+	var first error
+	for _, m := range moments {
+		parsed, err := v.parseBy(ctx, keys, v.policyAt(m.at))
+		if err == nil {
+			v.judged = m
+			return parsed, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !dependsOnTime(err) {
+			break
+		}
 	}
-	return nil, v.explain(ctx, err, keys, policy)
+	return nil, v.explain(ctx, first, keys, v.policyAt(moments[0].at))
 }
 
-// policy is the one the receipt names, as far as the caller allows it.
-func (v *verification) policy() formats.Policy {
+// policyAt is the one the receipt names, as far as the caller allows it.
+func (v *verification) policyAt(at time.Time) formats.Policy {
 	o := v.options
 	p := formats.Policy{
-		Now:           v.receipt.GetVerifiedAt().AsTime(),
+		Now:           at,
 		Historical:    v.receipt.GetPolicy().GetHistorical() && o.AllowHistorical,
 		SSHNamespaces: o.SSHNamespaces,
+	}
+	if known := v.earliest(); known != nil {
+		p.KnownBy = known.T
 	}
 	if o.GatewayTrust != nil { // what a gateway signs is no release
 		p.ForbiddenSigners = o.GatewayTrust.IDs()
@@ -102,7 +119,11 @@ func signatureError(err error) error {
 	case formats.ReasonArtifactNotExpected, formats.ReasonNeedsBytes:
 		return wrap(err, ReasonMissingArtifact, e.Message, e.Hint)
 	}
-	return wrap(err, ReasonSignatureInvalid, fmt.Sprintf("%s (%s)", e.Message, e.Reason), e.Hint)
+	hint := e.Hint
+	if dependsOnTime(err) {
+		hint = hintAt
+	}
+	return wrap(err, ReasonSignatureInvalid, fmt.Sprintf("%s (%s)", e.Message, e.Reason), hint)
 }
 
 func wrap(err error, r formats.Reason, message, hint string) error {
@@ -264,8 +285,8 @@ func (v *verification) checkClaims() error {
 	if !v.sameTime() {
 		return claim("has another signing time than the signature")
 	}
-	if !v.sameFindings(v.receipt.GetFindings()) {
-		return claim("has other findings than the signature")
+	if err := v.checkFindings(); err != nil {
+		return err
 	}
 	v.reportSignature()
 	return nil
@@ -283,8 +304,36 @@ func (v *verification) sameTime() bool {
 	return claimed.AsTime().Equal(*got)
 }
 
-func (v *verification) sameFindings(claimed []*receiptpb.Finding) bool {
-	return slices.EqualFunc(claimed, v.description.Findings, func(c *receiptpb.Finding, f formats.Finding) bool {
-		return c.GetReason() == string(f.Reason)
-	})
+// checkFindings compares the weaknesses that the receipt names with those that came out. Those of time
+// may differ: what had not expired for the gateway may have by now, and the reader's own copy of a
+// key may not expire at all.
+func (v *verification) checkFindings() error {
+	var claimed, found []string
+	for _, f := range v.receipt.GetFindings() {
+		if !isOfTime(formats.Reason(f.GetReason())) {
+			claimed = append(claimed, f.GetReason())
+		}
+	}
+	for _, f := range v.description.Findings {
+		if !isOfTime(f.Reason) {
+			found = append(found, string(f.Reason))
+		}
+	}
+	if !slices.Equal(claimed, found) {
+		return claim("has other findings than the signature")
+	}
+	for _, f := range v.receipt.GetFindings() {
+		if isOfTime(formats.Reason(f.GetReason())) && !v.isFound(f.GetReason()) {
+			v.report.unproven("WEAK: the gateway found %s, and let it pass under its historical policy", f.GetReason())
+		}
+	}
+	if len(v.receipt.GetFindings()) > 0 && !v.options.AllowHistorical {
+		return refuse(ReasonHistoricalRefused, "the gateway let a weakness pass under its historical policy",
+			"accept known weaknesses with --allow-historical, if you must")
+	}
+	return nil
+}
+
+func (v *verification) isFound(reason string) bool {
+	return slices.ContainsFunc(v.description.Findings, func(f formats.Finding) bool { return string(f.Reason) == reason })
 }

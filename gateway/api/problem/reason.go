@@ -154,7 +154,6 @@ var rows = map[formats.Reason]row{
 	receipt.ReasonNoExpectedSigner:  refused,
 	receipt.ReasonSignerMismatch:    refused,
 	receipt.ReasonHistoricalRefused: refused,
-	receipt.ReasonFromFuture:        refused,
 	receipt.ReasonClaimMismatch:     refused,
 	receipt.ReasonEntryMismatch:     refused,
 	receipt.ReasonEntriesMissing:    refused,
