@@ -4,12 +4,18 @@
 // plugins, planner and receipts share.
 //
 // A plugin lives in a folder of its own (formats/pgp, formats/ssh, …) and is listed
-// once, in formats/all. It is pure: no network, no files, no clock but Policy.Now.
+// once, in formats/all. It is pure: no network, no files, no clock but [Policy].Now, no
+// work that it does not charge to the request's account ([StartWork]).
 //
-// The way of one signature is Parse, which is given everything but the artifact and
-// refuses everything that can be refused without it, then Verify, which reads the
-// artifact once, as a stream, and returns what was proven.
+// # The way of one signature
 //
-// Signature and keys come from strangers. What reading and checking them costs is charged to
-// one account for each request (Work), which travels in the context; the context's end stops it.
+// [Format].Parse is given everything but the artifact. It refuses all that can be refused without
+// it, and returns a [Parsed] whose signer is known. Parsed.Describe says what is needed of the artifact:
+// its bytes, a digest, or nothing. Parsed.Verify reads the artifact once, as a stream, in constant memory,
+// and returns what was proven, [Verified]: digests with their [Evidence], signers by their SPKI, and, where the
+// signed bytes can be rebuilt, a [Projection] with its [Recipe]. Each refusal is an [Error]: a reason for
+// machines, a message and a hint for people.
+//
+// Package formatstest holds a plugin to all of that, and its example (formatstest/toy) is a plugin as small
+// as it can be.
 package formats
