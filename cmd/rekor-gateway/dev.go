@@ -47,14 +47,16 @@ there after a restart. Ctrl-C stops all of it.`,
 	c.Flags().StringVar(&f.rekorServer, "rekor-server", "", "`PATH` of rekor-server-posix; else $REKOR_SERVER, beside this program, or on the PATH")
 	c.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses to this `FILE` (JSON) once everything serves")
 	f.output = outputFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return f.runDev(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+	}
 	return c
 }
 
 // rekorStart is how long the local log may take to start.
 const rekorStart = 30 * time.Second
 
-func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
+func (f *devFlags) runDev(ctx context.Context, out, logs io.Writer) (err error) {
 	binary, err := findRekor(f.rekorServer)
 	if err != nil {
 		return err
@@ -67,15 +69,15 @@ func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rekor.Stop()) }()
-	cfg, err := f.configure(rekor)
+	cfg, err := f.writeConfig(rekor)
 	if err != nil {
 		return err
 	}
-	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging), Version: build().Version})
+	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging), Version: readBuildInfo().Version})
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	if err := f.announce(out, s.Addresses()); err != nil {
+	if err := f.announceReady(out, s.Addresses()); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return runBeside(ctx, s, rekor)
@@ -85,7 +87,7 @@ func (f *devFlags) run(ctx context.Context, out, logs io.Writer) (err error) {
 func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	died := hinted(errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
+	died := withHint(errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -108,7 +110,7 @@ func (f *devFlags) openDataDir() (err error) {
 	if f.dataDir, err = filepath.Abs(f.dataDir); err != nil {
 		return fmt.Errorf("finding the data folder: %w", err)
 	}
-	if err := os.MkdirAll(f.in("rekor"), 0o700); err != nil {
+	if err := os.MkdirAll(f.dataPath("rekor"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	if err := os.Remove(f.readyFile); f.readyFile != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -117,12 +119,12 @@ func (f *devFlags) openDataDir() (err error) {
 	return nil
 }
 
-func (f *devFlags) in(name ...string) string {
+func (f *devFlags) dataPath(name ...string) string {
 	return filepath.Join(append([]string{f.dataDir}, name...)...)
 }
 
 func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.Server, error) {
-	output, err := os.OpenFile(f.in("rekor", "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	output, err := os.OpenFile(f.dataPath("rekor", "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log server's own log: %w", err)
 	}
@@ -130,28 +132,28 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 	ctx, cancel := context.WithTimeout(ctx, rekorStart)
 	defer cancel()
 	rekor, err := localrekor.Start(ctx, localrekor.Config{
-		Binary: binary, DataDir: f.in("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
+		Binary: binary, DataDir: f.dataPath("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
 	})
 	if err != nil {
-		return nil, hinted(fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
+		return nil, withHint(fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
 	}
 	return rekor, nil
 }
 
-// announce says where everything is: to people, or to scripts.
-func (f *devFlags) announce(out io.Writer, a server.Addresses) error {
-	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.in(configFile), TrustedRoot: f.in(rootFile), GatewayTrust: f.in(trustFile)}
+// announceReady says where everything is: to people, or to scripts.
+func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
+	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.dataPath(configFile), TrustedRoot: f.dataPath(rootFile), GatewayTrust: f.dataPath(trustFile)}
 	if *f.output == outputJSON {
 		if err := printJSON(out, ready); err != nil {
 			return err
 		}
 	} else {
-		_, _ = io.WriteString(out, ready.welcome())
+		_, _ = io.WriteString(out, ready.formatWelcome())
 	}
 	if f.readyFile == "" {
 		return nil
 	}
-	return ready.write(f.readyFile)
+	return ready.writeReadyFile(f.readyFile)
 }
 
 // readiness is what scripts are told.
@@ -163,8 +165,8 @@ type readiness struct {
 	GatewayTrust string `json:"gateway_trust"`
 }
 
-// write replaces the file at once, so that nobody reads half of it.
-func (r readiness) write(path string) error {
+// writeReadyFile replaces the file at once, so that nobody reads half of it.
+func (r readiness) writeReadyFile(path string) error {
 	var text strings.Builder
 	if err := printJSON(&text, r); err != nil {
 		return err
@@ -179,7 +181,7 @@ func (r readiness) write(path string) error {
 	return nil
 }
 
-func (r readiness) welcome() string {
+func (r readiness) formatWelcome() string {
 	return fmt.Sprintf(`rekor-gateway serves, with a Rekor v2 log of its own. Ctrl-C stops both.
 
   HTTP %s   gRPC %s   metrics %s/metrics

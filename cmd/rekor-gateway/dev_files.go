@@ -39,7 +39,7 @@ func findRekor(named string) (string, error) {
 	}
 	if named != "" {
 		if _, err := os.Stat(named); err != nil { // #nosec G703 -- the caller names the program
-			return "", hinted(fmt.Errorf("finding the local Rekor server: %w", err), "make build puts it at .build/bin/%s", rekorName)
+			return "", withHint(fmt.Errorf("finding the local Rekor server: %w", err), "make build puts it at .build/bin/%s", rekorName)
 		}
 		return named, nil
 	}
@@ -51,15 +51,15 @@ func findRekor(named string) (string, error) {
 	}
 	found, err := exec.LookPath(rekorName)
 	if err != nil {
-		return "", hinted(fmt.Errorf("there is no %s beside this program or on the PATH", rekorName),
+		return "", withHint(fmt.Errorf("there is no %s beside this program or on the PATH", rekorName),
 			"make build makes it, in .build/bin; or name it with --rekor-server PATH")
 	}
 	return found, nil
 }
 
-// configure writes the trusted root and the configuration, and reads the latter back as serve
+// writeConfig writes the trusted root and the configuration, and reads the latter back as serve
 // would.
-func (f *devFlags) configure(rekor *localrekor.Server) (*config.Config, error) {
+func (f *devFlags) writeConfig(rekor *localrekor.Server) (*config.Config, error) {
 	if err := f.writeRoot(rekor); err != nil {
 		return nil, err
 	}
@@ -75,16 +75,16 @@ func (f *devFlags) configure(rekor *localrekor.Server) (*config.Config, error) {
 		return nil, err
 	}
 	raw = append([]byte("# Written anew by each start of: rekor-gateway dev\n"), raw...)
-	if err := os.WriteFile(f.in(configFile), raw, 0o600); err != nil {
+	if err := os.WriteFile(f.dataPath(configFile), raw, 0o600); err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
-	return config.Load(f.in(configFile))
+	return config.Load(f.dataPath(configFile))
 }
 
 // writeRoot writes the trusted root unless there is one with the log's key: receipts of
 // earlier runs are verified with it.
 func (f *devFlags) writeRoot(rekor *localrekor.Server) error {
-	old, err := trustroot.Load(f.in(rootFile))
+	old, err := trustroot.Load(f.dataPath(rootFile))
 	if err == nil {
 		if _, ok := old.Log(devOrigin, rekor.Verifier().KeyHash()); ok {
 			return nil
@@ -100,5 +100,5 @@ func (f *devFlags) writeRoot(rekor *localrekor.Server) error {
 	if err != nil {
 		return err
 	}
-	return root.Write(f.in(rootFile))
+	return root.Write(f.dataPath(rootFile))
 }

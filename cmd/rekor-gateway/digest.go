@@ -16,14 +16,14 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// submission is what will be sent: as little of the artifact as the format allows, unless
+// buildSubmission is what will be sent: as little of the artifact as the format allows, unless
 // told otherwise.
-func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.Submission, error) {
-	signature, keys, err := f.read()
+func (f *submitFlags) buildSubmission(ctx context.Context, notes io.Writer) (client.Submission, error) {
+	signature, keys, err := f.readInputs()
 	if err != nil {
 		return client.Submission{}, err
 	}
-	h, err := f.header(signature, keys)
+	h, err := f.buildHeader(signature, keys)
 	if err != nil {
 		return client.Submission{}, err
 	}
@@ -33,7 +33,7 @@ func (f *submitFlags) submission(ctx context.Context, notes io.Writer) (client.S
 		h.Digest = f.digest
 	case f.sendBytes || f.decompress != "":
 		if f.artifact != "" { // formats that carry their artifact need none
-			s.Artifact = f.open
+			s.Artifact = f.openArtifact
 		}
 	default:
 		err = f.chooseDigest(ctx, &s, notes)
@@ -71,8 +71,8 @@ func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, no
 		h.SignedDigest = verified.Projections[0].Digest.String()
 		return nil
 	}
-	say(notes, "note: the artifact itself is sent: no digest of it is enough for this signature")
-	s.Artifact = f.open
+	printLine(notes, "note: the artifact itself is sent: no digest of it is enough for this signature")
+	s.Artifact = f.openArtifact
 	return nil
 }
 
@@ -80,14 +80,14 @@ func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, no
 func (f *submitFlags) verifyHere(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
 	var artifact formats.Artifact
 	if f.artifact != "" {
-		file, err := f.open()
+		file, err := f.openArtifact()
 		if err != nil {
 			return nil, err
 		}
 		defer file.Close() //nolint:errcheck // only read
 		artifact = formats.FromReader(file)
 	} else if parsed.Describe().Need != formats.NeedNone {
-		return nil, hinted(fmt.Errorf("the artifact is missing"), "name the signed file with --artifact, or its digest with --digest")
+		return nil, withHint(fmt.Errorf("the artifact is missing"), "name the signed file with --artifact, or its digest with --digest")
 	}
 	return parsed.Verify(ctx, artifact)
 }

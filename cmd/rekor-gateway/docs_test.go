@@ -26,11 +26,11 @@ import (
 // README.md's "Try it", of each section of formats.md and of each other page in one shell, in
 // an empty folder. In formats.md, a ```text block right after is what a block prints.
 func TestDocs(t *testing.T) {
-	gateway := startDev(t)
+	remote := startDev(t)
 	for _, u := range docUnits(t) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			u.run(t, gateway)
+			u.run(t, remote)
 		})
 	}
 }
@@ -188,13 +188,13 @@ func docUnits(t *testing.T) []docUnit {
 
 // run runs the unit in a folder where the gateway's is what dev makes by default. Names of
 // folders are short, as gpg's socket has to be within.
-func (u docUnit) run(t *testing.T, gateway readiness) {
+func (u docUnit) run(t *testing.T, remote readiness) {
 	dir, err := os.MkdirTemp("", "docs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeHome(t, dir) })
-	if err := os.Symlink(gateway.DataDir, filepath.Join(dir, ".rekor-gateway")); err != nil {
+	if err := os.Symlink(remote.DataDir, filepath.Join(dir, ".rekor-gateway")); err != nil {
 		t.Fatal(err)
 	}
 	if files := filepath.Join("testdata", "docs", strings.TrimSuffix(filepath.Base(u.page), ".md")); exists(files) {
@@ -203,7 +203,7 @@ func (u docUnit) run(t *testing.T, gateway readiness) {
 		}
 	}
 	out := t.TempDir()
-	shell := exec.CommandContext(t.Context(), "bash", "-c", u.script(out, gateway))
+	shell := exec.CommandContext(t.Context(), "bash", "-c", u.script(out, remote))
 	shell.Dir = dir
 	var messages bytes.Buffer
 	shell.Stderr = &messages
@@ -234,14 +234,14 @@ func removeHome(t *testing.T, dir string) {
 
 // script joins the blocks, each with its output in a file of its own. The gateway that make
 // would run is there already.
-func (u docUnit) script(out string, gateway readiness) string {
+func (u docUnit) script(out string, remote readiness) string {
 	var s strings.Builder
 	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n")
 	for i, b := range u.blocks {
 		fmt.Fprintf(&s, "echo '# %s:%d' >&2\nexec >'%s'\n%s", u.page, b.line, outputFile(out, i), b.text)
 	}
 	return strings.NewReplacer(
-		"http://127.0.0.1:8080", gateway.HTTP, "grpc://127.0.0.1:8081", gateway.GRPC,
+		"http://127.0.0.1:8080", remote.HTTP, "grpc://127.0.0.1:8081", remote.GRPC,
 		".build/bin/rekor-gateway", "rekor-gateway",
 	).Replace(s.String())
 }
@@ -280,9 +280,9 @@ func startDev(t *testing.T) readiness {
 			t.Errorf("rekor-gateway dev: %v\n%s", err, &log)
 		}
 	})
-	var gateway readiness
-	if err := json.NewDecoder(out).Decode(&gateway); err != nil {
+	var remote readiness
+	if err := json.NewDecoder(out).Decode(&remote); err != nil {
 		t.Fatalf("rekor-gateway dev does not say where it serves: %v", err)
 	}
-	return gateway
+	return remote
 }

@@ -23,15 +23,15 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-func hinted(err error, hint string, args ...any) error {
+func withHint(err error, hint string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(hint, args...)}
 }
 
 // printError tells what went wrong, and what to do about it where that is known.
 func printError(w io.Writer, err error) {
-	say(w, "rekor-gateway: %s", oneLine(err.Error()))
+	printLine(w, "rekor-gateway: %s", oneLine(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		say(w, "hint: %s", oneLine(hint))
+		printLine(w, "hint: %s", oneLine(hint))
 	}
 }
 

@@ -22,7 +22,7 @@ func newFormats() *cobra.Command {
 			return printJSON(c.OutOrStdout(), map[string][]string{"formats": names})
 		}
 		for _, n := range names {
-			say(c.OutOrStdout(), "%s", n)
+			printLine(c.OutOrStdout(), "%s", n)
 		}
 		return nil
 	}

@@ -19,15 +19,15 @@ type signatureFlags struct {
 	format    string
 }
 
-func (f *signatureFlags) add(c *cobra.Command) {
+func (f *signatureFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE`")
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the signer's public key or certificate (repeatable)")
 	c.Flags().StringVar(&f.format, "format", "", "signature format; found from the signature when not given")
-	required(c, "signature")
+	requireFlags(c, "signature")
 }
 
-// read reads the files, no larger than the formats take them.
-func (f *signatureFlags) read() (signature []byte, keys [][]byte, err error) {
+// readInputs reads the files, no larger than the formats take them.
+func (f *signatureFlags) readInputs() (signature []byte, keys [][]byte, err error) {
 	if signature, err = readFile(f.signature, formats.MaxSignatureSize); err != nil {
 		return nil, nil, err
 	}
@@ -58,7 +58,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(raw)) > limit {
-		return nil, hinted(fmt.Errorf("%s is larger than %d bytes", path, limit), "is it the right file?")
+		return nil, withHint(fmt.Errorf("%s is larger than %d bytes", path, limit), "is it the right file?")
 	}
 	return raw, nil
 }

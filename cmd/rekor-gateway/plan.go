@@ -33,11 +33,11 @@ Rekor v2 log and a gateway with an attestation key; with --server, the gateway i
 		Args:    noArguments,
 	}
 	var sig signatureFlags
-	sig.add(c)
+	sig.addFlags(c)
 	url := c.Flags().String("server", "", "ask the gateway at this `URL`")
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		plan, err := sig.plan(c.Context(), *url)
+		plan, err := sig.makePlan(c.Context(), *url)
 		if err != nil {
 			return err
 		}
@@ -57,8 +57,8 @@ Rekor v2 log and a gateway with an attestation key; with --server, the gateway i
 // planPatience is how long an unreachable gateway is tried.
 const planPatience = 15 * time.Second
 
-func (f *signatureFlags) plan(ctx context.Context, url string) (*pb.Plan, error) {
-	signature, keys, err := f.read()
+func (f *signatureFlags) makePlan(ctx context.Context, url string) (*pb.Plan, error) {
+	signature, keys, err := f.readInputs()
 	if err != nil {
 		return nil, err
 	}
@@ -90,24 +90,24 @@ func planOffline(ctx context.Context, format string, signature []byte, keys [][]
 }
 
 func printPlan(w io.Writer, p *pb.Plan) error {
-	say(w, "format     %s (%s)", p.GetFormat(), p.GetVariant())
-	say(w, "algorithm  %s", p.GetAlgorithm())
+	printLine(w, "format     %s (%s)", p.GetFormat(), p.GetVariant())
+	printLine(w, "algorithm  %s", p.GetAlgorithm())
 	for _, s := range p.GetSigners() {
-		say(w, "signer     %s", s)
+		printLine(w, "signer     %s", s)
 	}
-	say(w, "needs      %s\n", needs(p))
+	printLine(w, "needs      %s\n", describeNeeds(p))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, o := range p.GetOptions() {
 		name := o.GetRepresentation().String()
 		switch {
 		case o.GetRepresentation() == p.GetChosen():
-			say(t, "%s\tchosen\t%s", name, count(o.GetEntries(), "log entry", "log entries"))
+			printLine(t, "%s\tchosen\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
 		case o.GetPossible():
-			say(t, "%s\tpossible\t%s", name, count(o.GetEntries(), "log entry", "log entries"))
+			printLine(t, "%s\tpossible\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
 		default:
-			say(t, "%s\tnot possible\t%s: %s", name, o.GetProblem().GetReason(), o.GetProblem().GetMessage())
+			printLine(t, "%s\tnot possible\t%s: %s", name, o.GetProblem().GetReason(), o.GetProblem().GetMessage())
 			if hint := o.GetProblem().GetHint(); hint != "" {
-				say(t, "\t\thint: %s", hint)
+				printLine(t, "\t\thint: %s", hint)
 			}
 		}
 	}
@@ -115,12 +115,12 @@ func printPlan(w io.Writer, p *pb.Plan) error {
 		return err
 	}
 	for _, n := range p.GetNotes() {
-		say(w, "note: %s", n)
+		printLine(w, "note: %s", n)
 	}
 	return nil
 }
 
-func needs(p *pb.Plan) string {
+func describeNeeds(p *pb.Plan) string {
 	switch p.GetNeed() {
 	case "digest":
 		return "the artifact's digest: " + strings.Join(p.GetDigests(), " or ")
@@ -133,7 +133,7 @@ func needs(p *pb.Plan) string {
 	return "the artifact"
 }
 
-func count(n int32, one, many string) string {
+func formatCount(n int32, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -39,7 +39,7 @@ func noArguments(c *cobra.Command, args []string) error {
 		return nil
 	}
 	if c.HasParent() {
-		return hinted(fmt.Errorf("%s takes no argument, and %q is one", c.Name(), args[0]), "see: %s --help", c.CommandPath())
+		return withHint(fmt.Errorf("%s takes no argument, and %q is one", c.Name(), args[0]), "see: %s --help", c.CommandPath())
 	}
 	var names []string
 	for _, sub := range c.Commands() {
@@ -47,7 +47,7 @@ func noArguments(c *cobra.Command, args []string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	return hinted(fmt.Errorf("there is no command %q%s", args[0], config.DidYouMean(args[0], names)),
+	return withHint(fmt.Errorf("there is no command %q%s", args[0], config.DidYouMean(args[0], names)),
 		"use one of: %s", strings.Join(names, ", "))
 }
 
@@ -55,13 +55,13 @@ func noArguments(c *cobra.Command, args []string) error {
 func flagError(c *cobra.Command, err error) error {
 	typed, found := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !found {
-		return hinted(err, "see: %s --help", c.CommandPath())
+		return withHint(err, "see: %s --help", c.CommandPath())
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	suggestion := config.DidYouMean(typed, names)
 	suggestion = strings.Replace(suggestion, `"`, `"--`, 1)
-	return hinted(fmt.Errorf("there is no flag --%s%s", typed, suggestion), "see: %s --help", c.CommandPath())
+	return withHint(fmt.Errorf("there is no flag --%s%s", typed, suggestion), "see: %s --help", c.CommandPath())
 }
 
 // format is the value of --output.
@@ -94,8 +94,8 @@ func outputFlag(c *cobra.Command) *format {
 	return &f
 }
 
-// required marks flags that a command cannot do without.
-func required(c *cobra.Command, names ...string) {
+// requireFlags marks flags that a command cannot do without.
+func requireFlags(c *cobra.Command, names ...string) {
 	for _, n := range names {
 		if err := c.MarkFlagRequired(n); err != nil {
 			panic(err) // a flag that the program does not have
@@ -103,5 +103,5 @@ func required(c *cobra.Command, names ...string) {
 	}
 }
 
-// say prints a line; a failure to print is nobody's to hear.
-func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+// printLine prints a line; a failure to print is nobody's to hear.
+func printLine(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }

@@ -23,14 +23,14 @@ Every field of the configuration file is described in docs/configuration.md.`,
 		Args:    noArguments,
 	}
 	path := c.Flags().String("config", "", "configuration `FILE`")
-	required(c, "config")
+	requireFlags(c, "config")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := config.Load(*path)
 		if err != nil {
 			return err
 		}
 		logger := newLogger(c.ErrOrStderr(), cfg.Logging)
-		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger, Version: build().Version})
+		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
 		if err != nil {
 			return fmt.Errorf("starting: %w", err)
 		}

@@ -47,7 +47,7 @@ itself is sent, and the gateway alone judges.`,
 		Args: noArguments,
 	}
 	var f submitFlags
-	f.add(c)
+	f.addFlags(c)
 	c.Flags().StringVar(&f.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`")
 	c.Flags().StringVar(&f.digest, "digest", "", "the signed file's digest, `ALG:HEX`, in place of the file")
@@ -60,17 +60,19 @@ itself is sent, and the gateway alone judges.`,
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
 	c.Flags().BoolVar(&f.publish, "publish-certificate", false, "log the signer's certificate, with all it names, for ever; not the bare key")
 	f.output = outputFlag(c)
-	required(c, "server")
+	requireFlags(c, "server")
 	c.MarkFlagsMutuallyExclusive("artifact", "digest")
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return f.runSubmit(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+	}
 	return c
 }
 
-func (f *submitFlags) run(ctx context.Context, out, notes io.Writer) error {
+func (f *submitFlags) runSubmit(ctx context.Context, out, notes io.Writer) error {
 	if f.receipt != "" && f.wait == 0 {
-		return hinted(fmt.Errorf("a receipt exists only once the submission is logged"), "leave out --wait 0, or fetch the receipt later")
+		return withHint(fmt.Errorf("a receipt exists only once the submission is logged"), "leave out --wait 0, or fetch the receipt later")
 	}
-	s, err := f.submission(ctx, notes)
+	s, err := f.buildSubmission(ctx, notes)
 	if err != nil {
 		return err
 	}
@@ -79,31 +81,31 @@ func (f *submitFlags) run(ctx context.Context, out, notes io.Writer) error {
 		return err
 	}
 	defer remote.Close() //nolint:errcheck // nothing is under way
-	answer, err := f.submit(ctx, remote, s)
+	answer, err := f.submitAndWait(ctx, remote, s)
 	if err != nil {
 		return err
 	}
 	if err := f.writeReceipt(answer.GetSubmission()); err != nil {
 		return err
 	}
-	if err := f.print(out, answer); err != nil {
+	if err := f.printAnswer(out, answer); err != nil {
 		return err
 	}
-	return f.verdict(answer.GetSubmission())
+	return f.checkLogged(answer.GetSubmission())
 }
 
 // askedWait is the longest that one call to the gateway waits for the log.
 const askedWait = 30 * time.Second
 
-// submit sends s and waits until it is settled, for at most f.wait.
-func (f *submitFlags) submit(ctx context.Context, g client.Client, s client.Submission) (*pb.SubmitResponse, error) {
+// submitAndWait sends s and waits until it is settled, for at most f.wait.
+func (f *submitFlags) submitAndWait(ctx context.Context, g client.Client, s client.Submission) (*pb.SubmitResponse, error) {
 	started := time.Now()
 	s.Wait = min(f.wait, askedWait)
 	answer, err := g.Submit(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	for !settled(answer.GetSubmission()) && time.Since(started) < f.wait {
+	for !isSettled(answer.GetSubmission()) && time.Since(started) < f.wait {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -116,22 +118,22 @@ func (f *submitFlags) submit(ctx context.Context, g client.Client, s client.Subm
 	return answer, nil
 }
 
-func settled(s *pb.Submission) bool { return gateway.State(s.GetState().String()).Settled() }
+func isSettled(s *pb.Submission) bool { return gateway.State(s.GetState().String()).Settled() }
 
-// header is what is sent in any case.
-func (f *submitFlags) header(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+// buildHeader is what is sent in any case.
+func (f *submitFlags) buildHeader(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
 	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish}
 	if f.representation != "" {
 		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
 		if !ok || r == 0 {
-			return nil, hinted(fmt.Errorf("there is no representation %q", f.representation), "use NATIVE, PROJECTED or ATTESTED")
+			return nil, withHint(fmt.Errorf("there is no representation %q", f.representation), "use NATIVE, PROJECTED or ATTESTED")
 		}
 		h.Representation = receiptpb.Receipt_Representation(r)
 	}
 	for _, l := range f.labels {
 		name, value, ok := strings.Cut(l, "=")
 		if !ok || name == "" {
-			return nil, hinted(fmt.Errorf("the label %q is not name=value", l), "write it as --label release=1.2")
+			return nil, withHint(fmt.Errorf("the label %q is not name=value", l), "write it as --label release=1.2")
 		}
 		if h.Labels == nil {
 			h.Labels = map[string]string{}
@@ -141,7 +143,7 @@ func (f *submitFlags) header(signature []byte, keys [][]byte) (*pb.SubmissionHea
 	return h, nil
 }
 
-func (f *submitFlags) open() (io.ReadCloser, error) { return os.Open(f.artifact) }
+func (f *submitFlags) openArtifact() (io.ReadCloser, error) { return os.Open(f.artifact) }
 
 func (f *submitFlags) writeReceipt(s *pb.Submission) error {
 	if f.receipt == "" || s.GetReceipt() == nil {
@@ -157,7 +159,7 @@ func (f *submitFlags) writeReceipt(s *pb.Submission) error {
 	return nil
 }
 
-func (f *submitFlags) print(w io.Writer, answer *pb.SubmitResponse) error {
+func (f *submitFlags) printAnswer(w io.Writer, answer *pb.SubmitResponse) error {
 	s := proto.CloneOf(answer.GetSubmission())
 	if *f.output == outputJSON {
 		s.Receipt = nil
@@ -167,30 +169,30 @@ func (f *submitFlags) print(w io.Writer, answer *pb.SubmitResponse) error {
 	if !answer.GetCreated() {
 		again = " (submitted before)"
 	}
-	say(w, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), again)
+	printLine(w, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), again)
 	for _, e := range s.GetEntries() {
 		if e.LogIndex != nil {
-			say(w, "log %s, index %d", e.GetLog(), e.GetLogIndex())
+			printLine(w, "log %s, index %d", e.GetLog(), e.GetLogIndex())
 			continue
 		}
-		say(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
+		printLine(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
 	}
 	if f.receipt != "" && s.GetReceipt() != nil {
-		say(w, "receipt in %s", f.receipt)
+		printLine(w, "receipt in %s", f.receipt)
 	}
 	return nil
 }
 
-// verdict is an error unless the submission is logged, or nobody wanted to wait for that.
-func (f *submitFlags) verdict(s *pb.Submission) error {
+// checkLogged is an error unless the submission is logged, or nobody wanted to wait for that.
+func (f *submitFlags) checkLogged(s *pb.Submission) error {
 	switch {
 	case s.GetState() == pb.Submission_LOGGED:
 		return nil
 	case s.GetState() == pb.Submission_FAILED:
-		return hinted(fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again")
+		return withHint(fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again")
 	case f.wait == 0:
 		return nil
 	}
-	return hinted(fmt.Errorf("submission %s is accepted and not logged yet after %v", s.GetId(), f.wait),
+	return withHint(fmt.Errorf("submission %s is accepted and not logged yet after %v", s.GetId(), f.wait),
 		"nothing is lost: submit it again to wait longer")
 }

@@ -53,17 +53,17 @@ A receipt alone proves only that somebody signed, so say who should have: --key 
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
 	f.output = outputFlag(c)
-	required(c, "receipt", "trusted-root")
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) }
+	requireFlags(c, "receipt", "trusted-root")
+	c.RunE = func(c *cobra.Command, _ []string) error { return f.runVerify(c.Context(), c.OutOrStdout()) }
 	return c
 }
 
-func (f *verifyFlags) run(ctx context.Context, out io.Writer) error {
-	report, err := f.verify(ctx)
+func (f *verifyFlags) runVerify(ctx context.Context, out io.Writer) error {
+	report, err := f.verifyReceipt(ctx)
 	if err != nil {
 		return err
 	}
-	commands, err := f.export(ctx, report)
+	commands, err := f.writeCosignFiles(ctx, report)
 	if err != nil {
 		return err
 	}
@@ -72,10 +72,10 @@ func (f *verifyFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	_, _ = io.WriteString(out, report.String())
 	if len(commands) > 0 {
-		say(out, "stock cosign verifies the same with:")
+		printLine(out, "stock cosign verifies the same with:")
 	}
 	for _, c := range commands {
-		say(out, "  %s", c)
+		printLine(out, "  %s", c)
 	}
 	return nil
 }
@@ -86,14 +86,14 @@ type verified struct {
 	Cosign []receipt.Command `json:"cosign,omitempty"`
 }
 
-func (f *verifyFlags) export(ctx context.Context, report *receipt.Report) ([]receipt.Command, error) {
+func (f *verifyFlags) writeCosignFiles(ctx context.Context, report *receipt.Report) ([]receipt.Command, error) {
 	if f.exportCosign == "" {
 		return nil, nil
 	}
 	return report.ExportCosign(ctx, receipt.Export{Dir: f.exportCosign, Artifact: f.artifact, TrustedRoot: f.trustedRoot})
 }
 
-func (f *verifyFlags) verify(ctx context.Context) (*receipt.Report, error) {
+func (f *verifyFlags) verifyReceipt(ctx context.Context) (*receipt.Report, error) {
 	raw, err := readFile(f.receipt, receipt.MaxSize)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (f *verifyFlags) verify(ctx context.Context) (*receipt.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := f.options()
+	o, err := f.buildOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (f *verifyFlags) verify(ctx context.Context) (*receipt.Report, error) {
 	return receipt.Verify(ctx, r, o)
 }
 
-func (f *verifyFlags) options() (o receipt.Options, err error) {
+func (f *verifyFlags) buildOptions() (o receipt.Options, err error) {
 	o = receipt.Options{
 		Registry: all.Formats(), AnySigner: f.anySigner, AllowHistorical: f.allowHistorical,
 		SSHNamespaces: f.namespaces, Now: time.Now(),
@@ -139,7 +139,7 @@ func (f *verifyFlags) options() (o receipt.Options, err error) {
 	for _, s := range f.signers {
 		d, err := formats.ParseDigest(s)
 		if err != nil || d.Algorithm != formats.SHA256 {
-			return o, hinted(fmt.Errorf("the signer %q is not sha256:HEX", s),
+			return o, withHint(fmt.Errorf("the signer %q is not sha256:HEX", s),
 				"compute it with: openssl pkey -pubin -in KEY -outform DER | sha256sum")
 		}
 		o.ExpectedSigners = append(o.ExpectedSigners, [sha256.Size]byte(d.Value))
@@ -157,5 +157,5 @@ func parseTime(s string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, hinted(fmt.Errorf("%q is no time", s), "write it as 2026-11-28T12:00:00Z, or 2026-11-28")
+	return time.Time{}, withHint(fmt.Errorf("%q is no time", s), "write it as 2026-11-28T12:00:00Z, or 2026-11-28")
 }

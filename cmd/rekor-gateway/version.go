@@ -17,11 +17,11 @@ func newVersion() *cobra.Command {
 	}
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		v := build()
+		v := readBuildInfo()
 		if *output == outputJSON {
 			return printJSON(c.OutOrStdout(), v)
 		}
-		say(c.OutOrStdout(), "rekor-gateway %s (commit %s, %s)", v.Version, v.Commit, v.Go)
+		printLine(c.OutOrStdout(), "rekor-gateway %s (commit %s, %s)", v.Version, v.Commit, v.Go)
 		return nil
 	}
 	return c
@@ -34,7 +34,7 @@ type built struct {
 	Go      string `json:"go"`
 }
 
-func build() built {
+func readBuildInfo() built {
 	v := built{Version: "unknown", Commit: "unknown"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -82,7 +82,7 @@ type advised struct {
 // NextBackOff implements backoff.BackOff.
 func (a *advised) NextBackOff() time.Duration { return max(a.BackOff.NextBackOff(), a.atLeast) }
 
-func retry[T any](ctx context.Context, patience time.Duration, try func() (T, error)) (T, error) {
+func retryCall[T any](ctx context.Context, patience time.Duration, try func() (T, error)) (T, error) {
 	wait := &advised{BackOff: &backoff.ExponentialBackOff{
 		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 10 * time.Second,
 	}}
@@ -104,13 +104,13 @@ func retry[T any](ctx context.Context, patience time.Duration, try func() (T, er
 var errConnection = errors.New("connecting to the gateway")
 
 func (r *retrying) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
-	return retry(ctx, r.patience, func() (*pb.SubmitResponse, error) { return r.Client.Submit(ctx, s) })
+	return retryCall(ctx, r.patience, func() (*pb.SubmitResponse, error) { return r.Client.Submit(ctx, s) })
 }
 
 func (r *retrying) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	return retry(ctx, r.patience, func() (*pb.Submission, error) { return r.Client.Get(ctx, id) })
+	return retryCall(ctx, r.patience, func() (*pb.Submission, error) { return r.Client.Get(ctx, id) })
 }
 
 func (r *retrying) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
-	return retry(ctx, r.patience, func() (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
+	return retryCall(ctx, r.patience, func() (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
 }

@@ -25,8 +25,8 @@ import (
 const chunk = 256 << 10
 
 type grpcClient struct {
-	conn    *grpc.ClientConn
-	gateway pb.GatewayServiceClient
+	conn   *grpc.ClientConn
+	remote pb.GatewayServiceClient
 }
 
 func newGRPC(u *url.URL) (*grpcClient, error) {
@@ -42,7 +42,7 @@ func newGRPC(u *url.URL) (*grpcClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making gRPC client: %w", err)
 	}
-	return &grpcClient{conn: conn, gateway: pb.NewGatewayServiceClient(conn)}, nil
+	return &grpcClient{conn: conn, remote: pb.NewGatewayServiceClient(conn)}, nil
 }
 
 func (c *grpcClient) Close() error { return c.conn.Close() }
@@ -50,7 +50,7 @@ func (c *grpcClient) Close() error { return c.conn.Close() }
 func (c *grpcClient) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the stream when the artifact cannot be read
-	stream, err := c.gateway.Submit(ctx)
+	stream, err := c.remote.Submit(ctx)
 	if err != nil {
 		return nil, fromStatus(err)
 	}
@@ -94,7 +94,7 @@ func sendArtifact(stream grpc.ClientStreamingClient[pb.SubmitRequest, pb.SubmitR
 }
 
 func (c *grpcClient) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	answer, err := c.gateway.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id})
+	answer, err := c.remote.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id})
 	if err != nil {
 		return nil, fromStatus(err)
 	}
@@ -102,7 +102,7 @@ func (c *grpcClient) Get(ctx context.Context, id string) (*pb.Submission, error)
 }
 
 func (c *grpcClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
-	answer, err := c.gateway.Plan(ctx, &pb.PlanRequest{Header: h})
+	answer, err := c.remote.Plan(ctx, &pb.PlanRequest{Header: h})
 	if err != nil {
 		return nil, fromStatus(err)
 	}

@@ -43,7 +43,7 @@ func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 	u := c.base.JoinPath("v1", "submissions")
 	u.RawQuery = url.Values{"wait": {s.Wait.String()}}.Encode()
 	var sub pb.Submission
-	status, err := c.post(ctx, u, s, &sub)
+	status, err := c.postSubmission(ctx, u, s, &sub)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 
 func (c *httpClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
 	var plan pb.Plan
-	_, err := c.post(ctx, c.base.JoinPath("v1", "submissions:plan"), Submission{Header: h}, &plan)
+	_, err := c.postSubmission(ctx, c.base.JoinPath("v1", "submissions:plan"), Submission{Header: h}, &plan)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +65,14 @@ func (c *httpClient) Get(ctx context.Context, id string) (*pb.Submission, error)
 		return nil, fmt.Errorf("making request: %w", err)
 	}
 	var sub pb.Submission
-	if _, err := c.do(request, &sub); err != nil {
+	if _, err := c.doRequest(request, &sub); err != nil {
 		return nil, err
 	}
 	return &sub, nil
 }
 
-// post sends s as a form, the artifact last and as a stream.
-func (c *httpClient) post(ctx context.Context, u *url.URL, s Submission, answer proto.Message) (int, error) {
+// postSubmission sends s as a form, the artifact last and as a stream.
+func (c *httpClient) postSubmission(ctx context.Context, u *url.URL, s Submission, answer proto.Message) (int, error) {
 	body, to := io.Pipe()
 	form := multipart.NewWriter(to)
 	failed := make(chan error, 1)
@@ -96,7 +96,7 @@ func (c *httpClient) postForm(ctx context.Context, u *url.URL, kind string, body
 		return 0, fmt.Errorf("making request: %w", err)
 	}
 	request.Header.Set("Content-Type", kind)
-	return c.do(request, answer)
+	return c.doRequest(request, answer)
 }
 
 // localError is a failure to read the artifact: no reason to try again.
@@ -174,7 +174,7 @@ func (l *localReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *httpClient) do(request *http.Request, answer proto.Message) (int, error) {
+func (c *httpClient) doRequest(request *http.Request, answer proto.Message) (int, error) {
 	request.Header.Set("Accept", "application/json")
 	response, err := c.client.Do(request)
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *httpClient) do(request *http.Request, answer proto.Message) (int, error
 		return 0, fmt.Errorf("%w: reading the answer: %w", errConnection, err)
 	}
 	if response.StatusCode >= 300 {
-		return 0, refusal(response, raw)
+		return 0, readRefusal(response, raw)
 	}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, answer); err != nil {
 		return 0, fmt.Errorf("reading the answer: is this a rekor-gateway? %w", err)
@@ -201,8 +201,8 @@ func (c *httpClient) do(request *http.Request, answer proto.Message) (int, error
 	return response.StatusCode, nil
 }
 
-// refusal reads problem details, or makes do with the status.
-func refusal(r *http.Response, raw []byte) error {
+// readRefusal reads problem details, or makes do with the status.
+func readRefusal(r *http.Response, raw []byte) error {
 	var p struct{ Reason, Detail, Hint string }
 	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
 		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "is this the URL of a rekor-gateway?"

@@ -21,13 +21,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: tufdemo TARGETS.json ROOT.json")
 		os.Exit(1)
 	}
-	if err := write(os.Args[1], os.Args[2]); err != nil {
+	if err := writeMetadata(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "tufdemo:", err)
 		os.Exit(1)
 	}
 }
 
-func write(targetsPath, rootPath string) error {
+func writeMetadata(targetsPath, rootPath string) error {
 	expires := time.Now().Add(30 * 24 * time.Hour).UTC().Truncate(time.Second)
 	root, targets := metadata.Root(expires), metadata.Targets(expires)
 	signers := map[string]signature.Signer{}
