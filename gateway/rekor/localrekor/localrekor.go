@@ -68,16 +68,16 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.lock, err = lock(filepath.Join(cfg.DataDir, lockFile)); err != nil {
+	if s.lock, err = lockDir(filepath.Join(cfg.DataDir, lockFile)); err != nil {
 		return nil, err
 	}
-	if err := s.start(ctx); err != nil {
+	if err := s.startServer(ctx); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context) (err error) {
+func (s *Server) startServer(ctx context.Context) (err error) {
 	for try := 1; ; try++ {
 		if s.ports, err = freePorts(); err == nil {
 			err = s.Restart(ctx)
@@ -90,7 +90,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 		}
 	}
 	if err := s.serveTiles(); err != nil {
-		return errors.Join(err, s.process.kill())
+		return errors.Join(err, s.process.killProcess())
 	}
 	return nil
 }
@@ -125,26 +125,26 @@ func newServer(cfg Config) (*Server, error) {
 
 // Restart starts the server again, on the same ports, after Kill or an exit of its own.
 func (s *Server) Restart(ctx context.Context) error {
-	p, err := startProcess(s.command())
+	p, err := startProcess(s.buildCommand())
 	if err != nil {
 		return err
 	}
 	if err := s.waitReady(ctx, p); err != nil {
-		return errors.Join(err, p.kill())
+		return errors.Join(err, p.killProcess())
 	}
 	s.process = p
 	return nil
 }
 
 // Kill ends the server at once, as a crash would. Its tiles are still served.
-func (s *Server) Kill() error { return s.process.kill() }
+func (s *Server) Kill() error { return s.process.killProcess() }
 
 // stopTimeout is how long the server may take to finish its calls.
 const stopTimeout = 5 * time.Second
 
 // Stop ends the server and the serving of tiles in an orderly way. It is to be called once.
 func (s *Server) Stop() error {
-	err := s.process.stop(stopTimeout)
+	err := s.process.stopProcess(stopTimeout)
 	return errors.Join(err, s.tiles.Close(), s.lock.Close())
 }
 
@@ -152,7 +152,7 @@ func (s *Server) Stop() error {
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
 // GRPCURL is where entries are written.
-func (s *Server) GRPCURL() string { return "http://" + loopback(s.ports.grpc) }
+func (s *Server) GRPCURL() string { return "http://" + loopbackAddress(s.ports.grpc) }
 
 // ReadURL is the base URL of the tiles.
 func (s *Server) ReadURL() string { return s.readURL }
@@ -184,7 +184,7 @@ type ports struct{ grpc, http, metrics int }
 // freePorts finds three ports that are free now.
 func freePorts() (p ports, err error) {
 	for _, port := range []*int{&p.grpc, &p.http, &p.metrics} {
-		listener, err := net.Listen("tcp", loopback(0))
+		listener, err := net.Listen("tcp", loopbackAddress(0))
 		if err != nil {
 			return ports{}, fmt.Errorf("looking for a free port: %w", err)
 		}
@@ -194,4 +194,4 @@ func freePorts() (p ports, err error) {
 	return p, nil
 }
 
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func loopbackAddress(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// lock keeps a second process from the same directory, until the file is closed.
-func lock(path string) (*os.File, error) {
+// lockDir keeps a second process from the same directory, until the file is closed.
+func lockDir(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening lock file: %w", err)

@@ -28,8 +28,8 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// command is how the server is started.
-func (s *Server) command() *exec.Cmd {
+// buildCommand is how the server is started.
+func (s *Server) buildCommand() *exec.Cmd {
 	c := s.cfg
 	cmd := exec.Command(c.Binary, "serve", //nolint:gosec // the operator names the binary
 		"--storage-dir", filepath.Join(c.DataDir, tilesDir),
@@ -74,30 +74,30 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-func (p *process) kill() error { return p.end(os.Kill) }
+func (p *process) killProcess() error { return p.endProcess(os.Kill) }
 
-// stop asks the process to end, and kills it when it has not after timeout.
-func (p *process) stop(timeout time.Duration) error {
-	if err := p.signal(syscall.SIGTERM); err != nil {
+// stopProcess asks the process to end, and kills it when it has not after timeout.
+func (p *process) stopProcess(timeout time.Duration) error {
+	if err := p.sendSignal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(timeout):
-		return p.kill()
+		return p.killProcess()
 	}
 }
 
-func (p *process) end(s os.Signal) error {
-	if err := p.signal(s); err != nil {
+func (p *process) endProcess(s os.Signal) error {
+	if err := p.sendSignal(s); err != nil {
 		return err
 	}
 	<-p.done
 	return nil
 }
 
-func (p *process) signal(s os.Signal) error {
+func (p *process) sendSignal(s os.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signalling the rekor server: %w", err)
 	}
@@ -106,7 +106,7 @@ func (p *process) signal(s os.Signal) error {
 
 // waitReady waits until the server answers and its first checkpoint is there.
 func (s *Server) waitReady(ctx context.Context, p *process) error {
-	conn, err := grpc.NewClient(loopback(s.ports.grpc), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(loopbackAddress(s.ports.grpc), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return fmt.Errorf("making health client: %w", err)
 	}

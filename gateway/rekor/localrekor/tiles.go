@@ -21,7 +21,7 @@ func (s *Server) serveTiles() error {
 	if err != nil {
 		return fmt.Errorf("opening the log's tiles: %w", err)
 	}
-	listener, err := net.Listen("tcp", loopback(0))
+	listener, err := net.Listen("tcp", loopbackAddress(0))
 	if err != nil {
 		return errors.Join(fmt.Errorf("listening for tile reads: %w", err), root.Close())
 	}

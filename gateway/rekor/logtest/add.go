@@ -26,7 +26,7 @@ func testDescribe(t *testing.T, s Server) {
 func testLogged(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
 	for i := range uint64(3) {
-		e := prepare(t, l, t.Name())
+		e := prepareSigned(t, l, t.Name())
 		got, err := l.Add(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
@@ -46,7 +46,7 @@ func testDuplicate(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
 	s.Append([]byte("first"))
-	e := prepare(t, l, "twice")
+	e := prepareSigned(t, l, "twice")
 	for _, l := range []gateway.Log{l, l, s.Open(t, store, 0), s.Open(t, new(rekortest.Checkpoints), 0)} {
 		got, err := l.Add(t.Context(), e)
 		if err != nil {
@@ -67,7 +67,7 @@ func testDuplicate(t *testing.T, s Server) {
 func testNotSent(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	e := prepare(t, l, "never")
+	e := prepareSigned(t, l, "never")
 	store.Fail(errors.New("disk full"))
 	if _, err := l.Add(t.Context(), e); OutcomeOf(err) != "not sent" {
 		t.Errorf("without a store: %v", err)
@@ -86,7 +86,7 @@ func testNotSent(t *testing.T, s Server) {
 // testDamaged: an entry that the log would not log as it is stored is never sent.
 func testDamaged(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
-	good := prepare(t, l, "good")
+	good := prepareSigned(t, l, "good")
 	other := good
 	other.LeafHash[0] ^= 1
 	for _, e := range []gateway.Prepared{{}, {Body: append([]byte(" "), good.Body...)}, other} {
@@ -112,11 +112,11 @@ func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := prepare(t, l, t.Name())
+	e := prepareSigned(t, l, t.Name())
 	fault.Inject(s, applied)
 	got, err := faulty.Add(t.Context(), e)
-	if OutcomeOf(err) != fault.outcome() || got != nil {
-		t.Fatalf("%v with error %v; want %s", got, err, fault.outcome())
+	if OutcomeOf(err) != fault.wantOutcome() || got != nil {
+		t.Fatalf("%v with error %v; want %s", got, err, fault.wantOutcome())
 	}
 
 	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, from)

@@ -100,7 +100,7 @@ var outcomes = map[Kind]string{
 	FalseCheckpoint: "bad answer", OtherEntry: "bad answer", FalseAnswer: "bad answer", Unprovable: "unavailable",
 }
 
-func (f Fault) outcome() string {
+func (f Fault) wantOutcome() string {
 	if f.Kind == Overloaded {
 		return fmt.Sprint("overload ", f.RetryAfter)
 	}
@@ -181,8 +181,8 @@ func Prepare(t testing.TB, l gateway.Log, r hashedrekord.Record) gateway.Prepare
 	return prepared
 }
 
-// prepare makes an entry that a new signer signed.
-func prepare(t testing.TB, l gateway.Log, message string) gateway.Prepared {
+// prepareSigned makes an entry that a new signer signed.
+func prepareSigned(t testing.TB, l gateway.Log, message string) gateway.Prepared {
 	t.Helper()
 	return Prepare(t, l, rekortest.NewECDSASigner(t).Record(message))
 }

@@ -15,12 +15,12 @@ import (
 // testFind: what is there from an index on is found, with its proof, and nothing else.
 func testFind(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
-	grow(s, 300)
-	e, absent := prepare(t, l, "present"), prepare(t, l, "absent")
+	growLog(s, 300)
+	e, absent := prepareSigned(t, l, "present"), prepareSigned(t, l, "absent")
 	if _, err := l.Add(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	grow(s, 300)
+	growLog(s, 300)
 	leaves := []gateway.LeafHash{e.LeafHash, absent.LeafHash}
 	for from, want := range map[uint64]int{0: 1, 300: 1, 301: 0, 601: 0, 1 << 62: 0} {
 		found, err := l.Find(t.Context(), leaves, from)
@@ -34,8 +34,8 @@ func testFind(t *testing.T, s Server) {
 	}
 }
 
-// grow logs n entries of others.
-func grow(s Server, n int) {
+// growLog logs n entries of others.
+func growLog(s Server, n int) {
 	entries := make([][]byte, n)
 	for i := range entries {
 		entries[i] = fmt.Appendf(nil, "entry %d after %d", i, s.Size())
@@ -53,10 +53,10 @@ func wantSize(t *testing.T, l gateway.Log, want uint64) {
 func testForkInCheckpoint(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	grow(s, 3)
+	growLog(s, 3)
 	wantSize(t, l, 3)
 	s.Fork(1)
-	grow(s, 2)
+	growLog(s, 2)
 	if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
 		t.Fatalf("got %v", err)
 	}
@@ -66,10 +66,10 @@ func testForkInCheckpoint(t *testing.T, s Server) {
 func testForkInAnswer(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	grow(s, 3)
+	growLog(s, 3)
 	wantSize(t, l, 3)
 	s.Fork(1)
-	if got, err := l.Add(t.Context(), prepare(t, l, "on the other side")); !errors.Is(err, gateway.ErrFork) || got != nil {
+	if got, err := l.Add(t.Context(), prepareSigned(t, l, "on the other side")); !errors.Is(err, gateway.ErrFork) || got != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	wantFork(t, s, l, store)
@@ -80,12 +80,12 @@ func testForkInAnswer(t *testing.T, s Server) {
 func testForkFoundMeanwhile(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	grow(s, 3)
+	growLog(s, 3)
 	wantSize(t, l, 3)
 	if err := store.KeepFork(t.Context(), gateway.Fork{Shard: l.Describe().Shard}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := l.Add(t.Context(), prepare(t, l, "under way")); !errors.Is(err, gateway.ErrFork) || got != nil {
+	if got, err := l.Add(t.Context(), prepareSigned(t, l, "under way")); !errors.Is(err, gateway.ErrFork) || got != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	wantNotUsed(t, s, l, store)
@@ -108,7 +108,7 @@ func wantFork(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoints) 
 func wantNotUsed(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoints) {
 	t.Helper()
 	requests := s.Requests()
-	e := prepare(t, l, "after the fork")
+	e := prepareSigned(t, l, "after the fork")
 	for _, l := range []gateway.Log{l, s.Open(t, store, 0)} {
 		if _, err := l.Add(t.Context(), e); !errors.Is(err, gateway.ErrFork) || errors.Is(err, gateway.ErrNotSent) {
 			t.Errorf("adding: %v", err)
@@ -129,14 +129,14 @@ func wantNotUsed(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoint
 func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	grow(s, 5)
+	growLog(s, 5)
 	wantSize(t, l, 5)
-	grow(s, 2)
+	growLog(s, 2)
 	s.BreakTiles(how)
 	if _, err := l.Size(t.Context()); OutcomeOf(err) != want {
 		t.Errorf("size: %v", err)
 	}
-	e := prepare(t, l, "doubtful")
+	e := prepareSigned(t, l, "doubtful")
 	if got, err := l.Add(t.Context(), e); OutcomeOf(err) != want || got != nil {
 		t.Errorf("adding: %v, %v", got, err)
 	}

@@ -46,10 +46,10 @@ func (c *Checkpoints) Checkpoint(_ context.Context, shard gateway.Shard) (*gatew
 	if c.err != nil {
 		return nil, c.err
 	}
-	return c.get(shard), nil
+	return c.keptCheckpoint(shard), nil
 }
 
-func (c *Checkpoints) get(shard gateway.Shard) *gateway.Checkpoint {
+func (c *Checkpoints) keptCheckpoint(shard gateway.Shard) *gateway.Checkpoint {
 	cp, ok := c.kept[shard]
 	if !ok {
 		return nil
@@ -70,10 +70,10 @@ func (c *Checkpoints) KeepCheckpoint(_ context.Context, shard gateway.Shard, old
 	if c.kept == nil {
 		c.kept = map[gateway.Shard]gateway.Checkpoint{}
 	}
-	if c.get(shard).Equal(old) {
+	if c.keptCheckpoint(shard).Equal(old) {
 		c.kept[shard] = cp
 	}
-	return c.get(shard), nil
+	return c.keptCheckpoint(shard), nil
 }
 
 // KeepFork implements gateway.Checkpoints.

@@ -78,7 +78,7 @@ func StartFake(t testing.TB, options ...FakeOption) *Fake {
 	}
 	f.signer, f.verifier, f.keyID = newLogKey(t, f.origin)
 	f.serveReads()
-	f.listener = listen(t)
+	f.listener = listenLoopback(t)
 	f.serveWrites()
 	if f.interval > 0 {
 		go f.publishRegularly()
@@ -103,7 +103,7 @@ func newLogKey(t testing.TB, origin string) (note.Signer, note.Verifier, []byte)
 }
 
 func (f *Fake) serveReads() {
-	f.reads = httptest.NewUnstartedServer(http.HandlerFunc(f.read))
+	f.reads = httptest.NewUnstartedServer(http.HandlerFunc(f.handleRead))
 	f.reads.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // clients that refuse the certificate
 	if f.secure {
 		f.reads.StartTLS()
@@ -173,19 +173,19 @@ func (f *Fake) Append(bodies ...[]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, body := range bodies {
-		f.known[string(body)] = f.entries.append(body)
+		f.known[string(body)] = f.entries.appendBody(body)
 	}
-	f.publish()
+	f.publishEntries()
 }
 
 // Publish publishes all entries logged so far.
 func (f *Fake) Publish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.publish()
+	f.publishEntries()
 }
 
-func (f *Fake) publish() {
+func (f *Fake) publishEntries() {
 	if size := uint64(len(f.entries.bodies)); size != f.size {
 		f.size = size
 		close(f.published)
@@ -238,17 +238,17 @@ func (f *Fake) Freeze() {
 func (f *Fake) Fork(index uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.entries = f.entries.clone()
-	f.entries.replace(index, forged(f.entries.bodies[index]))
+	f.entries = f.entries.cloneHistory()
+	f.entries.replaceBody(index, forgeBody(f.entries.bodies[index]))
 }
 
-func forged(body []byte) []byte { return slices.Concat(body, []byte(" forged")) }
+func forgeBody(body []byte) []byte { return slices.Concat(body, []byte(" forged")) }
 
 // Checkpoint returns the signed checkpoint of the first size entries, as the history is now.
 func (f *Fake) Checkpoint(size uint64) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.sign(size, f.entries.root(size))
+	return f.signRoot(size, f.entries.computeRoot(size))
 }
 
 // ForgedCheckpoint returns a signed checkpoint of size entries of a history in which the entry
@@ -256,9 +256,9 @@ func (f *Fake) Checkpoint(size uint64) []byte {
 func (f *Fake) ForgedCheckpoint(index, size uint64) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	twin := f.entries.clone()
-	twin.replace(index, forged(twin.bodies[index]))
-	return f.sign(size, twin.root(size))
+	twin := f.entries.cloneHistory()
+	twin.replaceBody(index, forgeBody(twin.bodies[index]))
+	return f.signRoot(size, twin.computeRoot(size))
 }
 
 // ServeCheckpoint serves envelope as the checkpoint, whatever happens; nil serves the live one.
@@ -269,9 +269,9 @@ func (f *Fake) ServeCheckpoint(envelope []byte) {
 }
 
 // SignCheckpoint signs whatever it is given.
-func (f *Fake) SignCheckpoint(size uint64, root []byte) []byte { return f.sign(size, root) }
+func (f *Fake) SignCheckpoint(size uint64, root []byte) []byte { return f.signRoot(size, root) }
 
-func (f *Fake) sign(size uint64, root []byte) []byte {
+func (f *Fake) signRoot(size uint64, root []byte) []byte {
 	return signCheckpoint(f.signer, log.Checkpoint{Origin: f.origin, Size: size, Hash: root})
 }
 

@@ -39,7 +39,7 @@ var allowed = []commonpb.PublicKeyDetails{
 
 // CreateEntry implements the upstream service.
 func (f *Fake) CreateEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
-	fault, frozen := f.arrived()
+	fault, frozen := f.takeFault()
 	if frozen {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("x-http-code", "405"))
 		return nil, status.Error(codes.Unimplemented, "log frozen")
@@ -49,12 +49,12 @@ func (f *Fake) CreateEntry(ctx context.Context, request *rekortilespb.CreateEntr
 		return nil, err
 	}
 	if fault != nil {
-		return fault.run(ctx, f, body)
+		return fault.runFault(ctx, f, body)
 	}
-	return f.log(ctx, body)
+	return f.logEntry(ctx, body)
 }
 
-func (f *Fake) arrived() (fault *Fault, frozen bool) {
+func (f *Fake) takeFault() (fault *Fault, frozen bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests++
@@ -89,9 +89,9 @@ func Canonicalize(request *rekortilespb.HashedRekordRequestV002) (body []byte, e
 	return body, nil
 }
 
-// log logs body and returns its inclusion once it is published, or says where it is already.
-func (f *Fake) log(ctx context.Context, body []byte) (*rekorpb.TransparencyLogEntry, error) {
-	index, duplicate := f.sequence(body)
+// logEntry logs body and returns its inclusion once it is published, or says where it is already.
+func (f *Fake) logEntry(ctx context.Context, body []byte) (*rekorpb.TransparencyLogEntry, error) {
+	index, duplicate := f.sequenceEntry(body)
 	if duplicate {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("x-log-index", strconv.FormatUint(index, 10)))
 		return nil, status.Error(codes.AlreadyExists, "an equivalent entry already exists")
@@ -101,7 +101,7 @@ func (f *Fake) log(ctx context.Context, body []byte) (*rekorpb.TransparencyLogEn
 		size, published := f.size, f.published
 		f.mu.Unlock()
 		if size > index {
-			return f.answer(index, size), nil
+			return f.buildAnswer(index, size), nil
 		}
 		select {
 		case <-published:
@@ -111,37 +111,37 @@ func (f *Fake) log(ctx context.Context, body []byte) (*rekorpb.TransparencyLogEn
 	}
 }
 
-func (f *Fake) sequence(body []byte) (index uint64, duplicate bool) {
+func (f *Fake) sequenceEntry(body []byte) (index uint64, duplicate bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if index, ok := f.known[string(body)]; ok {
 		return index, true
 	}
-	index = f.entries.append(body)
+	index = f.entries.appendBody(body)
 	f.known[string(body)] = index
 	if f.interval == 0 {
-		f.publish()
+		f.publishEntries()
 	}
 	return index, false
 }
 
-// answer is what the log says of the entry at index.
-func (f *Fake) answer(index, size uint64) *rekorpb.TransparencyLogEntry {
+// buildAnswer is what the log says of the entry at index.
+func (f *Fake) buildAnswer(index, size uint64) *rekorpb.TransparencyLogEntry {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.include(f.entries, index, size)
+	return f.proveEntry(f.entries, index, size)
 }
 
-func (f *Fake) include(h *history, index, size uint64) *rekorpb.TransparencyLogEntry {
-	root := h.root(size)
+func (f *Fake) proveEntry(h *history, index, size uint64) *rekorpb.TransparencyLogEntry {
+	root := h.computeRoot(size)
 	return &rekorpb.TransparencyLogEntry{
 		LogIndex:    int64(index),
 		LogId:       &commonpb.LogId{KeyId: f.keyID},
 		KindVersion: &rekorpb.KindVersion{Kind: "hashedrekord", Version: "0.0.2"},
 		InclusionProof: &rekorpb.InclusionProof{
 			LogIndex: int64(index), TreeSize: int64(size), RootHash: root,
-			Hashes:     h.proof(index, size),
-			Checkpoint: &rekorpb.Checkpoint{Envelope: string(f.sign(size, root))},
+			Hashes:     h.proveInclusion(index, size),
+			Checkpoint: &rekorpb.Checkpoint{Envelope: string(f.signRoot(size, root))},
 		},
 		CanonicalizedBody: h.bodies[index],
 	}
@@ -154,7 +154,7 @@ type listener struct {
 	conns []net.Conn
 }
 
-func listen(t testing.TB) *listener {
+func listenLoopback(t testing.TB) *listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -174,7 +174,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-func (l *listener) cut() {
+func (l *listener) cutConnections() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, conn := range l.conns {

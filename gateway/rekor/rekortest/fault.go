@@ -44,11 +44,11 @@ func (fault Fault) ButApplied() Fault {
 	return fault
 }
 
-func (fault *Fault) run(ctx context.Context, f *Fake, body []byte) (*rekorpb.TransparencyLogEntry, error) {
+func (fault *Fault) runFault(ctx context.Context, f *Fake, body []byte) (*rekorpb.TransparencyLogEntry, error) {
 	var answer *rekorpb.TransparencyLogEntry
 	if fault.applied {
 		var err error
-		if answer, err = f.log(ctx, body); err != nil {
+		if answer, err = f.logEntry(ctx, body); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +58,7 @@ func (fault *Fault) run(ctx context.Context, f *Fake, body []byte) (*rekorpb.Tra
 		}
 	}
 	if answer == nil {
-		answer = f.lie(body)
+		answer = f.forgeAnswer(body)
 	}
 	if fault.tamper != nil {
 		answer = fault.tamper(f, answer)
@@ -66,15 +66,15 @@ func (fault *Fault) run(ctx context.Context, f *Fake, body []byte) (*rekorpb.Tra
 	return answer, nil
 }
 
-// lie states the inclusion of a body that is not in the log, as well as that can be done
+// forgeAnswer states the inclusion of a body that is not in the log, as well as that can be done
 // without contradicting a checkpoint: by the proof of another entry.
-func (f *Fake) lie(body []byte) *rekorpb.TransparencyLogEntry {
+func (f *Fake) forgeAnswer(body []byte) *rekorpb.TransparencyLogEntry {
 	size := f.Size()
 	if size == 0 {
 		f.t.Error("this fault needs an entry in the log")
 		return nil
 	}
-	answer := f.answer(size-1, size)
+	answer := f.buildAnswer(size-1, size)
 	answer.CanonicalizedBody = body
 	return answer
 }
@@ -110,7 +110,7 @@ func Overloaded(retryAfter time.Duration) Fault {
 // Dropped cuts the connection in place of an answer.
 func Dropped() Fault {
 	return Fault{Name: "dropped", fail: func(_ context.Context, f *Fake) error {
-		f.listener.cut()
+		f.listener.cutConnections()
 		return status.Error(codes.Unavailable, "connection lost")
 	}}
 }
@@ -185,7 +185,7 @@ func OtherLog(t testing.TB, origin string) Fault {
 // OtherEntry answers with the right inclusion of somebody else's entry, the first.
 func OtherEntry() Fault {
 	return Fault{Name: "another entry", tamper: func(f *Fake, _ *rekorpb.TransparencyLogEntry) *rekorpb.TransparencyLogEntry {
-		return f.answer(0, f.Size())
+		return f.buildAnswer(0, f.Size())
 	}}
 }
 
@@ -195,12 +195,12 @@ func OtherHistory(index uint64) Fault {
 	return Fault{Name: "another history", tamper: func(f *Fake, answer *rekorpb.TransparencyLogEntry) *rekorpb.TransparencyLogEntry {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		twin := f.entries.clone()
+		twin := f.entries.cloneHistory()
 		at := uint64(len(twin.bodies)) - 1
 		if body := answer.GetCanonicalizedBody(); !bytes.Equal(twin.bodies[at], body) {
-			at = twin.append(body)
+			at = twin.appendBody(body)
 		}
-		twin.replace(index, forged(twin.bodies[index]))
-		return f.include(twin, at, at+1)
+		twin.replaceBody(index, forgeBody(twin.bodies[index]))
+		return f.proveEntry(twin, at, at+1)
 	}}
 }

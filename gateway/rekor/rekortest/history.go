@@ -22,23 +22,23 @@ type history struct {
 	leaves [][]byte
 }
 
-func (h *history) append(body []byte) uint64 {
+func (h *history) appendBody(body []byte) uint64 {
 	h.bodies = append(h.bodies, body)
 	h.leaves = append(h.leaves, rfc6962.DefaultHasher.HashLeaf(body))
 	return uint64(len(h.bodies)) - 1
 }
 
-func (h *history) clone() *history {
+func (h *history) cloneHistory() *history {
 	return &history{bodies: slices.Clone(h.bodies), leaves: slices.Clone(h.leaves)}
 }
 
-// replace changes an entry that is logged already, which no honest log does.
-func (h *history) replace(index uint64, body []byte) {
+// replaceBody changes an entry that is logged already, which no honest log does.
+func (h *history) replaceBody(index uint64, body []byte) {
 	h.bodies[index], h.leaves[index] = body, rfc6962.DefaultHasher.HashLeaf(body)
 }
 
-// root is the root hash of the first size entries.
-func (h *history) root(size uint64) []byte {
+// computeRoot is the root hash of the first size entries.
+func (h *history) computeRoot(size uint64) []byte {
 	return rangeRoot(h.leaves[:size])
 }
 
@@ -56,10 +56,10 @@ func rangeRoot(leaves [][]byte) []byte {
 	return root
 }
 
-// proof is the inclusion proof of index in the tree of the first size entries.
-func (h *history) proof(index, size uint64) [][]byte {
+// proveInclusion is the inclusion proof of index in the tree of the first size entries.
+func (h *history) proveInclusion(index, size uint64) [][]byte {
 	tile := func(_ context.Context, level, index uint64, partial uint8) ([]byte, error) {
-		return h.tile(level, index, partial)
+		return h.encodeTile(level, index, partial)
 	}
 	builder, err := client.NewProofBuilder(context.Background(), size, tile)
 	must(err)
@@ -70,36 +70,36 @@ func (h *history) proof(index, size uint64) [][]byte {
 
 var errNoTile = errors.New("no such tile")
 
-// tile is a tile's content; partial is its width, 0 when full.
-func (h *history) tile(level, index uint64, partial uint8) ([]byte, error) {
+// encodeTile is a tile's content; partial is its width, 0 when full.
+func (h *history) encodeTile(level, index uint64, partial uint8) ([]byte, error) {
 	span := uint64(1) << (level * layout.TileHeight) // entries below each node
 	nodes := uint64(len(h.leaves)) / span
 	first := index * layout.TileWidth
-	if first+width(partial) > nodes {
+	if first+tileWidth(partial) > nodes {
 		return nil, errNoTile
 	}
 	var tile api.HashTile
-	for node := first; node < first+width(partial); node++ {
+	for node := first; node < first+tileWidth(partial); node++ {
 		tile.Nodes = append(tile.Nodes, rangeRoot(h.leaves[node*span:(node+1)*span]))
 	}
 	return tile.MarshalText()
 }
 
-// bundle is an entry bundle's content.
-func (h *history) bundle(index uint64, partial uint8) ([]byte, error) {
+// encodeBundle is an entry bundle's content.
+func (h *history) encodeBundle(index uint64, partial uint8) ([]byte, error) {
 	first := index * layout.EntryBundleWidth
-	if first+width(partial) > uint64(len(h.bodies)) {
+	if first+tileWidth(partial) > uint64(len(h.bodies)) {
 		return nil, errNoTile
 	}
 	var raw []byte
-	for _, body := range h.bodies[first : first+width(partial)] {
+	for _, body := range h.bodies[first : first+tileWidth(partial)] {
 		raw = binary.BigEndian.AppendUint16(raw, uint16(len(body)))
 		raw = append(raw, body...)
 	}
 	return raw, nil
 }
 
-func width(partial uint8) uint64 {
+func tileWidth(partial uint8) uint64 {
 	if partial == 0 {
 		return layout.TileWidth
 	}

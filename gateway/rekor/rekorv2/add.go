@@ -26,7 +26,7 @@ const indexHeader = "x-log-index"
 
 // Add implements gateway.Log.
 func (l *Log) Add(ctx context.Context, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
-	defer func(start time.Time) { l.metrics.observe(callAdd, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.observeCall(callAdd, start, err) }(time.Now())
 	request, err := newRequest(p)
 	if err != nil {
 		return nil, err
@@ -38,11 +38,11 @@ func (l *Log) Add(ctx context.Context, p gateway.Prepared) (inclusion *gateway.I
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout+l.cfg.ReadTimeout)
 	defer cancel()
-	answer, err := l.create(ctx, request)
+	answer, err := l.createEntry(ctx, request)
 	var dup *duplicateError
 	switch {
 	case errors.As(err, &dup):
-		return l.duplicate(ctx, dup.index, p.Body)
+		return l.findDuplicate(ctx, dup.index, p.Body)
 	case err != nil:
 		return nil, err
 	}
@@ -77,13 +77,13 @@ func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
 	}, nil
 }
 
-// create sends the request. Errors are as Add's, and *duplicateError.
-func (l *Log) create(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
+// createEntry sends the request. Errors are as Add's, and *duplicateError.
+func (l *Log) createEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
 	defer cancel()
 	ctx, sent := withSent(ctx)
 	var header, trailer metadata.MD
-	answer, err := l.writers.client().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer))
+	answer, err := l.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer))
 	switch {
 	case err == nil:
 		return answer, nil
@@ -92,7 +92,7 @@ func (l *Log) create(ctx context.Context, request *rekortilespb.CreateEntryReque
 	case status.Code(err) == codes.AlreadyExists:
 		return nil, duplicateAt(metadata.Join(header, trailer))
 	default:
-		return nil, refusal(err, metadata.Join(header, trailer))
+		return nil, mapStatus(err, metadata.Join(header, trailer))
 	}
 }
 

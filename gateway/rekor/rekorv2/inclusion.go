@@ -45,7 +45,7 @@ func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte
 
 // verifyAnswer checks all that the log says about the entry it was sent.
 func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogEntry, body []byte) (*gateway.Inclusion, error) {
-	if err := l.plausible(answer, body); err != nil {
+	if err := l.checkPlausible(answer, body); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrBadAnswer, err)
 	}
 	inclusion := answer.GetInclusionProof()
@@ -63,8 +63,8 @@ func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogE
 	return l.newInclusion(cp, index, inclusion.GetHashes())
 }
 
-// plausible checks what needs no cryptography.
-func (l *Log) plausible(answer *rekorpb.TransparencyLogEntry, body []byte) error {
+// checkPlausible checks what needs no cryptography.
+func (l *Log) checkPlausible(answer *rekorpb.TransparencyLogEntry, body []byte) error {
 	inclusion := answer.GetInclusionProof()
 	switch {
 	case !bytes.Equal(answer.GetCanonicalizedBody(), body):
@@ -82,12 +82,12 @@ func (l *Log) plausible(answer *rekorpb.TransparencyLogEntry, body []byte) error
 	return nil
 }
 
-// duplicate returns the inclusion of an entry that the log has at index already. The index may
+// findDuplicate returns the inclusion of an entry that the log has at index already. The index may
 // be too new for the checkpoint: then it waits for the next one, until ctx ends.
-func (l *Log) duplicate(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
+func (l *Log) findDuplicate(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
 	wait := backoff.NewConstantBackOff(duplicatePoll)
 	inclusion, err := backoff.Retry(ctx, func() (*gateway.Inclusion, error) {
-		inclusion, err := l.lookup(ctx, index, body)
+		inclusion, err := l.lookUpEntry(ctx, index, body)
 		if err != nil && !errors.Is(err, gateway.ErrUnavailable) {
 			return nil, backoff.Permanent(err)
 		}
@@ -99,8 +99,8 @@ func (l *Log) duplicate(ctx context.Context, index uint64, body []byte) (*gatewa
 	return inclusion, nil
 }
 
-// lookup builds the inclusion of the entry at index from the tiles.
-func (l *Log) lookup(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
+// lookUpEntry builds the inclusion of the entry at index from the tiles.
+func (l *Log) lookUpEntry(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
 	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return nil, err

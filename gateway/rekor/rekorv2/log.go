@@ -55,7 +55,7 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 	}
 	metrics, err := newMetrics(cfg.ID, reg)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.close())
+		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.closeConns())
 	}
 	checkpoints, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
 		Shard: cfg.shard(), Verifier: cfg.Verifier, Store: store, Reader: reader,
@@ -64,8 +64,8 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 		Forked: func() { metrics.forked.Set(1) },
 	})
 	if err != nil {
-		metrics.close()
-		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.close())
+		metrics.unregisterMetrics()
+		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.closeConns())
 	}
 	return &Log{cfg: cfg, writers: writers, reader: reader, metrics: metrics, checkpoints: checkpoints}, nil
 }
@@ -74,8 +74,8 @@ func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometh
 func (l *Log) Close() error {
 	l.checkpoints.Close()
 	l.reader.Close()
-	l.metrics.close()
-	return l.writers.close()
+	l.metrics.unregisterMetrics()
+	return l.writers.closeConns()
 }
 
 // Describe implements gateway.Log.
@@ -85,7 +85,7 @@ func (l *Log) Describe() gateway.LogInfo {
 
 // Size implements gateway.Log.
 func (l *Log) Size(ctx context.Context) (size uint64, err error) {
-	defer func(start time.Time) { l.metrics.observe(callSize, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.observeCall(callSize, start, err) }(time.Now())
 	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return 0, err
@@ -95,7 +95,7 @@ func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 
 // Find implements gateway.Log.
 func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (out gateway.Found, err error) {
-	defer func(start time.Time) { l.metrics.observe(callFind, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.observeCall(callFind, start, err) }(time.Now())
 	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return gateway.Found{}, err

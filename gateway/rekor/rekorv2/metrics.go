@@ -48,7 +48,7 @@ func newMetrics(id string, reg prometheus.Registerer) (*metrics, error) {
 			Help: "1 when the log signed checkpoints that contradict each other; nothing more is submitted to it.",
 		}),
 	}
-	for _, c := range m.collectors() {
+	for _, c := range m.listCollectors() {
 		if err := m.reg.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -56,23 +56,23 @@ func newMetrics(id string, reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) collectors() []prometheus.Collector {
+func (m *metrics) listCollectors() []prometheus.Collector {
 	return []prometheus.Collector{m.calls, m.seconds, m.size, m.forked}
 }
 
-func (m *metrics) close() {
-	for _, c := range m.collectors() {
+func (m *metrics) unregisterMetrics() {
+	for _, c := range m.listCollectors() {
 		m.reg.Unregister(c)
 	}
 }
 
-func (m *metrics) observe(call string, start time.Time, err error) {
-	m.calls.WithLabelValues(call, outcome(err)).Inc()
+func (m *metrics) observeCall(call string, start time.Time, err error) {
+	m.calls.WithLabelValues(call, outcomeLabel(err)).Inc()
 	m.seconds.WithLabelValues(call).Observe(time.Since(start).Seconds())
 }
 
-// outcome names an error for a metric label.
-func outcome(err error) string {
+// outcomeLabel names an error for a metric label.
+func outcomeLabel(err error) string {
 	var overload *gateway.OverloadError
 	switch {
 	case err == nil:

@@ -19,9 +19,9 @@ import (
 // maxRetryAfter bounds what a log may ask for.
 const maxRetryAfter = 10 * time.Minute
 
-// refusal maps the status of a call that was sent to what Add promises. Only what certainly
+// mapStatus maps the status of a call that was sent to what Add promises. Only what certainly
 // means that nothing was logged gets a name of its own; the rest stays unknown.
-func refusal(err error, md metadata.MD) error {
+func mapStatus(err error, md metadata.MD) error {
 	s := status.Convert(err)
 	switch s.Code() {
 	case codes.InvalidArgument:
@@ -29,12 +29,12 @@ func refusal(err error, md metadata.MD) error {
 	case codes.ResourceExhausted:
 		// The client library uses this code, too, for an answer that is too long.
 		if !strings.HasPrefix(s.Message(), "grpc: ") {
-			return overload(s, md)
+			return readOverload(s, md)
 		}
 	case codes.Unavailable:
 		// Also what a lost connection looks like; a log that pushes back says so.
 		if _, ok := retryInfo(s); ok || strings.Contains(s.Message(), "pushback") {
-			return overload(s, md)
+			return readOverload(s, md)
 		}
 	case codes.Unimplemented, codes.FailedPrecondition:
 		// A frozen log, or no log there. Another shard may take the entry.
@@ -43,7 +43,7 @@ func refusal(err error, md metadata.MD) error {
 	return fmt.Errorf("outcome unknown: %w", err)
 }
 
-func overload(s *status.Status, md metadata.MD) error {
+func readOverload(s *status.Status, md metadata.MD) error {
 	wait, ok := retryInfo(s)
 	if !ok {
 		wait = retryAfter(md)

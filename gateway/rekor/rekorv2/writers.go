@@ -42,7 +42,7 @@ func newWriters(cfg Config) (*writers, error) {
 	for range cfg.Connections {
 		conn, err := grpc.NewClient("dns:///"+target, dialOptions(creds)...)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.close())
+			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.closeConns())
 		}
 		w.conns = append(w.conns, conn)
 		w.clients = append(w.clients, rekortilespb.NewRekorClient(conn))
@@ -68,11 +68,11 @@ func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
 	}
 }
 
-func (w *writers) client() rekortilespb.RekorClient {
+func (w *writers) nextClient() rekortilespb.RekorClient {
 	return w.clients[w.next.Add(1)%uint64(len(w.clients))]
 }
 
-func (w *writers) close() error {
+func (w *writers) closeConns() error {
 	var errs []error
 	for _, conn := range w.conns {
 		errs = append(errs, conn.Close())

@@ -158,7 +158,7 @@ func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Che
 	if err != nil {
 		return nil, err
 	}
-	proven := c.flight.DoChan(string(envelope), func() (any, error) { return nil, c.advance(cp) })
+	proven := c.flight.DoChan(string(envelope), func() (any, error) { return nil, c.acceptCheckpoint(cp) })
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: waiting for a consistency proof: %w", gateway.ErrUnavailable, ctx.Err())
@@ -170,10 +170,10 @@ func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Che
 	}
 }
 
-// advance compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
+// acceptCheckpoint compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
 // one each time, not only at the start, shows forks between replicas that share the store. The
 // very first checkpoint of a shard is taken on the log's signature alone.
-func (c *Checkpoints) advance(cp *gateway.Checkpoint) error {
+func (c *Checkpoints) acceptCheckpoint(cp *gateway.Checkpoint) error {
 	ctx, cancel := context.WithTimeout(c.ctx, proveTimeout)
 	defer cancel()
 	c.prove.Lock()

@@ -36,12 +36,12 @@ func (c *Checkpoints) foundFork(ctx context.Context, f gateway.Fork) error {
 	c.mu.Lock()
 	c.evidence = &f
 	c.mu.Unlock()
-	c.refuse(err)
+	c.refuseLog(err)
 	c.storeEvidence(ctx)
 	return err
 }
 
-func (c *Checkpoints) refuse(err error) {
+func (c *Checkpoints) refuseLog(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fork == nil {
@@ -84,7 +84,7 @@ func (c *Checkpoints) Guard(ctx context.Context) error {
 func (c *Checkpoints) askStore(ctx context.Context) error {
 	switch err := c.cfg.Store.Forked(ctx, c.cfg.Shard); {
 	case errors.Is(err, gateway.ErrFork):
-		c.refuse(err)
+		c.refuseLog(err)
 		return err
 	case err != nil:
 		return fmt.Errorf("asking the store about forks: %w", err)

@@ -119,7 +119,7 @@ func (r *Reader) Close() { r.client.CloseIdleConnections() }
 
 // Checkpoint returns the signed note that the host serves now, of at most 64 KiB.
 func (r *Reader) Checkpoint(ctx context.Context) ([]byte, error) {
-	return r.get(ctx, layout.CheckpointPath, maxCheckpoint)
+	return r.getResource(ctx, layout.CheckpointPath, maxCheckpoint)
 }
 
 // Tile returns a tile's hashes, 32 bytes each. Partial is how many are wanted, 0 for all 256; a
@@ -137,15 +137,15 @@ func (r *Reader) Bundle(ctx context.Context, index uint64, partial uint8) ([]byt
 // getPartialOrFull reads the full resource where the partial one is gone: a log may remove
 // partial ones once the full one is there.
 func (r *Reader) getPartialOrFull(ctx context.Context, partial uint8, limit int64, path func(uint8) string) ([]byte, error) {
-	raw, err := r.get(ctx, path(partial), limit)
+	raw, err := r.getResource(ctx, path(partial), limit)
 	if partial != 0 && errors.Is(err, errNotFound) {
-		return r.get(ctx, path(0), limit)
+		return r.getResource(ctx, path(0), limit)
 	}
 	return raw, err
 }
 
-// get reads a path below the base URL, trying again when that may help.
-func (r *Reader) get(ctx context.Context, path string, limit int64) ([]byte, error) {
+// getResource reads a path below the base URL, trying again when that may help.
+func (r *Reader) getResource(ctx context.Context, path string, limit int64) ([]byte, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = firstReadWait
 	raw, err := backoff.Retry(ctx, func() ([]byte, error) { return r.getOnce(ctx, path, limit) },
