@@ -24,7 +24,7 @@ WHERE se.submission = ? ORDER BY se.role`
 func (s *Store) Archived(ctx context.Context, tenant, id string) (gateway.Archived, error) {
 	var found gateway.Archived
 	err := s.readOwned(ctx, tenant, id, func(t *tx, seq int64) (err error) {
-		found, err = t.archived(seq)
+		found, err = t.readArchived(seq)
 		return err
 	})
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) Archived(ctx context.Context, tenant, id string) (gateway.Archiv
 	return found, nil
 }
 
-func (t *tx) archived(seq int64) (a gateway.Archived, err error) {
+func (t *tx) readArchived(seq int64) (a gateway.Archived, err error) {
 	var receipt []byte
 	err = t.QueryRow(receiptOfSubmission, seq).Scan(&receipt)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -42,7 +42,7 @@ func (t *tx) archived(seq int64) (a gateway.Archived, err error) {
 	if a.Receipt, err = store.DecodeReceipt(receipt); err != nil {
 		return a, err
 	}
-	err = t.each(blobsOfSubmission, []any{seq}, func(scan func(...any) error) error {
+	err = t.eachRow(blobsOfSubmission, []any{seq}, func(scan func(...any) error) error {
 		e, err := scanArchived(scan)
 		a.Entries = append(a.Entries, e)
 		return err

@@ -40,7 +40,7 @@ FROM fork ORDER BY id`
 // Checkpoint implements gateway.Checkpoints. A shard that has none has that of its origin with a
 // key that is not known, if there is one.
 func (s *Store) Checkpoint(ctx context.Context, shard gateway.Shard) (c *gateway.Checkpoint, err error) {
-	err = s.read(ctx, "reading checkpoint", func(t *tx) (err error) {
+	err = s.readTx(ctx, "reading checkpoint", func(t *tx) (err error) {
 		c, err = readCheckpoint(t, shard)
 		return err
 	})
@@ -72,7 +72,7 @@ func (s *Store) KeepCheckpoint(ctx context.Context, shard gateway.Shard, old *ga
 	if err != nil {
 		return nil, fmt.Errorf("keeping checkpoint: %w", err)
 	}
-	err = s.write(ctx, "keeping checkpoint", func(t *tx) (err error) {
+	err = s.writeTx(ctx, "keeping checkpoint", func(t *tx) (err error) {
 		if kept, err = readCheckpoint(t, shard); err != nil || !kept.Equal(old) {
 			return err
 		}
@@ -101,7 +101,7 @@ func (s *Store) KeepFork(ctx context.Context, f gateway.Fork) error {
 			return fmt.Errorf("keeping fork: a hash of %d bytes", len(hash))
 		}
 	}
-	return s.write(ctx, "keeping fork", func(t *tx) error {
+	return s.writeTx(ctx, "keeping fork", func(t *tx) error {
 		_, err := t.Exec(insertFork, f.Origin, f.KeyID[:],
 			small, f.Small.Root[:], nonNil(f.Small.Envelope), large, f.Large.Root[:], nonNil(f.Large.Envelope),
 			f.PrefixRoot[:], bytes.Join(f.Consistency, nil))
@@ -111,7 +111,7 @@ func (s *Store) KeepFork(ctx context.Context, f gateway.Fork) error {
 
 // Forked implements gateway.Checkpoints.
 func (s *Store) Forked(ctx context.Context, shard gateway.Shard) error {
-	return s.read(ctx, "reading forks", func(t *tx) error {
+	return s.readTx(ctx, "reading forks", func(t *tx) error {
 		var small, large int64
 		err := t.QueryRow(selectForked, shard.Origin, shard.KeyID[:]).Scan(&small, &large)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -127,8 +127,8 @@ func (s *Store) Forked(ctx context.Context, shard gateway.Shard) error {
 // Forks implements gateway.Checkpoints.
 func (s *Store) Forks(ctx context.Context) ([]gateway.Fork, error) {
 	var all []gateway.Fork
-	err := s.read(ctx, "reading forks", func(t *tx) error {
-		return t.each(selectForks, nil, func(scan func(...any) error) error {
+	err := s.readTx(ctx, "reading forks", func(t *tx) error {
+		return t.eachRow(selectForks, nil, func(scan func(...any) error) error {
 			f, err := scanFork(scan)
 			all = append(all, f)
 			return err

@@ -42,7 +42,7 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 		return nil, fmt.Errorf("claiming entries: no lease for %v", p.Lease)
 	}
 	var claimed []gateway.Claimed
-	err = s.write(ctx, "claiming entries", func(t *tx) error {
+	err = s.writeTx(ctx, "claiming entries", func(t *tx) error {
 		now := s.now()
 		var leased int
 		if err := t.QueryRow(countLeased, p.Log, now).Scan(&leased); err != nil {
@@ -52,11 +52,11 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 		if limit <= 0 {
 			return nil
 		}
-		claimed, err = t.claimable(p.Log, now, limit)
+		claimed, err = t.findClaimable(p.Log, now, limit)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
-		return s.lease(t, p, now, size, claimed)
+		return s.leaseClaimed(t, p, now, size, claimed)
 	})
 	if err != nil {
 		return nil, err
@@ -64,10 +64,10 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 	return claimed, nil
 }
 
-// claimable returns the entries to claim, as they are before, and without their bodies.
-func (t *tx) claimable(log string, now int64, limit int) ([]gateway.Claimed, error) {
+// findClaimable returns the entries to claim, as they are before, and without their bodies.
+func (t *tx) findClaimable(log string, now int64, limit int) ([]gateway.Claimed, error) {
 	var found []gateway.Claimed
-	err := t.each(claimable, []any{log, now, limit}, func(scan func(...any) error) error {
+	err := t.eachRow(claimable, []any{log, now, limit}, func(scan func(...any) error) error {
 		e, err := scanEntry(scan)
 		c := gateway.Claimed{Entry: e}
 		if !e.LastSentAt.IsZero() {
@@ -79,11 +79,11 @@ func (t *tx) claimable(log string, now int64, limit int) ([]gateway.Claimed, err
 	return found, err
 }
 
-// lease leases all of claimed, and completes them.
-func (s *Store) lease(t *tx, p gateway.ClaimParams, now, size int64, claimed []gateway.Claimed) error {
+// leaseClaimed leases all of claimed, and completes them.
+func (s *Store) leaseClaimed(t *tx, p gateway.ClaimParams, now, size int64, claimed []gateway.Claimed) error {
 	var shard *int64
 	if p.Shard != (gateway.Shard{}) {
-		id, err := s.shards.of(t, p.Shard)
+		id, err := s.shards.idOf(t, p.Shard)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (s *Store) lease(t *tx, p gateway.ClaimParams, now, size int64, claimed []g
 	for i := range claimed {
 		ids[i] = claimed[i].ID
 	}
-	arg, err := list(ids)
+	arg, err := encodeList(ids)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Store) lease(t *tx, p gateway.ClaimParams, now, size int64, claimed []g
 		return errors.Join(err, fmt.Errorf("%d of %d entries leased", n, len(ids)))
 	}
 	bodies := make(map[int64][]byte, len(ids))
-	err = t.each(bodiesOfEntries, []any{arg}, func(scan func(...any) error) error {
+	err = t.eachRow(bodiesOfEntries, []any{arg}, func(scan func(...any) error) error {
 		var id int64
 		var body []byte
 		err := scan(&id, &body)

@@ -10,7 +10,7 @@ const busyTimeout = "10000"
 // writerDSN starts every transaction with the write lock (BEGIN IMMEDIATE), so that none
 // fails half way because another process wrote in between.
 func writerDSN(path string) string {
-	return dsn(path, url.Values{
+	return buildDSN(path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
 			"busy_timeout(" + busyTimeout + ")",
@@ -26,7 +26,7 @@ func writerDSN(path string) string {
 }
 
 func readerDSN(path string) string {
-	return dsn(path, url.Values{
+	return buildDSN(path, url.Values{
 		"_pragma": {
 			"busy_timeout(" + busyTimeout + ")",
 			"query_only(ON)",
@@ -34,7 +34,7 @@ func readerDSN(path string) string {
 	})
 }
 
-func dsn(path string, query url.Values) string {
+func buildDSN(path string, query url.Values) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	return u.String()
 }

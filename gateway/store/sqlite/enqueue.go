@@ -52,7 +52,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
 		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]int),
 	}
-	if err := s.write(ctx, "enqueuing", e.run); err != nil {
+	if err := s.writeTx(ctx, "enqueuing", e.enqueueRows); err != nil {
 		return nil, err
 	}
 	return e.results, nil
@@ -71,14 +71,14 @@ type newRow struct {
 func encodeRows(subs []gateway.NewSubmission) ([]newRow, error) {
 	rows := make([]newRow, len(subs))
 	for i := range subs {
-		if err := rows[i].encode(&subs[i]); err != nil {
+		if err := rows[i].encodeRow(&subs[i]); err != nil {
 			return nil, err
 		}
 	}
 	return rows, nil
 }
 
-func (r *newRow) encode(sub *gateway.NewSubmission) (err error) {
+func (r *newRow) encodeRow(sub *gateway.NewSubmission) (err error) {
 	r.NewSubmission = sub
 	if r.id, err = store.CheckNew(sub); err != nil {
 		return err
@@ -89,12 +89,12 @@ func (r *newRow) encode(sub *gateway.NewSubmission) (err error) {
 	if r.receipt, err = store.EncodeReceipt(sub.Receipt); err != nil {
 		return err
 	}
-	r.digests, r.signers, err = prefixes(&sub.SubmissionFields)
+	r.digests, r.signers, err = encodePrefixes(&sub.SubmissionFields)
 	return err
 }
 
-// prefixes returns what the search indexes hold of f.
-func prefixes(f *gateway.SubmissionFields) (digests, signers [][]byte, err error) {
+// encodePrefixes returns what the search indexes hold of f.
+func encodePrefixes(f *gateway.SubmissionFields) (digests, signers [][]byte, err error) {
 	for _, d := range f.Digests {
 		prefix, err := store.DigestPrefix(d)
 		if err != nil {
@@ -131,38 +131,38 @@ type enqueuing struct {
 	added         map[int64]int       // new pending entries by their log's row
 }
 
-func (e *enqueuing) run(t *tx) error {
-	if err := e.resolve(t); err != nil {
+func (e *enqueuing) enqueueRows(t *tx) error {
+	if err := e.resolveNames(t); err != nil {
 		return err
 	}
 	if err := e.findKnown(t); err != nil {
 		return err
 	}
 	for i := range e.rows {
-		if err := e.insert(t, i); err != nil {
+		if err := e.insertRow(t, i); err != nil {
 			return err
 		}
 	}
-	if err := e.resume(t); err != nil {
+	if err := e.resumeKnown(t); err != nil {
 		return err
 	}
 	if _, err := t.refreshStates(e.sharing, e.revived); err != nil {
 		return err
 	}
-	if err := e.bound(t); err != nil {
+	if err := e.checkQueueBound(t); err != nil {
 		return err
 	}
-	return e.load(t)
+	return e.loadResults(t)
 }
 
-// resolve finds the rows of all tenants and logs, or makes them.
-func (e *enqueuing) resolve(t *tx) error {
+// resolveNames finds the rows of all tenants and logs, or makes them.
+func (e *enqueuing) resolveNames(t *tx) error {
 	for i := range e.rows {
-		if err := resolve(t, e.store.tenants, e.tenants, e.rows[i].Tenant); err != nil {
+		if err := resolveName(t, e.store.tenants, e.tenants, e.rows[i].Tenant); err != nil {
 			return err
 		}
 		for _, n := range e.rows[i].Entries {
-			if err := resolve(t, e.store.logs, e.logs, n.Log); err != nil {
+			if err := resolveName(t, e.store.logs, e.logs, n.Log); err != nil {
 				return err
 			}
 		}
@@ -170,40 +170,40 @@ func (e *enqueuing) resolve(t *tx) error {
 	return nil
 }
 
-func resolve(t *tx, all *rowIDs[string], found map[string]int64, name string) error {
+func resolveName(t *tx, all *rowIDs[string], found map[string]int64, name string) error {
 	if _, ok := found[name]; ok {
 		return nil
 	}
-	id, err := all.of(t, name)
+	id, err := all.idOf(t, name)
 	found[name] = id
 	return err
 }
 
-// insert stores the i-th submission, or notes that it is known.
-func (e *enqueuing) insert(t *tx, i int) error {
+// insertRow stores the i-th submission, or notes that it is known.
+func (e *enqueuing) insertRow(t *tx, i int) error {
 	r, tenant, s := &e.rows[i], e.tenants[e.rows[i].Tenant], &e.store.statements
-	if seq, ok := e.known(r); ok {
+	if seq, ok := e.lookUpKnown(r); ok {
 		e.noteKnown(i, seq)
 		return nil
 	}
-	seq, err := t.insert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
+	seq, err := t.execInsert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
 		r.Needed, r.Priority, e.now, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
 	if err != nil {
 		return err
 	}
 	e.stored[tenantKey{tenant, r.Key}] = seq
 	for _, prefix := range r.digests {
-		if _, err := t.change(s.insertDigest, tenant, prefix, seq); err != nil {
+		if _, err := t.execChange(s.insertDigest, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
 	for _, prefix := range r.signers {
-		if _, err := t.change(s.insertSigner, tenant, prefix, seq); err != nil {
+		if _, err := t.execChange(s.insertSigner, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
 	if r.receipt != nil {
-		if _, err := t.insert(s.insertReceipt, seq, r.receipt); err != nil {
+		if _, err := t.execInsert(s.insertReceipt, seq, r.receipt); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.change(e.store.statements.linkEntry, seq, role, id, n.Of); err != nil {
+		if _, err := t.execChange(e.store.statements.linkEntry, seq, role, id, n.Of); err != nil {
 			return err
 		}
 		shared = shared || !fresh
@@ -241,33 +241,33 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 // insertEntry stores an entry and returns its row's ID, and whether the row is new.
 func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry) (id int64, fresh bool, err error) {
 	s, log := &e.store.statements, e.logs[n.Log]
-	result, err := t.stmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now)
+	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now)
 	if err != nil {
 		return 0, false, err
 	}
 	if inserted, err := result.RowsAffected(); err != nil {
 		return 0, false, err
 	} else if inserted == 0 {
-		if err := t.stmt(s.findEntry).QueryRow(log, n.LeafHash[:]).Scan(&id); err != nil {
+		if err := t.bindStmt(s.findEntry).QueryRow(log, n.LeafHash[:]).Scan(&id); err != nil {
 			return 0, false, err
 		}
-		return id, false, e.touch(t, id, r.Priority, true)
+		return id, false, e.touchEntry(t, id, r.Priority, true)
 	}
 	if id, err = result.LastInsertId(); err != nil {
 		return 0, false, err
 	}
 	e.added[log]++
-	_, err = t.insert(s.insertBody, id, nonNil(n.Body), n.Signature)
+	_, err = t.execInsert(s.insertBody, id, nonNil(n.Body), n.Signature)
 	return id, true, err
 }
 
-// touch makes an existing entry pending again if it failed and revive is set, and raises its
+// touchEntry makes an existing entry pending again if it failed and revive is set, and raises its
 // priority.
-func (e *enqueuing) touch(t *tx, id int64, priority int, revive bool) error {
+func (e *enqueuing) touchEntry(t *tx, id int64, priority int, revive bool) error {
 	s := &e.store.statements
 	if revive {
 		var log int64
-		err := t.stmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log)
+		err := t.bindStmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log)
 		switch {
 		case err == nil:
 			e.added[log]++
@@ -276,12 +276,12 @@ func (e *enqueuing) touch(t *tx, id int64, priority int, revive bool) error {
 			return err
 		}
 	}
-	_, err := t.change(s.raiseEntry, priority, id)
+	_, err := t.execChange(s.raiseEntry, priority, id)
 	return err
 }
 
-// bound refuses what would make the queue too long. What adds nothing is never refused.
-func (e *enqueuing) bound(t *tx) error {
+// checkQueueBound refuses what would make the queue too long. What adds nothing is never refused.
+func (e *enqueuing) checkQueueBound(t *tx) error {
 	if len(e.added) == 0 {
 		return nil
 	}
@@ -301,8 +301,8 @@ func (e *enqueuing) bound(t *tx) error {
 	return nil
 }
 
-// load reads the results that are not wholly new.
-func (e *enqueuing) load(t *tx) error {
+// loadResults reads the results that are not wholly new.
+func (e *enqueuing) loadResults(t *tx) error {
 	if len(e.unread) == 0 {
 		return nil
 	}
@@ -310,7 +310,7 @@ func (e *enqueuing) load(t *tx) error {
 	for _, seq := range e.unread {
 		seqs = append(seqs, seq)
 	}
-	found, err := t.submissions(seqs)
+	found, err := t.readSubmissions(seqs)
 	if err != nil {
 		return err
 	}

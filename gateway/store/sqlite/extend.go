@@ -27,11 +27,11 @@ func (s *Store) Extend(ctx context.Context, leases []gateway.Lease, lease time.D
 	for i, l := range leases {
 		pairs[i] = [2]int64{l.EntryID, l.Fence}
 	}
-	arg, err := list(pairs)
+	arg, err := encodeList(pairs)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "extending leases", func(t *tx) error {
+	return s.writeTx(ctx, "extending leases", func(t *tx) error {
 		now := s.now()
 		_, err := t.Exec(extendLeases, now+lease.Milliseconds(), now, arg)
 		return err

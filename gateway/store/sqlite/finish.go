@@ -46,8 +46,8 @@ func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]strin
 	}
 	var changed []string
 	lost := 0
-	err = s.write(ctx, "finishing entries", func(t *tx) error {
-		changed, lost, err = s.finish(t, encoded)
+	err = s.writeTx(ctx, "finishing entries", func(t *tx) error {
+		changed, lost, err = s.finishEncoded(t, encoded)
 		return err
 	})
 	if err != nil {
@@ -93,12 +93,12 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 	return encoded, nil
 }
 
-func (s *Store) finish(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
+func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
 	now := s.now()
 	settled := make(map[int64]int)
 	var entries []int64
 	for _, o := range outcomes {
-		log, err := s.apply(t, o, now)
+		log, err := s.applyOutcome(t, o, now)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			lost++
@@ -120,19 +120,19 @@ func (s *Store) finish(t *tx, outcomes []encodedOutcome) (changed []string, lost
 	return changed, lost, err
 }
 
-// apply stores one outcome and returns the row of the entry's log. The error is sql.ErrNoRows when
+// applyOutcome stores one outcome and returns the row of the entry's log. The error is sql.ErrNoRows when
 // the lease is lost.
-func (s *Store) apply(t *tx, o encodedOutcome, now int64) (log int64, err error) {
+func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log int64, err error) {
 	switch {
 	case o.Inclusion != nil:
-		err = t.stmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log)
+		err = t.bindStmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log)
 		if err == nil {
-			_, err = t.change(s.statements.keepInclusion, o.Inclusion.Kind, o.Inclusion.Proof, o.tokens, o.EntryID)
+			_, err = t.execChange(s.statements.keepInclusion, o.Inclusion.Kind, o.Inclusion.Proof, o.tokens, o.EntryID)
 		}
 	case o.Fail:
-		err = t.stmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log)
+		err = t.bindStmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log)
 	default:
-		err = t.stmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, o.sentAt(now), o.absentTo,
+		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, o.sentAt(now), o.absentTo,
 			o.Problem, o.EntryID, o.Fence).Scan(&log)
 	}
 	return log, err
@@ -154,11 +154,11 @@ func (t *tx) submissionIDs(seqs []int64) ([]string, error) {
 	if len(seqs) == 0 {
 		return nil, nil
 	}
-	arg, err := list(seqs)
+	arg, err := encodeList(seqs)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := collect[uuid.UUID](t, idsOfSubmissions, arg)
+	ids, err := collectColumn[uuid.UUID](t, idsOfSubmissions, arg)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 		return err
 	}
 	s.incarnation.ID = hex.EncodeToString(nonce)
-	return s.write(ctx, "beginning incarnation", func(t *tx) error {
+	return s.writeTx(ctx, "beginning incarnation", func(t *tx) error {
 		var last []byte
 		err := t.QueryRow(selectNonce).Scan(&last)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {

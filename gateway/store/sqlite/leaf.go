@@ -15,12 +15,12 @@ WHERE e.log = (SELECT id FROM log WHERE name = ?) AND e.leaf_hash = ? ORDER BY s
 // ByLeaf implements gateway.Store. Of several submissions it returns the oldest.
 func (s *Store) ByLeaf(ctx context.Context, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	var found gateway.Submission
-	err := s.read(ctx, "reading submission", func(t *tx) error {
+	err := s.readTx(ctx, "reading submission", func(t *tx) error {
 		seq, err := t.findSubmission(firstOfLeaf, log, leaf[:])
 		if err != nil {
 			return err
 		}
-		found, err = t.submission(seq)
+		found, err = t.readSubmission(seq)
 		return err
 	})
 	return found, err

@@ -24,7 +24,7 @@ func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) (
 		}
 	}
 	l := listing{params: p, query: query, args: args, size: store.PageSize(p.PageSize)}
-	if err := s.read(ctx, "listing submissions", func(t *tx) error { return l.run(t, after) }); err != nil {
+	if err := s.readTx(ctx, "listing submissions", func(t *tx) error { return l.fillPage(t, after) }); err != nil {
 		return nil, "", err
 	}
 	if len(l.page) <= l.size {
@@ -44,16 +44,16 @@ type listing struct {
 	seqs []int64 // of page
 }
 
-// run reads until there is one submission more than the page holds, which tells whether there is a
+// fillPage reads until there is one submission more than the page holds, which tells whether there is a
 // next page. The query finds prefixes, so what it finds is looked at whole.
-func (l *listing) run(t *tx, after int64) error {
+func (l *listing) fillPage(t *tx, after int64) error {
 	for len(l.page) <= l.size {
 		limit := l.size + 1 - len(l.page)
-		seqs, err := collect[int64](t, l.query, append(l.args[:len(l.args):len(l.args)], after, limit)...)
+		seqs, err := collectColumn[int64](t, l.query, append(l.args[:len(l.args):len(l.args)], after, limit)...)
 		if err != nil {
 			return err
 		}
-		found, err := t.submissions(seqs)
+		found, err := t.readSubmissions(seqs)
 		if err != nil {
 			return err
 		}

@@ -23,9 +23,9 @@ var migrations embed.FS
 
 const migrationPatience = 10 * time.Second
 
-// migrate brings the tables up to date. Each migration is a transaction, so when another
+// migrateTables brings the tables up to date. Each migration is a transaction, so when another
 // process is at the same work one of the two fails, and finds it done at its next try.
-func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
+func migrateTables(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := migrateOnce(ctx, db, logger)
 		if err != nil && !lostRace(err) {

@@ -41,7 +41,7 @@ func moveEntries(ctx context.Context, t *tx) error {
 	if err := prepareAll(ctx, t, map[**sql.Stmt]string{&entry: moveEntry, &blobs: moveBlobs}); err != nil {
 		return err
 	}
-	return t.each(oldEntries, nil, func(scan func(...any) error) error {
+	return t.eachRow(oldEntries, nil, func(scan func(...any) error) error {
 		var id int64
 		var body, inclusion []byte
 		if err := scan(&id, &body, &inclusion); err != nil {

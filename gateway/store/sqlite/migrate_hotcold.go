@@ -72,7 +72,7 @@ func moveToHotCold(ctx context.Context, begun *sql.Tx) error {
 	if _, err := t.ExecContext(ctx, dropOld); err != nil {
 		return err
 	}
-	broken, err := collect[string](t, foreignKeyCheck)
+	broken, err := collectColumn[string](t, foreignKeyCheck)
 	if err != nil || len(broken) > 0 {
 		return errors.Join(err, fmt.Errorf("checking foreign keys: %q", broken))
 	}
@@ -124,19 +124,19 @@ func moveSubmissions(ctx context.Context, t *tx) error {
 	if err != nil {
 		return err
 	}
-	return t.each(oldSubmissions, nil, func(scan func(...any) error) error {
+	return t.eachRow(oldSubmissions, nil, func(scan func(...any) error) error {
 		var old oldSubmission
-		if err := old.scan(scan); err != nil {
+		if err := old.scanRow(scan); err != nil {
 			return err
 		}
-		if err := m.move(&old); err != nil {
+		if err := m.moveSubmission(&old); err != nil {
 			return fmt.Errorf("submission %s: %w", old.id, err)
 		}
 		return ctx.Err()
 	})
 }
 
-func (m *submissionMover) move(old *oldSubmission) error {
+func (m *submissionMover) moveSubmission(old *oldSubmission) error {
 	logs, err := m.logsOf(old.id)
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (m *submissionMover) move(old *oldSubmission) error {
 	if err != nil {
 		return err
 	}
-	fields, err := old.fields(logs)
+	fields, err := old.buildFields(logs)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (m *submissionMover) moveRest(old *oldSubmission, fields *gateway.Submissio
 			return err
 		}
 	}
-	digests, signers, err := prefixes(fields)
+	digests, signers, err := encodePrefixes(fields)
 	if err != nil {
 		return err
 	}
@@ -219,13 +219,13 @@ type oldSubmission struct {
 	tenant         int64 // row in the new table
 }
 
-func (o *oldSubmission) scan(scan func(...any) error) error {
+func (o *oldSubmission) scanRow(scan func(...any) error) error {
 	return scan(&o.row, &o.id, &o.key, &o.representation, &o.digests, &o.signers, &o.receipt, &o.tenant)
 }
 
-// fields returns what follows from o, with entries for logs, which are sorted. All that was needed
+// buildFields returns what follows from o, with entries for logs, which are sorted. All that was needed
 // to know it by is in the receipt.
-func (o *oldSubmission) fields(logs []string) (f gateway.SubmissionFields, err error) {
+func (o *oldSubmission) buildFields(logs []string) (f gateway.SubmissionFields, err error) {
 	receipt, err := store.DecodeReceipt(o.receipt)
 	if err != nil {
 		return f, err

@@ -38,9 +38,9 @@ func newShardIDs() *rowIDs[gateway.Shard] {
 		func(s gateway.Shard) []any { return []any{s.Origin, s.KeyID[:]} })
 }
 
-// of returns the id of k's row, which it makes when there is none. A row that this transaction
+// idOf returns the id of k's row, which it makes when there is none. A row that this transaction
 // made, or found, is remembered once the transaction is committed.
-func (r *rowIDs[K]) of(t *tx, k K) (int64, error) {
+func (r *rowIDs[K]) idOf(t *tx, k K) (int64, error) {
 	r.mu.Lock()
 	id, ok := r.ids[k]
 	r.mu.Unlock()

@@ -37,7 +37,7 @@ ORDER BY se.submission, se.role`
 func (s *Store) Get(ctx context.Context, tenant, id string) (gateway.Submission, error) {
 	var found gateway.Submission
 	err := s.readOwned(ctx, tenant, id, func(t *tx, seq int64) (err error) {
-		found, err = t.submission(seq)
+		found, err = t.readSubmission(seq)
 		return err
 	})
 	return found, err
@@ -49,7 +49,7 @@ func (s *Store) readOwned(ctx context.Context, tenant, id string, f func(t *tx, 
 	if err != nil {
 		return fmt.Errorf("reading submission: %w", gateway.ErrNotFound)
 	}
-	return s.read(ctx, "reading submission", func(t *tx) error {
+	return s.readTx(ctx, "reading submission", func(t *tx) error {
 		seq, err := t.findSubmission(ownedSubmission, key[:], tenant)
 		if err != nil {
 			return err
@@ -68,19 +68,19 @@ func (t *tx) findSubmission(query string, args ...any) (seq int64, err error) {
 	return seq, err
 }
 
-func (t *tx) submission(seq int64) (gateway.Submission, error) {
-	all, err := t.submissions([]int64{seq})
+func (t *tx) readSubmission(seq int64) (gateway.Submission, error) {
+	all, err := t.readSubmissions([]int64{seq})
 	return all[seq], err
 }
 
-// submissions reads any number of submissions, of any tenant, in two queries.
-func (t *tx) submissions(seqs []int64) (map[int64]gateway.Submission, error) {
-	arg, err := list(seqs)
+// readSubmissions reads any number of submissions, of any tenant, in two queries.
+func (t *tx) readSubmissions(seqs []int64) (map[int64]gateway.Submission, error) {
+	arg, err := encodeList(seqs)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[int64]gateway.Submission, len(seqs))
-	err = t.each(submissionsBySeq, []any{arg}, func(scan func(...any) error) error {
+	err = t.eachRow(submissionsBySeq, []any{arg}, func(scan func(...any) error) error {
 		var seq int64
 		sub, err := scanSubmission(scan, &seq)
 		found[seq] = sub
@@ -89,7 +89,7 @@ func (t *tx) submissions(seqs []int64) (map[int64]gateway.Submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = t.each(entriesOfSubmissions, []any{arg}, func(scan func(...any) error) error {
+	err = t.eachRow(entriesOfSubmissions, []any{arg}, func(scan func(...any) error) error {
 		var seq int64
 		var of int
 		entry, err := scanEntry(scan, &seq, &of)
@@ -137,11 +137,11 @@ func scanEntry(scan func(...any) error, more ...any) (gateway.Entry, error) {
 	e.Shard.Origin = origin.String
 	copy(e.Shard.KeyID[:], key)
 	e.NextAt, e.LastSentAt = store.FromMillis(nextAt), store.FromMillis(lastSentAt)
-	e.SentAtTreeSize, e.LogIndex = unsigned(size), unsigned(index)
+	e.SentAtTreeSize, e.LogIndex = toUnsigned(size), toUnsigned(index)
 	return e, nil
 }
 
-func unsigned(n sql.NullInt64) *uint64 {
+func toUnsigned(n sql.NullInt64) *uint64 {
 	if !n.Valid {
 		return nil
 	}

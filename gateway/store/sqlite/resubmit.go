@@ -30,8 +30,8 @@ JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry
 WHERE se.submission IN (SELECT value FROM json_each(?)) AND e.state <> 'LOGGED'`
 )
 
-// keys returns all keys that r may be known by, its own first.
-func (r *newRow) keys(tenant int64) []tenantKey {
+// listKeys returns all keys that r may be known by, its own first.
+func (r *newRow) listKeys(tenant int64) []tenantKey {
 	keys := []tenantKey{{tenant, r.Key}}
 	for _, former := range r.FormerKeys {
 		keys = append(keys, tenantKey{tenant, former})
@@ -44,16 +44,16 @@ func (e *enqueuing) findKnown(t *tx) error {
 	var keys []tenantKey
 	var encoded []string
 	for i := range e.rows {
-		for _, k := range e.rows[i].keys(e.tenants[e.rows[i].Tenant]) {
+		for _, k := range e.rows[i].listKeys(e.tenants[e.rows[i].Tenant]) {
 			keys = append(keys, k)
 			encoded = append(encoded, hex.EncodeToString(k.key[:])+strconv.FormatInt(k.tenant, 10))
 		}
 	}
-	arg, err := list(encoded)
+	arg, err := encodeList(encoded)
 	if err != nil {
 		return err
 	}
-	return t.each(knownSubmissions, []any{arg}, func(scan func(...any) error) error {
+	return t.eachRow(knownSubmissions, []any{arg}, func(scan func(...any) error) error {
 		var at int
 		var seq int64
 		err := scan(&at, &seq)
@@ -64,10 +64,10 @@ func (e *enqueuing) findKnown(t *tx) error {
 	})
 }
 
-// known returns the row that r is, when it is stored, by now, under its key or else under one of
+// lookUpKnown returns the row that r is, when it is stored, by now, under its key or else under one of
 // its former keys.
-func (e *enqueuing) known(r *newRow) (seq int64, ok bool) {
-	for _, k := range r.keys(e.tenants[r.Tenant]) {
+func (e *enqueuing) lookUpKnown(r *newRow) (seq int64, ok bool) {
+	for _, k := range r.listKeys(e.tenants[r.Tenant]) {
 		if seq, ok := e.stored[k]; ok {
 			return seq, true
 		}
@@ -84,13 +84,13 @@ func (e *enqueuing) noteKnown(i int, seq int64) {
 	}
 }
 
-// resume touches the entries of the submissions that were known, by the highest priority that each
+// resumeKnown touches the entries of the submissions that were known, by the highest priority that each
 // was given now.
-func (e *enqueuing) resume(t *tx) error {
+func (e *enqueuing) resumeKnown(t *tx) error {
 	if len(e.urgency) == 0 {
 		return nil
 	}
-	arg, err := list(slices.Sorted(maps.Keys(e.urgency)))
+	arg, err := encodeList(slices.Sorted(maps.Keys(e.urgency)))
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (e *enqueuing) resume(t *tx) error {
 		failed            bool // the submission is
 	}
 	var all []unsettled // read to the end first: touching changes what is read
-	err = t.each(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
+	err = t.eachRow(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
 		var u unsettled
 		err := scan(&u.submission, &u.entry, &u.failed)
 		all = append(all, u)
@@ -109,7 +109,7 @@ func (e *enqueuing) resume(t *tx) error {
 		return err
 	}
 	for _, u := range all {
-		if err := e.touch(t, u.entry, e.urgency[u.submission], u.failed); err != nil {
+		if err := e.touchEntry(t, u.entry, e.urgency[u.submission], u.failed); err != nil {
 			return err
 		}
 	}

@@ -82,13 +82,13 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), shards: newShardIDs()}
-	if err := s.open(ctx, path); err != nil {
+	if err := s.openDatabases(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, path string) error {
+func (s *Store) openDatabases(ctx context.Context, path string) error {
 	writer, err := driver.NewConnector(writerDSN(path))
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s *Store) open(ctx context.Context, path string) error {
 	}
 	s.writer = sql.OpenDB(writer)
 	s.writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.writer, s.opts.Logger); err != nil {
+	if err := migrateTables(ctx, s.writer, s.opts.Logger); err != nil {
 		return err
 	}
 	if err := s.beginIncarnation(ctx, path); err != nil {
@@ -109,7 +109,7 @@ func (s *Store) open(ctx context.Context, path string) error {
 	connections := max(4, runtime.GOMAXPROCS(0))
 	s.readers.SetMaxOpenConns(connections)
 	s.readers.SetMaxIdleConns(connections)
-	return s.statements.prepare(ctx, s.writer)
+	return s.statements.prepareStatements(ctx, s.writer)
 }
 
 // now is the time in the form it is stored.
@@ -123,7 +123,7 @@ func (s *Store) Close() error {
 		errs = append(errs, s.readers.Close())
 	}
 	if s.writer != nil {
-		errs = append(errs, s.statements.close(), s.writer.Close())
+		errs = append(errs, s.statements.closeStatements(), s.writer.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing store: %w", err)

@@ -125,7 +125,7 @@ func checkStates(t *testing.T, db *sql.DB) {
 	}
 	defer begun.Rollback()
 	all := &tx{Tx: begun}
-	seqs, err := collect[int64](all, `SELECT seq FROM submission`)
+	seqs, err := collectColumn[int64](all, `SELECT seq FROM submission`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,11 +31,11 @@ type submissionState struct {
 // and those that have one of entries, and returns the latter.
 func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 	if len(entries) > 0 {
-		changed, err := list(entries)
+		changed, err := encodeList(entries)
 		if err != nil {
 			return nil, err
 		}
-		if touched, err = collect[int64](t, submissionsOf, changed); err != nil {
+		if touched, err = collectColumn[int64](t, submissionsOf, changed); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +53,7 @@ func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 		}
 	}
 	for state, seqs := range changed {
-		arg, err := list(seqs)
+		arg, err := encodeList(seqs)
 		if err != nil {
 			return nil, err
 		}
@@ -65,12 +65,12 @@ func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 }
 
 func (t *tx) submissionStates(seqs []int64) (map[int64]*submissionState, error) {
-	arg, err := list(seqs)
+	arg, err := encodeList(seqs)
 	if err != nil {
 		return nil, err
 	}
 	states := make(map[int64]*submissionState, len(seqs))
-	err = t.each(statesOfEntries, []any{arg}, func(scan func(...any) error) error {
+	err = t.eachRow(statesOfEntries, []any{arg}, func(scan func(...any) error) error {
 		var seq int64
 		var s submissionState
 		var e gateway.EntryState

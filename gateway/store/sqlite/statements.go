@@ -18,7 +18,7 @@ type statements struct {
 	finishLogged, finishFailed, finishRetry, keepInclusion      *sql.Stmt
 }
 
-func (s *statements) each(f func(target **sql.Stmt, query string) error) error {
+func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error) error {
 	return errors.Join(
 		f(&s.insertSubmission, insertSubmission),
 		f(&s.insertReceipt, insertReceipt),
@@ -37,8 +37,8 @@ func (s *statements) each(f func(target **sql.Stmt, query string) error) error {
 	)
 }
 
-func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
-	return s.each(func(target **sql.Stmt, query string) error {
+func (s *statements) prepareStatements(ctx context.Context, db *sql.DB) error {
+	return s.eachStatement(func(target **sql.Stmt, query string) error {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {
 			return fmt.Errorf("preparing %q: %w", query, err)
@@ -48,8 +48,8 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 	})
 }
 
-func (s *statements) close() error {
-	return s.each(func(target **sql.Stmt, _ string) error {
+func (s *statements) closeStatements() error {
+	return s.eachStatement(func(target **sql.Stmt, _ string) error {
 		if *target == nil {
 			return nil
 		}

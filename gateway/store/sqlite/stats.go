@@ -20,9 +20,9 @@ FROM log l WHERE pending > 0`
 // was made pending again is as old as that.
 func (s *Store) Stats(ctx context.Context) (gateway.Stats, error) {
 	stats := gateway.Stats{Pending: map[string]int{}, Leased: map[string]int{}, Oldest: map[string]time.Duration{}}
-	err := s.read(ctx, "reading statistics", func(t *tx) error {
+	err := s.readTx(ctx, "reading statistics", func(t *tx) error {
 		now := s.now()
-		return t.each(selectStats, []any{now}, func(scan func(...any) error) error {
+		return t.eachRow(selectStats, []any{now}, func(scan func(...any) error) error {
 			var log string
 			var pending, leased int
 			var queuedAt int64

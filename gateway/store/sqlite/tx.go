@@ -19,7 +19,7 @@ type tx struct {
 	committed []func() // run once the transaction is committed
 }
 
-func (t *tx) stmt(s *sql.Stmt) *sql.Stmt {
+func (t *tx) bindStmt(s *sql.Stmt) *sql.Stmt {
 	b, ok := t.bound[s]
 	if !ok {
 		b = t.Stmt(s)
@@ -28,36 +28,36 @@ func (t *tx) stmt(s *sql.Stmt) *sql.Stmt {
 	return b
 }
 
-// change runs a prepared statement and returns how many rows it changed.
-func (t *tx) change(s *sql.Stmt, args ...any) (int64, error) {
-	r, err := t.stmt(s).Exec(args...)
+// execChange runs a prepared statement and returns how many rows it changed.
+func (t *tx) execChange(s *sql.Stmt, args ...any) (int64, error) {
+	r, err := t.bindStmt(s).Exec(args...)
 	if err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
 }
 
-// insert runs a prepared statement that inserts one row and returns the row's number.
-func (t *tx) insert(s *sql.Stmt, args ...any) (int64, error) {
-	r, err := t.stmt(s).Exec(args...)
+// execInsert runs a prepared statement that inserts one row and returns the row's number.
+func (t *tx) execInsert(s *sql.Stmt, args ...any) (int64, error) {
+	r, err := t.bindStmt(s).Exec(args...)
 	if err != nil {
 		return 0, err
 	}
 	return r.LastInsertId()
 }
 
-// write runs f in a transaction that holds the write lock from its start, and commits it,
+// writeTx runs f in a transaction that holds the write lock from its start, and commits it,
 // durably, when f returns nil.
-func (s *Store) write(ctx context.Context, doing string, f func(*tx) error) error {
-	return run(ctx, s.writer, &sql.TxOptions{}, doing, f)
+func (s *Store) writeTx(ctx context.Context, doing string, f func(*tx) error) error {
+	return runTx(ctx, s.writer, &sql.TxOptions{}, doing, f)
 }
 
-// read runs f on a consistent snapshot.
-func (s *Store) read(ctx context.Context, doing string, f func(*tx) error) error {
-	return run(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, doing, f)
+// readTx runs f on a consistent snapshot.
+func (s *Store) readTx(ctx context.Context, doing string, f func(*tx) error) error {
+	return runTx(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, doing, f)
 }
 
-func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f func(*tx) error) error {
+func runTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f func(*tx) error) error {
 	err := transact(ctx, db, opts, f)
 	switch {
 	case err == nil:
@@ -90,10 +90,10 @@ func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(*tx) 
 	return nil
 }
 
-// collect reads one value of each row of a query.
-func collect[T any](t *tx, query string, args ...any) ([]T, error) {
+// collectColumn reads one value of each row of a query.
+func collectColumn[T any](t *tx, query string, args ...any) ([]T, error) {
 	var all []T
-	err := t.each(query, args, func(scan func(...any) error) error {
+	err := t.eachRow(query, args, func(scan func(...any) error) error {
 		var v T
 		err := scan(&v)
 		all = append(all, v)
@@ -102,8 +102,8 @@ func collect[T any](t *tx, query string, args ...any) ([]T, error) {
 	return all, err
 }
 
-// each runs a query and calls f for each row.
-func (t *tx) each(query string, args []any, f func(scan func(...any) error) error) (err error) {
+// eachRow runs a query and calls f for each row.
+func (t *tx) eachRow(query string, args []any, f func(scan func(...any) error) error) (err error) {
 	rows, err := t.Query(query, args...)
 	if err != nil {
 		return err
@@ -117,8 +117,8 @@ func (t *tx) each(query string, args []any, f func(scan func(...any) error) erro
 	return rows.Err()
 }
 
-// list encodes values for json_each, so that one query takes any number of them.
-func list[T any](values []T) (string, error) {
+// encodeList encodes values for json_each, so that one query takes any number of them.
+func encodeList[T any](values []T) (string, error) {
 	if len(values) == 0 {
 		return "[]", nil
 	}

@@ -28,24 +28,24 @@ var archiveTests = map[string]func(*testing.T, opener){
 	"Archived": func(t *testing.T, open opener) {
 		s, reopen := open(t, 0)
 		in := NewSubmission(tenant, "one", logA, "e1", "e2")
-		enqueue(t, s, in)
+		enqueueAll(t, s, in)
 		first, second := gateway.ArchivedEntry{Body: []byte("body of e1")}, gateway.ArchivedEntry{Body: []byte("body of e2")}
 		wantArchived(t, s, in, first, second)
 
-		held := claim(t, s, start, 2)
-		outcome := logged(held[0])
+		held := claimEntries(t, s, start, 2)
+		outcome := loggedOutcome(held[0])
 		outcome.Tokens = [][]byte{[]byte("a token"), {}, []byte("another")}
-		finish(t, s, outcome)
+		finishEntries(t, s, outcome)
 		first.Inclusion, first.Tokens = NewInclusion(held[0].ID), outcome.Tokens
 		wantArchived(t, s, in, first, second)
 
-		finish(t, s, failed(held[1]))
+		finishEntries(t, s, failedOutcome(held[1]))
 		wantArchived(t, reopen(), in, first, second)
 	},
 
 	"Archived/not found": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		one := enqueue(t, s, submission("one"))[0]
+		one := enqueueAll(t, s, newSubmission("one"))[0]
 		for _, asked := range [][2]string{{other, one.ID}, {tenant, newID("none")}, {tenant, "none"}, {tenant, ""}} {
 			got, err := s.Archived(t.Context(), asked[0], asked[1])
 			wantError(t, err, gateway.ErrNotFound)
@@ -58,11 +58,11 @@ var archiveTests = map[string]func(*testing.T, opener){
 	// A shared entry has the body and the inclusion of the first one.
 	"Archived/shared": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, NewSubmission(tenant, "a", logA, "shared"))
+		enqueueAll(t, s, NewSubmission(tenant, "a", logA, "shared"))
 		c := claimOne(t, s, start)
-		finish(t, s, logged(c))
+		finishEntries(t, s, loggedOutcome(c))
 		b := NewSubmission(other, "b", logA, "own", "shared")
-		enqueue(t, s, b)
+		enqueueAll(t, s, b)
 		wantArchived(t, s, b, gateway.ArchivedEntry{Body: []byte("body of own")},
 			gateway.ArchivedEntry{Body: []byte("body of shared"), Inclusion: NewInclusion(c.ID)})
 	},

@@ -48,13 +48,13 @@ var (
 	shardC = gateway.Shard{Origin: "c", KeyID: [32]byte{1}}
 )
 
-func checkpoint(size uint64, note string) gateway.Checkpoint {
+func newCheckpoint(size uint64, note string) gateway.Checkpoint {
 	return gateway.Checkpoint{Size: size, Root: [32]byte{byte(size)}, Envelope: []byte(note)}
 }
 
-func fork(shard gateway.Shard, note string) gateway.Fork {
+func newFork(shard gateway.Shard, note string) gateway.Fork {
 	return gateway.Fork{
-		Shard: shard, Small: checkpoint(10, "small side of "+note), Large: checkpoint(12, "large side of "+note),
+		Shard: shard, Small: newCheckpoint(10, "small side of "+note), Large: newCheckpoint(12, "large side of "+note),
 		PrefixRoot: [32]byte{7}, Consistency: [][]byte{slices.Repeat([]byte{8}, 32), slices.Repeat([]byte{9}, 32)},
 	}
 }
@@ -82,7 +82,7 @@ func wantKept(t testing.TB, s gateway.Checkpoints, old *gateway.Checkpoint, c, w
 
 func testCheckpoint(t testing.TB, s gateway.Checkpoints, reopen func() gateway.Checkpoints) {
 	wantCheckpoint(t, s, shardA, nil)
-	ten, eleven := checkpoint(10, "ten"), checkpoint(11, "eleven")
+	ten, eleven := newCheckpoint(10, "ten"), newCheckpoint(11, "eleven")
 	wantKept(t, s, nil, ten, ten)
 	wantKept(t, s, &ten, eleven, eleven)
 	wantKept(t, s, &eleven, eleven, eleven)
@@ -90,7 +90,7 @@ func testCheckpoint(t testing.TB, s gateway.Checkpoints, reopen func() gateway.C
 }
 
 func testShards(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	ten, nine := checkpoint(10, "ten"), checkpoint(9, "nine")
+	ten, nine := newCheckpoint(10, "ten"), newCheckpoint(9, "nine")
 	wantKept(t, s, nil, ten, ten)
 	for _, other := range []gateway.Shard{shardB, shardC} {
 		wantCheckpoint(t, s, other, nil)
@@ -106,7 +106,7 @@ func testShards(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoint
 // testSwap: only who names exactly what is kept may replace it, whatever the sizes. So a store
 // fails that keeps the larger one, or does not look at all of old.
 func testSwap(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	ten, twelve := checkpoint(10, "ten"), checkpoint(12, "twelve")
+	ten, twelve := newCheckpoint(10, "ten"), newCheckpoint(12, "twelve")
 	wantKept(t, s, nil, ten, ten)
 	size, root, note := ten, ten, ten
 	size.Size, root.Root, note.Envelope = 9, [32]byte{99}, []byte("other ten")
@@ -120,8 +120,8 @@ func testSwap(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints)
 
 // testFirst: nothing is in the place of a checkpoint that is not kept.
 func testFirst(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	ten := checkpoint(10, "ten")
-	kept, err := s.KeepCheckpoint(t.Context(), shardA, &ten, checkpoint(11, "eleven"))
+	ten := newCheckpoint(10, "ten")
+	kept, err := s.KeepCheckpoint(t.Context(), shardA, &ten, newCheckpoint(11, "eleven"))
 	if err != nil || kept != nil {
 		t.Fatalf("kept %v, %v", kept, err)
 	}
@@ -137,7 +137,7 @@ func testOneWinner(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpo
 		kept := make([]*gateway.Checkpoint, n)
 		for i := range n {
 			wg.Go(func() {
-				c := checkpoint(uint64(10*round+i%2), fmt.Sprint(round, "/", i)) // of contradicting histories
+				c := newCheckpoint(uint64(10*round+i%2), fmt.Sprint(round, "/", i)) // of contradicting histories
 				var err error
 				if kept[i], err = s.KeepCheckpoint(t.Context(), shardA, old, c); err != nil {
 					t.Error(err)
@@ -183,9 +183,9 @@ func addOne(t testing.TB, s gateway.Checkpoints, worker int) error {
 		return err
 	}
 	for {
-		next := checkpoint(1, fmt.Sprint("one by ", worker))
+		next := newCheckpoint(1, fmt.Sprint("one by ", worker))
 		if old != nil {
-			next = checkpoint(old.Size+1, fmt.Sprint(old.Size+1, " by ", worker))
+			next = newCheckpoint(old.Size+1, fmt.Sprint(old.Size+1, " by ", worker))
 		}
 		kept, err := s.KeepCheckpoint(t.Context(), shardA, old, next)
 		if err != nil || kept.Equal(&next) {
@@ -199,12 +199,12 @@ func addOne(t testing.TB, s gateway.Checkpoints, worker int) error {
 }
 
 func testEmptyTree(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	zero := checkpoint(0, "empty")
+	zero := newCheckpoint(0, "empty")
 	wantKept(t, s, nil, zero, zero)
 }
 
 func testAbsurdSize(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	if kept, err := s.KeepCheckpoint(t.Context(), shardA, nil, checkpoint(1<<63, "huge")); err == nil || kept != nil {
+	if kept, err := s.KeepCheckpoint(t.Context(), shardA, nil, newCheckpoint(1<<63, "huge")); err == nil || kept != nil {
 		t.Errorf("keeping a checkpoint of size 2^63: %v, %v", kept, err)
 	}
 	wantCheckpoint(t, s, shardA, nil)
@@ -212,7 +212,7 @@ func testAbsurdSize(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkp
 
 func testFork(t testing.TB, s gateway.Checkpoints, reopen func() gateway.Checkpoints) {
 	noError(t, s.Forked(t.Context(), shardA))
-	noError(t, s.KeepFork(t.Context(), fork(shardA, "it")))
+	noError(t, s.KeepFork(t.Context(), newFork(shardA, "it")))
 	for range 2 {
 		wantError(t, s.Forked(t.Context(), shardA), gateway.ErrFork)
 		noError(t, s.Forked(t.Context(), shardB))
@@ -224,9 +224,9 @@ func testFork(t testing.TB, s gateway.Checkpoints, reopen func() gateway.Checkpo
 
 // testEvidence: all of the evidence comes back, in order, once each.
 func testEvidence(t testing.TB, s gateway.Checkpoints, reopen func() gateway.Checkpoints) {
-	equal := fork(shardC, "third")
+	equal := newFork(shardC, "third")
 	equal.Large.Size, equal.PrefixRoot, equal.Consistency = equal.Small.Size, equal.Large.Root, nil
-	want := []gateway.Fork{fork(shardA, "first"), fork(shardB, "first"), fork(shardA, "second"), equal}
+	want := []gateway.Fork{newFork(shardA, "first"), newFork(shardB, "first"), newFork(shardA, "second"), equal}
 	for _, f := range append(want, want...) {
 		noError(t, s.KeepFork(t.Context(), f))
 	}
@@ -241,7 +241,7 @@ func testEvidence(t testing.TB, s gateway.Checkpoints, reopen func() gateway.Che
 }
 
 func testAbsurdFork(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
-	huge, short := fork(shardA, "huge"), fork(shardA, "short")
+	huge, short := newFork(shardA, "huge"), newFork(shardA, "short")
 	huge.Large.Size = 1 << 63
 	short.Consistency[1] = short.Consistency[1][:31]
 	for _, f := range []gateway.Fork{huge, short} {

@@ -13,7 +13,7 @@ import (
 var claimTests = map[string]func(*testing.T, opener){
 	"Claim": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		sub := enqueue(t, s, submission("one"))[0]
+		sub := enqueueAll(t, s, newSubmission("one"))[0]
 		got := claimOne(t, s, start)
 		size := uint64(7)
 		want := sub.Entries[0]
@@ -23,8 +23,8 @@ var claimTests = map[string]func(*testing.T, opener){
 			t.Errorf("claimed %+v", got)
 		}
 		want.InDoubt, want.LastSentAt = true, start
-		wantSameEntry(t, get(t, s, tenant, sub.ID).Entries[0], want)
-		if more := claim(t, s, start, 9); len(more) != 0 {
+		wantSameEntry(t, getSubmission(t, s, tenant, sub.ID).Entries[0], want)
+		if more := claimEntries(t, s, start, 9); len(more) != 0 {
 			t.Errorf("claimed again: %+v", more)
 		}
 	},
@@ -39,14 +39,14 @@ var claimTests = map[string]func(*testing.T, opener){
 			{"young, low", 0, after(time.Hour)}, {"old, low", 0, start},
 			{"young, high", 5, after(time.Hour)}, {"old, high", 5, start}, {"lowest", -1, start},
 		} {
-			sub := submission(in.name)
+			sub := newSubmission(in.name)
 			sub.Priority = in.priority
-			s.at(in.at)
-			enqueue(t, s, sub)
+			s.setClock(in.at)
+			enqueueAll(t, s, sub)
 		}
 		var got []string
 		for len(got) < 5 {
-			for _, e := range claim(t, s, after(2*time.Hour), 2) {
+			for _, e := range claimEntries(t, s, after(2*time.Hour), 2) {
 				got = append(got, string(e.Body[len("body of "):]))
 			}
 		}
@@ -59,10 +59,10 @@ var claimTests = map[string]func(*testing.T, opener){
 	"Claim/bounds": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		for i := range 10 {
-			enqueue(t, s, submission(fmt.Sprint(i)), NewSubmission(tenant, fmt.Sprint("b", i), logB))
+			enqueueAll(t, s, newSubmission(fmt.Sprint(i)), NewSubmission(tenant, fmt.Sprint("b", i), logB))
 		}
 		ask := func(log string, limit, inFlight int, at time.Time) []gateway.Claimed {
-			s.at(at)
+			s.setClock(at)
 			p := claimParams(limit)
 			p.Log, p.InFlight = log, inFlight
 			got, err := s.Claim(t.Context(), p)
@@ -91,25 +91,25 @@ var claimTests = map[string]func(*testing.T, opener){
 
 	"Claim/finished leases make room": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("a"), submission("b"), submission("c"))
+		enqueueAll(t, s, newSubmission("a"), newSubmission("b"), newSubmission("c"))
 		p := claimParams(9)
 		p.InFlight = 2
 		held, err := s.Claim(t.Context(), p)
 		noError(t, err)
-		finish(t, s, logged(held[0]), retry(held[1], time.Hour))
-		if got := claim(t, s, start, 9); len(got) != 1 || string(got[0].Body) != "body of c" {
+		finishEntries(t, s, loggedOutcome(held[0]), retryOutcome(held[1], time.Hour))
+		if got := claimEntries(t, s, start, 9); len(got) != 1 || string(got[0].Body) != "body of c" {
 			t.Errorf("claimed %+v", got)
 		}
 	},
 
 	"Claim/expired lease": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 		first := claimOne(t, s, start)
-		if got := claim(t, s, after(time.Minute-time.Millisecond), 1); len(got) != 0 {
+		if got := claimEntries(t, s, after(time.Minute-time.Millisecond), 1); len(got) != 0 {
 			t.Fatalf("claimed while leased: %+v", got)
 		}
-		s.at(after(time.Minute))
+		s.setClock(after(time.Minute))
 		p := claimParams(1)
 		p.TreeSize = 99
 		got, err := s.Claim(t.Context(), p)
@@ -127,12 +127,12 @@ var claimTests = map[string]func(*testing.T, opener){
 	// doubt is looked for.
 	"Claim/shard": func(t *testing.T, open opener) {
 		s, reopen := open(t, 0)
-		enqueue(t, s, submission("one"), submission("two"))
+		enqueueAll(t, s, newSubmission("one"), newSubmission("two"))
 		first := claimOne(t, s, start)
 		next := gateway.Shard{Origin: shard.Origin, KeyID: [32]byte{2}} // the log's key was rotated
 		p := claimParams(9)
 		p.Shard, p.TreeSize = next, 99
-		s.at(after(time.Hour))
+		s.setClock(after(time.Hour))
 		got, err := s.Claim(t.Context(), p)
 		noError(t, err)
 		if len(got) != 2 || got[0].ID != first.ID || got[0].Shard != shard || *got[0].SentAtTreeSize != 7 ||
@@ -141,7 +141,7 @@ var claimTests = map[string]func(*testing.T, opener){
 		}
 		s = reopen()
 		for name, want := range map[string]gateway.Claimed{"one": got[0], "two": got[1]} {
-			if e := get(t, s, tenant, submission(name).ID).Entries[0]; e.Shard != want.Shard || *e.SentAtTreeSize != *want.SentAtTreeSize {
+			if e := getSubmission(t, s, tenant, newSubmission(name).ID).Entries[0]; e.Shard != want.Shard || *e.SentAtTreeSize != *want.SentAtTreeSize {
 				t.Errorf("%s is of shard %+v at size %d", name, e.Shard, *e.SentAtTreeSize)
 			}
 		}
@@ -150,7 +150,7 @@ var claimTests = map[string]func(*testing.T, opener){
 	// A claim for an unknown shard records none; the next one does.
 	"Claim/no shard": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 		p := claimParams(1)
 		p.Shard = gateway.Shard{}
 		got, err := s.Claim(t.Context(), p)
@@ -165,7 +165,7 @@ var claimTests = map[string]func(*testing.T, opener){
 
 	"Claim/impossible": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		sub := enqueue(t, s, submission("one"))[0]
+		sub := enqueueAll(t, s, newSubmission("one"))[0]
 		noLease, tooShort, hugeTree := claimParams(1), claimParams(1), claimParams(1)
 		noLease.Lease, tooShort.Lease, hugeTree.TreeSize = 0, time.Microsecond, 1<<63
 		for _, p := range []gateway.ClaimParams{noLease, tooShort, hugeTree} {
@@ -173,6 +173,6 @@ var claimTests = map[string]func(*testing.T, opener){
 				t.Errorf("claimed %+v with %+v", got, p)
 			}
 		}
-		wantSame(t, get(t, s, tenant, sub.ID), sub)
+		wantSame(t, getSubmission(t, s, tenant, sub.ID), sub)
 	},
 }

@@ -14,24 +14,24 @@ var coldTests = map[string]func(*testing.T, opener){
 	// which have to, show that it is hidden here.
 	"Cold": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		all := fill(t, s)
-		held := claim(t, s, start, 4)
+		all := fillStore(t, s)
+		held := claimEntries(t, s, start, 4)
 		show := s.hideCold()
 		t.Run("hot", func(t *testing.T) { readHot(t, s, all, held) })
 		if _, err := s.Archived(t.Context(), tenant, all[0].ID); err == nil {
 			t.Error("Archived does not notice that cold data is hidden")
 		}
-		s.at(after(time.Hour))
+		s.setClock(after(time.Hour))
 		if _, err := s.Claim(t.Context(), claimParams(9)); err == nil {
 			t.Error("Claim does not notice that cold data is hidden")
 		}
-		if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("new")}); err == nil {
+		if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("new")}); err == nil {
 			t.Error("Enqueue does not notice that cold data is hidden")
 		}
 		show()
 		_, err := s.Archived(t.Context(), tenant, all[0].ID)
 		noError(t, err)
-		if got := claim(t, s, after(time.Hour), 99); len(got) == 0 {
+		if got := claimEntries(t, s, after(time.Hour), 99); len(got) == 0 {
 			t.Error("nothing left to claim")
 		}
 	},
@@ -39,10 +39,10 @@ var coldTests = map[string]func(*testing.T, opener){
 
 // readHot calls all that is hot.
 func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
-	get(t, s, tenant, all[0].ID)
+	getSubmission(t, s, tenant, all[0].ID)
 	_, err := s.ByLeaf(t.Context(), logA, held[0].LeafHash)
 	noError(t, err)
-	d, g := digest(0), signer(0)
+	d, g := makeDigest(0), makeSigner(0)
 	for _, p := range []gateway.ListParams{
 		{}, {Artifact: &d}, {Signer: &g}, {State: gateway.Logged}, {Artifact: &d, Signer: &g, State: gateway.Pending},
 	} {
@@ -53,11 +53,11 @@ func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gatewa
 	_, err = s.Stats(t.Context())
 	noError(t, err)
 	noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held[0])}, time.Minute))
-	inDoubt := retry(held[1], time.Second)
+	inDoubt := retryOutcome(held[1], time.Second)
 	inDoubt.InDoubt = true
-	finish(t, s, retry(held[0], time.Second), inDoubt, failed(held[2]))
-	known := submission("0")
-	if out := enqueue(t, s, known); !out[0].Existing {
+	finishEntries(t, s, retryOutcome(held[0], time.Second), inDoubt, failedOutcome(held[2]))
+	known := newSubmission("0")
+	if out := enqueueAll(t, s, known); !out[0].Existing {
 		t.Error("a known submission is new")
 	}
 }

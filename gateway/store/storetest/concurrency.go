@@ -28,7 +28,7 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 		for g := range crowd {
 			wg.Go(func() {
 				for i := range perHead {
-					sub := submission(fmt.Sprint(i))
+					sub := newSubmission(fmt.Sprint(i))
 					sub.ID = newID(fmt.Sprintf("%d by %d", i, g))
 					out, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub})
 					if err != nil {
@@ -53,9 +53,9 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		subs := make([]gateway.NewSubmission, crowd*perHead)
 		for i := range subs {
-			subs[i] = submission(fmt.Sprint(i))
+			subs[i] = newSubmission(fmt.Sprint(i))
 		}
-		enqueue(t, s, subs...)
+		enqueueAll(t, s, subs...)
 		var leased sync.Map
 		var flying, done atomic.Int32
 		var wg sync.WaitGroup
@@ -69,7 +69,7 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 		wg.Wait()
 		wantPending(t, s, logA, 0)
 		for _, sub := range subs {
-			if got := get(t, s, tenant, sub.ID); got.State != gateway.Logged || got.Entries[0].Attempts != 1 {
+			if got := getSubmission(t, s, tenant, sub.ID); got.State != gateway.Logged || got.Entries[0].Attempts != 1 {
 				t.Fatalf("submission is %s after %d attempts", got.State, got.Entries[0].Attempts)
 			}
 		}
@@ -81,13 +81,13 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		subs := make([]gateway.NewSubmission, perHead)
 		for i := range subs {
-			subs[i] = submission(fmt.Sprint(i))
+			subs[i] = newSubmission(fmt.Sprint(i))
 		}
-		enqueue(t, s, subs...)
+		enqueueAll(t, s, subs...)
 		var outcomes []gateway.Outcome
 		for round := range crowd {
-			for _, e := range claim(t, s, after(time.Duration(round)*time.Hour), len(subs)) {
-				outcomes = append(outcomes, logged(e))
+			for _, e := range claimEntries(t, s, after(time.Duration(round)*time.Hour), len(subs)) {
+				outcomes = append(outcomes, loggedOutcome(e))
 			}
 		}
 		var applied atomic.Int32
@@ -127,7 +127,7 @@ func workOnce(t *testing.T, s gateway.Store, leased *sync.Map, flying, done *ato
 		if _, twice := leased.LoadOrStore(e.ID, true); twice {
 			t.Errorf("entry %d was leased twice", e.ID)
 		}
-		outcomes = append(outcomes, logged(e))
+		outcomes = append(outcomes, loggedOutcome(e))
 	}
 	flying.Add(-int32(len(entries))) // before Finish, which lets others claim
 	if _, err := s.Finish(t.Context(), outcomes); err != nil {

@@ -15,27 +15,27 @@ import (
 var contextTests = map[string]func(*testing.T, opener){
 	"Context/every method": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 		held := claimOne(t, s, start)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		c := checkpoint(1, "c")
-		_, enqueued := s.Enqueue(ctx, []gateway.NewSubmission{submission("two")})
+		c := newCheckpoint(1, "c")
+		_, enqueued := s.Enqueue(ctx, []gateway.NewSubmission{newSubmission("two")})
 		_, claimed := s.Claim(ctx, claimParams(1))
-		_, finished := s.Finish(ctx, []gateway.Outcome{logged(held)})
-		_, got := s.Get(ctx, tenant, submission("one").ID)
+		_, finished := s.Finish(ctx, []gateway.Outcome{loggedOutcome(held)})
+		_, got := s.Get(ctx, tenant, newSubmission("one").ID)
 		_, _, listed := s.List(ctx, tenant, gateway.ListParams{})
 		_, stats := s.Stats(ctx)
 		_, read := s.Checkpoint(ctx, shardA)
 		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
 		_, forks := s.Forks(ctx)
 		extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
-		_, archived := s.Archived(ctx, tenant, submission("one").ID)
+		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
 		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf,
 			"Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
-			"KeepFork": s.KeepFork(ctx, fork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
+			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {
 				t.Errorf("%s with a context that has ended: %v", name, err)
@@ -43,7 +43,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		}
 		wantCheckpoint(t, s, shardA, nil)
 		noError(t, s.Forked(t.Context(), shardA))
-		wantIDs(t, finish(t, s, logged(held)), submission("one").ID)
+		wantIDs(t, finishEntries(t, s, loggedOutcome(held)), newSubmission("one").ID)
 	},
 
 	// However late the context ends, a call did all of its work or nothing.
@@ -53,7 +53,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		for i := range 20 {
 			var subs []gateway.NewSubmission
 			for j := range 60 {
-				subs = append(subs, submission(fmt.Sprint(i, j)))
+				subs = append(subs, newSubmission(fmt.Sprint(i, j)))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*50*time.Microsecond)
 			_, err := s.Enqueue(ctx, subs)

@@ -18,10 +18,10 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		in := NewSubmission(tenant, "one", logA, "e1", "e2")
 		in.Signatures = append(in.Signatures, gateway.RecordedSignature{
-			Signers: [][32]byte{signer(1), signer(2)}, Representation: gateway.Attested, Way: gateway.Direct, Evidence: formats.EvidenceDigest,
+			Signers: [][32]byte{makeSigner(1), makeSigner(2)}, Representation: gateway.Attested, Way: gateway.Direct, Evidence: formats.EvidenceDigest,
 		})
 		in.Entries[1].Of = 1
-		out := enqueue(t, s, in)[0]
+		out := enqueueAll(t, s, in)[0]
 		want := gateway.Submission{SubmissionFields: in.SubmissionFields, CreatedAt: start, State: gateway.Pending}
 		for i, e := range in.Entries {
 			want.Entries = append(want.Entries, gateway.Entry{
@@ -29,7 +29,7 @@ var enqueueTests = map[string]func(*testing.T, opener){
 			})
 		}
 		wantSame(t, out, want)
-		wantSame(t, get(t, s, tenant, in.ID), want)
+		wantSame(t, getSubmission(t, s, tenant, in.ID), want)
 		if out.Existing {
 			t.Error("a new submission is Existing")
 		}
@@ -42,8 +42,8 @@ var enqueueTests = map[string]func(*testing.T, opener){
 			Entries:          []gateway.NewEntry{newEntry(logA, "x")},
 		}
 		in.Entries[0].Kind, in.Entries[0].Body, in.Entries[0].Signature = "", nil, nil
-		out := enqueue(t, s, in)[0]
-		wantSame(t, get(t, s, tenant, in.ID), out)
+		out := enqueueAll(t, s, in)[0]
+		wantSame(t, getSubmission(t, s, tenant, in.ID), out)
 		archived, err := s.Archived(t.Context(), tenant, in.ID)
 		noError(t, err)
 		if archived.Receipt != nil || len(archived.Entries) != 1 || len(archived.Entries[0].Body) != 0 || archived.Entries[0].Tokens != nil {
@@ -53,48 +53,48 @@ var enqueueTests = map[string]func(*testing.T, opener){
 
 	"Enqueue/nothing": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s)
+		enqueueAll(t, s)
 	},
 
 	"Enqueue/impossible": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		noEntries, needsNone, needsMore, noID := submission("bad"), submission("bad"), submission("bad"), submission("bad")
+		noEntries, needsNone, needsMore, noID := newSubmission("bad"), newSubmission("bad"), newSubmission("bad"), newSubmission("bad")
 		noEntries.Entries, needsNone.Needed, noID.ID = nil, 0, "bad"
 		needsMore.Entries, needsMore.Needed = append(needsMore.Entries, newEntry(logA, "more")), 2 // of one log
-		unknown := submission("bad")
+		unknown := newSubmission("bad")
 		unknown.Digests = []formats.Digest{{Algorithm: "md5", Value: make([]byte, 16)}}
 		for _, bad := range []gateway.NewSubmission{noEntries, needsNone, needsMore, noID, unknown} {
-			if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("good"), bad}); err == nil {
+			if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("good"), bad}); err == nil {
 				t.Errorf("taken: %+v", bad)
 			}
 		}
-		_, err := s.Get(t.Context(), tenant, submission("good").ID)
+		_, err := s.Get(t.Context(), tenant, newSubmission("good").ID)
 		wantError(t, err, gateway.ErrNotFound)
 	},
 
 	// CreatedAt is by the store's clock, and in milliseconds.
 	"Enqueue/clock": func(t *testing.T, open opener) {
 		s, reopen := open(t, 0)
-		s.at(after(time.Hour))
-		one := enqueue(t, s, submission("one"))[0]
-		s.at(after(2 * time.Hour))
-		if again := enqueue(t, s, submission("one"))[0]; !sameTime(again.CreatedAt, after(time.Hour)) {
+		s.setClock(after(time.Hour))
+		one := enqueueAll(t, s, newSubmission("one"))[0]
+		s.setClock(after(2 * time.Hour))
+		if again := enqueueAll(t, s, newSubmission("one"))[0]; !sameTime(again.CreatedAt, after(time.Hour)) {
 			t.Errorf("created at %v", again.CreatedAt)
 		}
-		wantSame(t, get(t, reopen(), tenant, one.ID), one)
+		wantSame(t, getSubmission(t, reopen(), tenant, one.ID), one)
 	},
 
 	// However an ID is written, it comes back in the one form that UUIDs have.
 	"Enqueue/forms of an ID": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		in := submission("one")
+		in := newSubmission("one")
 		want := in.ID
 		in.ID = strings.ReplaceAll(want, "-", "")
-		if got := enqueue(t, s, in)[0].ID; got != want {
+		if got := enqueueAll(t, s, in)[0].ID; got != want {
 			t.Errorf("stored as %q, want %q", got, want)
 		}
 		for _, form := range []string{want, in.ID, strings.ToUpper(want)} {
-			if got := get(t, s, tenant, form).ID; got != want {
+			if got := getSubmission(t, s, tenant, form).ID; got != want {
 				t.Errorf("%q is %q", form, got)
 			}
 		}
@@ -102,12 +102,12 @@ var enqueueTests = map[string]func(*testing.T, opener){
 
 	"Enqueue/known key": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		first := enqueue(t, s, submission("one"))[0]
-		again := submission("one") // as a second request: another ID, a randomised body
+		first := enqueueAll(t, s, newSubmission("one"))[0]
+		again := newSubmission("one") // as a second request: another ID, a randomised body
 		again.ID = newID("another")
-		s.at(after(time.Hour))
+		s.setClock(after(time.Hour))
 		again.Entries = []gateway.NewEntry{newEntry(logA, "randomised")}
-		out := enqueue(t, s, submission("two"), again, submission("three"))
+		out := enqueueAll(t, s, newSubmission("two"), again, newSubmission("three"))
 		if out[0].Existing || !out[1].Existing || out[2].Existing {
 			t.Errorf("Existing is %v, %v, %v", out[0].Existing, out[1].Existing, out[2].Existing)
 		}
@@ -119,9 +119,9 @@ var enqueueTests = map[string]func(*testing.T, opener){
 
 	"Enqueue/known key within a call": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		twin := submission("one")
+		twin := newSubmission("one")
 		twin.ID = newID("twin")
-		out := enqueue(t, s, submission("one"), twin, submission("two"), twin)
+		out := enqueueAll(t, s, newSubmission("one"), twin, newSubmission("two"), twin)
 		if out[0].Existing || !out[1].Existing || out[2].Existing || !out[3].Existing {
 			t.Errorf("Existing is %v, %v, %v, %v", out[0].Existing, out[1].Existing, out[2].Existing, out[3].Existing)
 		}
@@ -134,46 +134,46 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		var subs []gateway.NewSubmission
 		for i := range 100 {
-			subs = append(subs, submission(fmt.Sprint(i)))
+			subs = append(subs, newSubmission(fmt.Sprint(i)))
 		}
-		first := enqueue(t, s, subs...)
-		for i, again := range enqueue(t, s, subs...) {
+		first := enqueueAll(t, s, subs...)
+		for i, again := range enqueueAll(t, s, subs...) {
 			wantSame(t, again, first[i])
 		}
 	},
 
 	"Enqueue/queue full": func(t *testing.T, open opener) {
 		s, _ := open(t, 2)
-		enqueue(t, s, submission("one"))
-		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{submission("two"), submission("three")})
+		enqueueAll(t, s, newSubmission("one"))
+		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("two"), newSubmission("three")})
 		wantError(t, err, gateway.ErrQueueFull)
-		_, err = s.Get(t.Context(), tenant, submission("two").ID)
+		_, err = s.Get(t.Context(), tenant, newSubmission("two").ID)
 		wantError(t, err, gateway.ErrNotFound)
 
-		enqueue(t, s, submission("two"))
-		enqueue(t, s, submission("one")) // adds nothing
+		enqueueAll(t, s, newSubmission("two"))
+		enqueueAll(t, s, newSubmission("one")) // adds nothing
 		_, err = s.Enqueue(t.Context(), []gateway.NewSubmission{NewSubmission(tenant, "three", logB)})
 		wantError(t, err, gateway.ErrQueueFull)
 
-		finish(t, s, logged(claimOne(t, s, start)))
-		enqueue(t, s, submission("three"))
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		enqueueAll(t, s, newSubmission("three"))
 	},
 
 	"Enqueue/restart": func(t *testing.T, open opener) {
 		s, reopen := open(t, 2)
-		one, two := enqueue(t, s, submission("one"))[0], enqueue(t, s, submission("two"))[0]
-		finish(t, s, logged(claimOne(t, s, start)))
+		one, two := enqueueAll(t, s, newSubmission("one"))[0], enqueueAll(t, s, newSubmission("two"))[0]
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
 		held := claimOne(t, s, start)
-		one, two = get(t, s, tenant, one.ID), get(t, s, tenant, two.ID)
+		one, two = getSubmission(t, s, tenant, one.ID), getSubmission(t, s, tenant, two.ID)
 
 		s = reopen()
-		wantSame(t, get(t, s, tenant, one.ID), one)
-		wantSame(t, get(t, s, tenant, two.ID), two)
+		wantSame(t, getSubmission(t, s, tenant, one.ID), one)
+		wantSame(t, getSubmission(t, s, tenant, two.ID), two)
 		wantPending(t, s, logA, 1)
-		if got := claim(t, s, start, 9); len(got) != 0 {
+		if got := claimEntries(t, s, start, 9); len(got) != 0 {
 			t.Errorf("%d entries claimed that are leased", len(got))
 		}
-		finish(t, s, logged(held))
+		finishEntries(t, s, loggedOutcome(held))
 		wantState(t, s, two, gateway.Logged)
 	},
 
@@ -181,11 +181,11 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.Enqueue(ctx, []gateway.NewSubmission{submission("one")})
+		_, err := s.Enqueue(ctx, []gateway.NewSubmission{newSubmission("one")})
 		wantError(t, err, context.Canceled)
-		_, err = s.Get(t.Context(), tenant, submission("one").ID)
+		_, err = s.Get(t.Context(), tenant, newSubmission("one").ID)
 		wantError(t, err, gateway.ErrNotFound)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 	},
 
 	"Get": func(t *testing.T, open opener) {
@@ -194,7 +194,7 @@ var enqueueTests = map[string]func(*testing.T, opener){
 			_, err := s.Get(t.Context(), tenant, id)
 			wantError(t, err, gateway.ErrNotFound)
 		}
-		one := enqueue(t, s, submission("one"))[0]
+		one := enqueueAll(t, s, newSubmission("one"))[0]
 		_, err := s.Get(t.Context(), other, one.ID)
 		wantError(t, err, gateway.ErrNotFound)
 	},
@@ -206,10 +206,10 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		if len(stats.Pending)+len(stats.Leased)+len(stats.Oldest) != 0 {
 			t.Errorf("statistics of nothing are %+v", stats)
 		}
-		enqueue(t, s, submission("one"))
-		s.at(after(time.Hour))
-		enqueue(t, s, submission("two"), NewSubmission(tenant, "three", logB))
-		claim(t, s, after(time.Hour+time.Second), 1)
+		enqueueAll(t, s, newSubmission("one"))
+		s.setClock(after(time.Hour))
+		enqueueAll(t, s, newSubmission("two"), NewSubmission(tenant, "three", logB))
+		claimEntries(t, s, after(time.Hour+time.Second), 1)
 		stats, err = s.Stats(t.Context())
 		noError(t, err)
 		if stats.Pending[logA] != 2 || stats.Leased[logA] != 1 || stats.Pending[logB] != 1 || stats.Leased[logB] != 0 {
@@ -218,7 +218,7 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		if stats.Oldest[logA] != time.Hour+time.Second || stats.Oldest[logB] != time.Second {
 			t.Errorf("oldest are %v", stats.Oldest)
 		}
-		s.at(after(time.Hour + time.Minute + time.Second)) // the lease is over
+		s.setClock(after(time.Hour + time.Minute + time.Second)) // the lease is over
 		stats, err = s.Stats(t.Context())
 		noError(t, err)
 		if stats.Leased[logA] != 0 || stats.Pending[logA] != 2 {

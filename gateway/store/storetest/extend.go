@@ -12,15 +12,15 @@ import (
 var extendTests = map[string]func(*testing.T, opener){
 	"Extend": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("held"), submission("left"))
+		enqueueAll(t, s, newSubmission("held"), newSubmission("left"))
 		held, left := claimOne(t, s, start), claimOne(t, s, start)
-		s.at(after(time.Second))
+		s.setClock(after(time.Second))
 		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held)}, time.Hour))
-		lapsed := claim(t, s, after(2*time.Minute), 9)
+		lapsed := claimEntries(t, s, after(2*time.Minute), 9)
 		if len(lapsed) != 1 || lapsed[0].ID != left.ID {
 			t.Fatalf("claimed %d entries, want only the one whose lease was not extended", len(lapsed))
 		}
-		if early := claim(t, s, after(time.Hour+time.Second-time.Millisecond), 9); len(early) != 1 || early[0].ID != left.ID {
+		if early := claimEntries(t, s, after(time.Hour+time.Second-time.Millisecond), 9); len(early) != 1 || early[0].ID != left.ID {
 			t.Fatal("the extended lease ended early")
 		}
 		again := claimOne(t, s, after(time.Hour+time.Second))
@@ -31,11 +31,11 @@ var extendTests = map[string]func(*testing.T, opener){
 
 	"Extend/lost": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 		old := claimOne(t, s, start)
 		now := claimOne(t, s, after(2*time.Minute))
 		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(old)}, time.Hour))
-		if got := claim(t, s, after(10*time.Minute), 9); len(got) != 1 {
+		if got := claimEntries(t, s, after(10*time.Minute), 9); len(got) != 1 {
 			t.Fatal("a lost lease was extended")
 		}
 		noError(t, s.Extend(t.Context(), nil, 0))
@@ -44,18 +44,18 @@ var extendTests = map[string]func(*testing.T, opener){
 				t.Errorf("a lease was extended by %v", lease)
 			}
 		}
-		if _, err := s.Finish(t.Context(), []gateway.Outcome{logged(now)}); err == nil {
+		if _, err := s.Finish(t.Context(), []gateway.Outcome{loggedOutcome(now)}); err == nil {
 			t.Error("a lost lease was finished")
 		}
 	},
 
 	"Extend/finished": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("one"))
+		enqueueAll(t, s, newSubmission("one"))
 		e := claimOne(t, s, start)
-		finish(t, s, retry(e, time.Second))
+		finishEntries(t, s, retryOutcome(e, time.Second))
 		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(e)}, time.Hour))
-		if got := claim(t, s, after(2*time.Second), 9); len(got) != 1 {
+		if got := claimEntries(t, s, after(2*time.Second), 9); len(got) != 1 {
 			t.Error("a released lease was extended")
 		}
 	},

@@ -75,14 +75,14 @@ func newEntry(log, name string) gateway.NewEntry {
 	}}
 }
 
-func submission(name string) gateway.NewSubmission { return NewSubmission(tenant, name, logA) }
+func newSubmission(name string) gateway.NewSubmission { return NewSubmission(tenant, name, logA) }
 
 // NewInclusion returns an inclusion at index.
 func NewInclusion(index int64) *gateway.Inclusion {
 	return &gateway.Inclusion{Kind: "test proof", Index: uint64(index), Proof: fmt.Append(nil, "proof at ", index)}
 }
 
-func enqueue(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) []gateway.Submission {
+func enqueueAll(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) []gateway.Submission {
 	t.Helper()
 	out, err := s.Enqueue(t.Context(), subs)
 	noError(t, err)
@@ -92,10 +92,10 @@ func enqueue(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) []gat
 	return out
 }
 
-// claim takes up to limit entries of logA at the given time, leased for a minute.
-func claim(t testing.TB, s *testStore, at time.Time, limit int) []gateway.Claimed {
+// claimEntries takes up to limit entries of logA at the given time, leased for a minute.
+func claimEntries(t testing.TB, s *testStore, at time.Time, limit int) []gateway.Claimed {
 	t.Helper()
-	s.at(at)
+	s.setClock(at)
 	entries, err := s.Claim(t.Context(), claimParams(limit))
 	noError(t, err)
 	return entries
@@ -108,7 +108,7 @@ func claimParams(limit int) gateway.ClaimParams {
 // claimOne claims exactly one entry.
 func claimOne(t testing.TB, s *testStore, at time.Time) gateway.Claimed {
 	t.Helper()
-	entries := claim(t, s, at, 1)
+	entries := claimEntries(t, s, at, 1)
 	if len(entries) != 1 {
 		t.Fatalf("claimed %d entries, want 1", len(entries))
 	}
@@ -117,26 +117,26 @@ func claimOne(t testing.TB, s *testStore, at time.Time) gateway.Claimed {
 
 func leaseOf(c gateway.Claimed) gateway.Lease { return gateway.Lease{EntryID: c.ID, Fence: c.Fence} }
 
-func finish(t testing.TB, s gateway.Store, outcomes ...gateway.Outcome) []string {
+func finishEntries(t testing.TB, s gateway.Store, outcomes ...gateway.Outcome) []string {
 	t.Helper()
 	ids, err := s.Finish(t.Context(), outcomes)
 	noError(t, err)
 	return ids
 }
 
-func logged(c gateway.Claimed) gateway.Outcome {
+func loggedOutcome(c gateway.Claimed) gateway.Outcome {
 	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Inclusion: NewInclusion(c.ID)}
 }
 
-func failed(c gateway.Claimed) gateway.Outcome {
+func failedOutcome(c gateway.Claimed) gateway.Outcome {
 	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Fail: true, Problem: "REFUSED"}
 }
 
-func retry(c gateway.Claimed, in time.Duration) gateway.Outcome {
+func retryOutcome(c gateway.Claimed, in time.Duration) gateway.Outcome {
 	return gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Retry: true, RetryIn: in, Problem: "OVERLOADED"}
 }
 
-func get(t testing.TB, s gateway.Store, tenant, id string) gateway.Submission {
+func getSubmission(t testing.TB, s gateway.Store, tenant, id string) gateway.Submission {
 	t.Helper()
 	sub, err := s.Get(t.Context(), tenant, id)
 	noError(t, err)
@@ -145,7 +145,7 @@ func get(t testing.TB, s gateway.Store, tenant, id string) gateway.Submission {
 
 func wantState(t testing.TB, s gateway.Store, sub gateway.Submission, want gateway.State) gateway.Submission {
 	t.Helper()
-	got := get(t, s, sub.Tenant, sub.ID)
+	got := getSubmission(t, s, sub.Tenant, sub.ID)
 	if got.State != want {
 		t.Fatalf("submission is %s, want %s", got.State, want)
 	}
@@ -169,7 +169,7 @@ func wantPending(t testing.TB, s gateway.Store, log string, want int) {
 	}
 }
 
-func ids(subs []gateway.Submission) []string {
+func listIDs(subs []gateway.Submission) []string {
 	all := make([]string, len(subs))
 	for i, s := range subs {
 		all[i] = s.ID
@@ -213,11 +213,11 @@ func wantSameEntry(t testing.TB, got, want gateway.Entry) {
 	a.LastSentAt, a.NextAt = b.LastSentAt, b.NextAt
 	if !same || !reflect.DeepEqual(a, b) {
 		t.Errorf("entry differs:\n got %+v (sent at %s)\nwant %+v (sent at %s)",
-			got, number(got.SentAtTreeSize), want, number(want.SentAtTreeSize))
+			got, formatNumber(got.SentAtTreeSize), want, formatNumber(want.SentAtTreeSize))
 	}
 }
 
-func number(n *uint64) string {
+func formatNumber(n *uint64) string {
 	if n == nil {
 		return "none"
 	}

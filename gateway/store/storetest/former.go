@@ -9,9 +9,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// renewed returns a submission under a key of its own that may be stored under those of others.
-func renewed(name string, formerly ...gateway.NewSubmission) gateway.NewSubmission {
-	s := submission(name)
+// renewedSubmission returns a submission under a key of its own that may be stored under those of others.
+func renewedSubmission(name string, formerly ...gateway.NewSubmission) gateway.NewSubmission {
+	s := newSubmission(name)
 	for _, f := range formerly {
 		s.FormerKeys = append(s.FormerKeys, f.Key)
 	}
@@ -22,9 +22,9 @@ func renewed(name string, formerly ...gateway.NewSubmission) gateway.NewSubmissi
 var formerTests = map[string]func(*testing.T, opener){
 	"FormerKeys": func(t *testing.T, open opener) {
 		s, reopen := open(t, 0)
-		first := enqueue(t, s, submission("old"))[0]
+		first := enqueueAll(t, s, newSubmission("old"))[0]
 		s = reopen()
-		out := enqueue(t, s, renewed("a", submission("never stored"), submission("old")), renewed("b", submission("never stored")))
+		out := enqueueAll(t, s, renewedSubmission("a", newSubmission("never stored"), newSubmission("old")), renewedSubmission("b", newSubmission("never stored")))
 		if !out[0].Existing || out[1].Existing {
 			t.Fatalf("Existing is %v, %v", out[0].Existing, out[1].Existing)
 		}
@@ -34,17 +34,17 @@ var formerTests = map[string]func(*testing.T, opener){
 
 	"FormerKeys/another tenant": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueue(t, s, submission("old"))
+		enqueueAll(t, s, newSubmission("old"))
 		foreign := NewSubmission(other, "new", logA)
-		foreign.FormerKeys = []gateway.SubmissionKey{submission("old").Key}
-		if enqueue(t, s, foreign)[0].Existing {
+		foreign.FormerKeys = []gateway.SubmissionKey{newSubmission("old").Key}
+		if enqueueAll(t, s, foreign)[0].Existing {
 			t.Error("another tenant's submission was found by its key")
 		}
 	},
 
 	"FormerKeys/within a call": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		out := enqueue(t, s, renewed("a", submission("old")), submission("old"), renewed("b", submission("a")), renewed("c", submission("old")))
+		out := enqueueAll(t, s, renewedSubmission("a", newSubmission("old")), newSubmission("old"), renewedSubmission("b", newSubmission("a")), renewedSubmission("c", newSubmission("old")))
 		// The first has "old" as a former key only, so the second is not it, but the fourth is the second.
 		if out[0].Existing || out[1].Existing || !out[2].Existing || !out[3].Existing {
 			t.Fatalf("Existing is %v, %v, %v, %v", out[0].Existing, out[1].Existing, out[2].Existing, out[3].Existing)
@@ -55,20 +55,20 @@ var formerTests = map[string]func(*testing.T, opener){
 
 	"FormerKeys/its own key first": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		stored := enqueue(t, s, submission("old"), submission("new"), submission("older"))
-		wantSame(t, enqueue(t, s, renewed("new", submission("old")))[0], stored[1])
-		wantSame(t, enqueue(t, s, renewed("newer", submission("older"), submission("old")))[0], stored[2])
+		stored := enqueueAll(t, s, newSubmission("old"), newSubmission("new"), newSubmission("older"))
+		wantSame(t, enqueueAll(t, s, renewedSubmission("new", newSubmission("old")))[0], stored[1])
+		wantSame(t, enqueueAll(t, s, renewedSubmission("newer", newSubmission("older"), newSubmission("old")))[0], stored[2])
 	},
 
 	"FormerKeys/failed": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		old := enqueue(t, s, submission("old"))[0]
-		finish(t, s, failed(claimOne(t, s, start)))
+		old := enqueueAll(t, s, newSubmission("old"))[0]
+		finishEntries(t, s, failedOutcome(claimOne(t, s, start)))
 		wantState(t, s, old, gateway.Failed)
-		urgent := renewed("new", submission("old"))
+		urgent := renewedSubmission("new", newSubmission("old"))
 		urgent.Priority = 7
-		enqueue(t, s, submission("x"))
-		if got := enqueue(t, s, urgent)[0]; got.ID != old.ID || got.State != gateway.Pending {
+		enqueueAll(t, s, newSubmission("x"))
+		if got := enqueueAll(t, s, urgent)[0]; got.ID != old.ID || got.State != gateway.Pending {
 			t.Errorf("submitted again: %+v", got)
 		}
 		if c := claimOne(t, s, start); c.ID != old.Entries[0].ID {
@@ -80,11 +80,11 @@ var formerTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		var old, renewal []gateway.NewSubmission
 		for i := range 100 {
-			old = append(old, submission(fmt.Sprint("old ", i)))
-			renewal = append(renewal, renewed(fmt.Sprint("new ", i), submission(fmt.Sprint("none ", i)), old[i]))
+			old = append(old, newSubmission(fmt.Sprint("old ", i)))
+			renewal = append(renewal, renewedSubmission(fmt.Sprint("new ", i), newSubmission(fmt.Sprint("none ", i)), old[i]))
 		}
-		first := enqueue(t, s, old...)
-		for i, got := range enqueue(t, s, renewal...) {
+		first := enqueueAll(t, s, old...)
+		for i, got := range enqueueAll(t, s, renewal...) {
 			wantSame(t, got, first[i])
 		}
 	},

@@ -11,7 +11,7 @@ import (
 var leafTests = map[string]func(*testing.T, opener){
 	"ByLeaf": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		want := enqueue(t, s, submission("one"), submission("two"))[1]
+		want := enqueueAll(t, s, newSubmission("one"), newSubmission("two"))[1]
 		got, err := s.ByLeaf(t.Context(), logA, want.Entries[0].LeafHash)
 		noError(t, err)
 		wantSame(t, got, want)

@@ -31,49 +31,49 @@ func listAll(t *testing.T, s gateway.Store, tenant string, p gateway.ListParams)
 	}
 }
 
-// fill stores 12 submissions of two digests, two signers, by a clock that jumps, every
+// fillStore stores 12 submissions of two digests, two signers, by a clock that jumps, every
 // fourth of them logged, and one of another tenant; they are returned newest first.
-func fill(t *testing.T, s *testStore) []gateway.Submission {
+func fillStore(t *testing.T, s *testStore) []gateway.Submission {
 	t.Helper()
 	for i := range 12 {
-		sub := submission(fmt.Sprint(i))
-		sub.Digests = append(sub.Digests, digest(i%2), digest(i%2))
-		sub.Signatures[0].Signers = [][32]byte{signer(9)}
+		sub := newSubmission(fmt.Sprint(i))
+		sub.Digests = append(sub.Digests, makeDigest(i%2), makeDigest(i%2))
+		sub.Signatures[0].Signers = [][32]byte{makeSigner(9)}
 		sub.Signatures = append(sub.Signatures, sub.Signatures[0])
-		sub.Signatures[1].Signers = [][32]byte{signer(i % 3 / 2), signer(9)}
+		sub.Signatures[1].Signers = [][32]byte{makeSigner(i % 3 / 2), makeSigner(9)}
 		if i%4 == 0 {
 			sub.Priority = 1
 		}
-		s.at(after(time.Duration(i%5/2) * time.Second)) // the order is that of storing, whatever the clock says
-		enqueue(t, s, sub)
+		s.setClock(after(time.Duration(i%5/2) * time.Second)) // the order is that of storing, whatever the clock says
+		enqueueAll(t, s, sub)
 	}
 	foreign := NewSubmission(other, "foreign", logA)
-	foreign.Digests, foreign.Signatures[0].Signers = []formats.Digest{digest(0)}, [][32]byte{signer(0)}
-	enqueue(t, s, foreign)
-	for _, e := range claim(t, s, start, 3) {
-		finish(t, s, logged(e))
+	foreign.Digests, foreign.Signatures[0].Signers = []formats.Digest{makeDigest(0)}, [][32]byte{makeSigner(0)}
+	enqueueAll(t, s, foreign)
+	for _, e := range claimEntries(t, s, start, 3) {
+		finishEntries(t, s, loggedOutcome(e))
 	}
 	var all []gateway.Submission
 	for i := range 12 {
-		all = append(all, get(t, s, tenant, submission(fmt.Sprint(i)).ID))
+		all = append(all, getSubmission(t, s, tenant, newSubmission(fmt.Sprint(i)).ID))
 	}
 	slices.Reverse(all)
 	return all
 }
 
-func digest(n int) formats.Digest {
+func makeDigest(n int) formats.Digest {
 	sum := sha256.Sum256([]byte{byte(n)})
 	return formats.Digest{Algorithm: formats.SHA256, Value: sum[:]}
 }
 
-func signer(n int) [32]byte { return sha256.Sum256([]byte{'s', byte(n)}) }
+func makeSigner(n int) [32]byte { return sha256.Sum256([]byte{'s', byte(n)}) }
 
 var listTests = map[string]func(*testing.T, opener){
 	"List": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		all := fill(t, s)
-		d, g := digest(0), signer(0)
-		absent := digest(99)
+		all := fillStore(t, s)
+		d, g := makeDigest(0), makeSigner(0)
+		absent := makeDigest(99)
 		for name, p := range map[string]gateway.ListParams{
 			"all": {}, "artifact": {Artifact: &d}, "signer": {Signer: &g}, "both": {Artifact: &d, Signer: &g},
 			"state": {State: gateway.Logged}, "pending": {State: gateway.Pending}, "failed": {State: gateway.Failed},
@@ -84,7 +84,7 @@ var listTests = map[string]func(*testing.T, opener){
 		} {
 			for _, p.PageSize = range []int{0, 1, 3, 4, 12, 100, 1 << 40} {
 				t.Run(fmt.Sprintf("%s/%d", name, p.PageSize), func(t *testing.T) {
-					wantList(t, listAll(t, s, tenant, p), matching(all, p))
+					wantList(t, listAll(t, s, tenant, p), filterMatching(all, p))
 				})
 			}
 		}
@@ -97,9 +97,9 @@ var listTests = map[string]func(*testing.T, opener){
 	// of what is stored, is not listed, and hides nothing.
 	"List/look-alikes": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		d, g := digest(0), signer(0)
+		d, g := makeDigest(0), makeSigner(0)
 		for i := range 6 {
-			like := submission(fmt.Sprint("like ", i))
+			like := newSubmission(fmt.Sprint("like ", i))
 			value := slices.Clone(d.Value)
 			value[31] ^= byte(i + 1)
 			likeSigner := g
@@ -107,20 +107,20 @@ var listTests = map[string]func(*testing.T, opener){
 			inside := append(slices.Repeat([]byte{1}, 32), d.Value...) // sha256's code and value are inside
 			like.Digests = []formats.Digest{{Algorithm: formats.SHA256, Value: value}, {Algorithm: formats.SHA512, Value: inside}}
 			like.Signatures[0].Signers = [][32]byte{likeSigner}
-			real := submission(fmt.Sprint("real ", i))
+			real := newSubmission(fmt.Sprint("real ", i))
 			real.Digests, real.Signatures[0].Signers = []formats.Digest{d}, [][32]byte{g}
-			enqueue(t, s, like)
-			enqueue(t, s, real)
+			enqueueAll(t, s, like)
+			enqueueAll(t, s, real)
 		}
 		var want []string
 		for i := range 6 {
-			want = append(want, submission(fmt.Sprint("real ", 5-i)).ID)
+			want = append(want, newSubmission(fmt.Sprint("real ", 5-i)).ID)
 		}
 		for _, p := range []gateway.ListParams{
 			{Artifact: &d}, {Signer: &g}, {Artifact: &d, Signer: &g}, {Signer: &g, State: gateway.Pending}, {Artifact: &d, State: gateway.Pending},
 		} {
 			for _, p.PageSize = range []int{1, 2, 5, 6, 7} {
-				if got := ids(listAll(t, s, tenant, p)); !slices.Equal(got, want) {
+				if got := listIDs(listAll(t, s, tenant, p)); !slices.Equal(got, want) {
 					t.Errorf("listed %q for %+v, want %q", got, p, want)
 				}
 			}
@@ -129,17 +129,17 @@ var listTests = map[string]func(*testing.T, opener){
 
 	"List/while others arrive": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		all := fill(t, s)
+		all := fillStore(t, s)
 		page, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
 		noError(t, err)
-		enqueue(t, s, submission("newer"))
+		enqueueAll(t, s, newSubmission("newer"))
 		rest := listAll(t, s, tenant, gateway.ListParams{PageSize: 5, PageToken: next})
 		wantList(t, append(page, rest...), all)
 	},
 
 	"List/page tokens": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		fill(t, s)
+		fillStore(t, s)
 		_, next, err := s.List(t.Context(), tenant, gateway.ListParams{PageSize: 5})
 		noError(t, err)
 		for _, p := range []gateway.ListParams{
@@ -154,7 +154,7 @@ var listTests = map[string]func(*testing.T, opener){
 	},
 }
 
-func matching(all []gateway.Submission, p gateway.ListParams) []gateway.Submission {
+func filterMatching(all []gateway.Submission, p gateway.ListParams) []gateway.Submission {
 	var found []gateway.Submission
 	for _, s := range all {
 		if (p.State == "" || s.State == p.State) &&
@@ -168,8 +168,8 @@ func matching(all []gateway.Submission, p gateway.ListParams) []gateway.Submissi
 
 func wantList(t *testing.T, got, want []gateway.Submission) {
 	t.Helper()
-	if !slices.Equal(ids(got), ids(want)) {
-		t.Fatalf("listed %q, want %q", ids(got), ids(want))
+	if !slices.Equal(listIDs(got), listIDs(want)) {
+		t.Fatalf("listed %q, want %q", listIDs(got), listIDs(want))
 	}
 	for i := range got {
 		wantSame(t, got[i], want[i])

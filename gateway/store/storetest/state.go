@@ -11,7 +11,7 @@ import (
 
 // twoLogs returns a submission with an entry in each of two logs, of which needed are needed.
 func twoLogs(name string, needed int) gateway.NewSubmission {
-	s := submission(name)
+	s := newSubmission(name)
 	s.Entries = append(s.Entries, newEntry(logB, name))
 	s.Needed = needed
 	return s
@@ -39,13 +39,13 @@ var stateTests = map[string]func(*testing.T, opener){
 			a, b         func(gateway.Claimed) gateway.Outcome
 			after, final gateway.State // after the first log's outcome, and after both
 		}{
-			{1, logged, logged, l, l}, {2, logged, logged, part, l},
-			{1, logged, failed, l, l}, {2, logged, failed, part, f},
-			{1, failed, logged, p, l}, {2, failed, logged, f, f},
-			{1, failed, failed, p, f}, {2, failed, failed, f, f},
+			{1, loggedOutcome, loggedOutcome, l, l}, {2, loggedOutcome, loggedOutcome, part, l},
+			{1, loggedOutcome, failedOutcome, l, l}, {2, loggedOutcome, failedOutcome, part, f},
+			{1, failedOutcome, loggedOutcome, p, l}, {2, failedOutcome, loggedOutcome, f, f},
+			{1, failedOutcome, failedOutcome, p, f}, {2, failedOutcome, failedOutcome, f, f},
 		} {
 			s, reopen := open(t, 0)
-			sub := enqueue(t, s, twoLogs("one", test.needed))[0]
+			sub := enqueueAll(t, s, twoLogs("one", test.needed))[0]
 			if sub.State != p || sub.Needed != test.needed {
 				t.Errorf("new submission is %+v", sub)
 			}
@@ -54,8 +54,8 @@ var stateTests = map[string]func(*testing.T, opener){
 				outcome func(gateway.Claimed) gateway.Outcome
 				want    gateway.State
 			}{{logA, test.a, test.after}, {logB, test.b, test.final}} {
-				finish(t, s, step.outcome(claimOf(t, s, step.log)))
-				if got := get(t, s, tenant, sub.ID).State; got != step.want {
+				finishEntries(t, s, step.outcome(claimOf(t, s, step.log)))
+				if got := getSubmission(t, s, tenant, sub.ID).State; got != step.want {
 					t.Errorf("%d needed: %s after the outcome in %s, want %s", test.needed, got, step.log, step.want)
 				}
 			}
@@ -67,20 +67,20 @@ var stateTests = map[string]func(*testing.T, opener){
 	// submitted again; what is Failed is, in all logs that refused it.
 	"State/submitted again": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		one := enqueue(t, s, twoLogs("one", 1))[0]
-		finish(t, s, failed(claimOf(t, s, logB)))
-		again := enqueue(t, s, twoLogs("one", 1))[0]
+		one := enqueueAll(t, s, twoLogs("one", 1))[0]
+		finishEntries(t, s, failedOutcome(claimOf(t, s, logB)))
+		again := enqueueAll(t, s, twoLogs("one", 1))[0]
 		if again.State != gateway.Pending || again.Entries[1].State != gateway.Failed {
 			t.Errorf("pending in one log, submitted again: %+v", again)
 		}
 		wantPending(t, s, logB, 0)
-		finish(t, s, failed(claimOf(t, s, logA)))
+		finishEntries(t, s, failedOutcome(claimOf(t, s, logA)))
 		wantState(t, s, one, gateway.Failed)
-		if again = enqueue(t, s, twoLogs("one", 1))[0]; again.State != gateway.Pending {
+		if again = enqueueAll(t, s, twoLogs("one", 1))[0]; again.State != gateway.Pending {
 			t.Errorf("failed, submitted again: %+v", again)
 		}
-		finish(t, s, logged(claimOf(t, s, logA)), failed(claimOf(t, s, logB)))
-		if again = enqueue(t, s, twoLogs("one", 1))[0]; again.State != gateway.Logged || again.Entries[1].State != gateway.Failed {
+		finishEntries(t, s, loggedOutcome(claimOf(t, s, logA)), failedOutcome(claimOf(t, s, logB)))
+		if again = enqueueAll(t, s, twoLogs("one", 1))[0]; again.State != gateway.Logged || again.Entries[1].State != gateway.Failed {
 			t.Errorf("logged, submitted again: %+v", again)
 		}
 		wantPending(t, s, logB, 0)
@@ -93,14 +93,14 @@ var stateTests = map[string]func(*testing.T, opener){
 		for i := range 2 {
 			in := twoLogs("shared", i+1)
 			in.ID, in.Key = newID(fmt.Sprint(i)), gateway.SubmissionKey{byte(i)}
-			subs = append(subs, enqueue(t, s, in)[0])
+			subs = append(subs, enqueueAll(t, s, in)[0])
 		}
-		wantIDs(t, finish(t, s, logged(claimOf(t, s, logA))), ids(subs)...)
+		wantIDs(t, finishEntries(t, s, loggedOutcome(claimOf(t, s, logA))), listIDs(subs)...)
 		wantState(t, s, subs[0], gateway.Logged)
 		wantState(t, s, subs[1], gateway.Partial)
 		late := twoLogs("shared", 1)
 		late.ID, late.Key = newID("late"), gateway.SubmissionKey{9}
-		if got := enqueue(t, s, late)[0]; got.State != gateway.Logged {
+		if got := enqueueAll(t, s, late)[0]; got.State != gateway.Logged {
 			t.Errorf("submission whose entry is logged is %s", got.State)
 		}
 	},

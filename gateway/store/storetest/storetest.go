@@ -48,14 +48,14 @@ type clock struct{ ms atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
 
-// at sets the store's clock.
-func (s *testStore) at(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
+// setClock sets the store's clock.
+func (s *testStore) setClock(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
 
 // Run runs the conformance tests, each on a store of its own.
 func Run(t *testing.T, driver Driver) {
 	open := func(t *testing.T, maxPending int) (*testStore, func() *testStore) {
 		s := &testStore{clock: new(clock)}
-		s.at(start)
+		s.setClock(start)
 		opened := driver(t, Options{MaxPending: maxPending, Now: s.clock.now})
 		s.Store, s.hideCold = opened.Store, opened.HideCold
 		return s, func() *testStore {
