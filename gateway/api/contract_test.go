@@ -71,7 +71,7 @@ func TestOpenAPIListsTheRoutes(t *testing.T) {
 			documented[method+" "+path] = true
 		}
 	}
-	for route := range (&httpServer{}).routes() {
+	for route := range (&httpServer{}).listRoutes() {
 		if !documented[route] {
 			t.Errorf("%s is not in openapi.json", route)
 		}

@@ -34,7 +34,7 @@ type httpServer struct {
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), ready: cfg.Ready, logger: cfg.Logger}
 	mux := http.NewServeMux()
-	for pattern, handle := range h.routes() {
+	for pattern, handle := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := handle(w, r); err != nil {
 				h.writeError(w, r, err)
@@ -45,8 +45,8 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	return mux
 }
 
-// routes lists every route; a test holds openapi.json to it.
-func (h *httpServer) routes() map[string]func(http.ResponseWriter, *http.Request) error {
+// listRoutes lists every route; a test holds openapi.json to it.
+func (h *httpServer) listRoutes() map[string]func(http.ResponseWriter, *http.Request) error {
 	return map[string]func(http.ResponseWriter, *http.Request) error{
 		"POST /v1/submissions":             h.serveSubmit,
 		"POST /v1/submissions:plan":        h.servePlan,

@@ -24,7 +24,7 @@ const maxKeyFile = 64 << 10
 func loadOrCreate(c Config) (*ecdsa.PrivateKey, error) {
 	b, err := readFile(c.Active)
 	if errors.Is(err, fs.ErrNotExist) && c.Create {
-		b, err = create(c)
+		b, err = createKey(c)
 	}
 	if err != nil {
 		return nil, err
@@ -32,10 +32,10 @@ func loadOrCreate(c Config) (*ecdsa.PrivateKey, error) {
 	return parsePrivate(b, c.Password)
 }
 
-// create makes a key file that was not there. Of two processes that do so at once, both get
+// createKey makes a key file that was not there. Of two processes that do so at once, both get
 // the same key: the file appears whole, and the later one reads it.
-func create(c Config) ([]byte, error) {
-	made, _, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), c.Password.function())
+func createKey(c Config) ([]byte, error) {
+	made, _, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), c.Password.toPassFunc())
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
@@ -78,7 +78,7 @@ func parsePrivate(b []byte, p Password) (*ecdsa.PrivateKey, error) {
 	if err := checkPEM(b); err != nil {
 		return nil, err
 	}
-	k, err := cryptoutils.UnmarshalPEMToPrivateKey(b, p.function())
+	k, err := cryptoutils.UnmarshalPEMToPrivateKey(b, p.toPassFunc())
 	if err != nil {
 		return nil, fmt.Errorf("reading the private key (is the password right?): %w", err)
 	}

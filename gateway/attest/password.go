@@ -37,8 +37,8 @@ func PasswordFromFile(path string) Password {
 	}
 }
 
-// function is p as cryptoutils wants it; nil for a plain key.
-func (p Password) function() cryptoutils.PassFunc {
+// toPassFunc is p as cryptoutils wants it; nil for a plain key.
+func (p Password) toPassFunc() cryptoutils.PassFunc {
 	if p == nil {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// check refuses what cannot work, and what would let strangers in by mistake.
-func (c *Config) check() error {
+// checkConfig refuses what cannot work, and what would let strangers in by mistake.
+func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
 		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging,
 	} {

@@ -138,7 +138,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	walk(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
+	walkKeys(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
 		if !strings.Contains(string(raw), "`"+path) {
 			t.Errorf("docs/configuration.md says nothing of %s (%v)", path, owner)
 		}

@@ -24,7 +24,7 @@ const maxSize = 1 << 20
 // Load reads the file at path. Unset fields take their defaults, and relative paths are made
 // relative to the file's folder.
 func Load(path string) (*Config, error) {
-	raw, err := read(path)
+	raw, err := readConfig(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
@@ -36,11 +36,11 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration %s: %w", path, err)
 	}
-	c.resolve(folder)
+	c.resolvePaths(folder)
 	return c, nil
 }
 
-func read(path string) ([]byte, error) {
+func readConfig(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -60,12 +60,12 @@ func Parse(raw []byte) (*Config, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, explain(err)
+		return nil, explainYAMLError(err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is a second YAML document; put everything into one")
 	}
-	if err := c.check(); err != nil {
+	if err := c.checkConfig(); err != nil {
 		return nil, err
 	}
 	return &c, nil
@@ -85,8 +85,8 @@ var (
 	badDuration = regexp.MustCompile(`^(line \d+): cannot unmarshal \S+ (.+) into time\.Duration$`)
 )
 
-// explain says in the operator's words what the decoder found.
-func explain(err error) error {
+// explainYAMLError says in the operator's words what the decoder found.
+func explainYAMLError(err error) error {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) {
 		return err
@@ -117,7 +117,7 @@ func explainUnknownKey(line, key, owner string) string {
 // keysOf returns the keys that the struct type called name has.
 func keysOf(name string) []string {
 	var keys []string
-	walk(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
+	walkKeys(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
 		if owner.String() == name {
 			keys = append(keys, path[strings.LastIndex(path, ".")+1:])
 		}
@@ -125,22 +125,22 @@ func keysOf(name string) []string {
 	return keys
 }
 
-// walk visits the path ("http.tls.key_file", "logs[].id") of every key within t.
-func walk(t reflect.Type, prefix string, visit func(owner reflect.Type, path string)) {
+// walkKeys visits the path ("http.tls.key_file", "logs[].id") of every key within t.
+func walkKeys(t reflect.Type, prefix string, visit func(owner reflect.Type, path string)) {
 	for f := range t.Fields() {
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		visit(t, prefix+key)
 		switch {
 		case f.Type.Kind() == reflect.Struct:
-			walk(f.Type, prefix+key+".", visit)
+			walkKeys(f.Type, prefix+key+".", visit)
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
-			walk(f.Type.Elem(), prefix+key+"[].", visit)
+			walkKeys(f.Type.Elem(), prefix+key+"[].", visit)
 		}
 	}
 }
 
-// resolve makes relative paths relative to folder.
-func (c *Config) resolve(folder string) {
+// resolvePaths makes relative paths relative to folder.
+func (c *Config) resolvePaths(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile,
 		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Limits.SpoolDir,

@@ -20,21 +20,21 @@ func (p Policy) Load(names []string) (formats.Policy, error) {
 	out := formats.Policy{
 		Historical:     p.Historical,
 		SSHNamespaces:  p.SSHNamespaces,
-		AllowedSigners: identities(p.AllowedSigners),
-		TUFRoots:       identities(p.TUFRoots),
+		AllowedSigners: convertIDs(p.AllowedSigners),
+		TUFRoots:       convertIDs(p.TUFRoots),
 	}
 	var err error
-	if out.Keys, err = p.keys(names); err != nil {
+	if out.Keys, err = p.loadKeys(names); err != nil {
 		return formats.Policy{}, err
 	}
-	if out.Roots, err = p.roots(); err != nil {
+	if out.Roots, err = p.loadRoots(); err != nil {
 		return formats.Policy{}, err
 	}
 	return out, nil
 }
 
-// identities converts what checkIDs has passed.
-func identities(ids []string) [][sha256.Size]byte {
+// convertIDs converts what checkIDs has passed.
+func convertIDs(ids []string) [][sha256.Size]byte {
 	var out [][sha256.Size]byte
 	for _, id := range ids {
 		if d, err := formats.ParseDigest(id); err == nil {
@@ -44,7 +44,7 @@ func identities(ids []string) [][sha256.Size]byte {
 	return out
 }
 
-func (p Policy) keys(names []string) (map[string][][]byte, error) {
+func (p Policy) loadKeys(names []string) (map[string][][]byte, error) {
 	keys := map[string][][]byte{}
 	for _, format := range slices.Sorted(maps.Keys(p.Keys)) {
 		if !slices.Contains(names, format) {
@@ -77,8 +77,8 @@ func readKey(path string) ([]byte, error) {
 	return key, err
 }
 
-// roots returns nil when none are named: then certificates need not chain to anything.
-func (p Policy) roots() (*x509.CertPool, error) {
+// loadRoots returns nil when none are named: then certificates need not chain to anything.
+func (p Policy) loadRoots() (*x509.CertPool, error) {
 	if len(p.Roots) == 0 {
 		return nil, nil
 	}

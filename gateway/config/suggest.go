@@ -9,7 +9,7 @@ import "fmt"
 func DidYouMean(typed string, known []string) string {
 	best, least := "", len(typed)/3+2
 	for _, word := range known {
-		if d := distance(typed, word); d < least {
+		if d := editDistance(typed, word); d < least {
 			best, least = word, d
 		}
 	}
@@ -19,8 +19,8 @@ func DidYouMean(typed string, known []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

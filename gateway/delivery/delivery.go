@@ -29,7 +29,7 @@ func New(cfg Config) *Delivery {
 func (d *Delivery) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, w := range d.workers {
-		running.Go(func() { w.run(ctx) })
+		running.Go(func() { w.runWorker(ctx) })
 	}
 	running.Wait()
 }
@@ -39,7 +39,7 @@ func (d *Delivery) Run(ctx context.Context) {
 func (d *Delivery) Wake(sub gateway.Submission) {
 	for _, e := range sub.Entries {
 		if w := d.workers[e.Log]; w != nil && e.State == gateway.Pending {
-			w.wake()
+			w.wakeWorker()
 		}
 	}
 }

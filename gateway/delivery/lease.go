@@ -21,11 +21,11 @@ type leases struct {
 
 func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]gateway.Lease{}} }
 
-// add notes claimed entries and returns those that are not under way yet. A lease can run out
+// addClaimed notes claimed entries and returns those that are not under way yet. A lease can run out
 // while its entry is still under way here (the machine slept, its clock jumped, the store
 // stalled), and be claimed again here; to send that entry beside itself would log it twice. What is
 // under way then goes on under the new lease.
-func (l leases) add(entries []gateway.Claimed) []gateway.Claimed {
+func (l leases) addClaimed(entries []gateway.Claimed) []gateway.Claimed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var fresh []gateway.Claimed
@@ -38,9 +38,9 @@ func (l leases) add(entries []gateway.Claimed) []gateway.Claimed {
 	return fresh
 }
 
-// release forgets the leases of outcomes that are about to be stored, and gives each outcome the
+// releaseOutcomes forgets the leases of outcomes that are about to be stored, and gives each outcome the
 // fence of the lease that was held last.
-func (l leases) release(outcomes []gateway.Outcome) {
+func (l leases) releaseOutcomes(outcomes []gateway.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, o := range outcomes {
@@ -51,7 +51,7 @@ func (l leases) release(outcomes []gateway.Outcome) {
 	}
 }
 
-func (l leases) all() []gateway.Lease {
+func (l leases) listHeld() []gateway.Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Collect(maps.Values(l.held))
@@ -67,7 +67,7 @@ func (w *worker) extendLeases(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := w.store.Extend(ctx, w.held.all(), w.timing.Lease); err != nil && ctx.Err() == nil {
+		if err := w.store.Extend(ctx, w.held.listHeld(), w.timing.Lease); err != nil && ctx.Err() == nil {
 			w.logger.Error("extending leases", "error", err)
 		}
 	}

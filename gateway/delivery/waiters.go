@@ -55,7 +55,7 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 // Watch calls f with the submission now and after each change, until it is settled, f
 // fails or ctx ends; it returns nil, f's error or ctx's.
 func (w *Waiters) Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error {
-	changed, cancel := w.subscribe(id)
+	changed, cancel := w.subscribeChanges(id)
 	defer cancel()
 	seen := ""
 	for {
@@ -104,8 +104,8 @@ func (w *Waiters) Notify(ids []string) {
 	}
 }
 
-// subscribe returns a channel that gets a value after each Notify of id, and what ends that.
-func (w *Waiters) subscribe(id string) (<-chan struct{}, func()) {
+// subscribeChanges returns a channel that gets a value after each Notify of id, and what ends that.
+func (w *Waiters) subscribeChanges(id string) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -44,17 +44,17 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 	}
 }
 
-// wake tells the worker that there may be work.
-func (w *worker) wake() {
+// wakeWorker tells the worker that there may be work.
+func (w *worker) wakeWorker() {
 	select {
 	case w.woken <- struct{}{}:
 	default:
 	}
 }
 
-// run works until ctx ends, then lets what is under way finish for at most Drain. What a
+// runWorker works until ctx ends, then lets what is under way finish for at most Drain. What a
 // crash interrupts is settled by the next run after the lease has expired.
-func (w *worker) run(ctx context.Context) {
+func (w *worker) runWorker(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var sending, finishing sync.WaitGroup
@@ -144,7 +144,7 @@ func (w *worker) claimDue(ctx context.Context) ([]gateway.Claimed, error) {
 	if len(entries) > 0 {
 		killpoint.Reach(killpoint.Claimed)
 	}
-	return w.held.add(entries), err
+	return w.held.addClaimed(entries), err
 }
 
 // startAll sends fresh entries, each on its own, and settles the doubtful ones together.
@@ -202,7 +202,7 @@ func (w *worker) finishAll(ctx context.Context) {
 
 func (w *worker) storeOutcomes(ctx context.Context, batch []gateway.Outcome) {
 	killpoint.Reach(killpoint.BeforeFinish)
-	w.held.release(batch)
+	w.held.releaseOutcomes(batch)
 	ids, err := w.store.Finish(ctx, batch)
 	if err != nil {
 		// Not stored: the leases run out and the entries are settled from the log's tiles.
@@ -210,5 +210,5 @@ func (w *worker) storeOutcomes(ctx context.Context, batch []gateway.Outcome) {
 	}
 	killpoint.Reach(killpoint.Finished)
 	w.changed(ids)
-	w.wake() // there is room in the in-flight bound again
+	w.wakeWorker() // there is room in the in-flight bound again
 }

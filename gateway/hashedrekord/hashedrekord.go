@@ -113,7 +113,7 @@ func Parse(body []byte) (Record, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return Record{}, fmt.Errorf("reading entry: trailing data")
 	}
-	r, err := e.record()
+	r, err := e.toRecord()
 	if err != nil {
 		return Record{}, err
 	}
@@ -127,7 +127,7 @@ func Parse(body []byte) (Record, error) {
 	return r, nil
 }
 
-func (e *entry) record() (Record, error) {
+func (e *entry) toRecord() (Record, error) {
 	s := e.Spec.HashedRekord
 	v := s.Signature.Verifier
 	r := Record{

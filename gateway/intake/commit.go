@@ -39,9 +39,9 @@ func newCommitter(s gateway.Queue) *committer {
 	return &committer{store: s, queue: make(chan commitRequest, commitBatch), done: make(chan struct{})}
 }
 
-// commit returns once sub is durable. When ctx ends first, sub may still be stored: the
+// commitSubmission returns once sub is durable. When ctx ends first, sub may still be stored: the
 // caller may submit again and gets the same submission.
-func (c *committer) commit(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
+func (c *committer) commitSubmission(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
 	reply := make(chan commitReply, 1)
 	select {
 	case c.queue <- commitRequest{sub, reply}:
@@ -60,20 +60,20 @@ func (c *committer) commit(ctx context.Context, sub gateway.NewSubmission) (gate
 	}
 }
 
-// run commits until ctx ends. A batch under way is finished first.
-func (c *committer) run(ctx context.Context) {
+// runCommitter commits until ctx ends. A batch under way is finished first.
+func (c *committer) runCommitter(ctx context.Context) {
 	defer close(c.done)
 	for {
 		select {
 		case first := <-c.queue:
-			c.flush(context.WithoutCancel(ctx), c.collect(first))
+			c.storeBatch(context.WithoutCancel(ctx), c.collectBatch(first))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (c *committer) collect(first commitRequest) []commitRequest {
+func (c *committer) collectBatch(first commitRequest) []commitRequest {
 	batch := []commitRequest{first}
 	for len(batch) < commitBatch {
 		select {
@@ -86,7 +86,7 @@ func (c *committer) collect(first commitRequest) []commitRequest {
 	return batch
 }
 
-func (c *committer) flush(ctx context.Context, batch []commitRequest) {
+func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 	subs := make([]gateway.NewSubmission, len(batch))
 	for i, r := range batch {
 		subs[i] = r.sub
@@ -94,7 +94,7 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 	stored, err := c.store.Enqueue(ctx, subs)
 	if err != nil && len(batch) > 1 { // one that is refused must not take the others with it
 		for _, r := range batch {
-			c.flush(ctx, []commitRequest{r})
+			c.storeBatch(ctx, []commitRequest{r})
 		}
 		return
 	}
@@ -112,9 +112,9 @@ func (c *committer) flush(ctx context.Context, batch []commitRequest) {
 	}
 }
 
-// failing reports whether the store failed a short time ago, and has not taken anything since.
+// isFailing reports whether the store failed a short time ago, and has not taken anything since.
 // A disk that is full shows only when something is written.
-func (c *committer) failing() bool {
+func (c *committer) isFailing() bool {
 	at := c.failedAt.Load()
 	return at != 0 && time.Since(time.Unix(at, 0)) < 30*time.Second
 }

@@ -74,7 +74,7 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	stored, err := d.service.commits.commit(ctx, sub)
+	stored, err := d.service.commits.commitSubmission(ctx, sub)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
@@ -135,7 +135,7 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	if err != nil {
 		return gateway.NewSubmission{}, fmt.Errorf("making an id: %w", err)
 	}
-	recorded, err := d.encode(ctx, id.String(), v, packed)
+	recorded, err := d.encodeEntries(ctx, id.String(), v, packed)
 	if err != nil {
 		return gateway.NewSubmission{}, err
 	}

@@ -19,15 +19,15 @@ type recorded struct {
 	entries        []gateway.NewEntry
 }
 
-// encode chooses the representation by what was really verified, and encodes it for every log.
-func (d *Draft) encode(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
+// encodeEntries chooses the representation by what was really verified, and encodes it for every log.
+func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
 	chosen, projections, err := d.service.planner.Choose(d.plan, d.request.Representation, v)
 	if err != nil {
 		return recorded{}, err
 	}
-	skeleton := d.skeleton(id, v, chosen, packed)
+	skeleton := d.makeSkeleton(id, v, chosen, packed)
 	r := recorded{representation: chosen, receipt: skeleton}
-	offers, err := d.offers(ctx, chosen, projections, skeleton)
+	offers, err := d.makeOffers(ctx, chosen, projections, skeleton)
 	if err != nil {
 		return recorded{}, err
 	}
@@ -39,8 +39,8 @@ func (d *Draft) encode(ctx context.Context, id string, v *formats.Verified, pack
 	return r, nil
 }
 
-// offers returns what each log is asked to record: the gateway's statement, or every projection.
-func (d *Draft) offers(ctx context.Context, chosen gateway.Representation, projections []formats.Projection, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
+// makeOffers returns what each log is asked to record: the gateway's statement, or every projection.
+func (d *Draft) makeOffers(ctx context.Context, chosen gateway.Representation, projections []formats.Projection, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
 	if chosen == gateway.Attested {
 		if d.request.PublishCertificate {
 			return nil, errNoCertificate
@@ -74,8 +74,8 @@ func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer) error {
 	return nil
 }
 
-// skeleton is the submission's receipt, still without log entries.
-func (d *Draft) skeleton(id string, v *formats.Verified, r gateway.Representation, packed *formats.Digest) *receiptpb.Receipt {
+// makeSkeleton is the submission's receipt, still without log entries.
+func (d *Draft) makeSkeleton(id string, v *formats.Verified, r gateway.Representation, packed *formats.Digest) *receiptpb.Receipt {
 	return receipt.New(receipt.Facts{
 		ID: id, Signature: d.request.Signature, Description: d.plan.Description, Verified: v, Policy: d.policy, Container: packed,
 		Representation: receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)]),

@@ -53,11 +53,11 @@ func New(cfg Config) *Service {
 
 // Run commits submissions until ctx ends. The caller stops taking requests before it ends ctx;
 // those that come all the same get gateway.ErrClosed.
-func (s *Service) Run(ctx context.Context) { s.commits.run(ctx) }
+func (s *Service) Run(ctx context.Context) { s.commits.runCommitter(ctx) }
 
 // Failing reports whether the store failed a short time ago and has not taken anything since. A
 // disk that is full shows only when something is written.
-func (s *Service) Failing() bool { return s.commits.failing() }
+func (s *Service) Failing() bool { return s.commits.isFailing() }
 
 // Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
 // the *formats.Error that says why.

@@ -34,8 +34,8 @@ func BlockForeignPages(next http.Handler, listen string, allowed []string) http.
 
 	var hosts []string
 	for _, h := range append([]string{listen}, allowed...) {
-		if ip := net.ParseIP(hostname(h)); ip == nil || !ip.IsUnspecified() { // "every address" is no name
-			hosts = append(hosts, hostname(h))
+		if ip := net.ParseIP(normalizeHost(h)); ip == nil || !ip.IsUnspecified() { // "every address" is no name
+			hosts = append(hosts, normalizeHost(h))
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,7 @@ func BlockForeignPages(next http.Handler, listen string, allowed []string) http.
 }
 
 func isKnownHost(r *http.Request, hosts []string) bool {
-	host := hostname(r.Host)
+	host := normalizeHost(r.Host)
 	if host == "" {
 		return false
 	}
@@ -66,8 +66,8 @@ func localIP(r *http.Request) net.IP {
 	return nil
 }
 
-// hostname takes the port, the brackets and the final dot off a host, in lower case.
-func hostname(host string) string {
+// normalizeHost takes the port, the brackets and the final dot off a host, in lower case.
+func normalizeHost(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

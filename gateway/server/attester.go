@@ -23,7 +23,7 @@ func newAttester(ctx context.Context, c config.Attestation, logs []gateway.Log, 
 		return nil, nil, nil
 	}
 	signer, err := attest.New(attest.Config{
-		Active: c.Key, Create: c.CreateKey, Password: password(c), Others: c.OtherKeys,
+		Active: c.Key, Create: c.CreateKey, Password: choosePassword(c), Others: c.OtherKeys,
 		Verifier: statement.Verifier{Name: "rekor-gateway", Version: version},
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func newAttester(ctx context.Context, c config.Attestation, logs []gateway.Log, 
 	return signer, append(own, trust.IDs()...), nil
 }
 
-func password(c config.Attestation) attest.Password {
+func choosePassword(c config.Attestation) attest.Password {
 	switch {
 	case c.PasswordFile != "":
 		return attest.PasswordFromFile(c.PasswordFile)
@@ -64,7 +64,7 @@ func keepTrust(ctx context.Context, path string, spki []byte, logs []gateway.Log
 	known, _ := trust.Key(spki)
 	for _, l := range logs {
 		origin := l.Describe().Origin
-		if names(known, origin) {
+		if hasRange(known, origin) {
 			continue
 		}
 		size, err := l.Size(ctx)
@@ -82,8 +82,8 @@ func keepTrust(ctx context.Context, path string, spki []byte, logs []gateway.Log
 	return trust, trust.Write(path)
 }
 
-// names reports whether k has a range in the log called origin, whether it has ended or not.
-func names(k trustroot.GatewayKey, origin string) bool {
+// hasRange reports whether k has a range in the log called origin, whether it has ended or not.
+func hasRange(k trustroot.GatewayKey, origin string) bool {
 	for _, l := range k.Logs {
 		if l.Origin == origin {
 			return true

@@ -41,7 +41,7 @@ func TestChainOrder(t *testing.T) {
 	var caller gateway.Caller
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/things", func(_ http.ResponseWriter, r *http.Request) { caller = gateway.CallerFrom(r.Context()) })
-	h := s.chain(mux, config.HTTP{Listen: "127.0.0.1:8080"}, m)
+	h := s.chainHandlers(mux, config.HTTP{Listen: "127.0.0.1:8080"}, m)
 	for i, c := range []struct {
 		host string
 		want int

@@ -16,8 +16,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// compose makes the domain of the store, the logs, the key and the policy.
-func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, version string) error {
+// composeDomain makes the domain of the store, the logs, the key and the policy.
+func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metrics, version string) error {
 	root, err := trustroot.Load(cfg.TrustedRoot)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, ve
 	if err != nil {
 		return err
 	}
-	if policy.ForbiddenSigners, err = authorities(root); err != nil {
+	if policy.ForbiddenSigners, err = listAuthorities(root); err != nil {
 		return err
 	}
 	attester, own, err := newAttester(ctx, cfg.Attestation, logs, version)
@@ -48,7 +48,7 @@ func (s *Server) compose(ctx context.Context, cfg *config.Config, m *metrics, ve
 		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Attester: attester,
 		MaxArtifact: cfg.Limits.MaxArtifactBytes,
 	}, delivery.Config{
-		Logs: logs, Store: s.store, Metrics: m.delivery(), Logger: s.logger,
+		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,
 		Timing: delivery.Timing{
 			InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout,
 			SettleAfter: cfg.Worker.SettleAfter, Drain: cfg.Worker.Drain,

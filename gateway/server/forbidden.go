@@ -14,10 +14,10 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// authorities returns the SHA-256 of the SPKI of every key in the trusted root: logs,
+// listAuthorities returns the SHA-256 of the SPKI of every key in the trusted root: logs,
 // certificate and timestamp authorities. What they sign in their own protocols must never
 // pass as a signed artifact.
-func authorities(root *trustroot.Root) ([][sha256.Size]byte, error) {
+func listAuthorities(root *trustroot.Root) ([][sha256.Size]byte, error) {
 	raw, err := root.Marshal()
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func authorities(root *trustroot.Root) ([][sha256.Size]byte, error) {
 	}
 	var ids [][sha256.Size]byte
 	for _, l := range append(m.GetTlogs(), m.GetCtlogs()...) {
-		ids = append(ids, sha256.Sum256(spki(l.GetPublicKey())))
+		ids = append(ids, sha256.Sum256(convertSPKI(l.GetPublicKey())))
 	}
 	for _, a := range append(m.GetCertificateAuthorities(), m.GetTimestampAuthorities()...) {
 		for _, c := range a.GetCertChain().GetCertificates() {
@@ -42,8 +42,8 @@ func authorities(root *trustroot.Root) ([][sha256.Size]byte, error) {
 	return ids, nil
 }
 
-// spki returns the key as SubjectPublicKeyInfo, which all but the deprecated PKCS#1 ones are.
-func spki(k *commonpb.PublicKey) []byte {
+// convertSPKI returns the key as SubjectPublicKeyInfo, which all but the deprecated PKCS#1 ones are.
+func convertSPKI(k *commonpb.PublicKey) []byte {
 	if rsa, err := x509.ParsePKCS1PublicKey(k.GetRawBytes()); err == nil {
 		if der, err := x509.MarshalPKIXPublicKey(rsa); err == nil {
 			return der

@@ -35,21 +35,21 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 		},
 		Ready: s.readyInTime, Logger: s.logger,
 	})
-	server := s.newHTTPServer(s.chain(routes, cfg.HTTP, m))
+	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.TLSConfig = secure
 	return server, nil
 }
 
-// chain puts in front of the routes what every request passes, from the outermost: access log, Host
+// chainHandlers puts in front of the routes what every request passes, from the outermost: access log, Host
 // and Origin, caller, rate limit. Limits come after the caller, so that who has a name is
 // counted by it. newGRPC has the same order.
-func (s *Server) chain(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
+func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
 	if s.limiter != nil {
 		h = middleware.LimitRate(h, s.limiter)
 	}
 	h = middleware.IdentifyCaller(h, identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
-	return middleware.LogAccess(h, s.logger, m.http)
+	return middleware.LogAccess(h, s.logger, m.countRequest)
 }
 
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {

@@ -34,12 +34,12 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	}
 	m := &metrics{
 		registry:    registry,
-		requests:    counter("http_requests_total", "HTTP requests, by route and status.", "method", "route", "status"),
-		requestTime: histogram("http_request_seconds", "How long HTTP requests took, the wait for the log included.", "route"),
-		calls:       counter("grpc_calls_total", "gRPC calls, by method and code.", "method", "code"),
-		callTime:    histogram("grpc_call_seconds", "How long gRPC calls took, the wait for the log included.", "method"),
-		worked:      counter("entry_attempts_total", "Attempts to log an entry, by outcome.", "log", "outcome"),
-		entryTime:   histogram("entry_attempt_seconds", "How long attempts to log an entry took.", "log"),
+		requests:    newCounter("http_requests_total", "HTTP requests, by route and status.", "method", "route", "status"),
+		requestTime: newHistogram("http_request_seconds", "How long HTTP requests took, the wait for the log included.", "route"),
+		calls:       newCounter("grpc_calls_total", "gRPC calls, by method and code.", "method", "code"),
+		callTime:    newHistogram("grpc_call_seconds", "How long gRPC calls took, the wait for the log included.", "method"),
+		worked:      newCounter("entry_attempts_total", "Attempts to log an entry, by outcome.", "log", "outcome"),
+		entryTime:   newHistogram("entry_attempt_seconds", "How long attempts to log an entry took.", "log"),
 		halted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "log_halted", Help: "1 when nothing is submitted to the log since it forked.",
 		}, []string{"log"}),
@@ -57,25 +57,25 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 
 const namespace = "rekor_gateway"
 
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
+func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
-func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+func newHistogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 }
 
-func (m *metrics) http(method, route string, status int, d time.Duration) {
+func (m *metrics) countRequest(method, route string, status int, d time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.requestTime.WithLabelValues(route).Observe(d.Seconds())
 }
 
-func (m *metrics) grpc(method string, code codes.Code, d time.Duration) {
+func (m *metrics) countCall(method string, code codes.Code, d time.Duration) {
 	m.calls.WithLabelValues(method, code.String()).Inc()
 	m.callTime.WithLabelValues(method).Observe(d.Seconds())
 }
 
-func (m *metrics) delivery() delivery.Metrics {
+func (m *metrics) deliveryMetrics() delivery.Metrics {
 	return delivery.Metrics{
 		Attempted: func(log, outcome string, d time.Duration) {
 			m.worked.WithLabelValues(log, outcome).Inc()
@@ -91,8 +91,8 @@ func (m *metrics) delivery() delivery.Metrics {
 	}
 }
 
-// watch adds the store's queue for the given logs, counted when it is asked for.
-func (m *metrics) watch(store gateway.Store, logs []config.Log) error {
+// watchQueue adds the store's queue for the given logs, counted when it is asked for.
+func (m *metrics) watchQueue(store gateway.Store, logs []config.Log) error {
 	if err := m.registry.Register(queue{store, logs}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

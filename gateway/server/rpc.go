@@ -79,7 +79,7 @@ func (s *Server) logCall(m *metrics, method string, started time.Time, err *erro
 		*err = problem.Internal().GRPCError()
 	}
 	d := time.Since(started)
-	m.grpc(method, status.Code(*err), d)
+	m.countCall(method, status.Code(*err), d)
 	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "call", slog.String("method", method),
 		slog.String("code", status.Code(*err).String()), slog.Duration("duration", d.Round(time.Microsecond)),
 		slog.String("reason", problem.GRPCReason(*err)))

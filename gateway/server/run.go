@@ -55,11 +55,11 @@ func (s *Server) serveHTTP() error {
 	} else {
 		err = s.http.Serve(s.listeners.http)
 	}
-	return served("HTTP", err)
+	return wrapServeError("HTTP", err)
 }
 
 func (s *Server) serveAdmin() error {
-	return served("admin", s.admin.Serve(s.listeners.admin))
+	return wrapServeError("admin", s.admin.Serve(s.listeners.admin))
 }
 
 func (s *Server) serveGRPC() error {
@@ -69,7 +69,7 @@ func (s *Server) serveGRPC() error {
 	return nil
 }
 
-func served(what string, err error) error {
+func wrapServeError(what string, err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -61,15 +61,15 @@ type Server struct {
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{logger: o.Logger, drain: cfg.Worker.Drain}
-	if err := s.build(ctx, cfg, o); err != nil {
+	if err := s.buildServer(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error {
+func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options) error {
 	var err error
-	if s.listeners, err = listen(ctx, cfg); err != nil {
+	if s.listeners, err = bindListeners(ctx, cfg); err != nil {
 		return err
 	}
 	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
@@ -82,10 +82,10 @@ func (s *Server) build(ctx context.Context, cfg *config.Config, o Options) error
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
-	if err := m.watch(s.store, cfg.Logs); err != nil {
+	if err := m.watchQueue(s.store, cfg.Logs); err != nil {
 		return err
 	}
-	if err := s.compose(ctx, cfg, m, o.Version); err != nil {
+	if err := s.composeDomain(ctx, cfg, m, o.Version); err != nil {
 		return err
 	}
 	if s.http, err = s.newHTTP(cfg, m); err != nil {
@@ -112,7 +112,7 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 
 // Close gives back what Build took. It is for a Server that is not run.
 func (s *Server) Close() error {
-	err := s.listeners.close()
+	err := s.listeners.closeListeners()
 	if s.grpc != nil {
 		s.grpc.Stop()
 	}
@@ -166,7 +166,7 @@ type listeners struct {
 	httpSecure, grpcSecure bool
 }
 
-func listen(ctx context.Context, cfg *config.Config) (listeners, error) {
+func bindListeners(ctx context.Context, cfg *config.Config) (listeners, error) {
 	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != ""}
 	for _, b := range []struct {
 		to           *net.Listener
@@ -184,7 +184,7 @@ func listen(ctx context.Context, cfg *config.Config) (listeners, error) {
 	return l, nil
 }
 
-func (l listeners) close() error {
+func (l listeners) closeListeners() error {
 	var errs []error
 	for _, b := range []net.Listener{l.http, l.grpc, l.admin} {
 		if b == nil {

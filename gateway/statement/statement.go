@@ -152,7 +152,7 @@ func Build(r *receiptpb.Receipt, v Verifier) ([]byte, error) {
 		ids = append(ids, id)
 		p.Signers = append(p.Signers, Signer{SPKI: hex.EncodeToString(id[:]), Fingerprint: s.GetFingerprint(), Algorithm: s.GetAlgorithm()})
 	}
-	return encode(Statement{
+	return encodeStatement(Statement{
 		Type: intoto.StatementTypeUri, Subject: []Subject{subject},
 		PredicateType: PredicateType(ids, len(r.GetFindings()) > 0), Predicate: p,
 	})
@@ -208,7 +208,7 @@ func timeOf(t *timestamppb.Timestamp) string {
 	return t.AsTime().UTC().Format(time.RFC3339Nano)
 }
 
-func encode(s Statement) ([]byte, error) {
+func encodeStatement(s Statement) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -239,7 +239,7 @@ func Parse(b []byte) (*Statement, error) {
 	if s.Type != intoto.StatementTypeUri || len(s.Subject) != 1 || len(s.Subject[0].Digest) == 0 {
 		return nil, fmt.Errorf("parsing statement: not an in-toto Statement v1 with one subject and its digests")
 	}
-	again, err := encode(s)
+	again, err := encodeStatement(s)
 	if err != nil {
 		return nil, fmt.Errorf("parsing statement: %w", err)
 	}

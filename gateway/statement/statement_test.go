@@ -146,7 +146,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		again, err := encode(*s)
+		again, err := encodeStatement(*s)
 		if err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("encoding what was parsed gives something else: %v", err)
 		}

@@ -90,7 +90,7 @@ func NewGateway(keys ...GatewayKey) (*Gateway, error) {
 		if _, twice := g.Key(k.SPKI); twice {
 			return nil, fmt.Errorf("reading gateway trust: key %d is there twice", i+1)
 		}
-		if err := k.check(); err != nil {
+		if err := k.checkKey(); err != nil {
 			return nil, fmt.Errorf("reading gateway trust: key %d: %w", i+1, err)
 		}
 		k.Logs = slices.Clone(k.Logs)
@@ -99,7 +99,7 @@ func NewGateway(keys ...GatewayKey) (*Gateway, error) {
 	return g, nil
 }
 
-func (k GatewayKey) check() error {
+func (k GatewayKey) checkKey() error {
 	if _, err := x509.ParsePKIXPublicKey(k.SPKI); err != nil {
 		return fmt.Errorf("reading spki: %w", err)
 	}
@@ -197,7 +197,7 @@ func (g *Gateway) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding gateway trust: %w", err)
 	}
-	return indent(b)
+	return indentJSON(b)
 }
 
 // Write stores the file at path, readable by all, replacing what is there at once.

@@ -235,11 +235,11 @@ func (r *Root) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding trusted root: %w", err)
 	}
-	return indent(b)
+	return indentJSON(b)
 }
 
-// indent makes one form of JSON whose spaces its encoder chooses at random.
-func indent(b []byte) ([]byte, error) {
+// indentJSON makes one form of JSON whose spaces its encoder chooses at random.
+func indentJSON(b []byte) ([]byte, error) {
 	var out bytes.Buffer
 	if err := json.Indent(&out, b, "", "  "); err != nil {
 		return nil, fmt.Errorf("encoding trusted root: %w", err)

@@ -26,7 +26,7 @@ type LogKey struct {
 func New(logs ...LogKey) (*Root, error) {
 	m := &trustrootpb.TrustedRoot{MediaType: MediaType}
 	for _, k := range logs {
-		t, err := k.message()
+		t, err := k.toMessage()
 		if err != nil {
 			return nil, fmt.Errorf("making trusted root: log %.80q: %w", k.Origin, err)
 		}
@@ -35,7 +35,7 @@ func New(logs ...LogKey) (*Root, error) {
 	return fromMessage(m)
 }
 
-func (k LogKey) message() (*trustrootpb.TransparencyLogInstance, error) {
+func (k LogKey) toMessage() (*trustrootpb.TransparencyLogInstance, error) {
 	base := "https://" + k.Origin
 	if host, err := originOf(base); err != nil || host != k.Origin {
 		return nil, fmt.Errorf("the origin is not a host name")

@@ -32,10 +32,10 @@ func (r *Reader) readJSON(body io.Reader) (*Submission, error) {
 	held := r.memory.holdBody(body)
 	parsed, err := parseJSON(held)
 	if err != nil {
-		held.release()
+		held.releaseMemory()
 		return nil, err
 	}
-	parsed.release = held.release
+	parsed.release = held.releaseMemory
 	return parsed, nil
 }
 

@@ -34,4 +34,4 @@ func (h *held) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (h *held) release() { h.memory.used.Add(-h.size) }
+func (h *held) releaseMemory() { h.memory.used.Add(-h.size) }

@@ -21,13 +21,13 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got, err := io.ReadAll(second); !errors.Is(err, problem.ErrMemoryFull) || len(got) > 0 {
 		t.Errorf("%q, %v", got, err)
 	}
-	second.release()
-	first.release()
+	second.releaseMemory()
+	first.releaseMemory()
 	third := m.holdBody(strings.NewReader("1234567890"))
 	if got, err := io.ReadAll(third); err != nil || len(got) != 10 {
 		t.Errorf("after the others are gone: %q, %v", got, err)
 	}
-	if third.release(); m.used.Load() != 0 {
+	if third.releaseMemory(); m.used.Load() != 0 {
 		t.Errorf("%d bytes are still counted", m.used.Load())
 	}
 }

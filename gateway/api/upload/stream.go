@@ -33,7 +33,7 @@ func NewStream(messages grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitRe
 
 // ReadStart returns the start message, which comes first.
 func (s *Stream) ReadStart() (*pb.SubmitStart, error) {
-	first, err := s.receive()
+	first, err := s.receiveMessage()
 	if errors.Is(err, io.EOF) {
 		return nil, problem.Malformed("the stream is empty", "send a start message first")
 	}
@@ -72,7 +72,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 func (s *Stream) nextChunk() {
-	message, err := s.receive()
+	message, err := s.receiveMessage()
 	if err != nil {
 		s.err = err
 		return
@@ -91,9 +91,9 @@ func (s *Stream) nextChunk() {
 	}
 }
 
-// receive returns the next message, or context.DeadlineExceeded. What it waited for is dropped
+// receiveMessage returns the next message, or context.DeadlineExceeded. What it waited for is dropped
 // when the call ends, which must be at once.
-func (s *Stream) receive() (*pb.SubmitRequest, error) {
+func (s *Stream) receiveMessage() (*pb.SubmitRequest, error) {
 	type received struct {
 		message *pb.SubmitRequest
 		err     error
