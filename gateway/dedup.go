@@ -7,8 +7,8 @@ import (
 	"encoding/binary"
 )
 
-// DedupForm is what decides, beside the core of a submission (who signed what, by which signature,
-// recorded as what), how it is recorded and how its receipt verifies.
+// DedupForm decides how a submission is recorded and how its receipt verifies, beside its core: who
+// signed what, by which signature, recorded as what.
 type DedupForm struct {
 	Way       Way
 	Logs      []string // IDs of the logs it goes to, sorted

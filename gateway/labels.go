@@ -31,7 +31,7 @@ func CheckLabels(labels map[string]string) error {
 	return nil
 }
 
-// isText keeps out what terminals and databases take for something else than text.
+// isText reports whether s is UTF-8 without control characters.
 func isText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

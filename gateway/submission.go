@@ -34,8 +34,8 @@ const Direct Way = "DIRECT"
 // intake computes it.
 type SubmissionKey [32]byte
 
-// RecordedSignature is one signature of a submission as it is recorded. A submission has one as a
-// rule; of TUF metadata, all signatures together are one.
+// RecordedSignature is one signature of a submission as it is recorded. A submission usually has one.
+// All signatures of TUF metadata together count as one.
 type RecordedSignature struct {
 	Signers        [][32]byte // SHA-256 of the SPKIs
 	Representation Representation

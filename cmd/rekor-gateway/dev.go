@@ -20,7 +20,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 )
 
-// devFlags are what dev is told.
+// devFlags are the flags of dev.
 type devFlags struct {
 	dataDir, http, grpc, admin string
 	rekorServer, readyFile     string
@@ -140,7 +140,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 	return rekor, nil
 }
 
-// announceReady says where everything is: to people, or to scripts.
+// announceReady prints the addresses and files, as text or JSON, and writes the ready file.
 func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
 	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.dataPath(configFile), TrustedRoot: f.dataPath(rootFile), GatewayTrust: f.dataPath(trustFile)}
 	if *f.output == outputJSON {
@@ -156,7 +156,7 @@ func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
 	return ready.writeReadyFile(f.readyFile)
 }
 
-// readiness is what scripts are told.
+// readiness is the JSON of --output json and of the ready file.
 type readiness struct {
 	server.Addresses
 	DataDir      string `json:"data_dir"`

@@ -31,8 +31,8 @@ const devOrigin = "rekor.local"
 // rekorName is the local log's program.
 const rekorName = "rekor-server-posix"
 
-// findRekor looks for the log's program where it is named, in the environment, beside this
-// program, and on the PATH.
+// findRekor returns the path of the log's program: the one named by flag or environment, else the
+// one beside this program, else the one on the PATH.
 func findRekor(named string) (string, error) {
 	if named == "" {
 		named = os.Getenv("REKOR_SERVER")

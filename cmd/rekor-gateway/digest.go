@@ -16,8 +16,8 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// buildSubmission is what will be sent: as little of the artifact as the format allows, unless
-// told otherwise.
+// buildSubmission returns what will be sent: a digest in place of the artifact where the format
+// allows it and no flag says otherwise.
 func (f *submitFlags) buildSubmission(ctx context.Context, notes io.Writer) (client.Submission, error) {
 	signature, keys, err := f.readInputs()
 	if err != nil {
@@ -41,8 +41,8 @@ func (f *submitFlags) buildSubmission(ctx context.Context, notes io.Writer) (cli
 	return s, err
 }
 
-// chooseDigest verifies the signature here, over the artifact, and puts the digest into the header
-// that stands for it; where no digest will do, the artifact itself is sent.
+// chooseDigest verifies the signature over the artifact on this machine, and puts a digest into the
+// header in place of the artifact. Where no digest is enough, the artifact itself is sent.
 func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, notes io.Writer) error {
 	h := s.Header
 	parsed, err := all.Formats().Parse(ctx, h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{

@@ -103,5 +103,5 @@ func requireFlags(c *cobra.Command, names ...string) {
 	}
 }
 
-// printLine prints a line; a failure to print is nobody's to hear.
+// printLine prints a line. It ignores errors: there is nowhere to report them.
 func printLine(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }

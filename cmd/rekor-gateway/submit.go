@@ -20,7 +20,7 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// submitFlags are what submit is told.
+// submitFlags are the flags of submit.
 type submitFlags struct {
 	signatureFlags
 	server, artifact, digest string
@@ -120,7 +120,7 @@ func (f *submitFlags) submitAndWait(ctx context.Context, g client.Client, s clie
 
 func isSettled(s *pb.Submission) bool { return gateway.State(s.GetState().String()).Settled() }
 
-// buildHeader is what is sent in any case.
+// buildHeader returns the header that the flags describe, without a digest.
 func (f *submitFlags) buildHeader(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
 	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish}
 	if f.representation != "" {
@@ -183,7 +183,7 @@ func (f *submitFlags) printAnswer(w io.Writer, answer *pb.SubmitResponse) error 
 	return nil
 }
 
-// checkLogged is an error unless the submission is logged, or nobody wanted to wait for that.
+// checkLogged returns an error unless the submission is logged. With --wait 0, accepted is enough.
 func (f *submitFlags) checkLogged(s *pb.Submission) error {
 	switch {
 	case s.GetState() == pb.Submission_LOGGED:

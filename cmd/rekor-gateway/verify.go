@@ -18,7 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// verifyFlags are what verify is told.
+// verifyFlags are the flags of verify.
 type verifyFlags struct {
 	receipt, artifact, trustedRoot string
 	gatewayTrust, exportCosign     string

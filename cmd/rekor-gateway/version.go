@@ -27,7 +27,7 @@ func newVersion() *cobra.Command {
 	return c
 }
 
-// built says what this program was built from.
+// built is the version, commit and Go release of this program.
 type built struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`

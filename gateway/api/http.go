@@ -61,7 +61,7 @@ func (h *httpServer) listRoutes() map[string]func(http.ResponseWriter, *http.Req
 	}
 }
 
-// writeError answers with what the error map makes of err.
+// writeError answers with err as package problem maps it.
 func (h *httpServer) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.FromError(err)
 	p.LogCause(h.logger, err, "method", r.Method, "route", r.Pattern)

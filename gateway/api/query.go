@@ -94,7 +94,7 @@ func parseState(s string) (pb.Submission_State, error) {
 	return pb.Submission_State(v), nil
 }
 
-// parseListParams reads a list request, which both ways in have in common.
+// parseListParams reads a list request, for HTTP and gRPC.
 func parseListParams(r *pb.ListSubmissionsRequest) (gateway.ListParams, error) {
 	p := gateway.ListParams{PageSize: int(r.GetPageSize()), PageToken: r.GetPageToken()}
 	if p.PageSize < 0 || p.PageSize > gateway.MaxPageSize {

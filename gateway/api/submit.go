@@ -60,7 +60,8 @@ func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request, wait tim
 	return submitOne(ctx, h.service, sent.Header, wait, func() (formats.Artifact, error) { return sent.Artifact, nil })
 }
 
-// hasEnough reports whether a signature is not refused for the want of a key that may still come.
+// hasEnough reports whether the keys read so far are enough to judge the signature: a form may name
+// more keys after its artifact.
 func (h *httpServer) hasEnough(ctx context.Context, header upload.Header) bool {
 	request, err := convertHeader(header, "")
 	if err == nil {
@@ -86,8 +87,8 @@ func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
 	return writeMessage(w, http.StatusOK, plan)
 }
 
-// submitOne is the way every submission takes, whichever way it came in. readArtifact is called
-// once the header has been accepted.
+// submitOne takes one submission in; HTTP, gRPC and batches all call it. readArtifact is called once
+// the header has been accepted.
 func submitOne(
 	ctx context.Context, s Service, h upload.Header, wait time.Duration, readArtifact func() (formats.Artifact, error),
 ) (*pb.SubmitResponse, error) {
@@ -102,7 +103,7 @@ func submitOne(
 	return awaitLog(ctx, s, stored, wait)
 }
 
-// awaitLog waits for the log, for at most wait. That it did not answer in time is no error.
+// awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error.
 func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
 	settled := stored
 	if wait > 0 && !stored.State.Settled() {

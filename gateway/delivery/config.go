@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Logs  []gateway.Log
 	Store gateway.Work
-	// Changed is told of the submissions that were settled or changed; it must not block.
+	// Changed is called with the IDs of submissions that were settled or changed. It must not block.
 	Changed func(ids []string)
 	Timing  Timing
 	Metrics Metrics
@@ -43,8 +43,8 @@ func (t Timing) withDefaults() Timing {
 
 // Metrics are what workers count; every field may be nil.
 type Metrics struct {
-	// Attempted: one attempt to log an entry ended, with outcome "logged" or a gateway.Problem.
+	// Attempted counts an attempt to log an entry that ended; outcome is "logged" or a gateway.Problem.
 	Attempted func(log, outcome string, d time.Duration)
-	// Halted: submissions to the log stopped since it is forked.
+	// Halted reports whether submissions to the log are stopped because it is forked.
 	Halted func(log string, halted bool)
 }

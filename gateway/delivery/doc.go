@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package delivery takes stored entries to their logs: it claims them under leases, sends them,
-// checks what the log answers, and stores the outcomes; what is in doubt after a crash or a lost
-// answer it looks for in the log before it sends it again. Waiters learn of the outcomes here.
+// Package delivery sends stored entries to their logs: it claims them under leases, sends them, and
+// stores the outcomes. An entry in doubt, after a crash or a lost answer, is looked for in the log
+// before it is sent again. Waiters wake those who wait for an outcome.
 package delivery

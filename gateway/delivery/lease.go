@@ -12,8 +12,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// leases are those that a worker holds. They are short, so that a dead process's entries
-// are soon free, and extended for as long as the process lives.
+// leases are the leases that a worker holds. They are short, so that the entries of a dead process
+// are soon free, and are extended while this process lives.
 type leases struct {
 	mu   *sync.Mutex             // over held
 	held map[int64]gateway.Lease // by entry; owned by the claiming, finishing and extending goroutines
@@ -21,10 +21,10 @@ type leases struct {
 
 func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]gateway.Lease{}} }
 
-// addClaimed notes claimed entries and returns those that are not under way yet. A lease can run out
-// while its entry is still under way here (the machine slept, its clock jumped, the store
-// stalled), and be claimed again here; to send that entry beside itself would log it twice. What is
-// under way then goes on under the new lease.
+// addClaimed notes claimed entries and returns those that are not under way yet. An entry under way
+// can be claimed again here when its lease has run out: the machine slept, its clock jumped, the
+// store stalled. It is not sent a second time, which could log it twice; the call under way goes on
+// under the new lease.
 func (l leases) addClaimed(entries []gateway.Claimed) []gateway.Claimed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,8 +38,8 @@ func (l leases) addClaimed(entries []gateway.Claimed) []gateway.Claimed {
 	return fresh
 }
 
-// releaseOutcomes forgets the leases of outcomes that are about to be stored, and gives each outcome the
-// fence of the lease that was held last.
+// releaseOutcomes forgets the leases of outcomes that are about to be stored, and sets each
+// outcome's fence to that of the last lease.
 func (l leases) releaseOutcomes(outcomes []gateway.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,7 +57,7 @@ func (l leases) listHeld() []gateway.Lease {
 	return slices.Collect(maps.Values(l.held))
 }
 
-// extendLeases extends what the worker holds, thrice as often as it must, until ctx ends.
+// extendLeases extends all leases held, every third of a lease's time, until ctx ends.
 func (w *worker) extendLeases(ctx context.Context) {
 	tick := time.NewTicker(w.timing.Lease / 3)
 	defer tick.Stop()

@@ -9,8 +9,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// decideOutcome sorts what Add answered; delay is how long to wait before the next try. Everything that
-// may have been logged stays in doubt.
+// decideOutcome turns what Add returned into the outcome to store; delay is the time to the next try.
+// An entry that may have been logged stays in doubt.
 func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, delay time.Duration) gateway.Outcome {
 	o := gateway.Outcome{EntryID: e.ID, Fence: e.Fence}
 	if err == nil {

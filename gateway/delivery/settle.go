@@ -10,8 +10,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// settleAll finds out what became of entries whose outcome is unknown: those in the log's tiles
-// are logged; those absent are sent again once their absence counts.
+// settleAll looks in the log's tiles for entries whose outcome is unknown. Those found are logged;
+// those absent are sent again once their absence counts.
 func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Claimed, sending *sync.WaitGroup) {
 	claimedAt := w.now()
 	leaves := make([]gateway.LeafHash, len(doubtful))
@@ -40,11 +40,10 @@ func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Claimed, send
 // searchFrom returns the index from which e has to be looked for.
 func searchFrom(e gateway.Claimed) uint64 { return max(*e.SentAtTreeSize, e.AbsentTo) }
 
-// decideDoubt says what becomes of a doubtful entry that was looked for when its last sending was
-// sentAgo: found, or absent, or not looked for to the end when err is set. An absent one is sent
-// again, resend, only once settleAfter has passed since it was last sent, so that the log cannot be
-// still on its way to including it. One that is looked for again keeps its time of sending, since
-// this claim did not send it.
+// decideDoubt decides about a doubtful entry that was looked for; it was last sent sentAgo before
+// that. err means that the search did not reach its end. An absent entry is sent again (resend) only
+// once settleAfter has passed since it was sent: until then the log may still include it. Otherwise
+// it is looked for again later and keeps its SentAt, since this claim did not send it.
 func decideDoubt(e gateway.Claimed, found gateway.Found, err error, sentAgo, settleAfter, delay time.Duration) (o gateway.Outcome, resend bool) {
 	o = gateway.Outcome{EntryID: e.ID, Fence: e.Fence}
 	if inclusion := found.Inclusions[e.LeafHash]; inclusion != nil {

@@ -19,8 +19,7 @@ const (
 	finishBatch = 256 // outcomes stored at once
 )
 
-// worker takes one log's pending entries to the log. Several, in several processes, may run on one
-// store.
+// worker sends one log's pending entries to it. Workers of several processes may share one store.
 type worker struct {
 	log     gateway.Log
 	store   gateway.Work
@@ -77,7 +76,7 @@ func (w *worker) runWorker(ctx context.Context) {
 	finishing.Wait()
 }
 
-// claimUntil claims and sends until ctx ends; what it started goes on under work.
+// claimUntil claims and sends until ctx ends. What it started runs under the context work.
 func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) {
 	failures := 0
 	for ctx.Err() == nil {
@@ -100,7 +99,7 @@ func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) 
 	}
 }
 
-// waitAfterFailure says why nothing can be claimed and waits before the next try.
+// waitAfterFailure logs why nothing can be claimed and waits before the next try.
 func (w *worker) waitAfterFailure(ctx context.Context, err error, failures int) {
 	if ctx.Err() != nil {
 		return
@@ -162,7 +161,7 @@ func (w *worker) startAll(ctx context.Context, claimed []gateway.Claimed, sendin
 	}
 }
 
-// sendEntry adds one entry and says what became of it.
+// sendEntry adds one entry to the log and returns the outcome.
 func (w *worker) sendEntry(ctx context.Context, e gateway.Claimed) gateway.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()

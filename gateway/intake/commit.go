@@ -20,7 +20,7 @@ const commitBatch = 256
 type committer struct {
 	store gateway.Queue
 	queue chan commitRequest
-	done  chan struct{} // closed when run has returned
+	done  chan struct{} // closed when runCommitter has returned
 
 	failedAt atomic.Int64 // when the store last failed to take a submission, Unix seconds; 0 since it took one
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // dedupKeys returns the key by which the same submission is recognised, and those under which an
-// earlier release may have stored it: it took note of the historical policy also where nothing
-// needed it.
+// earlier release may have stored it: its keys contained the historical policy even where no
+// signature needed it.
 func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
 	form := d.dedupForm(packed)
 	key := gateway.DedupKey(d.dedupCore(v, r, len(form.Findings) > 0), form)

@@ -112,7 +112,7 @@ func (d *Draft) verifyArtifact(ctx context.Context, given formats.Artifact) (*fo
 	return verified, &packed, nil
 }
 
-// artifactFor is what the plugin is given: bytes, or the digest in the request, or nothing.
+// artifactFor returns the artifact for the plugin: the bytes, or the digest in the request, or none.
 func (d *Draft) artifactFor(given formats.Artifact) (formats.Artifact, error) {
 	r := d.request
 	if r.Digest == nil && r.SignedDigest == nil {

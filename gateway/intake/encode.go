@@ -19,7 +19,8 @@ type recorded struct {
 	entries        []gateway.NewEntry
 }
 
-// encodeEntries chooses the representation by what was really verified, and encodes it for every log.
+// encodeEntries chooses the representation by what verification found, and encodes an entry for
+// every log.
 func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
 	chosen, projections, err := d.service.planner.Choose(d.plan, d.request.Representation, v)
 	if err != nil {

@@ -26,8 +26,9 @@ func newUnpacker() *unpacker {
 	return &unpacker{places: make(chan struct{}, maxUnpacking), patience: unpackPatience}
 }
 
-// takePlace waits for memory to decompress with, and returns what gives it back. Gzip takes next to
-// none. Slow clients may hold all of it, so that the wait ends in gateway.ErrBusy.
+// takePlace waits for one of the places for decompression, and returns the function that frees it.
+// Gzip needs next to no memory and takes no place. Slow clients may hold all places, so the wait is
+// bounded and ends in gateway.ErrBusy.
 func (u *unpacker) takePlace(ctx context.Context, k container.Kind) (done func(), err error) {
 	if k == container.Gzip {
 		return func() {}, nil

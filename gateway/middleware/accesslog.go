@@ -11,13 +11,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
-// Metrics is told of each request once it is answered. route is the pattern that took it, or
+// Metrics is called for each request once it is answered. route is the pattern that matched, or
 // "none".
 type Metrics func(method, route string, status int, d time.Duration)
 
-// answerTimeout bounds the time from an answer's first byte to its last. What is still to come
-// of a request that was answered before its body had been read is waited for no longer
-// either: net/http reads some of it before it sends the answer.
+// answerTimeout bounds the time from an answer's first byte to its last. It also bounds reading the
+// rest of a request that was answered early: net/http reads some of the body before it sends the
+// answer.
 const answerTimeout = time.Minute
 
 // LogAccess logs one line per request, counts it, and answers 500 to a panic. The line holds
@@ -87,7 +87,7 @@ func (a *answer) statusCode() int {
 	return a.status
 }
 
-// reason is that of the refusal that was sent, or "".
+// reason returns the reason in the refusal that was sent, or "".
 func (a *answer) reason() string { return problem.HTTPReason(a.Header(), a.refusal) }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}

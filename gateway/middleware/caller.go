@@ -25,9 +25,9 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (gateway.Cal
 	})
 }
 
-// RateKey is whom a request is counted as: a tenant of its own, or the remote address where no
-// access control has told callers apart. Of an IPv6 address only the /64 counts, since one
-// host has a whole one.
+// RateKey returns the key under which a request is counted: the caller's tenant, or the remote
+// address for callers of the default tenant. Of an IPv6 address it is the /64, since one host
+// usually has a whole one.
 func RateKey(c gateway.Caller, remote string) string {
 	if c.Tenant != gateway.DefaultTenant {
 		return "tenant " + c.Tenant

@@ -12,7 +12,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// Acceptor is what planning asks of a log.
+// Acceptor is the part of a gateway.Log that planning needs.
 type Acceptor interface {
 	// Accepts is gateway.Log's.
 	Accepts(o gateway.Offer) error
@@ -105,7 +105,7 @@ func refuseOtherKind(r gateway.Representation) string {
 	return "the log takes this signature as it is, a projection would add nothing"
 }
 
-// offerOf is a candidate as logs are asked for it, before it is verified.
+// offerOf returns the offer of a candidate that is not verified yet, for Accepts.
 func offerOf(c formats.Candidate) gateway.Offer {
 	return gateway.Offer{Projection: &formats.Projection{Candidate: c}}
 }
@@ -141,10 +141,10 @@ func refuseOption(r gateway.Representation, why *formats.Error) gateway.Option {
 	return gateway.Option{Representation: r, Refusal: why}
 }
 
-// Choose returns how a verified signature is recorded, and by which projections. It follows the plan
-// unless verification showed that the signature is of another kind than could be known before (an
-// Ed25519 signature turns out to be pure, an ECDSA key to have signed a hash other than its curve's):
-// then an attestation takes its place, where want, the caller's wish, is "" and one is possible.
+// Choose returns how a verified signature is recorded, and by which projections. It follows the plan,
+// unless verification found another kind of signature than could be known before: an Ed25519
+// signature turns out to be pure, or an ECDSA key to have signed a hash other than its curve's. Then
+// the signature is attested, if the caller has no wish (want is "") and an attestation is possible.
 func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
 	chosen := plan.Chosen
 	if chosen == gateway.Attested {

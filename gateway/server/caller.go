@@ -11,7 +11,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// defaultCaller is everybody, as long as there is no access control.
+// defaultCaller is the caller of every request: there is no access control yet.
 var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant}
 
 // identifyRequest says who sends an HTTP request, or returns the refusal.

@@ -40,9 +40,9 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	return server, nil
 }
 
-// chainHandlers puts in front of the routes what every request passes, from the outermost: access log, Host
-// and Origin, caller, rate limit. Limits come after the caller, so that who has a name is
-// counted by it. newGRPC has the same order.
+// chainHandlers wraps the routes h in what every request passes, from the outermost: access log,
+// Host and Origin checks, caller, rate limit. The limit comes after the caller, so that a caller
+// with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
 	if s.limiter != nil {
 		h = middleware.LimitRate(h, s.limiter)

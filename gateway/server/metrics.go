@@ -17,7 +17,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 )
 
-// buckets reach from a refusal to a submission that waits out the log's checkpoints.
+// buckets, in seconds, reach from an instant refusal to a submission that waits for several of the
+// log's checkpoints.
 var buckets = []float64{0.001, 0.005, 0.02, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 60}
 
 type metrics struct {

@@ -38,7 +38,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour, Time: idlePing}),
-		// From the outermost, as in Server.chain; Host and Origin are about browsers, which speak no gRPC.
+		// From the outermost, as in Server.chainHandlers; Host and Origin are about browsers, which speak no gRPC.
 		grpc.ChainUnaryInterceptor(s.logUnary(m), identifyUnary, s.limitUnary),
 		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream),
 	}

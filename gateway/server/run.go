@@ -12,7 +12,7 @@ import (
 
 // Run serves until ctx ends, or a listener fails, and then takes the gateway down: it reports
 // not ready, takes no more calls, lets those under way finish for at most the configured
-// drain time, drains the worker, and closes the store. It returns once all of that is done
+// drain time, drains the deliveries, and closes the store. It returns once all of that is done
 // and no goroutine is left.
 func (s *Server) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
@@ -76,8 +76,8 @@ func wrapServeError(what string, err error) error {
 	return fmt.Errorf("serving %s: %w", what, err)
 }
 
-// stopCalls ends both public listeners. Calls that wait for the log may do so while the drain
-// time lasts; the worker is still at it.
+// stopCalls ends both public listeners. Calls that wait for the log may wait for the drain time;
+// deliveries still run meanwhile.
 func (s *Server) stopCalls() {
 	s.stopping.Store(true)
 	s.health.Shutdown()

@@ -10,9 +10,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// prefixSize is how much of a digest or signer the search indexes hold, in bytes. Submissions that
-// have a prefix in common by chance are as good as none; who makes one on purpose finds that
-// Matches looks at all of it.
+// prefixSize is how much of a digest or signer the search indexes hold, in bytes. Two that share a
+// prefix by chance are very rare; Matches compares the whole value, so that one made on purpose
+// lists nothing.
 const prefixSize = 16
 
 // DigestPrefix returns what the search index of digests holds of d: the beginning of its binary

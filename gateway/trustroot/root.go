@@ -238,7 +238,7 @@ func (r *Root) Marshal() ([]byte, error) {
 	return indentJSON(b)
 }
 
-// indentJSON makes one form of JSON whose spaces its encoder chooses at random.
+// indentJSON indents JSON, so that it has one form: protojson varies its spaces at random.
 func indentJSON(b []byte) ([]byte, error) {
 	var out bytes.Buffer
 	if err := json.Indent(&out, b, "", "  "); err != nil {

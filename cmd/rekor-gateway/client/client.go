@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client talks to a gateway over HTTP or gRPC for the command line: it streams
-// artifacts, and tries again what is worth trying again.
+// Package client is the command line's client of a gateway, over HTTP or gRPC. It streams
+// artifacts and repeats calls that failed for now.
 package client
 
 import (
@@ -17,8 +17,8 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// Submission is a header and what opens the artifact; Artifact is nil when none is sent. It
-// is called again for each try.
+// Submission is what Submit sends. Artifact opens the artifact and is called for each try; nil
+// sends none.
 type Submission struct {
 	Header   *pb.SubmissionHeader
 	Artifact func() (io.ReadCloser, error)

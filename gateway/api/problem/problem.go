@@ -34,7 +34,7 @@ var (
 	ErrMemoryFull = errors.New("too many bodies are held in memory")
 )
 
-// sentinels are the errors that are no refusals, and what callers are told of them.
+// sentinels are the domain's errors that are not *formats.Error, with the reason and words for callers.
 var sentinels = []struct {
 	err           error
 	reason        formats.Reason

@@ -39,7 +39,7 @@ const (
 	ReasonLogForked  = formats.Reason(gateway.ProblemFork)
 )
 
-// row is what callers see of a reason beside its name.
+// row has the status, code, field and retry time of a reason.
 type row struct {
 	status     int // HTTP
 	code       codes.Code

@@ -29,7 +29,7 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, explainBodyError(err)
 }
 
-// explainBodyError says that it is the client's doing when a body does not come whole.
+// explainBodyError turns the error of a body that was cut off into the client's refusal.
 func explainBodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {

@@ -28,7 +28,7 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// buildCommand is how the server is started.
+// buildCommand returns the command that starts the server.
 func (s *Server) buildCommand() *exec.Cmd {
 	c := s.cfg
 	cmd := exec.Command(c.Binary, "serve", //nolint:gosec // the operator names the binary

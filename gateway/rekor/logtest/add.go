@@ -22,7 +22,7 @@ func testDescribe(t *testing.T, s Server) {
 	}
 }
 
-// testLogged: what Add says is logged, is, once, and the size tells.
+// testLogged: an entry that Add reports as logged is in the log, once, and the size has grown.
 func testLogged(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
 	for i := range uint64(3) {
@@ -63,7 +63,7 @@ func testDuplicate(t *testing.T, s Server) {
 	}
 }
 
-// testNotSent: what keeps an entry from being sent is told as that.
+// testNotSent: an entry that could not be sent is reported as ErrNotSent.
 func testNotSent(t *testing.T, s Server) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
@@ -99,8 +99,8 @@ func testDamaged(t *testing.T, s Server) {
 	}
 }
 
-// CheckFault injects a fault in one form. It does not count as logged, nor as more certain than
-// it is; Find tells the truth after it, and the entry can be added then.
+// CheckFault injects a fault in one form. Add must return the error for the fault's kind, Find must
+// then report whether the entry is logged, and adding it again must succeed.
 func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 	s.Append([]byte("first"), []byte("second"))
 	store := new(rekortest.Checkpoints)

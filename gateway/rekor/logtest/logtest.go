@@ -53,7 +53,7 @@ type Server interface {
 	BreakTiles(Breakage)
 }
 
-// Breakage is what becomes of tiles.
+// Breakage is how the server serves its tiles.
 type Breakage string
 
 // The ways in which tiles break.

@@ -125,7 +125,8 @@ func wantNotUsed(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoint
 	}
 }
 
-// testTiles: while tiles are broken nothing counts, and nothing is a fork; then all is as before.
+// testTiles: while tiles are broken no answer counts, and none is taken for a fork. Once they are
+// intact again, all works as before.
 func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)

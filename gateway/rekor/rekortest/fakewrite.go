@@ -125,7 +125,7 @@ func (f *Fake) sequenceEntry(body []byte) (index uint64, duplicate bool) {
 	return index, false
 }
 
-// buildAnswer is what the log says of the entry at index.
+// buildAnswer returns the log's answer for the entry at index.
 func (f *Fake) buildAnswer(index, size uint64) *rekorpb.TransparencyLogEntry {
 	f.mu.Lock()
 	defer f.mu.Unlock()

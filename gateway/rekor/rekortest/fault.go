@@ -66,8 +66,8 @@ func (fault *Fault) runFault(ctx context.Context, f *Fake, body []byte) (*rekorp
 	return answer, nil
 }
 
-// forgeAnswer states the inclusion of a body that is not in the log, as well as that can be done
-// without contradicting a checkpoint: by the proof of another entry.
+// forgeAnswer returns an inclusion of a body that is not in the log, with the proof of another
+// entry, so that no checkpoint contradicts it.
 func (f *Fake) forgeAnswer(body []byte) *rekorpb.TransparencyLogEntry {
 	size := f.Size()
 	if size == 0 {

@@ -37,7 +37,7 @@ func (h *history) replaceBody(index uint64, body []byte) {
 	h.bodies[index], h.leaves[index] = body, rfc6962.DefaultHasher.HashLeaf(body)
 }
 
-// computeRoot is the root hash of the first size entries.
+// computeRoot returns the root hash of the first size entries.
 func (h *history) computeRoot(size uint64) []byte {
 	return rangeRoot(h.leaves[:size])
 }
@@ -56,7 +56,7 @@ func rangeRoot(leaves [][]byte) []byte {
 	return root
 }
 
-// proveInclusion is the inclusion proof of index in the tree of the first size entries.
+// proveInclusion returns the inclusion proof of index in the tree of the first size entries.
 func (h *history) proveInclusion(index, size uint64) [][]byte {
 	tile := func(_ context.Context, level, index uint64, partial uint8) ([]byte, error) {
 		return h.encodeTile(level, index, partial)
@@ -70,7 +70,7 @@ func (h *history) proveInclusion(index, size uint64) [][]byte {
 
 var errNoTile = errors.New("no such tile")
 
-// encodeTile is a tile's content; partial is its width, 0 when full.
+// encodeTile returns a tile's content; partial is its width, 0 when full.
 func (h *history) encodeTile(level, index uint64, partial uint8) ([]byte, error) {
 	span := uint64(1) << (level * layout.TileHeight) // entries below each node
 	nodes := uint64(len(h.leaves)) / span
@@ -85,7 +85,7 @@ func (h *history) encodeTile(level, index uint64, partial uint8) ([]byte, error)
 	return tile.MarshalText()
 }
 
-// encodeBundle is an entry bundle's content.
+// encodeBundle returns an entry bundle's content.
 func (h *history) encodeBundle(index uint64, partial uint8) ([]byte, error) {
 	first := index * layout.EntryBundleWidth
 	if first+tileWidth(partial) > uint64(len(h.bodies)) {

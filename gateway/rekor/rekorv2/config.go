@@ -101,7 +101,7 @@ func grpcTarget(raw string) (target string, secure bool, err error) {
 	return net.JoinHostPort(u.Hostname(), port), secure, nil
 }
 
-// shard is whose checkpoints are read. The key id has its length by withDefaults.
+// shard returns the shard whose checkpoints are read. withDefaults has checked the key id's length.
 func (c Config) shard() gateway.Shard {
 	return gateway.Shard{Origin: c.Origin, KeyID: [sha256.Size]byte(c.KeyID)}
 }

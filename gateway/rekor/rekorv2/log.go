@@ -22,7 +22,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
-// userAgent is how the log's operator sees us.
+// userAgent is the User-Agent header of all requests to the log.
 const userAgent = "rekor-gateway"
 
 // Log is one Rekor v2 log, that is, one shard. It is safe for concurrent use.

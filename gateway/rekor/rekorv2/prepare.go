@@ -37,8 +37,8 @@ func (Acceptor) Accepts(o gateway.Offer) error {
 	return checkStrictKey(o.Projection.SPKI)
 }
 
-// Prepare implements gateway.Log. It refuses whatever the log would, and some things that the
-// log would take but others might read in another way. A body within hashedrekord.MaxBody
+// Prepare implements gateway.Log. It refuses what the log would refuse, and encodings that the log
+// would take but that other programs might read differently. A body within hashedrekord.MaxBody
 // makes a request far below the server's limit of 4 MiB.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
 	entry, record, err := recordOf(o)

@@ -19,8 +19,8 @@ import (
 // maxRetryAfter bounds what a log may ask for.
 const maxRetryAfter = 10 * time.Minute
 
-// mapStatus maps the status of a call that was sent to what Add promises. Only what certainly
-// means that nothing was logged gets a name of its own; the rest stays unknown.
+// mapStatus maps the status of a call that was sent to the errors of gateway.Log's Add. Only a status
+// that certainly means "not logged" gets a named error; the rest is an unknown outcome.
 func mapStatus(err error, md metadata.MD) error {
 	s := status.Convert(err)
 	switch s.Code() {

@@ -58,7 +58,7 @@ func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
 		grpc.WithUserAgent(userAgent),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithStatsHandler(sendTracker{}),
-		// Retries are the worker's: only it knows what may be sent twice.
+		// Package delivery retries: only it knows what may be sent twice.
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 10 * time.Second}),

@@ -43,8 +43,8 @@ type CheckpointsConfig struct {
 	Store    gateway.Checkpoints
 	Reader   *Reader
 	Logger   *slog.Logger
-	// Size, when set, is told the size of the largest checkpoint verified, and Forked that a fork
-	// is known. They are called under locks and must not block.
+	// Size, when set, is called with the size of the largest checkpoint verified, and Forked when a
+	// fork becomes known. They are called under locks and must not block.
 	Size   func(uint64)
 	Forked func()
 }

@@ -46,7 +46,7 @@ type ReaderConfig struct {
 	URL string
 	// RootCAs are trusted for https; nil means the system's.
 	RootCAs *x509.CertPool
-	// UserAgent is how the host sees us.
+	// UserAgent is the User-Agent header of all requests.
 	UserAgent string
 	// Timeout bounds one request. Zero is 10 seconds.
 	Timeout time.Duration

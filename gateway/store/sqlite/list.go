@@ -44,8 +44,8 @@ type listing struct {
 	seqs []int64 // of page
 }
 
-// fillPage reads until there is one submission more than the page holds, which tells whether there is a
-// next page. The query finds prefixes, so what it finds is looked at whole.
+// fillPage reads until it has one submission more than the page holds, which shows that there is a
+// next page. The query matches prefixes, so store.Matches compares what it found in whole.
 func (l *listing) fillPage(t *tx, after int64) error {
 	for len(l.page) <= l.size {
 		limit := l.size + 1 - len(l.page)

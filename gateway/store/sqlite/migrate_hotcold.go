@@ -207,7 +207,7 @@ func (m *submissionMover) logsOf(id string) (logs []string, err error) {
 	return logs, rows.Err()
 }
 
-// oldSubmission is a row of the first schema, as far as it changes its form.
+// oldSubmission has those fields of a row of the first schema whose form changes.
 type oldSubmission struct {
 	row            int64
 	id             string
@@ -223,8 +223,8 @@ func (o *oldSubmission) scanRow(scan func(...any) error) error {
 	return scan(&o.row, &o.id, &o.key, &o.representation, &o.digests, &o.signers, &o.receipt, &o.tenant)
 }
 
-// buildFields returns what follows from o, with entries for logs, which are sorted. All that was needed
-// to know it by is in the receipt.
+// buildFields returns the fields of o in their present form, for entries in logs, which are sorted.
+// What the first schema did not store is taken from the receipt.
 func (o *oldSubmission) buildFields(logs []string) (f gateway.SubmissionFields, err error) {
 	receipt, err := store.DecodeReceipt(o.receipt)
 	if err != nil {
@@ -261,7 +261,7 @@ func parseOldDigests(encoded string) ([]formats.Digest, error) {
 	return digests, nil
 }
 
-// oldForm is what enters a submission's key now, beside what made up its key in the first release.
+// oldForm returns what a submission's key is computed from now, beside its key of the first release.
 func oldForm(r *receiptpb.Receipt, logs []string) gateway.DedupForm {
 	form := gateway.DedupForm{Way: gateway.Direct, Logs: logs, Embedded: r.GetArtifact().GetEmbedded()}
 	if c := r.GetArtifact().GetContainer(); c != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// rowIDs remembers the ids of rows that have been seen committed, of a table whose rows are never
-// changed in what names them, and never removed. There are as many as tenants, logs, or shards.
+// rowIDs caches the ids of committed rows of a table whose rows keep their names and are never
+// removed: tenant, log or shard. It holds one id for each of them.
 type rowIDs[K comparable] struct {
 	insert, find string // both by args
 	args         func(K) []any

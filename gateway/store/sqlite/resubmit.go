@@ -64,8 +64,7 @@ func (e *enqueuing) findKnown(t *tx) error {
 	})
 }
 
-// lookUpKnown returns the row that r is, when it is stored, by now, under its key or else under one of
-// its former keys.
+// lookUpKnown returns the row in which r is stored already, under its key or one of its former keys.
 func (e *enqueuing) lookUpKnown(r *newRow) (seq int64, ok bool) {
 	for _, k := range r.listKeys(e.tenants[r.Tenant]) {
 		if seq, ok := e.stored[k]; ok {
@@ -84,8 +83,8 @@ func (e *enqueuing) noteKnown(i int, seq int64) {
 	}
 }
 
-// resumeKnown touches the entries of the submissions that were known, by the highest priority that each
-// was given now.
+// resumeKnown touches the entries of the submissions that were known. Each takes the highest priority
+// that it is given in this batch.
 func (e *enqueuing) resumeKnown(t *tx) error {
 	if len(e.urgency) == 0 {
 		return nil

@@ -27,8 +27,8 @@ type submissionState struct {
 	entries []gateway.EntryState
 }
 
-// refreshStates makes the states of submissions follow from their entries' again, of those in seqs
-// and those that have one of entries, and returns the latter.
+// refreshStates computes anew the states of the submissions in seqs and of those that have one of
+// entries, and returns the latter.
 func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 	if len(entries) > 0 {
 		changed, err := encodeList(entries)

@@ -103,8 +103,8 @@ func testShards(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoint
 	wantCheckpoint(t, s, shardA, &ten)
 }
 
-// testSwap: only who names exactly what is kept may replace it, whatever the sizes. So a store
-// fails that keeps the larger one, or does not look at all of old.
+// testSwap: a checkpoint is replaced only when old is exactly what is kept, whatever the sizes. A
+// store that keeps the larger one, or compares only a part of old, fails.
 func testSwap(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
 	ten, twelve := newCheckpoint(10, "ten"), newCheckpoint(12, "twelve")
 	wantKept(t, s, nil, ten, ten)
@@ -128,7 +128,7 @@ func testFirst(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints
 	wantCheckpoint(t, s, shardA, nil)
 }
 
-// testOneWinner: of many that see the same one kept, one is first, and all are told which.
+// testOneWinner: of many calls with the same old, one wins, and all return the winner.
 func testOneWinner(t testing.TB, s gateway.Checkpoints, _ func() gateway.Checkpoints) {
 	const n = 16
 	var old *gateway.Checkpoint

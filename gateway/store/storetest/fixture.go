@@ -203,7 +203,7 @@ func sameSignature(a, b gateway.RecordedSignature) bool {
 	return slices.Equal(a.Signers, b.Signers) && a.Representation == b.Representation && a.Way == b.Way && a.Evidence == b.Evidence
 }
 
-// sameTime asks for the same moment in the same zone: what is stored comes back in UTC.
+// sameTime compares moment and zone: what is stored comes back in UTC.
 func sameTime(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }
 
 func wantSameEntry(t testing.TB, got, want gateway.Entry) {
