@@ -25,7 +25,7 @@ type Config struct {
 	Attester gateway.Attester
 	// MaxArtifact bounds what comes out of a compressed container, in bytes.
 	MaxArtifact int64
-	// Committed is told of each submission that was stored; nil: nobody is. It must not block.
+	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
 }
 

@@ -33,7 +33,7 @@ func (s *spool) copyIn(src io.Reader) (*spooled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: making a spool file: %w", gateway.ErrNotStored, err)
 	}
-	_ = os.Remove(file.Name()) // it lives as long as it is open, whatever becomes of us
+	_ = os.Remove(file.Name()) // the open file stays usable, and is gone even after a crash
 	out := &spooled{file: file, spool: s}
 	if _, err := io.Copy(out, src); err != nil {
 		_ = out.Close()

@@ -41,7 +41,7 @@ type Options struct {
 	// MaxPending bounds the pending entries of all logs together; 0 is no bound. An Enqueue
 	// that would exceed it is refused as a whole.
 	MaxPending int
-	// Logger is told of migrations; nil discards.
+	// Logger logs migrations; nil discards.
 	Logger *slog.Logger
 	// Now is the store's clock; nil is time.Now. Processes that share a file are on one machine and
 	// have its clock in common.
