@@ -7,13 +7,10 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"io"
-
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 )
 
 // Scheme is how a signature relates to the digest it is checked against.
@@ -49,52 +46,6 @@ type Projection struct {
 	// Certificate is the signer's, DER, when the key came in one; logged only when asked.
 	Certificate []byte
 	Recipe      Recipe
-}
-
-// KeyDetails returns the PKIX name that Rekor v2 and Sigstore bundles give to c's
-// algorithm. Errors have ReasonAlgorithmNotLoggable and c's remedy as hint.
-func (c Candidate) KeyDetails() (commonpb.PublicKeyDetails, error) {
-	pub, err := x509.ParsePKIXPublicKey(c.SPKI)
-	if err != nil {
-		return 0, WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
-	}
-	if d := keyDetails(pub, c.Scheme, c.Hash); d != commonpb.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED {
-		return d, nil
-	}
-	return 0, NewError(ReasonAlgorithmNotLoggable,
-		fmt.Sprintf("the log has no entry for %s with %s over %s", c.Scheme, KeyName(pub), c.Hash), c.Remedy)
-}
-
-func keyDetails(pub crypto.PublicKey, s Scheme, h DigestAlgorithm) commonpb.PublicKeyDetails {
-	switch k := pub.(type) {
-	case *rsa.PublicKey:
-		if s != RSAPKCS1v15 || h != SHA256 {
-			break
-		}
-		switch k.N.BitLen() {
-		case 2048:
-			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256
-		case 3072:
-			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256
-		case 4096:
-			return commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256
-		}
-	case *ecdsa.PublicKey:
-		switch {
-		case s != ECDSA:
-		case k.Curve == elliptic.P256() && h == SHA256:
-			return commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
-		case k.Curve == elliptic.P384() && h == SHA384:
-			return commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384
-		case k.Curve == elliptic.P521() && h == SHA512:
-			return commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512
-		}
-	case ed25519.PublicKey:
-		if s == Ed25519ph && h == SHA512 {
-			return commonpb.PublicKeyDetails_PKIX_ED25519_PH
-		}
-	}
-	return commonpb.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED
 }
 
 // KeyName names a public key for display: "RSA-3072", "ECDSA P-256", "Ed25519".

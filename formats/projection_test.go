@@ -14,14 +14,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -174,51 +171,6 @@ func TestVerifyDigestRefuses(t *testing.T) {
 	}
 }
 
-// TestKeyDetails lists what Rekor v2 takes, and that every other pair is refused with the remedy.
-func TestKeyDetails(t *testing.T) {
-	type pair struct {
-		key    string
-		scheme formats.Scheme
-		hash   formats.DigestAlgorithm
-	}
-	want := map[pair]commonpb.PublicKeyDetails{
-		{"RSA-2048", formats.RSAPKCS1v15, formats.SHA256}: commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256,
-		{"RSA-3072", formats.RSAPKCS1v15, formats.SHA256}: commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256,
-		{"RSA-4096", formats.RSAPKCS1v15, formats.SHA256}: commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256,
-		{"ECDSA P-256", formats.ECDSA, formats.SHA256}:    commonpb.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
-		{"ECDSA P-384", formats.ECDSA, formats.SHA384}:    commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384,
-		{"ECDSA P-521", formats.ECDSA, formats.SHA512}:    commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512,
-		{"Ed25519", formats.Ed25519ph, formats.SHA512}:    commonpb.PublicKeyDetails_PKIX_ED25519_PH,
-	}
-	keys := []crypto.PublicKey{
-		rsaKey(2047), rsaKey(2048), rsaKey(3072), rsaKey(4096), rsaKey(4097),
-		ecKey(t, elliptic.P224()).Public(), ecKey(t, elliptic.P256()).Public(), ecKey(t, elliptic.P384()).Public(),
-		ecKey(t, elliptic.P521()).Public(), edKey().Public(),
-	}
-	found := 0
-	for _, key := range keys {
-		for _, s := range []formats.Scheme{formats.RSAPKCS1v15, formats.RSAPSS, formats.ECDSA, formats.Ed25519ph, ""} {
-			for _, h := range []formats.DigestAlgorithm{formats.SHA256, formats.SHA384, formats.SHA512, formats.BLAKE2b512, ""} {
-				got, err := formats.Candidate{SPKI: spki(t, key), Scheme: s, Hash: h, Remedy: "the remedy"}.KeyDetails()
-				details, ok := want[pair{formats.KeyName(key), s, h}]
-				if ok {
-					found++
-				}
-				var e *formats.Error
-				if got != details || ok != (err == nil) || err != nil && (!errors.As(err, &e) || e.Reason != formats.ReasonAlgorithmNotLoggable || e.Hint != "the remedy") {
-					t.Errorf("%s, %s, %s: %v, %v", formats.KeyName(key), s, h, got, err)
-				}
-			}
-		}
-	}
-	if found != len(want) {
-		t.Errorf("%d of %d pairs seen", found, len(want))
-	}
-	if _, err := (formats.Candidate{SPKI: []byte("x")}).KeyDetails(); formats.ReasonOf(err) != formats.ReasonMalformedKey {
-		t.Errorf("no key: %v", err)
-	}
-}
-
 func TestNeedNames(t *testing.T) {
 	for n, want := range map[formats.Need]string{formats.NeedBytes: "bytes", formats.NeedDigest: "digest", formats.NeedNone: "none"} {
 		if n.String() != want {
@@ -245,9 +197,6 @@ func FuzzProjection(f *testing.F) {
 	f.Add(spki(f, rsaKey(2048)), "rsa-pss", "sha384", make([]byte, 48), make([]byte, 256))
 	f.Fuzz(func(t *testing.T, key []byte, scheme, hash string, value, signature []byte) {
 		c := formats.Candidate{SPKI: key, Scheme: formats.Scheme(scheme), Hash: formats.DigestAlgorithm(hash)}
-		if _, err := c.KeyDetails(); err != nil && formats.ReasonOf(err) == "" {
-			t.Errorf("untyped: %v", err)
-		}
 		p := formats.Projection{Candidate: c, Digest: formats.Digest{Algorithm: c.Hash, Value: value}, Signature: signature}
 		if err := p.VerifyDigest(); err != nil {
 			if formats.ReasonOf(err) == "" {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
 )
 
@@ -187,18 +188,18 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestKeyDetails: Rekor v2 has a name for ECDSA on the NIST curves with the curve's hash
+// TestLoggable: Rekor v2 has a name for ECDSA on the NIST curves with the curve's hash
 // and for RSA with SHA-256, and for nothing else.
-func TestKeyDetails(t *testing.T) {
+func TestLoggable(t *testing.T) {
 	for file, loggable := range map[string]bool{
 		"rsa2048-SHA256.sig rsa2048.key": true, "rsa3072-SHA256.sig rsa3072.key": true, "rsa4096-SHA256.sig rsa4096.key": true,
 		"rsa2048-SHA512.sig rsa2048.key": false, "rsa3072-SHA384.sig rsa3072.key": false, "p256-SHA512.sig p256.key": false,
 		"p256.sig p256.key": true, "p384.sig p384.key": true, "p521.sig p521.key": true, "subkey.sig subkey.key": true,
 	} {
 		sig, key, _ := strings.Cut(file, " ")
-		_, err := parseFiles(t, sig, key, formats.Policy{}).Describe().Candidates[0].KeyDetails()
-		if (err == nil) != loggable {
-			t.Errorf("%s: %v", sig, err)
+		c := parseFiles(t, sig, key, formats.Policy{}).Describe().Candidates[0]
+		if formatstest.TakenByRekor(c) != loggable {
+			t.Errorf("%s: %+v", sig, c)
 		}
 	}
 }

@@ -5,7 +5,6 @@ package ssh_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -125,18 +124,17 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestKeyDetails: what a log takes, and that what it does not take has a remedy.
-func TestKeyDetails(t *testing.T) {
+// TestLoggable: what a log takes, and that what it does not take has a remedy.
+func TestLoggable(t *testing.T) {
 	for sig, loggable := range map[string]bool{
 		"ecdsa-256": true, "ecdsa-384": true, "ecdsa-521": true, "sk-ecdsa": true, "rsa-sha256": true, "rsa": false,
 	} {
-		_, err := parse(t, sig, sig+".pub").Describe().Candidates[0].KeyDetails()
-		if (err == nil) != loggable {
-			t.Errorf("%s: %v", sig, err)
+		c := parse(t, sig, sig+".pub").Describe().Candidates[0]
+		if formatstest.TakenByRekor(c) != loggable {
+			t.Errorf("%s: %+v", sig, c)
 		}
-		var e *formats.Error
-		if errors.As(err, &e) && !strings.Contains(e.Hint, "ssh-keygen -t ecdsa") {
-			t.Errorf("%s: no remedy in %q", sig, e.Hint)
+		if !loggable && !strings.Contains(c.Remedy, "ssh-keygen -t ecdsa") {
+			t.Errorf("%s: no remedy in %q", sig, c.Remedy)
 		}
 	}
 }

@@ -255,13 +255,10 @@ func (k *publicKey) buildProjection(message, sig []byte) formats.Projection {
 	}
 }
 
-// isProjectable reports whether logs have an entry for signatures by k.
+// isProjectable reports whether signatures by k can stand alone over a digest. RSA is offered as PKCS #1 v1.5 with
+// SHA-256 alone: no log known takes it otherwise, and an attestation is what the signer gets then.
 func (k *publicKey) isProjectable() bool {
-	if k.scheme.projection == "" {
-		return false
-	}
-	_, err := k.buildCandidate().KeyDetails()
-	return err == nil
+	return k.scheme.projection == formats.ECDSA || k.scheme.projection == formats.RSAPKCS1v15 && k.scheme.hash == formats.SHA256
 }
 
 // wellNamed reports whether k's id is the hash that the TUF specification (section 4.2) asks

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 )
 
@@ -63,9 +64,8 @@ func TestKeyDetails(t *testing.T) {
 		{"p521-sha256.sig", "p521.pem", false},
 	} {
 		v := verify(t, parse(t, c.signature, c.key, strict(t)), formats.FromReader(bytes.NewReader(file(t, "artifact.bin"))))
-		_, err := v.Projections[0].KeyDetails()
-		if (err == nil) != c.loggable {
-			t.Errorf("%s: %v", c.signature, err)
+		if formatstest.TakenByRekor(v.Projections[0].Candidate) != c.loggable {
+			t.Errorf("%s: %+v", c.signature, v.Projections[0].Candidate)
 		}
 		if !v.Projections[0].Native || v.Projections[0].Remedy == "" {
 			t.Errorf("%s: not native, or without a remedy", c.signature)
