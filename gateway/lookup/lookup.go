@@ -70,7 +70,7 @@ func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptp
 		if e.Inclusion == nil {
 			return nil, fmt.Errorf("entry %d of submission %s is not logged yet", i, sub.ID)
 		}
-		proofs[i] = receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body}
+		proofs[i] = receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens}
 	}
 	return receipt.Complete(archived.Receipt, proofs)
 }

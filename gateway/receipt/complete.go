@@ -5,6 +5,8 @@ package receipt
 import (
 	"fmt"
 
+	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -20,6 +22,8 @@ type Proof struct {
 	Kind  string
 	Bytes []byte
 	Body  []byte // the entry that is proven
+	// Tokens are RFC 3161 timestamps over the entry's signature, DER.
+	Tokens [][]byte
 }
 
 // EncodeProof returns the bytes of a proof of KindTransparencyLogEntry. The body is left out: it is
@@ -68,5 +72,12 @@ func completeBundle(e *receiptpb.LogEntry, p Proof) error {
 	}
 	logged.CanonicalizedBody = p.Body
 	material.TlogEntries = []*rekorpb.TransparencyLogEntry{&logged}
+	for _, token := range p.Tokens {
+		if material.TimestampVerificationData == nil {
+			material.TimestampVerificationData = &bundlepb.TimestampVerificationData{}
+		}
+		data := material.TimestampVerificationData
+		data.Rfc3161Timestamps = append(data.Rfc3161Timestamps, &commonpb.RFC3161SignedTimestamp{SignedTimestamp: token})
+	}
 	return nil
 }

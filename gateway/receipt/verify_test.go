@@ -263,6 +263,29 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 }
 
+// A timestamp that comes with a proof stands in the entry's bundle.
+func TestCompleteWithTimestamps(t *testing.T) {
+	s := native(t)
+	logged := s.receipt.GetEntries()[0].GetBundle().GetVerificationMaterial().GetTlogEntries()[0]
+	raw, err := receipt.EncodeProof(logged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := receipt.Complete(s.receipt, []receipt.Proof{{
+		Kind: receipt.KindTransparencyLogEntry, Bytes: raw, Body: logged.GetCanonicalizedBody(), Tokens: [][]byte{[]byte("a"), []byte("b")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := made.GetEntries()[0].GetBundle().GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps()
+	if len(tokens) != 2 || string(tokens[1].GetSignedTimestamp()) != "b" {
+		t.Errorf("tokens %v", tokens)
+	}
+	if s.receipt = made; s.receipt.GetEntries()[0].GetBundle().GetVerificationMaterial().GetTlogEntries()[0].GetLogIndex() != logged.GetLogIndex() {
+		t.Error("the proof is another one")
+	}
+}
+
 // FuzzVerify replaces a part of a receipt: what still verifies must prove the same. It works on
 // the binary form, in which most changes leave a receipt that can be read.
 func FuzzVerify(f *testing.F) {
