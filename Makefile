@@ -34,10 +34,12 @@ run: build ## Start a gateway with its own local Rekor v2 log (Ctrl-C stops both
 demo: build system-tools ## Sign, submit and verify offline in every format, against a local log
 	PATH="$(BIN):$$PATH" ./cmd/rekor-gateway/demo/demo.sh
 
+# Not cached below gateway/stocktest: it reads files, and runs tests, of another module.
 .PHONY: test
 test: system-tools $(REKOR_SERVER) ## Vet and run all tests, a real local Rekor server among them
 	go vet ./...
 	go test ./...
+	cd gateway/stocktest && go vet . && go test -count=1 .
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check the import rules and the code with golangci-lint

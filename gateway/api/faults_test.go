@@ -36,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	service := startWith(t, gatewaytest.NewLog(), func(c *gatewaytest.Config) { c.Store = fullStore{c.Store} })
 	handler := NewHTTP(service, HTTPConfig{Upload: upload.Config{MaxArtifact: testMaxArtifact, MaxSpool: testMaxArtifact}, Logger: logger})
-	s := &server{Server: httptest.NewServer(handler), t: t, contract: loadContract(t)}
+	s := &server{Server: httptest.NewServer(handler), t: t}
 	defer s.Close()
 
 	sig, key, artifact, format := parts(t, "hello")

@@ -56,7 +56,6 @@ type server struct {
 	t        *testing.T
 	log      *gatewaytest.Log
 	spoolDir string
-	contract *contract
 }
 
 func serve(t *testing.T, faults ...gatewaytest.Fault) *server {
@@ -73,7 +72,7 @@ func serveWith(t *testing.T, change func(*HTTPConfig), faults ...gatewaytest.Fau
 		Ready:  func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
-	out := &server{Server: httptest.NewServer(NewHTTP(s, cfg)), t: t, log: log, spoolDir: dir, contract: loadContract(t)}
+	out := &server{Server: httptest.NewServer(NewHTTP(s, cfg)), t: t, log: log, spoolDir: dir}
 	t.Cleanup(out.Close)
 	return out
 }
@@ -114,7 +113,7 @@ func (s *server) do(method, path, contentType string, body io.Reader) answered {
 	if err := json.Unmarshal(raw, &out.body); err != nil {
 		s.t.Fatalf("%s %s: answer is no JSON: %v: %.200s", method, path, err, raw)
 	}
-	s.contract.check(s.t, r, sent.Bytes(), out)
+	recordExchange(s.t, r, sent.Bytes(), out)
 	return out
 }
 

@@ -142,7 +142,7 @@ func TestBadRequests(t *testing.T) {
 		"signature is the file":  {[]field{{"signature", "hello"}, key, format, artifact}, 400, "MALFORMED_SIGNATURE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &server{Server: s.Server, t: t, log: s.log, spoolDir: s.spoolDir, contract: s.contract}
+			s := &server{Server: s.Server, t: t, log: s.log, spoolDir: s.spoolDir}
 			s.expect(s.post("/v1/submissions", c.fields...), c.status, c.reason)
 		})
 	}
@@ -189,7 +189,7 @@ func TestMalformedHTTP(t *testing.T) {
 		"other method":         {"DELETE", "/v1/submissions/0", "", "", 405, "MALFORMED_REQUEST"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &server{Server: s.Server, t: t, contract: s.contract}
+			s := &server{Server: s.Server, t: t}
 			s.expect(s.do(c.method, c.path, c.kind, strings.NewReader(c.body)), c.status, c.reason)
 		})
 	}

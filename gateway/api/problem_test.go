@@ -15,10 +15,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
-// Whatever the reason, HTTP answers with what openapi.json calls a Problem, and gRPC and the
-// problems inside of answers say the same.
+// Whatever the reason, gRPC and the problems inside of answers say the same as HTTP does. That it is what
+// openapi.json calls a Problem is held by gateway/stocktest.
 func TestEveryReasonIsAnsweredAlike(t *testing.T) {
-	schema := loadContract(t).doc.Components.Schemas["Problem"].Value
 	logger := slog.New(slog.DiscardHandler)
 	h, g := &httpServer{logger: logger}, &grpcServer{logger: logger}
 	for _, reason := range problem.Reasons() {
@@ -29,8 +28,8 @@ func TestEveryReasonIsAnsweredAlike(t *testing.T) {
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
 			t.Fatalf("%s: %v", reason, err)
 		}
-		if err := schema.VisitJSON(body); err != nil || body["reason"] != string(reason) || body["status"] != float64(w.Code) {
-			t.Errorf("%s: %d %v: %v", reason, w.Code, body, err)
+		if body["reason"] != string(reason) || body["status"] != float64(w.Code) {
+			t.Errorf("%s: %d %v", reason, w.Code, body)
 		}
 		if s := g.writeError(err); status.Convert(s).Message() != body["detail"] || problem.GRPCReason(s) != string(reason) {
 			t.Errorf("%s: gRPC says %v", reason, s)

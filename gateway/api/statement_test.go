@@ -33,7 +33,7 @@ func TestStatementRoute(t *testing.T) {
 		Upload: upload.Config{MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact},
 		Ready:  func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	})
-	s := &server{Server: httptest.NewServer(handler), t: t, log: log, contract: loadContract(t)}
+	s := &server{Server: httptest.NewServer(handler), t: t, log: log}
 	t.Cleanup(s.Close)
 
 	read := func(name string) string {

@@ -9,17 +9,11 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/bundle"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/verify"
-	"github.com/sigstore/sigstore/pkg/signature"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -67,39 +61,7 @@ func flag(c receipt.Command, name string) string {
 	return ""
 }
 
-// sigstoreGo does what "cosign verify-blob" does with the files that c names.
-func sigstoreGo(c receipt.Command, key, blob []byte) error {
-	b, err := bundle.LoadJSONFromPath(flag(c, "--bundle"))
-	if err != nil {
-		return err
-	}
-	trusted, err := root.NewTrustedRootFromPath(flag(c, "--trusted-root"))
-	if err != nil {
-		return err
-	}
-	pub, err := x509.ParsePKIXPublicKey(key)
-	if err != nil {
-		return err
-	}
-	hash := formats.DigestAlgorithm(flag(c, "--signature-digest-algorithm")).Hash()
-	if hash == 0 {
-		hash = crypto.SHA256
-	}
-	verifier, err := signature.LoadVerifier(pub, hash)
-	if err != nil {
-		return err
-	}
-	expiring := root.NewExpiringKey(verifier, time.Time{}, time.Time{})
-	keys := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) { return expiring, nil })
-	v, err := verify.NewVerifier(root.TrustedMaterialCollection{trusted, keys}, verify.WithTransparencyLog(1), verify.WithNoObserverTimestamps())
-	if err != nil {
-		return err
-	}
-	_, err = v.Verify(b, verify.NewPolicy(verify.WithArtifact(bytes.NewReader(blob)), verify.WithKey()))
-	return err
-}
-
-func TestSigstoreGoVerifiesExports(t *testing.T) {
+func TestExportHasACommandPerEntry(t *testing.T) {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -113,17 +75,10 @@ func TestSigstoreGoVerifiesExports(t *testing.T) {
 			if len(commands) != len(s.receipt.GetEntries()) {
 				t.Fatalf("%d commands for %d entries", len(commands), len(s.receipt.GetEntries()))
 			}
-			for _, c := range commands {
-				blob := readFile(t, c[len(c)-1])
+			for i, c := range commands {
 				block, _ := pem.Decode(readFile(t, flag(c, "--key")))
-				if err := sigstoreGo(c, block.Bytes, blob); err != nil {
-					t.Errorf("%v: %v", c, err)
-				}
-				if sigstoreGo(c, block.Bytes, append(blob, '!')) == nil {
-					t.Error("another blob verifies")
-				}
-				if sigstoreGo(c, spki(t, newKey(t)), blob) == nil {
-					t.Error("another key verifies")
+				if !bytes.Equal(block.Bytes, s.receipt.GetEntries()[i].GetSpki()) {
+					t.Errorf("%v names another key", c)
 				}
 			}
 		})
@@ -132,21 +87,12 @@ func TestSigstoreGoVerifiesExports(t *testing.T) {
 
 // A statement's command names the signer in the predicate type, so that it refuses what the
 // same gateway attested for a stranger, the artifact being the same.
-func TestSigstoreGoVerifiesExportedStatements(t *testing.T) {
+func TestExportedStatementPinsTheSigner(t *testing.T) {
 	g := newGateway(t)
 	s, stranger := attested(t, g, false), attested(t, g, false)
 	o, so := s.options(), stranger.options()
 	o.GatewayTrust, so.GatewayTrust = trust(t, g, 0, -1), trust(t, g, 0, -1)
 	c, other := exportBy(t, s, o)[0], exportBy(t, stranger, so)[0]
-	if err := sigstoreGo(c, g.SPKI(), artifact); err != nil {
-		t.Error(err)
-	}
-	if sigstoreGo(c, g.SPKI(), []byte("another")) == nil {
-		t.Error("another artifact verifies")
-	}
-	if sigstoreGo(c, spki(t, newKey(t)), artifact) == nil {
-		t.Error("another key verifies")
-	}
 	if flag(c, "--type") != statement.PredicateType(s.signers, false) || flag(c, "--type") == flag(other, "--type") {
 		t.Errorf("the type %s does not pin the signer", flag(c, "--type"))
 	}

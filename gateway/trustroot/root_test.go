@@ -10,14 +10,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	rekornote "github.com/sigstore/rekor-tiles/v2/pkg/note"
-	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -92,32 +90,6 @@ func signNote(t *testing.T, key crypto.Signer, origin string) []byte {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// What New writes, Sigstore's own library must read as the same logs.
-func TestSigstoreGoReadsWrittenRoot(t *testing.T) {
-	var logs []LogKey
-	for name, key := range keys(t) {
-		logs = append(logs, LogKey{Origin: name + ".log.example", SPKI: spki(t, key), Start: start, End: start.Add(time.Hour)})
-	}
-	made, err := New(logs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := made.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := root.NewTrustedRootFromJSON(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range made.Logs() {
-		got := theirs.RekorLogs()[hex.EncodeToString(l.ID)]
-		if got == nil || got.BaseURL != "https://"+l.Origin || !got.ValidityPeriodStart.Equal(l.Start) || !got.ValidityPeriodEnd.Equal(l.End) {
-			t.Errorf("%s: sigstore-go reads %+v", l.Origin, got)
-		}
-	}
 }
 
 func TestSeveralKeysOfOneOrigin(t *testing.T) {
