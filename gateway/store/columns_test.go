@@ -196,8 +196,11 @@ func TestMatches(t *testing.T) {
 	}
 	a, err1 := DigestPrefix(digest)
 	b, err2 := DigestPrefix(near)
-	if err1 != nil || err2 != nil || !bytes.Equal(a, b) || !bytes.Equal(SignerPrefix(signer), SignerPrefix(nearSigner)) {
-		t.Error("this test's prefixes differ, or are none")
+	if err1 != nil || err2 != nil || bytes.Equal(a, b) {
+		t.Error("digests that begin alike are one in the index: whoever names them could fill a search with look-alikes")
+	}
+	if !bytes.Equal(SignerPrefix(signer), SignerPrefix(nearSigner)) {
+		t.Error("this test's signers have another prefix")
 	}
 }
 

@@ -10,22 +10,22 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// prefixSize is how much of a digest or signer the search indexes hold, in bytes. Two that share a
-// prefix by chance are very rare; Matches compares the whole value, so that one made on purpose
-// lists nothing.
+// prefixSize is how much of a hash the search indexes hold, in bytes. Nobody can make two values that
+// share it; Matches compares the whole value all the same.
 const prefixSize = 16
 
-// DigestPrefix returns what the search index of digests holds of d: the beginning of its binary
-// form.
+// DigestPrefix returns what the search index of digests holds of d: the beginning of a SHA-256 over its
+// binary form, since a digest that is only named can be chosen to look like another.
 func DigestPrefix(d formats.Digest) ([]byte, error) {
 	b, err := appendDigest(nil, d)
 	if err != nil {
 		return nil, err
 	}
-	return b[:prefixSize], nil
+	sum := sha256.Sum256(b)
+	return sum[:prefixSize], nil
 }
 
-// SignerPrefix returns what the search index of signers holds of a signer.
+// SignerPrefix returns what the search index of signers holds of a signer, which is a SHA-256 itself.
 func SignerPrefix(signer [sha256.Size]byte) []byte { return slices.Clone(signer[:prefixSize]) }
 
 // Matches reports whether a submission has the artifact and the signer that p asks for.

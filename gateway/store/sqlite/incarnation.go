@@ -66,8 +66,9 @@ func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 	})
 }
 
-// Incarnation implements gateway.Store. Restored says that the database is not the one that was
-// last opened under this path: its nonce is not in the file beside it, or that file is missing.
+// Incarnation implements gateway.Store. Restored says that the database is neither of the last opening
+// under this path nor of the one before: its nonce is not in the file beside it, or that file is missing.
+// A copy made since the opening before the last is not noticed.
 func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }
 
 // readIncarnations returns what the file holds: nothing when it is missing.
@@ -81,7 +82,10 @@ func readIncarnations(path string) ([]string, error) {
 
 // writeIncarnations replaces the file as a whole, durably.
 func writeIncarnations(path string, nonces []string) (err error) {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) { // a crash left it
+		return err
+	}
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -21,20 +21,33 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-const migrationPatience = 10 * time.Second
+// migrationPatience is how long to wait for another process that migrates the same file: a large one
+// takes minutes.
+const migrationPatience = 30 * time.Minute
+
+// maxLostRaces bounds the tries after an error that another process may have caused, but for its lock.
+const maxLostRaces = 5
 
 // migrateTables brings the tables up to date. Each migration is a transaction, so when another
 // process is at the same work one of the two fails, and finds it done at its next try.
 func migrateTables(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
+	lost := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := migrateOnce(ctx, db, logger)
-		if err != nil && !lostRace(err) {
+		switch {
+		case isBusy(err):
+			logger.InfoContext(ctx, "waiting for another process that holds the store", "error", err)
+		case lostRace(err):
+			if lost++; lost == maxLostRaces {
+				err = backoff.Permanent(err)
+			}
+		case err != nil:
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
 		InitialInterval: 20 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: time.Second,
-	}), backoff.WithMaxElapsedTime(migrationPatience), backoff.WithMaxTries(10))
+	}), backoff.WithMaxElapsedTime(migrationPatience))
 	if err != nil {
 		return fmt.Errorf("migrating tables: %w", err)
 	}
@@ -42,6 +55,9 @@ func migrateTables(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 }
 
 func migrateOnce(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
+	if err := refuseForeignFile(ctx, db); err != nil {
+		return err
+	}
 	provider, err := newProvider(db)
 	if err != nil {
 		return err
@@ -70,13 +86,31 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
 
-// lostRace reports whether err may be another process's doing: its lock, or its tables
-// where this one was about to make them.
-func lostRace(err error) bool {
+// refuseForeignFile keeps the tables of this package out of another program's database.
+func refuseForeignFile(ctx context.Context, db *sql.DB) error {
+	var tables, ours int
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(name = 'goose_db_version'), 0) FROM sqlite_master WHERE type = 'table'`).Scan(&tables, &ours)
+	if err != nil {
+		return err
+	}
+	if tables > 0 && ours == 0 {
+		return errors.New("the file is another program's database: name a file of its own for the store")
+	}
+	return nil
+}
+
+// lostRace reports whether err may be another process's doing: its tables where this one was about to
+// make them.
+func lostRace(err error) bool { return errorCode(err) == sqlite3.SQLITE_ERROR }
+
+// isBusy reports whether err is another process's lock.
+func isBusy(err error) bool { return errorCode(err) == sqlite3.SQLITE_BUSY }
+
+// errorCode returns SQLite's primary result code, or 0.
+func errorCode(err error) int {
 	var e *driver.Error
 	if !errors.As(err, &e) {
-		return false
+		return 0
 	}
-	code := e.Code() & 0xff
-	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_ERROR
+	return e.Code() & 0xff
 }

@@ -38,7 +38,7 @@ ALTER TABLE submission_entry RENAME TO old_submission_entry;`
 	moveNames = `
 INSERT INTO tenant (name) SELECT DISTINCT tenant FROM old_submission ORDER BY tenant;
 INSERT INTO log (name, pending)
-SELECT name, COALESCE((SELECT pending FROM queue WHERE queue.log = name), 0)
+SELECT name, (SELECT COUNT(*) FROM old_entry e WHERE e.log = name AND e.state = 'PENDING')
 FROM (SELECT log AS name FROM old_entry UNION SELECT log FROM queue) ORDER BY name;`
 
 	// The order of lists was this one. It is kept apart, so that no receipt is sorted with it.
@@ -93,7 +93,7 @@ func prepareAll(ctx context.Context, t *tx, queries map[**sql.Stmt]string) error
 
 const (
 	oldSubmissions = `
-SELECT s.rowid, s.id, s.key, s.representation, s.digests, s.signers, s.receipt, t.id
+SELECT s.rowid, s.id, s.key, s.representation, s.digests, s.signers, s.labels, s.receipt, t.id
 FROM old_order o CROSS JOIN old_submission s ON s.rowid = o.submission JOIN tenant t ON t.name = s.tenant
 ORDER BY o.place`
 
@@ -215,12 +215,13 @@ type oldSubmission struct {
 	representation gateway.Representation
 	digests        string // JSON array of "sha256:HEX"
 	signers        []byte // 32 bytes each
+	labels         string // JSON object; it stays as it is
 	receipt        []byte
 	tenant         int64 // row in the new table
 }
 
 func (o *oldSubmission) scanRow(scan func(...any) error) error {
-	return scan(&o.row, &o.id, &o.key, &o.representation, &o.digests, &o.signers, &o.receipt, &o.tenant)
+	return scan(&o.row, &o.id, &o.key, &o.representation, &o.digests, &o.signers, &o.labels, &o.receipt, &o.tenant)
 }
 
 // buildFields returns the fields of o in their present form, for entries in logs, which are sorted.
@@ -232,6 +233,9 @@ func (o *oldSubmission) buildFields(logs []string) (f gateway.SubmissionFields, 
 	}
 	if f.Digests, err = parseOldDigests(o.digests); err != nil {
 		return f, err
+	}
+	if err := json.Unmarshal([]byte(o.labels), new(map[string]string)); err != nil {
+		return f, fmt.Errorf("decoding labels: %w", err)
 	}
 	if len(o.key) != sha256.Size || len(o.signers)%sha256.Size != 0 {
 		return f, fmt.Errorf("key of %d bytes, signers of %d", len(o.key), len(o.signers))

@@ -414,3 +414,42 @@ func TestMoveDamaged(t *testing.T) {
 		})
 	}
 }
+
+// What waits is counted, not believed: the first schema's own count could be wrong.
+func TestMigrateCountsThePending(t *testing.T) {
+	for _, damage := range []string{`DELETE FROM queue`, `UPDATE queue SET pending = 1`, `UPDATE queue SET pending = 999`} {
+		path, _ := copyFirstSchema(t)
+		db := connect(t, writerDSN(path))
+		var want int64
+		if err := db.QueryRow(`SELECT COUNT(*) FROM entry WHERE state = 'PENDING'`).Scan(&want); err != nil || want == 0 {
+			t.Fatal(want, err)
+		}
+		if _, err := db.Exec(damage); err != nil {
+			t.Fatal(err)
+		}
+		stats, err := open(t, path, Options{}).Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int64
+		for _, n := range stats.Pending {
+			got += int64(n)
+		}
+		if got != want {
+			t.Errorf("%s: %d pending, %d are", damage, got, want)
+		}
+	}
+}
+
+// A row that could not be listed afterwards stops the migration, and the file stays as it was.
+func TestMigrateRefusesBrokenLabels(t *testing.T) {
+	path, _ := copyFirstSchema(t)
+	db := connect(t, writerDSN(path))
+	if _, err := db.Exec(`UPDATE submission SET labels = '{'`); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(t.Context(), path, Options{}); err == nil {
+		_ = s.Close()
+		t.Error("migrated")
+	}
+}

@@ -299,3 +299,20 @@ func TestDiskFull(t *testing.T) {
 	}
 	checkFile(t, path)
 }
+
+// Another program's database is left as it is.
+func TestForeignFileIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "other.db")
+	db := connect(t, "file://"+path)
+	if _, err := db.Exec(`CREATE TABLE bookmarks (x)`); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(t.Context(), path, Options{}); err == nil {
+		_ = s.Close()
+		t.Error("opened")
+	}
+	var tables int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM sqlite_master`).Scan(&tables); err != nil || tables != 1 {
+		t.Errorf("%d tables in it, %v", tables, err)
+	}
+}
