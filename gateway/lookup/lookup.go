@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -49,8 +50,12 @@ func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.
 		if err != nil {
 			return nil, err
 		}
+		kept := archived.Receipt.GetEntries()
 		for i, e := range sub.Entries {
-			envelope := archived.Receipt.GetEntries()[i].GetBundle().GetDsseEnvelope()
+			if i >= len(kept) { // the first release stored some without a receipt
+				break
+			}
+			envelope := kept[i].GetBundle().GetDsseEnvelope()
 			if e.LeafHash == leaf && e.State == gateway.Logged && envelope != nil {
 				return envelope, nil
 			}
@@ -59,18 +64,39 @@ func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.
 	return nil, gateway.ErrNotFound
 }
 
-// Receipt returns the receipt of a Logged submission: its stored receipt with the logs' proofs.
+// Receipt returns the receipt of a Logged submission: its stored receipt with the proofs of the logs that
+// have all of its entries. Logs that are not needed and not done yet are left out.
 func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error) {
 	archived, err := l.store.Archived(ctx, sub.Tenant, sub.ID)
 	if err != nil {
 		return nil, err
 	}
-	proofs := make([]receipt.Proof, len(archived.Entries))
-	for i, e := range archived.Entries {
-		if e.Inclusion == nil {
-			return nil, fmt.Errorf("entry %d of submission %s is not logged yet", i, sub.ID)
-		}
-		proofs[i] = receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens}
+	skeleton := proto.CloneOf(archived.Receipt)
+	if len(skeleton.GetEntries()) != len(archived.Entries) || len(sub.Entries) != len(archived.Entries) {
+		return nil, fmt.Errorf("submission %s has %d entries and %d in its receipt", sub.ID, len(archived.Entries), len(skeleton.GetEntries()))
 	}
-	return receipt.Complete(archived.Receipt, proofs)
+	all := skeleton.GetEntries()
+	skeleton.Entries = nil
+	var proofs []receipt.Proof
+	for i, e := range archived.Entries {
+		if !isComplete(sub, archived, sub.Entries[i].Log) {
+			continue
+		}
+		skeleton.Entries = append(skeleton.Entries, all[i])
+		proofs = append(proofs, receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens})
+	}
+	if len(proofs) == 0 {
+		return nil, fmt.Errorf("submission %s is not logged yet", sub.ID)
+	}
+	return receipt.Complete(skeleton, proofs)
+}
+
+// isComplete reports whether log has all of the submission's entries for it.
+func isComplete(sub gateway.Submission, archived gateway.Archived, log string) bool {
+	for i, e := range sub.Entries {
+		if e.Log == log && archived.Entries[i].Inclusion == nil {
+			return false
+		}
+	}
+	return true
 }

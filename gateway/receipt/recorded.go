@@ -2,14 +2,19 @@
 
 package receipt
 
-import receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+import (
+	"slices"
+
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
 
 // checkRecorded refuses a receipt whose signatures, entries and signers do not fit each other. Today
 // one signature, recorded directly, has them all; a version 1 receipt does not say so.
 func (v *verification) checkRecorded() error {
 	r := v.receipt
 	if r.GetFormatVersion() < 2 {
-		if len(r.GetRecorded()) > 0 {
+		newer := func(e *receiptpb.LogEntry) bool { return e.GetSignature() != 0 }
+		if len(r.GetRecorded()) > 0 || slices.ContainsFunc(r.GetEntries(), newer) {
 			return claim("has parts of a newer version than it says")
 		}
 		return nil

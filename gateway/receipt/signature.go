@@ -268,7 +268,11 @@ func (v *verification) size() string {
 func (v *verification) checkClaims() error {
 	claimed, verified := map[[sha256.Size]byte]bool{}, identities(v.verified.Signers)
 	for _, s := range v.receipt.GetSigners() {
-		claimed[sha256.Sum256(s.GetSpki())] = true
+		id := sha256.Sum256(s.GetSpki())
+		if claimed[id] {
+			return claim("names " + identity(id) + " twice")
+		}
+		claimed[id] = true
 	}
 	for _, id := range verified {
 		if !claimed[id] {

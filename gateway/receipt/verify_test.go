@@ -387,3 +387,29 @@ func TestFlippedBytes(t *testing.T) {
 		}
 	}
 }
+
+// A version 1 receipt has nothing of version 2, and no version names a signer twice.
+func TestEditedStructure(t *testing.T) {
+	toFirst := func(r *receiptpb.Receipt) { r.FormatVersion, r.Recorded = 0, nil }
+	for name, change := range map[string]func(*receiptpb.Receipt){
+		"version 1 with a signature index": func(r *receiptpb.Receipt) {
+			toFirst(r)
+			r.Entries[0].Signature = 7
+		},
+		"a signer twice": func(r *receiptpb.Receipt) {
+			r.Signers = append(r.Signers, r.Signers[0])
+			r.Recorded[0].Signers = append(r.Recorded[0].Signers, 1)
+		},
+		"a signer twice under another name": func(r *receiptpb.Receipt) {
+			toFirst(r)
+			again := proto.CloneOf(r.Signers[0])
+			again.Fingerprint = "somebody else"
+			r.Signers = append(r.Signers, again)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := native(t)
+			s.refused(t, s.options(), receipt.ReasonClaimMismatch, change)
+		})
+	}
+}
