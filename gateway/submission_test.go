@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -198,6 +199,22 @@ func TestManyAtOnce(t *testing.T) {
 	all.Wait()
 	if logged, sent := log.Count(); logged != 60 || sent != 60 {
 		t.Errorf("logged %d, sent %d", logged, sent)
+	}
+}
+
+// A submission that is waited for by another form of its ID is woken all the same.
+func TestWaitByAnotherFormOfTheID(t *testing.T) {
+	log := gatewaytest.NewLog()
+	log.SetDown(gateway.ErrUnavailable)
+	s := startGateway(t, log)
+	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
+	time.AfterFunc(100*time.Millisecond, func() { log.SetDown(nil) })
+	started := time.Now()
+	if sub := wait(t, s, strings.ToUpper(id)); sub.State != gateway.Logged || sub.ID != id {
+		t.Fatalf("state %s of %s", sub.State, sub.ID)
+	}
+	if took := time.Since(started); took > 1900*time.Millisecond {
+		t.Errorf("woken after %v: nobody told", took)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -55,6 +57,9 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 // Watch calls f with the submission now and after each change, until it is settled, f
 // fails or ctx ends; it returns nil, f's error or ctx's.
 func (w *Waiters) Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error {
+	if u, err := uuid.Parse(id); err == nil { // whoever notifies names it so
+		id = u.String()
+	}
 	changed, cancel := w.subscribeChanges(id)
 	defer cancel()
 	seen := ""
