@@ -10,8 +10,10 @@ import (
 
 var cleartextBegin = []byte("-----BEGIN PGP SIGNED MESSAGE-----")
 
-// cleartext is the text of a cleartext-signed file as it was signed: CRLF between lines, no
-// blanks at their ends, nothing after the last (RFC 9580, section 7).
+// cleartext is the text of a cleartext-signed file as it was signed: CRLF between lines, no blanks at
+// their ends, without the line end before the armor (RFC 9580, section 7). gpg leaves the line end of the file's
+// last line out, others sign it and write another one before the armor. The text as signed is the artifact
+// unless a file is given beside it, which then is.
 type cleartext struct{ signed []byte }
 
 // splitCleartext parts a cleartext-signed file into its text and the signature's packets.
@@ -47,15 +49,17 @@ func findLine(data, want []byte) int {
 }
 
 // matchesFile reports whether the file given beside the signature has the text that was signed:
-// the same but for line ends, blanks at line ends and one line end after the last line.
+// the same but for line ends and blanks at line ends. It may have one line end more, after the last line: that one
+// belongs to the armor where a tool signs the text without it, as gpg does.
 func (c *cleartext) matchesFile(file []byte) bool {
-	return bytes.Equal(canonicalText(file), c.signed)
+	text := canonicalText(file)
+	return bytes.Equal(text, c.signed) || bytes.Equal(bytes.TrimSuffix(text, []byte("\r\n")), c.signed)
 }
 
 func canonicalText(file []byte) []byte {
 	out := make([]byte, 0, len(file)+len(file)/32)
 	first := true
-	for line := range bytes.SplitSeq(bytes.TrimSuffix(file, []byte{'\n'}), []byte{'\n'}) {
+	for line := range bytes.SplitSeq(file, []byte{'\n'}) {
 		if !first {
 			out = append(out, '\r', '\n')
 		}

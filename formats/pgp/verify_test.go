@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
 	"github.com/rekor-gateway/rekor-gateway/formats/pgp"
@@ -124,33 +126,69 @@ func TestDigestAlone(t *testing.T) {
 	}
 }
 
-// TestFileBesideCleartext: the file given beside the signature is compared, and is the artifact.
+// TestFileBesideCleartext: the file given beside the signature is compared, and is the artifact. gpg signs a text
+// without the line end of its last line, go-crypto with it.
 func TestFileBesideCleartext(t *testing.T) {
 	notes := string(read(t, "notes"))
+	const mismatch = formats.ReasonArtifactMismatch
 	for name, c := range map[string]struct {
-		file string
-		want formats.Reason
+		file   string
+		v4, v6 formats.Reason
 	}{
-		"as it was":        {notes, ""},
-		"CRLF":             {strings.ReplaceAll(notes, "\n", "\r\n"), ""},
-		"blanks stripped":  {strings.ReplaceAll(notes, "blanks  ", "blanks"), ""},
-		"without last end": {strings.TrimSuffix(notes, "\n"), ""},
-		"a line more":      {notes + "\n", formats.ReasonArtifactMismatch},
-		"empty":            {"", formats.ReasonArtifactMismatch},
-		"another":          {strings.ToUpper(notes), formats.ReasonArtifactMismatch},
-		"endless":          {strings.Repeat("\n", formats.MaxSignatureSize+2), formats.ReasonArtifactMismatch},
+		"as it was":                 {file: notes},
+		"CRLF":                      {file: strings.ReplaceAll(notes, "\n", "\r\n")},
+		"blanks stripped":           {file: strings.ReplaceAll(notes, "blanks  ", "blanks")},
+		"without last end":          {file: strings.TrimSuffix(notes, "\n"), v6: mismatch},
+		"a line more":               {file: notes + "\n", v4: mismatch},
+		"two lines more":            {file: notes + "\n\n", v4: mismatch, v6: mismatch},
+		"empty":                     {file: "", v4: mismatch, v6: mismatch},
+		"another":                   {file: strings.ToUpper(notes), v4: mismatch, v6: mismatch},
+		"endless":                   {file: strings.Repeat("\n", formats.MaxSignatureSize+2), v4: mismatch, v6: mismatch},
+		"what is inside, gpg":       {file: signedText(t, "cleartext.asc"), v6: mismatch},
+		"what is inside, go-crypto": {file: signedText(t, "v6-rsa-cleartext.asc")},
 	} {
-		t.Run(name, func(t *testing.T) {
-			p := parseFiles(t, "cleartext.asc", "rsa3072.key", formats.Policy{})
-			v, err := p.Verify(context.Background(), formats.FromReader(strings.NewReader(c.file)))
-			if formats.ReasonOf(err) != c.want {
-				t.Fatalf("got %v, want %q", err, c.want)
+		for sig, want := range map[string]formats.Reason{
+			"cleartext.asc rsa3072.key": c.v4, "cleartext-ed25519.asc ed25519.key": c.v4,
+			"v6-rsa-cleartext.asc v6-rsa.key": c.v6, "v6-p256-cleartext.asc v6-p256.key": c.v6, "v6-ed25519-cleartext.asc v6-ed25519.key": c.v6,
+		} {
+			sig, key, _ := strings.Cut(sig, " ")
+			v, err := parseFiles(t, sig, key, formats.Policy{}).Verify(context.Background(), formats.FromReader(strings.NewReader(c.file)))
+			if formats.ReasonOf(err) != want {
+				t.Errorf("%s, %s: got %v, want %q", name, sig, err, want)
+				continue
 			}
 			if sum := sha256.Sum256([]byte(c.file)); err == nil && !bytes.Equal(v.Digests[0].Value, sum[:]) {
-				t.Error("the digest is not the file's")
+				t.Errorf("%s, %s: the digest is not the file's", name, sig)
 			}
-		})
+		}
 	}
+}
+
+// TestWhatCleartextHolds: with no file beside it, the artifact is the text as signed, and that text given as a file
+// is the same artifact.
+func TestWhatCleartextHolds(t *testing.T) {
+	for sig, key := range map[string]string{
+		"cleartext.asc": "rsa3072.key", "v6-rsa-cleartext.asc": "v6-rsa.key", "v6-ed25519-cleartext.asc": "v6-ed25519.key",
+	} {
+		p := parseFiles(t, sig, key, formats.Policy{})
+		alone, err := p.Verify(context.Background(), formats.Artifact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		beside, err := p.Verify(context.Background(), formats.FromReader(strings.NewReader(signedText(t, sig))))
+		if err != nil || !beside.Digests[0].Equal(alone.Digests[0].Digest) || beside.Size != alone.Size {
+			t.Errorf("%s: %v", sig, err)
+		}
+	}
+}
+
+// signedText is what a cleartext-signed file has as signed, by the library.
+func signedText(t *testing.T, name string) string {
+	block, _ := clearsign.Decode(read(t, name))
+	if block == nil {
+		t.Fatalf("%s is not cleartext-signed", name)
+	}
+	return string(block.Bytes)
 }
 
 // TestCollision: a historical policy lets SHA-1 pass, but not an artifact made to collide. The
