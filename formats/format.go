@@ -137,6 +137,10 @@ type Verified struct {
 	// Canonical is the signature without its malleable parts (unhashed subpackets, the
 	// choice of armor, ECDSA's high s). It is used to recognise the same submission again, never logged.
 	Canonical []byte
+	// Form is a digest of what Canonical leaves out, a receipt's copy of the signature carries, and somebody may
+	// look for in it: the certificates and unsigned attributes of CMS. Two signatures with the same
+	// Canonical and Form have receipts that serve both senders. Nil where all that is left out is noise.
+	Form []byte
 	// Projections has one element per signature that verified and that has a Candidate, in the
 	// order of Description.Candidates.
 	Projections []Projection

@@ -41,15 +41,26 @@ func digestOf(h crypto.Hash, b []byte) []byte {
 	return sum.Sum(nil)
 }
 
+// statedHash is the signature's hash, or SHA-256 where that one is too weak to be stated.
+func (s *parsed) statedHash() crypto.Hash {
+	if _, ok := formats.AlgorithmOf(s.scheme.hash); ok {
+		return s.scheme.hash
+	}
+	return crypto.SHA256
+}
+
 // describeContent states the digests of the content inside.
 func (s *parsed) describeContent(v *formats.Verified, content []byte) {
 	v.Size = int64(len(content))
 	v.Digests = []formats.ArtifactDigest{stateDigest(formats.SHA256, digestOf(crypto.SHA256, content))}
-	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && a != formats.SHA256 {
-		v.Digests = append(v.Digests, stateDigest(a, digestOf(s.scheme.hash, content)))
+	if h := s.statedHash(); h != crypto.SHA256 {
+		a, _ := formats.AlgorithmOf(h)
+		v.Digests = append(v.Digests, stateDigest(a, digestOf(h, content)))
 	}
 }
 
+// compareDigest checks any digest of the content. What is stated is the same as without one, so that whoever verifies
+// without the artifact finds all of it inside.
 func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []byte) (*formats.Verified, error) {
 	h := d.Algorithm.Hash()
 	if h == 0 || !bytes.Equal(digestOf(h, content), d.Value) {
@@ -57,9 +68,6 @@ func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []
 			"leave the digest out: the signature carries its content")
 	}
 	s.describeContent(v, content)
-	if a, _ := formats.AlgorithmOf(s.scheme.hash); d.Algorithm != a && d.Algorithm != formats.SHA256 {
-		v.Digests = append(v.Digests, stateDigest(d.Algorithm, d.Value))
-	}
 	return v, nil
 }
 
@@ -67,7 +75,8 @@ func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []
 var textHeader = []byte("Content-Type: text/plain\r\n\r\n")
 
 func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Reader, content []byte) (*formats.Verified, error) {
-	p, err := readArtifact(ctx, r, crypto.SHA256)
+	h := s.statedHash()
+	p, err := readArtifact(ctx, r, h)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +85,10 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 		return nil, err
 	}
 	for _, c := range candidates {
-		if !bytes.Equal(c.digest, digestOf(crypto.SHA256, content)) && !isText(content, c.digest) {
+		if !bytes.Equal(c.digest, digestOf(h, content)) && !isText(h, content, c.digest) {
 			continue
 		}
-		v.Size, v.Digests = p.size, p.listDigests(crypto.SHA256)
+		v.Size, v.Digests = p.size, p.listDigests(h)
 		if c.crlf {
 			v.Checks = append(v.Checks, crlfLineEnds)
 		}
@@ -89,8 +98,8 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 		"leave the artifact out: the signature carries its content")
 }
 
-// isText reports whether content is the text header and then what has the SHA-256 digest.
-func isText(content, digest []byte) bool {
+// isText reports whether content is the text header and then what has that digest.
+func isText(h crypto.Hash, content, digest []byte) bool {
 	text, ok := bytes.CutPrefix(content, textHeader)
-	return ok && bytes.Equal(digest, digestOf(crypto.SHA256, text))
+	return ok && bytes.Equal(digest, digestOf(h, text))
 }

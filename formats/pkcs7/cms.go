@@ -25,9 +25,15 @@ type signedData struct {
 	content      []byte // nil when detached
 	certificates []cryptobyte.String
 	signer       signerInfo
+	unsigned     unsigned
 }
 
-// signerInfo is a SignerInfo (RFC 5652, 5.3) without its unsigned attributes, which nobody vouches for.
+// unsigned is what nobody vouches for, as it stands in the signature.
+type unsigned struct{ certificates, revocations, attributes cryptobyte.String }
+
+func (u unsigned) size() int { return len(u.certificates) + len(u.revocations) + len(u.attributes) }
+
+// signerInfo is a SignerInfo (RFC 5652, 5.3) without its unsigned attributes.
 type signerInfo struct {
 	issuer     []byte // a DER Name; nil when keyID identifies the signer
 	serial     *big.Int
@@ -79,7 +85,8 @@ func readSignedData(body cryptobyte.String) (*signedData, error) {
 		return nil, formats.NewError(formats.ReasonUnsupportedVersion, "this version of CMS signed data is unknown", hintSend)
 	}
 	if !body.ReadASN1(&digests, asn1.SET) || !body.ReadASN1(&encap, asn1.SEQUENCE) ||
-		!body.ReadOptionalASN1(&certificates, nil, constructedTag(0)) || !body.SkipOptionalASN1(constructedTag(1)) ||
+		!body.ReadOptionalASN1(&certificates, nil, constructedTag(0)) ||
+		!body.ReadOptionalASN1(&s.unsigned.revocations, nil, constructedTag(1)) ||
 		!body.ReadASN1(&signers, asn1.SET) || !body.Empty() {
 		return nil, errMalformedSignature("the CMS signed data is malformed")
 	}
@@ -90,7 +97,8 @@ func readSignedData(body cryptobyte.String) (*signedData, error) {
 	if s.certificates, err = readCertificates(certificates); err != nil {
 		return nil, err
 	}
-	if s.signer, err = readOnlySigner(signers); err != nil {
+	s.unsigned.certificates = certificates
+	if s.signer, s.unsigned.attributes, err = readOnlySigner(signers); err != nil {
 		return nil, err
 	}
 	if !listsAlgorithm(digests, s.signer.digest.id) {
@@ -160,52 +168,53 @@ func readAlgorithm(in *cryptobyte.String) (a algorithm, ok bool) {
 	return a, ok
 }
 
-func readOnlySigner(signers cryptobyte.String) (signerInfo, error) {
+// readOnlySigner returns the one SignerInfo and its unsigned attributes.
+func readOnlySigner(signers cryptobyte.String) (signerInfo, cryptobyte.String, error) {
 	var body cryptobyte.String
 	if signers.Empty() {
-		return signerInfo{}, formats.NewError(formats.ReasonNoSignature, "the CMS value has no signer",
+		return signerInfo{}, nil, formats.NewError(formats.ReasonNoSignature, "the CMS value has no signer",
 			"it may be a bundle of certificates; sign with: openssl cms -sign -binary")
 	}
 	if !signers.ReadASN1(&body, asn1.SEQUENCE) {
-		return signerInfo{}, errMalformedSignature("the signer's part of the signature is malformed")
+		return signerInfo{}, nil, errMalformedSignature("the signer's part of the signature is malformed")
 	}
 	if !signers.Empty() {
-		return signerInfo{}, formats.NewError(formats.ReasonMultipleSignatures, "the CMS value has more than one signer",
+		return signerInfo{}, nil, formats.NewError(formats.ReasonMultipleSignatures, "the CMS value has more than one signer",
 			"sign once per signer, and send each signature by itself")
 	}
 	return readSigner(body)
 }
 
-func readSigner(body cryptobyte.String) (s signerInfo, err error) {
+func readSigner(body cryptobyte.String) (s signerInfo, unsigned cryptobyte.String, err error) {
 	bad := errMalformedSignature("the signer's part of the signature is malformed")
 	var version int
 	if !body.ReadASN1Integer(&version) {
-		return signerInfo{}, bad
+		return signerInfo{}, nil, bad
 	}
 	if version != 1 && version != 3 {
-		return signerInfo{}, formats.NewError(formats.ReasonUnsupportedVersion, "this version of a CMS signer is unknown", hintSend)
+		return signerInfo{}, nil, formats.NewError(formats.ReasonUnsupportedVersion, "this version of a CMS signer is unknown", hintSend)
 	}
 	ok := s.readID(&body)
 	if !ok || (version == 3) != (s.keyID != nil) {
-		return signerInfo{}, bad
+		return signerInfo{}, nil, bad
 	}
 	if s.digest, ok = readAlgorithm(&body); !ok {
-		return signerInfo{}, bad
+		return signerInfo{}, nil, bad
 	}
-	var attributes, signature, unsigned cryptobyte.String
+	var attributes, signature cryptobyte.String
 	if body.PeekASN1Tag(constructedTag(0)) {
 		if !body.ReadASN1Element(&attributes, constructedTag(0)) {
-			return signerInfo{}, bad
+			return signerInfo{}, nil, bad
 		}
 		// What is signed is the DER of a SET OF, not of the [0] that stands for it (RFC 5652, 5.4).
 		s.attributes = append([]byte{byte(asn1.SET)}, attributes[1:]...)
 	}
 	if s.algorithm, ok = readAlgorithm(&body); !ok || !body.ReadASN1(&signature, asn1.OCTET_STRING) ||
 		!body.ReadOptionalASN1(&unsigned, nil, constructedTag(1)) || !body.Empty() {
-		return signerInfo{}, bad
+		return signerInfo{}, nil, bad
 	}
 	s.signature = append([]byte{}, signature...)
-	return s, nil
+	return s, unsigned, nil
 }
 
 // readID reads a SignerIdentifier.

@@ -8,10 +8,13 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	encoding "encoding/asn1"
+	"encoding/binary"
 	"encoding/hex"
 	"math/big"
 	"slices"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
@@ -127,6 +130,21 @@ func (s *parsed) encodeCanonical() []byte {
 		return sig // object identifiers that were read can be written
 	}
 	return out
+}
+
+// digestForm returns SHA-256 over what encodeCanonical leaves out and a verifier may need or look for: with a bare
+// key, the signer's certificate has to be inside; unsigned attributes hold timestamps and countersignatures.
+func (s *parsed) digestForm() []byte {
+	u := s.data.unsigned
+	if u.size() == 0 {
+		return nil
+	}
+	h := sha256.New()
+	for _, part := range []cryptobyte.String{u.certificates, u.revocations, u.attributes} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	return h.Sum(nil)
 }
 
 // lowS rewrites a DER signature that has verified.

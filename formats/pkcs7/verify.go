@@ -98,7 +98,7 @@ func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 	if err := m.ChargeChecks(2, s.key.Public); err != nil { // as it is, and with line ends as CRLF
 		return nil, err
 	}
-	if err := m.ChargeBytes(8 * len(s.content)); err != nil { // hashed, and compared in all forms
+	if err := m.ChargeBytes(8*len(s.content) + s.data.unsigned.size()); err != nil { // hashed; the content compared in all forms, too
 		return nil, err
 	}
 	switch {
@@ -198,7 +198,7 @@ const crlfLineEnds = "crlf-line-ends"
 // buildVerified returns the result; the recipe is for a signature without attributes.
 func (s *parsed) buildVerified(digest []byte, r formats.Recipe) *formats.Verified {
 	v := &formats.Verified{
-		Signers: []formats.Signer{s.describeSigner()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(),
+		Signers: []formats.Signer{s.describeSigner()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(),
 		Checks: []string{"signature", "signer-certificate"},
 	}
 	if s.attributes != nil {

@@ -100,7 +100,7 @@ func TestAttached(t *testing.T) {
 		t.Errorf("the content inside: %+v, %v", v, err)
 	}
 	for _, a := range []formats.DigestAlgorithm{formats.SHA256, formats.SHA512} {
-		if v, err := s.Verify(context.Background(), formats.FromDigest(*digest(a, content))); err != nil || v.Digests[len(v.Digests)-1].Algorithm != a {
+		if _, err := s.Verify(context.Background(), formats.FromDigest(*digest(a, content))); err != nil {
 			t.Errorf("its %s digest: %v", a, err)
 		}
 	}
