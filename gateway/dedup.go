@@ -14,12 +14,23 @@ type DedupForm struct {
 	Logs      []string // IDs of the logs it goes to, sorted
 	Embedded  bool     // the artifact is inside the signature
 	Container string   // "ALG:HEX" of the compressed file the artifact was in, or ""
+	Form      []byte   // formats.Verified.Form: what else of the signature file its receipt shows
 	Findings  []string // reasons of the weaknesses that were let pass, sorted
 }
 
 // DedupKey returns the key of a submission with the given core, which package intake computes. A
 // submission that differs in anything that enters here is another one, with a receipt of its own.
 func DedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
+	return digestKey("rekor-gateway submission key v3", core, f, true)
+}
+
+// FormerDedupKey returns the key under which releases that did not tell forms apart have stored a submission
+// with the given core. It never changes: rows have it.
+func FormerDedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
+	return digestKey("rekor-gateway submission key v2", core, f, false)
+}
+
+func digestKey(version string, core [sha256.Size]byte, f DedupForm, form bool) SubmissionKey {
 	h := sha256.New()
 	part := func(b []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
@@ -31,7 +42,7 @@ func DedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
 			part([]byte(p))
 		}
 	}
-	part([]byte("rekor-gateway submission key v2"))
+	part([]byte(version))
 	part(core[:])
 	part([]byte(f.Way))
 	list(f.Logs)
@@ -42,5 +53,8 @@ func DedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
 	}
 	part([]byte(f.Container))
 	list(f.Findings)
+	if form {
+		part(f.Form)
+	}
 	return SubmissionKey(h.Sum(nil))
 }

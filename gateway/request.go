@@ -12,12 +12,12 @@ type Request struct {
 	Tenant         string
 	Signature      []byte
 	Keys           [][]byte
-	Format         string          // "" to find it from the signature
-	Digest         *formats.Digest // the artifact's, in place of its bytes
-	SignedDigest   *formats.Digest // of what the format really signs, in place of the bytes
-	Representation Representation  // "" for the best possible
-	Decompress     container.Kind  // the artifact is the file inside of what is sent; "" for none
-	Labels         map[string]string
+	Format         string            // "" to find it from the signature
+	Digest         *formats.Digest   // the artifact's, in place of its bytes
+	SignedDigest   *formats.Digest   // of what the format really signs, in place of the bytes
+	Representation Representation    // "" for the best possible
+	Decompress     container.Kind    // the artifact is the file inside of what is sent; "" for none
+	Labels         map[string]string // kept only when this is no repeat (SubmissionFields.Labels)
 	// PublishCertificate logs the signer's certificate, with all it names, not the bare key.
 	PublishCertificate bool
 }

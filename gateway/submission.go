@@ -51,7 +51,9 @@ type SubmissionFields struct {
 	Format     string
 	Digests    []formats.Digest // the artifact's
 	Signatures []RecordedSignature
-	Labels     map[string]string
+	// Labels are the submitter's own words, as he first sent them: the same submission sent again with others
+	// keeps these, and is answered with them. What another tenant sends is never the same submission.
+	Labels map[string]string
 	// Needed is how many logs must have all of the submission's entries for it to be Logged.
 	Needed int
 }

@@ -5,6 +5,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -51,6 +52,31 @@ func TestSameSubmissionIsOne(t *testing.T) {
 	}
 	if _, err := s.Get(t.Context(), "other", first.ID); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("another tenant's submission: %v", err)
+	}
+}
+
+// Labels are those that a tenant sent first; nobody else sees them.
+func TestLabelsStayAsTheyWere(t *testing.T) {
+	s := startGateway(t, gatewaytest.NewLog())
+	r := gatewaytest.Signed(t, "hello")
+	send := func(tenant string, labels map[string]string) gateway.Submission {
+		r.Tenant, r.Labels = tenant, labels
+		return submit(t, s, r)
+	}
+	first := map[string]string{"build": "1"}
+	sent := send(gateway.DefaultTenant, first)
+	for name, sub := range map[string]gateway.Submission{
+		"first": sent, "with others": send(gateway.DefaultTenant, map[string]string{"build": "2", "more": "x"}), "with none": send(gateway.DefaultTenant, nil),
+	} {
+		if sub.ID != sent.ID || !maps.Equal(sub.Labels, first) {
+			t.Errorf("%s: labels %v", name, sub.Labels)
+		}
+	}
+	if stored, err := s.Get(t.Context(), gateway.DefaultTenant, sent.ID); err != nil || !maps.Equal(stored.Labels, first) {
+		t.Errorf("stored labels %v, %v", stored.Labels, err)
+	}
+	if other := send("other", nil); other.ID == sent.ID || len(other.Labels) != 0 {
+		t.Errorf("another tenant sees labels %v", other.Labels)
 	}
 }
 

@@ -13,19 +13,21 @@ import (
 )
 
 // dedupKeys returns the key by which the same submission is recognised, and those under which an
-// earlier release may have stored it: its keys contained the historical policy even where no
+// earlier release may have stored it. One kept copies of a signature that differ in their form as one
+// submission, so its row is found for each of them. One had the historical policy in its keys even where no
 // signature needed it.
 func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
-	form := d.dedupForm(packed)
-	key := gateway.DedupKey(d.dedupCore(v, r, len(form.Findings) > 0), form)
-	if len(form.Findings) > 0 {
-		return key, nil
+	form := d.dedupForm(v, packed)
+	core := d.dedupCore(v, r, len(form.Findings) > 0)
+	former := []gateway.SubmissionKey{gateway.FormerDedupKey(core, form)}
+	if len(form.Findings) == 0 {
+		former = append(former, gateway.FormerDedupKey(d.dedupCore(v, r, true), form))
 	}
-	return key, []gateway.SubmissionKey{gateway.DedupKey(d.dedupCore(v, r, true), form)}
+	return gateway.DedupKey(core, form), former
 }
 
-func (d *Draft) dedupForm(packed *formats.Digest) gateway.DedupForm {
-	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone}
+func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.DedupForm {
+	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
 	for _, l := range d.service.cfg.Logs {
 		f.Logs = append(f.Logs, l.Describe().ID)
 	}

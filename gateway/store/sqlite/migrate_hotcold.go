@@ -240,7 +240,7 @@ func (o *oldSubmission) buildFields(logs []string) (f gateway.SubmissionFields, 
 	if len(o.key) != sha256.Size || len(o.signers)%sha256.Size != 0 {
 		return f, fmt.Errorf("key of %d bytes, signers of %d", len(o.key), len(o.signers))
 	}
-	f.Key = gateway.DedupKey([sha256.Size]byte(o.key), oldForm(receipt, logs))
+	f.Key = gateway.FormerDedupKey([sha256.Size]byte(o.key), oldForm(receipt, logs))
 	f.Needed = len(logs)
 	signature := gateway.RecordedSignature{Representation: o.representation, Way: gateway.Direct, Evidence: oldEvidence(receipt)}
 	for s := range slices.Chunk(o.signers, sha256.Size) {

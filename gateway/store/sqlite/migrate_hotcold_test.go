@@ -114,7 +114,7 @@ func (o *oldStored) want(t *testing.T) gateway.Submission {
 }
 
 func (o *oldStored) newKey(t *testing.T) gateway.SubmissionKey {
-	return gateway.DedupKey(unhex32(t, o.OldKey), gateway.DedupForm{
+	return gateway.FormerDedupKey(unhex32(t, o.OldKey), gateway.DedupForm{
 		Way: gateway.Direct, Logs: o.Logs, Embedded: o.Embedded, Container: o.Container, Findings: o.Findings,
 	})
 }

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// TestEverySendersReceipt: whatever was sent before, in whichever order and form, each sender gets the receipt of
+// what he sent, and it verifies in each way that he may call verify. Sent again, it is the same submission.
+func TestEverySendersReceipt(t *testing.T) {
+	all, list := desks{}, mails(t)
+	all.open(t, list)
+	var ran atomic.Int32
+	t.Cleanup(func() {
+		if n := ran.Load(); n < 90 {
+			t.Errorf("%d signatures were sent; there were more", n)
+		}
+	})
+	for _, m := range list {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			d := all.forPolicy(m.policy)
+			ways := m.ways(t, d.policyNow())
+			if ways == nil {
+				t.Skip("the gateway refuses it by now")
+			}
+			ran.Add(1)
+			d.sendAll(t, m.name+" forwards", ways)
+			slices.Reverse(ways)
+			d.sendAll(t, m.name+" backwards", ways)
+		})
+	}
+}
+
+// sendAll sends all of ways as one tenant, twice, and verifies the receipts.
+func (d *desk) sendAll(t *testing.T, tenant string, ways []way) {
+	t.Helper()
+	first := map[string]string{}
+	for range 2 {
+		for _, w := range ways {
+			w.request.Tenant = tenant
+			sub, err := d.gateway.Submit(t.Context(), w.request, w.give)
+			if err != nil {
+				t.Errorf("%s: %v", w.name, err)
+				continue
+			}
+			if id, again := first[w.name]; again && (!sub.Existing || sub.ID != id) {
+				t.Errorf("%s: sent again, it is another submission", w.name)
+			}
+			first[w.name] = sub.ID
+		}
+	}
+	for _, w := range ways {
+		if id := first[w.name]; id != "" {
+			d.checkReceipt(t, w, d.receiptOf(t, tenant, id))
+		}
+	}
+}
+
+func (d *desk) receiptOf(t *testing.T, tenant, id string) *receiptpb.Receipt {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	sub, err := d.gateway.Wait(ctx, tenant, id)
+	if err != nil || sub.State != gateway.Logged {
+		t.Fatalf("%s, %v", sub.State, err)
+	}
+	r, err := d.gateway.Receipt(t.Context(), sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// checkReceipt: r shows what was sent, and each way to verify it passes.
+func (d *desk) checkReceipt(t *testing.T, w way, r *receiptpb.Receipt) {
+	t.Helper()
+	d.checkCopy(t, w, r)
+	var signers [][sha256.Size]byte
+	for _, s := range r.GetSigners() {
+		signers = append(signers, sha256.Sum256(s.GetSpki()))
+	}
+	for _, leave := range []bool{false, true} {
+		if leave && !w.optional {
+			continue
+		}
+		by := map[string]receipt.Options{"--signer": {ExpectedSigners: signers}}
+		for i, keys := range w.expected {
+			by[fmt.Sprint("--key ", i)] = receipt.Options{ExpectedKeys: keys}
+		}
+		for who, o := range by {
+			o.Registry, o.TrustedRoot, o.GatewayTrust, o.Now = all.Formats(), d.root, d.trust, time.Now()
+			o.AllowHistorical, o.SSHNamespaces = d.policy.Historical, d.policy.SSHNamespaces
+			if !leave {
+				o.Artifact = bytes.NewReader(w.file)
+			}
+			if _, err := receipt.Verify(t.Context(), r, o); err != nil {
+				t.Errorf("%s: verified with %s, artifact left out: %v: %v", w.name, who, leave, err)
+			}
+		}
+	}
+}
+
+// checkCopy: the signature in the receipt is the one that was sent, but for what is noise in its format.
+func (d *desk) checkCopy(t *testing.T, w way, r *receiptpb.Receipt) {
+	t.Helper()
+	copied := w.request
+	copied.Signature = r.GetSignature().GetContent()
+	if sent, got := d.look(t, w, w.request), d.look(t, w, copied); sent != got {
+		t.Errorf("%s: the receipt shows another form of the signature", w.name)
+	}
+	container := ""
+	if c := r.GetArtifact().GetContainer(); c != nil {
+		container = fmt.Sprintf("%s:%x", c.GetAlgorithm(), c.GetValue())
+	}
+	want := ""
+	if w.request.Decompress != "" {
+		want = (&formats.Digest{Algorithm: formats.SHA256, Value: sum(w.sent)}).String()
+	}
+	if container != want {
+		t.Errorf("%s: the receipt is for container %q, not %q", w.name, container, want)
+	}
+}
+
+func sum(b []byte) []byte {
+	s := sha256.Sum256(b)
+	return s[:]
+}
+
+// shown is what two copies of a signature have to agree in.
+type shown struct {
+	need            formats.Need
+	canonical, form string
+}
+
+// look verifies r's signature by the keys of who sent w, over what he has.
+func (d *desk) look(t *testing.T, w way, r gateway.Request) shown {
+	t.Helper()
+	parsed, err := all.Formats().Parse(t.Context(), r.Format, r.Signature, r.Keys, d.policyNow())
+	if err != nil {
+		t.Fatalf("%s: %v", w.name, err)
+	}
+	v, err := parsed.Verify(t.Context(), formats.FromReader(bytes.NewReader(w.file)))
+	if err != nil {
+		t.Fatalf("%s: %v", w.name, err)
+	}
+	return shown{parsed.Describe().Need, string(v.Canonical), string(v.Form)}
+}
