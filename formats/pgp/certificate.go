@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -33,6 +34,8 @@ type evaluation struct {
 	key        crypto.PublicKey // primary, to check with
 	use        *keyUse
 	sha1       bool
+	designated designations // nil before they are asked for
+	kept       kept
 	revoked    map[*user]*revocations // as far as asked for
 }
 
@@ -62,7 +65,6 @@ func (cert *certificate) evaluateKey(from issuer, t *clock, historical bool) (*k
 			return nil, err
 		}
 	}
-	e.use.minimal = appendPacket(nil, tagPublicKey, cert.primary)
 	props, err := e.checkPrimary()
 	if err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func (cert *certificate) evaluateKey(from issuer, t *clock, historical bool) (*k
 	if err != nil {
 		return nil, err
 	}
+	e.use.minimal = slices.Concat(appendPacket(nil, tagPublicKey, cert.primary), e.kept.direct, e.kept.users, e.kept.subkey)
 	if e.sha1 {
 		e.use.notes = append(e.use.notes, "the key's own signatures use SHA-1")
 	}
@@ -101,7 +104,11 @@ func (e *evaluation) checkPrimary() (properties, error) {
 	if err != nil {
 		return properties{}, err
 	}
-	e.keepRevocations(later)
+	byOthers, err := e.checkDesignated(e.cert.direct, packet.SigTypeKeyRevocation, e.primary)
+	if err != nil {
+		return properties{}, err
+	}
+	e.kept.direct = e.keepRevocations(e.kept.direct, append(later, byOthers...))
 	props, err := e.primaryProperties()
 	if err != nil {
 		return properties{}, err
@@ -125,13 +132,33 @@ func (e *evaluation) checkAlgorithm(k *packet.PublicKey) (crypto.PublicKey, erro
 	return pub.key, nil
 }
 
-func (e *evaluation) keepRevocations(later [][]byte) {
+// kept is what of a certificate shows the key again: packets, by what they stand behind.
+type kept struct{ direct, users, subkey []byte }
+
+// keepDesignation keeps what makes somebody's revocation count.
+func (k *kept) keepDesignation(d *designation) {
+	if d.kept {
+		return
+	}
+	d.kept = true
+	l, _ := splitSignature(d.body) // it has been read
+	body := l.withUnhashed(keepSubpackets(l.unhashed, subpacketIssuer, subpacketIssuerFingerprint))
+	if d.user == nil {
+		k.direct = appendPacket(k.direct, tagSignature, body)
+		return
+	}
+	k.users = appendPacket(k.users, tagUserID, d.user.id)
+	k.users = appendPacket(k.users, tagSignature, body)
+}
+
+func (e *evaluation) keepRevocations(packets []byte, later [][]byte) []byte {
 	for _, body := range later {
-		e.use.minimal = appendPacket(e.use.minimal, tagSignature, body)
+		packets = appendPacket(packets, tagSignature, body)
 	}
 	if len(later) > 0 {
 		e.use.notes = append(e.use.notes, "the key has been replaced or retired since")
 	}
+	return packets
 }
 
 // checkTimes refuses a signature outside of k's validity.
@@ -171,7 +198,7 @@ func (e *evaluation) primaryProperties() (props properties, err error) {
 	if direct != nil {
 		props.takeProperties(direct)
 		e.sha1 = e.sha1 || usesSHA1(direct.Signature)
-		e.use.minimal = appendPacket(e.use.minimal, tagSignature, direct.body)
+		e.kept.direct = appendPacket(e.kept.direct, tagSignature, direct.body)
 	}
 	if props.flags != nil && props.lifetime != nil {
 		return props, nil
@@ -185,8 +212,8 @@ func (e *evaluation) primaryProperties() (props properties, err error) {
 	}
 	if certification != nil && (props.takeProperties(certification) || direct == nil) {
 		e.sha1 = e.sha1 || usesSHA1(certification.Signature)
-		e.use.minimal = appendPacket(e.use.minimal, tagUserID, certification.user.id)
-		e.use.minimal = appendPacket(e.use.minimal, tagSignature, certification.body)
+		e.kept.users = appendPacket(e.kept.users, tagUserID, certification.user.id)
+		e.kept.users = appendPacket(e.kept.users, tagSignature, certification.body)
 	}
 	return props, nil
 }
@@ -292,10 +319,14 @@ func (e *evaluation) checkSubkey(b *boundSubkey) error {
 	if err != nil {
 		return err
 	}
+	byOthers, err := e.checkDesignated(b.signatures, packet.SigTypeSubkeyRevocation, e.primary, b.key)
+	if err != nil {
+		return err
+	}
 	e.use.key = b.key
-	e.use.minimal = appendPacket(e.use.minimal, tagPublicSubkey, b.body)
-	e.use.minimal = appendPacket(e.use.minimal, tagSignature, b.binding.body)
-	e.keepRevocations(later)
+	e.kept.subkey = appendPacket(e.kept.subkey, tagPublicSubkey, b.body)
+	e.kept.subkey = appendPacket(e.kept.subkey, tagSignature, b.binding.body)
+	e.kept.subkey = e.keepRevocations(e.kept.subkey, append(later, byOthers...))
 	e.use.checks = append(e.use.checks, "subkey-binding", "subkey-back-signature", "subkey-revocation", "subkey-expiry")
 	return e.checkTimes(b.key, b.binding.KeyLifetimeSecs)
 }

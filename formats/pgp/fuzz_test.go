@@ -25,6 +25,10 @@ func FuzzParse(f *testing.F) {
 	for _, g := range valid {
 		f.Add(read(f, g.sig), read(f, g.key), true)
 	}
+	for _, name := range []string{"revoker/none", "revoker/sensitive", "revoker/retired", "revoker/named"} {
+		f.Add(read(f, name+".sig"), read(f, name+".key"), true)
+		f.Add(read(f, name+".sig"), append(read(f, name+".key"), read(f, "revoker/officer.key")...), true)
+	}
 	f.Fuzz(func(t *testing.T, sig, key []byte, lax bool) {
 		pgp.New().Detect(sig)
 		ctx, check := formatstest.CheckWork(t, sig, key)

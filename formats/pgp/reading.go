@@ -76,6 +76,15 @@ func findName(rest, id []byte) (a area) {
 // readSelf parses body as a signature by primary; nil when it is somebody else's,
 // or nothing that can be relied on. What it costs has been charged by mayBeBy.
 func readSelf(body []byte, primary *packet.PublicKey) *selfSignature {
+	s := readNormalised(body)
+	if s == nil || s.Version != primary.Version || !s.CheckKeyIdOrFingerprint(primary) {
+		return nil
+	}
+	return s
+}
+
+// readNormalised parses body as a signature by anybody; nil when nothing can be relied on.
+func readNormalised(body []byte) *selfSignature {
 	l, ok := splitSignature(body)
 	if !ok || len(body) > maxSignaturePacket {
 		return nil
@@ -90,7 +99,7 @@ func readSelf(body []byte, primary *packet.PublicKey) *selfSignature {
 		return nil
 	}
 	sig, ok := p.(*packet.Signature)
-	if !ok || sig.Version != primary.Version || !sig.CheckKeyIdOrFingerprint(primary) || criticalNotation(sig) {
+	if !ok || criticalNotation(sig) {
 		return nil
 	}
 	return &selfSignature{sig, body}

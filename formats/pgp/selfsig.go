@@ -23,6 +23,7 @@ type clock struct {
 	signed, knownBy, now time.Time
 	checks               int
 	meter                *formats.Meter
+	files                *keyFiles // where designated revokers are looked for
 }
 
 // spendCheck charges for a check of a signature inside a key, before it is verified with by.
@@ -84,7 +85,7 @@ func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, pri
 		s := r.self
 		if s == nil {
 			if unreadableRevocation(r.body, primary) {
-				return nil, errRevoked("the key carries a revocation that cannot be checked")
+				return nil, errUncheckedRevocation()
 			}
 			continue
 		}
@@ -94,15 +95,26 @@ func (c *clock) checkRevocations(bodies [][]byte, kind packet.SignatureType, pri
 		if verify(s.Signature) != nil {
 			continue
 		}
-		if !isSoftReason(s.RevocationReason) {
-			return nil, errRevoked("the key has been revoked")
+		body, err := c.judgeRevocation(s, errRevoked("the key has been revoked"))
+		if err != nil {
+			return nil, err
 		}
-		if c.knownBy.IsZero() || !c.knownBy.Before(s.CreationTime) {
-			return nil, errRevoked("the key has been replaced or retired, and nothing verified says that the signature is older")
-		}
-		later = append(later, s.body)
+		later = append(later, body)
 	}
 	return later, nil
+}
+
+// judgeRevocation is the one rule for revocations that stand, of primary keys and subkeys, by whomever they are. It
+// returns the revocation when it is known to have come later than the document's signature, and hard if its reason makes
+// no difference between before and after.
+func (c *clock) judgeRevocation(s *selfSignature, hard error) (later []byte, err error) {
+	if !isSoftReason(s.RevocationReason) {
+		return nil, hard
+	}
+	if c.knownBy.IsZero() || !c.knownBy.Before(s.CreationTime) {
+		return nil, errRevoked("the key has been replaced or retired, and nothing verified says that the signature is older")
+	}
+	return s.body, nil
 }
 
 func isSoftReason(reason *packet.ReasonForRevocation) bool {
@@ -111,6 +123,10 @@ func isSoftReason(reason *packet.ReasonForRevocation) bool {
 
 func errRevoked(message string) error {
 	return formats.NewError(formats.ReasonKeyRevoked, message, "sign with a key that is not revoked")
+}
+
+func errUncheckedRevocation() error {
+	return errRevoked("the key carries a revocation that cannot be checked")
 }
 
 // unreadableRevocation reports a revocation by primary itself in a version or with a hash that

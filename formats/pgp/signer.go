@@ -22,11 +22,12 @@ func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats
 		return formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
 			"send it as key; print it with: gpg --armor --export KEYID")
 	}
-	found, err := findCertificates(m.ForKeys(policy, name), keys, p.sig.issuer, limit)
+	files := &keyFiles{meter: m.ForKeys(policy, name), files: keys, limit: limit}
+	found, err := findCertificates(files.meter, keys, p.sig.issuer, limit)
 	if err != nil {
 		return err
 	}
-	use, err := p.sig.chooseKey(m, found, policy)
+	use, err := p.sig.chooseKey(m, found, files, policy)
 	if err != nil {
 		return err
 	}
@@ -41,8 +42,8 @@ func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats
 
 // chooseKey returns the first of the certificates' keys that is fit. A revoked one among them
 // refuses all; without a fit one the first one's refusal counts.
-func (s *signature) chooseKey(m *formats.Meter, found []*certificate, policy formats.Policy) (use *keyUse, err error) {
-	t := &clock{signed: s.created, knownBy: policy.KnownBy, now: policy.Now, checks: maxChecks, meter: m}
+func (s *signature) chooseKey(m *formats.Meter, found []*certificate, files *keyFiles, policy formats.Policy) (use *keyUse, err error) {
+	t := &clock{signed: s.created, knownBy: policy.KnownBy, now: policy.Now, checks: maxChecks, meter: m, files: files}
 	var first error
 	for _, cert := range found {
 		fit, err := cert.evaluateKey(s.issuer, t, policy.Historical)

@@ -15,6 +15,9 @@ const (
 	subpacketIssuerFingerprint = 33
 )
 
+// subpacketRevoker names a key that may revoke this one. It counts in the hashed area alone.
+const subpacketRevoker = 12
+
 // layout is a version 4 or 6 signature packet taken apart; the slices point into the input.
 type layout struct {
 	version  byte
