@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"slices"
 	"strings"
+	"time"
 
 	xssh "golang.org/x/crypto/ssh"
 
@@ -154,9 +155,15 @@ func pgpKeyRows() []strictRow {
 			{what: "expired when signed", want: formats.ReasonKeyExpired, submission: of("pgp", "expired-after.sig expired.key", "artifact")},
 			{what: "revoked as compromised, after the signature", want: formats.ReasonKeyRevoked, submission: revoked("compromised", "before")},
 			{what: "revoked without a reason, after the signature", want: formats.ReasonKeyRevoked, submission: revoked("none", "before")},
-			{what: "replaced, after the signature", want: accepted, submission: revoked("superseded", "before")},
+			{what: "replaced, after the signature by its own claim", want: formats.ReasonKeyRevoked, submission: revoked("superseded", "before")},
+			{what: "replaced, after a verified time of the signature", want: accepted,
+				submission: revoked("superseded", "before").under(func(p *formats.Policy) { p.KnownBy = time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC) })},
 			{what: "replaced, before the signature", want: formats.ReasonKeyRevoked, submission: revoked("superseded", "after")},
 			{what: "signing subkey revoked as compromised", want: formats.ReasonKeyRevoked, submission: of("pgp", "subrevoked.sig subrevoked.key", "artifact")},
+			{what: "revoked by its designated revoker", want: formats.ReasonKeyRevoked,
+				submission: of("pgp", "revoker/compromised.sig revoker/compromised.key revoker/officer.key", "artifact")},
+			{what: "revoked in the name of its designated revoker, whose key is missing", want: formats.ReasonKeyRevoked,
+				submission: of("pgp", "revoker/compromised.sig revoker/compromised.key", "artifact")},
 		}},
 		{"PGP: more in the keyring than the signer", []strictCase{
 			{what: "other keys, e-mails, others' certifications", want: accepted, submission: of("pgp", "many.sig keyring.gpg", "artifact"),
