@@ -147,6 +147,8 @@ type Verified struct {
 	// Checks names what was checked, for the attestation: lower-case words joined by
 	// dashes ("subkey-binding").
 	Checks []string
+	// Notes are those of a Description that depend on what Verify was given.
+	Notes []string
 }
 
 // Evidence returns the weakest of what the signature was verified with: EvidenceBytes when every

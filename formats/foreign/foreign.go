@@ -2,92 +2,96 @@
 
 // Package foreign recognises bytes that another signature protocol signs. A signature made
 // for that protocol must not become "this key signed this artifact".
+//
+// It is a deny-list: a protocol that is not on it is not recognised, and nothing here says that an
+// artifact was signed on purpose. Each kind is recognised by what honest files do not have by accident:
+// a label of its protocol together with the structure that follows it, or lengths that fit the artifact's
+// size exactly. The weakest one, an OpenPGP trailer of version 4, is in one of 2^55 random files.
+//
+// Some protocols sign bytes without any structure: the digest that OpenPGP's and minisign's Ed25519
+// signatures are over, the exchange hash of an SSH host, the text of a C2SP note that is no checkpoint. They
+// look like any file and are not on the list.
 package foreign
 
-import (
-	"bytes"
-	encoding "encoding/asn1"
+import "github.com/rekor-gateway/rekor-gateway/formats"
 
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
+// CheckPrefix starts the name of every check that Finish returns.
+const CheckPrefix = "not-"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
-)
-
-// prefixSize is how many bytes of an artifact are looked at. The attributes of a CMS
-// signature take some hundred; messageDigest comes early, as DER sorts a set by length.
-const prefixSize = 64 << 10
-
-var (
-	sshsig        = []byte("SSHSIG")
-	messageDigest = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
-)
-
-// Sniffer looks at the first 64 KiB of what is written to it. It keeps them only while they
-// may be a foreign protocol's.
-type Sniffer struct {
-	prefix []byte
-	done   bool
+// kind is what one protocol signs. To add one: a recogniser that accepts real files, a row in kinds, bytes that
+// the protocol's own tool signed in testdata, a row in docs/formats.md.
+type kind struct {
+	check     string // that states it was excluded
+	is        string // what the artifact is, after "the artifact is"
+	hint      string
+	recognise func(*window) bool
+	// excludes reports whether an artifact that was not recognised is certainly none; nil is always.
+	excludes func(*window) bool
 }
+
+const (
+	hintOriginal = "send the signature in its own format, over the file that it is for"
+	hintSignFile = "sign the file itself; the key's signatures for this protocol are not about files"
+)
+
+// kinds is in alphabetical order of the checks, which is the order they are stated in.
+var kinds = []kind{
+	{"not-checkpoint", "the text of a log's checkpoint or of a cosignature", hintSignFile, isCheckpoint, nil},
+	{"not-cms-attributes", "the signed attributes of a CMS signature", "send the CMS signature itself: format=pkcs7", isAttributes, nil},
+	{"not-cose", "what a COSE signature signs", hintOriginal, isCOSE, nil},
+	{"not-dsse", "what a DSSE envelope's signature signs", hintOriginal, isDSSE, nil},
+	{"not-jws", "the signing input of a JSON Web Signature", hintOriginal, isJWS, nil},
+	{"not-openpgp", "what an OpenPGP signature signs: a file and the signature's trailer", "send the OpenPGP signature itself: format=pgp", isOpenPGP, nil},
+	{"not-openpgp-v3", "what an OpenPGP signature of version 3 signs: a file and the signature's trailer", "send the OpenPGP signature itself: format=pgp", isOpenPGPv3, excludesOpenPGPv3},
+	{"not-sigsum", "what a Sigsum log's submitter signs", hintOriginal, isSigsum, nil},
+	{"not-ssh-certificate", "an SSH certificate", hintSignFile, isSSHCertificate, nil},
+	{"not-ssh-userauth", "a log-in to an SSH server", hintSignFile, isUserAuth, nil},
+	{"not-sshsig", "what an SSH signature signs", "send the SSH signature itself: format=ssh", isSSHSIG, nil},
+	{"not-tls", "what a TLS handshake signs", hintSignFile, isTLS, nil},
+	{"not-tsp", "a time-stamp authority's TSTInfo", hintSignFile, isTSTInfo, nil},
+	{"not-tuf", "the signed part of TUF metadata", "send the metadata itself: format=tuf", isTUF, nil},
+	{"not-x509", "the signed part of a certificate, CRL, OCSP response or certificate request", hintSignFile, isPKIX, nil},
+}
+
+// Sniffer looks at what is written to it. It keeps about 128 KiB of it until Finish.
+type Sniffer struct{ window *window }
 
 // Write never fails.
 func (s *Sniffer) Write(p []byte) (int, error) {
-	if s.done || len(p) == 0 {
-		return len(p), nil
+	if s.window == nil {
+		s.window = newWindow()
 	}
-	s.prefix = append(s.prefix, p[:min(len(p), prefixSize-len(s.prefix))]...)
-	if n := min(len(s.prefix), len(sshsig)); !bytes.Equal(s.prefix[:n], sshsig[:n]) && s.prefix[0] != 0x31 {
-		s.prefix = nil
-		s.done = true
-	}
-	s.done = s.done || len(s.prefix) == prefixSize
+	s.window.write(p)
 	return len(p), nil
 }
 
-// Err returns a refusal with ReasonProtocolConfusion when what was written starts as an
-// SSHSIG blob (PROTOCOL.sshsig) or as CMS signed attributes (RFC 5652, 5.4).
-func (s *Sniffer) Err() error {
-	if bytes.HasPrefix(s.prefix, sshsig) {
-		return errConfusion("the artifact is what an SSH signature signs, not a file",
-			"send the SSH signature itself: format=ssh")
+// Finish returns a refusal with ReasonProtocolConfusion when all that was written is what another protocol signs,
+// else the checks that exclude it, in alphabetical order. The list depends on the artifact: a check is left out
+// where the artifact may be that kind after all. The Sniffer is as new then.
+func (s *Sniffer) Finish() (checks []string, err error) {
+	w := s.window
+	if w == nil {
+		w = newWindow()
 	}
-	if IsAttributes(s.prefix) {
-		return errConfusion("the artifact is the signed attributes of a CMS signature, not a file",
-			"send the CMS signature itself: format=pkcs7")
+	s.window = nil
+	defer w.release()
+	w.straighten()
+	if k := w.recognise(); k != nil {
+		return nil, formats.NewError(formats.ReasonProtocolConfusion, "the artifact is "+k.is+", not a file", k.hint)
+	}
+	for _, k := range kinds {
+		if k.excludes == nil || k.excludes(w) {
+			checks = append(checks, k.check)
+		}
+	}
+	return checks, nil
+}
+
+func (w *window) recognise() *kind {
+	for i := range kinds {
+		if kinds[i].recognise(w) {
+			return &kinds[i]
+		}
 	}
 	return nil
-}
-
-func errConfusion(message, hint string) error {
-	return formats.NewError(formats.ReasonProtocolConfusion, message, hint)
-}
-
-// IsAttributes reports whether b, which may be cut short, starts as a SET OF Attribute
-// that has a messageDigest.
-func IsAttributes(b []byte) bool {
-	in := cryptobyte.String(b)
-	body := setBody(in)
-	for {
-		var attribute cryptobyte.String
-		var id encoding.ObjectIdentifier
-		if !body.ReadASN1(&attribute, asn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&id) {
-			return false
-		}
-		if id.Equal(messageDigest) {
-			return true
-		}
-	}
-}
-
-// setBody returns what follows the tag and length of a SET, however much of it there is.
-// Lengths are read as laxly as BER allows: a signature was made over the bytes as they are.
-func setBody(b cryptobyte.String) cryptobyte.String {
-	var tag, length uint8
-	if !b.ReadUint8(&tag) || tag != 0x31 || !b.ReadUint8(&length) {
-		return nil
-	}
-	if length > 0x80 && !b.Skip(int(length&0x7f)) {
-		return nil
-	}
-	return b
 }

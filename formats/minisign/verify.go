@@ -104,7 +104,7 @@ func (p *parsedSignature) verifyPure(ctx context.Context, r io.Reader) (*formats
 		return nil, fmt.Errorf("reading artifact: %w", err)
 	}
 	// An SSH key's signature, put into a signify file by anybody, is good for the SSHSIG blob.
-	if err := sniffer.Err(); err != nil {
+	if _, err := sniffer.Finish(); err != nil {
 		return nil, err
 	}
 	if !v.Verify() {

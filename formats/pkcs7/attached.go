@@ -15,7 +15,7 @@ import (
 // but for line ends and the header that "openssl smime -text" puts before a text.
 func (s *parsed) verifyAttached(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	signed := s.signedContent()
-	v := s.buildVerified(s.digest, formats.Recipe{Prefix: signed})
+	v := s.buildVerified(s.digest, formats.Recipe{Prefix: signed}, s.excluded)
 	switch {
 	case a.Reader() != nil:
 		return s.compareBytes(ctx, v, a.Reader(), signed)

@@ -104,9 +104,10 @@ func (c *crlfHasher) endLine() {
 
 // candidate is a digest that the content may have been signed by.
 type candidate struct {
-	digest  []byte
-	crlf    bool
-	foreign error
+	digest   []byte
+	crlf     bool
+	foreign  error    // it is what another protocol signs
+	excluded []string // else: the checks that say so
 }
 
 // computeCandidates returns the content's digest and, for text with other line ends, that of its CRLF form.
@@ -115,7 +116,9 @@ func (p *hasher) computeCandidates() ([]candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []candidate{{digest: digest, foreign: p.foreign.Err()}}
+	first := candidate{digest: digest}
+	first.excluded, first.foreign = p.foreign.Finish()
+	out := []candidate{first}
 	if p.text.binary || !p.text.changed {
 		return out, nil
 	}
@@ -123,5 +126,7 @@ func (p *hasher) computeCandidates() ([]candidate, error) {
 	if digest, err = sumHash(p.text.hash); err != nil {
 		return nil, err
 	}
-	return append(out, candidate{digest: digest, crlf: true, foreign: p.text.foreign.Err()}), nil
+	second := candidate{digest: digest, crlf: true}
+	second.excluded, second.foreign = p.text.foreign.Finish()
+	return append(out, second), nil
 }

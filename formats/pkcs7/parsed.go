@@ -29,6 +29,7 @@ type parsed struct {
 	content    []byte      // as it was signed; nil when detached
 	crlf       bool        // the content stands in a message with other line ends than were signed
 	digest     []byte      // that the signature covers, once known: of the attributes or of the content
+	excluded   []string    // checks that the content is no other protocol's, without attributes
 	key        keyfile.Key
 	keys       [][]byte // that Parse needs again
 	findings   []formats.Finding

@@ -58,7 +58,7 @@ func (s *parsed) checkSignature(m *formats.Meter) error {
 		return errArtifactMismatch() // what is inside a CMS value is signed as it is
 	}
 	if s.attributes == nil {
-		s.digest = found.digest
+		s.digest, s.excluded = found.digest, found.excluded
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
 			"send the artifact itself if it is a text that was signed without -binary")
 	}
-	v := s.buildVerified(s.digest, formats.Recipe{})
+	v := s.buildVerified(s.digest, formats.Recipe{}, nil)
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 	return v, nil
@@ -181,11 +181,11 @@ func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 	if err != nil {
 		return nil, err
 	}
-	digest := s.digest
+	digest, excluded := s.digest, []string(nil)
 	if s.attributes == nil {
-		digest = found.digest
+		digest, excluded = found.digest, found.excluded
 	}
-	v := s.buildVerified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf})
+	v := s.buildVerified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf}, excluded)
 	v.Size, v.Digests = p.size, p.listDigests(s.scheme.hash)
 	if found.crlf {
 		v.Checks = append(v.Checks, crlfLineEnds)
@@ -195,8 +195,9 @@ func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 
 const crlfLineEnds = "crlf-line-ends"
 
-// buildVerified returns the result; the recipe is for a signature without attributes.
-func (s *parsed) buildVerified(digest []byte, r formats.Recipe) *formats.Verified {
+// buildVerified returns the result. For a signature without attributes there are the recipe and the checks
+// that exclude other protocols.
+func (s *parsed) buildVerified(digest []byte, r formats.Recipe, excluded []string) *formats.Verified {
 	v := &formats.Verified{
 		Signers: []formats.Signer{s.describeSigner()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(),
 		Checks: []string{"signature", "signer-certificate"},
@@ -208,7 +209,7 @@ func (s *parsed) buildVerified(digest []byte, r formats.Recipe) *formats.Verifie
 		}
 		r = formats.Recipe{Prefix: s.data.signer.attributes}
 	} else {
-		v.Checks = append(v.Checks, "no-foreign-protocol")
+		v.Checks = append(v.Checks, excluded...)
 	}
 	if s.rooted {
 		v.Checks = append(v.Checks, "certificate-chain")

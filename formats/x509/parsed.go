@@ -40,7 +40,6 @@ func (s *parsed) checkScheme(p formats.Policy) error {
 	case len(s.hashes) > 1:
 		s.notes = append(s.notes, "the signature does not name its hash, which shows only once the artifact is read")
 	}
-	s.notes = append(s.notes, "with a digest alone it cannot be checked that the signed bytes are no other protocol's")
 	return nil
 }
 

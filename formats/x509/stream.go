@@ -72,7 +72,8 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 	if err != nil {
 		return nil, fmt.Errorf("reading the artifact: %w", err)
 	}
-	if err := p.foreign.Err(); err != nil {
+	excluded, err := p.foreign.Finish()
+	if err != nil {
 		return nil, err
 	}
 	v, err := s.decideForm(p)
@@ -80,7 +81,7 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 		return nil, err
 	}
 	v.Size = size
-	v.Checks = append(v.Checks, "no-foreign-protocol")
+	v.Checks = append(v.Checks, excluded...)
 	return v, nil
 }
 

@@ -59,6 +59,7 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 	v := s.buildVerified(&d)
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
+	v.Notes = []string{"with a digest alone it cannot be checked that the signed bytes are no other protocol's"}
 	return v, nil
 }
 

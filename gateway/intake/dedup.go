@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/foreign"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -56,7 +58,7 @@ func (d *Draft) dedupCore(v *formats.Verified, r gateway.Representation, histori
 		part([]byte(s))
 	}
 	part(v.Canonical)
-	for _, c := range v.Checks { // what policy made us check more is another submission
+	for _, c := range foldExcluded(v.Checks) { // what policy made us check more is another submission
 		part([]byte(c))
 	}
 	for _, s := range signerIDs(v) {
@@ -71,6 +73,22 @@ func (d *Draft) dedupCore(v *formats.Verified, r gateway.Representation, histori
 		}
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// foldExcluded has the first release's one name for all checks that exclude other protocols. What they exclude
+// depends on the artifact and on the release, and makes no other submission.
+func foldExcluded(checks []string) []string {
+	const folded = "no-foreign-protocol"
+	var out []string
+	for _, c := range checks {
+		if strings.HasPrefix(c, foreign.CheckPrefix) {
+			c = folded
+		}
+		if c != folded || !slices.Contains(out, folded) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func digestsOf(v *formats.Verified) []formats.Digest {

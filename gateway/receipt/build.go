@@ -5,6 +5,7 @@ package receipt
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
@@ -49,7 +50,7 @@ func New(f Facts) *receiptpb.Receipt {
 		Artifact:       &receiptpb.Artifact{Size: v.Size, Embedded: d.Need == formats.NeedNone},
 		Representation: f.Representation,
 		Checks:         v.Checks,
-		Notes:          d.Notes,
+		Notes:          slices.Concat(d.Notes, v.Notes),
 		Policy:         policyMessage(f.Policy),
 	}
 	r.Recorded = []*receiptpb.RecordedSignature{recordedSignature(f)}

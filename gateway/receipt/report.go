@@ -4,6 +4,7 @@ package receipt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -65,7 +66,7 @@ func (r *Report) unproven(format string, args ...any) {
 func (v *verification) reportLimits() {
 	v.reportTime()
 	v.reportClaims()
-	for _, n := range v.description.Notes {
+	for _, n := range slices.Concat(v.description.Notes, v.verified.Notes) {
 		v.report.unproven("note: %s", n)
 	}
 	if n := v.timestamps(); n > 0 {

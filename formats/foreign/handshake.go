@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package foreign
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+)
+
+// isTLS recognises what a TLS handshake signs: since version 1.3 a text and a transcript's hash, in version 1.2
+// a server's key exchange or a client's whole transcript.
+func isTLS(w *window) bool {
+	return isCertificateVerify(w) || isServerKeyExchange(w) || isTranscript(w)
+}
+
+// contexts are those of RFC 8446 (4.4.3), RFC 9345 (section 4) and RFC 9261 (5.2.2).
+var contexts = []string{
+	"TLS 1.3, server CertificateVerify\x00", "TLS 1.3, client CertificateVerify\x00",
+	"TLS, server delegated credentials\x00", "TLS, client delegated credentials\x00",
+	"Exported Authenticator\x00",
+}
+
+func isCertificateVerify(w *window) bool {
+	text, ok := strings.CutPrefix(string(w.head[:min(len(w.head), 128)]), strings.Repeat(" ", 64))
+	return ok && slices.ContainsFunc(contexts, func(c string) bool { return strings.HasPrefix(text, c) })
+}
+
+// pointSizes are those of the named curves' points (RFC 8422, 5.4).
+var pointSizes = map[uint16]int{0x17: 65, 0x18: 97, 0x19: 133, 0x1d: 32, 0x1e: 56}
+
+// isServerKeyExchange: two random values of 32 bytes, then a curve by its name and a point on it.
+func isServerKeyExchange(w *window) bool {
+	const randoms, header, namedCurve = 64, 4, 3
+	if len(w.head) < randoms+header || w.head[randoms] != namedCurve {
+		return false
+	}
+	n := pointSizes[binary.BigEndian.Uint16(w.head[randoms+1:])]
+	return n > 0 && int(w.head[randoms+3]) == n && w.size == int64(randoms+header+n)
+}
+
+// isTranscript: a ClientHello and the beginning of a ServerHello (RFC 5246, 7.4).
+func isTranscript(w *window) bool {
+	const header, clientHello, serverHello = 4, 1, 2
+	first := w.head
+	if len(first) < header || first[0] != clientHello || first[1] != 0 {
+		return false
+	}
+	length := header + int(binary.BigEndian.Uint16(first[2:]))
+	if len(first) < length+header+2 || length < header+2 {
+		return false
+	}
+	second := first[length:]
+	return first[header] == 3 && second[0] == serverHello && second[1] == 0 && second[header] == 3
+}
+
+// isCOSE recognises a Sig_structure or Countersign_structure (RFC 9052, 4.4; RFC 9338, 3.3): a CBOR array that starts
+// with its context and a byte string.
+func isCOSE(w *window) bool {
+	if len(w.head) < 2 || w.head[0] < 0x84 || w.head[0] > 0x86 {
+		return false
+	}
+	for _, context := range []string{"Signature", "Signature1", "CounterSignature", "CounterSignature0", "CounterSignatureV2", "CounterSignature0V2"} {
+		text := append([]byte{0x60 + byte(len(context))}, context...)
+		if rest, ok := bytes.CutPrefix(w.head[1:], text); ok && len(rest) > 0 && rest[0]>>5 == 2 {
+			return true
+		}
+	}
+	return false
+}
