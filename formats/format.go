@@ -82,7 +82,8 @@ type Description struct {
 	// signature may be attested under the historical predicate and never projected.
 	Findings []Finding
 	// Notes are facts an auditor should read ("signer's certificate is not chained to a
-	// configured root"). They never hold user IDs, e-mails or other personal data.
+	// configured root"). They never hold user IDs, e-mails or other personal data, nor any text that a
+	// submitter chose: the gateway signs them, as it does Variant, Algorithm, Signers and Findings.
 	Notes []string
 }
 
@@ -169,7 +170,7 @@ func (v *Verified) Evidence() Evidence {
 // format's own way to display the key and proves nothing by itself.
 type Signer struct {
 	SPKI        []byte // SubjectPublicKeyInfo, DER (RFC 5280); Ed25519 by RFC 8410
-	Fingerprint string // "SHA256:…" for SSH, hex for PGP, key id for minisign and TUF
+	Fingerprint string // "SHA256:…" for SSH, hex for PGP, the key id that TUF computes; never text that a submitter chose
 	Algorithm   string // "RSA-3072", "ECDSA P-256", "Ed25519"
 }
 

@@ -261,22 +261,23 @@ func (k *publicKey) isProjectable() bool {
 	return k.scheme.projection == formats.ECDSA || k.scheme.projection == formats.RSAPKCS1v15 && k.scheme.hash == formats.SHA256
 }
 
-// wellNamed reports whether k's id is the hash that the TUF specification (section 4.2) asks
-// for: over the key as listed or over its three own members, with or without the list of
-// hash algorithms that older tools put in. Clients in use do not insist on it, and nothing here
-// rests on it: signers are told apart by their SPKI.
-func (k *key) wellNamed(m *formats.Meter) (bool, error) {
+// computeID returns the id that the TUF specification (section 4.2) gives to k, and whether k has it: the hash
+// of the key as listed or of its three own members, with or without the list of hash algorithms that older tools
+// put in. Clients in use do not insist on it, and nothing here rests on it: signers are told apart by their SPKI.
+// Of a key with another id, which is any text, it is the hash of the three members.
+func (k *key) computeID(m *formats.Meter) (id string, named bool, err error) {
 	own := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": map[string]any{"public": k.public}}
 	older := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": own["keyval"],
 		"keyid_hash_algorithms": []string{"sha256", "sha512"}}
-	for _, form := range []any{k.object.members, own, older} {
+	for _, form := range []any{k.object.members, older, own} {
 		canonical, err := encodeCanonical(m, form)
 		if err != nil {
-			return false, err
+			return "", false, err
 		}
-		if sum := sha256.Sum256(canonical); hex.EncodeToString(sum[:]) == k.id {
-			return true, nil
+		sum := sha256.Sum256(canonical)
+		if id = hex.EncodeToString(sum[:]); id == k.id {
+			return id, true, nil
 		}
 	}
-	return false, nil
+	return id, false, nil
 }

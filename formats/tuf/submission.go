@@ -148,7 +148,7 @@ func (s *submission) describeVariant() string {
 }
 
 func (s signer) describeSigner() formats.Signer {
-	return formats.Signer{SPKI: s.key.spki, Fingerprint: s.keyID, Algorithm: formats.KeyName(s.key.public)}
+	return formats.Signer{SPKI: s.key.spki, Fingerprint: s.computed, Algorithm: formats.KeyName(s.key.public)}
 }
 
 const remedy = "sign with as many ECDSA P-256 keys (scheme ecdsa-sha2-nistp256) as the role's threshold asks for"

@@ -14,10 +14,11 @@ import (
 
 // signer is a key whose signature over a document verified.
 type signer struct {
-	keyID string
-	key   *publicKey
-	sig   []byte
-	named bool // keyID is the key's hash
+	keyID    string // as the file has it: any text
+	computed string // the id as the specification computes it
+	key      *publicKey
+	sig      []byte
+	named    bool // the two are the same
 }
 
 func (s signer) hasSameKey(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
@@ -103,11 +104,11 @@ func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
 			"send the metadata unchanged, with the root that was current when it was signed")
 	}
-	named, err := k.wellNamed(v.meter)
+	id, named, err := k.computeID(v.meter)
 	if err != nil {
 		return signer{}, err
 	}
-	return signer{keyID: k.id, key: pub, sig: s.value, named: named}, nil
+	return signer{keyID: k.id, computed: id, key: pub, sig: s.value, named: named}, nil
 }
 
 // passes is how often the octets of a key are looked at to read it.
