@@ -103,7 +103,8 @@ func newSigner(key gominisign.PublicKey) (formats.Signer, error) {
 	if err != nil {
 		return formats.Signer{}, formats.WrapError(err, formats.ReasonMalformedKey, "the key cannot be encoded", "")
 	}
-	return formats.Signer{SPKI: spki, Fingerprint: keyID(key.KeyId), Algorithm: "Ed25519"}, nil
+	// The key id is eight bytes that whoever made the key chose, so it does not name the signer.
+	return formats.Signer{SPKI: spki, Fingerprint: formats.SignerID(spki).String(), Algorithm: "Ed25519"}, nil
 }
 
 // secretLines is how the second line of a secret key starts: minisign with and without a
