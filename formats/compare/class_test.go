@@ -69,7 +69,7 @@ var stricterClasses = []class{
 	{name: "unknown version", reasons: []formats.Reason{formats.ReasonUnsupportedVersion},
 		why: "ssh-keygen reads SSHSIG version 0, OpenSSL any CMS version, go-tuf any spec_version."},
 	{name: "another protocol's bytes", format: "x509", reasons: []formats.Reason{formats.ReasonProtocolConfusion},
-		why: "A raw signature over an SSHSIG blob or CMS attributes was made for that protocol, not for an artifact."},
+		why: "A raw signature over an SSHSIG blob, CMS attributes, a file with an OpenPGP trailer and the like was made for that protocol, not for an artifact."},
 	{name: "another key than the signer's", judges: others, reasons: []formats.Reason{formats.ReasonKeyMismatch},
 		why: "Rekor ignores minisign's key id, the public key within an SSH signature and any key beside a PKCS #7 signature; go-crypto and Rekor ignore a hashed issuer fingerprint when the key id fits."},
 	{name: "damaged key file", reasons: []formats.Reason{formats.ReasonMalformedKey}, subject: []string{"key: "},

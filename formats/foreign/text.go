@@ -63,9 +63,8 @@ func isJWS(w *window) bool {
 }
 
 func isBase64URL(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool {
-		return !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_')
-	})
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return len(bytes.Trim(b, alphabet)) == 0
 }
 
 // isCheckpoint recognises what a log or a witness signs: the text of a checkpoint (C2SP tlog-checkpoint: origin, size,
