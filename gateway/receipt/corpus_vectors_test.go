@@ -19,6 +19,18 @@ var corpusVectors = slices.Concat(x509Vectors, pgpVectors, sshVectors, pkcs7Vect
 
 var x509Vectors = []vector{
 	{
+		name: "x509-rsa2048-sha512-excluded", about: "RSA with SHA-512; the checks name each protocol that was excluded",
+		format: "x509", signature: "rsa2048-sha512.sig", keys: "rsa2048.pem", artifact: "artifact.bin", want: gateway.Attested,
+	},
+	{
+		name: "x509-rsa2048-sha512-not-excluded", about: "RSA with SHA-512, the digest alone; no protocol was excluded, and a note says so",
+		format: "x509", signature: "rsa2048-sha512.sig", keys: "rsa2048.pem", artifact: "artifact.bin", want: gateway.Attested, digest: formats.SHA512,
+	},
+	{
+		name: "x509-p256-excluded", about: "ECDSA P-256; the checks name each protocol that was excluded",
+		format: "x509", signature: "p256.sig", keys: "p256.pem", artifact: "artifact.bin", want: gateway.Native,
+	},
+	{
 		name: "x509-p256", about: "ECDSA P-256, the key alone",
 		format: "x509", signature: "p256.sig", keys: "p256.pem", artifact: "artifact.bin", want: gateway.Native, also: "p256.der p256-cert.pem", logs: true,
 	},
@@ -508,6 +520,10 @@ var pkcs7Vectors = []vector{
 		format: "pkcs7", signature: "rsa2048-noattr.der", artifact: "artifact.bin", want: gateway.Projected, expected: "rsa2048-cert.pem",
 	},
 	{
+		name: "pkcs7-p256-noattr-excluded", about: "no signed attributes; the checks name each protocol that was excluded",
+		format: "pkcs7", signature: "p256-noattr.der", artifact: "artifact.bin", want: gateway.Projected, expected: "p256-cert.pem",
+	},
+	{
 		name: "pkcs7-p256-noattr", about: "no signed attributes",
 		format: "pkcs7", signature: "p256-noattr.der", artifact: "artifact.bin", want: gateway.Projected, expected: "p256-cert.pem",
 	},
@@ -654,6 +670,10 @@ var pkcs7Vectors = []vector{
 }
 
 var minisignVectors = []vector{
+	{
+		name: "minisign-named-by-hash", about: "prehashed; the signer is named by the key's hash, not by its id",
+		format: "minisign", signature: "prehashed.minisig", keys: "signer.pub", artifact: "artifact.txt", want: gateway.Attested,
+	},
 	{
 		name: "minisign-prehashed", about: "prehashed",
 		format: "minisign", signature: "prehashed.minisig", keys: "signer.pub", artifact: "artifact.txt", want: gateway.Attested, logs: true,
