@@ -12,6 +12,9 @@ var (
 	// ErrNotStored: a submission could not be made durable, as when the disk is full. The same may
 	// be submitted again.
 	ErrNotStored = errors.New("submission not stored")
-	// ErrBusy: others decompress as much as the gateway can. The same may be submitted again later.
-	ErrBusy = errors.New("too many containers are being decompressed")
+	// ErrBusy: others have it store or decompress as much as it can. The same may be submitted again
+	// later.
+	ErrBusy = errors.New("too many submissions are being worked on")
+	// ErrDiskLow: too little disk space is left to take submissions. What was accepted goes on.
+	ErrDiskLow = errors.New("disk space is low")
 )

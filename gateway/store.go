@@ -38,13 +38,21 @@ type Incarnation struct {
 
 // Queue is the side of a Store where submissions come in.
 type Queue interface {
-	// Enqueue stores all of subs in one transaction and returns them in the same order; CreatedAt
-	// and the order in the queue are those of storing. One whose key, or one of whose former keys, is
-	// known (earlier, or earlier in subs) returns the existing row with Existing set; if that is
-	// Failed, its failed entries are made Pending again first. An entry whose log and leaf hash are
-	// known is shared, in whatever state it is. The error is ErrQueueFull when more than the
-	// configured number of entries would be pending.
-	Enqueue(ctx context.Context, subs []NewSubmission) ([]Submission, error)
+	// Enqueue stores subs in one transaction and returns what became of each, in the same order;
+	// CreatedAt and the order in the queue are those of storing. One whose key, or one of whose former
+	// keys, is known (earlier, or earlier in subs) returns the existing row with Existing set; if that
+	// is Failed, its failed entries are made Pending again first. An entry whose log and leaf hash are
+	// known is shared, in whatever state it is. One that cannot be stored has an Err of its own, and
+	// takes no other with it. The error beside is a failure of the store: then nothing is stored.
+	Enqueue(ctx context.Context, subs []NewSubmission) ([]Enqueued, error)
+}
+
+// Enqueued is what became of one submission.
+type Enqueued struct {
+	Submission Submission // unless Err is set
+	// Err is nil, ErrQueueFull when more than the configured number of entries, or of bytes, would be
+	// pending, or ErrUnstorable.
+	Err error
 }
 
 // Work is the side of a Store from which entries go to their logs.
@@ -92,6 +100,7 @@ var (
 	ErrNotFound     = errors.New("no such submission")
 	ErrLeaseLost    = errors.New("lease lost")
 	ErrQueueFull    = errors.New("queue is full")
+	ErrUnstorable   = errors.New("submission is not one that can be stored")
 	ErrBadPageToken = errors.New("malformed page token")
 )
 

@@ -26,7 +26,7 @@ import (
 // fullStore takes nothing more.
 type fullStore struct{ gateway.Store }
 
-func (fullStore) Enqueue(context.Context, []gateway.NewSubmission) ([]gateway.Submission, error) {
+func (fullStore) Enqueue(context.Context, []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	return nil, errors.New("the disk is full")
 }
 

@@ -51,13 +51,19 @@ func (w *worker) wakeWorker() {
 	}
 }
 
+// finishGrace is how long outcomes may take to be stored once nothing is under way any more. Those that
+// are not stored then, as when the store is locked, are settled as after a crash.
+const finishGrace = 2 * time.Second
+
 // runWorker works until ctx ends, then lets what is under way finish for at most Drain. What a
 // crash interrupts is settled by the next run after the lease has expired.
 func (w *worker) runWorker(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopStoring()
 	var sending, finishing sync.WaitGroup
-	finishing.Go(func() { w.finishAll(work) })
+	finishing.Go(func() { w.finishAll(storing) })
 	extending, stopExtending := context.WithCancel(work)
 	defer stopExtending()
 	finishing.Go(func() { w.extendLeases(extending) })
@@ -69,8 +75,10 @@ func (w *worker) runWorker(ctx context.Context) {
 	case <-drained:
 	case <-time.After(w.timing.Drain):
 		cancel() // Adds under way end in doubt
-		<-drained
 	}
+	late := time.AfterFunc(finishGrace, stopStoring)
+	defer late.Stop()
+	<-drained
 	close(w.outcomes)
 	stopExtending()
 	finishing.Wait()
@@ -189,7 +197,6 @@ func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {
 
 // finishAll stores outcomes as they come, many in one transaction, until the channel closes.
 func (w *worker) finishAll(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
 	for o := range w.outcomes {
 		batch := []gateway.Outcome{o}
 		for len(batch) < finishBatch && len(w.outcomes) > 0 {

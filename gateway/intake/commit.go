@@ -4,7 +4,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -12,103 +11,141 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// commitBatch bounds the submissions in one store transaction.
-const commitBatch = 256
+// Bounds on group commit.
+const (
+	commitBatch    = 256             // submissions in one store transaction
+	commitQueue    = 4 * commitBatch // submissions that wait for one
+	commitPatience = 2 * time.Second // to wait for a place in the queue
+	commitGrace    = time.Second     // for a batch that is under way when the service stops
+)
 
 // committer groups concurrent submissions into one transaction: while one commit is being
 // fsynced, the next batch collects. A lone submission is not held up.
 type committer struct {
-	store gateway.Queue
-	queue chan commitRequest
-	done  chan struct{} // closed when runCommitter has returned
+	store    gateway.Queue
+	queue    chan commitRequest
+	patience time.Duration
+	done     chan struct{} // closed when runCommitter has returned
 
 	failedAt atomic.Int64 // when the store last failed to take a submission, Unix seconds; 0 since it took one
 }
 
 type commitRequest struct {
+	ctx   context.Context // the caller's
 	sub   gateway.NewSubmission
-	reply chan<- commitReply
-}
-
-type commitReply struct {
-	sub gateway.Submission
-	err error
+	reply chan<- gateway.Enqueued // has room for one
 }
 
 func newCommitter(s gateway.Queue) *committer {
-	return &committer{store: s, queue: make(chan commitRequest, commitBatch), done: make(chan struct{})}
+	return &committer{
+		store: s, queue: make(chan commitRequest, commitQueue), patience: commitPatience, done: make(chan struct{}),
+	}
 }
 
-// commitSubmission returns once sub is durable. When ctx ends first, sub may still be stored: the
-// caller may submit again and gets the same submission.
+// commitSubmission returns once sub is durable. When ctx ends first, sub may still be stored if its
+// batch has begun: the caller may submit again and gets the same submission. When the queue stays
+// full, the error is gateway.ErrBusy.
 func (c *committer) commitSubmission(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
-	reply := make(chan commitReply, 1)
-	select {
-	case c.queue <- commitRequest{sub, reply}:
-	case <-ctx.Done():
-		return gateway.Submission{}, ctx.Err()
-	case <-c.done:
-		return gateway.Submission{}, gateway.ErrClosed
+	reply := make(chan gateway.Enqueued, 1)
+	if err := c.queueRequest(commitRequest{ctx, sub, reply}); err != nil {
+		return gateway.Submission{}, err
 	}
 	select {
 	case r := <-reply:
-		return r.sub, r.err
+		return r.Submission, r.Err
 	case <-ctx.Done():
 		return gateway.Submission{}, ctx.Err()
 	case <-c.done:
+	}
+	select {
+	case r := <-reply: // of the last batch
+		return r.Submission, r.Err
+	default:
 		return gateway.Submission{}, gateway.ErrClosed
 	}
 }
 
-// runCommitter commits until ctx ends. A batch under way is finished first.
+func (c *committer) queueRequest(r commitRequest) error {
+	patience := time.NewTimer(c.patience)
+	defer patience.Stop()
+	select {
+	case c.queue <- r:
+		return nil
+	case <-patience.C:
+		return gateway.ErrBusy
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	case <-c.done:
+		return gateway.ErrClosed
+	}
+}
+
+// runCommitter commits until ctx ends. A batch under way then has a moment to be finished.
 func (c *committer) runCommitter(ctx context.Context) {
 	defer close(c.done)
+	storing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })
 	for {
 		select {
 		case first := <-c.queue:
-			c.storeBatch(context.WithoutCancel(ctx), c.collectBatch(first))
+			c.storeBatch(storing, c.collectBatch(first))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// collectBatch returns first and those who wait behind it, but for callers who have left.
 func (c *committer) collectBatch(first commitRequest) []commitRequest {
-	batch := []commitRequest{first}
-	for len(batch) < commitBatch {
-		select {
-		case r := <-c.queue:
-			batch = append(batch, r)
-		default:
+	var batch []commitRequest
+	for r, more := first, true; more; r, more = c.nextRequest() {
+		if err := r.ctx.Err(); err != nil {
+			r.reply <- gateway.Enqueued{Err: err}
+		} else if batch = append(batch, r); len(batch) == commitBatch {
 			return batch
 		}
 	}
 	return batch
 }
 
+// nextRequest returns one that waits, if there is one.
+func (c *committer) nextRequest() (commitRequest, bool) {
+	select {
+	case r := <-c.queue:
+		return r, true
+	default:
+		return commitRequest{}, false
+	}
+}
+
+// storeBatch answers each of batch. When the store itself fails, those who came meanwhile fail with
+// it: they have waited as long as it takes to fail, and would wait as long again.
 func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
+	if len(batch) == 0 {
+		return
+	}
 	subs := make([]gateway.NewSubmission, len(batch))
 	for i, r := range batch {
 		subs[i] = r.sub
 	}
-	stored, err := c.store.Enqueue(ctx, subs)
-	if err != nil && len(batch) > 1 { // one that is refused must not take the others with it
-		for _, r := range batch {
-			c.storeBatch(ctx, []commitRequest{r})
+	results, err := c.store.Enqueue(ctx, subs)
+	if err == nil {
+		c.failedAt.Store(0)
+		for i, r := range batch {
+			r.reply <- results[i]
 		}
 		return
 	}
-	if err = nameFailure(err); errors.Is(err, gateway.ErrNotStored) {
-		c.failedAt.Store(time.Now().Unix())
-	} else if err == nil {
-		c.failedAt.Store(0)
+	c.failedAt.Store(time.Now().Unix())
+	failed := gateway.Enqueued{Err: fmt.Errorf("%w: %w", gateway.ErrNotStored, err)}
+	for _, r := range batch {
+		r.reply <- failed
 	}
-	for i, r := range batch {
-		if err != nil {
-			r.reply <- commitReply{err: err}
-			continue
+	for range len(c.queue) {
+		if r, ok := c.nextRequest(); ok {
+			r.reply <- failed
 		}
-		r.reply <- commitReply{sub: stored[i]}
 	}
 }
 
@@ -117,12 +154,4 @@ func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 func (c *committer) isFailing() bool {
 	at := c.failedAt.Load()
 	return at != 0 && time.Since(time.Unix(at, 0)) < 30*time.Second
-}
-
-// nameFailure tells failures of the store from its refusals.
-func nameFailure(err error) error {
-	if err == nil || errors.Is(err, gateway.ErrQueueFull) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", gateway.ErrNotStored, err)
 }

@@ -22,9 +22,9 @@ type kept struct {
 	last gateway.NewSubmission
 }
 
-func (k *kept) Enqueue(_ context.Context, subs []gateway.NewSubmission) ([]gateway.Submission, error) {
+func (k *kept) Enqueue(_ context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	k.last = subs[0]
-	return []gateway.Submission{{SubmissionFields: subs[0].SubmissionFields}}, nil
+	return []gateway.Enqueued{{Submission: gateway.Submission{SubmissionFields: subs[0].SubmissionFields}}}, nil
 }
 
 // TestFormerKeys: copies of a signature are submissions of their own, and each of them is also the one that a release

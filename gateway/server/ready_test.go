@@ -20,7 +20,7 @@ type fullDisk struct {
 	full atomic.Bool
 }
 
-func (d *fullDisk) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Submission, error) {
+func (d *fullDisk) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	if d.full.Load() {
 		return nil, errors.New("disk is full")
 	}

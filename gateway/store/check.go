@@ -4,22 +4,34 @@ package store
 
 import (
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// CheckNew refuses a submission that could never be settled, or not be told apart, and returns
-// its ID in binary.
+// CheckNew refuses a submission that could never be settled, not be told apart, or whose texts not
+// every database takes, and returns its ID in binary.
 func CheckNew(s *gateway.NewSubmission) (uuid.UUID, error) {
 	id, err := uuid.Parse(s.ID)
 	if err != nil {
 		return uuid.UUID{}, fmt.Errorf("submission %q: parsing id: %w", s.ID, err)
 	}
+	texts := []string{s.Tenant, s.Format}
+	for name, value := range s.Labels {
+		texts = append(texts, name, value)
+	}
 	logs := make(map[string]bool)
 	for _, e := range s.Entries {
 		logs[e.Log] = true
+		texts = append(texts, e.Log, e.Kind)
+	}
+	for _, t := range texts {
+		if !utf8.ValidString(t) || strings.ContainsRune(t, 0) {
+			return uuid.UUID{}, fmt.Errorf("submission %s has a text that is not UTF-8, or has a NUL", s.ID)
+		}
 	}
 	if s.Needed < 1 || s.Needed > len(logs) {
 		return uuid.UUID{}, fmt.Errorf("submission %s needs %d logs and has entries for %d", s.ID, s.Needed, len(logs))

@@ -156,6 +156,7 @@ func TestErrors(t *testing.T) {
 		"closed":                  {gateway.ErrClosed, 503, "SHUTTING_DOWN"},
 		"not stored":              {fmt.Errorf("%w: disk is full", gateway.ErrNotStored), 503, "NOT_STORED"},
 		"busy":                    {gateway.ErrBusy, 503, "BUSY"},
+		"disk low":                {gateway.ErrDiskLow, 503, "DISK_LOW"},
 		"spool":                   {ErrSpoolFull, 503, "SPOOL_FULL"},
 		"memory":                  {ErrMemoryFull, 503, "MEMORY_FULL"},
 		"deadline":                {errors.Join(context.DeadlineExceeded, errors.New("i/o timeout")), 408, "REQUEST_TIMEOUT"},

@@ -25,6 +25,7 @@ const (
 	ReasonShuttingDown     formats.Reason = "SHUTTING_DOWN"
 	ReasonNotStored        formats.Reason = "NOT_STORED"
 	ReasonBusy             formats.Reason = "BUSY"
+	ReasonDiskLow          formats.Reason = "DISK_LOW"
 	ReasonSpoolFull        formats.Reason = "SPOOL_FULL"
 	ReasonMemoryFull       formats.Reason = "MEMORY_FULL"
 	ReasonTimeout          formats.Reason = "REQUEST_TIMEOUT"
@@ -139,6 +140,7 @@ var rows = map[formats.Reason]row{
 	ReasonNotStored:    unavailable.withRetryAfter(10 * time.Second),
 	ReasonBusy:         unavailable.withRetryAfter(10 * time.Second),
 	ReasonMemoryFull:   unavailable.withRetryAfter(10 * time.Second),
+	ReasonDiskLow:      unavailable.withRetryAfter(time.Minute),
 	ReasonSpoolFull:    unavailable.withRetryAfter(30 * time.Second),
 	ReasonShuttingDown: unavailable.withRetryAfter(5 * time.Second),
 	ReasonLogForked:    unavailable.withRetryAfter(time.Hour),

@@ -2,9 +2,16 @@
 
 package sqlite
 
-import "net/url"
+import (
+	"net/url"
+	"time"
+)
 
-// busyTimeout is how long to wait for another process's transaction, in milliseconds.
+// defaultPatience is how long a write waits for its turn.
+const defaultPatience = 10 * time.Second
+
+// busyTimeout is how long SQLite waits for another process's transaction, in milliseconds. Writes end
+// sooner, by Options.Patience.
 const busyTimeout = "10000"
 
 // writerDSN starts every transaction with the write lock (BEGIN IMMEDIATE), so that none

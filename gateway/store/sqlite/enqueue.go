@@ -26,7 +26,7 @@ VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?)`
 	insertSigner = `INSERT INTO submission_signer (tenant, prefix, submission) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	insertEntry = `
-INSERT INTO entry (log, leaf_hash, kind, state, priority, queued_at) VALUES (?, ?, ?, 'PENDING', ?, ?)
+INSERT INTO entry (log, leaf_hash, kind, state, priority, queued_at, bytes) VALUES (?, ?, ?, 'PENDING', ?, ?, ?)
 ON CONFLICT (log, leaf_hash) DO NOTHING`
 
 	insertBody = `INSERT INTO entry_blob (entry, body, signature) VALUES (?, ?, ?)`
@@ -35,23 +35,20 @@ ON CONFLICT (log, leaf_hash) DO NOTHING`
 
 	linkEntry = `INSERT INTO submission_entry (submission, role, entry, of) VALUES (?, ?, ?, ?)`
 
-	countPending = `SELECT COALESCE(SUM(pending), 0) FROM log`
+	addBytes = `UPDATE entry SET bytes = bytes + ? WHERE id = ? AND state = 'PENDING'`
 )
 
 // Enqueue implements gateway.Store. The submissions it returns may share memory with subs.
-func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Submission, error) {
+func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	if len(subs) == 0 {
 		return nil, nil
 	}
-	rows, err := encodeRows(subs)
-	if err != nil {
-		return nil, fmt.Errorf("enqueuing: %w", err)
-	}
 	e := enqueuing{
-		store: s, now: s.now(), rows: rows, results: make([]gateway.Submission, len(subs)),
+		store: s, now: s.now(), rows: make([]newRow, len(subs)), results: make([]gateway.Enqueued, len(subs)),
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
-		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]int),
+		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]backlog),
 	}
+	e.encodeRows(subs)
 	if err := s.writeTx(ctx, "enqueuing", e.enqueueRows); err != nil {
 		return nil, err
 	}
@@ -68,14 +65,25 @@ type newRow struct {
 }
 
 // encodeRows does what can be done without the write lock.
-func encodeRows(subs []gateway.NewSubmission) ([]newRow, error) {
-	rows := make([]newRow, len(subs))
+func (e *enqueuing) encodeRows(subs []gateway.NewSubmission) {
 	for i := range subs {
-		if err := rows[i].encodeRow(&subs[i]); err != nil {
-			return nil, err
+		if err := e.rows[i].encodeRow(&subs[i]); err != nil {
+			e.results[i].Err = fmt.Errorf("%w: %w", gateway.ErrUnstorable, err)
 		}
 	}
-	return rows, nil
+}
+
+// eachRow calls f with the numbers of the rows that are not refused, until it fails.
+func (e *enqueuing) eachRow(f func(i int) error) error {
+	for i := range e.rows {
+		if e.results[i].Err != nil {
+			continue
+		}
+		if err := f(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *newRow) encodeRow(sub *gateway.NewSubmission) (err error) {
@@ -121,14 +129,16 @@ type enqueuing struct {
 	now   int64
 	rows  []newRow
 
-	results       []gateway.Submission
+	results       []gateway.Enqueued  // one whose Err is set is passed over by all that follows
 	tenants, logs map[string]int64    // rows, by name
 	stored        map[tenantKey]int64 // rows of those keys of the batch that are known
 	unread        map[int]int64       // results that are not wholly new, and their rows
 	urgency       map[int64]int       // rows of known submissions, and the highest priority they are given now
 	sharing       []int64             // new submissions with an entry that existed
 	revived       []int64             // entries made pending again
-	added         map[int64]int       // new pending entries by their log's row
+	before        *backlog            // what waited before this Enqueue; nil: not asked yet
+	added         map[int64]backlog   // what waits by it, by logs' rows
+	addedInAll    backlog             // their sum
 }
 
 func (e *enqueuing) enqueueRows(t *tx) error {
@@ -138,10 +148,8 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	if err := e.findKnown(t); err != nil {
 		return err
 	}
-	for i := range e.rows {
-		if err := e.insertRow(t, i); err != nil {
-			return err
-		}
+	if err := e.eachRow(func(i int) error { return e.insertRow(t, i) }); err != nil {
+		return err
 	}
 	if err := e.resumeKnown(t); err != nil {
 		return err
@@ -149,7 +157,7 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	if _, err := t.refreshStates(e.sharing, e.revived); err != nil {
 		return err
 	}
-	if err := e.checkQueueBound(t); err != nil {
+	if err := t.changeBacklog(e.added); err != nil {
 		return err
 	}
 	return e.loadResults(t)
@@ -157,7 +165,7 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 
 // resolveNames finds the rows of all tenants and logs, or makes them.
 func (e *enqueuing) resolveNames(t *tx) error {
-	for i := range e.rows {
+	return e.eachRow(func(i int) error {
 		if err := resolveName(t, e.store.tenants, e.tenants, e.rows[i].Tenant); err != nil {
 			return err
 		}
@@ -166,8 +174,8 @@ func (e *enqueuing) resolveNames(t *tx) error {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func resolveName(t *tx, all *rowIDs[string], found map[string]int64, name string) error {
@@ -179,15 +187,25 @@ func resolveName(t *tx, all *rowIDs[string], found map[string]int64, name string
 	return err
 }
 
-// insertRow stores the i-th submission, or notes that it is known.
+// insertRow stores the i-th submission, or notes that it is known or refused.
 func (e *enqueuing) insertRow(t *tx, i int) error {
 	r, tenant, s := &e.rows[i], e.tenants[e.rows[i].Tenant], &e.store.statements
 	if seq, ok := e.lookUpKnown(r); ok {
 		e.noteKnown(i, seq)
 		return nil
 	}
+	if ok, err := e.hasRoom(t, r); err != nil {
+		return err
+	} else if !ok {
+		e.results[i].Err = e.store.errFull()
+		return nil
+	}
 	seq, err := t.execInsert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
 		r.Needed, r.Priority, e.now, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
+	if isConstraint(err) { // an ID that is there already; SQLite has undone this statement alone, and it was the row's first
+		e.results[i].Err = fmt.Errorf("%w: %w", gateway.ErrUnstorable, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -215,7 +233,11 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 	entries := make([]gateway.Entry, len(r.Entries))
 	shared := false
 	for role, n := range r.Entries {
-		id, fresh, err := e.insertEntry(t, r, n)
+		bytes := int64(0) // of the receipt, which waits with the first entry
+		if role == 0 {
+			bytes = int64(len(r.receipt))
+		}
+		id, fresh, err := e.insertEntry(t, r, n, bytes)
 		if err != nil {
 			return err
 		}
@@ -232,16 +254,17 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 	}
 	fields := r.SubmissionFields
 	fields.ID = r.id.String()
-	e.results[i] = gateway.Submission{
+	e.results[i].Submission = gateway.Submission{
 		SubmissionFields: fields, CreatedAt: store.FromMillis(e.now), State: gateway.Pending, Entries: entries,
 	}
 	return nil
 }
 
-// insertEntry stores an entry and returns its row's ID, and whether the row is new.
-func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry) (id int64, fresh bool, err error) {
+// insertEntry stores an entry, with which bytes more wait, and returns its row's ID, and whether the
+// row is new.
+func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int64) (id int64, fresh bool, err error) {
 	s, log := &e.store.statements, e.logs[n.Log]
-	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now)
+	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now, bytes+weighNew(n))
 	if err != nil {
 		return 0, false, err
 	}
@@ -251,12 +274,17 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry) (id int64,
 		if err := t.bindStmt(s.findEntry).QueryRow(log, n.LeafHash[:]).Scan(&id); err != nil {
 			return 0, false, err
 		}
-		return id, false, e.touchEntry(t, id, r.Priority, true)
+		if err := e.touchEntry(t, id, r.Priority, true); err != nil {
+			return 0, false, err
+		}
+		changed, err := t.execChange(s.addBytes, bytes, id)
+		e.addBacklog(log, backlog{bytes: bytes * changed}) // 0 or 1
+		return id, false, err
 	}
 	if id, err = result.LastInsertId(); err != nil {
 		return 0, false, err
 	}
-	e.added[log]++
+	e.addBacklog(log, backlog{1, bytes + weighNew(n)})
 	_, err = t.execInsert(s.insertBody, id, nonNil(n.Body), n.Signature)
 	return id, true, err
 }
@@ -266,11 +294,11 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry) (id int64,
 func (e *enqueuing) touchEntry(t *tx, id int64, priority int, revive bool) error {
 	s := &e.store.statements
 	if revive {
-		var log int64
-		err := t.bindStmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log)
+		var log, bytes int64
+		err := t.bindStmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log, &bytes)
 		switch {
 		case err == nil:
-			e.added[log]++
+			e.addBacklog(log, backlog{1, bytes})
 			e.revived = append(e.revived, id)
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
@@ -278,27 +306,6 @@ func (e *enqueuing) touchEntry(t *tx, id int64, priority int, revive bool) error
 	}
 	_, err := t.execChange(s.raiseEntry, priority, id)
 	return err
-}
-
-// checkQueueBound refuses what would make the queue too long. What adds nothing is never refused.
-func (e *enqueuing) checkQueueBound(t *tx) error {
-	if len(e.added) == 0 {
-		return nil
-	}
-	if err := t.countPending(e.added); err != nil {
-		return err
-	}
-	if e.store.opts.MaxPending <= 0 {
-		return nil
-	}
-	var pending int
-	if err := t.QueryRow(countPending).Scan(&pending); err != nil {
-		return err
-	}
-	if pending > e.store.opts.MaxPending {
-		return fmt.Errorf("%w: at most %d entries may be pending", gateway.ErrQueueFull, e.store.opts.MaxPending)
-	}
-	return nil
 }
 
 // loadResults reads the results that are not wholly new.
@@ -319,8 +326,8 @@ func (e *enqueuing) loadResults(t *tx) error {
 		if !ok {
 			return fmt.Errorf("submission %d vanished", seq)
 		}
-		stored.Existing = e.results[i].Existing
-		e.results[i] = stored
+		stored.Existing = e.results[i].Submission.Existing
+		e.results[i].Submission = stored
 	}
 	return nil
 }

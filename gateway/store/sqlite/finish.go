@@ -18,16 +18,16 @@ import (
 const (
 	finishLogged = `
 UPDATE entry SET state = 'LOGGED', log_index = ?, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
+WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
 
 	finishFailed = `
 UPDATE entry SET state = 'FAILED', problem = ?, in_doubt = 0, leased_until = 0, next_at = 0
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
+WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
 
 	finishRetry = `
 UPDATE entry SET next_at = ?, in_doubt = ?, last_sent_at = COALESCE(?, last_sent_at), absent_to = MAX(absent_to, ?),
     problem = ?, leased_until = 0
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log`
+WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
 
 	keepInclusion = `UPDATE entry_blob SET inclusion_kind = ?, inclusion = ?, tokens = ? WHERE entry = ?`
 
@@ -95,21 +95,21 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 
 func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
 	now := s.now()
-	settled := make(map[int64]int)
+	settled := make(map[int64]backlog)
 	var entries []int64
 	for _, o := range outcomes {
-		log, err := s.applyOutcome(t, o, now)
+		log, bytes, err := s.applyOutcome(t, o, now)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			lost++
 		case err != nil:
 			return nil, 0, err
 		case !o.Retry:
-			settled[log]--
+			settled[log] = settled[log].plus(backlog{-1, -bytes})
 			entries = append(entries, o.EntryID)
 		}
 	}
-	if err := t.countPending(settled); err != nil {
+	if err := t.changeBacklog(settled); err != nil {
 		return nil, 0, err
 	}
 	touched, err := t.refreshStates(nil, entries)
@@ -120,22 +120,22 @@ func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []strin
 	return changed, lost, err
 }
 
-// applyOutcome stores one outcome and returns the row of the entry's log. The error is sql.ErrNoRows when
-// the lease is lost.
-func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log int64, err error) {
+// applyOutcome stores one outcome and returns the row of the entry's log, and the entry's bytes. The
+// error is sql.ErrNoRows when the lease is lost.
+func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log, bytes int64, err error) {
 	switch {
 	case o.Inclusion != nil:
-		err = t.bindStmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log)
+		err = t.bindStmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log, &bytes)
 		if err == nil {
 			_, err = t.execChange(s.statements.keepInclusion, o.Inclusion.Kind, o.Inclusion.Proof, o.tokens, o.EntryID)
 		}
 	case o.Fail:
-		err = t.bindStmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log)
+		err = t.bindStmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
 	default:
 		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, o.sentAt(now), o.absentTo,
-			o.Problem, o.EntryID, o.Fence).Scan(&log)
+			o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
 	}
-	return log, err
+	return log, bytes, err
 }
 
 // sentAt is when the entry may last have been under way, NULL for what the row says.

@@ -293,7 +293,7 @@ func TestMoveKeys(t *testing.T) {
 		again := batches(1)[0][0]
 		again.Tenant, again.Key = o.Tenant, o.newKey(t)
 		got, err := s.Enqueue(t.Context(), []gateway.NewSubmission{again})
-		if err != nil || !got[0].Existing || got[0].ID != o.ID {
+		if err != nil || !got[0].Submission.Existing || got[0].Submission.ID != o.ID {
 			t.Errorf("%s, submitted again, is %+v: %v", o.Name, got, err)
 		}
 	}
@@ -301,10 +301,10 @@ func TestMoveKeys(t *testing.T) {
 	fresh := batches(1)[0][1]
 	fresh.Entries[0].Log, fresh.Entries[0].LeafHash = e.Log, unhex32(t, e.LeafHash)
 	got, err := s.Enqueue(t.Context(), []gateway.NewSubmission{fresh})
-	if err != nil || got[0].Existing || got[0].Entries[0].ID != e.ID {
+	if err != nil || got[0].Submission.Existing || got[0].Submission.Entries[0].ID != e.ID {
 		t.Errorf("an entry is not shared: %+v, %v", got, err)
 	}
-	if ids := listIDs(t, s, fresh.Tenant, gateway.ListParams{}); !slices.Contains(ids, got[0].ID) {
+	if ids := listIDs(t, s, fresh.Tenant, gateway.ListParams{}); !slices.Contains(ids, got[0].Submission.ID) {
 		t.Errorf("a new submission is not listed: %q", ids)
 	}
 }

@@ -208,7 +208,7 @@ func TestWaitForLock(t *testing.T) {
 		t.Errorf("waited %v for 50ms", took)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { held.Rollback() })
-	if out, err := b.Enqueue(t.Context(), subs); err != nil || out[0].Existing {
+	if out, err := b.Enqueue(t.Context(), subs); err != nil || out[0].Err != nil || out[0].Submission.Existing {
 		t.Errorf("enqueuing once the lock is free: %v", err)
 	}
 }
@@ -294,7 +294,7 @@ func TestDiskFull(t *testing.T) {
 	checkFile(t, path)
 	limit("1000000")
 	out, err := s.Enqueue(t.Context(), subs[1])
-	if err != nil || out[0].Existing {
+	if err != nil || out[0].Err != nil || out[0].Submission.Existing {
 		t.Errorf("enqueuing with room again: %v", err)
 	}
 	checkFile(t, path)

@@ -14,7 +14,7 @@ const (
 	// still bound where an earlier send may have landed.
 	reviveEntry = `
 UPDATE entry SET state = 'PENDING', queued_at = ?, next_at = 0, attempts = 0, problem = ''
-WHERE id = ? AND state = 'FAILED' RETURNING log`
+WHERE id = ? AND state = 'FAILED' RETURNING log, bytes`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`
 
@@ -25,7 +25,7 @@ SELECT j.key AS at, s.seq FROM json_each(?) j JOIN submission s
 ON s.tenant = CAST(substr(j.value, 65) AS INTEGER) AND s.key = unhex(substr(j.value, 1, 64))`
 
 	unsettledEntries = `
-SELECT se.submission, se.entry, s.state = 'FAILED' FROM submission_entry se
+SELECT se.submission, se.entry, s.state = 'FAILED' AND e.state = 'FAILED', e.bytes FROM submission_entry se
 JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry
 WHERE se.submission IN (SELECT value FROM json_each(?)) AND e.state <> 'LOGGED'`
 )
@@ -43,12 +43,13 @@ func (r *newRow) listKeys(tenant int64) []tenantKey {
 func (e *enqueuing) findKnown(t *tx) error {
 	var keys []tenantKey
 	var encoded []string
-	for i := range e.rows {
+	_ = e.eachRow(func(i int) error { // it never fails
 		for _, k := range e.rows[i].listKeys(e.tenants[e.rows[i].Tenant]) {
 			keys = append(keys, k)
 			encoded = append(encoded, hex.EncodeToString(k.key[:])+strconv.FormatInt(k.tenant, 10))
 		}
-	}
+		return nil
+	})
 	arg, err := encodeList(encoded)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (e *enqueuing) lookUpKnown(r *newRow) (seq int64, ok bool) {
 
 // noteKnown notes that the i-th submission is the one of row seq.
 func (e *enqueuing) noteKnown(i int, seq int64) {
-	e.results[i].Existing = true
+	e.results[i].Submission.Existing = true
 	e.unread[i] = seq
 	if p, ok := e.urgency[seq]; !ok || p < e.rows[i].Priority {
 		e.urgency[seq] = e.rows[i].Priority
@@ -84,33 +85,67 @@ func (e *enqueuing) noteKnown(i int, seq int64) {
 }
 
 // resumeKnown touches the entries of the submissions that were known. Each takes the highest priority
-// that it is given in this batch.
+// that it is given in this batch. One that cannot be made pending again for want of room is refused.
 func (e *enqueuing) resumeKnown(t *tx) error {
 	if len(e.urgency) == 0 {
 		return nil
 	}
-	arg, err := encodeList(slices.Sorted(maps.Keys(e.urgency)))
+	seqs := slices.Sorted(maps.Keys(e.urgency))
+	unsettled, err := t.readUnsettled(seqs)
 	if err != nil {
 		return err
 	}
-	type unsettled struct {
-		submission, entry int64
-		failed            bool // the submission is
-	}
-	var all []unsettled // read to the end first: touching changes what is read
-	err = t.eachRow(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
-		var u unsettled
-		err := scan(&u.submission, &u.entry, &u.failed)
-		all = append(all, u)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, u := range all {
-		if err := e.touchEntry(t, u.entry, e.urgency[u.submission], u.failed); err != nil {
+	for _, seq := range seqs {
+		var more backlog
+		for _, u := range unsettled[seq] {
+			if u.revive {
+				more = more.plus(backlog{1, u.bytes})
+			}
+		}
+		if ok, err := e.fits(t, more); err != nil {
 			return err
+		} else if !ok {
+			e.refuseKnown(seq)
+			continue
+		}
+		for _, u := range unsettled[seq] {
+			if err := e.touchEntry(t, u.entry, e.urgency[seq], u.revive); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// unsettledEntry is an entry of a known submission that is not logged.
+type unsettledEntry struct {
+	entry, bytes int64
+	revive       bool // it has failed, and so has the submission
+}
+
+// readUnsettled returns the entries to touch, by submission.
+func (t *tx) readUnsettled(seqs []int64) (map[int64][]unsettledEntry, error) {
+	arg, err := encodeList(seqs)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int64][]unsettledEntry)
+	err = t.eachRow(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
+		var seq int64
+		var u unsettledEntry
+		err := scan(&seq, &u.entry, &u.revive, &u.bytes)
+		all[seq] = append(all[seq], u)
+		return err
+	})
+	return all, err
+}
+
+// refuseKnown refuses all that are the submission of row seq.
+func (e *enqueuing) refuseKnown(seq int64) {
+	for i, known := range e.unread {
+		if known == seq {
+			e.results[i].Err = e.store.errFull()
+			delete(e.unread, i)
+		}
+	}
 }

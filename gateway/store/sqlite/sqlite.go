@@ -38,9 +38,13 @@ import (
 
 // Options configure a Store.
 type Options struct {
-	// MaxPending bounds the pending entries of all logs together; 0 is no bound. An Enqueue
-	// that would exceed it is refused as a whole.
-	MaxPending int
+	// MaxPending and MaxPendingBytes bound the pending entries of all logs together, and what is
+	// stored for them: bodies, signatures and receipts; 0 is no bound.
+	MaxPending      int
+	MaxPendingBytes int64
+	// Patience is how long a write waits for those of this process and of others before it fails; 0 is
+	// 10 seconds.
+	Patience time.Duration
 	// Logger logs migrations; nil discards.
 	Logger *slog.Logger
 	// Now is the store's clock; nil is time.Now. Processes that share a file are on one machine and
@@ -73,6 +77,9 @@ var _ gateway.Store = (*Store)(nil)
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Patience == 0 {
+		opts.Patience = defaultPatience
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now

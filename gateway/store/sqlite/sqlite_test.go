@@ -43,7 +43,7 @@ func open(t testing.TB, path string, opts Options) *Store {
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
 		path := filepath.Join(t.TempDir(), "store.db")
-		opts := Options{MaxPending: o.MaxPending, Now: o.Now}
+		opts := Options{MaxPending: o.MaxPending, MaxPendingBytes: o.MaxPendingBytes, Now: o.Now}
 		s := open(t, path, opts)
 		t.Cleanup(func() { checkFile(t, path) })
 		reopen := func() gateway.Store {
@@ -99,6 +99,14 @@ func checkFile(t *testing.T, path string) {
 		"queue length": `
 			SELECT name || ' ' || pending FROM log l
 			WHERE pending <> (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND e.state = 'PENDING')`,
+		"queue bytes": `
+			SELECT name || ' ' || pending_bytes FROM log l WHERE pending_bytes <>
+			(SELECT COALESCE(SUM(bytes), 0) FROM entry e WHERE e.log = l.id AND e.state = 'PENDING')`,
+		"entry bytes": `
+			SELECT id || ' ' || bytes FROM entry e WHERE state <> 'LOGGED' AND bytes <>
+			(SELECT length(body) + COALESCE(length(signature), 0) FROM entry_blob WHERE entry = id) +
+			(SELECT COALESCE(SUM(length(receipt)), 0) FROM submission_entry se JOIN submission_blob b ON b.submission = se.submission
+			 WHERE se.entry = id AND role = 0)`,
 		"cold rows": `
 			SELECT 'entry ' || id FROM entry WHERE id NOT IN (SELECT entry FROM entry_blob)
 			UNION ALL SELECT 'inclusion ' || id FROM entry e JOIN entry_blob b ON b.entry = e.id

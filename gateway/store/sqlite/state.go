@@ -16,8 +16,6 @@ JOIN entry e ON e.id = se.entry JOIN log l ON l.id = e.log
 WHERE s.seq IN (SELECT value FROM json_each(?))`
 
 	setState = `UPDATE submission SET state = ? WHERE seq IN (SELECT value FROM json_each(?))`
-
-	addPending = `UPDATE log SET pending = pending + ?2 WHERE id = ?1`
 )
 
 // submissionState is what a submission's state follows from, and what is stored.
@@ -84,14 +82,4 @@ func (t *tx) submissionStates(seqs []int64) (map[int64]*submissionState, error) 
 		return nil
 	})
 	return states, err
-}
-
-// countPending changes the numbers of pending entries, of logs by their row.
-func (t *tx) countPending(changes map[int64]int) error {
-	for log, n := range changes {
-		if _, err := t.Exec(addPending, log, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

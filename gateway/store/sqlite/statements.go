@@ -14,6 +14,7 @@ import (
 type statements struct {
 	insertSubmission, insertReceipt, insertDigest, insertSigner *sql.Stmt
 	insertEntry, insertBody, findEntry, linkEntry               *sql.Stmt
+	addBytes                                                    *sql.Stmt
 	reviveEntry, raiseEntry                                     *sql.Stmt
 	finishLogged, finishFailed, finishRetry, keepInclusion      *sql.Stmt
 }
@@ -28,6 +29,7 @@ func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error
 		f(&s.insertBody, insertBody),
 		f(&s.findEntry, findEntry),
 		f(&s.linkEntry, linkEntry),
+		f(&s.addBytes, addBytes),
 		f(&s.reviveEntry, reviveEntry),
 		f(&s.raiseEntry, raiseEntry),
 		f(&s.finishLogged, finishLogged),

@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // tx is a running transaction. Its statements do not watch the context one by one, which
@@ -46,10 +49,23 @@ func (t *tx) execInsert(s *sql.Stmt, args ...any) (int64, error) {
 	return r.LastInsertId()
 }
 
+// errLocked is returned when a write did not get its turn in time.
+var errLocked = errors.New("the database is locked, or other writes take too long")
+
 // writeTx runs f in a transaction that holds the write lock from its start, and commits it,
-// durably, when f returns nil.
+// durably, when f returns nil. It waits for its turn, behind this process's writes and those of
+// others, for Options.Patience in all, and fails then.
 func (s *Store) writeTx(ctx context.Context, doing string, f func(*tx) error) error {
-	return runTx(ctx, s.writer, &sql.TxOptions{}, doing, f)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := time.AfterFunc(s.opts.Patience, func() { cancel(errLocked) })
+	defer patience.Stop()
+	return runTx(ctx, s.writer, &sql.TxOptions{}, doing, func(t *tx) error {
+		if !patience.Stop() {
+			return errLocked
+		}
+		return f(t)
+	})
 }
 
 // readTx runs f on a consistent snapshot.
@@ -62,6 +78,8 @@ func runTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(context.Cause(ctx), errLocked):
+		return fmt.Errorf("%s: %w", doing, errLocked)
 	case ctx.Err() != nil: // what a statement says of its interruption adds nothing
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	default:
@@ -125,3 +143,6 @@ func encodeList[T any](values []T) (string, error) {
 	b, err := json.Marshal(values)
 	return string(b), err
 }
+
+// isConstraint reports whether a statement was refused for what it would have stored.
+func isConstraint(err error) bool { return errorCode(err) == sqlite3.SQLITE_CONSTRAINT }

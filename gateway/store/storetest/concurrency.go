@@ -31,11 +31,11 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 					sub := newSubmission(fmt.Sprint(i))
 					sub.ID = newID(fmt.Sprintf("%d by %d", i, g))
 					out, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub})
-					if err != nil {
+					if err := errors.Join(err, out[0].Err); err != nil {
 						t.Error(err)
 						return
 					}
-					if !out[0].Existing {
+					if !out[0].Submission.Existing {
 						fresh.Add(1)
 					}
 				}

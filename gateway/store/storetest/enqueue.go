@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,20 +57,30 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		enqueueAll(t, s)
 	},
 
+	// What cannot be stored takes nothing else with it, wherever in the call it stands.
 	"Enqueue/impossible": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		noEntries, needsNone, needsMore, noID := newSubmission("bad"), newSubmission("bad"), newSubmission("bad"), newSubmission("bad")
-		noEntries.Entries, needsNone.Needed, noID.ID = nil, 0, "bad"
-		needsMore.Entries, needsMore.Needed = append(needsMore.Entries, newEntry(logA, "more")), 2 // of one log
-		unknown := newSubmission("bad")
-		unknown.Digests = []formats.Digest{{Algorithm: "md5", Value: make([]byte, 16)}}
-		for _, bad := range []gateway.NewSubmission{noEntries, needsNone, needsMore, noID, unknown} {
-			if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("good"), bad}); err == nil {
-				t.Errorf("taken: %+v", bad)
+		taken := newSubmission("taken")
+		enqueueAll(t, s, taken)
+		for name, spoil := range unstorable {
+			bad := newSubmission("bad " + name)
+			spoil(&bad)
+			before, after := newSubmission("before "+name), newSubmission("after "+name)
+			out, refused := tryEnqueue(t, s, before, bad, after, bad)
+			for _, i := range []int{1, 3} {
+				if !errors.Is(refused[i], gateway.ErrUnstorable) {
+					t.Errorf("%s: error is %v", name, refused[i])
+				}
+			}
+			for _, i := range []int{0, 2} {
+				noError(t, refused[i])
+				wantSame(t, getSubmission(t, s, tenant, out[i].ID), out[i])
 			}
 		}
-		_, err := s.Get(t.Context(), tenant, newSubmission("good").ID)
-		wantError(t, err, gateway.ErrNotFound)
+		if got := getSubmission(t, s, tenant, taken.ID); got.Key != taken.Key {
+			t.Errorf("stored over by %+v", got)
+		}
+		wantPending(t, s, logA, 1+2*len(unstorable))
 	},
 
 	// CreatedAt is by the store's clock, and in milliseconds.
@@ -142,21 +153,23 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		}
 	},
 
+	// What does not fit is refused, and what fits is not, in the order of the call.
 	"Enqueue/queue full": func(t *testing.T, open opener) {
 		s, _ := open(t, 2)
 		enqueueAll(t, s, newSubmission("one"))
-		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("two"), newSubmission("three")})
-		wantError(t, err, gateway.ErrQueueFull)
-		_, err = s.Get(t.Context(), tenant, newSubmission("two").ID)
+		wide := NewSubmission(tenant, "wide", logA, "w1", "w2")
+		_, refused := tryEnqueue(t, s, wide, newSubmission("two"), newSubmission("three"), newSubmission("one"), newSubmission("two"))
+		wantRefused(t, refused, 0, 2)
+		wantPending(t, s, logA, 2)
+		_, err := s.Get(t.Context(), tenant, newSubmission("three").ID)
 		wantError(t, err, gateway.ErrNotFound)
 
-		enqueueAll(t, s, newSubmission("two"))
-		enqueueAll(t, s, newSubmission("one")) // adds nothing
-		_, err = s.Enqueue(t.Context(), []gateway.NewSubmission{NewSubmission(tenant, "three", logB)})
-		wantError(t, err, gateway.ErrQueueFull)
+		_, refused = tryEnqueue(t, s, NewSubmission(tenant, "three", logB), NewSubmission(other, "shares", logA, "one", "two"))
+		wantRefused(t, refused, 0) // the second adds nothing
 
 		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
 		enqueueAll(t, s, newSubmission("three"))
+		wantPending(t, s, logA, 2)
 	},
 
 	"Enqueue/restart": func(t *testing.T, open opener) {

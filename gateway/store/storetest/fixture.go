@@ -84,12 +84,28 @@ func NewInclusion(index int64) *gateway.Inclusion {
 
 func enqueueAll(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) []gateway.Submission {
 	t.Helper()
-	out, err := s.Enqueue(t.Context(), subs)
-	noError(t, err)
-	if len(out) != len(subs) {
-		t.Fatalf("%d submissions returned for %d", len(out), len(subs))
+	out, refused := tryEnqueue(t, s, subs...)
+	for _, err := range refused {
+		noError(t, err)
 	}
 	return out
+}
+
+// tryEnqueue returns what became of each submission, of which some may be refused.
+func tryEnqueue(t testing.TB, s gateway.Store, subs ...gateway.NewSubmission) ([]gateway.Submission, []error) {
+	t.Helper()
+	results, err := s.Enqueue(t.Context(), subs)
+	noError(t, err)
+	if len(results) != len(subs) {
+		t.Fatalf("%d submissions returned for %d", len(results), len(subs))
+	}
+	out, refused := make([]gateway.Submission, len(results)), make([]error, len(results))
+	for i, r := range results {
+		if out[i], refused[i] = r.Submission, r.Err; r.Err != nil && r.Submission.ID != "" {
+			t.Errorf("submission %s beside the error %v", r.Submission.ID, r.Err)
+		}
+	}
+	return out, refused
 }
 
 // claimEntries takes up to limit entries of logA at the given time, leased for a minute.

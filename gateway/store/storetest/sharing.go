@@ -115,15 +115,18 @@ var sharingTests = map[string]func(*testing.T, opener){
 		wantState(t, s, a, gateway.Logged)
 	},
 
+	// What failed is pending again when it is submitted again, if there is room.
 	"Sharing/resubmitting into a full queue": func(t *testing.T, open opener) {
 		s, _ := open(t, 1)
-		a := enqueueAll(t, s, newSubmission("a"))[0]
+		sub := enqueueAll(t, s, newSubmission("one"))[0]
 		finishEntries(t, s, failedOutcome(claimOne(t, s, start)))
-		enqueueAll(t, s, newSubmission("b"))
-		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{newSubmission("a")})
-		wantError(t, err, gateway.ErrQueueFull)
-		wantState(t, s, a, gateway.Failed)
-		wantPending(t, s, logA, 1)
+		enqueueAll(t, s, newSubmission("two"))
+		_, refused := tryEnqueue(t, s, newSubmission("one"), NewSubmission(other, "one", logA), newSubmission("one"))
+		wantRefused(t, refused, 0, 1, 2)
+		wantState(t, s, sub, gateway.Failed)
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		enqueueAll(t, s, newSubmission("one"))
+		wantState(t, s, sub, gateway.Pending)
 	},
 
 	"Sharing/one of several failed": func(t *testing.T, open opener) {

@@ -14,7 +14,8 @@ import (
 
 // Options are what a test asks of its store.
 type Options struct {
-	MaxPending int // bound on pending entries; 0 is none
+	MaxPending      int   // bound on pending entries; 0 is none
+	MaxPendingBytes int64 // bound on what is stored for them; 0 is none
 	// Now is the store's clock. All times that the store stores or compares are of it: a store
 	// that has its engine's clock takes this one in its place. It may go backwards.
 	Now func() time.Time
@@ -53,15 +54,21 @@ func (s *testStore) setClock(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
 
 // Run runs the conformance tests, each on a store of its own.
 func Run(t *testing.T, driver Driver) {
-	open := func(t *testing.T, maxPending int) (*testStore, func() *testStore) {
+	openLimited := func(t *testing.T, maxPending int, maxBytes int64) (*testStore, func() *testStore) {
 		s := &testStore{clock: new(clock)}
 		s.setClock(start)
-		opened := driver(t, Options{MaxPending: maxPending, Now: s.clock.now})
+		opened := driver(t, Options{MaxPending: maxPending, MaxPendingBytes: maxBytes, Now: s.clock.now})
 		s.Store, s.hideCold = opened.Store, opened.HideCold
 		return s, func() *testStore {
 			s.Store = opened.Reopen()
 			return s
 		}
+	}
+	open := func(t *testing.T, maxPending int) (*testStore, func() *testStore) {
+		return openLimited(t, maxPending, 0)
+	}
+	for name, test := range byteTests {
+		t.Run(name, func(t *testing.T) { test(t, openLimited) })
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, stateTests, leafTests, listTests,

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// slowStore is a queue that takes its time, and fails when it is told to. What it is asked to store is
+// in batches, by IDs. It is for one committer.
+type slowStore struct {
+	mu      sync.Mutex // over batches
+	batches [][]string
+	takes   time.Duration
+	err     error            // of the store itself
+	refuse  map[string]error // of single submissions
+}
+
+func (s *slowStore) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error) {
+	var ids []string
+	out := make([]gateway.Enqueued, len(subs))
+	for i, sub := range subs {
+		ids = append(ids, sub.ID)
+		if out[i].Err = s.refuse[sub.ID]; out[i].Err == nil {
+			out[i].Submission.SubmissionFields = sub.SubmissionFields
+		}
+	}
+	s.mu.Lock()
+	s.batches = append(s.batches, ids)
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.takes):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	return out, nil
+}
+
+// startCommitter runs a committer over s until stop is called.
+func startCommitter(s *slowStore) (c *committer, stop func()) {
+	c = newCommitter(s)
+	ctx, cancel := context.WithCancel(context.Background())
+	go c.runCommitter(ctx)
+	return c, func() { cancel(); <-c.done }
+}
+
+func newNamed(id string) gateway.NewSubmission {
+	return gateway.NewSubmission{SubmissionFields: gateway.SubmissionFields{ID: id}}
+}
+
+// commitAll commits n submissions at once, of which all but the first wait for a batch together, and
+// returns what became of each and after how long.
+func commitAll(c *committer, n int) (errs []error, took []time.Duration) {
+	errs, took = make([]error, n), make([]time.Duration, n)
+	started := time.Now()
+	var waiting sync.WaitGroup
+	for i := range n {
+		waiting.Go(func() {
+			_, errs[i] = c.commitSubmission(context.Background(), newNamed(fmt.Sprint(i)))
+			took[i] = time.Since(started)
+		})
+		synctest.Wait()
+	}
+	waiting.Wait()
+	return errs, took
+}
+
+// One that is refused takes no other with it, and nothing is stored in a second round.
+func TestOneRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{takes: time.Second, refuse: map[string]error{"2": gateway.ErrQueueFull, "3": gateway.ErrUnstorable}}
+		c, stop := startCommitter(s)
+		defer stop()
+		errs, _ := commitAll(c, 5)
+		for i, err := range errs {
+			if !errors.Is(err, s.refuse[fmt.Sprint(i)]) || errors.Is(err, gateway.ErrNotStored) {
+				t.Errorf("submission %d: %v", i, err)
+			}
+		}
+		if want := [][]string{{"0"}, {"1", "2", "3", "4"}}; !slices.EqualFunc(s.batches, want, slices.Equal) {
+			t.Errorf("stored in %v, want %v", s.batches, want)
+		}
+		if c.isFailing() {
+			t.Error("the store is taken to fail")
+		}
+	})
+}
+
+// A store that fails does so once for all who wait, however many they are.
+func TestStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{takes: 10 * time.Second, err: errors.New("disk is full")}
+		c, stop := startCommitter(s)
+		defer stop()
+		errs, took := commitAll(c, 600)
+		for i, err := range errs {
+			if !errors.Is(err, gateway.ErrNotStored) || took[i] > s.takes {
+				t.Fatalf("submission %d: %v after %v", i, err, took[i])
+			}
+		}
+		if len(s.batches) != 1 || !c.isFailing() {
+			t.Errorf("%d batches, failing %t", len(s.batches), c.isFailing())
+		}
+	})
+}
+
+// Callers who have left before their batch began are not stored; a queue that stays full refuses.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{takes: time.Minute}
+		c, stop := startCommitter(s)
+		defer stop()
+		ctx, leave := context.WithCancel(context.Background())
+		var leaving sync.WaitGroup
+		for i := range commitQueue + 1 { // the first is under way
+			leaving.Go(func() {
+				if _, err := c.commitSubmission(ctx, newNamed(fmt.Sprint(i))); !errors.Is(err, context.Canceled) {
+					t.Errorf("submission %d: %v", i, err)
+				}
+			})
+			synctest.Wait()
+		}
+		started := time.Now()
+		if _, err := c.commitSubmission(t.Context(), newNamed("late")); !errors.Is(err, gateway.ErrBusy) || time.Since(started) != commitPatience {
+			t.Errorf("into a full queue: %v after %v", err, time.Since(started))
+		}
+		leave()
+		leaving.Wait()
+		time.Sleep(s.takes) // the first batch ends
+		if _, err := c.commitSubmission(t.Context(), newNamed("next")); err != nil {
+			t.Error(err)
+		}
+		if want := [][]string{{"0"}, {"next"}}; !slices.EqualFunc(s.batches, want, slices.Equal) {
+			t.Errorf("stored in %d batches, want %v", len(s.batches), want)
+		}
+	})
+}
+
+// Stopping waits a moment for the batch under way, and no longer.
+func TestStopCommitter(t *testing.T) {
+	for takes, want := range map[time.Duration]error{commitGrace / 2: nil, time.Hour: gateway.ErrNotStored} {
+		synctest.Test(t, func(t *testing.T) {
+			c, stop := startCommitter(&slowStore{takes: takes})
+			answered := make(chan error, 1)
+			go func() {
+				_, err := c.commitSubmission(context.Background(), newNamed("one"))
+				answered <- err
+			}()
+			synctest.Wait()
+			started := time.Now()
+			stop()
+			if took := time.Since(started); took > commitGrace {
+				t.Errorf("stopped after %v", took)
+			}
+			if err := <-answered; !errors.Is(err, want) {
+				t.Errorf("a batch that takes %v: %v", takes, err)
+			}
+			if _, err := c.commitSubmission(context.Background(), newNamed("late")); !errors.Is(err, gateway.ErrClosed) {
+				t.Errorf("after the end: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"database/sql"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lockStore holds the write lock of a store's file, as another process does, until unlock.
+func lockStore(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	db := must(sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(5000)"))
+	held := must(db.Begin())
+	return sync.OnceFunc(func() {
+		_ = held.Rollback()
+		_ = db.Close()
+	})
+}
+
+// While another process holds the store, submissions are refused together once the store's patience
+// ends, and the gateway stops within its bound: for calls and for deliveries the drain time each, and
+// two seconds to store outcomes.
+func TestLockedStore(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Worker.Drain = time.Second
+	r := run(t, cfg)
+	if a := r.submit(key, "before"); a.status != http.StatusCreated {
+		t.Fatalf("%d %v", a.status, a.body)
+	}
+	unlock := lockStore(t, cfg.Store.SQLite.Path)
+	defer unlock()
+	started := time.Now()
+	var answered sync.WaitGroup
+	for _, text := range []string{"a", "b", "c", "d", "e"} {
+		answered.Go(func() {
+			if a := r.submit(key, text); a.status != http.StatusServiceUnavailable || a.body["reason"] != "NOT_STORED" {
+				t.Errorf("%s: %d %v", text, a.status, a.body)
+			}
+		})
+	}
+	answered.Wait()
+	if took := time.Since(started); took > 12*time.Second {
+		t.Errorf("five submissions were answered after %v", took)
+	}
+	go func() { // one more is under way
+		kind, body := form(key, "cut off")
+		if resp, err := http.Post(r.Addresses().HTTP+"/v1/submissions", kind, body); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	started = time.Now()
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(started); took > 6*time.Second {
+		t.Errorf("stopped after %v", took)
+	}
+}
