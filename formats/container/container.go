@@ -35,6 +35,8 @@ const (
 	ReasonUnknownContainer   formats.Reason = "UNKNOWN_CONTAINER"
 	ReasonMalformedContainer formats.Reason = "MALFORMED_CONTAINER"
 	ReasonContainerTooDense  formats.Reason = "CONTAINER_TOO_DENSE"
+	// ReasonContainerTooSlow is given by those who read a container under a deadline.
+	ReasonContainerTooSlow formats.Reason = "CONTAINER_TOO_SLOW"
 )
 
 // ParseKind reads "gzip" or "xz". Errors have ReasonUnknownContainer.

@@ -105,10 +105,14 @@ func (c *Config) checkLimits() error {
 	if c.Limits.RequestsPerMinute < 0 {
 		return errors.New("limits.requests_per_minute must not be negative: leave it out for no limit")
 	}
+	if c.Limits.MinFreeDisk < 0 {
+		return errors.New("limits.min_free_disk must not be negative: 0 is no limit")
+	}
 	for key, n := range map[string]int64{
 		"max_artifact_bytes": c.Limits.MaxArtifactBytes,
 		"max_spool_bytes":    c.Limits.MaxSpoolBytes,
 		"max_pending":        int64(c.Limits.MaxPending),
+		"max_pending_bytes":  c.Limits.MaxPendingBytes,
 		"request_burst":      int64(c.Limits.RequestBurst),
 	} {
 		if n <= 0 {

@@ -74,6 +74,8 @@ type Limits struct {
 	SpoolDir         string `yaml:"spool_dir,omitempty"`          // for artifacts sent before their signatures
 	MaxSpoolBytes    int64  `yaml:"max_spool_bytes,omitempty"`    // of all spooled artifacts together
 	MaxPending       int    `yaml:"max_pending,omitempty"`        // entries accepted and not logged yet
+	MaxPendingBytes  int64  `yaml:"max_pending_bytes,omitempty"`  // stored for those entries
+	MinFreeDisk      int64  `yaml:"min_free_disk,omitempty"`      // bytes free where store and spool are; fewer: nothing is taken
 	// RequestsPerMinute is for each caller's address, and RequestBurst how many of them may come
 	// at once; 0 is no limit.
 	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
@@ -127,6 +129,8 @@ func Default() Config {
 			MaxArtifactBytes: 8 << 30,
 			MaxSpoolBytes:    16 << 30,
 			MaxPending:       100_000,
+			MaxPendingBytes:  4 << 30,
+			MinFreeDisk:      1 << 30,
 			RequestBurst:     100,
 		},
 		Worker: Worker{

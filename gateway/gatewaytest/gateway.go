@@ -5,6 +5,7 @@ package gatewaytest
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ func New(cfg Config) *Gateway {
 	})
 	g.Service = intake.New(intake.Config{
 		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.Logs, Queue: cfg.Store, Attester: cfg.Attester,
-		MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
+		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string
 	for _, l := range cfg.Logs {
@@ -94,6 +95,15 @@ func (g *Gateway) Archived(t testing.TB, sub gateway.Submission) gateway.Archive
 		t.Fatal(err)
 	}
 	return archived
+}
+
+// memorySpool is a spool for small artifacts.
+type memorySpool struct{}
+
+// TakeIn implements gateway.Spool.
+func (memorySpool) TakeIn(src io.Reader) (io.ReadCloser, error) {
+	b, err := io.ReadAll(src)
+	return io.NopCloser(bytes.NewReader(b)), err
 }
 
 // NoArtifact is what Submit is given for a request by digest, or one that contains its artifact.

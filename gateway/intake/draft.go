@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
 )
@@ -39,8 +38,11 @@ func (s *Service) Submit(ctx context.Context, r gateway.Request, artifact func()
 	return draft.Submit(ctx, given)
 }
 
-// Begin refuses all that can be refused without the artifact.
+// Begin refuses all that can be refused without the artifact, and everything while the disk is low.
 func (s *Service) Begin(ctx context.Context, r gateway.Request) (*Draft, error) {
+	if err := s.cfg.checkDisk(); err != nil {
+		return nil, err
+	}
 	p := s.policyNow()
 	parsed, plan, err := s.parseAndPlan(ctx, r, p)
 	if err != nil {
@@ -98,17 +100,15 @@ func (d *Draft) verifyArtifact(ctx context.Context, given formats.Artifact) (*fo
 	if artifact.Reader() == nil {
 		return nil, nil, formats.NewError(formats.ReasonNeedsBytes, "there is no container to decompress", "send the container's bytes")
 	}
-	done, err := d.service.unpacking.takePlace(ctx, d.request.Decompress)
+	var verified *formats.Verified
+	packed, err := d.service.unpacking.unpack(ctx, d.request.Decompress, artifact.Reader(),
+		func(ctx context.Context, inner formats.Artifact) (err error) {
+			verified, err = d.parsed.Verify(ctx, inner)
+			return err
+		})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer done()
-	inner := container.NewReader(d.request.Decompress, artifact.Reader(), d.service.cfg.MaxArtifact)
-	verified, err := d.parsed.Verify(ctx, formats.FromReader(inner))
-	if err != nil {
-		return nil, nil, err
-	}
-	packed := inner.Digest()
 	return verified, &packed, nil
 }
 

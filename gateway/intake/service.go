@@ -23,10 +23,22 @@ type Config struct {
 	Queue gateway.Queue
 	// Attester signs statements; nil: nothing is attested.
 	Attester gateway.Attester
+	// Spool takes in compressed containers.
+	Spool gateway.Spool
+	// CheckDisk returns gateway.ErrDiskLow while too little space is left to take submissions; nil: it
+	// is never asked. It is quick.
+	CheckDisk func() error
 	// MaxArtifact bounds what comes out of a compressed container, in bytes.
 	MaxArtifact int64
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
+}
+
+func (c *Config) checkDisk() error {
+	if c.CheckDisk == nil {
+		return nil
+	}
+	return c.CheckDisk()
 }
 
 // Service takes submissions. Methods are safe for concurrent use. Refusals are *formats.Error;
@@ -43,7 +55,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, planner: planning.Planner{Attests: cfg.Attester != nil},
-		commits: newCommitter(cfg.Queue), unpacking: newUnpacker(), now: time.Now,
+		commits: newCommitter(cfg.Queue), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
 	}
 	for _, l := range cfg.Logs {
 		s.planner.Logs = append(s.planner.Logs, l)

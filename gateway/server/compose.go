@@ -46,7 +46,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metri
 	policy.ForbiddenSigners = append(policy.ForbiddenSigners, own...)
 	s.domain = joinRooms(s.store, intake.Config{
 		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Attester: attester,
-		MaxArtifact: cfg.Limits.MaxArtifactBytes,
+		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: cfg.Limits.MaxArtifactBytes,
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,
 		Timing: delivery.Timing{

@@ -49,15 +49,15 @@ func overFake(t *testing.T, fake *rekortest.Fake) (*domain, *sqlite.Store) {
 	t.Cleanup(func() { _ = log.Close() })
 	timing := gatewaytest.Quick
 	timing.AddTimeout, timing.SettleAfter, timing.Drain, timing.Lease = 2*time.Second, 500*time.Millisecond, time.Second, 0
-	return startRooms(t, store, log, timing), store
+	return startRooms(t, store, log, timing, nil), store
 }
 
 // startRooms runs the rooms over store and log until the test ends.
-func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing delivery.Timing) *domain {
+func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing delivery.Timing, checkDisk func() error) *domain {
 	t.Helper()
 	logs := []gateway.Log{log}
 	d := joinRooms(store,
-		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store},
+		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store, CheckDisk: checkDisk},
 		delivery.Config{Logs: logs, Store: store, Timing: timing, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -31,7 +31,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	}
 	routes := api.NewHTTP(s.domain, api.HTTPConfig{
 		Upload: upload.Config{
-			MaxArtifact: cfg.Limits.MaxArtifactBytes, SpoolDir: cfg.Limits.SpoolDir, MaxSpool: cfg.Limits.MaxSpoolBytes,
+			MaxArtifact: cfg.Limits.MaxArtifactBytes, Spool: s.spool,
 		},
 		Ready: s.readyInTime, Logger: s.logger,
 	})

@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"database/sql"
+	"math"
 	"net/http"
 	"sync"
 	"testing"
@@ -58,5 +59,36 @@ func TestLockedStore(t *testing.T) {
 	}
 	if took := time.Since(started); took > 6*time.Second {
 		t.Errorf("stopped after %v", took)
+	}
+}
+
+// A gateway that has too little space left says so before it reads on, and is not ready.
+func TestDiskLow(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Limits.MinFreeDisk = math.MaxInt64
+	r := run(t, cfg)
+	defer r.stop()
+	kind, body := form(key, "hello")
+	resp := must(http.Post(r.Addresses().HTTP+"/v1/submissions", kind, body))
+	after := resp.Header.Get("Retry-After")
+	if a := r.answer(resp, nil); a.status != http.StatusServiceUnavailable || a.body["reason"] != "DISK_LOW" || after == "" {
+		t.Errorf("%d %v, Retry-After %q", a.status, a.body, after)
+	}
+	if a := r.answer(http.Get(r.Addresses().Admin + "/readyz")); a.status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", a.status)
+	}
+}
+
+// Compressed artifacts are taken in whole before they are read, within the spool's bound.
+func TestContainersAreSpooled(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Limits.MaxSpoolBytes = 100
+	r := run(t, cfg)
+	defer r.stop()
+	for text, want := range map[string]int{"hello": http.StatusCreated, string(noise(1000)): http.StatusServiceUnavailable} {
+		kind, body := packedForm(text)
+		if a := r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions", kind, body)); a.status != want || want >= 400 && a.body["reason"] != "SPOOL_FULL" {
+			t.Errorf("%d bytes: %d %v", len(text), a.status, a.body)
+		}
 	}
 }

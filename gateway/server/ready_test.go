@@ -35,7 +35,7 @@ func TestNotReadyOnAFullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	disk := &fullDisk{Store: store}
-	s := startRooms(t, disk, gatewaytest.NewLog(), gatewaytest.Quick)
+	s := startRooms(t, disk, gatewaytest.NewLog(), gatewaytest.Quick, nil)
 	send := func() error {
 		_, err := s.Submit(t.Context(), gatewaytest.Signed(t, "hello"), gatewaytest.NoArtifact)
 		return err

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
@@ -44,6 +45,8 @@ type Server struct {
 	logger *slog.Logger
 	drain  time.Duration
 
+	disk    *diskGuard
+	spool   *upload.Spool
 	store   closingStore // nil until it is open
 	logs    []*rekorv2.Log
 	domain  *domain
@@ -82,8 +85,15 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
+	s.disk = newDiskGuard(cfg, s.logger)
+	s.spool = upload.NewSpool(upload.SpoolConfig{
+		Dir: cfg.Limits.SpoolDir, Max: cfg.Limits.MaxSpoolBytes, CheckDisk: s.disk.checkDisk,
+	})
 	if err := m.watchQueue(s.store, cfg.Logs); err != nil {
 		return err
+	}
+	if err := m.registry.Register(s.disk); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
 	}
 	if err := s.composeDomain(ctx, cfg, m, o.Version); err != nil {
 		return err
@@ -99,7 +109,9 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 }
 
 func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
-	store, err := sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{MaxPending: cfg.Limits.MaxPending, Logger: s.logger})
+	store, err := sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{
+		MaxPending: cfg.Limits.MaxPending, MaxPendingBytes: cfg.Limits.MaxPendingBytes, Logger: s.logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -156,6 +168,9 @@ func (s *Server) Addresses() Addresses {
 func (s *Server) Ready(ctx context.Context) error {
 	if s.stopping.Load() {
 		return gateway.ErrClosed
+	}
+	if err := s.disk.checkDisk(); err != nil {
+		return err
 	}
 	return s.domain.Ready(ctx)
 }

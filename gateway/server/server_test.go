@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -91,6 +92,26 @@ var key = must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 
 // form is a submission of text, signed by k.
 func form(k *ecdsa.PrivateKey, text string) (contentType string, body *bytes.Buffer) {
+	return formOf(k, text, text, "")
+}
+
+// packedForm is a submission of text in a gzip container.
+func packedForm(text string) (contentType string, body *bytes.Buffer) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_ = must(w.Write([]byte(text)))
+	w.Close()
+	return formOf(key, text, packed.String(), "gzip")
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+// formOf is a submission of artifact, with a signature of k over text.
+func formOf(k *ecdsa.PrivateKey, text, artifact, decompress string) (contentType string, body *bytes.Buffer) {
 	digest := sha256.Sum256([]byte(text))
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(k.Public()))})
 	body = new(bytes.Buffer)
@@ -99,7 +120,7 @@ func form(k *ecdsa.PrivateKey, text string) (contentType string, body *bytes.Buf
 		name    string
 		content []byte
 	}{
-		{"signature", must(k.Sign(rand.Reader, digest[:], crypto.SHA256))}, {"key", public}, {"artifact", []byte(text)},
+		{"signature", must(k.Sign(rand.Reader, digest[:], crypto.SHA256))}, {"key", public}, {"decompress", []byte(decompress)}, {"artifact", []byte(artifact)},
 	} {
 		_, _ = must(w.CreateFormFile(part.name, part.name)).Write(part.content)
 	}

@@ -47,7 +47,7 @@ var sentinels = []struct {
 	{gateway.ErrClosed, ReasonShuttingDown, "the gateway is shutting down", "send it again"},
 	{gateway.ErrNotStored, ReasonNotStored, "the gateway could not store this", "send it again later; the gateway's log says why"},
 	{gateway.ErrBusy, ReasonBusy, "the gateway has as much to do as it can", "send it again later"},
-	{gateway.ErrDiskLow, ReasonDiskLow, "the gateway has too little disk space left to take this", "send it again later; its operator has to make room"},
+	{gateway.ErrDiskLow, ReasonDiskLow, "the gateway has too little space left to take this", "send it again later; its operator has to make room"},
 	{ErrSpoolFull, ReasonSpoolFull, "the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later"},
 	{ErrMemoryFull, ReasonMemoryFull, "the gateway holds as much JSON as it can", "send it as multipart/form-data, or send it again later"},
 	{context.DeadlineExceeded, ReasonTimeout, "the request took too long", "send it again"},

@@ -124,6 +124,7 @@ var rows = map[formats.Reason]row{
 	formats.ReasonAttestationOff:        refused,
 	formats.ReasonRepresentationRefused: refused,
 	container.ReasonContainerTooDense:   refused,
+	container.ReasonContainerTooSlow:    refused,
 	gateway.ReasonNoCertificate:         refused,
 
 	// Who asks, for what, how often.

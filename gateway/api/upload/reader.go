@@ -18,6 +18,7 @@ type Config struct {
 	MaxArtifact int64         // bytes of one artifact
 	SpoolDir    string        // "" is the system's folder for temporary files
 	MaxSpool    int64         // bytes of all spooled artifacts together
+	Spool       *Spool        // in place of the two; nil: one of its own is made of them
 	IdleTimeout time.Duration // between two reads of a body; 0 means IdleTimeout
 }
 
@@ -25,7 +26,7 @@ type Config struct {
 // It is safe for concurrent use.
 type Reader struct {
 	cfg    Config
-	spool  *spool
+	spool  *Spool
 	memory *memory
 }
 
@@ -34,7 +35,10 @@ func NewReader(cfg Config) *Reader {
 	if cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = IdleTimeout
 	}
-	return &Reader{cfg: cfg, spool: &spool{dir: cfg.SpoolDir, max: cfg.MaxSpool}, memory: &memory{max: MaxJSONHeld}}
+	if cfg.Spool == nil {
+		cfg.Spool = NewSpool(SpoolConfig{Dir: cfg.SpoolDir, Max: cfg.MaxSpool})
+	}
+	return &Reader{cfg: cfg, spool: cfg.Spool, memory: &memory{max: MaxJSONHeld}}
 }
 
 // ReadSubmission reads a form or a JSON body. The artifact of a form is streamed when the

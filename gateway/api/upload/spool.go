@@ -3,6 +3,7 @@
 package upload
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -12,23 +13,52 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
-// spool keeps artifacts that come before the parts needed to read them, in unlinked
-// temporary files that take at most max bytes together.
-type spool struct {
+// Spool keeps artifacts that come before the parts needed to read them, and compressed ones, in
+// unlinked temporary files.
+type Spool struct {
 	dir  string
-	max  int64
+	max  int64        // bytes of all files together
+	room func() error // as SpoolConfig.CheckDisk; never nil
 	used atomic.Int64
+}
+
+// SpoolConfig is what a Spool is made of.
+type SpoolConfig struct {
+	Dir string // "" is the system's folder for temporary files
+	Max int64  // bytes of all files together
+	// CheckDisk returns an error while too little space is left to write on; nil: it is never asked.
+	CheckDisk func() error
+}
+
+var _ gateway.Spool = (*Spool)(nil)
+
+// NewSpool returns an empty spool.
+func NewSpool(cfg SpoolConfig) *Spool {
+	if cfg.CheckDisk == nil {
+		cfg.CheckDisk = func() error { return nil }
+	}
+	return &Spool{dir: cfg.Dir, max: cfg.Max, room: cfg.CheckDisk}
+}
+
+// TakeIn implements gateway.Spool.
+func (s *Spool) TakeIn(src io.Reader) (io.ReadCloser, error) {
+	switch here := src.(type) {
+	case *spooled, *bytes.Reader:
+		return io.NopCloser(here), nil
+	}
+	return s.copyIn(src)
 }
 
 // spooled is one file; closing it frees the space.
 type spooled struct {
 	file  *os.File
-	spool *spool
+	spool *Spool
 	size  int64
 }
 
-// copyIn copies src into a spool file. Errors: problem.ErrSpoolFull, gateway.ErrNotStored, or src's own.
-func (s *spool) copyIn(src io.Reader) (*spooled, error) {
+// copyIn copies src into a spool file. Errors: problem.ErrSpoolFull, gateway.ErrDiskLow,
+// gateway.ErrNotStored, or src's own.
+func (s *Spool) copyIn(src io.Reader) (*spooled, error) {
 	file, err := os.CreateTemp(s.dir, "rekor-gateway-spool-*")
 	if err != nil {
 		return nil, fmt.Errorf("%w: making a spool file: %w", gateway.ErrNotStored, err)
@@ -46,8 +76,11 @@ func (s *spool) copyIn(src io.Reader) (*spooled, error) {
 	return out, nil
 }
 
-// Write appends p if the spool has room for it.
+// Write appends p if the spool, and the disk, have room for it.
 func (f *spooled) Write(p []byte) (int, error) {
+	if err := f.spool.room(); err != nil {
+		return 0, err
+	}
 	f.size += int64(len(p))
 	if f.spool.used.Add(int64(len(p))) > f.spool.max {
 		return 0, problem.ErrSpoolFull

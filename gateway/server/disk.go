@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+// diskFresh is how long an answer of the file systems is good for.
+const diskFresh = time.Second
+
+// diskGuard says when too little space is left where the store and the spool are, before the store
+// fails for it. A file system that cannot be asked is not taken to be low: what is written to it fails
+// by itself. Methods are safe for concurrent use.
+type diskGuard struct {
+	folders map[string]string // by what is in them
+	min     int64             // bytes that have to be free; 0: no matter
+	free    func(folder string) (int64, error)
+	now     func() time.Time
+	logger  *slog.Logger
+
+	mu      sync.Mutex // over all below
+	askedAt time.Time
+	low     error // nil, or gateway.ErrDiskLow
+}
+
+func newDiskGuard(cfg *config.Config, logger *slog.Logger) *diskGuard {
+	spool := cfg.Limits.SpoolDir
+	if spool == "" {
+		spool = os.TempDir()
+	}
+	return &diskGuard{
+		folders: map[string]string{"store": filepath.Dir(cfg.Store.SQLite.Path), "spool": spool},
+		min:     cfg.Limits.MinFreeDisk, free: freeBytes, now: time.Now, logger: logger,
+	}
+}
+
+// checkDisk returns nil, or gateway.ErrDiskLow.
+func (g *diskGuard) checkDisk() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := g.now(); g.askedAt.IsZero() || now.Sub(g.askedAt).Abs() >= diskFresh {
+		was := g.low
+		g.askedAt, g.low = now, g.askFolders()
+		if (was == nil) != (g.low == nil) {
+			g.logger.Warn("disk space", "low", g.low != nil, "cause", g.low)
+		}
+	}
+	return g.low
+}
+
+func (g *diskGuard) askFolders() error {
+	for _, name := range slices.Sorted(maps.Keys(g.folders)) {
+		if free, err := g.free(g.folders[name]); err == nil && free < g.min {
+			return fmt.Errorf("%w: %d bytes are free for the %s, and limits.min_free_disk is %d", gateway.ErrDiskLow, free, name, g.min)
+		}
+	}
+	return nil
+}
+
+var diskFreeDesc = prometheus.NewDesc(namespace+"_disk_free_bytes", "Bytes free where the store and the spool are.", []string{"of"}, nil)
+
+// Describe implements prometheus.Collector.
+func (g *diskGuard) Describe(out chan<- *prometheus.Desc) { out <- diskFreeDesc }
+
+// Collect implements prometheus.Collector.
+func (g *diskGuard) Collect(out chan<- prometheus.Metric) {
+	for name, folder := range g.folders {
+		if free, err := g.free(folder); err == nil {
+			out <- prometheus.MustNewConstMetric(diskFreeDesc, prometheus.GaugeValue, float64(free), name)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+)
+
+// The guard asks each file system once a second, and takes one that cannot be asked to have room.
+func TestDiskGuard(t *testing.T) {
+	now, asked := time.Unix(1_800_000_000, 0), 0
+	free := map[string]int64{"/store": 100, "/spool": 100}
+	g := &diskGuard{
+		folders: map[string]string{"store": "/store", "spool": "/spool"}, min: 50, logger: slog.New(slog.DiscardHandler),
+		now: func() time.Time { return now },
+		free: func(folder string) (int64, error) {
+			asked++
+			if n, ok := free[folder]; ok {
+				return n, nil
+			}
+			return 0, errors.ErrUnsupported
+		},
+	}
+	check := func(after time.Duration, low bool) {
+		t.Helper()
+		now = now.Add(after)
+		if err := g.checkDisk(); errors.Is(err, gateway.ErrDiskLow) != low || !low && err != nil {
+			t.Errorf("%v: %v", free, err)
+		}
+	}
+	check(0, false)
+	free["/spool"] = 49
+	check(diskFresh/2, false)
+	check(diskFresh/2, true)
+	free["/spool"], free["/store"] = 50, 0
+	check(diskFresh, true)
+	delete(free, "/store")
+	check(diskFresh, false)
+	before := asked
+	for range 100 {
+		check(0, false)
+	}
+	check(-time.Hour, false) // the clock was set back
+	if asked != before+2 {
+		t.Errorf("asked %d times", asked-before)
+	}
+}
+
+func TestFreeBytes(t *testing.T) {
+	if free, err := freeBytes(t.TempDir()); free <= 0 && !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%d bytes, %v", free, err)
+	}
+	if _, err := freeBytes(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a folder that is not there has room")
+	}
+}
+
+// While the disk is low nothing is taken, and what was accepted is logged.
+func TestAcceptedGoesOnOnALowDisk(t *testing.T) {
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	var low atomic.Bool
+	log := gatewaytest.NewLog(gatewaytest.Fault{Err: gateway.ErrNotSent})
+	log.SetDown(gateway.ErrUnavailable)
+	s := startRooms(t, store, log, gatewaytest.Quick, func() error {
+		if low.Load() {
+			return gateway.ErrDiskLow
+		}
+		return nil
+	})
+	accepted := accept(t, s)
+	low.Store(true)
+	if _, err := s.Submit(t.Context(), gatewaytest.Signed(t, "next"), gatewaytest.NoArtifact); !errors.Is(err, gateway.ErrDiskLow) {
+		t.Errorf("on a low disk: %v", err)
+	}
+	log.SetDown(nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if got, err := s.Wait(ctx, accepted.Tenant, accepted.ID); err != nil || got.State != gateway.Logged {
+		t.Errorf("what was accepted is %s, %v", got.State, err)
+	}
+	low.Store(false)
+	accept(t, s)
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux || darwin
+
+package server
+
+import (
+	"math"
+	"syscall"
+)
+
+// freeBytes returns how many bytes this process may still write on folder's file system.
+func freeBytes(folder string) (int64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(folder, &s); err != nil {
+		return 0, err
+	}
+	free := s.Bavail * uint64(s.Bsize)
+	return int64(min(free, math.MaxInt64)), nil
+}
