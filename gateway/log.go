@@ -62,7 +62,7 @@ type Log interface {
 
 	// Add sends the entry and returns once its inclusion is verified: body, proof, checkpoint
 	// signature, consistency. A duplicate returns the existing inclusion. Errors: an
-	// *OverloadError, ErrRefused, ErrFork, ErrNotSent, or anything else, which means that the
+	// *OverloadError, ErrRefused, ErrForbidden, ErrFork, ErrNotSent, or anything else, which means that the
 	// outcome is unknown (ErrBadAnswer among them) and must be settled with Find.
 	Add(ctx context.Context, p Prepared) (*Inclusion, error)
 
@@ -85,6 +85,9 @@ var (
 	ErrNotSent = errors.New("entry not sent")
 	// ErrRefused: the log will never take this entry; nothing was logged.
 	ErrRefused = errors.New("refused by the log")
+	// ErrForbidden: the log does not let this gateway in; nothing was logged. That is the operator's to
+	// mend, and the entry waits for it.
+	ErrForbidden = errors.New("the log does not let this gateway in")
 	// ErrBadAnswer: the log answered with something that does not verify.
 	ErrBadAnswer = errors.New("log answered wrongly")
 	// ErrUnavailable: the log cannot be read now.

@@ -16,6 +16,7 @@ const (
 // Problems of entries, as callers see them: why an entry failed or is not logged yet.
 const (
 	ProblemRefused     = "LOG_REFUSED"
+	ProblemForbidden   = "LOG_FORBIDDEN"
 	ProblemOverloaded  = "LOG_OVERLOADED"
 	ProblemUnavailable = "LOG_UNAVAILABLE"
 	ProblemBadAnswer   = "LOG_ANSWER_INVALID"

@@ -189,6 +189,34 @@ func TestForkStopsSubmissions(t *testing.T) {
 	}
 }
 
+// A log that does not let the gateway in is the operator's fault: the entry waits, is not in doubt, and
+// the operator is told, also when the log lets it in again.
+func TestForbiddenWaits(t *testing.T) {
+	log := gatewaytest.NewLog(gatewaytest.Fault{Err: gateway.ErrForbidden})
+	degraded := make(chan bool, 4)
+	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
+		c.Metrics = delivery.Metrics{Degraded: func(_ string, d bool) { degraded <- d }}
+	})
+	id := submit(t, s, gatewaytest.Signed(t, "hello")).ID
+	if !<-degraded {
+		t.Error("degraded is false")
+	}
+	var sub gateway.Submission
+	for deadline := time.Now().Add(5 * time.Second); sub.ID == "" || sub.Entries[0].Problem == "" && time.Now().Before(deadline); {
+		var err error
+		if sub, err = s.Get(t.Context(), gateway.DefaultTenant, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := sub.Entries[0]; sub.State != gateway.Pending || e.Problem != gateway.ProblemForbidden || e.InDoubt {
+		t.Errorf("submission %s, entry %+v", sub.State, e)
+	}
+	wait(t, s, submit(t, s, gatewaytest.Signed(t, "another")).ID)
+	if <-degraded {
+		t.Error("degraded is true although the log lets us in again")
+	}
+}
+
 func TestQueueFull(t *testing.T) {
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)

@@ -47,4 +47,6 @@ type Metrics struct {
 	Attempted func(log, outcome string, d time.Duration)
 	// Halted reports whether submissions to the log are stopped because it is forked.
 	Halted func(log string, halted bool)
+	// Degraded: the log does not let this gateway in, so that entries wait, or does again.
+	Degraded func(log string, degraded bool)
 }

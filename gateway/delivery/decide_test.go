@@ -23,6 +23,7 @@ func TestDecideOutcome(t *testing.T) {
 		"overloaded":          {&gateway.OverloadError{}, gateway.Outcome{Retry: true, RetryIn: delay, Problem: gateway.ProblemOverloaded}},
 		"overloaded, a while": {&gateway.OverloadError{RetryAfter: time.Hour}, gateway.Outcome{Retry: true, RetryIn: time.Hour, Problem: gateway.ProblemOverloaded}},
 		"not sent":            {gateway.ErrNotSent, gateway.Outcome{Retry: true, RetryIn: delay, Problem: gateway.ProblemUnavailable}},
+		"forbidden":           {gateway.ErrForbidden, gateway.Outcome{Retry: true, RetryIn: delay, Problem: gateway.ProblemForbidden}},
 		"forked":              {gateway.ErrFork, gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemFork}},
 		"false answer":        {gateway.ErrBadAnswer, gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemBadAnswer}},
 		"anything else":       {errors.New("connection reset"), gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemUnknown}},
@@ -34,6 +35,9 @@ func TestDecideOutcome(t *testing.T) {
 				t.Errorf("%s: %s, want %+v", name, got, c.want)
 			}
 		}
+	}
+	if o := decideOutcome(e, nil, gateway.ErrForbidden, 0); o.RetryIn != forbiddenDelay {
+		t.Errorf("forbidden: again after %v", o.RetryIn)
 	}
 	inclusion := &gateway.Inclusion{Kind: "k", Index: 9}
 	if o := decideOutcome(e, inclusion, nil, delay); o.Inclusion != inclusion || o.Fail || o.Retry || o.InDoubt || o.Fence != e.Fence {

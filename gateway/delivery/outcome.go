@@ -9,6 +9,10 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
+// forbiddenDelay is how long at least an entry waits that the log did not let in: it is a person who
+// has to mend that.
+const forbiddenDelay = 30 * time.Second
+
 // decideOutcome turns what Add returned into the outcome to store; delay is the time to the next try.
 // An entry that may have been logged stays in doubt.
 func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, delay time.Duration) gateway.Outcome {
@@ -26,6 +30,8 @@ func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, d
 	switch {
 	case errors.As(err, &overload):
 		o.Problem, o.RetryIn = gateway.ProblemOverloaded, max(overload.RetryAfter, delay)
+	case errors.Is(err, gateway.ErrForbidden):
+		o.Problem, o.RetryIn = gateway.ProblemForbidden, max(forbiddenDelay, delay)
 	case errors.Is(err, gateway.ErrNotSent):
 		o.Problem = gateway.ProblemUnavailable
 	case errors.Is(err, gateway.ErrFork):

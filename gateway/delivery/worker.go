@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -32,6 +33,8 @@ type worker struct {
 	woken    chan struct{}        // one waiting wake-up is enough
 	outcomes chan gateway.Outcome // of every goroutine that sends or settles; closed once they have ended
 	held     leases
+
+	degraded atomic.Bool // the log did not let the last entry in that it decided on
 }
 
 func newWorker(log gateway.Log, cfg Config) *worker {
@@ -181,7 +184,25 @@ func (w *worker) sendEntry(ctx context.Context, e gateway.Claimed) gateway.Outco
 		w.logger.Warn("entry not logged yet", "entry", e.ID, "attempt", e.Attempts, "problem", o.Problem, "error", err)
 	}
 	w.countAttempt(o, time.Since(started))
+	w.noteDegraded(o)
 	return o
+}
+
+// noteDegraded tells the operator when the log lets this gateway in no more, and when it does again.
+// What does not reach the log says nothing of that.
+func (w *worker) noteDegraded(o gateway.Outcome) {
+	forbidden := o.Problem == gateway.ProblemForbidden
+	if !forbidden && o.Inclusion == nil || w.degraded.Swap(forbidden) == forbidden {
+		return
+	}
+	if forbidden {
+		w.logger.Error("the log does not let this gateway in; entries wait", "remedy", "see to the gateway's credentials and to what stands before the log")
+	} else {
+		w.logger.Info("the log lets this gateway in again")
+	}
+	if w.metrics.Degraded != nil {
+		w.metrics.Degraded(w.log.Describe().ID, forbidden)
+	}
 }
 
 func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {

@@ -26,7 +26,7 @@ type metrics struct {
 	requests, calls, worked *prometheus.CounterVec
 	requestTime, callTime   *prometheus.HistogramVec
 	entryTime               *prometheus.HistogramVec
-	halted                  *prometheus.GaugeVec
+	halted, degraded        *prometheus.GaugeVec
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
@@ -44,10 +44,13 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		halted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "log_halted", Help: "1 when nothing is submitted to the log since it forked.",
 		}, []string{"log"}),
+		degraded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "log_degraded", Help: "1 while the log does not let this gateway in, so that entries wait.",
+		}, []string{"log"}),
 	}
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted,
+		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted, m.degraded,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -82,14 +85,17 @@ func (m *metrics) deliveryMetrics() delivery.Metrics {
 			m.worked.WithLabelValues(log, outcome).Inc()
 			m.entryTime.WithLabelValues(log).Observe(d.Seconds())
 		},
-		Halted: func(log string, halted bool) {
-			v := 0.0
-			if halted {
-				v = 1
-			}
-			m.halted.WithLabelValues(log).Set(v)
-		},
+		Halted:   func(log string, halted bool) { setFlag(m.halted, log, halted) },
+		Degraded: func(log string, degraded bool) { setFlag(m.degraded, log, degraded) },
 	}
+}
+
+func setFlag(g *prometheus.GaugeVec, log string, on bool) {
+	v := 0.0
+	if on {
+		v = 1
+	}
+	g.WithLabelValues(log).Set(v)
 }
 
 // watchQueue adds the store's queue for the given logs, counted when it is asked for.

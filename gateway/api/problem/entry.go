@@ -7,6 +7,7 @@ import "github.com/rekor-gateway/rekor-gateway/gateway"
 // entryMessages say in words why an entry is not logged yet, for each of the domain's problems.
 var entryMessages = map[string]string{
 	gateway.ProblemRefused:     "the log refused the entry",
+	gateway.ProblemForbidden:   "the log does not let the gateway in; the entry waits until the gateway's operator has mended that",
 	gateway.ProblemOverloaded:  "the log is overloaded; the entry will be sent again",
 	gateway.ProblemUnavailable: "the log cannot be reached; the entry will be sent again",
 	gateway.ProblemBadAnswer:   "the log's answer did not verify; the entry will be looked for in the log",

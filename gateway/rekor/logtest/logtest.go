@@ -82,6 +82,7 @@ type Kind string
 const (
 	Overloaded      Kind = "overloaded"       // busy: an *OverloadError
 	Refused         Kind = "refused"          // never to be logged: ErrRefused
+	Forbidden       Kind = "forbidden"        // by a log that does not let us in: ErrForbidden
 	NotTaken        Kind = "not taken"        // by a log that takes no entries now: ErrNotSent
 	Doubtful        Kind = "doubtful"         // no answer, or one that does not tell: none of the named errors
 	FalseProof      Kind = "false proof"      // an inclusion that does not verify: ErrBadAnswer
@@ -92,11 +93,11 @@ const (
 )
 
 // Required are the kinds that each server can do.
-var Required = []Kind{Overloaded, Refused, Doubtful, FalseProof, FalseCheckpoint, OtherEntry}
+var Required = []Kind{Overloaded, Refused, Forbidden, Doubtful, FalseProof, FalseCheckpoint, OtherEntry}
 
 // outcomes by kind, as OutcomeOf names them.
 var outcomes = map[Kind]string{
-	Refused: "refused", NotTaken: "not sent", Doubtful: "unknown", FalseProof: "bad answer",
+	Refused: "refused", Forbidden: "forbidden", NotTaken: "not sent", Doubtful: "unknown", FalseProof: "bad answer",
 	FalseCheckpoint: "bad answer", OtherEntry: "bad answer", FalseAnswer: "bad answer", Unprovable: "unavailable",
 }
 
@@ -108,7 +109,7 @@ func (f Fault) wantOutcome() string {
 }
 
 // OutcomeOf names which of the errors of gateway.Log err is, the one that decides where it is
-// several: "ok", "overload DURATION", "fork", "refused", "not sent", "bad answer",
+// several: "ok", "overload DURATION", "fork", "refused", "forbidden", "not sent", "bad answer",
 // "unavailable", or "unknown".
 func OutcomeOf(err error) string {
 	var overload *gateway.OverloadError
@@ -121,6 +122,8 @@ func OutcomeOf(err error) string {
 		return "fork"
 	case errors.Is(err, gateway.ErrRefused):
 		return "refused"
+	case errors.Is(err, gateway.ErrForbidden):
+		return "forbidden"
 	case errors.Is(err, gateway.ErrNotSent):
 		return "not sent"
 	case errors.Is(err, gateway.ErrBadAnswer):

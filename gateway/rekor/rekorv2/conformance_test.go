@@ -83,6 +83,8 @@ func faults(t *testing.T) []logtest.Fault {
 		overloaded(rekortest.PushedBack(), 0),
 		overloaded(rekortest.Answered(codes.ResourceExhausted, "quota"), 0),
 		fault(logtest.Refused, rekortest.Answered(codes.InvalidArgument, "invalid hashedrekord request")),
+		fault(logtest.Forbidden, rekortest.Answered(codes.Unauthenticated, "no token")),
+		fault(logtest.Forbidden, rekortest.Answered(codes.PermissionDenied, "not from there")),
 		fault(logtest.NotTaken, rekortest.Answered(codes.Unimplemented, "log frozen")),
 		fault(logtest.NotTaken, rekortest.Answered(codes.FailedPrecondition, "log frozen")),
 		fault(logtest.FalseProof, rekortest.FalseProof()),

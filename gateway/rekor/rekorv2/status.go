@@ -4,6 +4,7 @@ package rekorv2
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,14 @@ const maxRetryAfter = 10 * time.Minute
 // that certainly means "not logged" gets a named error; the rest is an unknown outcome.
 func mapStatus(err error, md metadata.MD) error {
 	s := status.Convert(err)
+	if code, ok := httpStatus(s); ok {
+		return mapHTTPStatus(code, err, md)
+	}
 	switch s.Code() {
 	case codes.InvalidArgument:
 		return fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return fmt.Errorf("%w: %w", gateway.ErrForbidden, err)
 	case codes.ResourceExhausted:
 		// The client library uses this code, too, for an answer that is too long.
 		if !strings.HasPrefix(s.Message(), "grpc: ") {
@@ -38,6 +44,33 @@ func mapStatus(err error, md metadata.MD) error {
 		}
 	case codes.Unimplemented, codes.FailedPrecondition:
 		// A frozen log, or no log there. Another shard may take the entry.
+		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
+	}
+	return fmt.Errorf("outcome unknown: %w", err)
+}
+
+// httpStatus returns the HTTP status where there was an answer that is not gRPC. The client library
+// keeps it in its message alone; a test holds that to be so.
+func httpStatus(s *status.Status) (int, bool) {
+	rest, ok := strings.CutPrefix(s.Message(), "unexpected HTTP status code received from server: ")
+	if !ok {
+		return 0, false
+	}
+	digits, _, _ := strings.Cut(rest, " ")
+	code, err := strconv.Atoi(digits)
+	return code, err == nil
+}
+
+// mapHTTPStatus maps the answer of what stands before the log, a proxy, as mapStatus does the log's.
+// It says nothing of the entry, so that the entry waits also where a log's refusal would be final.
+func mapHTTPStatus(code int, err error, md metadata.MD) error {
+	switch code {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%w: %w", gateway.ErrForbidden, err)
+	case http.StatusTooManyRequests:
+		return readOverload(status.Convert(err), md)
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
 	}
 	return fmt.Errorf("outcome unknown: %w", err)
