@@ -90,6 +90,11 @@ type Reader interface {
 	// The error is ErrNotFound.
 	ByLeaf(ctx context.Context, log string, leaf LeafHash) (Submission, error)
 
+	// EachAttested calls f with each entry, of any tenant, that records an Attested signature and has
+	// not Failed, and with its body, once and in no order. The Entry's Of is not set. What f returns
+	// ends it, and is returned. It reads all that is stored, and must not be called from f.
+	EachAttested(ctx context.Context, f func(e Entry, body []byte) error) error
+
 	// List returns the tenant's submissions, newest first, and the token of the next page,
 	// "" on the last. The error is ErrBadPageToken for a token that List did not make.
 	List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error)

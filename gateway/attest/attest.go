@@ -68,6 +68,9 @@ func New(c Config) (*Signer, error) {
 // SPKI returns the active key's SubjectPublicKeyInfo, DER.
 func (s *Signer) SPKI() []byte { return slices.Clone(s.spki) }
 
+// OtherSPKIs returns the SubjectPublicKeyInfos of the other keys, DER.
+func (s *Signer) OtherSPKIs() [][]byte { return slices.Clone(s.others) }
+
 // IDs returns the SHA-256 of the SPKI of each of the gateway's keys, the active one first: none
 // of them may be a submission's signer.
 func (s *Signer) IDs() [][sha256.Size]byte {

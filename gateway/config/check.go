@@ -151,6 +151,8 @@ func (c *Config) checkAttestation() error {
 	switch {
 	case a.Key == "" && (a.CreateKey || a.PasswordFile != "" || a.PasswordEnv != "" || a.GatewayTrust != ""):
 		return errors.New("attestation.key is missing: name the key's file, or leave out the other fields")
+	case a.GatewayTrustFrom != nil && (a.GatewayTrust == "" || *a.GatewayTrustFrom < 0):
+		return errors.New("attestation.gateway_trust_from is an index from 0 on, for the file that attestation.gateway_trust names")
 	case a.PasswordFile != "" && a.PasswordEnv != "":
 		return errors.New("attestation: password_file and password_env are two ways to say one thing; use one")
 	}

@@ -110,6 +110,9 @@ type Attestation struct {
 	OtherKeys []string `yaml:"other_keys,omitempty"`
 	// GatewayTrust is the trust file that verifiers get; the key is added to it.
 	GatewayTrust string `yaml:"gateway_trust,omitempty"`
+	// GatewayTrustFrom is the index from which the key counts in all logs, where the trust file is
+	// missing and has to be made anew; nil: as the store tells.
+	GatewayTrustFrom *int64 `yaml:"gateway_trust_from,omitempty"`
 }
 
 // Logging is how the gateway logs.

@@ -39,7 +39,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metri
 	if policy.ForbiddenSigners, err = listAuthorities(root); err != nil {
 		return err
 	}
-	attester, own, err := newAttester(ctx, cfg.Attestation, logs, version)
+	attester, own, err := newAttester(ctx, cfg.Attestation, &trustKeeper{store: s.store, logs: logs, logger: s.logger}, version)
 	if err != nil {
 		return err
 	}

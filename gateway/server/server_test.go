@@ -92,7 +92,7 @@ var key = must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 
 // form is a submission of text, signed by k.
 func form(k *ecdsa.PrivateKey, text string) (contentType string, body *bytes.Buffer) {
-	return formOf(k, text, text, "")
+	return formOf(k, text, text, "", "")
 }
 
 // packedForm is a submission of text in a gzip container.
@@ -101,7 +101,7 @@ func packedForm(text string) (contentType string, body *bytes.Buffer) {
 	w := gzip.NewWriter(&packed)
 	_ = must(w.Write([]byte(text)))
 	w.Close()
-	return formOf(key, text, packed.String(), "gzip")
+	return formOf(key, text, packed.String(), "gzip", "")
 }
 
 func noise(n int) []byte {
@@ -111,7 +111,7 @@ func noise(n int) []byte {
 }
 
 // formOf is a submission of artifact, with a signature of k over text.
-func formOf(k *ecdsa.PrivateKey, text, artifact, decompress string) (contentType string, body *bytes.Buffer) {
+func formOf(k *ecdsa.PrivateKey, text, artifact, decompress, representation string) (contentType string, body *bytes.Buffer) {
 	digest := sha256.Sum256([]byte(text))
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(k.Public()))})
 	body = new(bytes.Buffer)
@@ -120,7 +120,7 @@ func formOf(k *ecdsa.PrivateKey, text, artifact, decompress string) (contentType
 		name    string
 		content []byte
 	}{
-		{"signature", must(k.Sign(rand.Reader, digest[:], crypto.SHA256))}, {"key", public}, {"decompress", []byte(decompress)}, {"artifact", []byte(artifact)},
+		{"signature", must(k.Sign(rand.Reader, digest[:], crypto.SHA256))}, {"key", public}, {"decompress", []byte(decompress)}, {"representation", []byte(representation)}, {"artifact", []byte(artifact)},
 	} {
 		_, _ = must(w.CreateFormFile(part.name, part.name)).Write(part.content)
 	}

@@ -32,8 +32,9 @@ var contextTests = map[string]func(*testing.T, opener){
 		extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
 		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
 		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
+		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
-			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf,
+			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
 			"Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {

@@ -72,7 +72,7 @@ func Run(t *testing.T, driver Driver) {
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, stateTests, leafTests, listTests,
-		archiveTests, coldTests, incarnationTests, contextTests, concurrencyTests,
+		archiveTests, attestedTests, coldTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })
