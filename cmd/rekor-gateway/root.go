@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,6 +101,3 @@ func requireFlags(c *cobra.Command, names ...string) {
 		}
 	}
 }
-
-// printLine prints a line. It ignores errors: there is nowhere to report them.
-func printLine(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }

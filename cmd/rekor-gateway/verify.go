@@ -70,7 +70,7 @@ func (f *verifyFlags) runVerify(ctx context.Context, out io.Writer) error {
 	if *f.output == outputJSON {
 		return printJSON(out, verified{report, commands})
 	}
-	_, _ = io.WriteString(out, report.String())
+	printReport(out, report)
 	if len(commands) > 0 {
 		printLine(out, "stock cosign verifies the same with:")
 	}
