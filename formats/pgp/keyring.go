@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
@@ -219,14 +221,17 @@ func (b *builder) keepCertificate(c *certificate) {
 }
 
 // assembleCertificate hangs every signature on the key or user ID it follows. Those over user attributes
-// (pictures) are left out, and so are packets that have no say.
+// (pictures) are left out, and so are packets that have no say. A revocation of the primary key hangs on that wherever it is.
 func assembleCertificate(packets []rawPacket) *certificate {
 	c := &certificate{primary: packets[0].body}
 	list := &c.direct
 	for _, p := range packets[1:] {
 		switch p.tag {
 		case tagSignature:
-			if list != nil {
+			switch {
+			case signatureType(p.body) == packet.SigTypeKeyRevocation: // programs append it to a key, and gpg puts it in its place
+				c.direct = append(c.direct, p.body)
+			case list != nil:
 				*list = append(*list, p.body)
 			}
 		case tagUserID:

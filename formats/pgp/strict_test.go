@@ -498,3 +498,35 @@ func TestHostileKeysAreBounded(t *testing.T) {
 		t.Errorf("a flooded keyring took %s", d)
 	}
 }
+
+// TestMisplacedRevocation: a primary key's revocation counts wherever it stands in the key, as in gpg, which puts it in
+// its place. Who appends a revocation certificate to an exported key gets such a file.
+func TestMisplacedRevocation(t *testing.T) {
+	compromised := func(s *packet.Signature) {
+		reason := packet.KeyCompromised
+		s.RevocationReason = &reason
+	}
+	sub := newPrivate(made)
+	for name, k := range map[string]*key{
+		"after the user ID":      newKey().withUser(nil).withRevocation(compromised),
+		"after the subkey":       newKey().withUser(nil).withSubkey(sub, true, nil).withRevocation(compromised),
+		"after a user attribute": newKey().withUser(nil).withPicture().withRevocation(compromised),
+	} {
+		t.Run(name, func(t *testing.T) {
+			by := k.primary
+			if name == "after the subkey" {
+				by = sub
+			}
+			expect(t, formats.ReasonKeyRevoked, pack(2, plain(by).sign(by, artifact)), k.bytes(), formats.Policy{})
+		})
+	}
+	other := newKey()
+	k := newKey().withUser(nil)
+	k.packets.Write(pack(2, signedBody(other.primary, packet.SigTypeKeyRevocation, made, hashedKeys(k.primary))))
+	expect(t, "", pack(2, plain(k.primary).sign(k.primary, artifact)), k.bytes(), formats.Policy{})
+}
+
+func (k *key) withPicture() *key {
+	k.pack(17, []byte("picture"))
+	return k
+}
