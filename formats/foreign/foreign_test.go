@@ -253,3 +253,25 @@ func FuzzSniffer(f *testing.F) {
 		}
 	})
 }
+
+// TestGroupExchange: a TLS 1.2 key exchange in a group of numbers, of which a server signs the randoms and three numbers.
+func TestGroupExchange(t *testing.T) {
+	number := func(n int) []byte {
+		return append(binary.BigEndian.AppendUint16(nil, uint16(n)), bytes.Repeat([]byte{0xab}, n)...)
+	}
+	signed := slices.Concat(bytes.Repeat([]byte{7}, randoms), number(256), number(1), number(256))
+	for name, c := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"whole":             {signed, "not-tls"},
+		"a byte more":       {append(bytes.Clone(signed), 0), ""},
+		"a byte less":       {signed[:len(signed)-1], ""},
+		"a short prime":     {slices.Concat(signed[:randoms], number(8), number(1), number(8)), ""},
+		"a large generator": {slices.Concat(signed[:randoms], number(64), number(65), number(64)), ""},
+	} {
+		if got := recognised(t, c.b, 4096); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -30,9 +30,35 @@ func isCertificateVerify(w *window) bool {
 // pointSizes are those of the named curves' points (RFC 8422, 5.4).
 var pointSizes = map[uint16]int{0x17: 65, 0x18: 97, 0x19: 133, 0x1d: 32, 0x1e: 56}
 
-// isServerKeyExchange: two random values of 32 bytes, then a curve by its name and a point on it.
-func isServerKeyExchange(w *window) bool {
-	const randoms, header, namedCurve = 64, 4, 3
+const randoms = 64 // bytes of the client's and the server's random values
+
+// isServerKeyExchange: the two random values, then a curve by its name and a point on it, or a group of numbers.
+func isServerKeyExchange(w *window) bool { return isCurveExchange(w) || isGroupExchange(w) }
+
+// isGroupExchange: prime, generator and public value, each after its length in two bytes (RFC 5246, 7.4.3). The
+// lengths fit the size exactly.
+func isGroupExchange(w *window) bool {
+	if !w.complete() || len(w.head) < randoms {
+		return false
+	}
+	var numbers [3]int // lengths in bytes
+	rest := w.head[randoms:]
+	for i := range numbers {
+		if len(rest) < 2 {
+			return false
+		}
+		numbers[i] = int(binary.BigEndian.Uint16(rest))
+		if rest = rest[2:]; numbers[i] == 0 || numbers[i] > len(rest) {
+			return false
+		}
+		rest = rest[numbers[i]:]
+	}
+	const shortestPrime = 64
+	return len(rest) == 0 && numbers[0] >= shortestPrime && numbers[1] <= numbers[0] && numbers[2] <= numbers[0]
+}
+
+func isCurveExchange(w *window) bool {
+	const header, namedCurve = 4, 3
 	if len(w.head) < randoms+header || w.head[randoms] != namedCurve {
 		return false
 	}
