@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // checkSignature verifies the original signature again, by the signer the caller expects.
@@ -326,9 +327,13 @@ func (v *verification) checkFindings() error {
 	if !slices.Equal(claimed, found) {
 		return claim("has other findings than the signature")
 	}
+	whose := "WEAK: " // bound by the gateway's statement
+	if v.receipt.GetRepresentation() != receiptpb.Receipt_ATTESTED {
+		whose = "receipt says: "
+	}
 	for _, f := range v.receipt.GetFindings() {
 		if isOfTime(formats.Reason(f.GetReason())) && !v.isFound(f.GetReason()) {
-			v.report.unproven("WEAK: the gateway found %s, and let it pass under its historical policy", f.GetReason())
+			v.report.unproven("%sthe gateway found %s, and let it pass under its historical policy", whose, f.GetReason())
 		}
 	}
 	if len(v.receipt.GetFindings()) > 0 && !v.options.AllowHistorical {

@@ -413,3 +413,19 @@ func TestEditedStructure(t *testing.T) {
 		})
 	}
 }
+
+// TestUnboundFinding: a weakness that a receipt names and nothing binds is printed as the receipt's word.
+func TestUnboundFinding(t *testing.T) {
+	s := native(t)
+	o := s.options()
+	o.AllowHistorical = true
+	r := proto.CloneOf(s.receipt)
+	r.Findings = []*receiptpb.Finding{{Reason: string(formats.ReasonKeyExpired)}}
+	report, err := receipt.Verify(t.Context(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := report.Unproven[0]; !strings.HasPrefix(first, "receipt says: the gateway found KEY_EXPIRED") {
+		t.Errorf("the report has %q", first)
+	}
+}
