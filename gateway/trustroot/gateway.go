@@ -62,11 +62,14 @@ func LoadGateway(path string) (*Gateway, error) {
 	return ParseGateway(b)
 }
 
-// ParseGateway reads a gateway trust file. An unknown field, a key or log that is there twice
+// ParseGateway reads a gateway trust file. An unknown field, a member, key or log that is there twice
 // and an empty range are errors.
 func ParseGateway(b []byte) (*Gateway, error) {
 	if len(b) > MaxSize {
 		return nil, fmt.Errorf("reading gateway trust: over %d bytes", MaxSize)
+	}
+	if err := checkMembers(b); err != nil {
+		return nil, fmt.Errorf("reading gateway trust: %w", err)
 	}
 	var f gatewayFile
 	dec := json.NewDecoder(bytes.NewReader(b))

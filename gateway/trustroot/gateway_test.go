@@ -78,6 +78,11 @@ func TestParseGatewayRefuses(t *testing.T) {
 		"empty range":      strings.Replace(good, `"from": 3`, `"from": 3, "to": 2`, 1),
 		"key twice":        strings.Replace(good, key, key+","+key, 1),
 		"log twice":        strings.Replace(good, `"logs": [`, `"logs": [{"origin": "a.example", "from": 1},`, 1),
+		"member twice":     strings.Replace(good, `"from": 3`, `"from": 3, "to": 5, "to": null`, 1),
+		"keys twice":       strings.Replace(good, `"keys": [`, `"keys": [], "keys": [`, 1),
+		"another case":     strings.Replace(good, `"from": 3`, `"From": 3`, 1),
+		"folded letter":    strings.Replace(good, `"spki"`, `"\u017fpki"`, 1),
+		"deep":             strings.Replace(good, `"keys": [`, `"keys": [`+strings.Repeat("[", 1000), 1),
 		"too large":        strings.Repeat(" ", MaxSize) + good,
 	} {
 		if bad == good {
