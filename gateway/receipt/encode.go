@@ -5,7 +5,9 @@ package receipt
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -24,6 +26,7 @@ const FormatVersion = 2
 const (
 	MaxSize    = 16 << 20 // bytes of JSON
 	MaxEntries = 64
+	maxTokens  = 100_000 // of JSON: what is made of many small messages takes much more memory than its text
 )
 
 // Marshal returns r as indented JSON (the protobuf mapping, bytes in base64).
@@ -46,6 +49,9 @@ func Unmarshal(b []byte) (*receiptpb.Receipt, error) {
 	if len(b) > MaxSize {
 		return nil, refuse(ReasonMalformedReceipt, "the receipt is larger than 16 MiB", "give the receipt file, not the artifact")
 	}
+	if !hasFewTokens(b) {
+		return nil, refuse(ReasonMalformedReceipt, "the file is not a receipt, or made of far too many parts", "give the receipt as the gateway returned it")
+	}
 	var r receiptpb.Receipt
 	if err := protojson.Unmarshal(b, &r); err != nil {
 		return nil, formats.WrapError(err, ReasonMalformedReceipt, "the file is not a receipt",
@@ -56,6 +62,17 @@ func Unmarshal(b []byte) (*receiptpb.Receipt, error) {
 			"give the receipt as the gateway returned it, not a Sigstore bundle")
 	}
 	return &r, nil
+}
+
+// hasFewTokens reports whether b is JSON of at most maxTokens.
+func hasFewTokens(b []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(b))
+	for range maxTokens {
+		if _, err := d.Token(); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+	return false
 }
 
 // checkShape refuses a receipt that lacks a part that Verify looks at.

@@ -12,11 +12,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
 // suffixed is a format as simple as can be: JSON with ECDSA P-256 signatures, each over the
@@ -137,4 +140,21 @@ func spki(tb testing.TB, k *ecdsa.PrivateKey) []byte {
 		tb.Fatal(err)
 	}
 	return der
+}
+
+// A file of millions of small messages is refused before they are built: they take a hundred times its size.
+func TestManyParts(t *testing.T) {
+	for _, part := range []string{`{},`, `[],`, `"",`, `0,`} {
+		b := []byte(`{"mediaType":"` + receipt.MediaType + `","entries":[` + strings.Repeat(part, 4<<20) + `{}]}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := receipt.Unmarshal(b)
+		runtime.ReadMemStats(&after)
+		if formats.ReasonOf(err) != receipt.ReasonMalformedReceipt {
+			t.Errorf("%s: %v", part, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+			t.Errorf("%s: %d MiB", part, took>>20)
+		}
+	}
 }

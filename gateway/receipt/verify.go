@@ -64,11 +64,15 @@ type verification struct {
 // *formats.Error with one of this package's reasons, or the artifact reader's own; the report
 // is nil then.
 func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := checkShape(r); err != nil {
+		return nil, err
+	}
 	r = proto.CloneOf(r) // the report keeps it
 	v := &verification{receipt: r, options: o, report: &Report{}}
 	steps := []func() error{
-		v.checkOptions,
-		func() error { return checkShape(r) },
 		v.findTimes,
 		func() error { return v.checkSignature(ctx) },
 		v.checkClaims,
@@ -86,8 +90,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	return v.report, nil
 }
 
-func (v *verification) checkOptions() error {
-	o := v.options
+func (o Options) check() error {
 	if len(o.ExpectedKeys) == 0 && len(o.ExpectedSigners) == 0 && !o.AnySigner {
 		return refuse(ReasonNoExpectedSigner, "nobody said who should have signed, and a receipt alone proves only that somebody did",
 			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
