@@ -20,6 +20,9 @@ func (v *verification) checkAttestations() error {
 			"give the gateway trust file (--gateway-trust FILE)")
 	}
 	for i, e := range v.receipt.GetEntries() {
+		if e.GetRecipe() != nil {
+			return claim(fmt.Sprintf("has a recipe for log entry %d, and a statement needs none", i+1))
+		}
 		payload, err := v.openStatement(e)
 		if err != nil {
 			return err

@@ -131,6 +131,7 @@ func TestAttestedTampering(t *testing.T) {
 		"checks":                  {receipt.ReasonStatementMismatch, func(r *receiptpb.Receipt) { r.Checks = append(r.Checks, "more") }},
 		"time of verification":    {receipt.ReasonStatementMismatch, func(r *receiptpb.Receipt) { r.VerifiedAt.Seconds-- }},
 		"evidence":                {receipt.ReasonStatementMismatch, func(r *receiptpb.Receipt) { r.Artifact.Digests[0].Evidence = receiptpb.Digest_DIGEST }},
+		"recipe":                  {receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Entries[0].Recipe = new(receiptpb.Recipe) }},
 		"proof (all reps. go here)": {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) {
 			r.Entries[0].Bundle.VerificationMaterial.TlogEntries[0].InclusionProof.Hashes[0][0] ^= 1
 		}},
