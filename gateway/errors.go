@@ -12,7 +12,7 @@ var (
 	// ErrNotStored: a submission could not be made durable, as when the disk is full. The same may
 	// be submitted again.
 	ErrNotStored = errors.New("submission not stored")
-	// ErrBusy: others have it store or decompress as much as it can. The same may be submitted again
+	// ErrBusy: others have it store, read or decompress as much as it can. The same may be submitted again
 	// later.
 	ErrBusy = errors.New("too many submissions are being worked on")
 	// ErrDiskLow: too little disk space is left to take submissions. What was accepted goes on.

@@ -74,6 +74,25 @@ func (h *Held) Part() *Held {
 	return &Held{memory: h.memory, parent: h}
 }
 
+// Detach takes h out of the account it is a part of, so that it outlives that: for work that goes on when its
+// request has ended. Whoever does it closes h.
+func (h *Held) Detach() *Held {
+	if h == nil {
+		return nil
+	}
+	h.memory.mu.Lock()
+	defer h.memory.mu.Unlock()
+	if h.isClosed() {
+		h.closed = true
+		return h
+	}
+	for p := h.parent; p != nil; p = p.parent {
+		p.size -= h.size
+	}
+	h.parent = nil
+	return h
+}
+
 // Grow is called before n more bytes are held. When it returns ErrMemoryFull nothing has changed.
 func (h *Held) Grow(n int64) error {
 	if h == nil {

@@ -71,6 +71,28 @@ func TestMemoryOfParts(t *testing.T) {
 	}
 }
 
+func TestMemoryDetached(t *testing.T) {
+	m := NewMemory(100)
+	whole, err := m.Admit(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, late := whole.Part(), whole.Part()
+	if err := part.Grow(20); err != nil {
+		t.Fatal(err)
+	}
+	part.Detach()
+	if whole.Close(); m.Used() != 20 {
+		t.Errorf("%d bytes are held after the request, want 20", m.Used())
+	}
+	if part.Close(); m.Used() != 0 {
+		t.Errorf("%d bytes stay held", m.Used())
+	}
+	if late.Detach().Grow(1) == nil || m.Used() != 0 {
+		t.Error("a part of what is closed grows once it is detached")
+	}
+}
+
 func TestNoMemoryAccount(t *testing.T) {
 	h := HeldFrom(context.Background())
 	if err := h.Part().Grow(1 << 60); err != nil || h.Size() != 0 {

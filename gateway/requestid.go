@@ -22,7 +22,11 @@ func NewRequestID(given string) string {
 
 // isStrange keeps out what could break a log line or a header.
 func isStrange(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_')
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+		return false
+	}
+	return true
 }
 
 type requestIDKey struct{}

@@ -30,6 +30,7 @@ Every field of the configuration file is described in docs/configuration.md.`,
 			return err
 		}
 		logger := newLogger(c.ErrOrStderr(), cfg.Logging)
+		server.LimitMemory(cfg.Limits)
 		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
 		if err != nil {
 			return fmt.Errorf("starting: %w", err)

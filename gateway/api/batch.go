@@ -10,10 +10,12 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -21,47 +23,137 @@ import (
 
 // SubmitBatch answers each submission once it is durable; it does not wait for the log.
 func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
-	work, ctx := errgroup.WithContext(stream.Context())
-	work.SetLimit(upload.MaxBatchParallel)
-	var sending sync.Mutex
-	var received error
+	b := newBatch(g, stream)
+	defer b.fail(nil)
+	err := b.receiveAll()
+	b.working.Wait()
+	if failed := b.failure(); failed != nil {
+		err = failed
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return g.writeError(stream.Context(), err)
+}
+
+// batch is one SubmitBatch stream. Its submissions are worked on in parallel, bounded in number and in bytes,
+// and each is refused by itself.
+type batch struct {
+	server  *grpcServer
+	stream  grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]
+	call    *upload.Call
+	ctx     context.Context // of the stream; it ends when an answer cannot be sent
+	fail    context.CancelCauseFunc
+	places  *semaphore.Weighted // submissions
+	bytes   *semaphore.Weighted
+	working sync.WaitGroup
+	sending sync.Mutex // gRPC takes one answer at a time
+}
+
+func newBatch(g *grpcServer, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) *batch {
+	b := &batch{
+		server: g, stream: stream, call: upload.CallFrom(stream.Context()),
+		places: semaphore.NewWeighted(upload.MaxBatchParallel), bytes: semaphore.NewWeighted(upload.MaxBatchHeld),
+	}
+	b.ctx, b.fail = context.WithCancelCause(stream.Context())
+	b.call.Relieve, b.call.Unhurried = b.awaitOthers, true
+	return b
+}
+
+// failure returns why an answer could not be sent, or nil.
+func (b *batch) failure() error {
+	if b.ctx.Err() == nil || b.stream.Context().Err() != nil {
+		return nil
+	}
+	return context.Cause(b.ctx)
+}
+
+// receiveAll starts work on each submission as it comes, and returns what ended the stream: io.EOF as a rule.
+func (b *batch) receiveAll() error {
 	for {
-		var r *pb.SubmitBatchRequest
-		if r, received = stream.Recv(); received != nil {
-			break
+		r := new(pb.SubmitBatchRequest)
+		held, err := b.call.Receive(r)
+		if err != nil {
+			return err
 		}
-		work.Go(func() error {
-			answer := g.submitBatched(ctx, r)
-			sending.Lock()
-			defer sending.Unlock()
-			return stream.Send(answer)
+		size := min(max(1, int64(proto.Size(r))), upload.MaxBatchHeld)
+		if err := b.takePlace(size); err != nil {
+			held.Close()
+			return err
+		}
+		b.working.Go(func() {
+			defer b.freePlace(size)
+			defer held.Close()
+			b.answerItem(gateway.WithHeld(b.ctx, held), r)
 		})
 	}
-	if err := work.Wait(); err != nil {
+}
+
+func (b *batch) takePlace(size int64) error {
+	if err := b.places.Acquire(b.ctx, 1); err != nil {
 		return err
 	}
-	if !errors.Is(received, io.EOF) {
-		return received
+	if err := b.bytes.Acquire(b.ctx, size); err != nil {
+		b.places.Release(1)
+		return err
 	}
 	return nil
 }
 
-func (g *grpcServer) submitBatched(ctx context.Context, r *pb.SubmitBatchRequest) *pb.SubmitBatchResponse {
-	out := &pb.SubmitBatchResponse{Ref: r.GetRef()}
-	answer, err := submitOne(ctx, g.service, readHeader(r.GetHeader()), 0, func() (formats.Artifact, error) {
-		if r.Artifact == nil {
-			return formats.Artifact{}, nil
-		}
-		if len(r.Artifact) > upload.MaxChunk {
-			return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the artifact is larger than %d MiB", upload.MaxChunk>>20), "use Submit for it")
-		}
-		return formats.FromReader(bytes.NewReader(r.Artifact)), nil
-	})
-	if err != nil {
-		problem.FromError(err).LogCause(g.logger, err)
-		out.Problem = convertProblem(err)
-		return out
+func (b *batch) freePlace(size int64) {
+	b.bytes.Release(size)
+	b.places.Release(1)
+}
+
+// awaitOthers waits until all that is worked on is done, and returns false when there was nothing.
+func (b *batch) awaitOthers() bool {
+	idle := b.bytes.TryAcquire(upload.MaxBatchHeld)
+	if !idle && b.bytes.Acquire(b.ctx, upload.MaxBatchHeld) != nil {
+		return false
 	}
-	out.Submission, out.Created = answer.GetSubmission(), answer.GetCreated()
-	return out
+	b.bytes.Release(upload.MaxBatchHeld)
+	return !idle
+}
+
+func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest) {
+	answer, err := b.server.submitItem(ctx, r)
+	if err != nil {
+		problem.FromError(err).LogCause(ctx, b.server.cfg.Logger, err)
+		answer = &pb.SubmitBatchResponse{Ref: r.GetRef(), Problem: convertProblem(err)}
+	}
+	b.sending.Lock()
+	defer b.sending.Unlock()
+	if err := b.stream.Send(answer); err != nil {
+		b.fail(err)
+	}
+}
+
+// submitItem takes one submission of a batch in. A panic is that one's refusal.
+func (g *grpcServer) submitItem(ctx context.Context, r *pb.SubmitBatchRequest) (answer *pb.SubmitBatchResponse, err error) {
+	defer g.cfg.Calls.Panics.Recover("SubmitBatch", &err, "request", gateway.RequestID(ctx))
+	if g.cfg.CountItem != nil {
+		if err := g.cfg.CountItem(ctx); err != nil {
+			return nil, err
+		}
+	}
+	stored, err := submitHeader(ctx, g.service, readHeader(r.GetHeader()), func() (formats.Artifact, error) { return readItem(r) })
+	if err != nil {
+		return nil, err
+	}
+	sub, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, stored, true) })
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SubmitBatchResponse{Ref: r.GetRef(), Submission: sub, Created: !stored.Existing}, nil
+}
+
+// readItem returns the artifact in r, if there is one.
+func readItem(r *pb.SubmitBatchRequest) (formats.Artifact, error) {
+	if r.Artifact == nil {
+		return formats.Artifact{}, nil
+	}
+	if len(r.Artifact) > upload.MaxChunk {
+		return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the artifact is larger than %d MiB", upload.MaxChunk>>20), "use Submit for it")
+	}
+	return formats.FromReader(bytes.NewReader(r.Artifact)), nil
 }

@@ -46,7 +46,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("Retry-After %q, answer %s", a.header.Get("Retry-After"), a.raw)
 	}
 	listener, server := bufconn.Listen(1<<20), grpc.NewServer()
-	RegisterGRPC(server, service, testMaxArtifact, logger)
+	RegisterGRPC(server, service, GRPCConfig{MaxArtifact: testMaxArtifact, Logger: logger})
 	c := serveGRPC(t, server, listener)
 	if _, err := send(t, c, startMessage(headerMessage(gatewaytest.Signed(t, "hello"))), chunk([]byte("hello"))); status.Code(err) != codes.Unavailable {
 		t.Errorf("gRPC: %v", err)

@@ -17,58 +17,91 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
+// GRPCConfig bounds and guards the gRPC service.
+type GRPCConfig struct {
+	MaxArtifact int64 // bytes of one artifact
+	Calls       upload.CallConfig
+	// CountItem counts a submission of a batch against the caller's rate limit, and returns the refusal; nil:
+	// there is no limit.
+	CountItem func(context.Context) error
+	Logger    *slog.Logger
+}
+
 // grpcServer is the gRPC service over the domain's.
 type grpcServer struct {
 	pb.UnimplementedGatewayServiceServer
-	service     Service
-	logger      *slog.Logger
-	maxArtifact int64
-	idle        time.Duration // between two messages of a Submit stream
+	service Service
+	cfg     GRPCConfig
+	answers *builder
 }
 
-// RegisterGRPC adds the service to s. Artifacts are at most maxArtifact bytes.
-func RegisterGRPC(s *grpc.Server, service Service, maxArtifact int64, logger *slog.Logger) {
-	pb.RegisterGatewayServiceServer(s, &grpcServer{service: service, logger: logger, maxArtifact: maxArtifact, idle: upload.IdleTimeout})
+// RegisterGRPC adds the service to s.
+func RegisterGRPC(s *grpc.Server, service Service, cfg GRPCConfig) {
+	pb.RegisterGatewayServiceServer(upload.Registrar{Server: s, Config: cfg.Calls}, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
 }
 
 // tenantOf is whose submissions a call is about.
 func tenantOf(ctx context.Context) string { return gateway.CallerFrom(ctx).Tenant }
 
 // writeError returns err as a status, and tells the operator what callers are not told.
-func (g *grpcServer) writeError(err error) error {
+func (g *grpcServer) writeError(ctx context.Context, err error) error {
 	p := problem.FromError(err)
-	p.LogCause(g.logger, err)
+	p.LogCause(ctx, g.cfg.Logger, err)
 	return p.GRPCError()
 }
 
 func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
-	answer, err := g.submitStream(stream.Context(), upload.NewStream(stream, g.maxArtifact, g.idle))
+	ctx := stream.Context()
+	answer, err := g.submitCall(ctx, upload.NewStream(upload.CallFrom(ctx), g.cfg.MaxArtifact))
 	if err != nil {
-		return g.writeError(err)
+		return g.writeError(ctx, err)
 	}
 	return stream.SendAndClose(answer)
 }
 
-func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
-	start, err := stream.ReadStart()
+func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
+	stored, wait, err := g.submitStream(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	wait := DefaultWait
+	settled, err := awaitLog(ctx, g.service, stored, wait)
+	if err != nil {
+		return nil, err
+	}
+	return buildMessage(ctx, g.answers, func() (*pb.SubmitResponse, error) {
+		sub, err := convertSubmission(ctx, g.service, settled, true)
+		if err != nil {
+			return nil, err
+		}
+		return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
+	})
+}
+
+// submitStream takes in what a stream holds, and returns how long to wait for the log. Nothing of the stream
+// is held when it returns.
+func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, wait time.Duration, err error) {
+	start, held, err := stream.ReadStart()
+	if err != nil {
+		return stored, 0, err
+	}
+	defer held.Close()
+	defer stream.Close()
+	wait = DefaultWait
 	if start.GetWait() != nil {
 		wait = start.GetWait().AsDuration()
 	}
 	if !isWait(wait) {
-		return nil, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
+		return stored, 0, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
 			fmt.Sprintf("leave it out for %.0f s", DefaultWait.Seconds()))
 	}
-	return submitOne(ctx, g.service, readHeader(start.GetHeader()), wait, stream.ReadArtifact)
+	stored, err = submitHeader(ctx, g.service, readHeader(start.GetHeader()), stream.ReadArtifact)
+	return stored, wait, err
 }
 
 func (g *grpcServer) Plan(ctx context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
 	plan, err := planHeader(ctx, g.service, readHeader(r.GetHeader()))
 	if err != nil {
-		return nil, g.writeError(err)
+		return nil, g.writeError(ctx, err)
 	}
 	return &pb.PlanResponse{Plan: plan}, nil
 }
@@ -76,19 +109,19 @@ func (g *grpcServer) Plan(ctx context.Context, r *pb.PlanRequest) (*pb.PlanRespo
 func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
 	sub, err := g.service.Get(ctx, tenantOf(ctx), r.GetId())
 	if err != nil {
-		return nil, g.writeError(err)
+		return nil, g.writeError(ctx, err)
 	}
-	out, err := convertSubmission(ctx, g.service, sub, true)
+	out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, sub, true) })
 	if err != nil {
-		return nil, g.writeError(err)
+		return nil, g.writeError(ctx, err)
 	}
 	return &pb.GetSubmissionResponse{Submission: out}, nil
 }
 
 func (g *grpcServer) ListSubmissions(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
-	out, err := listSubmissions(ctx, g.service, r)
+	out, err := buildMessage(ctx, g.answers, func() (*pb.ListSubmissionsResponse, error) { return listSubmissions(ctx, g.service, r) })
 	if err != nil {
-		return nil, g.writeError(err)
+		return nil, g.writeError(ctx, err)
 	}
 	return out, nil
 }
@@ -116,14 +149,14 @@ func listSubmissions(ctx context.Context, s Service, r *pb.ListSubmissionsReques
 func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.ServerStreamingServer[pb.WatchSubmissionResponse]) error {
 	ctx := stream.Context()
 	err := g.service.Watch(ctx, tenantOf(ctx), r.GetId(), func(sub gateway.Submission) error {
-		out, err := convertSubmission(ctx, g.service, sub, true)
+		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, sub, true) })
 		if err != nil {
 			return err
 		}
 		return stream.Send(&pb.WatchSubmissionResponse{Submission: out})
 	})
 	if err != nil {
-		return g.writeError(err)
+		return g.writeError(ctx, err)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func dial(t *testing.T, log *gatewaytest.Log) pb.GatewayServiceClient {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	RegisterGRPC(server, start(t, log), testMaxArtifact, slog.New(slog.DiscardHandler))
+	RegisterGRPC(server, start(t, log), GRPCConfig{MaxArtifact: testMaxArtifact, Logger: slog.New(slog.DiscardHandler)})
 	return serveGRPC(t, server, listener)
 }
 
@@ -74,7 +74,9 @@ func send(t *testing.T, c pb.GatewayServiceClient, messages ...*pb.SubmitRequest
 func TestGRPCSilentStream(t *testing.T) {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	pb.RegisterGatewayServiceServer(server, &grpcServer{service: start(t, gatewaytest.NewLog()), logger: slog.New(slog.DiscardHandler), maxArtifact: testMaxArtifact, idle: 50 * time.Millisecond})
+	RegisterGRPC(server, start(t, gatewaytest.NewLog()), GRPCConfig{
+		MaxArtifact: testMaxArtifact, Logger: slog.New(slog.DiscardHandler), Calls: upload.CallConfig{Pace: upload.Pace{Idle: 50 * time.Millisecond}},
+	})
 	c := serveGRPC(t, server, listener)
 	for name, messages := range map[string][]*pb.SubmitRequest{
 		"nothing":     nil,

@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"strings"
 
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 // HTTPConfig bounds and guards the HTTP routes.
@@ -26,13 +29,14 @@ type HTTPConfig struct {
 type httpServer struct {
 	service Service
 	uploads *upload.Reader
+	answers *builder
 	ready   func(context.Context) error
 	logger  *slog.Logger
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
-	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), ready: cfg.Ready, logger: cfg.Logger}
+	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, logger: cfg.Logger}
 	mux := http.NewServeMux()
 	for pattern, handle := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +68,7 @@ func (h *httpServer) listRoutes() map[string]func(http.ResponseWriter, *http.Req
 // writeError answers with err as package problem maps it.
 func (h *httpServer) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.FromError(err)
-	p.LogCause(h.logger, err, "method", r.Method, "route", r.Pattern)
+	p.LogCause(r.Context(), h.logger, err, "method", r.Method, "route", r.Pattern)
 	p.WriteHTTP(w)
 }
 
@@ -73,11 +77,13 @@ func (h *httpServer) serveSubmission(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	out, err := convertSubmission(r.Context(), h.service, sub, true)
+	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
+		return convertSubmission(r.Context(), h.service, sub, true)
+	})
 	if err != nil {
 		return err
 	}
-	return writeMessage(w, http.StatusOK, out)
+	return writeJSON(w, http.StatusOK, body)
 }
 
 func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error {
@@ -88,11 +94,13 @@ func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error 
 	if sub.State != gateway.Logged {
 		return errNotLogged
 	}
-	rec, err := h.service.Receipt(r.Context(), sub)
-	if err != nil {
-		return err
-	}
-	body, err := receipt.Marshal(rec)
+	body, err := build(r.Context(), h.answers, func() ([]byte, error) {
+		rec, err := h.service.Receipt(r.Context(), sub)
+		if err != nil {
+			return nil, err
+		}
+		return receipt.Marshal(rec)
+	}, func(body []byte) int { return cap(body) })
 	if err != nil {
 		return err
 	}
@@ -106,11 +114,13 @@ func (h *httpServer) serveStatement(w http.ResponseWriter, r *http.Request) erro
 	if err != nil || len(raw) != sha256.Size {
 		return problem.Malformed("the leaf hash is not 64 hexadecimal digits", "it is the RFC 6962 leaf hash of the entry")
 	}
-	envelope, err := h.service.Statement(r.Context(), gateway.LeafHash(raw))
+	body, err := buildJSON(r.Context(), h.answers, func() (*dssepb.Envelope, error) {
+		return h.service.Statement(r.Context(), gateway.LeafHash(raw))
+	})
 	if err != nil {
 		return err
 	}
-	return writeMessage(w, http.StatusOK, envelope)
+	return writeJSON(w, http.StatusOK, body)
 }
 
 func (h *httpServer) serveList(w http.ResponseWriter, r *http.Request) error {
@@ -118,11 +128,13 @@ func (h *httpServer) serveList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := listSubmissions(r.Context(), h.service, request)
+	body, err := buildJSON(r.Context(), h.answers, func() (*pb.ListSubmissionsResponse, error) {
+		return listSubmissions(r.Context(), h.service, request)
+	})
 	if err != nil {
 		return err
 	}
-	return writeMessage(w, http.StatusOK, out)
+	return writeJSON(w, http.StatusOK, body)
 }
 
 func (h *httpServer) serveFormats(w http.ResponseWriter, _ *http.Request) error {

@@ -19,10 +19,12 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/x509"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
@@ -310,7 +312,7 @@ func TestStalledUpload(t *testing.T) {
 	s := start(t, log)
 	server := httptest.NewServer(NewHTTP(s, HTTPConfig{
 		Upload: upload.Config{
-			MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, IdleTimeout: 150 * time.Millisecond,
+			MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Pace: upload.Pace{Idle: 150 * time.Millisecond},
 		},
 		Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 	}))
@@ -392,4 +394,77 @@ func TestRefusedByTheLog(t *testing.T) {
 		t.Errorf("state %s", got.text("state"))
 	}
 	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusOK, "")
+}
+
+// counting counts how often a format parses.
+type counting struct {
+	formats.Format
+	parses *atomic.Int64
+}
+
+func (c counting) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+	c.parses.Add(1)
+	return c.Format.Parse(ctx, signature, keys, p)
+}
+
+// One request is parsed once, whatever the order of its parts, save where a key comes after the artifact.
+func TestOneParse(t *testing.T) {
+	var parses atomic.Int64
+	service := startWith(t, gatewaytest.NewLog(), func(c *gatewaytest.Config) {
+		c.Formats = formats.NewRegistry(counting{x509.New(), &parses})
+	})
+	handler := NewHTTP(service, HTTPConfig{
+		Upload: upload.Config{MaxArtifact: testMaxArtifact, MaxSpool: testMaxArtifact, SpoolDir: t.TempDir()}, Logger: slog.New(slog.DiscardHandler),
+	})
+	s := &server{Server: httptest.NewServer(handler), t: t}
+	defer s.Close()
+	sig, key, artifact, format := parts(t, "hello")
+	other := field{"signature", "no signature"}
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusCreated, "")
+	for name, c := range map[string]struct {
+		parts  []field
+		status int
+		want   int64
+	}{
+		"artifact last":    {[]field{sig, key, format, artifact}, http.StatusOK, 1},
+		"artifact first":   {[]field{artifact, sig, key, format}, http.StatusOK, 1},
+		"refused at once":  {[]field{other, key, format, artifact}, http.StatusBadRequest, 1},
+		"key at the end":   {[]field{sig, format, artifact, key}, http.StatusOK, 2},
+		"digest, no bytes": {[]field{sig, key, format, {"digest", gatewaytest.Signed(t, "hello").Digest.String()}}, http.StatusCreated, 1},
+	} {
+		parses.Store(0)
+		a := s.post("/v1/submissions", c.parts...)
+		if a.status != c.status || parses.Load() != c.want {
+			t.Errorf("%s: %d, parsed %d times, want %d: %s", name, a.status, parses.Load(), c.want, a.raw)
+		}
+	}
+}
+
+// A client whose bytes come too seldom is cut off, although it is never silent for long.
+func TestDrippingUpload(t *testing.T) {
+	s := serveWith(t, func(c *HTTPConfig) { c.Upload.Pace = upload.Pace{Idle: 200 * time.Millisecond, MinRate: 1 << 20} })
+	sig, key, artifact, format := parts(t, "hello")
+	kind, body := formBody(sig, key, format, artifact)
+	whole, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := io.Pipe()
+	go func() {
+		for i := range whole {
+			if _, err := writer.Write(whole[i : i+1]); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		_ = writer.Close()
+	}()
+	started := time.Now()
+	res, err := http.Post(s.URL+"/v1/submissions", kind, reader)
+	if err == nil {
+		res.Body.Close()
+	}
+	if err == nil && res.StatusCode < 400 || time.Since(started) > 5*time.Second {
+		t.Errorf("after %s: %v, %v", time.Since(started), res, err)
+	}
 }

@@ -19,7 +19,7 @@ import (
 // openapi.json calls a Problem is held by gateway/stocktest.
 func TestEveryReasonIsAnsweredAlike(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
-	h, g := &httpServer{logger: logger}, &grpcServer{logger: logger}
+	h, g := &httpServer{logger: logger}, &grpcServer{cfg: GRPCConfig{Logger: logger}}
 	for _, reason := range problem.Reasons() {
 		err := formats.NewError(reason, "what is wrong", "what to do")
 		w := httptest.NewRecorder()
@@ -31,7 +31,7 @@ func TestEveryReasonIsAnsweredAlike(t *testing.T) {
 		if body["reason"] != string(reason) || body["status"] != float64(w.Code) {
 			t.Errorf("%s: %d %v", reason, w.Code, body)
 		}
-		if s := g.writeError(err); status.Convert(s).Message() != body["detail"] || problem.GRPCReason(s) != string(reason) {
+		if s := g.writeError(t.Context(), err); status.Convert(s).Message() != body["detail"] || problem.GRPCReason(s) != string(reason) {
 			t.Errorf("%s: gRPC says %v", reason, s)
 		}
 		if p := convertProblem(err); p.GetReason() != string(reason) || p.GetMessage() != body["detail"] || p.GetHint() != body["hint"] {

@@ -21,7 +21,9 @@ type Service interface {
 	// Plan says how a request could be recorded; when it cannot be at all, the plan comes beside
 	// the refusal.
 	Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error)
-	// Submit takes r in, and calls artifact once r alone has not been refused. When it returns nil,
+	// Begin refuses all that can be refused without the artifact. It parses; the draft does not again.
+	Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error)
+	// Submit is both in one: it takes r in, and calls artifact once r alone has not been refused. When it returns nil,
 	// the submission is durable; Existing is set when the same tenant had submitted the same before.
 	Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error)
 

@@ -28,46 +28,65 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h.submitBody(w, r, wait)
+	stored, err := h.submitBody(w, r)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/v1/submissions/"+answer.GetSubmission().GetId())
-	if answer.GetSubmission().GetState() == pb.Submission_FAILED {
+	settled, err := awaitLog(r.Context(), h.service, stored, wait)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/v1/submissions/"+settled.ID)
+	if settled.State == gateway.Failed {
 		return errLogRefused
 	}
-	status := http.StatusAccepted
-	switch {
-	case !answer.GetCreated() && isLogged(answer):
-		status = http.StatusOK
-	case isLogged(answer):
-		status = http.StatusCreated
+	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
+		return convertSubmission(r.Context(), h.service, settled, true)
+	})
+	if err != nil {
+		return err
 	}
-	return writeMessage(w, status, answer.GetSubmission())
+	return writeJSON(w, statusOf(stored, settled), body)
 }
 
-func isLogged(a *pb.SubmitResponse) bool {
-	return a.GetSubmission().GetState() == pb.Submission_LOGGED
+// statusOf returns the status of an answer to what was stored and has got as far as settled.
+func statusOf(stored, settled gateway.Submission) int {
+	switch {
+	case settled.State != gateway.Logged:
+		return http.StatusAccepted
+	case stored.Existing:
+		return http.StatusOK
+	}
+	return http.StatusCreated
 }
 
-func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request, wait time.Duration) (*pb.SubmitResponse, error) {
-	ctx := formats.EnsureWork(r.Context()) // one account, although hasEnough parses what is parsed again
-	sent, err := h.uploads.ReadSubmission(w, r, func(header upload.Header) bool { return h.hasEnough(ctx, header) })
+// submitBody takes in what a form or JSON holds. Nothing of the body is held when it returns.
+func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request) (gateway.Submission, error) {
+	ctx := formats.EnsureWork(r.Context()) // one account, also where a key comes after the artifact and is parsed twice
+	var draft gateway.Draft
+	begin := func(header upload.Header) (err error) {
+		draft, err = beginHeader(ctx, h.service, header)
+		return err
+	}
+	sent, err := h.uploads.ReadSubmission(w, r, begin)
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	defer sent.Close()
+	if draft == nil {
+		if err := begin(sent.Header); err != nil {
+			return gateway.Submission{}, err
+		}
+	}
+	return draft.Submit(ctx, sent.Artifact)
+}
+
+func beginHeader(ctx context.Context, s Service, h upload.Header) (gateway.Draft, error) {
+	request, err := convertHeader(h, tenantOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	defer sent.Close()
-	return submitOne(ctx, h.service, sent.Header, wait, func() (formats.Artifact, error) { return sent.Artifact, nil })
-}
-
-// hasEnough reports whether the keys read so far are enough to judge the signature: a form may name
-// more keys after its artifact.
-func (h *httpServer) hasEnough(ctx context.Context, header upload.Header) bool {
-	request, err := convertHeader(header, "")
-	if err == nil {
-		_, err = h.service.Plan(ctx, request)
-	}
-	return formats.ReasonOf(err) != formats.ReasonMissingKey
+	return s.Begin(ctx, request)
 }
 
 // servePlan takes POST /v1/submissions:plan: the same forms as a submission, without an artifact.
@@ -87,38 +106,23 @@ func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
 	return writeMessage(w, http.StatusOK, plan)
 }
 
-// submitOne takes one submission in; HTTP, gRPC and batches all call it. readArtifact is called once
-// the header has been accepted.
-func submitOne(
-	ctx context.Context, s Service, h upload.Header, wait time.Duration, readArtifact func() (formats.Artifact, error),
-) (*pb.SubmitResponse, error) {
+// submitHeader takes in a header and its artifact; readArtifact is called once the header has been accepted.
+func submitHeader(ctx context.Context, s Service, h upload.Header, readArtifact func() (formats.Artifact, error)) (gateway.Submission, error) {
 	request, err := convertHeader(h, tenantOf(ctx))
 	if err != nil {
-		return nil, err
+		return gateway.Submission{}, err
 	}
-	stored, err := s.Submit(ctx, request, readArtifact)
-	if err != nil {
-		return nil, err
-	}
-	return awaitLog(ctx, s, stored, wait)
+	return s.Submit(ctx, request, readArtifact)
 }
 
 // awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error.
-func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (*pb.SubmitResponse, error) {
-	settled := stored
-	if wait > 0 && !stored.State.Settled() {
-		waiting, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		var err error
-		if settled, err = s.Wait(waiting, stored.Tenant, stored.ID); err != nil {
-			return nil, err
-		}
+func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
+	if wait <= 0 || stored.State.Settled() {
+		return stored, nil
 	}
-	sub, err := convertSubmission(ctx, s, settled, true)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return s.Wait(waiting, stored.Tenant, stored.ID)
 }
 
 // planHeader returns the plan also when nothing is possible; the options say why.

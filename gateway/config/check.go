@@ -101,6 +101,12 @@ func (l *Log) checkURLs() error {
 	return nil
 }
 
+const (
+	minRequestMemory = 128 << 20       // a few large requests at once
+	minRequestTime   = 2 * time.Minute // the longest wait for the log, and an upload before it
+	maxRequestTime   = 24 * time.Hour
+)
+
 func (c *Config) checkLimits() error {
 	if c.Limits.RequestsPerMinute < 0 {
 		return errors.New("limits.requests_per_minute must not be negative: leave it out for no limit")
@@ -114,10 +120,19 @@ func (c *Config) checkLimits() error {
 		"max_pending":        int64(c.Limits.MaxPending),
 		"max_pending_bytes":  c.Limits.MaxPendingBytes,
 		"request_burst":      int64(c.Limits.RequestBurst),
+
+		"max_connections": int64(c.Limits.MaxConnections), "max_requests": int64(c.Limits.MaxRequests),
+		"max_requests_per_caller": int64(c.Limits.MaxRequestsPerCaller), "min_upload_rate": c.Limits.MinUploadRate,
 	} {
 		if n <= 0 {
 			return fmt.Errorf("limits.%s is not above zero", key)
 		}
+	}
+	if c.Limits.MaxRequestMemory < minRequestMemory {
+		return fmt.Errorf("limits.max_request_memory is below %d (128 MiB): a large key alone may take half of that", minRequestMemory)
+	}
+	if t := c.Limits.MaxRequestTime; t < minRequestTime || t > maxRequestTime {
+		return errors.New(`limits.max_request_time is not between 2m and 24h; write it as "3h"`)
 	}
 	return nil
 }

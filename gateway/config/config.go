@@ -40,6 +40,8 @@ type GRPC struct {
 // Admin is the listener for metrics and health.
 type Admin struct {
 	Listen string `yaml:"listen,omitempty"` // host:port
+	// AllowedHosts are as HTTP's.
+	AllowedHosts []string `yaml:"allowed_hosts,omitempty"`
 }
 
 // TLS names a certificate and its key, both in PEM; without, the listener speaks plain text.
@@ -80,6 +82,13 @@ type Limits struct {
 	// at once; 0 is no limit.
 	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
 	RequestBurst      int `yaml:"request_burst,omitempty"`
+
+	MaxRequestMemory     int64         `yaml:"max_request_memory,omitempty"`      // bytes, of all requests together
+	MaxConnections       int           `yaml:"max_connections,omitempty"`         // at once, for each of http and grpc
+	MaxRequests          int           `yaml:"max_requests,omitempty"`            // at once, over both
+	MaxRequestsPerCaller int           `yaml:"max_requests_per_caller,omitempty"` // of those
+	MinUploadRate        int64         `yaml:"min_upload_rate,omitempty"`         // bytes a second
+	MaxRequestTime       time.Duration `yaml:"max_request_time,omitempty"`
 }
 
 // Worker tunes the way from the store to the logs.
@@ -135,6 +144,13 @@ func Default() Config {
 			MaxPendingBytes:  4 << 30,
 			MinFreeDisk:      1 << 30,
 			RequestBurst:     100,
+
+			MaxRequestMemory:     256 << 20,
+			MaxConnections:       512,
+			MaxRequests:          1024,
+			MaxRequestsPerCaller: 512,
+			MinUploadRate:        16 << 10,
+			MaxRequestTime:       3 * time.Hour,
 		},
 		Worker: Worker{
 			InFlight: 1024, AddTimeout: time.Minute, SettleAfter: 30 * time.Second, Drain: 20 * time.Second,

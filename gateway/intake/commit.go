@@ -33,7 +33,14 @@ type committer struct {
 type commitRequest struct {
 	ctx   context.Context // the caller's
 	sub   gateway.NewSubmission
+	held  *gateway.Held           // what sub takes; it outlives a caller who leaves
 	reply chan<- gateway.Enqueued // has room for one
+}
+
+// answer is the last that is done with r.
+func (r commitRequest) answer(e gateway.Enqueued) {
+	r.held.Close()
+	r.reply <- e
 }
 
 func newCommitter(s gateway.Queue) *committer {
@@ -44,10 +51,12 @@ func newCommitter(s gateway.Queue) *committer {
 
 // commitSubmission returns once sub is durable. When ctx ends first, sub may still be stored if its
 // batch has begun: the caller may submit again and gets the same submission. When the queue stays
-// full, the error is gateway.ErrBusy.
+// full, the error is gateway.ErrBusy. The gateway.Held of ctx is what sub takes, and is closed here.
 func (c *committer) commitSubmission(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
 	reply := make(chan gateway.Enqueued, 1)
-	if err := c.queueRequest(commitRequest{ctx, sub, reply}); err != nil {
+	r := commitRequest{ctx, sub, gateway.HeldFrom(ctx).Detach(), reply}
+	if err := c.queueRequest(r); err != nil {
+		r.held.Close()
 		return gateway.Submission{}, err
 	}
 	select {
@@ -101,7 +110,7 @@ func (c *committer) collectBatch(first commitRequest) []commitRequest {
 	var batch []commitRequest
 	for r, more := first, true; more; r, more = c.nextRequest() {
 		if err := r.ctx.Err(); err != nil {
-			r.reply <- gateway.Enqueued{Err: err}
+			r.answer(gateway.Enqueued{Err: err})
 		} else if batch = append(batch, r); len(batch) == commitBatch {
 			return batch
 		}
@@ -133,18 +142,18 @@ func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 	if err == nil {
 		c.failedAt.Store(0)
 		for i, r := range batch {
-			r.reply <- results[i]
+			r.answer(results[i])
 		}
 		return
 	}
 	c.failedAt.Store(time.Now().Unix())
 	failed := gateway.Enqueued{Err: fmt.Errorf("%w: %w", gateway.ErrNotStored, err)}
 	for _, r := range batch {
-		r.reply <- failed
+		r.answer(failed)
 	}
 	for range len(c.queue) {
 		if r, ok := c.nextRequest(); ok {
-			r.reply <- failed
+			r.answer(failed)
 		}
 	}
 }

@@ -173,3 +173,26 @@ func TestStopCommitter(t *testing.T) {
 		})
 	}
 }
+
+// What waits to be stored takes memory also when its caller has left.
+func TestQueueIsCounted(t *testing.T) {
+	m := gateway.NewMemory(1000)
+	request, err := m.Admit(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := request.Part()
+	if err := held.Grow(300); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(gateway.WithHeld(t.Context(), held))
+	leave()
+	c := newCommitter(nil)
+	c.queue <- commitRequest{ctx, newNamed("gone"), held.Detach(), make(chan gateway.Enqueued, 1)}
+	if request.Close(); m.Used() != 300 {
+		t.Errorf("%d bytes are counted in the queue, want 300", m.Used())
+	}
+	if first, _ := c.nextRequest(); len(c.collectBatch(first)) != 0 || m.Used() != 0 {
+		t.Errorf("%d bytes are counted afterwards", m.Used())
+	}
+}

@@ -21,7 +21,10 @@ type Draft struct {
 	policy  formats.Policy
 	parsed  formats.Parsed
 	plan    gateway.Plan
+	held    *gateway.Held // what parsed takes
 }
+
+var _ gateway.Draft = (*Draft)(nil)
 
 // Submit takes r in, and calls artifact once r alone has not been refused. When it returns nil, the
 // submission is durable; Existing is set when the same tenant had submitted the same before.
@@ -38,13 +41,24 @@ func (s *Service) Submit(ctx context.Context, r gateway.Request, artifact func()
 	return draft.Submit(ctx, given)
 }
 
-// Begin refuses all that can be refused without the artifact, and everything while the disk is low.
-func (s *Service) Begin(ctx context.Context, r gateway.Request) (*Draft, error) {
+// Begin refuses all that can be refused without the artifact, and everything while the disk is low. What the draft
+// takes in memory is counted in the gateway.Held of ctx until it is submitted, or that is closed.
+func (s *Service) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error) {
 	if err := s.cfg.checkDisk(); err != nil {
 		return nil, err
 	}
+	held := gateway.HeldFrom(ctx).Part()
+	d, err := s.beginDraft(ctx, r, held)
+	if err != nil {
+		held.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gateway.Held) (*Draft, error) {
 	p := s.policyNow()
-	parsed, plan, err := s.parseAndPlan(ctx, r, p)
+	parsed, plan, err := s.parseAndPlan(ctx, r, p, held)
 	if err != nil {
 		return nil, err
 	}
@@ -58,16 +72,15 @@ func (s *Service) Begin(ctx context.Context, r gateway.Request) (*Draft, error) 
 	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
-	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan}, nil
+	return &Draft{service: s, request: r, policy: p, parsed: parsed, plan: plan, held: held}, nil
 }
 
-// Plan returns how the draft will be recorded.
+// Plan implements gateway.Draft.
 func (d *Draft) Plan() gateway.Plan { return d.plan }
 
-// Submit verifies the draft over artifact (the request's digest, if there is one, stands in
-// for it) and stores it. When it returns nil, the submission is durable. Existing is set when
-// the same caller had submitted the same before.
+// Submit implements gateway.Draft.
 func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
+	defer d.held.Close()
 	verified, packed, err := d.verifyArtifact(ctx, artifact)
 	if err != nil {
 		return gateway.Submission{}, err
@@ -76,7 +89,7 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	stored, err := d.service.commits.commitSubmission(ctx, sub)
+	stored, err := d.service.commits.commitSubmission(gateway.WithHeld(ctx, d.held), sub)
 	if err != nil {
 		return gateway.Submission{}, err
 	}

@@ -47,6 +47,7 @@ type Service struct {
 	cfg       Config
 	planner   planning.Planner
 	commits   *committer
+	parsing   *parsingPlaces
 	unpacking *unpacker
 	now       func() time.Time
 }
@@ -55,7 +56,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, planner: planning.Planner{Attests: cfg.Attester != nil},
-		commits: newCommitter(cfg.Queue), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
+		commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
 	}
 	for _, l := range cfg.Logs {
 		s.planner.Logs = append(s.planner.Logs, l)
@@ -74,7 +75,9 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 // Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
 // the *formats.Error that says why.
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
-	_, plan, err := s.parseAndPlan(ctx, r, s.policyNow())
+	held := gateway.HeldFrom(ctx).Part()
+	defer held.Close()
+	_, plan, err := s.parseAndPlan(ctx, r, s.policyNow(), held)
 	return plan, err
 }
 
@@ -84,10 +87,16 @@ func (s *Service) policyNow() formats.Policy {
 	return p
 }
 
-func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy) (formats.Parsed, gateway.Plan, error) {
+// parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, held *gateway.Held) (formats.Parsed, gateway.Plan, error) {
 	if err := gateway.CheckLabels(r.Labels); err != nil {
 		return nil, gateway.Plan{}, err
 	}
+	done, err := s.parsing.takePlace(ctx, r, held)
+	if err != nil {
+		return nil, gateway.Plan{}, err
+	}
+	defer done()
 	parsed, err := s.cfg.Formats.Parse(ctx, r.Format, r.Signature, r.Keys, p)
 	if err != nil {
 		return nil, gateway.Plan{}, err

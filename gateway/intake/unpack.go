@@ -74,8 +74,9 @@ func (u *unpacker) unpack(ctx context.Context, k container.Kind, src io.Reader, 
 	return inner.Digest(), err
 }
 
-// takePlace waits for memory to decompress with, and returns what gives it back. Gzip takes next to
-// none. The wait ends in gateway.ErrBusy.
+// takePlace waits for a place to decompress in, counts what that takes in the gateway.Held of ctx, and returns what gives
+// both back. Gzip takes next to nothing. The wait ends in gateway.ErrBusy; memory is not waited for
+// (gateway.ErrMemoryFull).
 func (u *unpacker) takePlace(ctx context.Context, k container.Kind) (done func(), err error) {
 	if k == container.Gzip {
 		return func() {}, nil
@@ -84,7 +85,12 @@ func (u *unpacker) takePlace(ctx context.Context, k container.Kind) (done func()
 	defer patience.Stop()
 	select {
 	case u.places <- struct{}{}:
-		return func() { <-u.places }, nil
+		held := gateway.HeldFrom(ctx).Part()
+		if err := held.Grow(xzMemory); err != nil {
+			<-u.places
+			return nil, err
+		}
+		return func() { held.Close(); <-u.places }, nil
 	case <-patience.C:
 		return nil, gateway.ErrBusy
 	case <-ctx.Done():

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
 // Metrics is called for each request once it is answered. route is the pattern that matched, or
@@ -22,21 +24,21 @@ const answerTimeout = time.Minute
 
 // LogAccess logs one line per request, counts it, and answers 500 to a panic. The line holds
 // nothing of what was submitted. next must leave the route that took the request in its Pattern.
-func LogAccess(next http.Handler, logger *slog.Logger, count Metrics) http.Handler {
-	return logAccess(next, logger, count, answerTimeout)
+func LogAccess(next http.Handler, logger *slog.Logger, count Metrics, reporter *panics.Reporter) http.Handler {
+	return logAccess(next, logger, count, reporter, answerTimeout)
 }
 
-func logAccess(next http.Handler, logger *slog.Logger, count Metrics, timeout time.Duration) http.Handler {
+func logAccess(next http.Handler, logger *slog.Logger, count Metrics, reporter *panics.Reporter, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		a := &answer{ResponseWriter: w, timeout: timeout}
 		defer func() {
 			if p := recover(); p != nil {
-				a.answerPanic(p, logger)
+				a.answerPanic(p, reporter, gateway.RequestID(r.Context()))
 			}
 			d := time.Since(started)
 			count(methodLabel(r), routeLabel(r), a.statusCode(), d)
-			logger.Info("request", "method", methodLabel(r), "path", shortenPath(r.URL.Path), "route", routeLabel(r),
+			logger.Info("request", "request", gateway.RequestID(r.Context()), "method", methodLabel(r), "path", shortenPath(r.URL.Path), "route", routeLabel(r),
 				"status", a.statusCode(), "duration", d.Round(time.Microsecond), "bytes", a.bytes, "reason", a.reason())
 		}()
 		next.ServeHTTP(a, r)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
@@ -32,26 +33,28 @@ func TestLogAccess(t *testing.T) {
 	})
 	h := LogAccess(BlockForeignPages(IdentifyCaller(mux, anybody), "x", nil), slog.New(slog.NewTextHandler(&log, nil)), func(method, route string, status int, _ time.Duration) {
 		counted = append(counted, method+" "+route+" "+http.StatusText(status))
-	})
+	}, panics.NewReporter(slog.New(slog.NewTextHandler(&log, nil)), func(where string) { counted = append(counted, where) }))
+	h = NameRequest(h)
 	for _, path := range []string{"/things/1?label=secret", "/panic", "/refused", "/nothing"} {
 		r := httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil)
+		r.Header.Set(RequestIDHeader, "id-"+path[1:2])
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%s: %s", path, w.Body)
 		}
 	}
-	want := "GET GET /things/{id} OK|GET GET /panic Internal Server Error|GET GET /refused Unprocessable Entity|GET none Not Found"
+	want := "GET GET /things/{id} OK|HTTP|GET GET /panic Internal Server Error|GET GET /refused Unprocessable Entity|GET none Not Found"
 	if got := strings.Join(counted, "|"); got != want {
 		t.Errorf("counted %s", got)
 	}
-	for _, want := range []string{"path=/things/1 ", "reason=WEAK_ALGORITHM", "reason=INTERNAL", "status=500", "secret state"} {
+	for _, want := range []string{"path=/things/1 ", "reason=WEAK_ALGORITHM", "reason=INTERNAL", "status=500", "panic=string", "accesslog_test.go", "request=id-p"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, &log)
 		}
 	}
-	if strings.Contains(log.String(), "label=secret") {
-		t.Error("the query is in the log")
+	if strings.Contains(log.String(), "secret") {
+		t.Error("the query, or what a panic said, is in the log")
 	}
 }
 
@@ -60,7 +63,7 @@ func TestLatePanicCutsTheConnection(t *testing.T) {
 	h := LogAccess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<16))
 		panic("late")
-	}), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {})
+	}), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, nil)
 	s := httptest.NewServer(h)
 	defer s.Close()
 	resp, err := http.Get(s.URL)
@@ -76,7 +79,7 @@ func TestLatePanicCutsTheConnection(t *testing.T) {
 // A client that never sends the body it announced must not hold a connection, although
 // nothing reads that body.
 func TestUnsentBodyIsNotWaitedFor(t *testing.T) {
-	h := logAccess(http.NotFoundHandler(), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, 100*time.Millisecond)
+	h := logAccess(http.NotFoundHandler(), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, nil, 100*time.Millisecond)
 	s := httptest.NewServer(h)
 	defer s.Close()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package middleware is the HTTP middleware: access log, panics, Host and Origin checks, caller,
-// rate limit. gateway/server puts it in order.
+// Package middleware is the HTTP middleware: request ids, access log, panics, Host and Origin checks, caller,
+// rate limit, admission. gateway/server puts it in order.
 package middleware

@@ -20,27 +20,19 @@ func identifyRequest(*http.Request) (gateway.Caller, error) { return defaultCall
 // identifyCall says who makes a gRPC call, or returns the refusal as a status.
 func identifyCall(context.Context) (gateway.Caller, error) { return defaultCaller, nil }
 
-func identifyUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	caller, err := identifyCall(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return handle(gateway.WithCaller(ctx, caller), request)
-}
-
 func identifyStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	caller, err := identifyCall(stream.Context())
 	if err != nil {
 		return err
 	}
-	return handle(service, identifiedStream{stream, gateway.WithCaller(stream.Context(), caller)})
+	return handle(service, contextStream{stream, gateway.WithCaller(stream.Context(), caller)})
 }
 
-// identifiedStream is a stream whose context knows the caller.
-type identifiedStream struct {
+// contextStream is a stream with a context that knows more.
+type contextStream struct {
 	grpc.ServerStream
 	ctx context.Context
 }
 
 // Context implements grpc.ServerStream.
-func (s identifiedStream) Context() context.Context { return s.ctx }
+func (s contextStream) Context() context.Context { return s.ctx }

@@ -4,7 +4,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +12,13 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
 func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
@@ -30,7 +31,10 @@ func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Server{limiter: limiter, logger: slog.New(slog.NewTextHandler(log, nil))}, m
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	return &Server{
+		limiter: limiter, logger: logger, panics: panics.NewReporter(logger, m.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
+	}, m
 }
 
 // The log sees every request, what the guard refuses is not counted against the limit, and behind
@@ -62,26 +66,36 @@ func TestChainOrder(t *testing.T) {
 	}
 }
 
-// A panic in a call is INTERNAL, with the reason that HTTP gives, and tells nothing.
+// headedStream is a stream of which only the context and the header are asked.
+type headedStream struct {
+	contextStream
+	header metadata.MD
+}
+
+func (s *headedStream) SetHeader(md metadata.MD) error {
+	s.header = metadata.Join(s.header, md)
+	return nil
+}
+
+// A panic in a call is INTERNAL, with the reason that HTTP gives and the request's id, and tells nothing.
 func TestPanicInACall(t *testing.T) {
 	var log bytes.Buffer
 	s, m := newChainServer(t, &log)
-	_, err := s.logUnary(m)(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/x/Y"}, func(context.Context, any) (any, error) { panic("secret state") })
+	stream := &headedStream{contextStream: contextStream{ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-request-id", "r1"))}}
+	err := s.logStream(m)(nil, stream, &grpc.StreamServerInfo{FullMethod: "/x/Y"}, func(any, grpc.ServerStream) error { panic("secret state") })
 	if status.Code(err) != codes.Internal || problem.GRPCReason(err) != "INTERNAL" || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
-	if !strings.Contains(log.String(), "secret state") || !strings.Contains(log.String(), "reason=INTERNAL") {
+	if id := problem.GRPCRequestID(err); id != "r1" {
+		t.Errorf("the request's id is %q in %v", id, status.Convert(err).Details())
+	}
+	if got := stream.header.Get("x-request-id"); len(got) != 1 || got[0] != "r1" {
+		t.Errorf("header %v", stream.header)
+	}
+	if strings.Count(log.String(), "request=r1") != 2 || !strings.Contains(log.String(), "reason=INTERNAL") || strings.Contains(log.String(), "secret") {
 		t.Errorf("log:\n%s", &log)
 	}
 }
-
-// contextStream is a stream of which only the context is asked.
-type contextStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s contextStream) Context() context.Context { return s.ctx }
 
 func TestStreamsKnowTheirCaller(t *testing.T) {
 	stranger := gateway.WithCaller(t.Context(), gateway.Caller{Tenant: "claimed"})

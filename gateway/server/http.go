@@ -22,6 +22,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	keepAliveTimeout  = 2 * time.Minute // between two requests of a connection
+	headerSlop        = 4 << 10         // bytes that net/http reads beyond MaxHeaderBytes
 )
 
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
@@ -31,36 +32,41 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	}
 	routes := api.NewHTTP(s.domain, api.HTTPConfig{
 		Upload: upload.Config{
-			MaxArtifact: cfg.Limits.MaxArtifactBytes, Spool: s.spool,
+			MaxArtifact: cfg.Limits.MaxArtifactBytes, Spool: s.spool, Pace: upload.Pace{MinRate: cfg.Limits.MinUploadRate},
 		},
 		Ready: s.readyInTime, Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
+	server.HTTP2 = &http.HTTP2Config{
+		MaxConcurrentStreams: upload.MaxRequests, MaxReceiveBufferPerConnection: upload.ConnectionWindow, MaxReceiveBufferPerStream: upload.ConnectionWindow,
+	}
 	server.TLSConfig = secure
 	return server, nil
 }
 
-// chainHandlers wraps the routes h in what every request passes, from the outermost: access log,
-// Host and Origin checks, caller, rate limit. The limit comes after the caller, so that a caller
-// with a name is counted by it. newGRPC has the same order.
+// chainHandlers wraps the routes h in what every request passes, from the outermost: request id, access
+// log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so that a
+// caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
+	h = middleware.AdmitRequests(h, s.admission.requests)
 	if s.limiter != nil {
 		h = middleware.LimitRate(h, s.limiter)
 	}
 	h = middleware.IdentifyCaller(h, identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
-	return middleware.LogAccess(h, s.logger, m.countRequest)
+	return middleware.NameRequest(middleware.LogAccess(h, s.logger, m.countRequest, s.panics))
 }
 
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: keepAliveTimeout, MaxHeaderBytes: upload.MaxMetadata,
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: keepAliveTimeout, MaxHeaderBytes: upload.MaxMetadata - headerSlop,
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }
 
-// newAdmin serves what only operators should see.
-func (s *Server) newAdmin(m *metrics) *http.Server {
+// newAdmin serves what only operators should see. Nothing there takes a body, and web pages are kept out as on the public
+// listener.
+func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, http.StatusOK, "ok") })
@@ -72,8 +78,8 @@ func (s *Server) newAdmin(m *metrics) *http.Server {
 		}
 		writeState(w, http.StatusOK, "ready")
 	})
-	server := s.newHTTPServer(mux)
-	server.WriteTimeout = time.Minute
+	server := s.newHTTPServer(middleware.BlockForeignPages(mux, cfg.Listen, cfg.AllowedHosts))
+	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute
 	return server
 }
 

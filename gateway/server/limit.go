@@ -4,13 +4,16 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -25,33 +28,104 @@ func newLimiter(c config.Limits) (ratelimit.Limiter, error) {
 	return ratelimit.NewMemory(c.RequestsPerMinute, c.RequestBurst)
 }
 
-// limitCall refuses calls of the API by callers who call too often. They are counted as
-// middleware.LimitRate counts them, over HTTP and gRPC together.
-func (s *Server) limitCall(ctx context.Context, method string) error {
-	if s.limiter == nil || !strings.HasPrefix(method, "/"+pb.GatewayService_ServiceDesc.ServiceName+"/") {
+// countRequest counts one request of the caller of ctx, over gRPC, as middleware.LimitRate counts those over HTTP. It
+// returns the refusal of callers who ask too often.
+func (s *Server) countRequest(ctx context.Context) error {
+	if s.limiter == nil {
 		return nil
 	}
+	wait, err := s.limiter.Take(ctx, rateKey(ctx))
+	if err != nil || wait == 0 {
+		return nil
+	}
+	return problem.LimitedError(wait)
+}
+
+// rateKey is whom a call is counted as.
+func rateKey(ctx context.Context) string {
 	remote := ""
 	if p, ok := peer.FromContext(ctx); ok {
 		remote = p.Addr.String()
 	}
-	wait, err := s.limiter.Take(ctx, middleware.RateKey(gateway.CallerFrom(ctx), remote))
-	if err != nil || wait == 0 {
-		return nil
-	}
-	return problem.RateLimited(wait).GRPCError()
+	return middleware.RateKey(gateway.CallerFrom(ctx), remote)
 }
 
-func (s *Server) limitUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	if err := s.limitCall(ctx, info.FullMethod); err != nil {
-		return nil, err
-	}
-	return handle(ctx, request)
+// isAPI tells the API from health checks and reflection.
+func isAPI(method string) bool {
+	return strings.HasPrefix(method, "/"+pb.GatewayService_ServiceDesc.ServiceName+"/")
 }
 
 func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := s.limitCall(stream.Context(), info.FullMethod); err != nil {
-		return err
+	if isAPI(info.FullMethod) {
+		if err := s.countRequest(stream.Context()); err != nil {
+			return problem.FromError(err).GRPCError()
+		}
 	}
 	return handle(service, stream)
+}
+
+// Bounds on calls that are no submissions.
+const (
+	maxProbes           = 256 // health checks and reflection, at once
+	maxWatchesPerCaller = 64  // each reads the store now and then
+)
+
+// admission is what bounds the requests under way, over HTTP and gRPC together.
+type admission struct {
+	requests middleware.Admission
+	probes   middleware.Admission
+	watches  *middleware.InFlight
+}
+
+func newAdmission(c config.Limits, memory *gateway.Memory) admission {
+	return admission{
+		requests: middleware.Admission{
+			InFlight: middleware.NewInFlight(c.MaxRequests, c.MaxRequestsPerCaller), Memory: memory, MaxTime: c.MaxRequestTime,
+			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
+		},
+		probes:  middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, 0), Memory: memory},
+		watches: middleware.NewInFlight(0, maxWatchesPerCaller),
+	}
+}
+
+// admitStream refuses calls where there is no room for them. What a call holds is counted in the gateway.Held of
+// its context.
+func (s *Server) admitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	held, done, err := s.admission.admitCall(stream.Context(), info.FullMethod)
+	if err != nil {
+		return problem.FromError(err).GRPCError()
+	}
+	defer done()
+	return handle(service, contextStream{stream, gateway.WithHeld(stream.Context(), held)})
+}
+
+func (a admission) admitCall(ctx context.Context, method string) (held *gateway.Held, done func(), err error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	fields := 0
+	for _, values := range md {
+		fields += len(values)
+	}
+	if fields > upload.MaxMetadataFields {
+		return nil, nil, problem.Malformed(fmt.Sprintf("there are more than %d metadata fields", upload.MaxMetadataFields), "send fewer")
+	}
+	if method == pb.GatewayService_WatchSubmission_FullMethodName {
+		return a.admitWatch(rateKey(ctx))
+	}
+	if !isAPI(method) {
+		return a.probes.Admit(method, upload.CallMemory)
+	}
+	return a.requests.Admit(rateKey(ctx), upload.CallMemory)
+}
+
+func (a admission) admitWatch(key string) (*gateway.Held, func(), error) {
+	leave, err := a.watches.Enter(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, done, err := a.requests.Admit(key, upload.CallMemory)
+	if err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return held, func() { done(); leave() }, nil
 }

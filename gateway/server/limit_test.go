@@ -3,7 +3,6 @@
 package server
 
 import (
-	"context"
 	"net"
 	"testing"
 
@@ -24,9 +23,7 @@ func TestGRPCLimit(t *testing.T) {
 	s := &Server{limiter: limiter}
 	ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9}})
 	call := func(method string) error {
-		_, err := s.limitUnary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method},
-			func(context.Context, any) (any, error) { return nil, nil })
-		return err
+		return s.limitStream(nil, contextStream{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: method}, func(any, grpc.ServerStream) error { return nil })
 	}
 	const method = "/rekorgateway.v1.GatewayService/ListFormats"
 	if err := call(method); err != nil {

@@ -27,6 +27,7 @@ type metrics struct {
 	requestTime, callTime   *prometheus.HistogramVec
 	entryTime               *prometheus.HistogramVec
 	halted, degraded        *prometheus.GaugeVec
+	panics                  *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
@@ -47,10 +48,11 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		degraded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "log_degraded", Help: "1 while the log does not let this gateway in, so that entries wait.",
 		}, []string{"log"}),
+		panics: newCounter("panics_total", "Panics that were recovered, by the place.", "where"),
 	}
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted, m.degraded,
+		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted, m.degraded, m.panics,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -77,6 +79,19 @@ func (m *metrics) countRequest(method, route string, status int, d time.Duration
 func (m *metrics) countCall(method string, code codes.Code, d time.Duration) {
 	m.calls.WithLabelValues(method, code.String()).Inc()
 	m.callTime.WithLabelValues(method).Observe(d.Seconds())
+}
+
+func (m *metrics) countPanic(where string) { m.panics.WithLabelValues(where).Inc() }
+
+// watchMemory adds what requests hold together.
+func (m *metrics) watchMemory(memory *gateway.Memory) error {
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "request_memory_bytes", Help: "What requests and connections may hold in memory, of limits.max_request_memory.",
+	}, func() float64 { return float64(memory.Used()) })
+	if err := m.registry.Register(held); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	return nil
 }
 
 func (m *metrics) deliveryMetrics() delivery.Metrics {

@@ -4,9 +4,7 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,9 +12,11 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
@@ -26,21 +26,27 @@ import (
 
 // Bounds on gRPC connections. Those of calls and messages are api/upload's.
 const (
-	minPing  = 10 * time.Second // clients that ping more often are cut off
-	idlePing = 2 * time.Minute  // a silent connection is asked whether it lives
+	minPing     = 10 * time.Second // clients that ping more often are cut off
+	idlePing    = 2 * time.Minute  // a silent connection is asked whether it lives
+	pingTimeout = 20 * time.Second // for the answer to that
+	idleCalls   = 5 * time.Minute  // without a call, before a connection is closed
+	bufferSize  = 16 << 10         // bytes, of a connection's reads
 )
 
 func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(upload.MaxMessage),
 		grpc.MaxConcurrentStreams(upload.MaxStreams),
 		grpc.MaxHeaderListSize(upload.MaxMetadata),
+		// Fixed windows: grpc-go would let fast clients send megabytes of each call before anything is read.
+		grpc.StaticStreamWindowSize(upload.CallWindow),
+		grpc.StaticConnWindowSize(upload.ConnectionWindow),
+		grpc.ReadBufferSize(bufferSize),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour, Time: idlePing}),
-		// From the outermost, as in Server.chainHandlers; Host and Origin are about browsers, which speak no gRPC.
-		grpc.ChainUnaryInterceptor(s.logUnary(m), identifyUnary, s.limitUnary),
-		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleCalls, Time: idlePing, Timeout: pingTimeout}),
+		// From the outermost, as in Server.chainHandlers; Host and Origin are about browsers, which speak no
+		// gRPC. Every call is a stream: see upload.BoundService.
+		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream, s.admitStream),
 	}
 	secure, err := loadCertificate("grpc.tls", cfg.GRPC.TLS)
 	if err != nil {
@@ -50,39 +56,56 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))
 	}
 	server := grpc.NewServer(options...)
-	api.RegisterGRPC(server, s.domain, cfg.Limits.MaxArtifactBytes, s.logger)
+	calls := upload.CallConfig{Pace: upload.Pace{MinRate: cfg.Limits.MinUploadRate}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
+	api.RegisterGRPC(server, s.domain, api.GRPCConfig{
+		MaxArtifact: cfg.Limits.MaxArtifactBytes, Calls: calls, CountItem: s.countRequest, Logger: s.logger,
+	})
 	s.health = health.NewServer()
-	healthpb.RegisterHealthServer(server, s.health)
-	reflection.Register(server)
+	bound := upload.Registrar{Server: server, Config: calls}
+	healthpb.RegisterHealthServer(bound, s.health)
+	reflection.Register(bound)
 	return server, nil
 }
 
-func (s *Server) logUnary(m *metrics) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-		defer s.logCall(m, info.FullMethod, time.Now(), &err)
-		return handle(ctx, request)
-	}
-}
+// requestIDKey is X-Request-Id in gRPC's metadata.
+const requestIDKey = "x-request-id"
 
 func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
-		defer s.logCall(m, info.FullMethod, time.Now(), &err)
-		return handle(service, stream)
+		id := gateway.NewRequestID(firstOf(metadata.ValueFromIncomingContext(stream.Context(), requestIDKey)))
+		started := time.Now()
+		defer func() {
+			err = problem.WithRequestID(err, id)
+			s.logCall(m, info.FullMethod, id, started, err)
+		}()
+		defer s.recoverCall(id, &err)
+		_ = stream.SetHeader(metadata.Pairs(requestIDKey, id)) // fails only once a header was sent
+		return handle(service, contextStream{stream, gateway.WithRequestID(stream.Context(), id)})
 	}
 }
 
-// logCall is deferred by every call: it turns a panic into INTERNAL, counts the call and logs
-// a line of it.
-func (s *Server) logCall(m *metrics, method string, started time.Time, err *error) {
+func firstOf(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// recoverCall is deferred by every call: it turns a panic into INTERNAL.
+func (s *Server) recoverCall(id string, err *error) {
 	if p := recover(); p != nil {
-		s.logger.Error("panic in a call", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.panics.Report(p, "gRPC", "request", id)
 		*err = problem.Internal().GRPCError()
 	}
+}
+
+// logCall counts a call and logs a line of it.
+func (s *Server) logCall(m *metrics, method, id string, started time.Time, err error) {
 	d := time.Since(started)
-	m.countCall(method, status.Code(*err), d)
-	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "call", slog.String("method", method),
-		slog.String("code", status.Code(*err).String()), slog.Duration("duration", d.Round(time.Microsecond)),
-		slog.String("reason", problem.GRPCReason(*err)))
+	m.countCall(method, status.Code(err), d)
+	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "call", slog.String("request", id), slog.String("method", method),
+		slog.String("code", status.Code(err).String()), slog.Duration("duration", d.Round(time.Microsecond)),
+		slog.String("reason", problem.GRPCReason(err)))
 }
 
 // followReadiness tells gRPC health checks what /readyz says, until ctx ends.

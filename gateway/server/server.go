@@ -19,6 +19,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
@@ -52,6 +53,10 @@ type Server struct {
 	domain  *domain
 	limiter ratelimit.Limiter // nil: no limit
 
+	memory    *gateway.Memory // of all requests
+	admission admission
+	panics    *panics.Reporter
+
 	listeners listeners
 	http      *http.Server
 	grpc      *grpc.Server
@@ -82,6 +87,9 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err != nil {
 		return err
 	}
+	if err := s.boundRequests(cfg.Limits, m); err != nil {
+		return err
+	}
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
@@ -104,8 +112,17 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if s.grpc, err = s.newGRPC(cfg, m); err != nil {
 		return err
 	}
-	s.admin = s.newAdmin(m)
+	s.admin = s.newAdmin(cfg.Admin, m)
 	return nil
+}
+
+// boundRequests makes what bounds connections and requests of all listeners together.
+func (s *Server) boundRequests(c config.Limits, m *metrics) error {
+	s.panics = panics.NewReporter(s.logger, m.countPanic)
+	s.memory = gateway.NewMemory(c.MaxRequestMemory)
+	s.admission = newAdmission(c, s.memory)
+	s.listeners.boundConnections(c.MaxConnections, s.memory)
+	return m.watchMemory(s.memory)
 }
 
 func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
@@ -174,55 +191,3 @@ func (s *Server) Ready(ctx context.Context) error {
 	}
 	return s.domain.Ready(ctx)
 }
-
-// listeners are bound by Build and closed by the servers that serve them.
-type listeners struct {
-	http, grpc, admin      net.Listener
-	httpSecure, grpcSecure bool
-}
-
-func bindListeners(ctx context.Context, cfg *config.Config) (listeners, error) {
-	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != ""}
-	for _, b := range []struct {
-		to           *net.Listener
-		key, address string
-	}{
-		{&l.http, "http.listen", cfg.HTTP.Listen},
-		{&l.grpc, "grpc.listen", cfg.GRPC.Listen},
-		{&l.admin, "admin.listen", cfg.Admin.Listen},
-	} {
-		var err error
-		if *b.to, err = new(net.ListenConfig).Listen(ctx, "tcp", b.address); err != nil {
-			return l, &ListenError{Key: b.key, Address: b.address, err: err}
-		}
-	}
-	return l, nil
-}
-
-func (l listeners) closeListeners() error {
-	var errs []error
-	for _, b := range []net.Listener{l.http, l.grpc, l.admin} {
-		if b == nil {
-			continue
-		}
-		if err := b.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// ListenError is returned when a configured address cannot be bound.
-type ListenError struct {
-	Key     string // in the configuration: "http.listen"
-	Address string
-	err     error
-}
-
-// Error names key, address and cause.
-func (e *ListenError) Error() string {
-	return fmt.Sprintf("listening on %s (%s): %v", e.Address, e.Key, e.err)
-}
-
-// Unwrap returns the cause.
-func (e *ListenError) Unwrap() error { return e.err }

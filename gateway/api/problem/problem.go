@@ -15,6 +15,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
 // Problem is an error as callers see it. Message and Hint are one line each, without internals.
@@ -28,11 +29,8 @@ type Problem struct {
 	RetryAfter time.Duration // before the same is sent again; 0: not said
 }
 
-// What the surface itself runs out of. They are matched with errors.Is.
-var (
-	ErrSpoolFull  = errors.New("spool is full")
-	ErrMemoryFull = errors.New("too many bodies are held in memory")
-)
+// ErrSpoolFull is what the surface itself runs out of. It is matched with errors.Is.
+var ErrSpoolFull = errors.New("spool is full")
 
 // sentinels are the domain's errors that are not *formats.Error, with the reason and words for callers.
 var sentinels = []struct {
@@ -49,7 +47,7 @@ var sentinels = []struct {
 	{gateway.ErrBusy, ReasonBusy, "the gateway has as much to do as it can", "send it again later"},
 	{gateway.ErrDiskLow, ReasonDiskLow, "the gateway has too little space left to take this", "send it again later; its operator has to make room"},
 	{ErrSpoolFull, ReasonSpoolFull, "the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later"},
-	{ErrMemoryFull, ReasonMemoryFull, "the gateway holds as much JSON as it can", "send it as multipart/form-data, or send it again later"},
+	{gateway.ErrMemoryFull, ReasonMemoryFull, "the gateway holds as many requests as it can", "send it again later"},
 	{context.DeadlineExceeded, ReasonTimeout, "the request took too long", "send it again"},
 	{context.Canceled, ReasonCancelled, "the request was cancelled", ""},
 }
@@ -59,6 +57,10 @@ func FromError(err error) Problem {
 	var refusal *formats.Error
 	if errors.As(err, &refusal) {
 		return newProblem(refusal.Reason, refusal.Message, refusal.Hint)
+	}
+	var limited *limitedError
+	if errors.As(err, &limited) {
+		return RateLimited(limited.wait)
 	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
@@ -102,6 +104,14 @@ func RateLimited(wait time.Duration) Problem {
 	return p
 }
 
+// limitedError is the refusal of a caller who has to wait.
+type limitedError struct{ wait time.Duration }
+
+func (e *limitedError) Error() string { return "too many requests from this address" }
+
+// LimitedError returns an error that FromError makes RateLimited(wait) of.
+func LimitedError(wait time.Duration) error { return &limitedError{wait} }
+
 // NoSuchPath is the answer where nothing is served.
 func NoSuchPath() Problem {
 	return newProblem(ReasonNotFound, "there is nothing here", "see /openapi.json")
@@ -120,9 +130,9 @@ func Malformed(message, hint string) error {
 	return formats.NewError(ReasonMalformedRequest, message, hint)
 }
 
-// LogCause tells the operator the cause of p, err, where callers are not told.
-func (p Problem) LogCause(l *slog.Logger, err error, where ...any) {
-	if p.Reason == ReasonInternal || p.Reason == ReasonNotStored {
-		l.Error("request failed", append(where, "error", err)...)
+// LogCause tells the operator the cause of p, err, where callers are not told. A panic was told already.
+func (p Problem) LogCause(ctx context.Context, l *slog.Logger, err error, where ...any) {
+	if (p.Reason == ReasonInternal || p.Reason == ReasonNotStored) && !errors.Is(err, panics.Err) {
+		l.Error("request failed", append(where, "request", gateway.RequestID(ctx), "error", err)...)
 	}
 }

@@ -158,7 +158,7 @@ func TestErrors(t *testing.T) {
 		"busy":                    {gateway.ErrBusy, 503, "BUSY"},
 		"disk low":                {gateway.ErrDiskLow, 503, "DISK_LOW"},
 		"spool":                   {ErrSpoolFull, 503, "SPOOL_FULL"},
-		"memory":                  {ErrMemoryFull, 503, "MEMORY_FULL"},
+		"memory":                  {gateway.ErrMemoryFull, 503, "MEMORY_FULL"},
 		"deadline":                {errors.Join(context.DeadlineExceeded, errors.New("i/o timeout")), 408, "REQUEST_TIMEOUT"},
 		"cancelled":               {context.Canceled, 499, "REQUEST_CANCELLED"},
 		"stream of a gone client": {status.Error(codes.Canceled, "context canceled"), 499, "REQUEST_CANCELLED"},
@@ -202,7 +202,7 @@ func TestLogCause(t *testing.T) {
 		formats.NewError(formats.ReasonWeakAlgorithm, "the cause", ""): false, gateway.ErrNotFound: false,
 	} {
 		var log bytes.Buffer
-		FromError(err).LogCause(slog.New(slog.NewTextHandler(&log, nil)), err, "route", "r")
+		FromError(err).LogCause(gateway.WithRequestID(t.Context(), "r1"), slog.New(slog.NewTextHandler(&log, nil)), err, "route", "r")
 		if got := strings.Contains(log.String(), "the cause"); got != want {
 			t.Errorf("%v is logged: %v\n%s", err, got, &log)
 		}

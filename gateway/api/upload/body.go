@@ -11,25 +11,36 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
-// timedBody gives a client a time limit for each read, so that a slow upload may take long
-// and a dead one may not.
+// timedBody gives a client a time limit for each read, so that a large upload may take long and a dead
+// or slow one may not. No read goes past the deadline of the request.
+//
+// While a body is unread, net/http does not notice that the client has left: then formats.MaxWork and the
+// request's deadline bound what is done for nobody.
 type timedBody struct {
 	src     io.Reader
-	timeout time.Duration
+	meter   meter
 	control *http.ResponseController
+	end     time.Time // zero: there is none
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	started := time.Now()
+	deadline := started.Add(b.meter.patience())
+	if !b.end.IsZero() && b.end.Before(deadline) {
+		deadline = b.end
+	}
+	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.src.Read(p)
 	_ = b.control.SetReadDeadline(time.Time{}) // while we wait for the log, silence is no fault
+	b.meter.noteRead(n, time.Since(started))
 	return n, explainBodyError(err)
 }
 
-// explainBodyError turns the error of a body that was cut off into the client's refusal.
+// explainBodyError says that it is the client's doing when a body does not come whole.
 func explainBodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -39,4 +50,12 @@ func explainBodyError(err error) error {
 		return errors.Join(context.DeadlineExceeded, err)
 	}
 	return formats.WrapError(err, problem.ReasonMalformedRequest, "the request is cut off or malformed", "send it again")
+}
+
+// isOwn reports whether err, met while a body was read, says itself what is wrong: it is no fault of the
+// form or the JSON that the body should be.
+func isOwn(err error) bool {
+	var tooLarge *http.MaxBytesError
+	return errors.As(err, &tooLarge) || errors.Is(err, gateway.ErrMemoryFull) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) || formats.ReasonOf(err) != ""
 }

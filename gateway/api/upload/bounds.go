@@ -9,18 +9,20 @@ import (
 )
 
 // Bounds on one request, in bytes of memory unless another unit is named. docs/architecture.md
-// shows them as a table, which a test holds to these values. To add one: declare it here, take it
-// into the sum of the request it is about, and give it a row in the table.
+// shows them as a table, which a test holds to these values. To add one: declare it here, count it
+// in gateway.Memory, and give it a row in the table.
 const (
 	// MaxMetadata bounds an HTTP request's header lines, and a gRPC call's metadata.
-	MaxMetadata = 64 << 10
+	MaxMetadata = 16 << 10
+	// MaxMetadataFields bounds the number of those. A short line takes fifteen times its size once it is parsed.
+	MaxMetadataFields = 100
 	// MaxHeader bounds all of a submission but its artifact: signature, keys, fields, framing.
 	MaxHeader = 2*formats.MaxSignatureSize + formats.MaxKeySize
 
 	// MaxParts bounds a form: number of parts. Each costs time, also when it is empty.
 	MaxParts = 64
-	// MaxPartHeader bounds the header lines of one part; mime/multipart sets it.
-	MaxPartHeader = 10 << 20
+	// MaxPartHeader bounds the header lines of one part.
+	MaxPartHeader = 8 << 10
 	// MaxField bounds one text field of a form.
 	MaxField = 4 << 10
 	// MaxKeys bounds the key files of a form together.
@@ -28,44 +30,58 @@ const (
 
 	// MaxJSON bounds a JSON body, artifact included; larger ones go as a form.
 	MaxJSON = 24 << 20
+	// MaxJSONLabels bounds the labels in a JSON body, as they are written.
+	MaxJSONLabels = 32 << 10
 
 	// MaxMessage bounds one gRPC message, as it arrives: the start of a stream, or a whole
 	// submission of a batch.
 	MaxMessage = MaxHeader
+	// MaxMessageFields bounds a gRPC message: number of fields in it, at all depths. An empty one of two
+	// bytes takes ten times its size once it is decoded.
+	MaxMessageFields = 4096
 	// MaxChunk bounds one chunk of an artifact in a gRPC stream, and the artifact in a message of a
 	// batch.
 	MaxChunk = 1 << 20
 	// MaxBatchParallel bounds a SubmitBatch stream: number of submissions verified at once.
 	MaxBatchParallel = 64
+	// MaxBatchHeld bounds what the submissions of a SubmitBatch stream that are verified at once hold,
+	// beyond the first.
+	MaxBatchHeld = 32 << 20
 	// MaxStreams bounds a gRPC connection: number of calls at once.
-	MaxStreams = 4096
+	MaxStreams = 256
 
-	// IdleTimeout bounds the silence of a client that still has something to send: time between two
-	// reads of a body, or two messages of a stream.
+	// IdleTimeout bounds the silence of a client that still has something to send or to take: time between
+	// two reads of a body, or two messages of a stream. It is also how far a client may fall behind the
+	// least rate.
 	IdleTimeout = time.Minute
+	// MaxWatch bounds a call that waits for changes: time.
+	MaxWatch = 30 * time.Minute
 )
 
-// Bounds on the whole process. Artifacts are bounded by Config: one in size, the spooled ones
-// together, in bytes on disk.
+// What a request is counted with in gateway.Memory, in bytes, beside what is read of its body: an upper
+// bound on what it makes the gateway hold.
 const (
-	// MaxJSONHeld bounds the JSON bodies held at once, in bytes as they arrive.
-	MaxJSONHeld = 256 << 20
+	// ConnectionMemory is for an open HTTP connection: its buffers, and a request's header lines once they
+	// are parsed. With HTTP/2: what was sent and is not read yet, and the header lines of all requests.
+	ConnectionMemory = 256 << 10
+	// CallConnectionMemory is for an open gRPC connection: its buffers.
+	CallConnectionMemory = 64 << 10
+	// RequestMemory is for a request under way, but for its body.
+	RequestMemory = 32 << 10
+	// CallMemory is for a call under way: metadata, and what was sent and is not read yet.
+	CallMemory = 96 << 10
+	// FormMemory is for a form that is read: the header lines of a part once they are parsed, and buffers.
+	FormMemory = 192 << 10
+	// JSONCopies is for JSON that is read, as a multiple of its size: the decoder's buffer, which doubles as it
+	// grows, and what is decoded.
+	JSONCopies = 4
 )
 
-// What one request may hold in memory, in bytes: the sums of the bounds above. An artifact adds
-// nothing to them, since it is streamed or spooled, save in JSON. Forms and calls are not bounded
-// together: their number is what the listeners let in.
+// Window is what a client may send over HTTP/2 before anything of it is read, in bytes: of one gRPC call, or of
+// one HTTP connection.
 const (
-	// FormMemory: header, signature, keys, fields, and the header lines of the part that is read.
-	FormMemory = MaxMetadata + formats.MaxSignatureSize + MaxKeys + MaxParts*MaxField + MaxPartHeader
-	// JSONMemory: the body, the decoder's buffer, which doubles as it grows, and what was decoded.
-	JSONMemory = MaxMetadata + jsonCopies*MaxJSON
-	// StreamMemory: the start message, and the next one twice, encoded and decoded.
-	StreamMemory = MaxMetadata + MaxMessage + 2*MaxMessage
-	// BatchMemory: the messages worked on, and the next one twice.
-	BatchMemory = MaxMetadata + MaxBatchParallel*MaxMessage + 2*MaxMessage
-	// AllJSONMemory is for all JSON bodies of the process together.
-	AllJSONMemory = jsonCopies * MaxJSONHeld
-
-	jsonCopies = 4
+	CallWindow       = 64 << 10
+	ConnectionWindow = 128 << 10
+	// MaxRequests bounds an HTTP/2 connection: number of requests at once.
+	MaxRequests = 32
 )

@@ -10,24 +10,26 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // bounds are the values of bounds.go, as docs/architecture.md shows them.
 var bounds = map[string]string{
-	"MaxMetadata": mebibytes(MaxMetadata), "MaxHeader": mebibytes(MaxHeader),
-	"MaxParts": fmt.Sprint(MaxParts), "MaxPartHeader": mebibytes(MaxPartHeader), "MaxField": mebibytes(MaxField), "MaxKeys": mebibytes(MaxKeys),
-	"MaxJSON":    mebibytes(MaxJSON),
-	"MaxMessage": mebibytes(MaxMessage), "MaxChunk": mebibytes(MaxChunk),
-	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxStreams": fmt.Sprint(MaxStreams),
-	"IdleTimeout": IdleTimeout.Round(time.Second).String(), "MaxJSONHeld": mebibytes(MaxJSONHeld),
-	"FormMemory": mebibytes(FormMemory), "JSONMemory": mebibytes(JSONMemory), "StreamMemory": mebibytes(StreamMemory),
-	"BatchMemory": mebibytes(BatchMemory), "AllJSONMemory": mebibytes(AllJSONMemory),
+	"MaxMetadata": formatSize(MaxMetadata), "MaxMetadataFields": fmt.Sprint(MaxMetadataFields), "MaxHeader": formatSize(MaxHeader),
+	"MaxParts": fmt.Sprint(MaxParts), "MaxPartHeader": formatSize(MaxPartHeader), "MaxField": formatSize(MaxField), "MaxKeys": formatSize(MaxKeys),
+	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
+	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
+	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchHeld": formatSize(MaxBatchHeld),
+	"MaxStreams": fmt.Sprint(MaxStreams), "MaxRequests": fmt.Sprint(MaxRequests),
+	"CallWindow": formatSize(CallWindow), "ConnectionWindow": formatSize(ConnectionWindow),
+	"IdleTimeout": IdleTimeout.String(), "MaxWatch": MaxWatch.String(),
+	"ConnectionMemory": formatSize(ConnectionMemory), "CallConnectionMemory": formatSize(CallConnectionMemory),
+	"RequestMemory": formatSize(RequestMemory), "CallMemory": formatSize(CallMemory), "FormMemory": formatSize(FormMemory),
+	"JSONCopies": fmt.Sprint(JSONCopies),
 }
 
-func mebibytes(n int64) string {
+func formatSize(n int64) string {
 	switch {
 	case n < 1<<20:
 		return fmt.Sprintf("%d KiB", n>>10)
@@ -75,16 +77,19 @@ func declaredBounds(t *testing.T) []string {
 	return names
 }
 
-// TestSums: what a request may hold is at least what each of its parts may be at once.
+// TestSums: what a request is counted with beforehand is at least what each of its parts may be at once.
 func TestSums(t *testing.T) {
-	form := int64(MaxMetadata + formats.MaxSignatureSize + formats.MaxKeySize + MaxParts*MaxField + MaxPartHeader)
-	if FormMemory != form || FormMemory > 20<<20 {
-		t.Errorf("a form holds %s, and its parts %s", mebibytes(FormMemory), mebibytes(form))
-	}
-	if StreamMemory < 3*MaxMessage || BatchMemory < MaxBatchParallel*MaxMessage || JSONMemory < 4*MaxJSON {
-		t.Errorf("stream %d, batch %d, JSON %d", StreamMemory, BatchMemory, JSONMemory)
-	}
-	if MaxMessage < formats.MaxSignatureSize+formats.MaxKeySize+MaxChunk {
-		t.Errorf("a gRPC message of %d bytes cannot hold the largest signature, key and chunk", MaxMessage)
+	const parsed = 16 // how much larger the shortest header lines are once they are parsed
+	for name, c := range map[string]struct{ counted, most int64 }{
+		"a connection":        {ConnectionMemory, MaxMetadata * parsed},
+		"an HTTP/2 one":       {ConnectionMemory, ConnectionWindow + 4*MaxMetadata},
+		"a call":              {CallMemory, CallWindow + MaxMetadata},
+		"a form":              {FormMemory, MaxPartHeader * parsed},
+		"the largest message": {MaxMessage, formats.MaxSignatureSize + formats.MaxKeySize + MaxChunk},
+		"a batch":             {MaxBatchHeld, MaxMessage},
+	} {
+		if c.counted < c.most {
+			t.Errorf("%s is counted with %d bytes and may hold %d", name, c.counted, c.most)
+		}
 	}
 }

@@ -3,38 +3,69 @@
 package upload
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime/multipart"
-	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
 // form reads a multipart submission part by part.
 type form struct {
 	reader *multipart.Reader
+	lines  *lineBound
 	header Header
+	held   *gateway.Held // of the header
 	parts  int
 }
 
-func newForm(body io.Reader, boundary string) (*form, error) {
+func newForm(body io.Reader, boundary string, held *gateway.Held) (*form, error) {
 	if boundary == "" {
 		return nil, problem.Malformed("the content type has no boundary", "let the HTTP client set the content type")
 	}
-	return &form{reader: multipart.NewReader(body, boundary)}, nil
+	if err := held.Grow(FormMemory); err != nil {
+		return nil, err
+	}
+	lines := &lineBound{src: body, left: math.MaxInt64}
+	return &form{reader: multipart.NewReader(lines, boundary), lines: lines, held: held}, nil
+}
+
+// lineBound bounds what is read while mime/multipart looks for a part and reads its header lines, of which
+// it would take 10 MiB.
+type lineBound struct {
+	src  io.Reader
+	left int64
+}
+
+func (b *lineBound) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errPartHeader
+	}
+	n, err := b.src.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+var errPartHeader = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the header of a part is larger than %d KiB", MaxPartHeader>>10),
+	"send it as curl -F does")
+
+// nextPart returns the next part, or io.EOF. The one before has been read to its end.
+func (f *form) nextPart() (*multipart.Part, error) {
+	f.lines.left = MaxPartHeader
+	defer func() { f.lines.left = math.MaxInt64 }()
+	return f.reader.NextRawPart()
 }
 
 // nextArtifact reads fields until an artifact part or the end; then the part is nil.
 func (f *form) nextArtifact() (*multipart.Part, error) {
 	for {
-		part, err := f.reader.NextRawPart()
-		if err == io.EOF {
+		part, err := f.nextPart()
+		if err == io.EOF { //nolint:errorlint // multipart's own; a wrapped one is a failure
 			return nil, nil
 		}
 		if err != nil {
@@ -54,8 +85,7 @@ func (f *form) nextArtifact() (*multipart.Part, error) {
 
 // explainFormError tells a cut or garbled form from a connection that broke or a limit that was hit.
 func explainFormError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || formats.ReasonOf(err) != "" {
+	if isOwn(err) {
 		return err
 	}
 	return formats.WrapError(err, problem.ReasonMalformedRequest, "the form is cut off or malformed", "send it as curl -F does")
@@ -65,23 +95,23 @@ func (f *form) readField(part *multipart.Part) error {
 	h := &f.header
 	switch name := part.FormName(); name {
 	case "signature":
-		return setOnce(part, &h.Signature)
+		return f.setOnce(part, &h.Signature)
 	case "key":
-		return h.addKey(part)
+		return f.addKey(part)
 	case "digest":
-		return setText(part, &h.Digest)
+		return f.setText(part, &h.Digest)
 	case "signed_digest":
-		return setText(part, &h.SignedDigest)
+		return f.setText(part, &h.SignedDigest)
 	case "format":
-		return setText(part, &h.Format)
+		return f.setText(part, &h.Format)
 	case "representation":
-		return setText(part, &h.Representation)
+		return f.setText(part, &h.Representation)
 	case "decompress":
-		return setText(part, &h.Decompress)
+		return f.setText(part, &h.Decompress)
 	case "publish_certificate":
-		return setBool(part, &h.PublishCertificate)
+		return f.setBool(part, &h.PublishCertificate)
 	case "label":
-		return h.addLabel(part)
+		return f.addLabel(part)
 	default:
 		return problem.Malformed("there is an unknown part in the form",
 			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, publish_certificate and label")
@@ -89,18 +119,19 @@ func (f *form) readField(part *multipart.Part) error {
 }
 
 // addKey adds a key file; all of them together are at most MaxKeys bytes.
-func (h *Header) addKey(part *multipart.Part) error {
-	left := int64(MaxKeys)
+func (f *form) addKey(part *multipart.Part) error {
+	h, left := &f.header, int64(MaxKeys)
 	for _, k := range h.Keys {
 		left -= int64(len(k))
 	}
-	key, err := readPart(part, left)
+	key, err := f.readPart(part, left)
 	h.Keys = append(h.Keys, key)
 	return err
 }
 
-func (h *Header) addLabel(part *multipart.Part) error {
-	raw, err := readPart(part, MaxField)
+func (f *form) addLabel(part *multipart.Part) error {
+	h := &f.header
+	raw, err := f.readPart(part, MaxField)
 	if err != nil {
 		return err
 	}
@@ -115,17 +146,17 @@ func (h *Header) addLabel(part *multipart.Part) error {
 	return nil
 }
 
-func setOnce(part *multipart.Part, to *[]byte) error {
+func (f *form) setOnce(part *multipart.Part, to *[]byte) error {
 	if *to != nil {
 		return problem.Malformed("there are two signatures", "send one submission per signature")
 	}
-	raw, err := readPart(part, formats.MaxSignatureSize)
+	raw, err := f.readPart(part, formats.MaxSignatureSize)
 	*to = raw
 	return err
 }
 
-func setText(part *multipart.Part, to *string) error {
-	raw, err := readPart(part, MaxField)
+func (f *form) setText(part *multipart.Part, to *string) error {
+	raw, err := f.readPart(part, MaxField)
 	if *to != "" {
 		return problem.Malformed("the field "+part.FormName()+" is there twice", "send it once")
 	}
@@ -133,8 +164,8 @@ func setText(part *multipart.Part, to *string) error {
 	return err
 }
 
-func setBool(part *multipart.Part, to *bool) error {
-	raw, err := readPart(part, MaxField)
+func (f *form) setBool(part *multipart.Part, to *bool) error {
+	raw, err := f.readPart(part, MaxField)
 	if err != nil {
 		return err
 	}
@@ -144,8 +175,8 @@ func setBool(part *multipart.Part, to *bool) error {
 	return nil
 }
 
-func readPart(part *multipart.Part, limit int64) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(part, limit+1))
+func (f *form) readPart(part *multipart.Part, limit int64) ([]byte, error) {
+	raw, err := readHeld(part, limit, f.held)
 	if err != nil {
 		return nil, explainFormError(err)
 	}
@@ -156,8 +187,8 @@ func readPart(part *multipart.Part, limit int64) ([]byte, error) {
 }
 
 // readFields reads a form that has no artifact, or whose artifact does not matter.
-func readFields(body io.Reader, boundary string) (*Submission, error) {
-	f, err := newForm(body, boundary)
+func readFields(body io.Reader, boundary string, held *gateway.Held) (*Submission, error) {
+	f, err := newForm(body, boundary, held)
 	if err != nil {
 		return nil, err
 	}
@@ -169,13 +200,16 @@ func readFields(body io.Reader, boundary string) (*Submission, error) {
 		if artifact == nil {
 			return &Submission{Header: f.header}, nil
 		}
+		if _, err := io.Copy(io.Discard, artifact); err != nil {
+			return nil, explainFormError(err)
+		}
 	}
 }
 
-// readForm streams the artifact when the parts before it are enough, and spools it when parts
-// that are needed first come after it.
-func (r *Reader) readForm(body io.Reader, boundary string, enough func(Header) bool) (*Submission, error) {
-	f, err := newForm(body, boundary)
+// readForm streams the artifact when begin takes the parts before it, and spools it when there is no signature
+// yet, or begin lacks a key that may still come.
+func (r *Reader) readForm(body io.Reader, boundary string, held *gateway.Held, begin func(Header) error) (*Submission, error) {
+	f, err := newForm(body, boundary, held)
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +221,14 @@ func (r *Reader) readForm(body io.Reader, boundary string, enough func(Header) b
 		return &Submission{Header: f.header}, nil
 	}
 	artifact := &artifactPart{part: part, left: r.cfg.MaxArtifact}
-	if f.header.Signature != nil && enough(f.header) {
+	if f.header.Signature == nil {
+		return r.spoolArtifact(f, artifact)
+	}
+	switch err := begin(f.header); {
+	case err == nil:
 		return &Submission{Header: f.header, Artifact: formats.FromReader(&lastPart{Reader: artifact, form: f})}, nil
+	case formats.ReasonOf(err) != formats.ReasonMissingKey:
+		return nil, err
 	}
 	return r.spoolArtifact(f, artifact)
 }
@@ -203,9 +243,7 @@ func (r *Reader) spoolArtifact(f *form, artifact io.Reader) (*Submission, error)
 		_ = spooled.Close() // the file is unlinked already
 		return nil, err
 	}
-	return &Submission{
-		Header: f.header, Artifact: formats.FromReader(spooled), release: func() { _ = spooled.Close() },
-	}, nil
+	return &Submission{Header: f.header, Artifact: formats.FromReader(spooled), spooled: spooled}, nil
 }
 
 // artifactPart reads an artifact, and fails with errArtifactTooLarge once it had more than left bytes.
@@ -258,8 +296,8 @@ func (l *lastPart) Read(p []byte) (int, error) {
 
 // checkEnd returns io.EOF when the form ends here, too.
 func (l *lastPart) checkEnd() error {
-	switch _, err := l.form.reader.NextRawPart(); {
-	case err == io.EOF:
+	switch _, err := l.form.nextPart(); {
+	case err == io.EOF: //nolint:errorlint // multipart's own; a wrapped one is a failure
 		return io.EOF
 	case err != nil:
 		return explainFormError(err)

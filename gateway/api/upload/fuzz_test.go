@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
@@ -37,7 +38,13 @@ func FuzzReadSubmission(f *testing.F) {
 		if form {
 			req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 		}
-		sub, err := r.ReadSubmission(httptest.NewRecorder(), req, func(h Header) bool { return len(h.Keys) > 0 })
+		memory := gateway.NewMemory(64 << 20)
+		held, err := memory.Admit(RequestMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req = req.WithContext(gateway.WithHeld(req.Context(), held))
+		sub, err := r.ReadSubmission(httptest.NewRecorder(), req, needKey)
 		if (sub == nil) == (err == nil) {
 			t.Fatalf("%v beside %v", sub, err)
 		}
@@ -46,10 +53,18 @@ func FuzzReadSubmission(f *testing.F) {
 		} else {
 			checkBounds(t, sub, form)
 		}
-		if m, s := r.memory.used.Load(), r.spool.used.Load(); m != 0 || s != 0 {
-			t.Errorf("%d bytes of memory and %d of the spool stay held", m, s)
+		if m, s := memory.Used(), r.spool.used.Load(); m != RequestMemory || s != 0 {
+			t.Errorf("%d bytes of memory and %d of the spool stay held", m-RequestMemory, s)
 		}
 	})
+}
+
+// needKey begins with any key.
+func needKey(h Header) error {
+	if len(h.Keys) == 0 {
+		return formats.NewError(formats.ReasonMissingKey, "m", "h")
+	}
+	return nil
 }
 
 func checkBounds(t *testing.T, sub *Submission, form bool) {

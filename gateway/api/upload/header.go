@@ -2,7 +2,10 @@
 
 package upload
 
-import "github.com/rekor-gateway/rekor-gateway/formats"
+import (
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
 
 // Header is all of a submission but its artifact, as every way in (gRPC, JSON, form) gives it.
 type Header struct {
@@ -22,12 +25,15 @@ type Header struct {
 type Submission struct {
 	Header   Header
 	Artifact formats.Artifact // the zero value where none was sent
-	release  func()           // nil: nothing is held
+	held     *gateway.Held
+	spooled  *spooled // nil: no file
 }
 
-// Close frees the memory or the spool file that s holds.
+// Close frees the memory and the spool file that s holds. Closing again does nothing.
 func (s *Submission) Close() {
-	if s.release != nil {
-		s.release()
+	if s.spooled != nil {
+		_ = s.spooled.Close() // the file is unlinked already
 	}
+	s.held.Close()
+	*s = Submission{} // whoever waits for the log with s at hand keeps nothing alive
 }

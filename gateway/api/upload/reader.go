@@ -7,61 +7,72 @@ import (
 	"math"
 	"mime"
 	"net/http"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
 // Config are the bounds that an operator sets.
 type Config struct {
-	MaxArtifact int64         // bytes of one artifact
-	SpoolDir    string        // "" is the system's folder for temporary files
-	MaxSpool    int64         // bytes of all spooled artifacts together
-	Spool       *Spool        // in place of the two; nil: one of its own is made of them
-	IdleTimeout time.Duration // between two reads of a body; 0 means IdleTimeout
+	MaxArtifact int64  // bytes of one artifact
+	SpoolDir    string // "" is the system's folder for temporary files
+	MaxSpool    int64  // bytes of all spooled artifacts together
+	Spool       *Spool // in place of the two; nil: one of its own is made of them
+	Pace        Pace
 }
 
-// Reader reads the HTTP bodies of one process's uploads, and counts what they hold together.
-// It is safe for concurrent use.
+// Reader reads the HTTP bodies of one process's uploads. What they hold is counted in the gateway.Held of
+// each request's context. It is safe for concurrent use.
 type Reader struct {
-	cfg    Config
-	spool  *Spool
-	memory *memory
+	cfg   Config
+	spool *Spool
 }
 
 // NewReader returns a Reader that holds nothing yet.
 func NewReader(cfg Config) *Reader {
-	if cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = IdleTimeout
-	}
 	if cfg.Spool == nil {
 		cfg.Spool = NewSpool(SpoolConfig{Dir: cfg.SpoolDir, Max: cfg.MaxSpool})
 	}
-	return &Reader{cfg: cfg, spool: cfg.Spool, memory: &memory{max: MaxJSONHeld}}
+	return &Reader{cfg: cfg, spool: cfg.Spool}
 }
 
-// ReadSubmission reads a form or a JSON body. The artifact of a form is streamed when the
-// parts before it are enough to begin with, and spooled when others have to come first.
-func (r *Reader) ReadSubmission(w http.ResponseWriter, req *http.Request, enough func(Header) bool) (*Submission, error) {
-	body := r.boundBody(w, req)
-	switch kind, boundary := parseContentType(req); kind {
-	case "multipart/form-data":
-		return r.readForm(body, boundary, enough)
-	case "application/json":
-		return r.readJSON(body)
-	}
-	return nil, errContentType
+// ReadSubmission reads a form or a JSON body. Before the artifact of a form it calls begin with all that
+// came before. The artifact is streamed when begin returns nil, and spooled when there is no signature yet or
+// begin returns formats.ReasonMissingKey, since what is missing may come later. Any other error of begin
+// is returned. Where begin was not called, the caller begins with what is returned.
+func (r *Reader) ReadSubmission(w http.ResponseWriter, req *http.Request, begin func(Header) error) (*Submission, error) {
+	return r.readCounted(w, req, func(body io.Reader, boundary string, held *gateway.Held) (*Submission, error) {
+		return r.readForm(body, boundary, held, begin)
+	})
 }
 
 // ReadHeader reads the same bodies where an artifact does not matter.
 func (r *Reader) ReadHeader(w http.ResponseWriter, req *http.Request) (*Submission, error) {
+	return r.readCounted(w, req, readFields)
+}
+
+type formReader func(body io.Reader, boundary string, held *gateway.Held) (*Submission, error)
+
+// readCounted counts what a body makes us hold, until the submission is closed.
+func (r *Reader) readCounted(w http.ResponseWriter, req *http.Request, readForm formReader) (*Submission, error) {
+	held := gateway.HeldFrom(req.Context()).Part()
+	out, err := r.readBody(w, req, held, readForm)
+	if err != nil {
+		held.Close()
+		return nil, err
+	}
+	out.held = held
+	return out, nil
+}
+
+func (r *Reader) readBody(w http.ResponseWriter, req *http.Request, held *gateway.Held, readForm formReader) (*Submission, error) {
 	body := r.boundBody(w, req)
 	switch kind, boundary := parseContentType(req); kind {
 	case "multipart/form-data":
-		return readFields(body, boundary)
+		return readForm(body, boundary, held)
 	case "application/json":
-		return r.readJSON(body)
+		return readJSON(body, held)
 	}
 	return nil, errContentType
 }
@@ -81,9 +92,10 @@ func parseContentType(req *http.Request) (kind, boundary string) {
 // boundBody bounds a body in size, and each read of it in time. JSON has a lower limit.
 func (r *Reader) boundBody(w http.ResponseWriter, req *http.Request) io.Reader {
 	limit := min(r.cfg.MaxArtifact, math.MaxInt64-MaxHeader) + MaxHeader
+	end, _ := req.Context().Deadline()
 	return &timedBody{
-		src: http.MaxBytesReader(w, req.Body, limit), timeout: r.cfg.IdleTimeout,
-		control: http.NewResponseController(w),
+		src: http.MaxBytesReader(w, req.Body, limit), meter: newMeter(r.cfg.Pace),
+		control: http.NewResponseController(w), end: end,
 	}
 }
 

@@ -3,48 +3,44 @@
 package upload
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"time"
-
-	"google.golang.org/grpc"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// Stream reads one Submit stream: a start message, then the artifact in chunks. Its client may be
-// slow, but not silent for longer than the idle timeout. It is for one goroutine.
+// Stream reads one Submit stream: a start message, then the artifact in chunks. It is for one goroutine.
 type Stream struct {
-	messages grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]
-	idle     time.Duration
-	left     int64  // of the artifact's size limit
-	chunk    []byte // not yet read of the last message
-	err      error  // that ended the chunks
+	call  *Call
+	left  int64         // of the artifact's size limit
+	chunk []byte        // not yet read of the last message
+	held  *gateway.Held // of the last message
+	err   error         // that ended the chunks
 }
 
-// NewStream bounds the artifact to maxArtifact bytes and the silence between two messages to idle.
-func NewStream(messages grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse], maxArtifact int64, idle time.Duration) *Stream {
-	return &Stream{messages: messages, left: maxArtifact, idle: idle}
-}
+// NewStream bounds the artifact to maxArtifact bytes.
+func NewStream(call *Call, maxArtifact int64) *Stream { return &Stream{call: call, left: maxArtifact} }
 
-// ReadStart returns the start message, which comes first.
-func (s *Stream) ReadStart() (*pb.SubmitStart, error) {
-	first, err := s.receiveMessage()
+// ReadStart returns the start message, which comes first, and what it counts for, which the caller closes.
+func (s *Stream) ReadStart() (*pb.SubmitStart, *gateway.Held, error) {
+	first := new(pb.SubmitRequest)
+	held, err := s.call.Receive(first)
 	if errors.Is(err, io.EOF) {
-		return nil, problem.Malformed("the stream is empty", "send a start message first")
+		return nil, nil, problem.Malformed("the stream is empty", "send a start message first")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	start := first.GetStart()
 	if start == nil {
-		return nil, problem.Malformed("the first message is no start message", "send the header first, then the artifact's chunks")
+		held.Close()
+		return nil, nil, problem.Malformed("the first message is no start message", "send the header first, then the artifact's chunks")
 	}
-	return start, nil
+	return start, held, nil
 }
 
 // ReadArtifact returns the rest of the stream as an artifact, or none when the stream ends here.
@@ -71,10 +67,16 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Close gives back what the last message takes. Nothing is read afterwards.
+func (s *Stream) Close() {
+	s.chunk = nil
+	s.held.Close()
+}
+
 func (s *Stream) nextChunk() {
-	message, err := s.receiveMessage()
-	if err != nil {
-		s.err = err
+	s.Close()
+	message := new(pb.SubmitRequest)
+	if s.held, s.err = s.call.Receive(message); s.err != nil {
 		return
 	}
 	chunk, ok := message.GetPart().(*pb.SubmitRequest_Chunk)
@@ -88,27 +90,5 @@ func (s *Stream) nextChunk() {
 	default:
 		s.chunk = chunk.Chunk
 		s.left -= int64(len(s.chunk))
-	}
-}
-
-// receiveMessage returns the next message, or context.DeadlineExceeded. What it waited for is dropped
-// when the call ends, which must be at once.
-func (s *Stream) receiveMessage() (*pb.SubmitRequest, error) {
-	type received struct {
-		message *pb.SubmitRequest
-		err     error
-	}
-	next := make(chan received, 1)
-	go func() {
-		message, err := s.messages.Recv()
-		next <- received{message, err}
-	}()
-	silence := time.NewTimer(s.idle)
-	defer silence.Stop()
-	select {
-	case r := <-next:
-		return r.message, r.err
-	case <-silence.C:
-		return nil, context.DeadlineExceeded
 	}
 }

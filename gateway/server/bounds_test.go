@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// dial is a client of the gRPC listener until the test ends.
+func (r *running) dial() *grpc.ClientConn {
+	r.t.Helper()
+	_, address, _ := strings.Cut(r.Addresses().GRPC, "://")
+	conn := must(grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials())))
+	r.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// The admin listener is for operators alone, not for pages that reach it through DNS, and takes nothing.
+func TestAdminIsGuarded(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Admin.AllowedHosts = []string{"metrics.example"}
+	r := run(t, cfg)
+	defer r.stop()
+	for _, c := range []struct {
+		method, host, site string
+		want               int
+	}{
+		{http.MethodGet, "", "", 200}, {http.MethodGet, "metrics.example:2112", "", 200}, {http.MethodGet, "evil.example", "", 421},
+		{http.MethodPost, "", "", 405}, {http.MethodPost, "", "cross-site", 403},
+	} {
+		request := must(http.NewRequest(c.method, r.Addresses().Admin+"/metrics", nil))
+		if c.host != "" {
+			request.Host = c.host
+		}
+		request.Header.Set("Sec-Fetch-Site", c.site)
+		resp := must(http.DefaultClient.Do(request))
+		resp.Body.Close()
+		if resp.StatusCode != c.want {
+			t.Errorf("%+v: %d", c, resp.StatusCode)
+		}
+	}
+}
+
+// Connections beyond the bound wait until another is closed, and are served then.
+func TestConnectionsAreBound(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Limits.MaxConnections = 2
+	r := run(t, cfg)
+	defer r.stop()
+	address := strings.TrimPrefix(r.Addresses().HTTP, "http://")
+	var open []net.Conn
+	for range 3 {
+		conn := must(net.Dial("tcp", address))
+		defer conn.Close()
+		_ = must(io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		open = append(open, conn)
+	}
+	answered := func(conn net.Conn, within time.Duration) bool {
+		_ = conn.SetReadDeadline(time.Now().Add(within))
+		n, _ := conn.Read(make([]byte, 1))
+		return n == 1
+	}
+	if !answered(open[0], 5*time.Second) || !answered(open[1], 5*time.Second) {
+		t.Fatal("connections within the bound are not served")
+	}
+	if answered(open[2], 200*time.Millisecond) {
+		t.Error("a connection beyond the bound is served")
+	}
+	open[0].Close()
+	if !answered(open[2], 5*time.Second) {
+		t.Error("a connection that waited is not served")
+	}
+}
+
+// Header lines that never end are not waited for.
+func TestSlowHeadersAreCutOff(t *testing.T) {
+	r := run(t, newConfig(t))
+	defer r.stop()
+	conn := must(net.Dial("tcp", strings.TrimPrefix(r.Addresses().HTTP, "http://")))
+	defer conn.Close()
+	started := time.Now()
+	go func() {
+		_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n")
+		for ; err == nil; time.Sleep(500 * time.Millisecond) {
+			_, err = io.WriteString(conn, "A: b\r\n")
+		}
+	}()
+	_ = conn.SetReadDeadline(started.Add(30 * time.Second))
+	if _, err := io.ReadAll(conn); err != nil && strings.Contains(err.Error(), "timeout") {
+		t.Errorf("after %s the connection is still open", time.Since(started))
+	}
+}
+
+// One caller may not have every place, and a probe needs none.
+func TestRequestsInFlightAreBound(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Limits.MaxRequestsPerCaller = 2
+	r := run(t, cfg)
+	defer r.stop()
+	client := pb.NewGatewayServiceClient(r.dial())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		stream := must(client.SubmitBatch(ctx))
+		if err := stream.Send(&pb.SubmitBatchRequest{Ref: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		_ = must(stream.Recv()) // it is under way
+	}
+	_, err := client.ListFormats(t.Context(), &pb.ListFormatsRequest{})
+	if status.Code(err) != codes.ResourceExhausted || problem.GRPCReason(err) != "RATE_LIMITED" {
+		t.Errorf("a third call: %v", err)
+	}
+	if a := r.answer(http.Get(r.Addresses().HTTP + "/v1/formats")); a.status != http.StatusTooManyRequests {
+		t.Errorf("over HTTP: %d %v", a.status, a.body)
+	}
+	if a := r.answer(http.Get(r.Addresses().HTTP + "/healthz")); a.status != 200 {
+		t.Errorf("a probe over HTTP: %d", a.status)
+	}
+	r.checkHealth(insecure.NewCredentials())
+	cancel()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err = client.ListFormats(t.Context(), &pb.ListFormatsRequest{}); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after the others have left: %v", err)
+		}
+	}
+}
+
+// Those who watch are bounded by themselves: each reads the store now and then.
+func TestWatchesAreBound(t *testing.T) {
+	r := run(t, newConfig(t))
+	defer r.stop()
+	conn := r.dial()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	watch := func() grpc.ClientStream {
+		return must(conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, pb.GatewayService_WatchSubmission_FullMethodName))
+	}
+	ended := make(chan error, 65)
+	for range 65 {
+		stream := watch() // it sends no request, so that it goes on
+		go func() { ended <- stream.RecvMsg(new(pb.WatchSubmissionResponse)) }()
+	}
+	select {
+	case err := <-ended:
+		if problem.GRPCReason(err) != "RATE_LIMITED" {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("65 watches of one caller go on")
+	}
+}
+
+// A request has one name in what the caller sent and got, and in the log.
+func TestRequestIDs(t *testing.T) {
+	r := run(t, newConfig(t))
+	request := must(http.NewRequest(http.MethodGet, r.Addresses().HTTP+"/v1/submissions/none", nil))
+	request.Header.Set("X-Request-Id", "over-http")
+	resp := must(http.DefaultClient.Do(request))
+	resp.Body.Close()
+	if got := resp.Header.Get("X-Request-Id"); got != "over-http" {
+		t.Errorf("HTTP answers as %q", got)
+	}
+	var header metadata.MD
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "over-grpc")
+	_, err := pb.NewGatewayServiceClient(r.dial()).GetSubmission(ctx, &pb.GetSubmissionRequest{Id: "none"}, grpc.Header(&header))
+	if got := header.Get("x-request-id"); len(got) != 1 || got[0] != "over-grpc" {
+		t.Errorf("gRPC answers as %v", got)
+	}
+	if id := problem.GRPCRequestID(err); id != "over-grpc" || problem.GRPCReason(err) != "NOT_FOUND" {
+		t.Errorf("%q in %v", id, err)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"msg=request request=over-http", "msg=call request=over-grpc"} {
+		if !strings.Contains(r.log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, r.log)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+// listeners are bound by Build and closed by the servers that serve them.
+type listeners struct {
+	http, grpc, admin      net.Listener
+	httpSecure, grpcSecure bool
+}
+
+func bindListeners(ctx context.Context, cfg *config.Config) (listeners, error) {
+	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != ""}
+	for _, b := range []struct {
+		to           *net.Listener
+		key, address string
+	}{
+		{&l.http, "http.listen", cfg.HTTP.Listen},
+		{&l.grpc, "grpc.listen", cfg.GRPC.Listen},
+		{&l.admin, "admin.listen", cfg.Admin.Listen},
+	} {
+		var err error
+		if *b.to, err = new(net.ListenConfig).Listen(ctx, "tcp", b.address); err != nil {
+			return l, &ListenError{Key: b.key, Address: b.address, err: err}
+		}
+	}
+	return l, nil
+}
+
+func (l listeners) closeListeners() error {
+	var errs []error
+	for _, b := range []net.Listener{l.http, l.grpc, l.admin} {
+		if b == nil {
+			continue
+		}
+		if err := b.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ListenError is returned when a configured address cannot be bound.
+type ListenError struct {
+	Key     string // in the configuration: "http.listen"
+	Address string
+	err     error
+}
+
+// Error names key, address and cause.
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("listening on %s (%s): %v", e.Address, e.Key, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.err }
+
+// maxAdmin bounds the connections to the admin listener.
+const maxAdmin = 64
+
+// boundConnections bounds the connections at once, to each public listener, and counts them in memory. Those beyond wait
+// in the kernel until others are closed.
+func (l *listeners) boundConnections(most int, memory *gateway.Memory) {
+	l.http = &countingListener{netutil.LimitListener(l.http, most), memory, upload.ConnectionMemory}
+	l.grpc = &countingListener{netutil.LimitListener(l.grpc, most), memory, upload.CallConnectionMemory}
+	l.admin = netutil.LimitListener(l.admin, maxAdmin)
+}
+
+// countingListener counts size bytes for each open connection.
+type countingListener struct {
+	net.Listener
+	memory *gateway.Memory
+	size   int64
+}
+
+// Accept implements net.Listener.
+func (l *countingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	held := l.memory.Count(l.size)
+	return &countedConn{Conn: conn, giveBack: sync.OnceFunc(held.Close)}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	giveBack func()
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	c.giveBack()
+	return c.Conn.Close()
+}
