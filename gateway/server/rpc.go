@@ -61,6 +61,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		MaxArtifact: cfg.Limits.MaxArtifactBytes, Calls: calls, CountItem: s.countRequest, Logger: s.logger,
 	})
 	s.health = health.NewServer()
+	s.tellHealth(healthpb.HealthCheckResponse_NOT_SERVING) // until readiness is known
 	bound := upload.Registrar{Server: server, Config: calls}
 	healthpb.RegisterHealthServer(bound, s.health)
 	reflection.Register(bound)
@@ -108,6 +109,11 @@ func (s *Server) logCall(m *metrics, method, id string, started time.Time, err e
 		slog.String("reason", problem.GRPCReason(err)))
 }
 
+func (s *Server) tellHealth(state healthpb.HealthCheckResponse_ServingStatus) {
+	s.health.SetServingStatus("", state)
+	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, state)
+}
+
 // followReadiness tells gRPC health checks what /readyz says, until ctx ends.
 func (s *Server) followReadiness(ctx context.Context) {
 	for {
@@ -115,8 +121,7 @@ func (s *Server) followReadiness(ctx context.Context) {
 		if err := s.readyInTime(ctx); err != nil {
 			state = healthpb.HealthCheckResponse_NOT_SERVING
 		}
-		s.health.SetServingStatus("", state)
-		s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, state)
+		s.tellHealth(state)
 		select {
 		case <-ctx.Done():
 			return
