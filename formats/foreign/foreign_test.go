@@ -4,6 +4,7 @@ package foreign
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func read(t testing.TB, name string) []byte {
 // made is what real tools signed: testdata/make.sh, and the attributes of formats/x509.
 var made = map[string]string{
 	"certificate.bin": "not-x509", "csr.bin": "not-x509", "crl.bin": "not-x509", "ocsp.bin": "not-x509", "crmf.bin": "not-x509",
-	"tstinfo.bin": "not-tsp", "openpgp.bin": "not-openpgp",
+	"tstinfo.bin": "not-tsp", "openpgp.bin": "not-openpgp", "minisign.bin": "not-minisign",
 	"sshsig.bin": "not-sshsig", "ssh-certificate.bin": "not-ssh-certificate", "ssh-userauth.bin": "not-ssh-userauth",
 	"tls12-server.bin": "not-tls", "tls12-client.bin": "not-tls", "tls13-server.bin": "not-tls", "tls13-client.bin": "not-tls",
 	"dsse.bin": "not-dsse", "jws.bin": "not-jws", "cose.bin": "not-cose", "sigsum.bin": "not-sigsum",
@@ -272,6 +273,39 @@ func TestGroupExchange(t *testing.T) {
 	} {
 		if got := recognised(t, c.b, 4096); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestMinisign: the signature of a trusted comment is over a signature and a line of text; a comment that may be one
+// is not said to be none.
+func TestMinisign(t *testing.T) {
+	signature := string(read(t, filepath.Join("testdata", "minisign.bin"))[:ed25519Size])
+	largeScalar := signature[:ed25519Size-1] + "\x20"
+	noPoint := "\x02" + strings.Repeat("\x00", 31) + signature[32:]
+	text := strings.Repeat("a", ed25519Size-1) + "\n"
+	for name, c := range map[string]struct {
+		artifact string
+		want     string
+		stated   bool
+	}{
+		"a comment":              {signature + "shipped by somebody\tgeprüft", "not-minisign", false},
+		"the longest":            {signature + strings.Repeat("x", longestComment), "not-minisign", false},
+		"longer than any":        {signature + strings.Repeat("x", longestComment+1), "", true},
+		"a short comment":        {signature + "1.0", "", false},
+		"no comment":             {signature, "", false},
+		"a comment in Latin-1":   {signature + "gepr\xfcft", "", false},
+		"two lines":              {signature + "line\nline\n", "", true},
+		"binary data":            {signature + "\x00\x01\x02\x03", "", true},
+		"no scalar":              {largeScalar + "a comment", "", true},
+		"no point":               {noPoint + "a comment", "", true},
+		"two lines of text":      {text + "a comment", "", true},
+		"less than a signature":  {signature[1:], "", true},
+		"a signature's own file": {"untrusted comment: verify with key.pub\n" + base64.StdEncoding.EncodeToString([]byte(signature)), "", true},
+	} {
+		checks, failed := sniff(t, []byte(c.artifact), 100)
+		if failed != c.want || slices.Contains(checks, "not-minisign") != c.stated {
+			t.Errorf("%s: %q, checks %q", name, failed, checks)
 		}
 	}
 }

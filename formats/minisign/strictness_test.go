@@ -231,11 +231,12 @@ func TestImpossibleSignature(t *testing.T) {
 	}
 }
 
-// TestProtocolConfusion: what an Ed25519 key signed for SSH or CMS is no file, although
+// TestProtocolConfusion: what an Ed25519 key signed for SSH, CMS or a trusted comment is no file, although
 // anybody can put that signature into a signify file.
 func TestProtocolConfusion(t *testing.T) {
 	const attributes = "1\x1a0\x18\x06\x09*\x86H\x86\xf7\x0d\x01\x09\x041\x0b\x04\x09123456789"
-	for _, artifact := range []string{"SSHSIG\x00\x00\x00\x04file", attributes} {
+	comment := string(read(t, "../../foreign/testdata/minisign.bin"))
+	for _, artifact := range []string{"SSHSIG\x00\x00\x00\x04file", attributes, comment} {
 		sig, pub := forge(t, []byte(artifact), gominisign.SignOptions{TrustedComment: "x"})
 		sig = append([]byte("untrusted comment: verify with key.pub\n"), line(sig, 1)...)
 		p, err := minisign.New().Parse(context.Background(), sig, [][]byte{pub}, policy())

@@ -3,7 +3,7 @@
 #
 # Makes the data beside it: for each kind NAME.bin, the very bytes that another protocol's tool signed, NAME.sig, its
 # signature, and NAME.pem, its public key. Nothing is signed here but by these tools; make/ only takes their
-# output apart. Needs GnuPG, OpenSSH, OpenSSL 3, curl, jq, cosign (COSIGN) and sigsum-submit (SIGSUM: the folder it is in; go install
+# output apart. Needs GnuPG, OpenSSH, OpenSSL 3, minisign, curl, jq, cosign (COSIGN) and sigsum-submit (SIGSUM: the folder it is in; go install
 # sigsum.org/sigsum-go/cmd/...@v0.11.2). Private keys stay in a temporary folder, so every run makes new data.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -30,6 +30,11 @@ ssh-keygen -q -Y sign -n file -f user <artifact >ssh.sig
 ssh-keygen -q -s ca -I identity -n somebody user.pub
 ./make ssh-certificate "$out/ssh-certificate" user-cert.pub
 ./make ssh-userauth "$out/ssh-userauth" user
+
+# minisign: the signature over another one and the trusted comment.
+minisign -G -W -p minisign.pub -s minisign.key >minisign.log
+minisign -S -W -s minisign.key -m artifact -x minisign.sig
+./make minisign "$out/minisign" minisign.sig minisign.pub
 
 # X.509: certificate, request, revocation list, OCSP response, CRMF; all by one key.
 openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ca.pem

@@ -22,7 +22,7 @@ var kinds = map[string]func(files ...string) signed{
 	"openpgp": openPGP, "sshsig": sshSignature, "ssh-certificate": sshCertificate, "ssh-userauth": userAuth,
 	"certificate": certificate, "csr": request, "crl": revocationList, "ocsp": ocsp, "crmf": crmf,
 	"tls-server": tlsServer, "tls-client": tlsClient, "dsse": envelope, "sigsum": leaf,
-	"jws": jws, "cose": coseSign1, "checkpoint": checkpoint, "cosignature": cosignature,
+	"minisign": minisign, "jws": jws, "cose": coseSign1, "checkpoint": checkpoint, "cosignature": cosignature,
 }
 
 func main() {
