@@ -4,6 +4,7 @@ package foreign
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"os"
@@ -306,6 +307,34 @@ func TestMinisign(t *testing.T) {
 		checks, failed := sniff(t, []byte(c.artifact), 100)
 		if failed != c.want || slices.Contains(checks, "not-minisign") != c.stated {
 			t.Errorf("%s: %q, checks %q", name, failed, checks)
+		}
+	}
+}
+
+// TestSecurityKey: what a security key signs for another application than "ssh:" cannot be told from a file of that size, so
+// nothing that SSH signs is said to be excluded.
+func TestSecurityKey(t *testing.T) {
+	application, message := sha256.Sum256([]byte("ssh:work")), sha256.Sum256([]byte("a blob"))
+	data := func(flags byte) []byte {
+		return slices.Concat(application[:], []byte{flags, 0, 0, 0, 9}, message[:])
+	}
+	ssh := []string{"not-ssh-certificate", "not-ssh-userauth", "not-sshsig"}
+	for name, c := range map[string]struct {
+		artifact []byte
+		stated   bool
+	}{
+		"touched": {data(0x01), false}, "verified": {data(0x05), false}, "not touched": {data(0x00), false}, "backed up": {data(0x1d), false},
+		"other flags": {data(0x21), true}, "a byte more": {append(data(0x01), 0), true}, "a byte less": {data(0x01)[1:], true},
+		"a checksum": {[]byte(strings.Repeat("0123456789abcdef", 4) + "  f1\n"), true},
+	} {
+		checks, failed := sniff(t, c.artifact, 100)
+		if failed != "" {
+			t.Errorf("%s is taken for %s", name, failed)
+		}
+		for _, check := range ssh {
+			if slices.Contains(checks, check) != c.stated {
+				t.Errorf("%s: %s, want it stated: %t", name, check, c.stated)
+			}
 		}
 	}
 }

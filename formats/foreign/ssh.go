@@ -12,10 +12,19 @@ import (
 // isSSHSIG recognises a blob by PROTOCOL.sshsig, whose namespace is shorter than 16 MiB, and what a security
 // key signs for one: SHA-256 of its application, flags, counter and SHA-256 of the blob (PROTOCOL.u2f).
 func isSSHSIG(w *window) bool {
-	const securityKey = sha256.Size + 1 + 4 + sha256.Size
 	application := sha256.Sum256([]byte("ssh:"))
 	return bytes.HasPrefix(w.head, []byte("SSHSIG\x00")) ||
-		w.size == securityKey && bytes.HasPrefix(w.head, application[:])
+		w.size == securityKeySize && bytes.HasPrefix(w.head, application[:])
+}
+
+const securityKeySize = sha256.Size + 1 + 4 + sha256.Size
+
+// excludesSecurityKey: an application is any text (ssh-keygen -O application), so of what a security key signs only the
+// size and the flags are known: user present, user verified, and a backup's two (WebAuthn, 6.1). The data is the same for a
+// blob, a log-in and a certificate.
+func excludesSecurityKey(w *window) bool {
+	const flags = 0x01 | 0x04 | 0x08 | 0x10
+	return w.size != securityKeySize || w.head[sha256.Size]&^flags != 0
 }
 
 // takeString reads a string with its length (RFC 4251, section 5) and returns what follows it.
