@@ -338,3 +338,24 @@ func TestSecurityKey(t *testing.T) {
 		}
 	}
 }
+
+// TestVersion3Types: not-openpgp-v3 is left out for each type of signature whose data the artifact can be.
+func TestVersion3Types(t *testing.T) {
+	const time, key = "\x67\x74\x85\x80", "\x99\x01\x0d\x03"
+	for name, c := range map[string]struct {
+		artifact string
+		stated   bool
+	}{
+		"a file": {"\x7fELF\x00\x00" + time, false}, "a text": {"\x7fELF\x00\x01" + time, false}, "nothing": {"\x02" + time, false},
+		"a time": {"\x7fELF\x00\x40" + time, false}, "a certification": {key + "user\x10" + time, false}, "a positive certification": {key + "user\x13" + time, false},
+		"a subkey": {key + key + "\x18" + time, false}, "a direct key signature": {key + "\x1f" + time, false}, "a key's revocation": {key + "\x20" + time, false},
+		"a subkey's revocation": {key + key + "\x28" + time, false}, "a certification's revocation": {key + "user\x30" + time, false},
+		"a confirmation": {"\x88\x00\x00\x00\x05" + "\x03\x00" + time + "\x50" + time, false}, "an unknown type": {key + "\x60" + time, true},
+		"a version number": {"a release, version 1.0\n", true}, "a certification of no key": {"\x7fELF\x13" + time, true}, "before PGP": {key + "user\x10\x01\x02\x03\x04", true},
+	} {
+		checks, failed := sniff(t, []byte(c.artifact), 100)
+		if failed != "" || slices.Contains(checks, "not-openpgp-v3") != c.stated {
+			t.Errorf("%s: %q, checks %q", name, failed, checks)
+		}
+	}
+}

@@ -97,7 +97,24 @@ func isOpenPGPv3(w *window) bool {
 	return inner.isText() || inner.isTar() || inner.isZip() || inner.isXZ() || inner.isRPMHeader()
 }
 
-func excludesOpenPGPv3(w *window) bool { return !endsAsV3(w) }
+// excludesOpenPGPv3 looks at the other types, too (RFC 4880, 5.2.1): a file ends like one of them more often.
+func excludesOpenPGPv3(w *window) bool {
+	end, ok := w.last(trailer3)
+	return !ok || end[1] < earliest || !w.maySign(end[0])
+}
+
+// maySign reports whether the artifact starts like what a signature of the type is over (RFC 4880, 5.2.4).
+func (w *window) maySign(signatureType byte) bool {
+	const key, signature = 0x99, 0x88 // the octets that are hashed before one
+	switch t := signatureType; {
+	case t == 0x50: // of another signature
+		return w.head[0] == signature
+	case t >= 0x10 && t <= 0x13, t >= 0x18 && t <= 0x20, t == 0x28, t == 0x30: // of keys
+		return w.head[0] == key
+	default: // of a file, of nothing, of a time
+		return t <= 0x03 || t == 0x40
+	}
+}
 
 // isText: lines of text as far as can be seen, such as repository metadata or a list of checksums.
 func (w *window) isText() bool {
