@@ -10,6 +10,7 @@ const (
 	tagBitString = 0x03
 	tagOctets    = 0x04
 	tagOID       = 0x06
+	tagIA5String = 0x16
 	tagUTCTime   = 0x17
 	tagTime      = 0x18 // GeneralizedTime
 	tagSequence  = 0x30
@@ -105,7 +106,7 @@ func (w *window) wholeSequence() (cursor, bool) {
 // the signed part is the first of three elements.
 func isPKIX(w *window) bool {
 	body, ok := w.wholeSequence()
-	return ok && (isTBSCertificate(body) || isTBSCertList(body) || isResponseData(body) || isRequestInfo(body) || isCertRequest(body))
+	return ok && (isTBSCertificate(body) || isTBSCertList(body) || isResponseData(body) || isRequestInfo(body) || isCertRequest(body) || isChallenge(body))
 }
 
 // isTBSCertificate: RFC 5280, 4.1.
@@ -139,6 +140,9 @@ func isResponseData(c cursor) bool {
 func isRequestInfo(c cursor) bool {
 	return c.takes(tagInteger) && c.takesName() && c.takesKey()
 }
+
+// isChallenge: PublicKeyAndChallenge of Netscape's SPKAC, which openssl spkac makes.
+func isChallenge(c cursor) bool { return c.takesKey() && c.takes(tagIA5String) }
 
 // isCertRequest: CertRequest of CRMF, as proof of possession signs it: with subject and key in its
 // template (RFC 4211, 4.1 and 5).

@@ -55,7 +55,7 @@ func read(t testing.TB, name string) []byte {
 
 // made is what real tools signed: testdata/make.sh, and the attributes of formats/x509.
 var made = map[string]string{
-	"certificate.bin": "not-x509", "csr.bin": "not-x509", "crl.bin": "not-x509", "ocsp.bin": "not-x509", "crmf.bin": "not-x509",
+	"certificate.bin": "not-x509", "csr.bin": "not-x509", "crl.bin": "not-x509", "ocsp.bin": "not-x509", "crmf.bin": "not-x509", "spkac.bin": "not-x509",
 	"tstinfo.bin": "not-tsp", "openpgp.bin": "not-openpgp", "minisign.bin": "not-minisign",
 	"sshsig.bin": "not-sshsig", "ssh-certificate.bin": "not-ssh-certificate", "ssh-userauth.bin": "not-ssh-userauth",
 	"tls12-server.bin": "not-tls", "tls12-client.bin": "not-tls", "tls13-server.bin": "not-tls", "tls13-client.bin": "not-tls",
@@ -77,7 +77,7 @@ func TestRecognisesWhatToolsSign(t *testing.T) {
 
 // What has a length is recognised with that length alone, so that a file that merely starts like it is accepted.
 func TestLengthsMustFit(t *testing.T) {
-	for _, name := range []string{"certificate.bin", "csr.bin", "crl.bin", "ocsp.bin", "crmf.bin", "tstinfo.bin", "openpgp.bin", "dsse.bin", "tls12-server.bin"} {
+	for _, name := range []string{"certificate.bin", "csr.bin", "crl.bin", "ocsp.bin", "crmf.bin", "spkac.bin", "tstinfo.bin", "openpgp.bin", "dsse.bin", "tls12-server.bin"} {
 		b := read(t, filepath.Join("testdata", name))
 		for _, other := range [][]byte{append(bytes.Clone(b), '\n'), b[:len(b)-1]} {
 			if got := recognised(t, other, len(other)); got != "" {

@@ -36,7 +36,7 @@ minisign -G -W -p minisign.pub -s minisign.key >minisign.log
 minisign -S -W -s minisign.key -m artifact -x minisign.sig
 ./make minisign "$out/minisign" minisign.sig minisign.pub
 
-# X.509: certificate, request, revocation list, OCSP response, CRMF; all by one key.
+# X.509: certificate, request, revocation list, OCSP response, CRMF, SPKAC; all by one key.
 openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ca.pem
 openssl pkey -in ca.pem -pubout -out ca.pub
 openssl req -x509 -key ca.pem -subj '/CN=Test CA' -days 36500 -out ca.crt
@@ -47,11 +47,13 @@ openssl ca -config ca.conf -gencrl -keyfile ca.pem -cert ca.crt -out ca.crl
 openssl ocsp -index index -CA ca.crt -rsigner ca.crt -rkey ca.pem -issuer ca.crt -serial 1 -respout ocsp.der
 openssl cmp -cmd ir -use_mock_srv -ref a -secret pass:x -srv_ref a -srv_secret pass:x -newkey ca.pem -subject /CN=Test \
 	-reqout cmp.der -rspout answer.der -certout none.pem || test -s cmp.der # the mock server has no certificate to give
+openssl spkac -key ca.pem -digest sha256 -challenge once -out spkac.txt
 ./make certificate "$out/certificate" ca.crt ca.pub
 ./make csr "$out/csr" ca.csr ca.pub
 ./make crl "$out/crl" ca.crl ca.pub
 ./make ocsp "$out/ocsp" ocsp.der ca.pub
 ./make crmf "$out/crmf" cmp.der ca.pub
+./make spkac "$out/spkac" spkac.txt ca.pub
 
 # A TSTInfo; the authority signs attributes over it, so it has no signature of its own.
 openssl ts -query -data artifact -sha256 -no_nonce -out query.tsq

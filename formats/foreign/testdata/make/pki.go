@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
+	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -37,6 +39,17 @@ func revocationList(files ...string) signed {
 func ocsp(files ...string) signed {
 	r := must(xocsp.ParseResponse(read(files[0]), nil))
 	return signed{r.TBSResponseData, r.Signature, readKey(files[1])}
+}
+
+// challenge wants a line SPKAC=BASE64 by openssl spkac.
+func challenge(files ...string) signed {
+	encoded := strings.TrimPrefix(strings.TrimSpace(string(read(files[0]))), "SPKAC=")
+	var c struct {
+		Challenge, Algorithm asn1.RawValue
+		Signature            asn1.BitString
+	}
+	_ = must(asn1.Unmarshal(must(base64.StdEncoding.DecodeString(encoded)), &c))
+	return signed{c.Challenge.FullBytes, c.Signature.Bytes, readKey(files[1])}
 }
 
 // crmf wants a CMP message with one certificate request (RFC 4210, 5.1; RFC 4211, section 3).
