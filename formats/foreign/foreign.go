@@ -41,7 +41,7 @@ var kinds = []kind{
 	{"not-cms-attributes", "the signed attributes of a CMS signature", "send the CMS signature itself: format=pkcs7", isAttributes, nil},
 	{"not-cose", "what a COSE signature signs", hintOriginal, isCOSE, nil},
 	{"not-dsse", "what a DSSE envelope's signature signs", hintOriginal, isDSSE, nil},
-	{"not-jws", "the signing input of a JSON Web Signature", hintOriginal, isJWS, nil},
+	{"not-jws", "the signing input of a JSON Web Signature", hintOriginal, isJWS, excludesJWS},
 	{"not-minisign", "what minisign signs for a trusted comment: a signature and the comment", "send the .minisig file itself: format=minisign", isMinisign, excludesMinisign},
 	{"not-openpgp", "what an OpenPGP signature signs: a file and the signature's trailer", "send the OpenPGP signature itself: format=pgp", isOpenPGP, nil},
 	{"not-openpgp-v3", "what an OpenPGP signature of version 3 signs: a file and the signature's trailer", "send the OpenPGP signature itself: format=pgp", isOpenPGPv3, excludesOpenPGPv3},
@@ -51,7 +51,7 @@ var kinds = []kind{
 	{"not-sshsig", "what an SSH signature signs", "send the SSH signature itself: format=ssh", isSSHSIG, excludesSecurityKey},
 	{"not-tls", "what a TLS handshake signs", hintSignFile, isTLS, nil},
 	{"not-tsp", "a time-stamp authority's TSTInfo", hintSignFile, isTSTInfo, nil},
-	{"not-tuf", "the signed part of TUF metadata", "send the metadata itself: format=tuf", isTUF, nil},
+	{"not-tuf", "the signed part of TUF metadata", "send the metadata itself: format=tuf", isTUF, excludesTUF},
 	{"not-x509", "the signed part of a certificate, CRL, OCSP response or certificate request", hintSignFile, isPKIX, nil},
 }
 

@@ -172,8 +172,9 @@ func TestRecognisesVariants(t *testing.T) {
 
 		"JWS without payload": {header + ".", "not-jws"}, "JWS of a large payload": {header + "." + big, "not-jws"},
 		"whole JWS": {header + ".eyJ9.c2ln", ""}, "whole JWS of a large payload": {header + "." + big + ".c2ln", ""},
-		"JWS, payload as it is": {"eyJhbGciOiJFUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19." + artifact, "not-jws"},
-		"a header without alg":  {"eyJ0eXAiOiJKV1QifQ.eyJ9", ""}, "a domain name": {"example.org", ""}, "JWS and a line end": {header + ".eyJ9\n", ""},
+		"JWS, payload as it is":    {"eyJhbGciOiJFUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19." + artifact, "not-jws"},
+		"JWS, b64 of another type": {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","b64":1}`)) + ".eyJ9", "not-jws"},
+		"a header without alg":     {"eyJ0eXAiOiJKV1QifQ.eyJ9", ""}, "a domain name": {"example.org", ""}, "JWS and a line end": {header + ".eyJ9\n", ""},
 
 		"COSE_Sign": {"\x85\x69Signature\x41\xa0\x41\xa0\x40\x40", "not-cose"}, "countersignature": {"\x86\x72CounterSignatureV2\x40\x40\x40\x40\x80", "not-cose"},
 		"COSE_Mac": {"\x84\x63MAC\x40\x40\x40", ""}, "another array": {"\x84\x6aSignature1\x01", ""},
@@ -355,6 +356,34 @@ func TestVersion3Types(t *testing.T) {
 	} {
 		checks, failed := sniff(t, []byte(c.artifact), 100)
 		if failed != "" || slices.Contains(checks, "not-openpgp-v3") != c.stated {
+			t.Errorf("%s: %q, checks %q", name, failed, checks)
+		}
+	}
+}
+
+// TestLargeHeads: where what tells a JSON Web Signature or TUF metadata may lie beyond what is kept, that is not excluded.
+func TestLargeHeads(t *testing.T) {
+	big := strings.Repeat("x", headSize)
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","x5c":["` + big + `"]}`))
+	for name, c := range map[string]struct {
+		artifact, check string
+		stated          bool
+	}{
+		"JWS with a large header":    {header + ".eyJ9", "not-jws", false},
+		"base64url as far as seen":   {strings.Repeat("A", headSize+1), "not-jws", false},
+		"base64url as long as kept":  {strings.Repeat("A", headSize), "not-jws", true},
+		"base64 with padding, large": {header + "==\n" + big, "not-jws", false},
+		"base64 in lines":            {strings.Repeat(strings.Repeat("A", 76)+"\n", 2000), "not-jws", true},
+
+		"TUF that ends in another member": {`{"_type":"targets","delegations":{"a":"` + big + `"},"expires":"2030-01-01T00:00:00Z","version":1,"x":"` + strings.Repeat("y", 2000) + `"}`, "not-tuf", false},
+		"TUF after a large member":        {`{"A":"` + big + `","_type":"targets","expires":"2030-01-01T00:00:00Z","version":1}`, "not-tuf", false},
+		"TUF whose role is cut":           {`{"A":"` + big[:headSize-20] + `","_type":"targets","expires":"2030-01-01T00:00:00Z","version":1}`, "not-tuf", false},
+		"JSON of another kind":            {`{"packages":"` + big + `"}`, "not-tuf", true},
+		"JSON of another type":            {`{"_type":"link","packages":"` + big + `"}`, "not-tuf", true},
+		"JSON of another end":             {`{"_type":"targets","packages":"` + big + `"}` + "\n", "not-tuf", true},
+	} {
+		checks, failed := sniff(t, []byte(c.artifact), 5000)
+		if failed != "" || slices.Contains(checks, c.check) != c.stated {
 			t.Errorf("%s: %q, checks %q", name, failed, checks)
 		}
 	}

@@ -50,17 +50,20 @@ func isJWS(w *window) bool {
 	}
 	var h struct {
 		Algorithm *string `json:"alg"`
-		Encoded   *bool   `json:"b64"`
+		Encoded   any     `json:"b64"`
 	}
 	if json.Unmarshal(header, &h) != nil || h.Algorithm == nil {
 		return false
 	}
-	if h.Encoded != nil && !*h.Encoded {
+	if h.Encoded == false {
 		return true
 	}
 	end, _ := w.last(int(min(w.size-int64(len(encoded)+1), int64(len(w.tail)))))
 	return isBase64URL(payload) && isBase64URL(end)
 }
+
+// excludesJWS: a header can be longer than what is kept.
+func excludesJWS(w *window) bool { return w.complete() || !isBase64URL(w.head) }
 
 func isBase64URL(b []byte) bool {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -117,15 +120,33 @@ func isTUF(w *window) bool {
 		return false
 	}
 	members := readMembers(w.head)
-	role, _ := members["_type"].(string)
-	if !slices.Contains(tufRoles, strings.ToLower(role)) {
-		return false
+	return isRole(members["_type"]) && (members["expires"] != nil || tufEnd.Match(w.tail[max(len(w.tail)-end, 0):]))
+}
+
+func isRole(value any) bool {
+	role, _ := value.(string)
+	return slices.Contains(tufRoles, strings.ToLower(role))
+}
+
+// excludesTUF: in a large one the role or "expires" can lie beyond what is kept.
+func excludesTUF(w *window) bool {
+	if w.complete() || !tufStart.Match(w.head) || !bytes.HasSuffix(w.tail, []byte(`}`)) {
+		return true
 	}
-	return members["expires"] != nil || tufEnd.Match(w.tail[max(len(w.tail)-end, 0):])
+	members := readMembers(w.head)
+	if role := members["_type"]; role != nil {
+		return !isRole(role)
+	}
+	for name := range members {
+		if name > "_type" { // which would have come before
+			return true
+		}
+	}
+	return false
 }
 
 // readMembers returns the members of a JSON object up to where it is cut short or is no JSON: canonical JSON
-// leaves control characters bare.
+// leaves control characters bare. The last one's value is nil then.
 func readMembers(b []byte) map[string]any {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	members := map[string]any{}
@@ -138,10 +159,11 @@ func readMembers(b []byte) map[string]any {
 			return members
 		}
 		var value any
-		if err := dec.Decode(&value); err != nil {
+		err = dec.Decode(&value)
+		members[name.(string)] = value
+		if err != nil {
 			return members
 		}
-		members[name.(string)] = value
 	}
 	return members
 }
