@@ -58,7 +58,7 @@ var made = map[string]string{
 	"certificate.bin": "not-x509", "csr.bin": "not-x509", "crl.bin": "not-x509", "ocsp.bin": "not-x509", "crmf.bin": "not-x509", "spkac.bin": "not-x509",
 	"tstinfo.bin": "not-tsp", "openpgp.bin": "not-openpgp", "minisign.bin": "not-minisign",
 	"sshsig.bin": "not-sshsig", "ssh-certificate.bin": "not-ssh-certificate", "ssh-userauth.bin": "not-ssh-userauth",
-	"tls12-server.bin": "not-tls", "tls12-client.bin": "not-tls", "tls13-server.bin": "not-tls", "tls13-client.bin": "not-tls",
+	"tls12-server.bin": "not-tls", "tls12-client.bin": "not-tls", "dtls12-client.bin": "not-tls", "tls13-server.bin": "not-tls", "tls13-client.bin": "not-tls",
 	"dsse.bin": "not-dsse", "jws.bin": "not-jws", "cose.bin": "not-cose", "sigsum.bin": "not-sigsum",
 	"checkpoint.bin": "not-checkpoint", "cosignature.bin": "not-checkpoint",
 	"../../x509/testdata/attributes.bin": "not-cms-attributes",
@@ -385,6 +385,34 @@ func TestLargeHeads(t *testing.T) {
 		checks, failed := sniff(t, []byte(c.artifact), 5000)
 		if failed != "" || slices.Contains(checks, c.check) != c.stated {
 			t.Errorf("%s: %q, checks %q", name, failed, checks)
+		}
+	}
+}
+
+// TestDatagramTranscript: the messages that a client of DTLS 1.2 signs have longer headers.
+func TestDatagramTranscript(t *testing.T) {
+	hello := func(kind byte, number, offset byte, fragment int, version string) []byte {
+		body := version + strings.Repeat("r", 40)
+		header := []byte{kind, 0, 0, byte(len(body)), 0, number, 0, 0, offset, 0, 0, byte(fragment)}
+		return append(header, body...)
+	}
+	const v12 = "\xfe\xfd"
+	client, server := hello(1, 1, 0, 42, v12), hello(2, 1, 0, 42, v12)
+	for name, c := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"both":                   {slices.Concat(client, server), "not-tls"},
+		"more":                   {slices.Concat(client, server, []byte{11, 0, 0, 0}), "not-tls"},
+		"a client alone":         {client, ""},
+		"two clients":            {slices.Concat(client, client), ""},
+		"a fragment":             {slices.Concat(hello(1, 1, 0, 41, v12), server), ""},
+		"a later fragment":       {slices.Concat(hello(1, 1, 9, 42, v12), server), ""},
+		"a version of no kind":   {slices.Concat(hello(1, 1, 0, 42, "\x05\x00"), server), ""},
+		"TLS in datagram's form": {slices.Concat(hello(1, 1, 0, 42, "\x03\x03"), server), ""},
+	} {
+		if got := recognised(t, c.b, 4096); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

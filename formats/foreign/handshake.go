@@ -66,19 +66,41 @@ func isCurveExchange(w *window) bool {
 	return n > 0 && int(w.head[randoms+3]) == n && w.size == int64(randoms+header+n)
 }
 
-// isTranscript: a ClientHello and the beginning of a ServerHello (RFC 5246, 7.4).
+// isTranscript: a ClientHello and the beginning of a ServerHello, of TLS (RFC 5246, 7.4) or of DTLS, whose version
+// numbers are complements (RFC 6347, 4.2.6).
 func isTranscript(w *window) bool {
-	const header, clientHello, serverHello = 4, 1, 2
-	first := w.head
-	if len(first) < header || first[0] != clientHello || first[1] != 0 {
-		return false
+	const clientHello, serverHello = 1, 2
+	for header, major := range map[int]byte{4: 3, 12: 0xfe} {
+		rest, ok := takeHello(w.head, clientHello, header, major)
+		if !ok {
+			continue
+		}
+		if _, ok := readHello(rest, serverHello, header, major); ok {
+			return true
+		}
 	}
-	length := header + int(binary.BigEndian.Uint16(first[2:]))
-	if len(first) < length+header+2 || length < header+2 {
-		return false
+	return false
+}
+
+// takeHello reads a whole message and returns what follows it.
+func takeHello(b []byte, kind byte, header int, major byte) (rest []byte, ok bool) {
+	length, ok := readHello(b, kind, header, major)
+	if !ok || length < 2 || len(b) < header+length {
+		return nil, false
 	}
-	second := first[length:]
-	return first[header] == 3 && second[0] == serverHello && second[1] == 0 && second[header] == 3
+	return b[header+length:], true
+}
+
+// readHello reads the header of a message, whose length has no more than two bytes, and the first byte of its body, the
+// version. DTLS has a number after the length, and the offset and length of a fragment: the whole.
+func readHello(b []byte, kind byte, header int, major byte) (length int, ok bool) {
+	if len(b) < header+2 || b[0] != kind || b[1] != 0 || b[header] != major {
+		return 0, false
+	}
+	if header > 4 && (!bytes.Equal(b[6:9], []byte{0, 0, 0}) || !bytes.Equal(b[9:12], b[1:4])) {
+		return 0, false
+	}
+	return int(binary.BigEndian.Uint16(b[2:])), true
 }
 
 // isCOSE recognises a Sig_structure or Countersign_structure (RFC 9052, 4.4; RFC 9338, 3.3): a CBOR array that starts

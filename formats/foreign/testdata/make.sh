@@ -70,6 +70,14 @@ for version in 2 3; do
 	./make tls-client "$out/tls1$version-client" tls.crt tls.pem $version
 done
 
+# DTLS 1.2 between OpenSSL and itself, which prints each message; one record has a whole one.
+sleep 5 | openssl s_server -dtls1_2 -mtu 9000 -accept 45873 -cert ca.crt -key ca.pem -Verify 1 -client_sigalgs ECDSA+SHA256 >server.log 2>&1 &
+server=$!
+sleep 1
+sleep 1 | openssl s_client -dtls1_2 -mtu 9000 -connect 127.0.0.1:45873 -cert ca.crt -key ca.pem -msg >client.log 2>&1
+kill $server
+./make dtls-client "$out/dtls12-client" client.log ca.pub
+
 # DSSE by cosign, a leaf by sigsum-submit.
 export COSIGN_PASSWORD=
 "$COSIGN" generate-key-pair --output-key-prefix cosign

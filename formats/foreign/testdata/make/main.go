@@ -21,7 +21,7 @@ type signed struct {
 var kinds = map[string]func(files ...string) signed{
 	"openpgp": openPGP, "sshsig": sshSignature, "ssh-certificate": sshCertificate, "ssh-userauth": userAuth,
 	"certificate": certificate, "csr": request, "crl": revocationList, "ocsp": ocsp, "crmf": crmf, "spkac": challenge,
-	"tls-server": tlsServer, "tls-client": tlsClient, "dsse": envelope, "sigsum": leaf,
+	"tls-server": tlsServer, "tls-client": tlsClient, "dtls-client": dtlsClient, "dsse": envelope, "sigsum": leaf,
 	"minisign": minisign, "jws": jws, "cose": coseSign1, "checkpoint": checkpoint, "cosignature": cosignature,
 }
 
