@@ -43,7 +43,7 @@ func TestAcceptsRealFiles(t *testing.T) {
 }
 
 // mostFiles of one folder are enough for every day. With all of a Debian 12 machine with Go, 78,392 files, none was taken for
-// another protocol's; 185 ended in what could be a version 3 trailer.
+// another protocol's; 185 ended in what could be a file's version 3 trailer.
 const mostFiles = 4_000
 
 func walk(t *testing.T, folder string, visit func(name string, w *window)) {
