@@ -314,12 +314,17 @@ func (e *evaluation) bindSubkey(from issuer) (*boundSubkey, error) {
 
 // checkSubkey checks the revocations and the expiry of a subkey that is bound.
 func (e *evaluation) checkSubkey(b *boundSubkey) error {
-	later, err := e.clock.checkRevocations(b.signatures, packet.SigTypeSubkeyRevocation, e.primary, e.key,
+	misplaced, err := e.findMisplaced(b)
+	if err != nil {
+		return err
+	}
+	signatures := slices.Concat(b.signatures, misplaced)
+	later, err := e.clock.checkRevocations(signatures, packet.SigTypeSubkeyRevocation, e.primary, e.key,
 		func(s *packet.Signature) error { return e.primary.VerifySubkeyRevocationSignature(s, b.key) })
 	if err != nil {
 		return err
 	}
-	byOthers, err := e.checkDesignated(b.signatures, packet.SigTypeSubkeyRevocation, e.primary, b.key)
+	byOthers, err := e.checkDesignated(signatures, packet.SigTypeSubkeyRevocation, e.primary, b.key)
 	if err != nil {
 		return err
 	}

@@ -138,6 +138,8 @@ type certificate struct {
 	direct  [][]byte // signatures right after the primary key
 	users   []user
 	subkeys []subkey
+	// misplaced are the revocations of subkeys that follow none.
+	misplaced [][]byte
 }
 
 type user struct {
@@ -214,6 +216,7 @@ func (b *builder) keepCertificate(c *certificate) {
 			other.direct = append(other.direct, c.direct...)
 			other.users = append(other.users, c.users...)
 			other.subkeys = append(other.subkeys, c.subkeys...)
+			other.misplaced = append(other.misplaced, c.misplaced...)
 			return
 		}
 	}
@@ -224,24 +227,27 @@ func (b *builder) keepCertificate(c *certificate) {
 // (pictures) are left out, and so are packets that have no say. A revocation of the primary key hangs on that wherever it is.
 func assembleCertificate(packets []rawPacket) *certificate {
 	c := &certificate{primary: packets[0].body}
-	list := &c.direct
+	list, revocations := &c.direct, &c.misplaced // where signatures go now, and where revocations of subkeys do
 	for _, p := range packets[1:] {
 		switch p.tag {
 		case tagSignature:
 			switch {
 			case signatureType(p.body) == packet.SigTypeKeyRevocation: // programs append it to a key, and gpg puts it in its place
 				c.direct = append(c.direct, p.body)
+			case signatureType(p.body) == packet.SigTypeSubkeyRevocation:
+				*revocations = append(*revocations, p.body)
 			case list != nil:
 				*list = append(*list, p.body)
 			}
 		case tagUserID:
 			c.users = append(c.users, user{id: p.body})
-			list = &c.users[len(c.users)-1].signatures
+			list, revocations = &c.users[len(c.users)-1].signatures, &c.misplaced
 		case tagPublicSubkey:
 			c.subkeys = append(c.subkeys, subkey{body: p.body})
 			list = &c.subkeys[len(c.subkeys)-1].signatures
+			revocations = list
 		case tagAttribute:
-			list = nil
+			list, revocations = nil, &c.misplaced
 		}
 	}
 	return c

@@ -530,3 +530,63 @@ func (k *key) withPicture() *key {
 	k.pack(17, []byte("picture"))
 	return k
 }
+
+// subkeyRevocation is the packet of a revocation of sub by k, for a hard reason.
+func (k *key) subkeyRevocation(sub *packet.PrivateKey, hashed ...[]byte) []byte {
+	return pack(2, signedBody(k.primary, packet.SigTypeSubkeyRevocation, made.Add(time.Hour), hashedKeys(k.primary, sub), hashed...))
+}
+
+func (k *key) withPackets(packets []byte) *key {
+	k.packets.Write(packets)
+	return k
+}
+
+// TestMisplacedSubkeyRevocation: so does a subkey's, which says only in what it signs of which subkey it is.
+func TestMisplacedSubkeyRevocation(t *testing.T) {
+	sub, other := newPrivate(made), newPrivate(made)
+	sub.IsSubkey, other.IsSubkey = true, true
+	unreadable := []byte{2, 0x80 | 100, 1} // a critical subpacket that nobody knows
+	for name, build := range map[string]func(k *key){
+		"after the primary key": func(k *key) { k.withPackets(k.subkeyRevocation(sub)).withUser(nil).withSubkey(sub, true, nil) },
+		"after the user ID":     func(k *key) { k.withUser(nil).withPackets(k.subkeyRevocation(sub)).withSubkey(sub, true, nil) },
+		"after a user attribute": func(k *key) {
+			k.withUser(nil).withSubkey(sub, true, nil).withPicture().withPackets(k.subkeyRevocation(sub))
+		},
+		"after another subkey": func(k *key) {
+			k.withUser(nil).withSubkey(sub, true, nil).withSubkey(other, true, nil).withPackets(k.subkeyRevocation(sub))
+		},
+		"before, unreadable": func(k *key) {
+			k.withUser(nil).withPackets(k.subkeyRevocation(sub, unreadable)).withSubkey(sub, true, nil)
+		},
+		"in another copy of a key": func(k *key) {
+			k.withUser(nil).withSubkey(sub, true, nil).add(&k.primary.PublicKey).withPackets(k.subkeyRevocation(sub)).withSubkey(sub, true, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKey()
+			build(k)
+			expect(t, formats.ReasonKeyRevoked, pack(2, plain(sub).sign(sub, artifact)), k.bytes(), formats.Policy{})
+		})
+	}
+	k := newKey().withUser(nil).withSubkey(sub, true, nil).withSubkey(other, true, nil)
+	k.withPackets(k.subkeyRevocation(sub))
+	expect(t, "", pack(2, plain(other).sign(other, artifact)), k.bytes(), formats.Policy{})
+}
+
+// TestManyRevokedSubkeys: revocations of other subkeys, in their place or not, say nothing of this one and cost little.
+func TestManyRevokedSubkeys(t *testing.T) {
+	k, sub := newKey().withUser(nil), newPrivate(made)
+	var misplaced []byte
+	for range 140 {
+		revoked := newPrivate(made)
+		k.withSubkey(revoked, true, nil).withPackets(k.subkeyRevocation(revoked))
+		misplaced = append(misplaced, k.subkeyRevocation(newPrivate(made))...)
+	}
+	k.withSubkey(sub, true, nil)
+	sig := pack(2, plain(sub).sign(sub, artifact))
+	expect(t, "", sig, k.bytes(), formats.Policy{})
+	k.withUser(nil).withPackets(misplaced)
+	expect(t, "", sig, k.bytes(), formats.Policy{})
+	k.withPackets(k.subkeyRevocation(sub))
+	expect(t, formats.ReasonKeyRevoked, sig, k.bytes(), formats.Policy{})
+}
