@@ -16,6 +16,9 @@ type DedupForm struct {
 	Container string   // "ALG:HEX" of the compressed file the artifact was in, or ""
 	Form      []byte   // formats.Verified.Form: what else of the signature file its receipt shows
 	Findings  []string // reasons of the weaknesses that were let pass, sorted
+	// Keys is SHA-256 over the keys that the receipt shows, by which it is judged later, and the certificates that become
+	// public with the entry; nil for none of them, and in the keys of releases that did not tell them apart.
+	Keys []byte
 }
 
 // DedupKey returns the key of a submission with the given core, which package intake computes. A
@@ -55,6 +58,9 @@ func digestKey(version string, core [sha256.Size]byte, f DedupForm, form bool) S
 	list(f.Findings)
 	if form {
 		part(f.Form)
+	}
+	if form && f.Keys != nil {
+		part(f.Keys)
 	}
 	return SubmissionKey(h.Sum(nil))
 }

@@ -32,7 +32,7 @@ func TestDedupKeysAreFrozen(t *testing.T) {
 }
 
 // TestDedupKeyTellsFormsApart: each part of the form makes another submission; releases before left out
-// what the receipt shows of the signature file.
+// what the receipt shows of the signature file and of the keys.
 func TestDedupKeyTellsFormsApart(t *testing.T) {
 	core := [32]byte{7}
 	key, former := gateway.DedupKey(core, dedupForm()), gateway.FormerDedupKey(core, dedupForm())
@@ -40,13 +40,14 @@ func TestDedupKeyTellsFormsApart(t *testing.T) {
 		"way": func(f *gateway.DedupForm) { f.Way = "" }, "logs": func(f *gateway.DedupForm) { f.Logs = f.Logs[:1] },
 		"embedded": func(f *gateway.DedupForm) { f.Embedded = false }, "container": func(f *gateway.DedupForm) { f.Container = "" },
 		"form": func(f *gateway.DedupForm) { f.Form = nil }, "findings": func(f *gateway.DedupForm) { f.Findings = nil },
+		"keys": func(f *gateway.DedupForm) { f.Keys = []byte{3} },
 	} {
 		f := dedupForm()
 		change(&f)
 		if gateway.DedupKey(core, f) == key {
 			t.Errorf("another %s, and the same key", name)
 		}
-		if same := gateway.FormerDedupKey(core, f) == former; same != (name == "form") {
+		if same := gateway.FormerDedupKey(core, f) == former; same != (name == "form" || name == "keys") {
 			t.Errorf("another %s: the former key is the same: %v", name, same)
 		}
 	}

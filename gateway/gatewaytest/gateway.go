@@ -59,7 +59,7 @@ func New(cfg Config) *Gateway {
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{
-		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.Logs, Queue: cfg.Store, Attester: cfg.Attester,
+		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.Logs, Queue: cfg.Store, Archive: cfg.Store, Attester: cfg.Attester,
 		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string

@@ -15,6 +15,8 @@ import (
 var errNoCertificate = formats.NewError(gateway.ReasonNoCertificate, "there is no certificate that could be logged",
 	"send the signer's certificate as the key, or do not ask to publish it")
 
+const publishedNote = "public in the log for ever: "
+
 // notePublished notes in the receipt what the caller asked to make public.
 func (d *Draft) notePublished(p formats.Projection, r *receiptpb.Receipt) error {
 	if !d.request.PublishCertificate {
@@ -24,7 +26,7 @@ func (d *Draft) notePublished(p formats.Projection, r *receiptpb.Receipt) error 
 	if err != nil {
 		return errNoCertificate
 	}
-	r.Notes = append(r.Notes, "public in the log for ever: "+strings.Join(listPublished(cert), ", "))
+	r.Notes = append(r.Notes, publishedNote+strings.Join(listPublished(cert), ", "))
 	return nil
 }
 

@@ -16,12 +16,18 @@ import (
 
 // dedupKeys returns the key by which the same submission is recognised, and those under which an
 // earlier release may have stored it. One kept copies of a signature that differ in their form as one
-// submission, so its row is found for each of them. One had the historical policy in its keys even where no
-// signature needed it.
+// submission, and so did one with other keys of the same signer, so its row is found for each of them: fitsStored tells
+// whose it is. One had the historical policy in its keys even where no signature needed it.
 func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
 	form := d.dedupForm(v, packed)
 	core := d.dedupCore(v, r, len(form.Findings) > 0)
-	former := []gateway.SubmissionKey{gateway.FormerDedupKey(core, form)}
+	keyless := form
+	keyless.Keys = nil
+	var former []gateway.SubmissionKey
+	if form.Keys != nil {
+		former = append(former, gateway.DedupKey(core, keyless))
+	}
+	former = append(former, gateway.FormerDedupKey(core, form))
 	if len(form.Findings) == 0 {
 		former = append(former, gateway.FormerDedupKey(d.dedupCore(v, r, true), form))
 	}
@@ -41,7 +47,31 @@ func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.D
 		f.Findings = append(f.Findings, string(finding.Reason))
 	}
 	slices.Sort(f.Findings)
+	f.Keys = d.digestKeys(v)
 	return f
+}
+
+// digestKeys returns what of v makes DedupForm.Keys. The same signer's key may come with another expiry, or
+// in another certificate, and a receipt that shows those of somebody else is refused when his are.
+func (d *Draft) digestKeys(v *formats.Verified) []byte {
+	var certificates [][]byte
+	if d.request.PublishCertificate {
+		for _, p := range v.Projections {
+			certificates = append(certificates, p.Certificate)
+		}
+	}
+	if len(v.Keys)+len(certificates) == 0 {
+		return nil
+	}
+	h := sha256.New()
+	for _, list := range [][][]byte{v.Keys, certificates} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(list))))
+		for _, b := range list {
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+			h.Write(b)
+		}
+	}
+	return h.Sum(nil)
 }
 
 // dedupCore is SHA-256 over who signed what, by which signature, recorded as what, checked how; every

@@ -89,7 +89,7 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	stored, err := d.service.commits.commitSubmission(gateway.WithHeld(ctx, d.held), sub)
+	stored, err := d.storeSubmission(ctx, sub, verified)
 	if err != nil {
 		return gateway.Submission{}, err
 	}

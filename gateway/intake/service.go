@@ -21,6 +21,8 @@ type Config struct {
 	Logs []gateway.Log
 	// Queue is where submissions become durable.
 	Queue gateway.Queue
+	// Archive is where their receipts are.
+	Archive Archive
 	// Attester signs statements; nil: nothing is attested.
 	Attester gateway.Attester
 	// Spool takes in compressed containers.
@@ -32,6 +34,11 @@ type Config struct {
 	MaxArtifact int64
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
+}
+
+// Archive is what of a gateway.Reader is asked when an earlier release may have stored the same submission.
+type Archive interface {
+	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
 }
 
 func (c *Config) checkDisk() error {

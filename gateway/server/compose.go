@@ -45,7 +45,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metri
 	}
 	policy.ForbiddenSigners = append(policy.ForbiddenSigners, own...)
 	s.domain = joinRooms(s.store, intake.Config{
-		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Attester: attester,
+		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
 		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: cfg.Limits.MaxArtifactBytes,
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,

@@ -57,7 +57,7 @@ func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing deliv
 	t.Helper()
 	logs := []gateway.Log{log}
 	d := joinRooms(store,
-		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store, CheckDisk: checkDisk},
+		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store, Archive: store, CheckDisk: checkDisk},
 		delivery.Config{Logs: logs, Store: store, Timing: timing, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
