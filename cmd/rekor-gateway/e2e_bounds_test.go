@@ -76,6 +76,7 @@ func TestBounds(t *testing.T) {
 		{"large gRPC messages", b.largeMessages},
 		{"announced messages", b.announcedMessages},
 		{"batch flood", b.batchFlood},
+		{"all of these at once", b.allAtOnce},
 		{"silent streams", b.silentStreams},
 	} {
 		t.Run(attack.name, func(t *testing.T) { b.survive(t, attack.run) })
@@ -363,7 +364,7 @@ func (b *besieged) largeMessages() {
 	start := &pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: &pb.SubmitStart{Header: b.header()}}}
 	chunk := &pb.SubmitRequest{Part: &pb.SubmitRequest_Chunk{Chunk: []byte("a")}}
 	var sending sync.WaitGroup
-	for range 15 {
+	for range 10 {
 		client := b.dial()
 		for range 10 {
 			sending.Go(func() {
@@ -384,15 +385,16 @@ func (b *besieged) largeMessages() {
 
 // announcedMessages are announced, and come byte by byte.
 func (b *besieged) announcedMessages() {
+	request := &pb.PlanRequest{Header: b.header()}
 	var sending sync.WaitGroup
-	for range 15 {
+	for range 10 { // each call holds as much here as it would there
 		conn := must(grpc.NewClient(b.cfg.GRPC.Listen, grpc.WithTransportCredentials(insecure.NewCredentials())))
 		context.AfterFunc(b.attacking, func() { conn.Close() })
-		for range 20 {
+		for range 10 {
 			sending.Go(func() {
 				ctx, cancel := context.WithTimeout(b.attacking, siege)
 				defer cancel()
-				_ = conn.Invoke(ctx, pb.GatewayService_Plan_FullMethodName, &pb.PlanRequest{Header: b.header()}, new(pb.PlanResponse))
+				_ = conn.Invoke(ctx, pb.GatewayService_Plan_FullMethodName, request, new(pb.PlanResponse))
 			})
 		}
 	}
@@ -422,6 +424,16 @@ func (b *besieged) batchFlood() {
 		}
 	}
 	sending.Wait()
+}
+
+func (b *besieged) allAtOnce() {
+	var attacking sync.WaitGroup
+	for _, attack := range []func(){
+		b.slowUploads, b.slowHeaders, b.largeJSON, b.shortJSON, b.partHeaders, b.largeForms, b.unreadReceipts, b.largeMessages, b.announcedMessages, b.batchFlood,
+	} {
+		attacking.Go(attack)
+	}
+	attacking.Wait()
 }
 
 // silentStreams say nothing at all, in each kind of call, until the gateway ends them.

@@ -25,12 +25,12 @@ import (
 const testMaxArtifact = 1 << 20
 
 // start runs a gateway over log until the test ends.
-func start(t *testing.T, log gateway.Log) *gatewaytest.Gateway {
+func start(t testing.TB, log gateway.Log) *gatewaytest.Gateway {
 	t.Helper()
 	return startWith(t, log, func(*gatewaytest.Config) {})
 }
 
-func startWith(t *testing.T, log gateway.Log, change func(*gatewaytest.Config)) *gatewaytest.Gateway {
+func startWith(t testing.TB, log gateway.Log, change func(*gatewaytest.Config)) *gatewaytest.Gateway {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{MaxPending: 50})
 	if err != nil {

@@ -69,7 +69,7 @@ const (
 	// RequestMemory is for a request under way, but for its body.
 	RequestMemory = 32 << 10
 	// CallMemory is for a call under way: metadata, and what was sent and is not read yet.
-	CallMemory = 96 << 10
+	CallMemory = 160 << 10
 	// FormMemory is for a form that is read: the header lines of a part once they are parsed, and buffers.
 	FormMemory = 192 << 10
 	// JSONCopies is for JSON that is read, as a multiple of its size: the decoder's buffer, which doubles as it
@@ -80,7 +80,7 @@ const (
 // Window is what a client may send over HTTP/2 before anything of it is read, in bytes: of one gRPC call, or of
 // one HTTP connection.
 const (
-	CallWindow       = 64 << 10
+	CallWindow       = 128 << 10
 	ConnectionWindow = 128 << 10
 	// MaxRequests bounds an HTTP/2 connection: number of requests at once.
 	MaxRequests = 32

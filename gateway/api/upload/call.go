@@ -42,6 +42,10 @@ type Call struct {
 	held   *gateway.Held
 	broken error // of the sender, once a message was not taken in time
 
+	// scratch is what messages up to maxScratch are read into before they are decoded. It is counted in held. It is
+	// the receiver's.
+	scratch []byte
+
 	// Relieve is called when there is no memory for the next message. It returns whether it waited for
 	// something of this call to be given back, so that it is worth while to ask again; nil: it cannot. It is
 	// the receiver's.
@@ -93,8 +97,13 @@ func (c *Call) RecvMsg(m any) error {
 // is not needed any more. Errors: io.EOF at the end, gateway.ErrMemoryFull, *formats.Error, and those of a
 // context, also when the client was too slow or is gone.
 func (c *Call) Receive(m proto.Message) (*gateway.Held, error) {
-	held := c.held.Part()
-	raw, err := c.readMessage(held)
+	size, err := c.readSize()
+	if err != nil {
+		return nil, err
+	}
+	held, reading := c.held.Part(), c.held.Part()
+	defer reading.Close()
+	raw, err := c.readMessage(size, reading)
 	if err == nil {
 		err = c.askTwice(func() error { return decodeMessage(raw, m, held) })
 	}
@@ -102,8 +111,24 @@ func (c *Call) Receive(m proto.Message) (*gateway.Held, error) {
 		held.Close()
 		return nil, err
 	}
-	held.Shrink(int64(cap(raw)))
+	c.keepScratch(raw)
 	return held, nil
+}
+
+// keepScratch keeps raw, which is not needed any more, for the next message, unless it is large.
+func (c *Call) keepScratch(raw []byte) {
+	if cap(raw) <= cap(c.scratch) || cap(raw) > maxScratch {
+		return
+	}
+	c.dropScratch()
+	if c.held.Grow(int64(cap(raw))) == nil {
+		c.scratch = raw[:0]
+	}
+}
+
+func (c *Call) dropScratch() {
+	c.held.Shrink(int64(cap(c.scratch)))
+	c.scratch = nil
 }
 
 // askTwice asks for memory again when some was given back meanwhile.
@@ -118,23 +143,36 @@ func (c *Call) askTwice(ask func() error) error {
 // The five bytes before each message: whether it is compressed, and its length.
 const prefixSize = 5
 
-// readStep bounds what is counted before it is there, in bytes.
-const readStep = 256 << 10
+const (
+	// readStep bounds what is counted before it is there, in bytes: a chunk as most clients send it.
+	readStep = 256<<10 + framing
+	// maxScratch bounds what is kept for the next message, in bytes: the largest chunk.
+	maxScratch = MaxChunk + framing
+	framing    = 1 << 10
+)
 
-func (c *Call) readMessage(held *gateway.Held) ([]byte, error) {
+// readSize returns the size of the next message.
+func (c *Call) readSize() (int64, error) {
 	prefix, err := c.readPrefix()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if prefix[0] != 0 {
-		return nil, status.Error(codes.Unimplemented, "messages must not be compressed")
+		return 0, status.Error(codes.Unimplemented, "messages must not be compressed")
 	}
 	size := int64(binary.BigEndian.Uint32(prefix[1:]))
 	if size > MaxMessage {
-		return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("a message is larger than %d MiB", MaxMessage>>20),
+		return 0, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("a message is larger than %d MiB", MaxMessage>>20),
 			"send the artifact in chunks of at most 1 MiB, or over HTTP")
 	}
-	var raw []byte
+	return size, nil
+}
+
+// readMessage reads a message into scratch, where it fits, or into what it counts in held.
+func (c *Call) readMessage(size int64, held *gateway.Held) (raw []byte, err error) {
+	if size <= int64(cap(c.scratch)) {
+		raw = c.scratch[:0]
+	}
 	for int64(len(raw)) < size {
 		step := int(min(size-int64(len(raw)), readStep))
 		if err := c.askTwice(func() (err error) { raw, err = growFor(raw, step, int(size), held); return err }); err != nil {

@@ -74,7 +74,7 @@ func newTestCall(t *testing.T, m *gateway.Memory, cfg CallConfig) (*Call, *sende
 func TestReceiveCounts(t *testing.T) {
 	m := gateway.NewMemory(8 << 20)
 	c, s := newTestCall(t, m, CallConfig{})
-	message := &pb.PlanRequest{Header: &pb.SubmissionHeader{Signature: make([]byte, 1<<20)}}
+	message := &pb.PlanRequest{Header: &pb.SubmissionHeader{Signature: make([]byte, 2<<20)}} // more than is kept as scratch
 	go func() { _, _ = s.to.Write(frame(t, message)) }()
 	got := new(pb.PlanRequest)
 	held, err := c.Receive(got)
@@ -257,8 +257,33 @@ func FuzzReceive(f *testing.F) {
 		if p := convertError(err); status.Code(p) == codes.Internal {
 			t.Errorf("%v", err)
 		}
-		if held.Close(); m.Used() != 0 {
+		held.Close()
+		if c.dropScratch(); m.Used() != 0 {
 			t.Errorf("%d bytes stay held", m.Used())
 		}
 	})
+}
+
+// A buffer is kept for the next message, counted, and given back with the call.
+func TestScratchIsCounted(t *testing.T) {
+	m := gateway.NewMemory(8 << 20)
+	c, s := newTestCall(t, m, CallConfig{})
+	message := frame(t, &pb.PlanRequest{Header: &pb.SubmissionHeader{Signature: make([]byte, 100<<10)}})
+	go func() {
+		for range 2 {
+			_, _ = s.to.Write(message)
+		}
+	}()
+	for range 2 {
+		held, err := c.Receive(new(pb.PlanRequest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held.Close(); m.Used() != int64(cap(c.scratch)) || cap(c.scratch) != len(message)-prefixSize {
+			t.Errorf("%d bytes are counted, %d kept", m.Used(), cap(c.scratch))
+		}
+	}
+	if c.dropScratch(); m.Used() != 0 {
+		t.Errorf("%d bytes stay held", m.Used())
+	}
 }

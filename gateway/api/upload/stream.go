@@ -67,14 +67,19 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close gives back what the last message takes. Nothing is read afterwards.
+// Close gives back what the stream holds. Nothing is read afterwards.
 func (s *Stream) Close() {
+	s.dropChunk()
+	s.call.dropScratch()
+}
+
+func (s *Stream) dropChunk() {
 	s.chunk = nil
 	s.held.Close()
 }
 
 func (s *Stream) nextChunk() {
-	s.Close()
+	s.dropChunk()
 	message := new(pb.SubmitRequest)
 	if s.held, s.err = s.call.Receive(message); s.err != nil {
 		return
