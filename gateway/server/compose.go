@@ -29,7 +29,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metri
 			return err
 		}
 		s.logs = append(s.logs, log)
-		logs = append(logs, log)
+		logs = append(logs, guardedLog{log, s.panics})
 	}
 	registry := all.Formats()
 	policy, err := cfg.Policy.Load(registry.Names())

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
+)
+
+// guardedLog keeps what a log answers from ending the process: a panic over it is an error like any other,
+// so that an entry under way is in doubt.
+type guardedLog struct {
+	gateway.Log
+	panics *panics.Reporter
+}
+
+const inLog = "log"
+
+// Size implements gateway.Log.
+func (l guardedLog) Size(ctx context.Context) (size uint64, err error) {
+	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
+	return l.Log.Size(ctx)
+}
+
+// Add implements gateway.Log.
+func (l guardedLog) Add(ctx context.Context, p gateway.Prepared) (_ *gateway.Inclusion, err error) {
+	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
+	return l.Log.Add(ctx, p)
+}
+
+// Find implements gateway.Log.
+func (l guardedLog) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (_ gateway.Found, err error) {
+	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
+	return l.Log.Find(ctx, leaves, from)
+}
