@@ -85,6 +85,13 @@ type Description struct {
 	// configured root"). They never hold user IDs, e-mails or other personal data, nor any text that a
 	// submitter chose: the gateway signs them, as it does Variant, Algorithm, Signers and Findings.
 	Notes []string
+
+	// Parts has a Description for each signature when the file holds more than one, in their order there, and
+	// this Description then sums them up for display: it has no ClaimedTime and no Candidates of its own. Of a file
+	// with one signature it is empty. See Each.
+	Parts []Description
+	// Unchecked are the file's signatures that Policy.KnownOnly let pass.
+	Unchecked []Unchecked
 }
 
 // Need says what of the artifact Verify has to be given.
@@ -150,6 +157,10 @@ type Verified struct {
 	Checks []string
 	// Notes are those of a Description that depend on what Verify was given.
 	Notes []string
+
+	// Parts has an element for each of Description.Parts: its Signers, Projections, Checks, Notes and Canonical are
+	// that signature's own. This Verified then sums them up, without Projections.
+	Parts []*Verified
 }
 
 // Evidence returns the weakest of what the signature was verified with: EvidenceBytes when every

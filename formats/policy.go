@@ -32,6 +32,9 @@ type Policy struct {
 	// Historical lets SHA-1, DSA and keys expired at signing pass as Findings; such a
 	// signature is never projected. MD5 never passes.
 	Historical bool
+	// KnownOnly lets signatures of a file pass unchecked that none of the keys made, as long as one of the keys
+	// made another one. Without it every signature of a file has to verify.
+	KnownOnly bool
 	// SSHNamespaces lists the accepted SSHSIG namespaces; nil means "file" alone.
 	SSHNamespaces []string
 	// Keys by format name win over the keys a submitter sends: with an element, only
