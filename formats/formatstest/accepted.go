@@ -67,15 +67,27 @@ func computeDigest(a formats.DigestAlgorithm, b []byte) formats.Digest {
 	return formats.Digest{Algorithm: a, Value: h.Sum(nil)}
 }
 
-// checkProjections: there are as many as described; they verify by the standard library, and
+// checkProjections: of each signature there are as many as described; they verify by the standard library, and
 // their recipes rebuild what was signed.
 func checkProjections(t testing.TB, s Suite, v Vector) {
-	d, got := mustParse(t, s, v).Describe(), mustSubmit(t, s, v)
-	if (len(got.Projections) > 0) != v.Projects {
-		t.Errorf("%d projections, want some: %v", len(got.Projections), v.Projects)
+	descriptions, verified := mustParse(t, s, v).Describe().Each(), mustSubmit(t, s, v).Each()
+	if len(descriptions) != len(verified) {
+		t.Fatalf("%d signatures described, %d verified", len(descriptions), len(verified))
 	}
-	if len(got.Projections) > len(d.Candidates) || v.Projects && len(got.Projections) < d.Threshold {
-		t.Fatalf("%d projections of %d candidates, threshold %d", len(got.Projections), len(d.Candidates), d.Threshold)
+	some := false
+	for i, got := range verified {
+		some = some || len(got.Projections) > 0
+		checkProjectionsOf(t, v, descriptions[i], got)
+	}
+	if some != v.Projects {
+		t.Errorf("there are projections: %v, want %v", some, v.Projects)
+	}
+}
+
+func checkProjectionsOf(t testing.TB, v Vector, d formats.Description, got *formats.Verified) {
+	t.Helper()
+	if n := len(got.Projections); n > len(d.Candidates) || n > 0 && n < d.Threshold {
+		t.Fatalf("%d projections of %d candidates, threshold %d", n, len(d.Candidates), d.Threshold)
 	}
 	for i, p := range got.Projections {
 		if !slices.ContainsFunc(d.Candidates, func(c formats.Candidate) bool { return reflect.DeepEqual(c, p.Candidate) }) {
@@ -106,6 +118,17 @@ func checkProjection(t testing.TB, i int, p formats.Projection, artifact []byte)
 // checkDescription: it is complete, in one-line texts, and agrees with itself and the result.
 func checkDescription(t testing.TB, s Suite, v Vector) {
 	d, got := mustParse(t, s, v).Describe(), mustSubmit(t, s, v)
+	for i, part := range d.Parts {
+		checkDescribed(t, s, part, got.Parts[i])
+		if part.Need != d.Need {
+			t.Errorf("signature %d needs %s, the file %s", i, part.Need, d.Need)
+		}
+	}
+	checkDescribed(t, s, d, got)
+}
+
+func checkDescribed(t testing.TB, s Suite, d formats.Description, got *formats.Verified) {
+	t.Helper()
 	if d.Format != s.Format.Name() || d.Variant == "" || d.Algorithm == "" || d.Threshold < 1 {
 		t.Errorf("description incomplete: %+v", d)
 	}

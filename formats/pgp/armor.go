@@ -26,9 +26,24 @@ func cutLine(data []byte) (line, rest []byte) {
 	return bytes.Trim(line, whitespace), rest
 }
 
-// dearmorSignature returns the packets of the armor that data is, from its first octet to its
-// last but blanks.
-func dearmorSignature(data []byte) ([]byte, error) {
+// dearmorSignatures returns the packets of the armors that data is, from its first octet to its last but blanks. Projects
+// whose releases several people sign put their armored signatures one after the other.
+func dearmorSignatures(data []byte) (packets []byte, err error) {
+	for {
+		more, rest, err := dearmorSignature(data)
+		if err != nil {
+			return nil, err
+		}
+		packets = append(packets, more...)
+		data = trimLeft(rest)
+		if !bytes.HasPrefix(data, armorBegin(armorSignature)) {
+			return packets, refuseAfterArmor(data)
+		}
+	}
+}
+
+// dearmorSignature returns the packets of the armor that data starts with, and what follows it.
+func dearmorSignature(data []byte) (packets, rest []byte, err error) {
 	first, _ := cutLine(data)
 	switch {
 	case bytes.Equal(first, armorBegin(armorSignature)):
@@ -36,31 +51,30 @@ func dearmorSignature(data []byte) ([]byte, error) {
 		// gpg --sign --armor, or a signature in the wrong armor: the packets tell.
 		packets, rest, ok := decodeArmor(data, armorMessage)
 		if !ok || len(packets) == 0 || len(trimLeft(rest)) > 0 {
-			return nil, errArmor()
+			return nil, nil, errArmor()
 		}
 		tag, _ := packetTag(packets[0])
-		return nil, refuseTag(tag)
+		return nil, nil, refuseTag(tag)
 	case bytes.Equal(first, armorBegin(armorPrivate)):
-		return nil, errSecretKey()
+		return nil, nil, errSecretKey()
 	case bytes.Equal(first, armorBegin(armorPublic)):
-		return nil, refuseTag(tagPublicKey)
+		return nil, nil, refuseTag(tagPublicKey)
 	default:
-		return nil, errArmor()
+		return nil, nil, errArmor()
 	}
 	packets, rest, ok := decodeArmor(data, armorSignature)
 	if !ok {
-		return nil, errArmor()
+		return nil, nil, errArmor()
 	}
-	return packets, refuseAfterArmor(rest)
+	return packets, rest, nil
 }
 
 func refuseAfterArmor(rest []byte) error {
-	rest = trimLeft(rest)
 	switch {
 	case len(rest) == 0:
 		return nil
-	case bytes.HasPrefix(rest, armorBegin(armorSignature)), bytes.HasPrefix(rest, cleartextBegin):
-		return errMultiple()
+	case bytes.HasPrefix(rest, cleartextBegin):
+		return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signed text", "send each by itself")
 	}
 	return formats.NewError(formats.ReasonTrailingData, "there is text after the signature",
 		"send what is between the BEGIN and END lines, and those lines")

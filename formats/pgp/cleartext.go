@@ -6,6 +6,8 @@ import (
 	"bytes"
 
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 var cleartextBegin = []byte("-----BEGIN PGP SIGNED MESSAGE-----")
@@ -22,7 +24,7 @@ func splitCleartext(data []byte) (packets []byte, text *cleartext, err error) {
 	if at < 0 {
 		return nil, nil, errMalformedSignature("the cleartext file has no signature", "send the whole file, to its END line")
 	}
-	packets, err = dearmorSignature(data[at:])
+	packets, err = dearmorCleartext(data[at:])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,6 +33,20 @@ func splitCleartext(data []byte) (packets []byte, text *cleartext, err error) {
 		return nil, nil, errMalformedSignature("the cleartext file is damaged", "send the file as gpg --clear-sign wrote it")
 	}
 	return packets, &cleartext{signed: block.Bytes}, nil
+}
+
+// dearmorCleartext returns the packets of all who signed a text: they are in the one armor that follows it.
+func dearmorCleartext(data []byte) ([]byte, error) {
+	packets, rest, err := dearmorSignature(data)
+	if err != nil {
+		return nil, err
+	}
+	rest = trimLeft(rest)
+	if bytes.HasPrefix(rest, armorBegin(armorSignature)) {
+		return nil, formats.NewError(formats.ReasonMultipleSignatures, "there is another armor after that of the signed text",
+			"sign the text once with all keys: gpg --local-user A --local-user B --clear-sign FILE")
+	}
+	return packets, refuseAfterArmor(rest)
 }
 
 // findLine returns where the first line equal to want starts, or -1.

@@ -12,14 +12,14 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// Describe implements [formats.Parsed].
-func (p *parsed) Describe() formats.Description {
-	d := p.description
+// cloneDescription returns a copy that shares no slices with d but Parts.
+func cloneDescription(d formats.Description) formats.Description {
 	d.Signers = slices.Clone(d.Signers)
 	d.SignedDigests = slices.Clone(d.SignedDigests)
 	d.Candidates = slices.Clone(d.Candidates)
 	d.Findings = slices.Clone(d.Findings)
 	d.Notes = slices.Clone(d.Notes)
+	d.Unchecked = slices.Clone(d.Unchecked)
 	return d
 }
 

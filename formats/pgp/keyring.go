@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
@@ -152,10 +153,13 @@ type subkey struct {
 	signatures [][]byte
 }
 
-// findCertificates returns the certificates that hold a key the issuer names, out of up to limit
+// findCertificates returns, for each issuer, the certificates that hold a key it names, out of up to limit
 // packets. It hashes every key once and parses none.
-func findCertificates(m *formats.Meter, keys [][]byte, from issuer, limit int) ([]*certificate, error) {
-	b := builder{meter: m, from: from}
+func findCertificates(m *formats.Meter, keys [][]byte, from []issuer, limit int) ([][]*certificate, error) {
+	b := builder{meter: m, from: from, byID: map[uint64][]int{}, found: make([][]*certificate, len(from))}
+	for i, f := range from {
+		b.byID[f.keyID] = append(b.byID[f.keyID], i)
+	}
 	w := walker{meter: m, left: limit, visit: b.addPacket}
 	for _, file := range keys {
 		if err := w.walkFile(file); err != nil {
@@ -174,10 +178,11 @@ const hashSetup = 256
 // builder gathers the packets of one certificate at a time and keeps the wanted ones.
 type builder struct {
 	meter   *formats.Meter
-	from    issuer
-	current []rawPacket // a primary key and what follows it
-	wanted  bool        // current holds a key the issuer names
-	found   []*certificate
+	from    []issuer
+	byID    map[uint64][]int // positions in from, by key id
+	current []rawPacket      // a primary key and what follows it
+	wanted  []int            // positions of those that name a key in current
+	found   [][]*certificate // for each issuer
 }
 
 func (b *builder) addPacket(p rawPacket) error {
@@ -192,35 +197,55 @@ func (b *builder) addPacket(p rawPacket) error {
 		if err := b.meter.ChargeBytes(len(p.body) + hashSetup); err != nil {
 			return err
 		}
-		b.wanted = b.wanted || b.from.matchesKey(p.body)
+		b.markWanted(p.body)
 	}
 	b.current = append(b.current, p)
 	return nil
 }
 
-// finishCertificate keeps the current certificate when it is wanted, as one with any other copy of it.
+// markWanted marks the issuers that name the key with that packet body.
+func (b *builder) markWanted(body []byte) {
+	fingerprint, keyID, err := fingerprintOf(body)
+	if err != nil {
+		return
+	}
+	for _, i := range b.byID[keyID] {
+		if f := b.from[i].fingerprint; (f == nil || bytes.Equal(f, fingerprint)) && !slices.Contains(b.wanted, i) {
+			b.wanted = append(b.wanted, i)
+		}
+	}
+}
+
+// finishCertificate keeps the current certificate for those who want it, as one with any other copy of it.
 func (b *builder) finishCertificate() error {
-	if b.wanted {
-		b.keepCertificate(assembleCertificate(b.current))
+	var c *certificate
+	for _, i := range b.wanted {
+		if c == nil {
+			c = assembleCertificate(b.current)
+		}
+		if b.found[i] = keepCertificate(b.found[i], c); len(b.found[i]) > maxCertificates {
+			return formats.NewError(formats.ReasonTooLarge, "more than 16 keys claim to be the signer's", "send the signer's key alone")
+		}
 	}
-	b.current, b.wanted = b.current[:0], false
-	if len(b.found) > maxCertificates {
-		return formats.NewError(formats.ReasonTooLarge, "more than 16 keys claim to be the signer's", "send the signer's key alone")
-	}
+	b.current, b.wanted = b.current[:0], b.wanted[:0]
 	return nil
 }
 
-func (b *builder) keepCertificate(c *certificate) {
-	for _, other := range b.found {
+// keepCertificate appends c, as one with the copy of it that the list has. Other lists may share what is in c.
+func keepCertificate(list []*certificate, c *certificate) []*certificate {
+	for _, other := range list {
 		if bytes.Equal(other.primary, c.primary) {
 			other.direct = append(other.direct, c.direct...)
 			other.users = append(other.users, c.users...)
 			other.subkeys = append(other.subkeys, c.subkeys...)
 			other.misplaced = append(other.misplaced, c.misplaced...)
-			return
+			return list
 		}
 	}
-	b.found = append(b.found, c)
+	return append(list, &certificate{
+		primary: c.primary, direct: slices.Clip(c.direct), users: slices.Clip(c.users), subkeys: slices.Clip(c.subkeys),
+		misplaced: slices.Clip(c.misplaced),
+	})
 }
 
 // assembleCertificate hangs every signature on the key or user ID it follows. Those over user attributes

@@ -12,6 +12,7 @@ package pgp
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -76,7 +77,7 @@ const hintWork = "send the signer's key alone: gpg --armor --export-options expo
 // by the library once more.
 const passes = 8
 
-func parseSubmission(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (*parsed, error) {
+func parseSubmission(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 	if err := m.ChargeBytes(passes * len(signature)); err != nil {
 		return nil, err
 	}
@@ -84,23 +85,11 @@ func parseSubmission(m *formats.Meter, signature []byte, keys [][]byte, p format
 	if err != nil {
 		return nil, err
 	}
-	body, err := onlySignature(packets)
+	bodies, err := splitSignatures(m, packets)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := readSignature(body)
-	if err != nil {
-		return nil, err
-	}
-	out := &parsed{sig: sig, text: text, findings: sig.findings}
-	if err := sig.checkPolicy(p); err != nil {
-		return nil, err
-	}
-	if err := out.findSigner(m, keys, p); err != nil {
-		return nil, err
-	}
-	out.buildDescription()
-	return out, nil
+	return parseSignatures(m, bodies, text, keys, p)
 }
 
 // unwrapSignature returns the packets in signature and, for a cleartext-signed file, the text.
@@ -110,7 +99,7 @@ func unwrapSignature(signature []byte) (packets []byte, text *cleartext, err err
 	case bytes.HasPrefix(trimmed, cleartextBegin):
 		return splitCleartext(trimmed)
 	case bytes.HasPrefix(trimmed, []byte("-----BEGIN ")):
-		packets, err = dearmorSignature(trimmed)
+		packets, err = dearmorSignatures(trimmed)
 		return packets, nil, err
 	case bytes.Contains(signature, armorBegin(armorSignature)):
 		return nil, nil, errMalformedSignature("there is text before the signature", "send the signature file's content alone")
@@ -118,38 +107,45 @@ func unwrapSignature(signature []byte) (packets []byte, text *cleartext, err err
 	return signature, nil, nil
 }
 
-// onlySignature returns the body of the one signature packet in data.
-func onlySignature(data []byte) ([]byte, error) {
+// splitSignatures returns the bodies of the signature packets in data, which holds nothing else.
+func splitSignatures(m *formats.Meter, data []byte) (bodies [][]byte, err error) {
 	if len(data) == 0 {
 		return nil, errMalformedSignature("the armor is empty", "send the signature file's content")
 	}
-	tag, ok := packetTag(data[0])
-	if !ok {
+	if tag, ok := packetTag(data[0]); !ok {
 		return nil, errMalformedSignature("this is no PGP data", "send the .asc or .sig file")
-	}
-	if tag != tagSignature {
+	} else if tag != tagSignature {
 		return nil, refuseTag(tag)
 	}
-	p, rest, err := nextPacket(data)
-	if err != nil {
-		return nil, err
+	for len(data) > 0 {
+		if tag, ok := packetTag(data[0]); !ok || tag != tagSignature {
+			return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the signature", "send the signature file's content alone")
+		}
+		if err := m.ChargeElements(1); err != nil {
+			return nil, err
+		}
+		var p rawPacket
+		if p, data, err = nextPacket(data); err != nil {
+			return nil, err
+		}
+		if err := checkPacket(p.body, len(bodies)); err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, bytes.Clone(p.body))
 	}
-	if len(p.body) > maxSignaturePacket {
-		return nil, formats.NewError(formats.ReasonTooLarge, "the signature packet is larger than 64 KiB", "send a detached signature")
-	}
-	if len(rest) == 0 {
-		return bytes.Clone(p.body), nil
-	}
-	if tag, ok := packetTag(rest[0]); ok && tag == tagSignature {
-		return nil, errMultiple()
-	}
-	return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the signature",
-		"send the signature file's content alone")
+	return bodies, nil
 }
 
-func errMultiple() error {
-	return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",
-		"send each by itself; split a binary file with: gpg --dearmor < FILE.asc | gpgsplit")
+// checkPacket bounds a signature packet, and how many there may be before it.
+func checkPacket(body []byte, before int) error {
+	switch {
+	case len(body) > maxSignaturePacket:
+		return formats.NewError(formats.ReasonTooLarge, "the signature packet is larger than 64 KiB", "send a detached signature")
+	case before == formats.MaxSignatures:
+		return formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("there are more than %d signatures", formats.MaxSignatures),
+			"split the file with: gpg --dearmor < FILE.asc | gpgsplit")
+	}
+	return nil
 }
 
 // refuseTag explains what was sent instead of a detached signature.

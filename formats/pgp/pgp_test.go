@@ -87,6 +87,9 @@ var valid = []given{
 	{name: "v3 SHA-1 historical", sig: "v3-SHA1.sig", key: "v3.key", artifact: "artifact", policy: historical},
 	{name: "historical SHA-1", sig: "sha1.sig", key: "rsa2048.key", artifact: "artifact", policy: historical},
 	{name: "historical DSA", sig: "dsa.sig", key: "dsa.key", artifact: "artifact", policy: historical},
+	{name: "two binary", sig: "two.sig", key: "keyring.gpg", artifact: "artifact", projects: true},
+	{name: "two in one armor", sig: "two.asc", key: "keyring.gpg", artifact: "artifact", projects: true},
+	{name: "cleartext by two", sig: "inrelease/InRelease", key: "inrelease/keys.asc", projects: true},
 	{name: "historical expired key", sig: "expired-after.sig", key: "expired.key", artifact: "artifact", policy: historical},
 }
 
@@ -97,8 +100,6 @@ var refused = []given{
 	{name: "DSA", sig: "dsa.sig", key: "dsa.key", want: formats.ReasonWeakAlgorithm},
 	{name: "SHA-1", sig: "sha1.sig", key: "rsa2048.key", want: formats.ReasonWeakAlgorithm},
 	{name: "v3 SHA-1", sig: "v3-SHA1.sig", key: "v3.key", want: formats.ReasonWeakAlgorithm},
-	{name: "two binary", sig: "two.sig", key: "keyring.gpg", want: formats.ReasonMultipleSignatures},
-	{name: "two in one armor", sig: "two.asc", key: "keyring.gpg", want: formats.ReasonMultipleSignatures},
 	{name: "inline armored", sig: "inline.asc", key: "rsa3072.key", want: formats.ReasonUnsupportedSignature},
 	{name: "inline", sig: "inline.gpg", key: "rsa3072.key", want: formats.ReasonUnsupportedSignature},
 	{name: "signature expired", sig: "expires.sig", key: "rsa3072.key", want: formats.ReasonSignatureExpired},

@@ -4,41 +4,11 @@ package pgp
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
-
-// findSigner finds the key that made the signature among the keys that policy lets count.
-func (p *parsed) findSigner(m *formats.Meter, submitted [][]byte, policy formats.Policy) error {
-	keys, limit := policy.CandidateKeys(name, submitted), maxPackets
-	byPolicy := len(policy.Keys[name]) > 0
-	if byPolicy {
-		limit = math.MaxInt
-	}
-	if len(keys) == 0 {
-		return formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
-			"send it as key; print it with: gpg --armor --export KEYID")
-	}
-	files := &keyFiles{meter: m.ForKeys(policy, name), files: keys, limit: limit}
-	found, err := findCertificates(files.meter, keys, p.sig.issuer, limit)
-	if err != nil {
-		return err
-	}
-	use, err := p.sig.chooseKey(m, found, files, policy)
-	if err != nil {
-		return err
-	}
-	if use == nil {
-		return errNoKey(p.sig.issuer, byPolicy)
-	}
-	if err := p.setKey(use); err != nil {
-		return err
-	}
-	return policy.CheckSigner(p.key.spki)
-}
 
 // chooseKey returns the first of the certificates' keys that is fit. A revoked one among them
 // refuses all; without a fit one the first one's refusal counts.

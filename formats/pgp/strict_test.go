@@ -41,8 +41,8 @@ func expect(t *testing.T, want formats.Reason, sig []byte, keys [][]byte, p form
 	return v
 }
 
-// TestOneSignaturePerSubmission: a second signature is refused, and so is anything before or after the one.
-func TestOneSignaturePerSubmission(t *testing.T) {
+// TestNothingSurroundsSignatures: anything before or after the signatures is refused, and the same one again.
+func TestNothingSurroundsSignatures(t *testing.T) {
 	k := newKey().withUser(nil)
 	one := pack(2, plain(k.primary).sign(k.primary, artifact))
 	asc := string(enarmor("PGP SIGNATURE", one))
@@ -56,8 +56,8 @@ func TestOneSignaturePerSubmission(t *testing.T) {
 		"armored":             {asc, ""},
 		"blanks around armor": {"\n \t" + asc + "\r\n\n", ""},
 		"CRLF armor":          {string(bytes.ReplaceAll([]byte(asc), []byte("\n"), []byte("\r\n"))), ""},
-		"two, second broken":  {string(one) + string(broken), formats.ReasonMultipleSignatures},
-		"two in one armor":    {string(enarmor("PGP SIGNATURE", append(bytes.Clone(one), broken...))), formats.ReasonMultipleSignatures},
+		"two, second broken":  {string(one) + string(broken), formats.ReasonSignatureInvalid},
+		"two in one armor":    {string(enarmor("PGP SIGNATURE", append(bytes.Clone(one), broken...))), formats.ReasonSignatureInvalid},
 		"two armors":          {asc + asc, formats.ReasonMultipleSignatures},
 		"garbage after":       {string(one) + "x", formats.ReasonTrailingData},
 		"garbage in armor":    {string(enarmor("PGP SIGNATURE", append(bytes.Clone(one), 0))), formats.ReasonTrailingData},
