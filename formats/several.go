@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,4 +135,14 @@ func joinSorted(parts [][]byte) []byte {
 		out = append(out, p...)
 	}
 	return out
+}
+
+// NameSignature returns err with the number of the signature that it is about in front, where a file holds n of them. Errors
+// that are no *Error are returned as they are.
+func NameSignature(err error, i, n int) error {
+	var refusal *Error
+	if n == 1 || !errors.As(err, &refusal) {
+		return err
+	}
+	return WrapError(err, refusal.Reason, fmt.Sprintf("signature %d of %d: %s", i+1, n, refusal.Message), refusal.Hint)
 }

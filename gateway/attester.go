@@ -10,6 +10,6 @@ import (
 
 // Attester signs statements that this gateway verified something. It is safe for concurrent use.
 type Attester interface {
-	// Attest states what receipt says of signature, signers and artifact, and signs that.
+	// Attest states what receipt says of its one signature, the signers and the artifact, and signs that.
 	Attest(ctx context.Context, receipt *receiptpb.Receipt) (SignedStatement, error)
 }

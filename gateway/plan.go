@@ -11,6 +11,17 @@ type Plan struct {
 	Description formats.Description
 	Options     []Option       // every representation, best first
 	Chosen      Representation // "" when none is possible
+	// Parts has the plan of each signature when the file holds more than one, in the order of Description.Parts.
+	// This plan then sums them up: an option is possible when it is for all, and Chosen is the weakest.
+	Parts []Plan
+}
+
+// Each returns the plans of the file's signatures, in the order of Description.Each.
+func (p Plan) Each() []Plan {
+	if len(p.Parts) == 0 {
+		return []Plan{p}
+	}
+	return p.Parts
 }
 
 // Option is one representation, and whether it is possible.

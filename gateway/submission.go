@@ -60,11 +60,24 @@ type SubmissionFields struct {
 
 // Representation returns the weakest of all signatures', for display.
 func (f *SubmissionFields) Representation() Representation {
-	weakest := 0
-	for _, s := range f.Signatures {
-		weakest = max(weakest, slices.Index(representations, s.Representation))
+	all := make([]Representation, len(f.Signatures))
+	for i, s := range f.Signatures {
+		all[i] = s.Representation
 	}
-	if len(f.Signatures) == 0 {
+	return Weakest(all...)
+}
+
+// Weakest returns the weakest of the representations: "" when there are none, or one is "".
+func Weakest(all ...Representation) Representation {
+	weakest := 0
+	for _, r := range all {
+		at := slices.Index(representations, r)
+		if at < 0 {
+			return ""
+		}
+		weakest = max(weakest, at)
+	}
+	if len(all) == 0 {
 		return ""
 	}
 	return representations[weakest]

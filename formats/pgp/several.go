@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -59,7 +58,7 @@ func parseSignatures(m *formats.Meter, bodies [][]byte, text *cleartext, keys []
 		}
 		part, err := ring.finishSignature(m, d, found[i], text)
 		if err != nil {
-			return nil, nameSignature(err, i, len(drafts))
+			return nil, formats.NameSignature(err, i, len(drafts))
 		}
 		canonical := string(part.encodeCanonical())
 		if seen[canonical] {
@@ -86,11 +85,11 @@ func readSignatures(m *formats.Meter, bodies [][]byte, p formats.Policy) ([]*dra
 		sig, err := readSignature(body)
 		mayPass := p.KnownOnly && len(bodies) > 1
 		if err != nil && (!mayPass || !isUnsupported(err)) {
-			return nil, nameSignature(err, i, len(bodies))
+			return nil, formats.NameSignature(err, i, len(bodies))
 		}
 		if err == nil && !p.KnownOnly {
 			if err := sig.checkPolicy(p); err != nil {
-				return nil, nameSignature(err, i, len(bodies))
+				return nil, formats.NameSignature(err, i, len(bodies))
 			}
 		}
 		drafts[i] = &draft{body: body, sig: sig, err: err}
@@ -118,15 +117,6 @@ func guessIssuer(m *formats.Meter, body []byte) (uint64, error) {
 		return 0, err
 	}
 	return ids[0], nil
-}
-
-// nameSignature says which signature of several err is about.
-func nameSignature(err error, i, n int) error {
-	var refusal *formats.Error
-	if n == 1 || !errors.As(err, &refusal) {
-		return err
-	}
-	return formats.WrapError(err, refusal.Reason, fmt.Sprintf("signature %d of %d: %s", i+1, n, refusal.Message), refusal.Hint)
 }
 
 // keyring is the keys that policy lets count.
@@ -300,7 +290,7 @@ func (f *signedFile) verifyBytes(ctx context.Context, artifact io.Reader) ([]*fo
 			return nil, err
 		}
 		if verified[i], err = p.verifySum(sum, []formats.ArtifactDigest{digest}, size); err != nil {
-			return nil, nameSignature(err, i, len(f.parts))
+			return nil, formats.NameSignature(err, i, len(f.parts))
 		}
 	}
 	return verified, nil
@@ -318,7 +308,7 @@ func (f *signedFile) verifyCleartext(ctx context.Context, m *formats.Meter, a fo
 	verified := make([]*formats.Verified, len(f.parts))
 	for i, p := range f.parts {
 		if verified[i], err = p.verifyCleartext(m, a, beside); err != nil {
-			return nil, nameSignature(err, i, len(f.parts))
+			return nil, formats.NameSignature(err, i, len(f.parts))
 		}
 	}
 	return verified, nil

@@ -18,9 +18,9 @@ import (
 // earlier release may have stored it. One kept copies of a signature that differ in their form as one
 // submission, and so did one with other keys of the same signer, so its row is found for each of them: fitsStored tells
 // whose it is. One had the historical policy in its keys even where no signature needed it.
-func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
+func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
 	form := d.dedupForm(v, packed)
-	core := d.dedupCore(v, r, len(form.Findings) > 0)
+	core := d.dedupCore(v, rs, len(form.Findings) > 0)
 	keyless := form
 	keyless.Keys = nil
 	var former []gateway.SubmissionKey
@@ -29,7 +29,7 @@ func (d *Draft) dedupKeys(v *formats.Verified, r gateway.Representation, packed 
 	}
 	former = append(former, gateway.FormerDedupKey(core, form))
 	if len(form.Findings) == 0 {
-		former = append(former, gateway.FormerDedupKey(d.dedupCore(v, r, true), form))
+		former = append(former, gateway.FormerDedupKey(d.dedupCore(v, rs, true), form))
 	}
 	return gateway.DedupKey(core, form), former
 }
@@ -56,7 +56,7 @@ func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.D
 func (d *Draft) digestKeys(v *formats.Verified) []byte {
 	var certificates [][]byte
 	if d.request.PublishCertificate {
-		for _, p := range v.Projections {
+		for _, p := range listProjections(v) {
 			certificates = append(certificates, p.Certificate)
 		}
 	}
@@ -76,14 +76,14 @@ func (d *Draft) digestKeys(v *formats.Verified) []byte {
 
 // dedupCore is SHA-256 over who signed what, by which signature, recorded as what, checked how; every
 // part is preceded by its length. It is that of the first release, so that what it stored is found.
-func (d *Draft) dedupCore(v *formats.Verified, r gateway.Representation, historical bool) [sha256.Size]byte {
+func (d *Draft) dedupCore(v *formats.Verified, rs []gateway.Representation, historical bool) [sha256.Size]byte {
 	h := sha256.New()
 	part := func(b []byte) {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(b)))
 		h.Write(b)
 	}
 	for _, s := range []string{
-		d.request.Tenant, d.plan.Description.Format, string(r), fmt.Sprint(historical, d.request.PublishCertificate),
+		d.request.Tenant, d.plan.Description.Format, joinRepresentations(rs), fmt.Sprint(historical, d.request.PublishCertificate),
 	} {
 		part([]byte(s))
 	}
@@ -98,11 +98,27 @@ func (d *Draft) dedupCore(v *formats.Verified, r gateway.Representation, histori
 		part([]byte(g.String() + " " + string(g.Evidence)))
 	}
 	if len(v.Digests) == 0 {
-		for _, p := range v.Projections {
+		for _, p := range listProjections(v) {
 			part(p.Digest.Value)
 		}
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// joinRepresentations is the representation of a file with one signature.
+func joinRepresentations(rs []gateway.Representation) string {
+	names := make([]string, len(rs))
+	for i, r := range rs {
+		names[i] = string(r)
+	}
+	return strings.Join(names, " ")
+}
+
+func listProjections(v *formats.Verified) (all []formats.Projection) {
+	for _, part := range v.Each() {
+		all = append(all, part.Projections...)
+	}
+	return all
 }
 
 // foldExcluded has the first release's one name for all checks that exclude other protocols. What they exclude

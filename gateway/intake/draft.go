@@ -57,7 +57,7 @@ func (s *Service) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, 
 }
 
 func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gateway.Held) (*Draft, error) {
-	p := s.policyNow()
+	p := s.policyFor(r)
 	parsed, plan, err := s.parseAndPlan(ctx, r, p, held)
 	if err != nil {
 		return nil, err
@@ -152,15 +152,23 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	if err != nil {
 		return gateway.NewSubmission{}, err
 	}
-	key, former := d.dedupKeys(v, recorded.representation, packed)
+	key, former := d.dedupKeys(v, recorded.representations, packed)
 	return gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: d.request.Tenant, Key: key, Format: d.plan.Description.Format, Digests: digestsOf(v),
-			Signatures: []gateway.RecordedSignature{{
-				Signers: signerIDs(v), Representation: recorded.representation, Way: gateway.Direct, Evidence: v.Evidence(),
-			}},
-			Labels: d.request.Labels, Needed: len(d.service.cfg.Logs),
+			Signatures: listRecorded(v, recorded.representations),
+			Labels:     d.request.Labels, Needed: len(d.service.cfg.Logs),
 		},
 		FormerKeys: former, Receipt: recorded.receipt, Entries: recorded.entries,
 	}, nil
+}
+
+func listRecorded(v *formats.Verified, rs []gateway.Representation) []gateway.RecordedSignature {
+	var list []gateway.RecordedSignature
+	for i, part := range v.Each() {
+		list = append(list, gateway.RecordedSignature{
+			Signers: signerIDs(part), Representation: rs[i], Way: gateway.Direct, Evidence: part.Evidence(),
+		})
+	}
+	return list
 }

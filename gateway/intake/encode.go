@@ -12,63 +12,88 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// recorded is a verified signature in the form in which it will be logged.
+// recorded is a verified submission in the form in which it will be logged.
 type recorded struct {
-	representation gateway.Representation
-	receipt        *receiptpb.Receipt
-	entries        []gateway.NewEntry
+	representations []gateway.Representation // of each signature
+	receipt         *receiptpb.Receipt
+	entries         []gateway.NewEntry
 }
 
-// encodeEntries chooses the representation by what verification found, and encodes an entry for
+// representation returns the weakest of all signatures'.
+func (r *recorded) representation() gateway.Representation {
+	return gateway.Weakest(r.representations...)
+}
+
+// choice is how one signature is recorded.
+type choice struct {
+	representation gateway.Representation
+	projections    []formats.Projection
+}
+
+// encodeEntries chooses the representation of each signature by what verification found, and encodes its entries for
 // every log.
 func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
-	chosen, projections, err := d.service.planner.Choose(d.plan, d.request.Representation, v)
-	if err != nil {
-		return recorded{}, err
-	}
-	skeleton := d.makeSkeleton(id, v, chosen, packed)
-	r := recorded{representation: chosen, receipt: skeleton}
-	offers, err := d.makeOffers(ctx, chosen, projections, skeleton)
-	if err != nil {
-		return recorded{}, err
-	}
-	for _, o := range offers {
-		if err := r.addEntries(d.service.cfg.Logs, o); err != nil {
+	plans, parts := d.plan.Each(), v.Each()
+	choices := make([]choice, len(parts))
+	var r recorded
+	for i, part := range parts {
+		var err error
+		c := &choices[i]
+		if c.representation, c.projections, err = d.service.planner.Choose(plans[i], d.request.Representation, part); err != nil {
 			return recorded{}, err
 		}
+		r.representations = append(r.representations, c.representation)
+	}
+	r.receipt = d.makeSkeleton(id, v, r.representations, packed)
+	for i, c := range choices {
+		offers, err := d.makeOffers(ctx, c, i, r.receipt)
+		if err != nil {
+			return recorded{}, err
+		}
+		for _, o := range offers {
+			if err := r.addEntries(d.service.cfg.Logs, o, i); err != nil {
+				return recorded{}, err
+			}
+		}
+	}
+	if n := len(r.receipt.GetEntries()); n > receipt.MaxEntries {
+		return recorded{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the signatures take %d log entries, and a receipt holds %d", n, receipt.MaxEntries),
+			"send the file in parts, with fewer signatures each")
 	}
 	return r, nil
 }
 
-// makeOffers returns what each log is asked to record: the gateway's statement, or every projection.
-func (d *Draft) makeOffers(ctx context.Context, chosen gateway.Representation, projections []formats.Projection, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
-	if chosen == gateway.Attested {
+// makeOffers returns what each log is asked to record of the signature at a position: the gateway's statement, or every
+// projection.
+func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
+	if c.representation == gateway.Attested {
 		if d.request.PublishCertificate {
 			return nil, errNoCertificate
 		}
-		statement, err := d.service.cfg.Attester.Attest(ctx, skeleton)
+		statement, err := d.service.cfg.Attester.Attest(ctx, receipt.ForSignature(skeleton, at))
 		if err != nil {
 			return nil, fmt.Errorf("attesting: %w", err)
 		}
 		return []gateway.Offer{{Statement: &statement}}, nil
 	}
-	offers := make([]gateway.Offer, len(projections))
-	for i := range projections {
-		if err := d.notePublished(projections[i], skeleton); err != nil {
+	offers := make([]gateway.Offer, len(c.projections))
+	for i := range c.projections {
+		if err := d.notePublished(c.projections[i], skeleton); err != nil {
 			return nil, err
 		}
-		offers[i] = gateway.Offer{Projection: &projections[i], Certificate: d.request.PublishCertificate}
+		offers[i] = gateway.Offer{Projection: &c.projections[i], Certificate: d.request.PublishCertificate}
 	}
 	return offers, nil
 }
 
-// addEntries prepares one offer for every log; the receipt gets an entry for each.
-func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer) error {
+// addEntries prepares one offer of the signature at a position for every log; the receipt gets an entry for each.
+func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer, at int) error {
 	for _, l := range logs {
 		prepared, entry, err := l.Prepare(o)
 		if err != nil {
 			return err
 		}
+		entry.Signature = uint32(at)
 		r.entries = append(r.entries, gateway.NewEntry{Prepared: prepared})
 		r.receipt.Entries = append(r.receipt.Entries, entry)
 	}
@@ -76,9 +101,12 @@ func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer) error {
 }
 
 // makeSkeleton is the submission's receipt, still without log entries.
-func (d *Draft) makeSkeleton(id string, v *formats.Verified, r gateway.Representation, packed *formats.Digest) *receiptpb.Receipt {
-	return receipt.New(receipt.Facts{
+func (d *Draft) makeSkeleton(id string, v *formats.Verified, rs []gateway.Representation, packed *formats.Digest) *receiptpb.Receipt {
+	f := receipt.Facts{
 		ID: id, Signature: d.request.Signature, Description: d.plan.Description, Verified: v, Policy: d.policy, Container: packed,
-		Representation: receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)]),
-	})
+	}
+	for _, r := range rs {
+		f.Representations = append(f.Representations, receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)]))
+	}
+	return receipt.New(f)
 }

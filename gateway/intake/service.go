@@ -84,13 +84,13 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := s.parseAndPlan(ctx, r, s.policyNow(), held)
+	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), held)
 	return plan, err
 }
 
-func (s *Service) policyNow() formats.Policy {
+func (s *Service) policyFor(r gateway.Request) formats.Policy {
 	p := s.cfg.Policy
-	p.Now = s.now()
+	p.Now, p.KnownOnly = s.now(), r.KnownOnly
 	return p
 }
 

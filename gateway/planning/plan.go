@@ -25,10 +25,49 @@ type Planner struct {
 	Attests bool
 }
 
-// Plan returns the options for a signature described by d. want is the representation the
+// Plan returns the options for a file described by d. want is the representation the
 // caller insists on, or "". When nothing (or not the wanted one) is possible, the plan
 // comes with Chosen empty, beside a *formats.Error for the caller.
 func (p Planner) Plan(d formats.Description, want gateway.Representation) (gateway.Plan, error) {
+	if len(d.Parts) == 0 {
+		return p.planOne(d, want)
+	}
+	parts := make([]gateway.Plan, len(d.Parts))
+	var refusal error
+	for i, part := range d.Parts {
+		var err error
+		if parts[i], err = p.planOne(part, want); err != nil && refusal == nil {
+			refusal = formats.NameSignature(err, i, len(d.Parts))
+		}
+	}
+	return combinePlans(d, parts), refusal
+}
+
+// combinePlans sums up the plans of a file's signatures.
+func combinePlans(d formats.Description, parts []gateway.Plan) gateway.Plan {
+	sum := gateway.Plan{Description: d, Parts: parts}
+	chosen := make([]gateway.Representation, len(parts))
+	for _, o := range parts[0].Options {
+		total := gateway.Option{Representation: o.Representation}
+		for i, part := range parts {
+			chosen[i] = part.Chosen
+			one := part.Option(o.Representation)
+			total.Entries += one.Entries
+			if one.Refusal != nil && total.Refusal == nil {
+				_ = errors.As(formats.NameSignature(one.Refusal, i, len(parts)), &total.Refusal)
+			}
+		}
+		if total.Refusal != nil {
+			total.Entries = 0
+		}
+		sum.Options = append(sum.Options, total)
+	}
+	sum.Chosen = gateway.Weakest(chosen...)
+	return sum
+}
+
+// planOne returns the options for one signature.
+func (p Planner) planOne(d formats.Description, want gateway.Representation) (gateway.Plan, error) {
 	plan := gateway.Plan{Description: d, Options: []gateway.Option{
 		p.optionOf(d, gateway.Native), p.optionOf(d, gateway.Projected), p.attestedOption(),
 	}}
@@ -141,7 +180,8 @@ func refuseOption(r gateway.Representation, why *formats.Error) gateway.Option {
 	return gateway.Option{Representation: r, Refusal: why}
 }
 
-// Choose returns how a verified signature is recorded, and by which projections. It follows the plan,
+// Choose returns how a verified signature is recorded, and by which projections: one of a Plan.Each, with what
+// was verified of the same signature. It follows the plan,
 // unless verification found another kind of signature than could be known before: an Ed25519
 // signature turns out to be pure, or an ECDSA key to have signed a hash other than its curve's. Then
 // the signature is attested, if the caller has no wish (want is "") and an attestation is possible.

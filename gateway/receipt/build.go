@@ -25,13 +25,14 @@ const BundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // Facts are what a gateway knows of a submission once it is verified.
 type Facts struct {
-	ID             string // the gateway's name for the submission
-	Signature      []byte // the file as submitted
-	Description    formats.Description
-	Verified       *formats.Verified
-	Policy         formats.Policy // Now is when it was verified
-	Representation receiptpb.Receipt_Representation
-	Container      *formats.Digest // of the compressed file the artifact was in, or nil
+	ID          string // the gateway's name for the submission
+	Signature   []byte // the file as submitted
+	Description formats.Description
+	Verified    *formats.Verified
+	Policy      formats.Policy  // Now is when it was verified
+	Container   *formats.Digest // of the compressed file the artifact was in, or nil
+	// Representations are those of the signatures, in the order of Verified.Each.
+	Representations []receiptpb.Receipt_Representation
 }
 
 // New returns the receipt of f, still without log entries: append one for each record that will
@@ -40,7 +41,7 @@ func New(f Facts) *receiptpb.Receipt {
 	d, v := f.Description, f.Verified
 	r := &receiptpb.Receipt{
 		MediaType:     MediaType,
-		FormatVersion: FormatVersion,
+		FormatVersion: f.version(),
 		SubmissionId:  f.ID,
 		VerifiedAt:    timestamppb.New(f.Policy.Now.UTC().Truncate(time.Second)),
 		Signature: &receiptpb.Signature{
@@ -48,14 +49,19 @@ func New(f Facts) *receiptpb.Receipt {
 			Content: f.Signature, Keys: v.Keys, ClaimedTime: timestamp(d.ClaimedTime),
 		},
 		Artifact:       &receiptpb.Artifact{Size: v.Size, Embedded: d.Need == formats.NeedNone},
-		Representation: f.Representation,
+		Representation: weakest(f.Representations),
 		Checks:         v.Checks,
 		Notes:          slices.Concat(d.Notes, v.Notes),
 		Policy:         policyMessage(f.Policy),
 	}
-	r.Recorded = []*receiptpb.RecordedSignature{recordedSignature(f)}
 	for _, s := range v.Signers {
 		r.Signers = append(r.Signers, &receiptpb.Signer{Spki: s.SPKI, Fingerprint: s.Fingerprint, Algorithm: s.Algorithm})
+	}
+	for i := range v.Each() {
+		r.Recorded = append(r.Recorded, f.recordedSignature(i))
+	}
+	for _, u := range d.Unchecked {
+		r.Unchecked = append(r.Unchecked, &receiptpb.UncheckedSignature{Issuer: u.Issuer})
 	}
 	for _, g := range v.Digests {
 		r.Artifact.Digests = append(r.Artifact.Digests, digestMessage(g.Digest, g.Evidence))
@@ -63,21 +69,46 @@ func New(f Facts) *receiptpb.Receipt {
 	if f.Container != nil {
 		r.Artifact.Container = digestMessage(*f.Container, "")
 	}
-	for _, n := range d.Findings {
-		r.Findings = append(r.Findings, &receiptpb.Finding{Reason: string(n.Reason), Message: n.Message})
-	}
+	r.Findings = findingMessages(d.Findings)
 	return r
 }
 
-// recordedSignature says that all signers are of one signature, which is recorded in one way.
-func recordedSignature(f Facts) *receiptpb.RecordedSignature {
-	s := &receiptpb.RecordedSignature{
-		Representation: f.Representation, Way: receiptpb.RecordedSignature_DIRECT, Evidence: evidenceMessage(f.Verified.Evidence()),
+// version returns the lowest one that can say it all, so that programs of before several signatures read as much as they can.
+func (f Facts) version() uint32 {
+	if len(f.Verified.Parts) > 0 || len(f.Description.Unchecked) > 0 {
+		return FormatVersion
 	}
-	for i := range f.Verified.Signers {
+	return versionOne
+}
+
+// weakest returns the last of the representations in their order, which is that of their numbers.
+func weakest(all []receiptpb.Receipt_Representation) receiptpb.Receipt_Representation {
+	return slices.Max(all)
+}
+
+// recordedSignature says how the signature at a position is recorded and, in version 3, what is its own.
+func (f Facts) recordedSignature(at int) *receiptpb.RecordedSignature {
+	v, d := f.Verified.Each()[at], f.Description.Each()[at]
+	s := &receiptpb.RecordedSignature{
+		Representation: f.Representations[at], Way: receiptpb.RecordedSignature_DIRECT, Evidence: evidenceMessage(v.Evidence()),
+	}
+	for _, own := range v.Signers {
+		i := slices.IndexFunc(f.Verified.Signers, func(s formats.Signer) bool { return bytes.Equal(s.SPKI, own.SPKI) })
 		s.Signers = append(s.Signers, uint32(i))
 	}
+	if f.version() < FormatVersion {
+		return s
+	}
+	s.Variant, s.Algorithm, s.ClaimedTime = d.Variant, d.Algorithm, timestamp(d.ClaimedTime)
+	s.Checks, s.Notes, s.Findings = v.Checks, slices.Concat(d.Notes, v.Notes), findingMessages(d.Findings)
 	return s
+}
+
+func findingMessages(findings []formats.Finding) (list []*receiptpb.Finding) {
+	for _, n := range findings {
+		list = append(list, &receiptpb.Finding{Reason: string(n.Reason), Message: n.Message})
+	}
+	return list
 }
 
 func timestamp(t *time.Time) *timestamppb.Timestamp {

@@ -52,6 +52,9 @@ func changeFields(t *testing.T, r *receiptpb.Receipt, options func() receipt.Opt
 		}
 		report, err := receipt.Verify(t.Context(), changed, options())
 		bound := isBound(path, r)
+		if dependsOnView(path, r) {
+			bound = err != nil // some of the signatures are attested
+		}
 		if path == "signature.content" && err == nil {
 			bound = false // the change hit what no signature is over: an unhashed subpacket, a certificate that others need
 		}
@@ -73,19 +76,42 @@ func isBound(path string, r *receiptpb.Receipt) bool {
 		case "fixed", "recomputed", "proven":
 			return true
 		case "stated":
-			return r.GetRepresentation() == receiptpb.Receipt_ATTESTED
+			return isStated(path, r)
 		case "said":
-			return statedAnyway[path] && r.GetRepresentation() == receiptpb.Receipt_ATTESTED
+			return statedAnyway[path] && isStated(path, r)
 		}
 		path = path[:max(strings.LastIndex(path, "."), 0)]
 	}
 	return true
 }
 
+func isStated(path string, r *receiptpb.Receipt) bool {
+	sum := r.GetFormatVersion() > 2 && sums[path]
+	return r.GetRepresentation() == receiptpb.Receipt_ATTESTED && !sum
+}
+
+// sums are fields that only sum up what recorded says of each signature, where there are several.
+var sums = map[string]bool{
+	"signature.variant": true, "signature.algorithm": true, "checks": true, "notes": true, "findings.message": true,
+}
+
+// dependsOnView reports whether the field is bound by a statement in some of the receipt's signatures, and in some by nothing.
+func dependsOnView(path string, r *receiptpb.Receipt) bool {
+	attested := 0
+	for _, s := range r.GetRecorded() {
+		if s.GetRepresentation() == receiptpb.Receipt_ATTESTED {
+			attested++
+		}
+	}
+	mixed := attested > 0 && attested < len(r.GetRecorded())
+	return mixed && !sums[path] && (receipt.TrustOf(path) == "stated" || statedAnyway[path])
+}
+
 // statedAnyway are fields that nothing needs, which a gateway's statement binds all the same.
 var statedAnyway = map[string]bool{
 	"signature.variant": true, "signature.algorithm": true, "signature.keys": true, "signers.fingerprint": true, "signers.algorithm": true,
 	"notes": true, "policy.historical": true, "policy.ssh_namespaces": true, "policy.tuf_roots": true, "findings.message": true,
+	"recorded.variant": true, "recorded.algorithm": true, "recorded.notes": true, "recorded.findings.message": true,
 }
 
 // supported are the lines of a report that do not say that only the receipt says so.

@@ -81,6 +81,7 @@ type vector struct {
 	signed     bool                    // the digest of what the format signs is sent
 	container  container.Kind          // artifact is sent as FILE.gz or FILE.xz
 	publish    bool                    // the certificate
+	known      bool                    // signatures by others than keys are let pass
 	twoLogs    bool
 	namespaces []string  // that a reader accepts
 	backdated  time.Time // made without a gateway, which would have refused it, as if verified then
@@ -257,7 +258,7 @@ func (m *maker) request(t *testing.T, v vector) gateway.Request {
 	r := gateway.Request{
 		Tenant: v.name, // its own: to the gateway some vectors are the same submission
 		Format: v.format, Signature: corpusInput(t, v.format, v.signature),
-		Keys: v.inputs(t, v.keys), Decompress: v.container, PublishCertificate: v.publish,
+		Keys: v.inputs(t, v.keys), Decompress: v.container, PublishCertificate: v.publish, KnownOnly: v.known,
 	}
 	if v.insist {
 		r.Representation = v.want
@@ -315,7 +316,7 @@ func (m *maker) backdate(t *testing.T, v vector) *receiptpb.Receipt {
 	p.Now = v.backdated
 	r := receipt.New(receipt.Facts{
 		ID: v.name, Signature: corpusInput(t, v.format, v.signature), Description: description, Verified: verified, Policy: p,
-		Representation: receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(v.want)]),
+		Representations: []receiptpb.Receipt_Representation{receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(v.want)])},
 	})
 	prepared, entry, err := m.direct.Prepare(gateway.Offer{Projection: &verified.Projections[0]})
 	if err != nil {

@@ -73,6 +73,9 @@ func (m *maker) questions(t *testing.T, v vector, r *receiptpb.Receipt, f *files
 	a.askArtifact(t, v, f)
 	a.askPolicy(v, r)
 	a.askTrust(v)
+	if len(r.GetRecorded()) > 1 || len(r.GetUnchecked()) > 0 {
+		a.askSeveral(t, v, f)
+	}
 	return a.list
 }
 
@@ -104,6 +107,20 @@ func (a *asking) askSigner(t *testing.T, v vector, r *receiptpb.Receipt, f *file
 	wrong = keepWrong(t, v.format+"-"+wrong, corpusInput(t, v.format, wrong))
 	a.ask("wrong key", func(v *verification) { v.Keys = []string{wrong} })
 	a.ask("wrong key beside the right one", func(v *verification) { v.Keys = append([]string{wrong}, v.Keys...) })
+}
+
+// askSeveral: which of those who signed are asked for.
+func (a *asking) askSeveral(t *testing.T, v vector, f *files) {
+	a.ask("each of the keys", func(v *verification) { v.Each = true })
+	wrong := keepWrong(t, v.format+"-"+usualWrong[v.format], corpusInput(t, v.format, usualWrong[v.format]))
+	a.ask("each of the keys and a stranger's", func(v *verification) { v.Each, v.Keys = true, append([]string{wrong}, v.Keys...) })
+	all := f.keep("keyring.gpg", corpusInput(t, v.format, "keyring.gpg"))
+	a.ask("a keyring that has the keys of more", func(v *verification) { v.Keys = []string{all} })
+	for _, k := range strings.Fields(v.also) {
+		name := f.keep(k, corpusInput(t, v.format, k))
+		a.ask("no gateway, "+name, func(v *verification) { v.Keys, v.GatewayTrust = []string{name}, "" })
+		a.ask("each of that one and a stranger's, "+name, func(v *verification) { v.Each, v.Keys = true, []string{name, wrong} })
+	}
 }
 
 // askArtifact: which file is at hand.

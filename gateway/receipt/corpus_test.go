@@ -67,6 +67,7 @@ type verification struct {
 	Keys            []string  `json:"keys,omitempty"`
 	Signers         []string  `json:"signers,omitempty"` // SHA-256 of SPKIs, hex
 	AnySigner       bool      `json:"any_signer,omitempty"`
+	Each            bool      `json:"each,omitempty"`
 	AllowHistorical bool      `json:"allow_historical,omitempty"`
 	SSHNamespaces   []string  `json:"ssh_namespaces,omitempty"`
 	TrustedRoot     string    `json:"trusted_root,omitempty"`  // "" is trusted_root.json
@@ -251,7 +252,7 @@ func (v *verification) options(t *testing.T, folder, trust string) receipt.Optio
 	read := func(name string) []byte { return readFile(t, filepath.Join(folder, name)) }
 	var err error
 	o := receipt.Options{
-		Registry: all.Formats(), AnySigner: v.AnySigner, AllowHistorical: v.AllowHistorical,
+		Registry: all.Formats(), AnySigner: v.AnySigner, Each: v.Each, AllowHistorical: v.AllowHistorical,
 		SSHNamespaces: v.SSHNamespaces, Now: v.At,
 	}
 	if o.TrustedRoot, err = trustroot.Parse(read(filepath.Join(trust, cmp.Or(v.TrustedRoot, "trusted_root.json")))); err != nil {

@@ -162,6 +162,26 @@ var x509Vectors = []vector{
 
 var pgpVectors = []vector{
 	{
+		name: "pgp-two", about: "two signatures in one armor, both attested",
+		format: "pgp", signature: "two.asc", keys: "keyring.gpg", expected: "rsa3072.key p256.key", also: "rsa3072.key p256.key", artifact: "artifact", want: gateway.Attested,
+	},
+	{
+		name: "pgp-mixed", about: "two armors, one signature projected and one attested",
+		format: "pgp", signature: "mixed.asc", keys: "rsa3072.key ed25519.key", also: "rsa3072.key ed25519.key", artifact: "artifact", want: gateway.Attested,
+	},
+	{
+		name: "pgp-known", about: "three signatures, of which one is by nobody whose key was sent",
+		format: "pgp", signature: "three.sig", keys: "rsa3072.key ed25519.key", also: "rsa3072.key ed25519.key", artifact: "artifact", want: gateway.Attested, known: true,
+	},
+	{
+		name: "pgp-known-one", about: "three signatures, of which one is by somebody whose key was sent",
+		format: "pgp", signature: "three.sig", keys: "rsa3072.key", artifact: "artifact", want: gateway.Projected, known: true,
+	},
+	{
+		name: "pgp-inrelease", about: "cleartext, signed by two",
+		format: "pgp", signature: "inrelease/InRelease", keys: "inrelease/keys.asc", want: gateway.Projected,
+	},
+	{
 		name: "pgp-rsa3072", about: "version 4, binary",
 		format: "pgp", signature: "rsa3072-SHA256.sig", keys: "rsa3072.key", artifact: "artifact", want: gateway.Projected, logs: true,
 	},

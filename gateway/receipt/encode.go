@@ -18,9 +18,12 @@ import (
 // MediaType is a receipt's.
 const MediaType = "application/vnd.rekor-gateway.receipt.v1+json"
 
-// FormatVersion is that of the receipts made now; absent is 1. A receipt of any version up to it
+// FormatVersion is the newest version of receipts; absent is 1. A receipt of any version up to it
 // verifies, for ever.
-const FormatVersion = 2
+const FormatVersion = 3
+
+// versionOne is the version of receipts for files with one signature.
+const versionOne = 2
 
 // Limits of a receipt that is read.
 const (

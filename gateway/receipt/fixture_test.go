@@ -131,7 +131,7 @@ func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Represent
 	}
 	return receipt.Facts{
 		ID: "id", Signature: s.signature, Description: parsed.Describe(), Verified: verified,
-		Policy: s.policy, Representation: representation,
+		Policy: s.policy, Representations: []receiptpb.Receipt_Representation{representation},
 	}, verified
 }
 

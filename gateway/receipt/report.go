@@ -65,7 +65,17 @@ func (r *Report) unproven(format string, args ...any) {
 // reportLimits adds what no receipt proves, or this one does not.
 func (v *verification) reportLimits() {
 	v.reportTime()
-	v.reportClaims()
+	v.reportClaims(v.receipt.GetRepresentation() == receiptpb.Receipt_ATTESTED)
+	v.reportNotes()
+}
+
+// reportKnown is reportLimits without what the receipt says of the file as a whole.
+func (v *verification) reportKnown() {
+	v.reportTime()
+	v.reportNotes()
+}
+
+func (v *verification) reportNotes() {
 	for _, n := range slices.Concat(v.description.Notes, v.verified.Notes) {
 		v.report.unproven("note: %s", n)
 	}
@@ -74,9 +84,9 @@ func (v *verification) reportLimits() {
 	}
 }
 
-// reportClaims adds what the receipt says and nothing binds.
-func (v *verification) reportClaims() {
-	if t := v.receipt.GetVerifiedAt(); v.receipt.GetRepresentation() != receiptpb.Receipt_ATTESTED && t.IsValid() {
+// reportClaims adds what the receipt says and nothing binds; stated: a statement of the gateway holds what it can.
+func (v *verification) reportClaims(stated bool) {
+	if t := v.receipt.GetVerifiedAt(); !stated && t.IsValid() {
 		v.report.unproven("receipt says: verified at %s", formatTime(t.AsTime()))
 	}
 	if c := v.receipt.GetArtifact().GetContainer(); c != nil {

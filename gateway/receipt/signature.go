@@ -24,17 +24,54 @@ func (v *verification) checkSignature(ctx context.Context) error {
 		return err
 	}
 	v.description = parsed.Describe()
+	if n := len(v.description.Parts); n > 0 {
+		return claim(fmt.Sprintf("is for a file with one signature, and this one has %d", n))
+	}
 	if err := v.checkClaimedTime(); err != nil {
 		return err
 	}
 	if err := v.checkSigners(v.description.Signers); err != nil {
 		return err
 	}
+	return v.verifyArtifact(ctx, parsed)
+}
+
+func (v *verification) verifyArtifact(ctx context.Context, parsed formats.Parsed) error {
 	if v.options.Artifact == nil {
 		return v.verifyEmbedded(ctx, parsed)
 	}
 	return v.verifyBytes(ctx, parsed)
 }
+
+// checkEach refuses when not each of the keys, and of the identities, that the caller expects is one of those who signed.
+func (v *verification) checkEach(ctx context.Context, signed [][sha256.Size]byte) error {
+	o := v.options
+	if !o.Each {
+		return nil
+	}
+	for _, id := range o.ExpectedSigners {
+		if !slices.Contains(signed, id) {
+			return refuse(ReasonSignerMismatch, identity(id)+" did not sign, or its signature is not recorded", hintEach)
+		}
+	}
+	if len(o.ExpectedKeys) < 2 || v.receipt.GetSignature().GetFormat() == tufFormat {
+		return nil
+	}
+	p := v.policyAt(v.judged.at)
+	p.KnownOnly = true
+	for i, k := range o.ExpectedKeys {
+		parsed, err := v.parseBy(formats.WithWork(ctx, formats.NewWork(formats.MaxWork)), [][]byte{k}, p)
+		if err != nil || !slices.ContainsFunc(identities(parsed.Describe().Signers), func(id [sha256.Size]byte) bool { return slices.Contains(signed, id) }) {
+			return refuse(ReasonSignerMismatch, fmt.Sprintf("nobody with a key of file %d of the %d key files signed, or the signature is not recorded", i+1, len(o.ExpectedKeys)), hintEach)
+		}
+	}
+	return nil
+}
+
+// tufFormat is the format whose key files are one chain.
+const tufFormat = "tuf"
+
+const hintEach = "each of several must have signed; put keys of which one is enough, or a certificate and its chain, into one file"
 
 // parseAtAnyMoment reads the signature as of the first moment at which it is good, by the expected keys,
 // or the receipt's own when there are none. When there is no such moment, the error is that of the first.
@@ -68,6 +105,7 @@ func (v *verification) policyAt(at time.Time) formats.Policy {
 		Now:           at,
 		Historical:    v.receipt.GetPolicy().GetHistorical() && o.AllowHistorical,
 		SSHNamespaces: o.SSHNamespaces,
+		KnownOnly:     v.receipt.GetFormatVersion() > versionOne, // a reader may have the keys of some
 	}
 	if known := v.earliest(); known != nil {
 		p.KnownBy = known.T

@@ -29,6 +29,9 @@ type Options struct {
 	ExpectedKeys [][]byte
 	// ExpectedSigners are SHA-256 of SPKIs: everyone who signed must be among them.
 	ExpectedSigners [][sha256.Size]byte
+	// Each asks that each of ExpectedKeys and each of ExpectedSigners has signed, not just one of them. The key files of TUF
+	// are one chain of trust, and asked together.
+	Each bool
 	// AnySigner lets a receipt pass with neither of them; the report then says that the signer
 	// was not checked.
 	AnySigner bool
@@ -71,23 +74,34 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		return nil, err
 	}
 	r = proto.CloneOf(r) // the report keeps it
+	if r.GetFormatVersion() > versionOne {
+		return verifySeveral(ctx, r, o)
+	}
 	v := &verification{receipt: r, options: o, report: &Report{}}
-	steps := []func() error{
+	err := runSteps(
 		v.findTimes,
 		func() error { return v.checkSignature(ctx) },
+		func() error { return v.checkEach(ctx, identities(v.verified.Signers)) },
 		v.checkClaims,
 		v.checkRecords,
 		v.checkRecorded,
 		v.checkProofs,
 		v.checkGatewayRanges,
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	)
+	if err != nil {
+		return nil, err
 	}
 	v.reportLimits()
 	return v.report, nil
+}
+
+func runSteps(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o Options) check() error {

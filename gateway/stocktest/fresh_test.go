@@ -120,7 +120,7 @@ func makeReceipt(t *testing.T, v vector, signature []byte, s sample, log *receip
 		t.Fatal(err)
 	}
 	r := receipt.New(receipt.Facts{
-		ID: "id", Signature: signature, Description: parsed.Describe(), Verified: verified, Policy: policy, Representation: v.as,
+		ID: "id", Signature: signature, Description: parsed.Describe(), Verified: verified, Policy: policy, Representations: []receiptpb.Receipt_Representation{v.as},
 	})
 	var records []hashedrekord.Record
 	if v.as == attested {

@@ -43,6 +43,8 @@ sign ed25519 SHA512 cleartext-ed25519.asc --clear-sign notes
 sign rsa3072 SHA256 inline.asc --armor --sign artifact
 sign rsa3072 SHA256 inline.gpg --compress-algo none --sign artifact
 cat rsa3072-SHA256.sig p256.sig > two.sig
+cat rsa3072-SHA256.sig ed25519.sig p256.sig > three.sig
+for f in rsa3072-SHA256 ed25519; do gpg --batch --enarmor < $f.sig | sed 's/PGP ARMORED FILE/PGP SIGNATURE/; /^Comment/d'; done > mixed.asc
 g --local-user rsa3072@example.org --local-user p256@example.org --armor --output two.asc --detach-sign artifact
 sign rsa3072 SHA256 expires.sig --default-sig-expire 30d --detach-sign artifact
 sign rsa3072 SHA256 notation.sig --sig-notation 'build@example.org=7' --detach-sign artifact

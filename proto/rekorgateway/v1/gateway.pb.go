@@ -112,8 +112,11 @@ type SubmissionHeader struct {
 	// Log the signer's certificate in place of the bare key. Whatever it names, its holder as a
 	// rule, is public for ever then.
 	PublishCertificate bool `protobuf:"varint,9,opt,name=publish_certificate,json=publishCertificate,proto3" json:"publish_certificate,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Which signatures have to verify where the file holds several: "all", which is the default, or "known": those by
+	// the keys that are sent. The others are named in the receipt as not checked.
+	Signatures    string `protobuf:"bytes,10,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmissionHeader) Reset() {
@@ -207,6 +210,13 @@ func (x *SubmissionHeader) GetPublishCertificate() bool {
 		return x.PublishCertificate
 	}
 	return false
+}
+
+func (x *SubmissionHeader) GetSignatures() string {
+	if x != nil {
+		return x.Signatures
+	}
+	return ""
 }
 
 type SubmitRequest struct {
@@ -1055,7 +1065,7 @@ func (x *Format) GetName() string {
 	return ""
 }
 
-// Submission is one signature over one artifact by one signer, from one caller.
+// Submission is one signature file over one artifact, from one caller. It holds one signature as a rule.
 type Submission struct {
 	state          protoimpl.MessageState    `protogen:"open.v1"`
 	Id             string                    `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1070,7 +1080,9 @@ type Submission struct {
 	Labels  map[string]string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Entries []*Entry          `protobuf:"bytes,9,rep,name=entries,proto3" json:"entries,omitempty"`
 	// Present once LOGGED.
-	Receipt       *v1.Receipt `protobuf:"bytes,10,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Receipt *v1.Receipt `protobuf:"bytes,10,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// How each signature of the file is recorded; `representation` is the weakest of them.
+	Signatures    []*SubmittedSignature `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1175,6 +1187,67 @@ func (x *Submission) GetReceipt() *v1.Receipt {
 	return nil
 }
 
+func (x *Submission) GetSignatures() []*SubmittedSignature {
+	if x != nil {
+		return x.Signatures
+	}
+	return nil
+}
+
+// SubmittedSignature is one signature of a submission's file, or all of a TUF metadata file's together.
+type SubmittedSignature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "sha256:HEX" of its signers' SubjectPublicKeyInfos.
+	Signers        []string                  `protobuf:"bytes,1,rep,name=signers,proto3" json:"signers,omitempty"`
+	Representation v1.Receipt_Representation `protobuf:"varint,2,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SubmittedSignature) Reset() {
+	*x = SubmittedSignature{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmittedSignature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmittedSignature) ProtoMessage() {}
+
+func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmittedSignature.ProtoReflect.Descriptor instead.
+func (*SubmittedSignature) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SubmittedSignature) GetSigners() []string {
+	if x != nil {
+		return x.Signers
+	}
+	return nil
+}
+
+func (x *SubmittedSignature) GetRepresentation() v1.Receipt_Representation {
+	if x != nil {
+		return x.Representation
+	}
+	return v1.Receipt_Representation(0)
+}
+
 // Entry is one record in one log.
 type Entry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1195,7 +1268,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1280,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1293,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Entry) GetLog() string {
@@ -1280,7 +1353,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1365,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1378,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Problem) GetReason() string {
@@ -1348,14 +1421,18 @@ type Plan struct {
 	// The one that would be used.
 	Chosen v1.Receipt_Representation `protobuf:"varint,9,opt,name=chosen,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"chosen,omitempty"`
 	// Facts the signer should know.
-	Notes         []string `protobuf:"bytes,10,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notes []string `protobuf:"bytes,10,rep,name=notes,proto3" json:"notes,omitempty"`
+	// Each signature's own plan, where the file holds several: this one then sums them up.
+	Signatures []*Plan `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
+	// The keys named by signatures that are by none of the keys sent, and stay unchecked.
+	Unchecked     []string `protobuf:"bytes,12,rep,name=unchecked,proto3" json:"unchecked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1444,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1457,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Plan) GetFormat() string {
@@ -1453,6 +1530,20 @@ func (x *Plan) GetNotes() []string {
 	return nil
 }
 
+func (x *Plan) GetSignatures() []*Plan {
+	if x != nil {
+		return x.Signatures
+	}
+	return nil
+}
+
+func (x *Plan) GetUnchecked() []string {
+	if x != nil {
+		return x.Unchecked
+	}
+	return nil
+}
+
 // PlanOption is one representation and whether it is possible.
 type PlanOption struct {
 	state          protoimpl.MessageState    `protogen:"open.v1"`
@@ -1468,7 +1559,7 @@ type PlanOption struct {
 
 func (x *PlanOption) Reset() {
 	*x = PlanOption{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1571,7 @@ func (x *PlanOption) String() string {
 func (*PlanOption) ProtoMessage() {}
 
 func (x *PlanOption) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1584,7 @@ func (x *PlanOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanOption.ProtoReflect.Descriptor instead.
 func (*PlanOption) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
@@ -1528,7 +1619,7 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xc5\x03\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xe5\x03\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
@@ -1540,7 +1631,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"decompress\x18\b \x01(\tR\n" +
 	"decompress\x12/\n" +
-	"\x13publish_certificate\x18\t \x01(\bR\x12publishCertificate\x1a9\n" +
+	"\x13publish_certificate\x18\t \x01(\bR\x12publishCertificate\x12\x1e\n" +
+	"\n" +
+	"signatures\x18\n" +
+	" \x01(\tR\n" +
+	"signatures\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +
@@ -1598,7 +1693,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x13ListFormatsResponse\x121\n" +
 	"\aformats\x18\x01 \x03(\v2\x17.rekorgateway.v1.FormatR\aformats\"\x1c\n" +
 	"\x06Format\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x84\x05\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xc9\x05\n" +
 	"\n" +
 	"Submission\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
@@ -1612,7 +1707,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x06labels\x18\b \x03(\v2'.rekorgateway.v1.Submission.LabelsEntryR\x06labels\x120\n" +
 	"\aentries\x18\t \x03(\v2\x16.rekorgateway.v1.EntryR\aentries\x12:\n" +
 	"\areceipt\x18\n" +
-	" \x01(\v2 .rekorgateway.receipt.v1.ReceiptR\areceipt\x1a9\n" +
+	" \x01(\v2 .rekorgateway.receipt.v1.ReceiptR\areceipt\x12C\n" +
+	"\n" +
+	"signatures\x18\v \x03(\v2#.rekorgateway.v1.SubmittedSignatureR\n" +
+	"signatures\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
@@ -1623,7 +1721,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"\x06LOGGED\x10\x03\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\x04\"\xef\x01\n" +
+	"\x06FAILED\x10\x04\"\x87\x01\n" +
+	"\x12SubmittedSignature\x12\x18\n" +
+	"\asigners\x18\x01 \x03(\tR\asigners\x12W\n" +
+	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\"\xef\x01\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x127\n" +
 	"\x05state\x18\x02 \x01(\x0e2!.rekorgateway.v1.Submission.StateR\x05state\x12 \n" +
@@ -1636,7 +1737,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\aProblem\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xdb\x02\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xb0\x03\n" +
 	"\x04Plan\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -1648,7 +1749,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\aoptions\x18\b \x03(\v2\x1b.rekorgateway.v1.PlanOptionR\aoptions\x12G\n" +
 	"\x06chosen\x18\t \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x06chosen\x12\x14\n" +
 	"\x05notes\x18\n" +
-	" \x03(\tR\x05notes\"\xcf\x01\n" +
+	" \x03(\tR\x05notes\x125\n" +
+	"\n" +
+	"signatures\x18\v \x03(\v2\x15.rekorgateway.v1.PlanR\n" +
+	"signatures\x12\x1c\n" +
+	"\tunchecked\x18\f \x03(\tR\tunchecked\"\xcf\x01\n" +
 	"\n" +
 	"PlanOption\x12W\n" +
 	"\x0erepresentation\x18\x01 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12\x1a\n" +
@@ -1677,7 +1782,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
@@ -1698,65 +1803,69 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*ListFormatsResponse)(nil),     // 16: rekorgateway.v1.ListFormatsResponse
 	(*Format)(nil),                  // 17: rekorgateway.v1.Format
 	(*Submission)(nil),              // 18: rekorgateway.v1.Submission
-	(*Entry)(nil),                   // 19: rekorgateway.v1.Entry
-	(*Problem)(nil),                 // 20: rekorgateway.v1.Problem
-	(*Plan)(nil),                    // 21: rekorgateway.v1.Plan
-	(*PlanOption)(nil),              // 22: rekorgateway.v1.PlanOption
-	nil,                             // 23: rekorgateway.v1.SubmissionHeader.LabelsEntry
-	nil,                             // 24: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Receipt_Representation)(0),  // 25: rekorgateway.receipt.v1.Receipt.Representation
-	(*durationpb.Duration)(nil),     // 26: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 28: rekorgateway.receipt.v1.Receipt
+	(*SubmittedSignature)(nil),      // 19: rekorgateway.v1.SubmittedSignature
+	(*Entry)(nil),                   // 20: rekorgateway.v1.Entry
+	(*Problem)(nil),                 // 21: rekorgateway.v1.Problem
+	(*Plan)(nil),                    // 22: rekorgateway.v1.Plan
+	(*PlanOption)(nil),              // 23: rekorgateway.v1.PlanOption
+	nil,                             // 24: rekorgateway.v1.SubmissionHeader.LabelsEntry
+	nil,                             // 25: rekorgateway.v1.Submission.LabelsEntry
+	(v1.Receipt_Representation)(0),  // 26: rekorgateway.receipt.v1.Receipt.Representation
+	(*durationpb.Duration)(nil),     // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 29: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	25, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	23, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
+	26, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	24, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
 	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	26, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	27, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
 	18, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
 	1,  // 6: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
 	18, // 7: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	20, // 8: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	21, // 8: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
 	1,  // 9: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	21, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	22, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
 	18, // 11: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	0,  // 12: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
 	18, // 13: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
 	18, // 14: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	17, // 15: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
 	0,  // 16: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	25, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	27, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	24, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	19, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	28, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	0,  // 22: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	20, // 23: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	22, // 24: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	25, // 25: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	25, // 26: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	20, // 27: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 28: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 29: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	7,  // 30: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	9,  // 31: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	11, // 32: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	13, // 33: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	15, // 34: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 35: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	6,  // 36: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	8,  // 37: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	10, // 38: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	12, // 39: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	14, // 40: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	16, // 41: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	35, // [35:42] is the sub-list for method output_type
-	28, // [28:35] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	26, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	28, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	25, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	20, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	29, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	19, // 22: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	26, // 23: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	0,  // 24: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	21, // 25: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	23, // 26: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	26, // 27: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	22, // 28: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	26, // 29: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	21, // 30: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 31: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 32: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	7,  // 33: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	9,  // 34: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	11, // 35: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	13, // 36: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	15, // 37: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 38: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	6,  // 39: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	8,  // 40: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	10, // 41: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	12, // 42: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	14, // 43: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	16, // 44: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	38, // [38:45] is the sub-list for method output_type
+	31, // [31:38] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }
@@ -1769,14 +1878,14 @@ func file_rekorgateway_v1_gateway_proto_init() {
 		(*SubmitRequest_Chunk)(nil),
 	}
 	file_rekorgateway_v1_gateway_proto_msgTypes[4].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[18].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_v1_gateway_proto_rawDesc), len(file_rekorgateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -129,7 +129,7 @@ func (x RecordedSignature_Way) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RecordedSignature_Way.Descriptor instead.
 func (RecordedSignature_Way) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1, 0}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // Evidence says how a digest came to be known.
@@ -181,7 +181,7 @@ func (x Digest_Evidence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Digest_Evidence.Descriptor instead.
 func (Digest_Evidence) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5, 0}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // Receipt says who signed what, how that was recorded, and where.
@@ -196,7 +196,7 @@ type Receipt struct {
 	VerifiedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=verified_at,json=verifiedAt,proto3" json:"verified_at,omitempty"`
 	// The signature as it was submitted.
 	Signature *Signature `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
-	// Those whose signatures verified; more than one for TUF only.
+	// Those whose signatures verified; more than one for TUF, and where the file holds several signatures.
 	Signers []*Signer `protobuf:"bytes,5,rep,name=signers,proto3" json:"signers,omitempty"`
 	// What was seen of the artifact.
 	Artifact *Artifact `protobuf:"bytes,6,opt,name=artifact,proto3" json:"artifact,omitempty"`
@@ -213,11 +213,15 @@ type Receipt struct {
 	// Weaknesses that a historical policy let pass; empty under the strict one.
 	Findings []*Finding `protobuf:"bytes,12,rep,name=findings,proto3" json:"findings,omitempty"`
 	// The version of the receipt's form. Absent is 1: one signature, recorded as `representation`
-	// says. 2 adds `recorded`, and `signature` in the entries. Programs refuse versions they do not know.
+	// says. 2 adds `recorded`, and `signature` in the entries. 3 is for files with several signatures: each element of
+	// `recorded` says what is its own, and the receipt's fields of the same names sum them up. Programs refuse versions
+	// they do not know.
 	FormatVersion uint32 `protobuf:"varint,13,opt,name=format_version,json=formatVersion,proto3" json:"format_version,omitempty"`
 	// How each signature of the file is recorded, and with what evidence. The entries and signers
 	// refer to it. `representation` is the weakest of them.
-	Recorded      []*RecordedSignature `protobuf:"bytes,14,rep,name=recorded,proto3" json:"recorded,omitempty"`
+	Recorded []*RecordedSignature `protobuf:"bytes,14,rep,name=recorded,proto3" json:"recorded,omitempty"`
+	// Signatures of the file that nobody verified: they are by none of the keys that were sent.
+	Unchecked     []*UncheckedSignature `protobuf:"bytes,15,rep,name=unchecked,proto3" json:"unchecked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +354,59 @@ func (x *Receipt) GetRecorded() []*RecordedSignature {
 	return nil
 }
 
+func (x *Receipt) GetUnchecked() []*UncheckedSignature {
+	if x != nil {
+		return x.Unchecked
+	}
+	return nil
+}
+
+// UncheckedSignature is a signature in the file of which nothing was verified.
+type UncheckedSignature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key that it names, in the format's own way: hex, or "unknown".
+	Issuer        string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UncheckedSignature) Reset() {
+	*x = UncheckedSignature{}
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UncheckedSignature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UncheckedSignature) ProtoMessage() {}
+
+func (x *UncheckedSignature) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UncheckedSignature.ProtoReflect.Descriptor instead.
+func (*UncheckedSignature) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UncheckedSignature) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
 // RecordedSignature is one signature of the file, or all of a TUF metadata file's together.
 type RecordedSignature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -358,14 +415,21 @@ type RecordedSignature struct {
 	Representation Receipt_Representation `protobuf:"varint,2,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
 	Way            RecordedSignature_Way  `protobuf:"varint,3,opt,name=way,proto3,enum=rekorgateway.receipt.v1.RecordedSignature_Way" json:"way,omitempty"`
 	// The weakest evidence of what the signature was verified over.
-	Evidence      Digest_Evidence `protobuf:"varint,4,opt,name=evidence,proto3,enum=rekorgateway.receipt.v1.Digest_Evidence" json:"evidence,omitempty"`
+	Evidence Digest_Evidence `protobuf:"varint,4,opt,name=evidence,proto3,enum=rekorgateway.receipt.v1.Digest_Evidence" json:"evidence,omitempty"`
+	// From version 3 on: what the receipt's fields of these names say of a file with one signature.
+	Variant       string                 `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
+	Algorithm     string                 `protobuf:"bytes,6,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	ClaimedTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=claimed_time,json=claimedTime,proto3" json:"claimed_time,omitempty"`
+	Checks        []string               `protobuf:"bytes,8,rep,name=checks,proto3" json:"checks,omitempty"`
+	Notes         []string               `protobuf:"bytes,9,rep,name=notes,proto3" json:"notes,omitempty"`
+	Findings      []*Finding             `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecordedSignature) Reset() {
 	*x = RecordedSignature{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +441,7 @@ func (x *RecordedSignature) String() string {
 func (*RecordedSignature) ProtoMessage() {}
 
 func (x *RecordedSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[1]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +454,7 @@ func (x *RecordedSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordedSignature.ProtoReflect.Descriptor instead.
 func (*RecordedSignature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{1}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RecordedSignature) GetSigners() []uint32 {
@@ -421,6 +485,48 @@ func (x *RecordedSignature) GetEvidence() Digest_Evidence {
 	return Digest_EVIDENCE_UNSPECIFIED
 }
 
+func (x *RecordedSignature) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *RecordedSignature) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *RecordedSignature) GetClaimedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClaimedTime
+	}
+	return nil
+}
+
+func (x *RecordedSignature) GetChecks() []string {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *RecordedSignature) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *RecordedSignature) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
 // Signature is the original signature and what re-verifies it.
 type Signature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -443,7 +549,7 @@ type Signature struct {
 
 func (x *Signature) Reset() {
 	*x = Signature{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +561,7 @@ func (x *Signature) String() string {
 func (*Signature) ProtoMessage() {}
 
 func (x *Signature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[2]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +574,7 @@ func (x *Signature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signature.ProtoReflect.Descriptor instead.
 func (*Signature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{2}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Signature) GetFormat() string {
@@ -528,7 +634,7 @@ type Signer struct {
 
 func (x *Signer) Reset() {
 	*x = Signer{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +646,7 @@ func (x *Signer) String() string {
 func (*Signer) ProtoMessage() {}
 
 func (x *Signer) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[3]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +659,7 @@ func (x *Signer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signer.ProtoReflect.Descriptor instead.
 func (*Signer) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{3}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Signer) GetSpki() []byte {
@@ -595,7 +701,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -607,7 +713,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[4]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -620,7 +726,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{4}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Artifact) GetDigests() []*Digest {
@@ -664,7 +770,7 @@ type Digest struct {
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +782,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[5]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +795,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{5}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Digest) GetAlgorithm() string {
@@ -731,7 +837,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +849,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[6]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +862,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{6}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LogEntry) GetBundle() *v1.Bundle {
@@ -802,7 +908,7 @@ type Recipe struct {
 
 func (x *Recipe) Reset() {
 	*x = Recipe{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +920,7 @@ func (x *Recipe) String() string {
 func (*Recipe) ProtoMessage() {}
 
 func (x *Recipe) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[7]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +933,7 @@ func (x *Recipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipe.ProtoReflect.Descriptor instead.
 func (*Recipe) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{7}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Recipe) GetPrefix() []byte {
@@ -873,7 +979,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +991,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1004,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Policy) GetHistorical() bool {
@@ -933,7 +1039,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1051,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1064,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{9}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Finding) GetReason() string {
@@ -979,7 +1085,7 @@ var File_rekorgateway_receipt_v1_receipt_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\n" +
-	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\xcb\x06\n" +
+	"%rekorgateway/receipt/v1/receipt.proto\x12\x17rekorgateway.receipt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sigstore_bundle.proto\"\x96\a\n" +
 	"\aReceipt\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
@@ -997,18 +1103,28 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\x06policy\x18\v \x01(\v2\x1f.rekorgateway.receipt.v1.PolicyR\x06policy\x12<\n" +
 	"\bfindings\x18\f \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\x12%\n" +
 	"\x0eformat_version\x18\r \x01(\rR\rformatVersion\x12F\n" +
-	"\brecorded\x18\x0e \x03(\v2*.rekorgateway.receipt.v1.RecordedSignatureR\brecorded\"Y\n" +
+	"\brecorded\x18\x0e \x03(\v2*.rekorgateway.receipt.v1.RecordedSignatureR\brecorded\x12I\n" +
+	"\tunchecked\x18\x0f \x03(\v2+.rekorgateway.receipt.v1.UncheckedSignatureR\tunchecked\"Y\n" +
 	"\x0eRepresentation\x12\x1e\n" +
 	"\x1aREPRESENTATION_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06NATIVE\x10\x01\x12\r\n" +
 	"\tPROJECTED\x10\x02\x12\f\n" +
-	"\bATTESTED\x10\x03\"\xb6\x02\n" +
+	"\bATTESTED\x10\x03\",\n" +
+	"\x12UncheckedSignature\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\"\x99\x04\n" +
 	"\x11RecordedSignature\x12\x18\n" +
 	"\asigners\x18\x01 \x03(\rR\asigners\x12W\n" +
 	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12@\n" +
 	"\x03way\x18\x03 \x01(\x0e2..rekorgateway.receipt.v1.RecordedSignature.WayR\x03way\x12D\n" +
-	"\bevidence\x18\x04 \x01(\x0e2(.rekorgateway.receipt.v1.Digest.EvidenceR\bevidence\"&\n" +
+	"\bevidence\x18\x04 \x01(\x0e2(.rekorgateway.receipt.v1.Digest.EvidenceR\bevidence\x12\x18\n" +
+	"\avariant\x18\x05 \x01(\tR\avariant\x12\x1c\n" +
+	"\talgorithm\x18\x06 \x01(\tR\talgorithm\x12=\n" +
+	"\fclaimed_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vclaimedTime\x12\x16\n" +
+	"\x06checks\x18\b \x03(\tR\x06checks\x12\x14\n" +
+	"\x05notes\x18\t \x03(\tR\x05notes\x12<\n" +
+	"\bfindings\x18\n" +
+	" \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"&\n" +
 	"\x03Way\x12\x13\n" +
 	"\x0fWAY_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1071,48 +1187,52 @@ func file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_receipt_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_rekorgateway_receipt_v1_receipt_proto_goTypes = []any{
 	(Receipt_Representation)(0),   // 0: rekorgateway.receipt.v1.Receipt.Representation
 	(RecordedSignature_Way)(0),    // 1: rekorgateway.receipt.v1.RecordedSignature.Way
 	(Digest_Evidence)(0),          // 2: rekorgateway.receipt.v1.Digest.Evidence
 	(*Receipt)(nil),               // 3: rekorgateway.receipt.v1.Receipt
-	(*RecordedSignature)(nil),     // 4: rekorgateway.receipt.v1.RecordedSignature
-	(*Signature)(nil),             // 5: rekorgateway.receipt.v1.Signature
-	(*Signer)(nil),                // 6: rekorgateway.receipt.v1.Signer
-	(*Artifact)(nil),              // 7: rekorgateway.receipt.v1.Artifact
-	(*Digest)(nil),                // 8: rekorgateway.receipt.v1.Digest
-	(*LogEntry)(nil),              // 9: rekorgateway.receipt.v1.LogEntry
-	(*Recipe)(nil),                // 10: rekorgateway.receipt.v1.Recipe
-	(*Policy)(nil),                // 11: rekorgateway.receipt.v1.Policy
-	(*Finding)(nil),               // 12: rekorgateway.receipt.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*v1.Bundle)(nil),             // 14: dev.sigstore.bundle.v1.Bundle
+	(*UncheckedSignature)(nil),    // 4: rekorgateway.receipt.v1.UncheckedSignature
+	(*RecordedSignature)(nil),     // 5: rekorgateway.receipt.v1.RecordedSignature
+	(*Signature)(nil),             // 6: rekorgateway.receipt.v1.Signature
+	(*Signer)(nil),                // 7: rekorgateway.receipt.v1.Signer
+	(*Artifact)(nil),              // 8: rekorgateway.receipt.v1.Artifact
+	(*Digest)(nil),                // 9: rekorgateway.receipt.v1.Digest
+	(*LogEntry)(nil),              // 10: rekorgateway.receipt.v1.LogEntry
+	(*Recipe)(nil),                // 11: rekorgateway.receipt.v1.Recipe
+	(*Policy)(nil),                // 12: rekorgateway.receipt.v1.Policy
+	(*Finding)(nil),               // 13: rekorgateway.receipt.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*v1.Bundle)(nil),             // 15: dev.sigstore.bundle.v1.Bundle
 }
 var file_rekorgateway_receipt_v1_receipt_proto_depIdxs = []int32{
-	13, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
-	5,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
-	6,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
-	7,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
+	14, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
+	6,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
+	7,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
+	8,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
 	0,  // 4: rekorgateway.receipt.v1.Receipt.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	9,  // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
-	11, // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
-	12, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
-	4,  // 8: rekorgateway.receipt.v1.Receipt.recorded:type_name -> rekorgateway.receipt.v1.RecordedSignature
-	0,  // 9: rekorgateway.receipt.v1.RecordedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	1,  // 10: rekorgateway.receipt.v1.RecordedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
-	2,  // 11: rekorgateway.receipt.v1.RecordedSignature.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
-	13, // 12: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
-	8,  // 13: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
-	8,  // 14: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
-	2,  // 15: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
-	14, // 16: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
-	10, // 17: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	10, // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
+	12, // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
+	13, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
+	5,  // 8: rekorgateway.receipt.v1.Receipt.recorded:type_name -> rekorgateway.receipt.v1.RecordedSignature
+	4,  // 9: rekorgateway.receipt.v1.Receipt.unchecked:type_name -> rekorgateway.receipt.v1.UncheckedSignature
+	0,  // 10: rekorgateway.receipt.v1.RecordedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	1,  // 11: rekorgateway.receipt.v1.RecordedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	2,  // 12: rekorgateway.receipt.v1.RecordedSignature.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
+	14, // 13: rekorgateway.receipt.v1.RecordedSignature.claimed_time:type_name -> google.protobuf.Timestamp
+	13, // 14: rekorgateway.receipt.v1.RecordedSignature.findings:type_name -> rekorgateway.receipt.v1.Finding
+	14, // 15: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
+	9,  // 16: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
+	9,  // 17: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
+	2,  // 18: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
+	15, // 19: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
+	11, // 20: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_receipt_v1_receipt_proto_init() }
@@ -1126,7 +1246,7 @@ func file_rekorgateway_receipt_v1_receipt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_receipt_v1_receipt_proto_rawDesc), len(file_rekorgateway_receipt_v1_receipt_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
