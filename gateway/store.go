@@ -161,7 +161,8 @@ type ListParams struct {
 
 // Stats are counts over all tenants.
 type Stats struct {
-	Pending map[string]int           // entries not yet logged, by log
-	Leased  map[string]int           // of those, leased now
-	Oldest  map[string]time.Duration // how long ago the oldest pending entry was queued, by log
+	Pending      map[string]int           // entries not yet logged, by log
+	PendingBytes map[string]int64         // what is stored for those, as bounded by MaxPendingBytes, by log
+	Leased       map[string]int           // of those, leased now
+	Oldest       map[string]time.Duration // how long ago the oldest pending entry was queued, by log
 }

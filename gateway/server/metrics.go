@@ -127,14 +127,16 @@ type queue struct {
 }
 
 var (
-	pendingDesc = prometheus.NewDesc(namespace+"_entries_pending", "Entries accepted and not logged yet.", []string{"log"}, nil)
-	leasedDesc  = prometheus.NewDesc(namespace+"_entries_leased", "Of the pending entries, those under way to the log.", []string{"log"}, nil)
-	oldestDesc  = prometheus.NewDesc(namespace+"_entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", []string{"log"}, nil)
+	pendingDesc      = prometheus.NewDesc(namespace+"_entries_pending", "Entries accepted and not logged yet.", []string{"log"}, nil)
+	pendingBytesDesc = prometheus.NewDesc(namespace+"_entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes.", []string{"log"}, nil)
+	leasedDesc       = prometheus.NewDesc(namespace+"_entries_leased", "Of the pending entries, those under way to the log.", []string{"log"}, nil)
+	oldestDesc       = prometheus.NewDesc(namespace+"_entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", []string{"log"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (q queue) Describe(out chan<- *prometheus.Desc) {
 	out <- pendingDesc
+	out <- pendingBytesDesc
 	out <- leasedDesc
 	out <- oldestDesc
 }
@@ -153,6 +155,7 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l.ID)
 		}
 		gauge(pendingDesc, float64(stats.Pending[l.ID]))
+		gauge(pendingBytesDesc, float64(stats.PendingBytes[l.ID]))
 		gauge(leasedDesc, float64(stats.Leased[l.ID]))
 		gauge(oldestDesc, stats.Oldest[l.ID].Seconds())
 	}

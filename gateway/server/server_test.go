@@ -219,7 +219,7 @@ func (r *running) checkAdmin() {
 	for _, want := range []string{
 		`rekor_gateway_http_requests_total{method="POST",route="POST /v1/submissions",status="20`,
 		`rekor_gateway_grpc_calls_total{code="OK",method="/grpc.health.v1.Health/Check"} `,
-		"rekor_gateway_entries_pending", "rekor_gateway_log_checkpoint_size", "go_goroutines", "process_resident_memory_bytes",
+		"rekor_gateway_entries_pending", "rekor_gateway_entries_pending_bytes", "rekor_gateway_log_checkpoint_size", "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if !strings.Contains(text, want) {
 			r.t.Errorf("metrics lack %s", want)

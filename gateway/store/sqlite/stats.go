@@ -11,7 +11,7 @@ import (
 
 // Each log is looked up in an index; no query walks the queue.
 const selectStats = `
-SELECT name, pending,
+SELECT name, pending, pending_bytes,
     (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND leased_until > ? AND leased_until > 0),
     (SELECT MIN(queued_at) FROM entry e WHERE e.log = l.id AND state = 'PENDING')
 FROM log l WHERE pending > 0`
@@ -19,17 +19,20 @@ FROM log l WHERE pending > 0`
 // Stats implements gateway.Store. Logs without pending entries are left out. An entry that
 // was made pending again is as old as that.
 func (s *Store) Stats(ctx context.Context) (gateway.Stats, error) {
-	stats := gateway.Stats{Pending: map[string]int{}, Leased: map[string]int{}, Oldest: map[string]time.Duration{}}
+	stats := gateway.Stats{
+		Pending: map[string]int{}, PendingBytes: map[string]int64{},
+		Leased: map[string]int{}, Oldest: map[string]time.Duration{},
+	}
 	err := s.readTx(ctx, "reading statistics", func(t *tx) error {
 		now := s.now()
 		return t.eachRow(selectStats, []any{now}, func(scan func(...any) error) error {
 			var log string
 			var pending, leased int
-			var queuedAt int64
-			if err := scan(&log, &pending, &leased, &queuedAt); err != nil {
+			var bytes, queuedAt int64
+			if err := scan(&log, &pending, &bytes, &leased, &queuedAt); err != nil {
 				return err
 			}
-			stats.Pending[log], stats.Leased[log] = pending, leased
+			stats.Pending[log], stats.PendingBytes[log], stats.Leased[log] = pending, bytes, leased
 			stats.Oldest[log] = time.Duration(now-queuedAt) * time.Millisecond
 			return nil
 		})

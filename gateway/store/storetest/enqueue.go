@@ -216,7 +216,7 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		s, _ := open(t, 0)
 		stats, err := s.Stats(t.Context())
 		noError(t, err)
-		if len(stats.Pending)+len(stats.Leased)+len(stats.Oldest) != 0 {
+		if len(stats.Pending)+len(stats.PendingBytes)+len(stats.Leased)+len(stats.Oldest) != 0 {
 			t.Errorf("statistics of nothing are %+v", stats)
 		}
 		enqueueAll(t, s, newSubmission("one"))
@@ -227,6 +227,11 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		noError(t, err)
 		if stats.Pending[logA] != 2 || stats.Leased[logA] != 1 || stats.Pending[logB] != 1 || stats.Leased[logB] != 0 {
 			t.Errorf("statistics are %+v", stats)
+		}
+		for log, want := range map[string]int{logA: 2, logB: 1} { // at least the entries' bodies
+			if least := int64(want * len(newSubmission("one").Entries[0].Body)); stats.PendingBytes[log] < least {
+				t.Errorf("%d bytes are pending in %s, want at least %d", stats.PendingBytes[log], log, least)
+			}
 		}
 		if stats.Oldest[logA] != time.Hour+time.Second || stats.Oldest[logB] != time.Second {
 			t.Errorf("oldest are %v", stats.Oldest)
