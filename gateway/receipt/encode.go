@@ -58,7 +58,7 @@ func Unmarshal(b []byte) (*receiptpb.Receipt, error) {
 	var r receiptpb.Receipt
 	if err := protojson.Unmarshal(b, &r); err != nil {
 		return nil, formats.WrapError(err, ReasonMalformedReceipt, "the file is not a receipt",
-			"give the receipt as the gateway returned it; a newer program may be needed for a newer receipt")
+			"give the receipt as the gateway returned it (the answer to a submission has it as .receipt); a newer program may be needed for a newer receipt")
 	}
 	if r.GetMediaType() != MediaType {
 		return nil, refuse(ReasonMalformedReceipt, fmt.Sprintf("the media type is %.80q, not that of a receipt", r.GetMediaType()),

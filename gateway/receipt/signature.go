@@ -158,10 +158,7 @@ func signatureError(err error) error {
 	case formats.ReasonArtifactNotExpected, formats.ReasonNeedsBytes:
 		return wrap(err, ReasonMissingArtifact, e.Message, e.Hint)
 	}
-	hint := e.Hint
-	if dependsOnTime(err) {
-		hint = hintAt
-	}
+	hint := hintOf(e)
 	return wrap(err, ReasonSignatureInvalid, fmt.Sprintf("%s (%s)", e.Message, e.Reason), hint)
 }
 

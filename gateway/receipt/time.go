@@ -117,8 +117,19 @@ func isOfTime(r formats.Reason) bool {
 	return false
 }
 
-// hintAt is what a reader can do where a signature is not good any more.
-const hintAt = "no verified time says that it existed before; judge it at a time that you know it existed by with --at TIME"
+// hintOf returns what a reader can do about e: more than the format's own hint knows, where another time may
+// judge otherwise. A key may be not valid for other reasons than time, so its own hint stays.
+func hintOf(e *formats.Error) string {
+	switch e.Reason {
+	case formats.ReasonKeyExpired, formats.ReasonSignatureExpired, formats.ReasonMetadataExpired:
+		return "no verified time says that it existed before; judge it at a time that you know it existed by with --at TIME"
+	case formats.ReasonSignatureInFuture:
+		return "it is judged at the time of --at, or else by this machine's clock: check that time, and the signer's clock"
+	case formats.ReasonKeyRevoked:
+		return "--at is no help here: a key that was replaced or retired is good only with a verified time before that, which an ATTESTED receipt has"
+	}
+	return e.Hint
+}
 
 // checkClaimedTime refuses a signature that claims to have been made after it is known to have existed.
 func (v *verification) checkClaimedTime() error {
