@@ -64,7 +64,8 @@ func (g *diskGuard) checkDisk() error {
 func (g *diskGuard) askFolders() error {
 	for _, name := range slices.Sorted(maps.Keys(g.folders)) {
 		if free, err := g.free(g.folders[name]); err == nil && free < g.min {
-			return fmt.Errorf("%w: %d bytes are free for the %s, and limits.min_free_disk is %d", gateway.ErrDiskLow, free, name, g.min)
+			return fmt.Errorf("%w: %d bytes are free for the %s in %s, and limits.min_free_disk is %d",
+				gateway.ErrDiskLow, free, name, g.folders[name], g.min)
 		}
 	}
 	return nil

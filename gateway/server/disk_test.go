@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,4 +95,15 @@ func TestAcceptedGoesOnOnALowDisk(t *testing.T) {
 	}
 	low.Store(false)
 	accept(t, s)
+}
+
+// The operator reads which folder is low.
+func TestDiskLowNamesFolder(t *testing.T) {
+	g := &diskGuard{
+		folders: map[string]string{"spool": "/spool/here"}, min: 2, now: time.Now, logger: slog.New(slog.DiscardHandler),
+		free: func(string) (int64, error) { return 1, nil },
+	}
+	if err := g.checkDisk(); err == nil || !strings.Contains(err.Error(), "the spool in /spool/here") {
+		t.Errorf("checkDisk() = %v, which does not name the folder", err)
+	}
 }

@@ -101,4 +101,4 @@ func (r *Reader) boundBody(w http.ResponseWriter, req *http.Request) io.Reader {
 
 // errArtifactTooLarge: the artifact is over Config.MaxArtifact.
 var errArtifactTooLarge = formats.NewError(formats.ReasonTooLarge, "the artifact is larger than this gateway takes",
-	"send a digest in place of the artifact, or use: rekor-gateway submit")
+	"send a digest in place of the artifact, as rekor-gateway submit does without --send-bytes where one is enough")
