@@ -117,3 +117,37 @@ func TestOpenAPIStatesPageSize(t *testing.T) {
 	}
 	t.Error("openapi.json has no page size")
 }
+
+// Every answer has the request's id in a header, as gateway/middleware sets it.
+func TestOpenAPIStatesRequestID(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct {
+				Headers map[string]struct {
+					Ref string `json:"$ref"`
+				} `json:"headers"`
+			} `json:"responses"`
+		} `json:"paths"`
+		Components struct {
+			Headers map[string]json.RawMessage `json:"headers"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(openapi, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Components.Headers["RequestId"] == nil {
+		t.Error("there is no header RequestId among the components")
+	}
+	for path, item := range doc.Paths {
+		if !strings.HasPrefix(path, "/v1/") {
+			continue
+		}
+		for method, operation := range item {
+			for status, answer := range operation.Responses {
+				if got := answer.Headers["X-Request-Id"].Ref; got != "#/components/headers/RequestId" {
+					t.Errorf("%s %s, %s: the header X-Request-Id is %q", method, path, status, got)
+				}
+			}
+		}
+	}
+}

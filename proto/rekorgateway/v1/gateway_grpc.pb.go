@@ -37,8 +37,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // GatewayService verifies signatures, records them in a transparency log and hands out
-// receipts. Refusals carry google.rpc.ErrorInfo (reason, metadata "hint"), and BadRequest
-// or RetryInfo where they apply.
+// receipts. Refusals carry google.rpc.ErrorInfo (reason, metadata "hint" and "request_id"), and
+// BadRequest or RetryInfo where they apply. A call's id is in the metadata "x-request-id" of its
+// answer: the one that it was sent with, where that is at most 64 letters, digits, dots, dashes and
+// underscores, else a new one.
 type GatewayServiceClient interface {
 	// Submit takes one submission: a header, then the artifact in chunks (none when the header
 	// has a digest, or when the signature carries its artifact). What can be refused is
@@ -156,8 +158,10 @@ func (c *gatewayServiceClient) ListFormats(ctx context.Context, in *ListFormatsR
 // for forward compatibility.
 //
 // GatewayService verifies signatures, records them in a transparency log and hands out
-// receipts. Refusals carry google.rpc.ErrorInfo (reason, metadata "hint"), and BadRequest
-// or RetryInfo where they apply.
+// receipts. Refusals carry google.rpc.ErrorInfo (reason, metadata "hint" and "request_id"), and
+// BadRequest or RetryInfo where they apply. A call's id is in the metadata "x-request-id" of its
+// answer: the one that it was sent with, where that is at most 64 letters, digits, dots, dashes and
+// underscores, else a new one.
 type GatewayServiceServer interface {
 	// Submit takes one submission: a header, then the artifact in chunks (none when the header
 	// has a digest, or when the signature carries its artifact). What can be refused is
