@@ -25,7 +25,8 @@ func TestInFlight(t *testing.T) {
 		}
 		leave = append(leave, l)
 	}
-	if _, err := f.Enter("a"); problem.FromError(err).Reason != problem.ReasonRateLimited || problem.FromError(err).RetryAfter == 0 {
+	if _, err := f.Enter("a"); problem.FromError(err).Reason != problem.ReasonRateLimited || problem.FromError(err).RetryAfter == 0 ||
+		!strings.Contains(problem.FromError(err).Message, "at once") {
 		t.Errorf("a third of one caller: %v", err)
 	}
 	if _, err := f.Enter("c"); !errors.Is(err, gateway.ErrBusy) {

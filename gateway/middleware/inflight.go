@@ -33,7 +33,7 @@ func (f *InFlight) Enter(key string) (leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.maxPerCaller > 0 && f.each[key] >= f.maxPerCaller {
-		return nil, problem.LimitedError(inFlightRetry)
+		return nil, problem.AtOnceError(inFlightRetry)
 	}
 	if f.max > 0 && f.total >= f.max {
 		return nil, gateway.ErrBusy

@@ -60,7 +60,7 @@ func FromError(err error) Problem {
 	}
 	var limited *limitedError
 	if errors.As(err, &limited) {
-		return RateLimited(limited.wait)
+		return limited.problem()
 	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
@@ -105,12 +105,27 @@ func RateLimited(wait time.Duration) Problem {
 }
 
 // limitedError is the refusal of a caller who has to wait.
-type limitedError struct{ wait time.Duration }
+type limitedError struct {
+	wait   time.Duration
+	atOnce bool
+}
 
-func (e *limitedError) Error() string { return "too many requests from this address" }
+func (e *limitedError) Error() string { return e.problem().Message }
+
+func (e *limitedError) problem() Problem {
+	p := RateLimited(e.wait)
+	if e.atOnce {
+		p.Message = "too many requests of this address are under way at once"
+		p.Hint = "let one end before the next is sent; those that wait for the log count"
+	}
+	return p
+}
 
 // LimitedError returns an error that FromError makes RateLimited(wait) of.
-func LimitedError(wait time.Duration) error { return &limitedError{wait} }
+func LimitedError(wait time.Duration) error { return &limitedError{wait: wait} }
+
+// AtOnceError is LimitedError for a caller who has too many requests under way, whatever their rate.
+func AtOnceError(wait time.Duration) error { return &limitedError{wait: wait, atOnce: true} }
 
 // NoSuchPath is the answer where nothing is served.
 func NoSuchPath() Problem {
