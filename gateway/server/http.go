@@ -44,9 +44,9 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	return server, nil
 }
 
-// chainHandlers wraps the routes h in what every request passes, from the outermost: request id, access
-// log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so that a
-// caller with a name is counted by it. newGRPC has the same order.
+// chainHandlers wraps the routes h in what every request passes, from the outermost: request id, delivery of
+// refusals, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
+// that a caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, s.admission.requests)
 	if s.limiter != nil {
@@ -54,7 +54,10 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	}
 	h = middleware.IdentifyCaller(h, identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
-	return middleware.NameRequest(middleware.LogAccess(h, s.logger, m.countRequest, s.panics))
+	h = middleware.LogAccess(h, s.logger, m.countRequest, s.panics)
+	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
+		Time: upload.LingerTime, Idle: upload.LingerIdle, Bytes: upload.LingerBytes, Most: upload.LingerMost,
+	}))
 }
 
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {

@@ -30,10 +30,12 @@ func (p Problem) WriteHTTP(w http.ResponseWriter) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
+	body = append(body, '\n')
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // clients know its end before the connection's
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n')) // #nosec G705 -- JSON, sent as such
+	_, _ = w.Write(body) // #nosec G705 -- JSON, sent as such
 }
 
 // HTTPReason returns the reason in an answer that WriteHTTP wrote, or "".

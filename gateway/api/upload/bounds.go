@@ -54,6 +54,16 @@ const (
 	// two reads of a body, or two messages of a stream. It is also how far a client may fall behind the
 	// least rate.
 	IdleTimeout = time.Minute
+
+	// LingerTime bounds how long a refused request is read on, so that its client, which is still sending, gets to
+	// read the refusal; LingerIdle is without a byte.
+	LingerTime = 30 * time.Second
+	LingerIdle = 2 * time.Second
+	// LingerBytes bounds the same: bytes of one request, which are dropped.
+	LingerBytes = 512 << 20
+	// LingerMost bounds the number of requests that are read on at once.
+	LingerMost = 128
+
 	// MaxWatch bounds a call that waits for changes: time.
 	MaxWatch = 30 * time.Minute
 )
