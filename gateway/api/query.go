@@ -4,6 +4,7 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,12 +31,13 @@ func parseQuery(r *http.Request, known ...string) (url.Values, error) {
 	if err != nil {
 		return nil, formats.WrapError(err, problem.ReasonMalformedRequest, "the query is malformed", "write it as name=value pairs, percent-encoded")
 	}
-	for name, values := range q {
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		values := q[name]
 		switch {
 		case !slices.Contains(known, name) && len(known) == 0:
-			return nil, problem.Malformed("there is an unknown query parameter", "this path takes none")
+			return nil, problem.Malformed("there is no query parameter "+problem.QuoteName(name), "this path takes none")
 		case !slices.Contains(known, name):
-			return nil, problem.Malformed("there is an unknown query parameter", "this path takes: "+strings.Join(known, ", "))
+			return nil, problem.Malformed("there is no query parameter "+problem.QuoteName(name), "this path takes: "+strings.Join(known, ", "))
 		case len(values) > 1:
 			return nil, problem.Malformed("the query parameter "+name+" is there twice", "send it once")
 		}
@@ -52,15 +54,20 @@ func parseWait(r *http.Request) (time.Duration, error) {
 	if s == "" {
 		return DefaultWait, nil
 	}
-	if s == "0" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(s)
+	d, err := parseSeconds(s)
 	if err != nil || !isWait(d) {
 		return 0, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0fs", MaxWait.Seconds()),
-			"write it as wait=30s, or wait=0 for an answer at once")
+			"write it as wait=30s or wait=30, or wait=0 for an answer at once")
 	}
 	return d, nil
+}
+
+// parseSeconds reads a duration, or a number of seconds.
+func parseSeconds(s string) (time.Duration, error) {
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	return time.ParseDuration(s)
 }
 
 func isWait(d time.Duration) bool { return d >= 0 && d <= MaxWait }

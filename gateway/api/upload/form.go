@@ -113,7 +113,7 @@ func (f *form) readField(part *multipart.Part) error {
 	case "label":
 		return f.addLabel(part)
 	default:
-		return problem.Malformed("there is an unknown part in the form",
+		return problem.Malformed("there is no part called "+problem.QuoteName(name),
 			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, publish_certificate and label")
 	}
 }

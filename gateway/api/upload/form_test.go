@@ -130,3 +130,11 @@ func TestJSONIsNotInflated(t *testing.T) {
 		}
 	}
 }
+
+// Whoever misspells a part is told which one.
+func TestUnknownPartsAreNamed(t *testing.T) {
+	_, err := readWith(t, gateway.NewMemory(16<<20), "multipart/form-data; boundary=x", formPart("artefact", "x")+"--x--\r\n")
+	if p := problem.FromError(err); !strings.Contains(p.Message, `"artefact"`) || !strings.Contains(p.Hint, "artifact") {
+		t.Errorf("%+v", p)
+	}
+}
