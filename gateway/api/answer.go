@@ -6,30 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
-
-func writeMessage(w http.ResponseWriter, status int, m proto.Message) error {
-	body, err := marshalJSON(m)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, status, body)
-}
-
-// writeJSON sends body with a line end. A failure to send is the client's, and no error.
-func writeJSON(w http.ResponseWriter, status int, body []byte) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // #nosec G705 -- JSON, sent as such
-	_, _ = w.Write([]byte{'\n'})
-	return nil
-}
 
 // maxBuilding bounds the answers that are made at once: one with a large receipt takes many times its size
 // while it is made.
@@ -76,9 +58,9 @@ func buildMessage[T proto.Message](ctx context.Context, b *builder, make func() 
 	return build(ctx, b, make, func(m T) int { return 2 * proto.Size(m) })
 }
 
-// marshalJSON is protobuf's JSON without the white space it varies on purpose.
+// marshalJSON is protobuf's JSON, zero values and empty lists included, without the white space it varies on purpose.
 func marshalJSON(m proto.Message) ([]byte, error) {
-	raw, err := protojson.Marshal(m)
+	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return nil, err
 	}

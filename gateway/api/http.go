@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
@@ -46,7 +47,19 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { serveNoRoute(mux, w, r) })
-	return mux
+	return refuseUncleanPaths(mux)
+}
+
+// refuseUncleanPaths answers 404 where a ServeMux would redirect: curl takes a redirect for success, and sends nothing
+// to where it leads.
+func refuseUncleanPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean := path.Clean(r.URL.Path); r.URL.Path != clean && (r.URL.Path != clean+"/" || clean == "/") {
+			problem.NoSuchPath().WriteHTTP(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // listRoutes lists every route; a test holds openapi.json to it.
@@ -73,17 +86,26 @@ func (h *httpServer) writeError(w http.ResponseWriter, r *http.Request, err erro
 }
 
 func (h *httpServer) serveSubmission(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	if wantsReceipt(r) {
+		return h.serveReceipt(w, r)
+	}
 	sub, err := h.service.Get(r.Context(), tenantOf(r.Context()), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
+	return h.writeSubmission(w, r, http.StatusOK, sub)
+}
+
+// writeSubmission sends sub, with its receipt when it is logged.
+func (h *httpServer) writeSubmission(w http.ResponseWriter, r *http.Request, status int, sub gateway.Submission) error {
 	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
 		return convertSubmission(r.Context(), h.service, sub, true)
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, body)
+	return h.writeJSON(w, r, status, body)
 }
 
 func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error {
@@ -94,6 +116,11 @@ func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error 
 	if sub.State != gateway.Logged {
 		return errNotLogged
 	}
+	return h.writeReceipt(w, r, http.StatusOK, sub, "")
+}
+
+// writeReceipt sends the receipt of a logged submission. artifact is the artifact's file name, "" if it is not known.
+func (h *httpServer) writeReceipt(w http.ResponseWriter, r *http.Request, status int, sub gateway.Submission, artifact string) error {
 	body, err := build(r.Context(), h.answers, func() ([]byte, error) {
 		rec, err := h.service.Receipt(r.Context(), sub)
 		if err != nil {
@@ -104,8 +131,8 @@ func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Disposition", `attachment; filename="receipt.json"`)
-	return writeJSON(w, http.StatusOK, body)
+	w.Header().Set("Content-Disposition", receiptDisposition(artifact))
+	return h.writeBody(w, r, status, receipt.MediaType, body)
 }
 
 // serveStatement is for auditors: the log holds only the hash of what the gateway stated.
@@ -120,7 +147,7 @@ func (h *httpServer) serveStatement(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, body)
+	return h.writeJSON(w, r, http.StatusOK, body)
 }
 
 func (h *httpServer) serveList(w http.ResponseWriter, r *http.Request) error {
@@ -134,27 +161,27 @@ func (h *httpServer) serveList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, body)
+	return h.writeJSON(w, r, http.StatusOK, body)
 }
 
-func (h *httpServer) serveFormats(w http.ResponseWriter, _ *http.Request) error {
-	return writeMessage(w, http.StatusOK, listFormats(h.service.Formats()))
+func (h *httpServer) serveFormats(w http.ResponseWriter, r *http.Request) error {
+	return h.writeMessage(w, r, listFormats(h.service.Formats()))
 }
 
-func (h *httpServer) serveHealth(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, []byte(`{"status":"ok"}`))
+func (h *httpServer) serveHealth(w http.ResponseWriter, r *http.Request) error {
+	return h.writeJSON(w, r, http.StatusOK, []byte(`{"status":"ok"}`))
 }
 
 func (h *httpServer) serveReadiness(w http.ResponseWriter, r *http.Request) error {
 	if err := h.ready(r.Context()); err != nil {
 		h.logger.Warn("not ready", "error", err)
-		return writeJSON(w, http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
+		return h.writeJSON(w, r, http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
 	}
-	return writeJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))
+	return h.writeJSON(w, r, http.StatusOK, []byte(`{"status":"ready"}`))
 }
 
-func (h *httpServer) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, openapi)
+func (h *httpServer) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
+	return h.writeJSON(w, r, http.StatusOK, openapi)
 }
 
 // serveNoRoute answers what no route takes: 405 where the path exists with other methods.

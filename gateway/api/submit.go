@@ -28,7 +28,7 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stored, err := h.submitBody(w, r)
+	stored, artifact, err := h.submitBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -37,16 +37,14 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", "/v1/submissions/"+settled.ID)
-	if settled.State == gateway.Failed {
+	w.Header().Add("Vary", "Accept")
+	switch {
+	case settled.State == gateway.Failed:
 		return errLogRefused
+	case settled.State == gateway.Logged && wantsReceipt(r):
+		return h.writeReceipt(w, r, statusOf(stored, settled), settled, artifact)
 	}
-	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
-		return convertSubmission(r.Context(), h.service, settled, true)
-	})
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, statusOf(stored, settled), body)
+	return h.writeSubmission(w, r, statusOf(stored, settled), settled)
 }
 
 // statusOf returns the status of an answer to what was stored and has got as far as settled.
@@ -60,8 +58,9 @@ func statusOf(stored, settled gateway.Submission) int {
 	return http.StatusCreated
 }
 
-// submitBody takes in what a form or JSON holds. Nothing of the body is held when it returns.
-func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request) (gateway.Submission, error) {
+// submitBody takes in what a form or JSON holds, and returns the artifact's file name, too. Nothing of the body is held
+// when it returns.
+func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request) (_ gateway.Submission, artifact string, _ error) {
 	ctx := formats.EnsureWork(r.Context()) // one account, also where a key comes after the artifact and is parsed twice
 	var draft gateway.Draft
 	begin := func(header upload.Header) (err error) {
@@ -70,15 +69,17 @@ func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request) (gateway
 	}
 	sent, err := h.uploads.ReadSubmission(w, r, begin)
 	if err != nil {
-		return gateway.Submission{}, err
+		return gateway.Submission{}, "", err
 	}
 	defer sent.Close()
 	if draft == nil {
 		if err := begin(sent.Header); err != nil {
-			return gateway.Submission{}, err
+			return gateway.Submission{}, "", err
 		}
 	}
-	return draft.Submit(ctx, sent.Artifact)
+	artifact = sent.ArtifactName
+	stored, err := draft.Submit(ctx, sent.Artifact)
+	return stored, artifact, err
 }
 
 func beginHeader(ctx context.Context, s Service, h upload.Header) (gateway.Draft, error) {
@@ -103,7 +104,7 @@ func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeMessage(w, http.StatusOK, plan)
+	return h.writeMessage(w, r, plan)
 }
 
 // submitHeader takes in a header and its artifact; readArtifact is called once the header has been accepted.

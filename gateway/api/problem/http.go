@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -18,24 +19,29 @@ type details struct {
 	Status int    `json:"status"`
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
-	Hint   string `json:"hint,omitempty"`
+	Hint   string `json:"hint"`
 }
 
 // WriteHTTP answers with p, on one line for build logs. A failure to send is the client's.
 func (p Problem) WriteHTTP(w http.ResponseWriter) {
-	body, err := json.Marshal(details{http.StatusText(p.Status), p.Status, string(p.Reason), p.Message, p.Hint})
-	if err != nil {
-		p.Status, body = http.StatusInternalServerError, []byte(`{"status":500,"reason":"INTERNAL"}`)
-	}
+	body := p.encode()
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
-	body = append(body, '\n')
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // clients know its end before the connection's
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // #nosec G705 -- JSON, sent as such
+}
+
+// encode returns p as JSON with a line end. It is text for people as well: nothing is escaped for HTML.
+func (p Problem) encode() []byte {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(details{http.StatusText(p.Status), p.Status, string(p.Reason), p.Message, p.Hint}) // strings and a number
+	return out.Bytes()
 }
 
 // HTTPReason returns the reason in an answer that WriteHTTP wrote, or "".

@@ -28,6 +28,12 @@ const (
 	// MaxKeys bounds the key files of a form together.
 	MaxKeys = formats.MaxKeySize
 
+	// MaxReplay bounds the artifact of a form after which other parts may come, save where it comes first: bytes of a
+	// spool file.
+	MaxReplay = 8 << 20
+	// ReplayMemory bounds the artifact that needs no file for that.
+	ReplayMemory = 64 << 10
+
 	// MaxJSON bounds a JSON body, artifact included; larger ones go as a form.
 	MaxJSON = 24 << 20
 	// MaxJSONLabels bounds the labels in a JSON body, as they are written.

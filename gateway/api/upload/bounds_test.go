@@ -18,6 +18,7 @@ import (
 var bounds = map[string]string{
 	"MaxMetadata": formatSize(MaxMetadata), "MaxMetadataFields": fmt.Sprint(MaxMetadataFields), "MaxHeader": formatSize(MaxHeader),
 	"MaxParts": fmt.Sprint(MaxParts), "MaxPartHeader": formatSize(MaxPartHeader), "MaxField": formatSize(MaxField), "MaxKeys": formatSize(MaxKeys),
+	"MaxReplay": formatSize(MaxReplay), "ReplayMemory": formatSize(ReplayMemory),
 	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
 	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchHeld": formatSize(MaxBatchHeld),

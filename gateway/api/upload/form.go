@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"mime/multipart"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -206,8 +207,8 @@ func readFields(body io.Reader, boundary string, held *gateway.Held) (*Submissio
 	}
 }
 
-// readForm streams the artifact when begin takes the parts before it, and spools it when there is no signature
-// yet, or begin lacks a key that may still come.
+// readForm takes parts in any order while the artifact fits the replay buffer. A larger artifact that begin takes is
+// streamed, and has to be the last part; one that comes before its signature or key is spooled.
 func (r *Reader) readForm(body io.Reader, boundary string, held *gateway.Held, begin func(Header) error) (*Submission, error) {
 	f, err := newForm(body, boundary, held)
 	if err != nil {
@@ -220,17 +221,57 @@ func (r *Reader) readForm(body io.Reader, boundary string, held *gateway.Held, b
 	if part == nil {
 		return &Submission{Header: f.header}, nil
 	}
-	artifact := &artifactPart{part: part, left: r.cfg.MaxArtifact}
+	out, err := r.readArtifact(f, &artifactPart{part: part, left: r.cfg.MaxArtifact}, begin)
+	if err != nil {
+		return nil, err
+	}
+	out.ArtifactName = part.FileName()
+	return out, nil
+}
+
+func (r *Reader) readArtifact(f *form, artifact io.Reader, begin func(Header) error) (*Submission, error) {
 	if f.header.Signature == nil {
 		return r.spoolArtifact(f, artifact)
 	}
-	switch err := begin(f.header); {
-	case err == nil:
-		return &Submission{Header: f.header, Artifact: formats.FromReader(&lastPart{Reader: artifact, form: f})}, nil
-	case formats.ReasonOf(err) != formats.ReasonMissingKey:
+	refusal := begin(f.header)
+	switch reason := formats.ReasonOf(refusal); {
+	case reason == formats.ReasonMissingKey:
+		return r.spoolArtifact(f, artifact)
+	case refusal != nil && !slices.Contains(mendable, reason):
+		return nil, refusal
+	}
+	start, whole, err := r.readReplay(artifact, f.held)
+	if err != nil {
 		return nil, err
 	}
-	return r.spoolArtifact(f, artifact)
+	out := &Submission{Header: f.header, Artifact: formats.FromReader(start), replay: start}
+	if whole {
+		err = f.readAfter(out, refusal, begin)
+	} else {
+		out.Artifact, err = formats.FromReader(&lastPart{Reader: io.MultiReader(start, artifact), form: f}), refusal
+	}
+	if err != nil {
+		_ = start.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// mendable are the refusals of begin that a part after the artifact may mend: a format, a key, a certificate.
+var mendable = []formats.Reason{formats.ReasonUnknownFormat, formats.ReasonKeyMismatch, gateway.ReasonNoCertificate}
+
+// readAfter reads the parts after an artifact that is kept, and begins again if there are any. refusal is what begin said
+// without them.
+func (f *form) readAfter(out *Submission, refusal error, begin func(Header) error) error {
+	before := f.parts
+	if err := f.readRest(); err != nil {
+		return err
+	}
+	if f.parts == before {
+		return refusal
+	}
+	out.Header = f.header
+	return begin(f.header)
 }
 
 // spoolArtifact keeps the artifact in a file while the rest of the form is read.
@@ -243,7 +284,7 @@ func (r *Reader) spoolArtifact(f *form, artifact io.Reader) (*Submission, error)
 		_ = spooled.Close() // the file is unlinked already
 		return nil, err
 	}
-	return &Submission{Header: f.header, Artifact: formats.FromReader(spooled), spooled: spooled}, nil
+	return &Submission{Header: f.header, Artifact: formats.FromReader(spooled), replay: spooled}, nil
 }
 
 // artifactPart reads an artifact, and fails with errArtifactTooLarge once it had more than left bytes.
@@ -263,7 +304,7 @@ func (a *artifactPart) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readRest reads the parts after a spooled artifact.
+// readRest reads the parts after an artifact that is kept.
 func (f *form) readRest() error {
 	second, err := f.nextArtifact()
 	if err != nil {
@@ -302,5 +343,5 @@ func (l *lastPart) checkEnd() error {
 	case err != nil:
 		return explainFormError(err)
 	}
-	return problem.Malformed("there is a part after the artifact", "send the artifact last, or before the signature")
+	return problem.Malformed("there is a part after the artifact, which is large", "send the artifact last, or before the signature")
 }

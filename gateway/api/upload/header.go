@@ -3,6 +3,8 @@
 package upload
 
 import (
+	"io"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -25,14 +27,17 @@ type Header struct {
 type Submission struct {
 	Header   Header
 	Artifact formats.Artifact // the zero value where none was sent
-	held     *gateway.Held
-	spooled  *spooled // nil: no file
+	// ArtifactName is the file name that came with the artifact, without folders; "" is none.
+	ArtifactName string
+
+	held   *gateway.Held
+	replay io.Closer // what is kept of the artifact; nil: nothing
 }
 
 // Close frees the memory and the spool file that s holds. Closing again does nothing.
 func (s *Submission) Close() {
-	if s.spooled != nil {
-		_ = s.spooled.Close() // the file is unlinked already
+	if s.replay != nil {
+		_ = s.replay.Close() // a file is unlinked already
 	}
 	s.held.Close()
 	*s = Submission{} // whoever waits for the log with s at hand keeps nothing alive

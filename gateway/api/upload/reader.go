@@ -20,6 +20,14 @@ type Config struct {
 	MaxSpool    int64  // bytes of all spooled artifacts together
 	Spool       *Spool // in place of the two; nil: one of its own is made of them
 	Pace        Pace
+	Replay      int64 // bytes of the replay buffer; 0 is MaxReplay
+}
+
+func (c Config) replay() int64 {
+	if c.Replay == 0 {
+		return MaxReplay
+	}
+	return c.Replay
 }
 
 // Reader reads the HTTP bodies of one process's uploads. What they hold is counted in the gateway.Held of
@@ -38,9 +46,10 @@ func NewReader(cfg Config) *Reader {
 }
 
 // ReadSubmission reads a form or a JSON body. Before the artifact of a form it calls begin with all that
-// came before. The artifact is streamed when begin returns nil, and spooled when there is no signature yet or
-// begin returns formats.ReasonMissingKey, since what is missing may come later. Any other error of begin
-// is returned. Where begin was not called, the caller begins with what is returned.
+// came before, and again when more comes after it. An artifact over MaxReplay is streamed when begin returns nil, and
+// spooled when there is no signature yet or begin returns formats.ReasonMissingKey, since what is missing may come later.
+// Any error of begin that later parts cannot mend is returned. Where begin was not called, or failed with
+// formats.ReasonMissingKey, the caller begins with what is returned.
 func (r *Reader) ReadSubmission(w http.ResponseWriter, req *http.Request, begin func(Header) error) (*Submission, error) {
 	return r.readCounted(w, req, func(body io.Reader, boundary string, held *gateway.Held) (*Submission, error) {
 		return r.readForm(body, boundary, held, begin)

@@ -43,7 +43,7 @@ func NewSpool(cfg SpoolConfig) *Spool {
 // TakeIn implements gateway.Spool.
 func (s *Spool) TakeIn(src io.Reader) (io.ReadCloser, error) {
 	switch here := src.(type) {
-	case *spooled, *bytes.Reader:
+	case *spooled, keptReader, *bytes.Reader:
 		return io.NopCloser(here), nil
 	}
 	return s.copyIn(src)
