@@ -13,6 +13,7 @@ PROTO_DEPS := .build/proto-deps
 # Where the tests find the programs they start.
 export REKOR_SERVER := $(BIN)/rekor-server-posix
 export COSIGN := $(BIN)/cosign
+export ORVAL := $(CURDIR)/.build/orval
 
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 60s
@@ -74,7 +75,7 @@ refusals: system-tools $(REKOR_SERVER) ## Refuse thousands of uploads of up to 1
 	REKOR_GATEWAY_REFUSALS=all go test -run TestRefusalsReachWhoeverIsSending -count=1 -timeout 30m -v ./gateway/server
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) compare refusals ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare refusals ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools
@@ -122,3 +123,12 @@ $(BIN)/golangci-lint: .tools/lint/go.mod .tools/lint/go.sum
 $(COSIGN): export CGO_ENABLED := 0
 $(COSIGN): .tools/cosign/go.mod .tools/cosign/go.sum
 	$(call tool,cosign,-ldflags "-X sigs.k8s.io/release-utils/version.gitVersion=$$(go list -m -f '{{.Version}}' github.com/sigstore/cosign/v3)" github.com/sigstore/cosign/v3/cmd/cosign)
+
+# A generator of clients, from the npm registry; node and npm are installed where they are missing.
+$(ORVAL)/.stamp: $(wildcard .tools/orval/*)
+	./.tools/system-tools.sh node nodejs npm npm
+	rm -rf $(ORVAL)
+	mkdir -p $(ORVAL)
+	cp .tools/orval/* $(ORVAL)/
+	cd $(ORVAL) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@

@@ -3,7 +3,8 @@
 #
 # Makes sure that the programs the tests and the demo call are installed:
 # silent when they are, installs them where that's possible (root on Debian or
-# Ubuntu), and otherwise names the packages to install.
+# Ubuntu), and otherwise names the packages to install. Arguments are further
+# programs, each followed by its package.
 set -euo pipefail
 
 # Program and the Debian package that holds it.
@@ -17,6 +18,7 @@ openssl openssl
 jq jq
 curl curl
 xz xz-utils
+$(printf '%s %s\n' "$@")
 "
 
 missing_packages() {

@@ -160,10 +160,10 @@ func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
 // readiness is the JSON of --output json and of the ready file.
 type readiness struct {
 	server.Addresses
-	DataDir      string `json:"data_dir"`
+	DataDir      string `json:"dataDir"`
 	Config       string `json:"config"`
-	TrustedRoot  string `json:"trusted_root"`
-	GatewayTrust string `json:"gateway_trust"`
+	TrustedRoot  string `json:"trustedRoot"`
+	GatewayTrust string `json:"gatewayTrust"`
 }
 
 // writeReadyFile replaces the file at once, so that nobody reads half of it.

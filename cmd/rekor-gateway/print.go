@@ -13,6 +13,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -88,7 +89,7 @@ func escapeJSON(raw []byte) []byte {
 
 // printJSON prints v on one line.
 func printJSON(w io.Writer, v any) error {
-	raw, err := json.Marshal(v)
+	raw, err := jsonv2.Marshal(v, jsonv2.Deterministic(true)) // lists that are nil are empty, nothing is escaped for HTML
 	if err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}

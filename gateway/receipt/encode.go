@@ -32,9 +32,9 @@ const (
 	maxTokens  = 100_000 // of JSON: what is made of many small messages takes much more memory than its text
 )
 
-// Marshal returns r as indented JSON (the protobuf mapping, bytes in base64).
+// Marshal returns r as indented JSON (the protobuf mapping, bytes in base64, zero values and empty lists included).
 func Marshal(r *receiptpb.Receipt) ([]byte, error) {
-	b, err := protojson.Marshal(r)
+	b, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding receipt: %w", err)
 	}

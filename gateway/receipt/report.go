@@ -18,7 +18,7 @@ type Report struct {
 	Unproven []string `json:"unproven"`
 	Entries  []Entry  `json:"entries"`
 	// SignerChecked is false when any signer was accepted.
-	SignerChecked bool `json:"signer_checked"`
+	SignerChecked bool `json:"signerChecked"`
 
 	logged []logEntry
 }
@@ -27,7 +27,7 @@ type Report struct {
 type Entry struct {
 	Origin   string `json:"origin"`
 	Index    int64  `json:"index"`
-	TreeSize uint64 `json:"tree_size"`
+	TreeSize uint64 `json:"treeSize"`
 }
 
 // logEntry is an entry of the receipt with what it was found to record: a projection, or a
