@@ -20,7 +20,8 @@ import (
 //     be, the inner step is charged.
 //   - What a library does in one call ends by itself: sizes are bounded before, and 100 ms is long.
 //   - Recursion has a depth. Nothing starts a goroutine.
-//   - The operator's own keys are read with Meter.ForKeys.
+//   - The operator's own keys are read with Meter.ForKeys, and what is wrong with them goes through Policy.ExplainKeys.
+//     It is a KeyChecker as well.
 //   - Its fuzz targets hold formatstest.CheckWork, its tests formatstest.Run.
 type Format interface {
 	// Name is the stable lower-case name ("pgp") used in URLs, rows and metric labels.

@@ -33,7 +33,7 @@ func findKey(m *formats.Meter, sig *signature, submitted [][]byte, p formats.Pol
 		}
 		key, err := parseKey(raw)
 		if err != nil {
-			return gominisign.PublicKey{}, err
+			return gominisign.PublicKey{}, p.ExplainKeys(name, err)
 		}
 		if key.KeyId != sig.KeyId {
 			continue

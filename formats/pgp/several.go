@@ -145,7 +145,8 @@ func (r *keyring) findCertificates(drafts []*draft) ([][]*certificate, error) {
 	for i, d := range drafts {
 		from[i] = d.from
 	}
-	return findCertificates(r.files.meter, r.files.files, from, r.files.limit)
+	found, err := findCertificates(r.files.meter, r.files.files, from, r.files.limit)
+	return found, r.policy.ExplainKeys(name, err)
 }
 
 // finishSignature finds the key that made the signature among the certificates that hold one it names.

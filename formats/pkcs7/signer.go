@@ -26,7 +26,7 @@ func readKeys(m *formats.Meter, sent [][]byte, p formats.Policy) (g givenKeys, e
 		return givenKeys{}, err
 	}
 	g.trusted, err = keyfile.ReadAll(m.Unlimited(), p.Keys[name])
-	return g, err
+	return g, p.ExplainKeys(name, err)
 }
 
 // checkSigner refuses a signer that is none of the keys, where there are any.

@@ -28,7 +28,7 @@ func findSigner(m *formats.Meter, sig *signature, submitted [][]byte, p formats.
 	candidates := p.CandidateKeys(name, submitted)
 	entries, err := parseEntries(m.ForKeys(p, name), candidates)
 	if err != nil {
-		return nil, err
+		return nil, p.ExplainKeys(name, err)
 	}
 	if len(entries) == 0 {
 		return nil, formats.NewError(formats.ReasonMissingKey, "there is no public key: the one inside the signature proves only that somebody signed",

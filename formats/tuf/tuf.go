@@ -95,6 +95,9 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 		return nil, err
 	}
 	t, err := newTrust(m, m.ForKeys(p, name), p.CandidateKeys(name, keys), d)
+	if formats.ReasonOf(err) != formats.ReasonKeyNotTrusted { // roots that do not follow from each other are a verdict
+		err = p.ExplainKeys(name, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func candidateKeys(m *formats.Meter, sent [][]byte, p formats.Policy) ([]keyfile
 	}
 	trusted, err := keyfile.ReadAll(m.Unlimited(), p.Keys[name])
 	if err != nil {
-		return nil, err
+		return nil, p.ExplainKeys(name, err)
 	}
 	if len(trusted) > 0 && len(keys) > 0 {
 		return intersectKeys(trusted, keys)

@@ -197,6 +197,7 @@ func TestPathsMethodsLimits(t *testing.T) {
 // Only what callers are not told is in the log.
 func TestLogCause(t *testing.T) {
 	for err, want := range map[error]bool{
+		(formats.Policy{Keys: map[string][][]byte{"pgp": {nil}}}).ExplainKeys("pgp", formats.NewError(formats.ReasonMalformedKey, "the cause", "")): true,
 		errors.New("the cause"): true, fmt.Errorf("%w: the cause", gateway.ErrNotStored): true,
 		formats.NewError("NOT_IN_THE_TABLE", "the cause", ""):          true,
 		formats.NewError(formats.ReasonWeakAlgorithm, "the cause", ""): false, gateway.ErrNotFound: false,
