@@ -22,6 +22,7 @@ func readHeader(h *pb.SubmissionHeader) upload.Header {
 	out := upload.Header{
 		Signature: h.GetSignature(), Keys: h.GetKeys(), Format: h.GetFormat(), Digest: h.GetDigest(),
 		SignedDigest: h.GetSignedDigest(), Labels: h.GetLabels(), Decompress: h.GetDecompress(), PublishCertificate: h.GetPublishCertificate(),
+		Signatures: h.GetSignatures(),
 	}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		out.Representation = r.String()
@@ -36,6 +37,9 @@ func convertHeader(h upload.Header, tenant string) (gateway.Request, error) {
 		Representation: gateway.Representation(h.Representation), Labels: h.Labels, PublishCertificate: h.PublishCertificate,
 	}
 	var err error
+	if r.KnownOnly, err = parseSignatures(h.Signatures); err != nil {
+		return r, err
+	}
 	if h.Decompress != "" {
 		if r.Decompress, err = container.ParseKind(h.Decompress); err != nil {
 			return r, err
@@ -46,6 +50,17 @@ func convertHeader(h upload.Header, tenant string) (gateway.Request, error) {
 	}
 	r.SignedDigest, err = parseOptionalDigest(h.SignedDigest)
 	return r, err
+}
+
+// parseSignatures reports whether only the signatures by the keys that were sent have to verify.
+func parseSignatures(which string) (knownOnly bool, err error) {
+	switch which {
+	case "", "all":
+		return false, nil
+	case "known":
+		return true, nil
+	}
+	return false, problem.Malformed("signatures is "+problem.QuoteName(which), "use all, or known for those by the keys that are sent")
 }
 
 // convertSubmission converts sub; its receipt is put in when it is Logged and wanted.
@@ -60,6 +75,9 @@ func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, w
 	for _, id := range sub.Signers() {
 		out.Signers = append(out.Signers, "sha256:"+hex.EncodeToString(id[:]))
 	}
+	for _, r := range sub.Signatures {
+		out.Signatures = append(out.Signatures, convertRecorded(r))
+	}
 	for _, e := range sub.Entries {
 		out.Entries = append(out.Entries, convertEntry(e))
 	}
@@ -69,6 +87,14 @@ func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, w
 	var err error
 	out.Receipt, err = s.Receipt(ctx, sub)
 	return out, err
+}
+
+func convertRecorded(r gateway.RecordedSignature) *pb.SubmittedSignature {
+	out := &pb.SubmittedSignature{Representation: convertRepresentation(r.Representation)}
+	for _, id := range r.Signers {
+		out.Signers = append(out.Signers, "sha256:"+hex.EncodeToString(id[:]))
+	}
+	return out
 }
 
 func convertEntry(e gateway.Entry) *pb.Entry {
@@ -99,6 +125,12 @@ func ConvertPlan(p gateway.Plan) *pb.Plan {
 	}
 	for _, s := range d.Signers {
 		out.Signers = append(out.Signers, formats.SignerID(s.SPKI).String())
+	}
+	for _, part := range p.Parts {
+		out.Signatures = append(out.Signatures, ConvertPlan(part))
+	}
+	for _, u := range d.Unchecked {
+		out.Unchecked = append(out.Unchecked, u.Issuer)
 	}
 	for _, o := range p.Options {
 		option := &pb.PlanOption{Representation: convertRepresentation(o.Representation), Possible: o.Refusal == nil, Entries: int32(o.Entries)}

@@ -18,6 +18,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,6 +133,7 @@ func TestBadRequests(t *testing.T) {
 		"no format at all":       {[]field{sig, key, artifact, {"label", "a=b"}, {"decompress", "gzip"}}, 400, "MALFORMED_CONTAINER"},
 		"no certificate":         {[]field{sig, key, format, {"publish_certificate", "true"}, artifact}, 422, "NO_CERTIFICATE"},
 		"neither true nor false": {[]field{sig, key, format, {"publish_certificate", "perhaps"}, artifact}, 400, "MALFORMED_REQUEST"},
+		"neither all nor known":  {[]field{sig, key, format, {"signatures", "some"}, artifact}, 400, "MALFORMED_REQUEST"},
 		"label without value":    {[]field{sig, key, format, {"label", "a"}, artifact}, 400, "MALFORMED_REQUEST"},
 		"wrong key":              {[]field{sig, otherKey, format, artifact}, 422, "SIGNATURE_INVALID"},
 		"other artifact":         {[]field{sig, key, format, {"artifact", "other"}}, 422, "SIGNATURE_INVALID"},
@@ -348,6 +351,43 @@ func TestStalledUpload(t *testing.T) {
 	}
 	if status, err := upload(time.Second); err == nil && status < 400 {
 		t.Errorf("stalled upload: %d", status)
+	}
+}
+
+// A file that two have signed is one submission, and says of each signature how it is recorded. Under signatures=known it
+// is taken with one of the keys.
+func TestSeveralSignatures(t *testing.T) {
+	s := serve(t)
+	read := func(name string) string {
+		raw, err := os.ReadFile(filepath.Join("../../formats/pgp/testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	sig, artifact := field{"signature", read("two.sig")}, field{"artifact", read("artifact")}
+	rsa, p256 := field{"key", read("rsa3072.key")}, field{"key", read("p256.key")}
+	known := field{"signatures", "known"}
+	s.expect(s.post("/v1/submissions", sig, rsa, artifact), http.StatusUnprocessableEntity, "KEY_MISMATCH")
+	both := s.post("/v1/submissions", sig, rsa, p256, artifact)
+	s.expect(both, http.StatusCreated, "")
+	one := s.post("/v1/submissions", sig, rsa, known, artifact)
+	s.expect(one, http.StatusCreated, "") // has fewer signers, so it is another submission
+	s.expect(s.post("/v1/submissions", sig, p256, rsa, known, artifact), http.StatusOK, "")
+	var representations []any
+	for _, r := range both.body["signatures"].([]any) {
+		representations = append(representations, r.(map[string]any)["representation"])
+	}
+	if !reflect.DeepEqual(representations, []any{"PROJECTED", "PROJECTED"}) || both.body["representation"] != "PROJECTED" {
+		t.Errorf("recorded as %v, which is %v", representations, both.body["representation"])
+	}
+	unchecked := one.body["receipt"].(map[string]any)["unchecked"].([]any)
+	if len(unchecked) != 1 || unchecked[0].(map[string]any)["issuer"] == "" {
+		t.Errorf("unchecked: %v", unchecked)
+	}
+	plan := s.post("/v1/submissions:plan", sig, rsa, p256)
+	if parts, _ := plan.body["signatures"].([]any); len(parts) != 2 {
+		t.Errorf("planned %s", plan.raw)
 	}
 }
 

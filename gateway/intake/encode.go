@@ -19,11 +19,6 @@ type recorded struct {
 	entries         []gateway.NewEntry
 }
 
-// representation returns the weakest of all signatures'.
-func (r *recorded) representation() gateway.Representation {
-	return gateway.Weakest(r.representations...)
-}
-
 // choice is how one signature is recorded.
 type choice struct {
 	representation gateway.Representation

@@ -19,6 +19,7 @@ type Header struct {
 	Representation string // "NATIVE", "PROJECTED", "ATTESTED" or ""
 	Labels         map[string]string
 	Decompress     string // "gzip", "xz" or ""
+	Signatures     string // "all", "known" or ""
 	// PublishCertificate logs the signer's certificate, not the bare key.
 	PublishCertificate bool
 }
