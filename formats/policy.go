@@ -40,6 +40,8 @@ type Policy struct {
 	// Keys by format name win over the keys a submitter sends: with an element, only
 	// these keys can be the signer.
 	Keys map[string][][]byte
+	// Prepared are the same Keys where the format has read them once (KeyPreparer); it then does not read Keys itself.
+	Prepared map[string]PreparedKeys
 	// AllowedSigners, when not empty, lists the SHA-256 of the SPKIs that may sign.
 	AllowedSigners [][sha256.Size]byte
 	// ForbiddenSigners lists the SHA-256 of SPKIs that may never sign: the gateway's own,

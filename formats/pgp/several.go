@@ -40,7 +40,7 @@ func parseSignatures(m *formats.Meter, bodies [][]byte, text *cleartext, keys []
 	if err != nil {
 		return nil, err
 	}
-	ring, err := newKeyring(m, keys, p)
+	ring, err := newKeyring(m, bodies, keys, p)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ type keyring struct {
 	byPolicy bool // they are the policy's own
 }
 
-func newKeyring(m *formats.Meter, submitted [][]byte, p formats.Policy) (*keyring, error) {
+func newKeyring(m *formats.Meter, bodies, submitted [][]byte, p formats.Policy) (*keyring, error) {
 	r := &keyring{policy: p, byPolicy: len(p.Keys[name]) > 0}
 	keys, limit := p.CandidateKeys(name, submitted), maxPackets
 	if r.byPolicy {
@@ -135,6 +135,9 @@ func newKeyring(m *formats.Meter, submitted [][]byte, p formats.Policy) (*keyrin
 	if len(keys) == 0 {
 		return nil, formats.NewError(formats.ReasonMissingKey, "PGP signatures need the signer's public key",
 			"send it as key; print it with: gpg --armor --export KEYID")
+	}
+	if prepared, ok := p.Prepared[name].(*preparedKeys); ok && r.byPolicy {
+		keys = prepared.selectFor(m, bodies)
 	}
 	r.files = &keyFiles{meter: m.ForKeys(p, name), files: keys, limit: limit}
 	return r, nil
