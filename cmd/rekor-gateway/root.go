@@ -28,7 +28,7 @@ back receipts that anyone can verify offline.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDev(), newServe(), newPlan(), newSubmit(), newVerify(), newFormats(), newVersion())
+	root.AddCommand(newDev(), newServe(), newConfig(), newPlan(), newSubmit(), newVerify(), newFormats(), newVersion())
 	return root
 }
 

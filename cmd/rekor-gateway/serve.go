@@ -3,9 +3,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,27 +22,56 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a gateway from a configuration file",
-		Long: `serve runs a gateway until it is interrupted, then lets what is under way finish.
+		Long: `serve runs a gateway until it is interrupted, then lets what is under way finish. SIGHUP has it
+read the configuration again, and use its certificates and its policy.
 Every field of the configuration file is described in docs/configuration.md.`,
 		Example: "  rekor-gateway serve --config /etc/rekor-gateway/config.yaml",
 		Args:    noArguments,
 	}
 	path := c.Flags().String("config", "", "configuration `FILE`")
 	requireFlags(c, "config")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*path)
-		if err != nil {
-			return err
-		}
-		logger := newLogger(c.ErrOrStderr(), cfg.Logging)
-		server.LimitMemory(cfg.Limits)
-		s, err := server.Build(c.Context(), cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
-		if err != nil {
-			return fmt.Errorf("starting: %w", err)
-		}
-		return s.Run(c.Context())
-	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return runServe(c.Context(), *path, c.ErrOrStderr()) }
 	return c
+}
+
+func runServe(ctx context.Context, path string, logs io.Writer) error {
+	hangups := make(chan os.Signal, 1) // from the first moment on: by default they end the process
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	logger := newLogger(logs, cfg.Logging)
+	server.LimitMemory(cfg.Limits)
+	s, err := server.Build(ctx, cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
+	if err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	reloading.Go(func() { reloadOnSignal(ctx, s, path, hangups, logger) })
+	return s.Run(ctx)
+}
+
+// reloadOnSignal reads the configuration again at each signal, until ctx ends. A faulty one changes nothing.
+func reloadOnSignal(ctx context.Context, s *server.Server, path string, signals <-chan os.Signal, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+		}
+		cfg, err := config.Load(path)
+		if err == nil {
+			err = s.Reload(ctx, cfg)
+		}
+		if err != nil {
+			logger.Error("the configuration was not read again; the one before stays in use", "error", err)
+		}
+	}
 }
 
 // newLogger follows what config has checked.

@@ -115,21 +115,21 @@ func (c *Config) checkLimits() error {
 		return errors.New("limits.min_free_disk must not be negative: 0 is no limit")
 	}
 	for key, n := range map[string]int64{
-		"max_artifact_bytes": c.Limits.MaxArtifactBytes,
-		"max_spool_bytes":    c.Limits.MaxSpoolBytes,
+		"max_artifact_bytes": int64(c.Limits.MaxArtifactBytes),
+		"max_spool_bytes":    int64(c.Limits.MaxSpoolBytes),
 		"max_pending":        int64(c.Limits.MaxPending),
-		"max_pending_bytes":  c.Limits.MaxPendingBytes,
+		"max_pending_bytes":  int64(c.Limits.MaxPendingBytes),
 		"request_burst":      int64(c.Limits.RequestBurst),
 
 		"max_connections": int64(c.Limits.MaxConnections), "max_requests": int64(c.Limits.MaxRequests),
-		"max_requests_per_caller": int64(c.Limits.MaxRequestsPerCaller), "min_upload_rate": c.Limits.MinUploadRate,
+		"max_requests_per_caller": int64(c.Limits.MaxRequestsPerCaller), "min_upload_rate": int64(c.Limits.MinUploadRate),
 	} {
 		if n <= 0 {
 			return fmt.Errorf("limits.%s is not above zero", key)
 		}
 	}
 	if c.Limits.MaxRequestMemory < minRequestMemory {
-		return fmt.Errorf("limits.max_request_memory is below %d (128 MiB): a large key alone may take half of that", minRequestMemory)
+		return fmt.Errorf("limits.max_request_memory is below %v: a large key alone may take half of that", Size(minRequestMemory))
 	}
 	if t := c.Limits.MaxRequestTime; t < minRequestTime || t > maxRequestTime {
 		return errors.New(`limits.max_request_time is not between 2m and 24h; write it as "3h"`)

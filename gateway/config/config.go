@@ -72,22 +72,22 @@ type SQLite struct {
 
 // Limits bound what callers can make the gateway hold.
 type Limits struct {
-	MaxArtifactBytes int64  `yaml:"max_artifact_bytes,omitempty"` // of one artifact
+	MaxArtifactBytes Size   `yaml:"max_artifact_bytes,omitempty"` // of one artifact
 	SpoolDir         string `yaml:"spool_dir,omitempty"`          // for artifacts sent before their signatures
-	MaxSpoolBytes    int64  `yaml:"max_spool_bytes,omitempty"`    // of all spooled artifacts together
+	MaxSpoolBytes    Size   `yaml:"max_spool_bytes,omitempty"`    // of all spooled artifacts together
 	MaxPending       int    `yaml:"max_pending,omitempty"`        // entries accepted and not logged yet
-	MaxPendingBytes  int64  `yaml:"max_pending_bytes,omitempty"`  // stored for those entries
-	MinFreeDisk      int64  `yaml:"min_free_disk,omitempty"`      // bytes free where store and spool are; fewer: nothing is taken
+	MaxPendingBytes  Size   `yaml:"max_pending_bytes,omitempty"`  // stored for those entries
+	MinFreeDisk      Size   `yaml:"min_free_disk,omitempty"`      // bytes free where store and spool are; fewer: nothing is taken
 	// RequestsPerMinute is for each caller's address, and RequestBurst how many of them may come
 	// at once; 0 is no limit.
 	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
 	RequestBurst      int `yaml:"request_burst,omitempty"`
 
-	MaxRequestMemory     int64         `yaml:"max_request_memory,omitempty"`      // bytes, of all requests together
+	MaxRequestMemory     Size          `yaml:"max_request_memory,omitempty"`      // bytes, of all requests together
 	MaxConnections       int           `yaml:"max_connections,omitempty"`         // at once, for each of http and grpc
 	MaxRequests          int           `yaml:"max_requests,omitempty"`            // at once, over both
 	MaxRequestsPerCaller int           `yaml:"max_requests_per_caller,omitempty"` // of those
-	MinUploadRate        int64         `yaml:"min_upload_rate,omitempty"`         // bytes a second
+	MinUploadRate        Size          `yaml:"min_upload_rate,omitempty"`         // bytes a second
 	MaxRequestTime       time.Duration `yaml:"max_request_time,omitempty"`
 }
 

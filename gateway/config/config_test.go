@@ -3,12 +3,18 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest/toy"
 )
 
 const minimal = `
@@ -58,7 +64,7 @@ func TestRefusals(t *testing.T) {
 		"unknown far key":     {minimal + "zzzzzzzz: 1", `line 5: unknown key "zzzzzzzz"`},
 		"in a list":           {strings.Replace(minimal, "url:", "ulr:", 1), `unknown key "ulr" (did you mean "url"?)`},
 		"twice":               {minimal + "trusted_root: b", `already defined`},
-		"number as duration":  {minimal + "worker: {drain: 5}", "line 5: 5 is not a duration"},
+		"number as duration":  {minimal + "worker: {drain: 5}", `line 5: worker.drain: "5" is not a duration`},
 		"short duration":      {minimal + "worker: {drain: 5ms}", "worker.drain is not between"},
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
 		"no root":             {strings.Replace(minimal, "trusted_root: trust/root.json", "", 1), "trusted_root is missing"},
@@ -80,6 +86,18 @@ func TestRefusals(t *testing.T) {
 		"trust without key":   {minimal + "attestation: {gateway_trust: a}", "attestation.key is missing"},
 		"two passwords":       {minimal + "attestation: {key: a, password_env: B, password_file: c}", "use one"},
 		"level":               {minimal + "logging: {level: inof}", `logging.level: "inof" is not one of debug, info, warn, error (did you mean "info"?)`},
+		"text as number":      {minimal + "limits:\n  max_pending: many", `line 6: limits.max_pending: "many" is not a whole number`},
+		"number as size":      {minimal + "limits: {max_spool_bytes: 8GiX}", `line 5: limits.max_spool_bytes: "8GiX" is not a size; write it as 8GiB`},
+		"list as size":        {minimal + "limits: {max_spool_bytes: [1]}", `limits.max_spool_bytes: a list is not a size`},
+		"size too large":      {minimal + "limits: {max_spool_bytes: 99999999999GiB}", "is not a size"},
+		"size below zero":     {minimal + "limits: {min_free_disk: -1}", "limits.min_free_disk must not be negative"},
+		"text as truth":       {minimal + "insecure_no_auth: yes please", `line 5: insecure_no_auth: "yes please" is not true or false`},
+		"list as text":        {strings.Replace(minimal, "trust/root.json", "[a]", 1), `line 2: trusted_root: a list is not text`},
+		"text as list":        {minimal + "policy: {roots: ca.pem}", `line 5: policy.roots: "ca.pem" is not a list of texts; write it as [a, b]`},
+		"mapping as list":     {"trusted_root: x\nlogs:\n  id: a", `logs: a mapping is not a list; begin each element with a dash`},
+		"text as mapping":     {minimal + "http: 127.0.0.1:80", `line 5: http: "127.0.0.1:80" is not a mapping of keys`},
+		"in a log":            {strings.Replace(minimal, "origin: rekor.local", "origin: {a: b}", 1), "logs[0].origin: a mapping is not text"},
+		"all of it":           {"- a", "line 1: a list is not a mapping of keys"},
 		"former key":          {minimal + "log: {level: info}", `line 5: "log" is now "logging"`},
 		"former key, inner":   {minimal + "http:\n  log: x", `line 6: unknown key "log"`},
 	} {
@@ -87,6 +105,11 @@ func TestRefusals(t *testing.T) {
 			got, err := load(t, c.text)
 			if err == nil || got != nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
+			}
+			for _, internal := range []string{"config.", "unmarshal", "!!", "int64", "[]"} {
+				if err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "config.yaml", ""), internal) {
+					t.Errorf("%v speaks of %s", err, internal)
+				}
 			}
 		})
 	}
@@ -119,18 +142,19 @@ func TestPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := "sha256:" + strings.Repeat("ab", 32)
-	p, err := Policy{Keys: map[string][]string{"pgp": {key}}, AllowedSigners: []string{id}, TUFRoots: []string{id}}.Load([]string{"pgp"})
+	registry := formats.NewRegistry(toy.New())
+	p, err := Policy{Keys: map[string][]string{"toy": {key}}, AllowedSigners: []string{id}, TUFRoots: []string{id}}.Load(t.Context(), registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(p.Keys["pgp"][0]) != "key" || p.AllowedSigners[0][31] != 0xab || p.TUFRoots[0][0] != 0xab || p.Roots != nil {
+	if string(p.Keys["toy"][0]) != "key" || p.AllowedSigners[0][31] != 0xab || p.TUFRoots[0][0] != 0xab || p.Roots != nil {
 		t.Errorf("%+v", p)
 	}
 	for _, bad := range []Policy{
-		{Keys: map[string][]string{"pg": {key}}}, {Keys: map[string][]string{"pgp": {}}},
-		{Keys: map[string][]string{"pgp": {key + "x"}}}, {Roots: []string{key}},
+		{Keys: map[string][]string{"to": {key}}}, {Keys: map[string][]string{"toy": {}}},
+		{Keys: map[string][]string{"toy": {key + "x"}}}, {Roots: []string{key}},
 	} {
-		if _, err := bad.Load([]string{"pgp"}); err == nil {
+		if _, err := bad.Load(t.Context(), registry); err == nil {
 			t.Errorf("%+v passed", bad)
 		}
 	}
@@ -147,6 +171,87 @@ func TestReference(t *testing.T) {
 			t.Errorf("docs/configuration.md says nothing of %s (%v)", path, owner)
 		}
 	})
+}
+
+var commentedKey = regexp.MustCompile(`(?m)^( *)#([^ #])`)
+
+// What config example prints is a configuration, has every key, and says the defaults.
+func TestExample(t *testing.T) {
+	if _, err := Parse([]byte(Example())); err != nil {
+		t.Errorf("as it is: %v", err)
+	}
+	all := commentedKey.ReplaceAllString(Example(), "$1$2")
+	c, err := Parse([]byte(all))
+	if err != nil {
+		t.Fatalf("with all keys: %v", err)
+	}
+	walkKeys(reflect.TypeFor[Config](), "", func(_ reflect.Type, path string) {
+		key := path[strings.LastIndex(path, ".")+1:]
+		if !regexp.MustCompile(`(?m)^ *(- |# )?` + key + `:`).MatchString(all) {
+			t.Errorf("the example lacks %s", path)
+		}
+	})
+	want := Default()
+	want.Limits.SpoolDir = c.Limits.SpoolDir // an example
+	if !reflect.DeepEqual(c.Limits, want.Limits) || !reflect.DeepEqual(c.Worker, want.Worker) || c.Logging != want.Logging || c.Store != want.Store ||
+		c.HTTP.Listen != want.HTTP.Listen || c.GRPC.Listen != want.GRPC.Listen || c.Admin.Listen != want.Admin.Listen {
+		t.Errorf("not the defaults: %+v", c)
+	}
+	if reflect.DeepEqual(c.Policy, Policy{}) || c.Attestation.Key == "" || c.HTTP.TLS.CertFile == "" {
+		t.Errorf("the examples are not there: %+v", c)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{
+		"8GiB": 8 << 30, "8 GiB": 8 << 30, "8gib": 8 << 30, "8GB": 8e9, "1.5KiB": 1536, "8589934592": 8 << 30, "0x10": -1, "1": 1, "16KiB": 16 << 10, `"7"`: 7, "8GiX": -1, "": -1, "8589934592B": 8 << 30,
+	} {
+		c, err := Parse([]byte(minimal + "limits: {max_artifact_bytes: " + text + "}"))
+		if want < 0 && err == nil && text != "" || want >= 0 && (err != nil || c.Limits.MaxArtifactBytes != want) {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+	for size, want := range map[Size]string{8 << 30: "8GiB", 1: "1", 0: "0", 1536: "1536", 16 << 10: "16KiB", 1 << 40: "1TiB", 1<<40 + 1: "1099511627777", 100_000: "100000"} {
+		if size.String() != want {
+			t.Errorf("%d is written as %s", int64(size), size)
+		}
+	}
+}
+
+// A faulty file of the policy's is named, with the line.
+func TestPolicyFilesAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ca, err := os.ReadFile("../../formats/x509/testdata/root-cert.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := (Policy{Roots: []string{write("good.pem", "a root\n"+string(ca))}}).Load(t.Context(), all.Formats()); err != nil || p.Roots == nil {
+		t.Errorf("%v", err)
+	}
+	lines := strings.Count(string(ca), "\n")
+	broken := "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+	for name, c := range map[string]struct {
+		policy Policy
+		want   string
+	}{
+		"root":          {Policy{Roots: []string{write("ca.pem", string(ca)+"x\n"+broken+string(ca))}}, fmt.Sprintf("ca.pem: line %d: ", lines+2)},
+		"root, cut off": {Policy{Roots: []string{write("cut.pem", string(ca)+broken[:30]+"\n"+string(ca))}}, fmt.Sprintf("cut.pem: line %d: ", lines+1)},
+		"root, a key":   {Policy{Roots: []string{"../../formats/x509/testdata/p256.pem"}}, "p256.pem: line 1: "},
+		"root, nothing": {Policy{Roots: []string{write("empty.pem", "")}}, "empty.pem: line 1: "},
+		"SSH, unknown":  {Policy{Keys: map[string][]string{"ssh": {"../../formats/ssh/testdata/allowed_signers.mldsa"}}}, "policy.keys.ssh: ../../formats/ssh/testdata/allowed_signers.mldsa: line 2: "},
+		"PGP":           {Policy{Keys: map[string][]string{"pgp": {write("release.asc", "no key")}}}, "release.asc: line 1: "},
+	} {
+		if _, err := c.policy.Load(t.Context(), all.Formats()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func Parse(raw []byte) (*Config, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, explainYAMLError(err)
+		return nil, explainYAMLError(err, raw)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is a second YAML document; put everything into one")
@@ -78,51 +77,6 @@ func (c Config) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("encoding configuration: %w", err)
 	}
 	return raw, nil
-}
-
-var (
-	unknownKey  = regexp.MustCompile(`^line (\d+): field (.+) not found in type (\S+)$`)
-	badDuration = regexp.MustCompile(`^(line \d+): cannot unmarshal \S+ (.+) into time\.Duration$`)
-)
-
-// explainYAMLError says in the operator's words what the decoder found.
-func explainYAMLError(err error) error {
-	var typed *yaml.TypeError
-	if !errors.As(err, &typed) {
-		return err
-	}
-	problems := make([]string, len(typed.Errors))
-	for i, text := range typed.Errors {
-		problems[i] = text
-		if m := unknownKey.FindStringSubmatch(text); m != nil {
-			problems[i] = explainUnknownKey(m[1], m[2], m[3])
-		}
-		if m := badDuration.FindStringSubmatch(text); m != nil {
-			problems[i] = fmt.Sprintf(`%s: %s is not a duration; write it as "30s"`, m[1], strings.Trim(m[2], "`"))
-		}
-	}
-	return errors.New(strings.Join(problems, "; "))
-}
-
-// renamed are keys of earlier versions, by the struct type they were in, and what they are called now.
-var renamed = map[string]map[string]string{"config.Config": {"log": "logging"}}
-
-func explainUnknownKey(line, key, owner string) string {
-	if now := renamed[owner][key]; now != "" {
-		return fmt.Sprintf("line %s: %q is now %q", line, key, now)
-	}
-	return fmt.Sprintf("line %s: unknown key %q%s", line, key, DidYouMean(key, keysOf(owner)))
-}
-
-// keysOf returns the keys that the struct type called name has.
-func keysOf(name string) []string {
-	var keys []string
-	walkKeys(reflect.TypeFor[Config](), "", func(owner reflect.Type, path string) {
-		if owner.String() == name {
-			keys = append(keys, path[strings.LastIndex(path, ".")+1:])
-		}
-	})
-	return keys
 }
 
 // walkKeys visits the path ("http.tls.key_file", "logs[].id") of every key within t.

@@ -3,8 +3,12 @@
 package config
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,9 +18,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// Load reads the files that p names. names are the formats that policies can be about. The
-// result's Now and ForbiddenSigners are the caller's to set.
-func (p Policy) Load(names []string) (formats.Policy, error) {
+// Load reads and checks the files that p names: keys by the format that will use them, one of registry. An error names
+// the file and, where there are any, the line. The result's Now and ForbiddenSigners are the caller's to set.
+func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.Policy, error) {
 	out := formats.Policy{
 		Historical:     p.Historical,
 		SSHNamespaces:  p.SSHNamespaces,
@@ -24,7 +28,7 @@ func (p Policy) Load(names []string) (formats.Policy, error) {
 		TUFRoots:       convertIDs(p.TUFRoots),
 	}
 	var err error
-	if out.Keys, err = p.loadKeys(names); err != nil {
+	if out.Keys, err = p.loadKeys(ctx, registry); err != nil {
 		return formats.Policy{}, err
 	}
 	if out.Roots, err = p.loadRoots(); err != nil {
@@ -44,35 +48,53 @@ func convertIDs(ids []string) [][sha256.Size]byte {
 	return out
 }
 
-func (p Policy) loadKeys(names []string) (map[string][][]byte, error) {
+func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[string][][]byte, error) {
 	keys := map[string][][]byte{}
-	for _, format := range slices.Sorted(maps.Keys(p.Keys)) {
-		if !slices.Contains(names, format) {
-			return nil, fmt.Errorf("policy.keys: there is no format %q%s", format, DidYouMean(format, names))
+	for _, name := range slices.Sorted(maps.Keys(p.Keys)) {
+		format, err := registry.Get(name)
+		if err != nil {
+			return nil, fmt.Errorf("policy.keys: there is no format %q%s", name, DidYouMean(name, registry.Names()))
 		}
-		if len(p.Keys[format]) == 0 {
-			return nil, fmt.Errorf("policy.keys.%s is empty: name a key file, or leave it out to take any key", format)
+		if len(p.Keys[name]) == 0 {
+			return nil, fmt.Errorf("policy.keys.%s is empty: name a key file, or leave it out to take any key", name)
 		}
-		for _, path := range p.Keys[format] {
-			key, err := readKey(path)
-			if err != nil {
-				return nil, fmt.Errorf("policy.keys.%s: %w", format, err)
+		for _, path := range p.Keys[name] {
+			key, err := readPolicyFile(path)
+			if err == nil {
+				err = checkKeys(ctx, format, path, key)
 			}
-			keys[format] = append(keys[format], key)
+			if err != nil {
+				return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
+			}
+			keys[name] = append(keys[name], key)
 		}
 	}
 	return keys, nil
 }
 
-func readKey(path string) ([]byte, error) {
+func checkKeys(ctx context.Context, format formats.Format, path string, key []byte) error {
+	checker, ok := format.(formats.KeyChecker)
+	if !ok {
+		return nil
+	}
+	if err := checker.CheckKeys(ctx, key); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// maxPolicyFile bounds one of the policy's files, in bytes: a distribution's keyring has 30 MB.
+const maxPolicyFile = 64 << 20
+
+func readPolicyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	key, err := io.ReadAll(io.LimitReader(f, formats.MaxKeySize+1))
-	if err == nil && len(key) > formats.MaxKeySize {
-		err = fmt.Errorf("%s is larger than 4 MiB", path)
+	key, err := io.ReadAll(io.LimitReader(f, maxPolicyFile+1))
+	if err == nil && len(key) > maxPolicyFile {
+		err = fmt.Errorf("%s is larger than %v", path, Size(maxPolicyFile))
 	}
 	return key, err
 }
@@ -84,13 +106,43 @@ func (p Policy) loadRoots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	for _, path := range p.Roots {
-		pem, err := readKey(path)
+		file, err := readPolicyFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("policy.roots: %w", err)
 		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("policy.roots: %s has no PEM certificate", path)
+		if err := addRoots(pool, file); err != nil {
+			return nil, fmt.Errorf("policy.roots: %s: %w", path, err)
 		}
 	}
 	return pool, nil
+}
+
+var pemBegin = []byte("-----BEGIN ")
+
+// addRoots adds every certificate in file. One that cannot be read is an error: x509.CertPool would leave it out.
+func addRoots(pool *x509.CertPool, file []byte) error {
+	found := false
+	for rest := file; ; {
+		begin := bytes.Index(rest, pemBegin)
+		if begin < 0 {
+			break
+		}
+		at := len(file) - len(rest) + begin
+		var block *pem.Block
+		block, rest = pem.Decode(file[at:])
+		isFirst := bytes.Count(file[at:len(file)-len(rest)], pemBegin) == 1 // what it cannot read it passes over
+		if block == nil || !isFirst || block.Type != "CERTIFICATE" {
+			return formats.NewFileFault(file, at, errors.New("no certificate in PEM"))
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return formats.NewFileFault(file, at, fmt.Errorf("reading a certificate: %w", err))
+		}
+		pool.AddCert(certificate)
+		found = true
+	}
+	if !found {
+		return formats.NewFileFault(file, 0, errors.New("there is no certificate in PEM"))
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ package intake
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -15,7 +16,7 @@ import (
 // Config is what a Service is made of. Every field is needed unless it says otherwise.
 type Config struct {
 	Formats *formats.Registry
-	// Policy applies to every submission; its Now is set for each.
+	// Policy applies to every submission until Service.SetPolicy; its Now is set for each.
 	Policy formats.Policy
 	// Logs are those that every submission goes to, at least one.
 	Logs []gateway.Log
@@ -52,6 +53,7 @@ func (c *Config) checkDisk() error {
 // other errors are the gateway's sentinels or failures of the store.
 type Service struct {
 	cfg       Config
+	policy    atomic.Pointer[formats.Policy] // in use
 	planner   planning.Planner
 	commits   *committer
 	parsing   *parsingPlaces
@@ -65,6 +67,7 @@ func New(cfg Config) *Service {
 		cfg: cfg, planner: planning.Planner{Attests: cfg.Attester != nil},
 		commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
 	}
+	s.SetPolicy(cfg.Policy)
 	for _, l := range cfg.Logs {
 		s.planner.Logs = append(s.planner.Logs, l)
 	}
@@ -89,10 +92,13 @@ func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, er
 }
 
 func (s *Service) policyFor(r gateway.Request) formats.Policy {
-	p := s.cfg.Policy
+	p := *s.policy.Load()
 	p.Now, p.KnownOnly = s.now(), r.KnownOnly
 	return p
 }
+
+// SetPolicy has p apply to what is submitted from now on.
+func (s *Service) SetPolicy(p formats.Policy) { s.policy.Store(&p) }
 
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
 func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, held *gateway.Held) (formats.Parsed, gateway.Plan, error) {

@@ -17,36 +17,25 @@ import (
 )
 
 // composeDomain makes the domain of the store, the logs, the key and the policy.
-func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metrics, version string) error {
-	root, err := trustroot.Load(cfg.TrustedRoot)
-	if err != nil {
-		return err
-	}
+func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files, m *metrics, version string) error {
 	var logs []gateway.Log
 	for _, l := range cfg.Logs {
-		log, err := s.newLog(l, cfg.Worker, root, m)
+		log, err := s.newLog(l, cfg.Worker, f.logs[l.ID], m)
 		if err != nil {
 			return err
 		}
 		s.logs = append(s.logs, log)
 		logs = append(logs, guardedLog{log, s.panics})
 	}
-	registry := all.Formats()
-	policy, err := cfg.Policy.Load(registry.Names())
-	if err != nil {
-		return err
-	}
-	if policy.ForbiddenSigners, err = listAuthorities(root); err != nil {
-		return err
-	}
 	attester, own, err := newAttester(ctx, cfg.Attestation, &trustKeeper{store: s.store, logs: logs, logger: s.logger}, version)
 	if err != nil {
 		return err
 	}
-	policy.ForbiddenSigners = append(policy.ForbiddenSigners, own...)
+	s.forbidden = append(f.forbidden, own...)
+	f.policy.ForbiddenSigners = s.forbidden
 	s.domain = joinRooms(s.store, intake.Config{
-		Formats: registry, Policy: policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
-		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: cfg.Limits.MaxArtifactBytes,
+		Formats: all.Formats(), Policy: f.policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
+		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,
 		Timing: delivery.Timing{
@@ -60,11 +49,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, m *metri
 // connections per log: enough for a proxy that allows 100 calls on each.
 const connections = 4
 
-func (s *Server) newLog(l config.Log, w config.Worker, root *trustroot.Root, m *metrics) (*rekorv2.Log, error) {
-	trusted, err := keyInUse(root, l.Origin, time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", l.ID, err)
-	}
+func (s *Server) newLog(l config.Log, w config.Worker, trusted trustroot.Log, m *metrics) (*rekorv2.Log, error) {
 	return rekorv2.New(rekorv2.Config{
 		ID: l.ID, Origin: l.Origin, GRPCURL: l.GRPCURL, ReadURL: l.ReadURL,
 		Verifier: trusted.Verifier, KeyID: trusted.ID,

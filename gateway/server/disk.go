@@ -43,7 +43,7 @@ func newDiskGuard(cfg *config.Config, logger *slog.Logger) *diskGuard {
 	}
 	return &diskGuard{
 		folders: map[string]string{"store": filepath.Dir(cfg.Store.SQLite.Path), "spool": spool},
-		min:     cfg.Limits.MinFreeDisk, free: freeBytes, now: time.Now, logger: logger,
+		min:     int64(cfg.Limits.MinFreeDisk), free: freeBytes, now: time.Now, logger: logger,
 	}
 }
 

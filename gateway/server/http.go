@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,14 +24,10 @@ const (
 	headerSlop        = 4 << 10         // bytes that net/http reads beyond MaxHeaderBytes
 )
 
-func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
-	secure, err := loadCertificate("http.tls", cfg.HTTP.TLS)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 	routes := api.NewHTTP(s.domain, api.HTTPConfig{
 		Upload: upload.Config{
-			MaxArtifact: cfg.Limits.MaxArtifactBytes, Spool: s.spool, Pace: upload.Pace{MinRate: cfg.Limits.MinUploadRate},
+			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
 		Ready: s.readyInTime, Logger: s.logger,
 	})
@@ -40,8 +35,8 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) (*http.Server, error) {
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: upload.MaxRequests, MaxReceiveBufferPerConnection: upload.ConnectionWindow, MaxReceiveBufferPerStream: upload.ConnectionWindow,
 	}
-	server.TLSConfig = secure
-	return server, nil
+	server.TLSConfig = s.certificates.http.config()
+	return server
 }
 
 // chainHandlers wraps the routes h in what every request passes, from the outermost: request id, delivery of
@@ -100,16 +95,4 @@ func writeState(w http.ResponseWriter, status int, word string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", word)
-}
-
-// loadCertificate returns nil when none is configured.
-func loadCertificate(key string, c config.TLS) (*tls.Config, error) {
-	if c.CertFile == "" {
-		return nil, nil //nolint:nilnil // documented
-	}
-	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 )
 
 // lockStore holds the write lock of a store's file, as another process does, until unlock.
@@ -85,10 +87,14 @@ func TestContainersAreSpooled(t *testing.T) {
 	cfg.Limits.MaxSpoolBytes = 100
 	r := run(t, cfg)
 	defer r.stop()
-	for text, want := range map[string]int{"hello": http.StatusCreated, string(noise(1000)): http.StatusServiceUnavailable} {
+	for text, want := range map[string]int{"hello": http.StatusCreated, string(noise(upload.ReplayMemory)): http.StatusServiceUnavailable} {
 		kind, body := packedForm(text)
 		if a := r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions", kind, body)); a.status != want || want >= 400 && a.body["reason"] != "SPOOL_FULL" {
 			t.Errorf("%d bytes: %d %v", len(text), a.status, a.body)
 		}
+	}
+	// What is not compressed needs no spool, as the last part.
+	if a := r.submit(key, string(noise(1<<20))); a.status != http.StatusCreated {
+		t.Errorf("%d %v", a.status, a.body)
 	}
 }

@@ -18,6 +18,6 @@ const ownMemory = 64 << 20
 // that runs the one gateway of its process.
 func LimitMemory(c config.Limits) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(c.MaxRequestMemory + ownMemory)
+		debug.SetMemoryLimit(int64(c.MaxRequestMemory) + ownMemory)
 	}
 }

@@ -33,7 +33,7 @@ const (
 	bufferSize  = 16 << 10         // bytes, of a connection's reads
 )
 
-func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
+func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 	options := []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(upload.MaxStreams),
 		grpc.MaxHeaderListSize(upload.MaxMetadata),
@@ -48,24 +48,20 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) (*grpc.Server, error) {
 		// gRPC. Every call is a stream: see upload.BoundService.
 		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream, s.admitStream),
 	}
-	secure, err := loadCertificate("grpc.tls", cfg.GRPC.TLS)
-	if err != nil {
-		return nil, err
-	}
-	if secure != nil {
+	if secure := s.certificates.grpc.config(); secure != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))
 	}
 	server := grpc.NewServer(options...)
-	calls := upload.CallConfig{Pace: upload.Pace{MinRate: cfg.Limits.MinUploadRate}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
+	calls := upload.CallConfig{Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
 	api.RegisterGRPC(server, s.domain, api.GRPCConfig{
-		MaxArtifact: cfg.Limits.MaxArtifactBytes, Calls: calls, CountItem: s.countRequest, Logger: s.logger,
+		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Logger: s.logger,
 	})
 	s.health = health.NewServer()
 	s.tellHealth(healthpb.HealthCheckResponse_NOT_SERVING) // until readiness is known
 	bound := upload.Registrar{Server: server, Config: calls}
 	healthpb.RegisterHealthServer(bound, s.health)
 	reflection.Register(bound)
-	return server, nil
+	return server
 }
 
 // requestIDKey is X-Request-Id in gRPC's metadata.

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,15 +44,19 @@ type Options struct {
 
 // Server is a gateway that listens already and serves once Run is called.
 type Server struct {
-	logger *slog.Logger
-	drain  time.Duration
+	logger  *slog.Logger
+	started config.Config // as Build got it
+	drain   time.Duration
 
-	disk    *diskGuard
-	spool   *upload.Spool
-	store   closingStore // nil until it is open
-	logs    []*rekorv2.Log
-	domain  *domain
-	limiter ratelimit.Limiter // nil: no limit
+	disk   *diskGuard
+	spool  *upload.Spool
+	store  closingStore // nil until it is open
+	logs   []*rekorv2.Log
+	domain *domain
+
+	certificates certificates
+	forbidden    [][sha256.Size]byte // signers, whatever the policy says
+	limiter      ratelimit.Limiter   // nil: no limit
 
 	memory    *gateway.Memory // of all requests
 	admission admission
@@ -68,7 +73,7 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, drain: cfg.Worker.Drain}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain}
 	if err := s.buildServer(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -79,6 +84,14 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	var err error
 	if s.listeners, err = bindListeners(ctx, cfg); err != nil {
 		return err
+	}
+	f, err := readFiles(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	s.certificates.setAll(f)
+	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
+		return fmt.Errorf("limits.spool_dir: %w", err)
 	}
 	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
 		return err
@@ -95,7 +108,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.disk = newDiskGuard(cfg, s.logger)
 	s.spool = upload.NewSpool(upload.SpoolConfig{
-		Dir: cfg.Limits.SpoolDir, Max: cfg.Limits.MaxSpoolBytes, CheckDisk: s.disk.checkDisk,
+		Dir: cfg.Limits.SpoolDir, Max: int64(cfg.Limits.MaxSpoolBytes), CheckDisk: s.disk.checkDisk,
 	})
 	if err := m.watchQueue(s.store, cfg.Logs); err != nil {
 		return err
@@ -103,15 +116,11 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := m.registry.Register(s.disk); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	if err := s.composeDomain(ctx, cfg, m, o.Version); err != nil {
+	if err := s.composeDomain(ctx, cfg, f, m, o.Version); err != nil {
 		return err
 	}
-	if s.http, err = s.newHTTP(cfg, m); err != nil {
-		return err
-	}
-	if s.grpc, err = s.newGRPC(cfg, m); err != nil {
-		return err
-	}
+	s.http = s.newHTTP(cfg, m)
+	s.grpc = s.newGRPC(cfg, m)
 	s.admin = s.newAdmin(cfg.Admin, m)
 	return nil
 }
@@ -119,7 +128,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 // boundRequests makes what bounds connections and requests of all listeners together.
 func (s *Server) boundRequests(c config.Limits, m *metrics) error {
 	s.panics = panics.NewReporter(s.logger, m.countPanic)
-	s.memory = gateway.NewMemory(c.MaxRequestMemory)
+	s.memory = gateway.NewMemory(int64(c.MaxRequestMemory))
 	s.admission = newAdmission(c, s.memory)
 	s.listeners.boundConnections(c.MaxConnections, s.memory)
 	return m.watchMemory(s.memory)
@@ -127,7 +136,7 @@ func (s *Server) boundRequests(c config.Limits, m *metrics) error {
 
 func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	store, err := sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{
-		MaxPending: cfg.Limits.MaxPending, MaxPendingBytes: cfg.Limits.MaxPendingBytes, Logger: s.logger,
+		MaxPending: cfg.Limits.MaxPending, MaxPendingBytes: int64(cfg.Limits.MaxPendingBytes), Logger: s.logger,
 	})
 	if err != nil {
 		return err

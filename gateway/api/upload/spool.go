@@ -49,6 +49,9 @@ func (s *Spool) TakeIn(src io.Reader) (io.ReadCloser, error) {
 	return s.copyIn(src)
 }
 
+// hasRoom reports whether n bytes more may be spooled now.
+func (s *Spool) hasRoom(n int64) bool { return s.room() == nil && n <= s.max-s.used.Load() }
+
 // spooled is one file; closing it frees the space.
 type spooled struct {
 	file  *os.File
@@ -99,4 +102,13 @@ func (f *spooled) Read(p []byte) (int, error) { return f.file.Read(p) }
 func (f *spooled) Close() error {
 	f.spool.used.Add(-f.size)
 	return f.file.Close()
+}
+
+// CheckSpool returns an error when no file can be made and written in dir; "" is the system's folder for temporary files.
+func CheckSpool(dir string) error {
+	spooled, err := NewSpool(SpoolConfig{Dir: dir, Max: 1}).copyIn(bytes.NewReader([]byte{0}))
+	if err != nil {
+		return err
+	}
+	return spooled.Close()
 }

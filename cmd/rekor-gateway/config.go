@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+)
+
+func newConfig() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Check a configuration file, or print an example",
+		Long: `config helps with the file that serve reads. Every field of it is described in
+docs/configuration.md.`,
+		Example: `  rekor-gateway config example > config.yaml
+  rekor-gateway config check --config config.yaml`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newConfigCheck(), newConfigExample())
+	return c
+}
+
+func newConfigCheck() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Say whether serve would take a configuration",
+		Long: `check reads a configuration file and every file that it names, as serve does, and fails with the
+first thing wrong. It listens nowhere, and opens and makes nothing.`,
+		Example: "  rekor-gateway config check --config /etc/rekor-gateway/config.yaml",
+		Args:    noArguments,
+	}
+	path := c.Flags().String("config", "", "configuration `FILE`")
+	output := outputFlag(c)
+	requireFlags(c, "config")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return checkConfig(c.Context(), *path, *output, c.OutOrStdout())
+	}
+	return c
+}
+
+func checkConfig(ctx context.Context, path string, output format, out io.Writer) error {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	if err := server.CheckFiles(ctx, cfg); err != nil {
+		return err
+	}
+	if output == outputJSON {
+		return printJSON(out, map[string]any{"config": path, "ok": true})
+	}
+	printLine(out, "%s is in order", path)
+	return nil
+}
+
+func newConfigExample() *cobra.Command {
+	return &cobra.Command{
+		Use:   "example",
+		Short: "Print a configuration file with every field",
+		Long: `example prints a configuration file with every field and what it is for. What is optional is
+commented out, with its default or an example.`,
+		Example: "  rekor-gateway config example > config.yaml",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := io.WriteString(c.OutOrStdout(), config.Example())
+			return err
+		},
+	}
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+// certificate is a listener's, which may be replaced while it serves. The zero value is none.
+type certificate struct {
+	current atomic.Pointer[tls.Certificate]
+}
+
+// loadCertificate returns nil when none is configured. key is the certificate's in the configuration.
+func loadCertificate(key string, c config.TLS) (*tls.Certificate, error) {
+	if c.CertFile == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	loaded, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%s and %s): %w", key, c.CertFile, c.KeyFile, err)
+	}
+	return &loaded, nil
+}
+
+// config returns nil when there is no certificate.
+func (c *certificate) config() *tls.Config {
+	if c.current.Load() == nil {
+		return nil
+	}
+	return &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }, MinVersion: tls.VersionTLS12,
+	}
+}
+
+// certificates are those of both public listeners.
+type certificates struct{ http, grpc certificate }
+
+func (c *certificates) setAll(f files) {
+	c.http.current.Store(f.http)
+	c.grpc.current.Store(f.grpc)
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// files are what a configuration names, read and checked. Whatever is wrong with one of them is known here, before
+// anything is opened or made.
+type files struct {
+	root       *trustroot.Root
+	logs       map[string]trustroot.Log // by the log's id: whose key is in use
+	forbidden  [][32]byte               // signers: the authorities in root
+	policy     formats.Policy
+	http, grpc *tls.Certificate // nil: none
+}
+
+// readFiles reads every file that cfg names, but for the attestation's, some of which are made.
+func readFiles(ctx context.Context, cfg *config.Config) (f files, err error) {
+	if f.http, err = loadCertificate("http.tls", cfg.HTTP.TLS); err != nil {
+		return f, err
+	}
+	if f.grpc, err = loadCertificate("grpc.tls", cfg.GRPC.TLS); err != nil {
+		return f, err
+	}
+	if err := f.readRoot(cfg); err != nil {
+		return f, err
+	}
+	if f.policy, err = cfg.Policy.Load(ctx, all.Formats()); err != nil {
+		return f, err
+	}
+	f.policy.ForbiddenSigners = f.forbidden
+	return f, nil
+}
+
+func (f *files) readRoot(cfg *config.Config) (err error) {
+	if f.root, err = trustroot.Load(cfg.TrustedRoot); err != nil {
+		return err
+	}
+	if f.forbidden, err = listAuthorities(f.root); err != nil {
+		return err
+	}
+	f.logs = map[string]trustroot.Log{}
+	for _, l := range cfg.Logs {
+		if f.logs[l.ID], err = keyInUse(f.root, l.Origin, time.Now()); err != nil {
+			return fmt.Errorf("log %s: %s: %w", l.ID, cfg.TrustedRoot, err)
+		}
+	}
+	return nil
+}
+
+// CheckFiles checks what cfg names as Build would, without listening, or opening or making anything.
+func CheckFiles(ctx context.Context, cfg *config.Config) error {
+	if _, err := readFiles(ctx, cfg); err != nil {
+		return err
+	}
+	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
+		return fmt.Errorf("limits.spool_dir: %w", err)
+	}
+	if folder := filepath.Dir(cfg.Store.SQLite.Path); !exists(folder) {
+		return fmt.Errorf("store.sqlite.path: there is no folder %s", folder)
+	}
+	return checkAttestation(cfg.Attestation)
+}
+
+// checkAttestation checks the files that are there; what is missing may be made at the start.
+func checkAttestation(c config.Attestation) error {
+	if c.Key == "" {
+		return nil
+	}
+	if exists(c.Key) || !c.CreateKey {
+		if _, err := attest.New(attest.Config{Active: c.Key, Password: choosePassword(c), Others: c.OtherKeys}); err != nil {
+			return err
+		}
+	}
+	if c.GatewayTrust != "" && exists(c.GatewayTrust) {
+		_, err := trustroot.LoadGateway(c.GatewayTrust)
+		return err
+	}
+	return nil
+}
