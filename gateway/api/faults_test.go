@@ -61,3 +61,26 @@ func TestSpoolDirectoryIsGone(t *testing.T) {
 	sig, key, artifact, format := parts(t, "hello")
 	s.expect(s.post("/v1/submissions", artifact, sig, key, format), http.StatusServiceUnavailable, "NOT_STORED")
 }
+
+// A key file of the operator's that cannot be used is no fault of the caller's, and the operator is told.
+func TestFaultyPolicyKeys(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	service := startWith(t, gatewaytest.NewLog(), func(c *gatewaytest.Config) {
+		c.Policy.Keys = map[string][][]byte{"x509": {[]byte("broken")}}
+	})
+	s := &server{Server: httptest.NewServer(NewHTTP(service, HTTPConfig{Upload: upload.Config{MaxArtifact: testMaxArtifact}, Logger: logger})), t: t}
+	defer s.Close()
+	sig, key, artifact, format := parts(t, "hello")
+	s.expect(s.post("/v1/submissions", sig, key, format, artifact), http.StatusInternalServerError, "INTERNAL")
+	s.expect(s.post("/v1/submissions:plan", sig, key, format), http.StatusInternalServerError, "INTERNAL")
+	listener, server := bufconn.Listen(1<<20), grpc.NewServer()
+	RegisterGRPC(server, service, GRPCConfig{MaxArtifact: testMaxArtifact, Logger: logger})
+	c := serveGRPC(t, server, listener)
+	if _, err := send(t, c, startMessage(headerMessage(gatewaytest.Signed(t, "hello"))), chunk([]byte("hello"))); status.Code(err) != codes.Internal {
+		t.Errorf("gRPC: %v", err)
+	}
+	if n := strings.Count(log.String(), `level=ERROR msg="request failed"`); n != 3 || !strings.Contains(log.String(), "policy's keys for x509") {
+		t.Errorf("%d lines in the log, want 3:\n%s", n, &log)
+	}
+}

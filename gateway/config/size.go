@@ -36,7 +36,7 @@ func parseSize(node *yaml.Node) (int64, error) {
 	if err == nil && n > math.MaxInt64 {
 		err = strconv.ErrRange
 	}
-	return int64(n), err //nolint:gosec // not beyond it, or beside an error
+	return int64(n), err
 }
 
 // units are those that String uses.

@@ -70,7 +70,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	if b.left > 0 {
 		b.left -= int64(n)
 	}
-	b.ended = b.ended || err == io.EOF //nolint:errorlint // net/http's own; a wrapped one is a failure
+	b.ended = b.ended || err == io.EOF
 	return n, err
 }
 
