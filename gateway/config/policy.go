@@ -31,6 +31,9 @@ func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.P
 	if out.Keys, err = p.loadKeys(ctx, registry); err != nil {
 		return formats.Policy{}, err
 	}
+	if out.Prepared, err = prepareKeys(ctx, registry, out.Keys); err != nil {
+		return formats.Policy{}, err
+	}
 	if out.Roots, err = p.loadRoots(); err != nil {
 		return formats.Policy{}, err
 	}
@@ -70,6 +73,23 @@ func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[s
 		}
 	}
 	return keys, nil
+}
+
+// prepareKeys has the formats that can read their keys once do so.
+func prepareKeys(ctx context.Context, registry *formats.Registry, keys map[string][][]byte) (map[string]formats.PreparedKeys, error) {
+	prepared := map[string]formats.PreparedKeys{}
+	for name, files := range keys {
+		format, err := registry.Get(name)
+		if err != nil {
+			return nil, fmt.Errorf("policy.keys: %w", err)
+		}
+		if preparer, ok := format.(formats.KeyPreparer); ok {
+			if prepared[name], err = preparer.PrepareKeys(ctx, files); err != nil {
+				return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
+			}
+		}
+	}
+	return prepared, nil
 }
 
 func checkKeys(ctx context.Context, format formats.Format, path string, key []byte) error {
