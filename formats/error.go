@@ -10,7 +10,7 @@ import "errors"
 //   - declare it as a typed constant with a comment that says when it is given;
 //   - give it a row in gateway/api/problem/reason.go, which says the HTTP status and the gRPC code:
 //     without one it is answered as 500 INTERNAL, and a test fails;
-//   - describe it in docs/formats.md, or in docs/receipts.md where it is about receipts; a test looks.
+//   - describe it in docs/formats.md or the page of its format, or in docs/receipts.md where it is about receipts; a test looks.
 //
 // One that was published is never renamed, and never gets another meaning.
 type Reason string

@@ -24,7 +24,8 @@ import (
 
 // TestDocs runs the ```sh blocks of the documentation against a gateway of its own: those of
 // README.md's "Try it", of each section of formats.md and of each other page in one shell, in
-// an empty folder. In formats.md, a ```text block right after is what a block prints.
+// an empty folder. In formats.md and the pages below it, a ```text block right after is what a
+// block prints, and the curl line is defined.
 func TestDocs(t *testing.T) {
 	remote := startDev(t)
 	for _, u := range docUnits(t) {
@@ -59,20 +60,21 @@ func TestDocsConfiguration(t *testing.T) {
 	}
 }
 
-// TestDocsNameEveryReason: formats.md names every format. Every reason is there or in receipts.md,
+// TestDocsNameEveryReason: formats.md links every format's page. Every reason is in one of them or in receipts.md,
 // and where a table gives HTTP statuses, with its own.
 func TestDocsNameEveryReason(t *testing.T) {
 	text := readText(t, "../../docs/formats.md")
 	for _, n := range all.Formats().Names() {
-		if !strings.Contains(text, "`"+n+"`") {
+		if !strings.Contains(text, "](formats/"+n+".md)") || !strings.Contains(text, "`"+n+"`") {
 			t.Errorf("the format %s is not in docs/formats.md", n)
 		}
+		text += readText(t, "../../docs/formats/"+n+".md")
 	}
 	text += readText(t, "../../docs/receipts.md")
 	for _, reason := range problem.Reasons() {
 		name := "`" + string(reason) + "`"
 		if !strings.Contains(text, name) {
-			t.Errorf("%s is neither in docs/formats.md nor in docs/receipts.md", reason)
+			t.Errorf("%s is neither in docs/formats.md, nor in a page below it, nor in docs/receipts.md", reason)
 		}
 		want := fmt.Sprint(problem.FromError(formats.NewError(reason, "", "")).Status)
 		for _, row := range statusRow.FindAllStringSubmatch(text, -1) {
@@ -104,12 +106,16 @@ type docBlock struct {
 
 func docPages(t *testing.T) []docPage {
 	t.Helper()
-	paths, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("there is no documentation: %v", err)
+	paths := []string{"../../README.md"}
+	for _, pattern := range []string{"../../docs/*.md", "../../docs/formats/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("there is no documentation in %s: %v", pattern, err)
+		}
+		paths = append(paths, found...)
 	}
 	var pages []docPage
-	for _, p := range append(paths, "../../README.md") {
+	for _, p := range paths {
 		pages = append(pages, docPage{strings.TrimPrefix(p, "../../"), parseDoc(readText(t, p))})
 	}
 	return pages
@@ -158,27 +164,55 @@ func addBlock(blocks []docBlock, b docBlock, adjacent bool) []docBlock {
 	return append(blocks, b)
 }
 
+// formatsPage has sections that run apart, and the curl line.
+const (
+	formatsPage = "docs/formats.md"
+	curlSection = "The curl line"
+)
+
+// isAboutFormats reports whether the page uses the curl line.
+func isAboutFormats(page string) bool {
+	return page == formatsPage || filepath.Dir(page) == "docs/formats"
+}
+
+// readCurlLine returns the block that defines it.
+func readCurlLine(t *testing.T) string {
+	t.Helper()
+	for _, b := range parseDoc(readText(t, "../../"+formatsPage)) {
+		if b.section == curlSection && b.language == "sh" {
+			return b.text
+		}
+	}
+	t.Fatalf("%s has no section %q with the curl line", formatsPage, curlSection)
+	return ""
+}
+
 // docUnit is what runs in one shell.
 type docUnit struct {
 	name   string
 	page   string
+	before string // what is defined on another page
 	blocks []docBlock
 }
 
 func docUnits(t *testing.T) []docUnit {
 	t.Helper()
 	var units []docUnit
+	curl := readCurlLine(t)
 	for _, page := range docPages(t) {
 		for _, b := range page.blocks {
 			name := page.path
 			switch {
 			case b.language != "sh", page.path == "README.md" && b.section != "Try it":
 				continue
-			case page.path == "docs/formats.md":
+			case page.path == formatsPage:
 				name += " " + b.section
 			}
 			if last := len(units) - 1; last < 0 || units[last].name != name {
 				units = append(units, docUnit{name: name, page: page.path})
+				if isAboutFormats(page.path) {
+					units[len(units)-1].before = curl
+				}
 			}
 			units[len(units)-1].blocks = append(units[len(units)-1].blocks, b)
 		}
@@ -236,7 +270,7 @@ func removeHome(t *testing.T, dir string) {
 // would run is there already.
 func (u docUnit) script(out string, remote readiness) string {
 	var s strings.Builder
-	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n")
+	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n" + u.before)
 	for i, b := range u.blocks {
 		fmt.Fprintf(&s, "echo '# %s:%d' >&2\nexec >'%s'\n%s", u.page, b.line, outputFile(out, i), b.text)
 	}
@@ -250,7 +284,7 @@ func outputFile(out string, block int) string { return filepath.Join(out, fmt.Sp
 
 func (u docUnit) compare(t *testing.T, out string) {
 	for i, b := range u.blocks {
-		if !b.checked || u.page != "docs/formats.md" {
+		if !b.checked || !isAboutFormats(u.page) {
 			continue
 		}
 		if got := readText(t, outputFile(out, i)); got != b.prints {
