@@ -83,10 +83,11 @@ system-tools: ## Install the signing tools that tests and demo call (Debian, as 
 	@./.tools/system-tools.sh
 
 .PHONY: generate
-generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(PROTO_DEPS)/.stamp ## Lint the .proto files and regenerate the Go beside them
+generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(PROTO_DEPS)/.stamp ## Lint the .proto files and regenerate the Go beside them, and docs/errors.md
 	$(BIN)/buf lint proto
 	find proto -name '*.pb.go' -delete
 	$(BIN)/buf generate proto --template .tools/buf.gen.yaml
+	go test -count=1 -run TestErrorReference ./cmd/rekor-gateway -update
 
 # The Sigstore files come from the version that the product itself is built with.
 $(PROTO_DEPS)/.stamp: go.mod .tools/proto/go.mod .tools/proto/go.sum .tools/proto/googleprotos/main.go

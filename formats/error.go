@@ -10,7 +10,8 @@ import "errors"
 //   - declare it as a typed constant with a comment that says when it is given;
 //   - give it a row in gateway/api/problem/reason.go, which says the HTTP status and the gRPC code:
 //     without one it is answered as 500 INTERNAL, and a test fails;
-//   - describe it in docs/formats.md or the page of its format, or in docs/receipts.md where it is about receipts; a test looks.
+//   - say in words.go beside it when it is given and what to do, and run "make generate", which writes docs/errors.md;
+//   - where it is peculiar to a format, describe it on the format's page in docs/formats.
 //
 // One that was published is never renamed, and never gets another meaning.
 type Reason string

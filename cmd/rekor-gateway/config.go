@@ -12,7 +12,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 )
 
-func newConfig() *cobra.Command {
+func newConfig(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check a configuration file, or print an example",
@@ -23,11 +23,11 @@ docs/configuration.md.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newConfigCheck(), newConfigExample())
+	c.AddCommand(newConfigCheck(g), newConfigExample())
 	return c
 }
 
-func newConfigCheck() *cobra.Command {
+func newConfigCheck(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Say whether serve would take a configuration",
@@ -37,15 +37,14 @@ first thing wrong. It listens nowhere, and opens and makes nothing.`,
 		Args:    noArguments,
 	}
 	path := c.Flags().String("config", "", "configuration `FILE`")
-	output := outputFlag(c)
 	requireFlags(c, "config")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return checkConfig(c.Context(), *path, *output, c.OutOrStdout())
+		return checkConfig(c.Context(), *path, g.isJSON(), c.OutOrStdout())
 	}
 	return c
 }
 
-func checkConfig(ctx context.Context, path string, output format, out io.Writer) error {
+func checkConfig(ctx context.Context, path string, asJSON bool, out io.Writer) error {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return err
@@ -53,7 +52,7 @@ func checkConfig(ctx context.Context, path string, output format, out io.Writer)
 	if err := server.CheckFiles(ctx, cfg); err != nil {
 		return err
 	}
-	if output == outputJSON {
+	if asJSON {
 		return printJSON(out, map[string]any{"config": path, "ok": true})
 	}
 	printLine(out, "%s is in order", path)

@@ -24,10 +24,10 @@ import (
 type devFlags struct {
 	dataDir, http, grpc, admin string
 	rekorServer, readyFile     string
-	output                     *format
+	globals                    *globals
 }
 
-func newDev() *cobra.Command {
+func newDev(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Run a gateway with a transparency log of its own, for a first try",
@@ -38,7 +38,7 @@ there after a restart. Ctrl-C stops all of it.`,
   rekor-gateway dev --data-dir /tmp/try --http 127.0.0.1:0 --grpc 127.0.0.1:0 --admin 127.0.0.1:0 --ready-file /tmp/try.json`,
 		Args: noArguments,
 	}
-	var f devFlags
+	f := devFlags{globals: g}
 	d := config.Default()
 	c.Flags().StringVar(&f.dataDir, "data-dir", ".rekor-gateway", "`FOLDER` for keys, log, store and configuration")
 	c.Flags().StringVar(&f.http, "http", d.HTTP.Listen, "`ADDRESS` of the HTTP API; port 0 takes a free one")
@@ -46,7 +46,6 @@ there after a restart. Ctrl-C stops all of it.`,
 	c.Flags().StringVar(&f.admin, "admin", d.Admin.Listen, "`ADDRESS` of metrics and health")
 	c.Flags().StringVar(&f.rekorServer, "rekor-server", "", "`PATH` of rekor-server-posix; else $REKOR_SERVER, beside this program, or on the PATH")
 	c.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses to this `FILE` (JSON) once everything serves")
-	f.output = outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return f.runDev(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 	}
@@ -88,7 +87,7 @@ func (f *devFlags) runDev(ctx context.Context, out, logs io.Writer) (err error) 
 func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	died := withHint(errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
+	died := fail(reasonFailed, errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -136,7 +135,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 		Binary: binary, DataDir: f.dataPath("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
 	})
 	if err != nil {
-		return nil, withHint(fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
+		return nil, fail(reasonFailed, fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
 	}
 	return rekor, nil
 }
@@ -144,11 +143,11 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 // announceReady prints the addresses and files, as text or JSON, and writes the ready file.
 func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
 	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.dataPath(configFile), TrustedRoot: f.dataPath(rootFile), GatewayTrust: f.dataPath(trustFile)}
-	if *f.output == outputJSON {
+	if f.globals.isJSON() {
 		if err := printJSON(out, ready); err != nil {
 			return err
 		}
-	} else {
+	} else if !f.globals.quiet {
 		_, _ = io.WriteString(out, ready.formatWelcome())
 	}
 	if f.readyFile == "" {

@@ -3,58 +3,156 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 )
 
-// hintedError is an error with advice.
+// hintedError is an error with advice. Its reason is reasonUsage where none is given and none is found in
+// what it wraps.
 type hintedError struct {
-	err  error
-	hint string
+	reason formats.Reason
+	err    error
+	hint   string
 }
 
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
 func withHint(err error, hint string, args ...any) error {
-	return &hintedError{err, fmt.Sprintf(hint, args...)}
+	return &hintedError{err: err, hint: fmt.Sprintf(hint, args...)}
+}
+
+// fail returns an error with a reason of its own.
+func fail(reason formats.Reason, err error, hint string, args ...any) error {
+	return &hintedError{reason, err, fmt.Sprintf(hint, args...)}
+}
+
+// resultError is a failure after there was a result, such as a submission that is not logged yet.
+type resultError struct {
+	error
+	result []byte // a JSON object
+}
+
+func (e *resultError) Unwrap() error { return e.error }
+
+// withResult returns err with the result that there is all the same.
+func withResult(err error, result proto.Message) error {
+	raw, merr := marshalMessage(result)
+	if merr != nil {
+		return errors.Join(err, merr)
+	}
+	return &resultError{err, raw}
+}
+
+// failure is an error as it is told. The JSON form is part of the contract.
+type failure struct {
+	Reason   formats.Reason `json:"reason"`
+	Message  string         `json:"message"`
+	Hint     string         `json:"hint"`
+	ExitCode int            `json:"exitCode"`
+}
+
+// describeFailure finds reason, hint and exit code of err.
+func describeFailure(err error) failure {
+	f := failure{Message: oneLine(err.Error())}
+	f.Reason, f.Hint = explainError(err)
+	var own *hintedError
+	if errors.As(err, &own) {
+		f.Hint = own.hint
+		if own.reason != "" {
+			f.Reason = own.reason
+		}
+	}
+	f.Hint = oneLine(f.Hint)
+	f.Message = strings.TrimPrefix(f.Message, string(f.Reason)+": ")
+	f.ExitCode = exitCodeOf(f.Reason)
+	return f
+}
+
+// explainError returns the reason and the hint of an error that has none of this program's own.
+func explainError(err error) (formats.Reason, string) {
+	var own *hintedError
+	var refusal *formats.Error
+	var remote *client.Error
+	var listen *server.ListenError
+	var file *fs.PathError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return reasonInterrupted, ""
+	case errors.As(err, &refusal):
+		return refusal.Reason, refusal.Hint
+	case errors.As(err, &remote):
+		return explainRefusal(remote)
+	case errors.As(err, &listen):
+		return reasonAddress, "is another gateway running? choose another address, or port 0 for a free one"
+	case errors.Is(err, client.ErrConnection):
+		return reasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
+	case errors.Is(err, client.ErrUnreadable):
+		return reasonNoGateway, "check the URL"
+	case errors.Is(err, fs.ErrNotExist):
+		return reasonFile, "check the file's name"
+	case errors.As(err, &file):
+		return reasonFile, "check the file's permissions, and the space on its disk"
+	case errors.As(err, &own):
+		return reasonUsage, ""
+	case strings.HasPrefix(err.Error(), "required flag"):
+		return reasonUsage, "see the command's --help"
+	}
+	return reasonFailed, ""
+}
+
+// explainRefusal is for answers that did not come from a gateway, too: a proxy's, another server's.
+func explainRefusal(e *client.Error) (formats.Reason, string) {
+	if strings.HasPrefix(e.Reason, "HTTP_") || strings.HasPrefix(e.Reason, "GRPC_") {
+		if e.Temporary {
+			return reasonUnreachable, e.Hint
+		}
+		return reasonNoGateway, e.Hint
+	}
+	return formats.Reason(e.Reason), e.Hint
 }
 
 // printError tells what went wrong, and what to do about it where that is known.
 func printError(w io.Writer, err error) {
 	printLine(w, "rekor-gateway: %s", oneLine(err.Error()))
-	if hint := hintOf(err); hint != "" {
-		printLine(w, "hint: %s", oneLine(hint))
+	if hint := describeFailure(err).Hint; hint != "" {
+		printLine(w, "hint: %s", hint)
 	}
+}
+
+// printFailure prints err as JSON: as the member "error" of the result that there is, or alone.
+func printFailure(w io.Writer, err error) {
+	raw, merr := json.Marshal(describeFailure(err))
+	if merr != nil {
+		return // a struct of strings
+	}
+	result := []byte("{}")
+	var partial *resultError
+	if errors.As(err, &partial) {
+		result = partial.result
+	}
+	_, _ = fmt.Fprintf(w, "%s\n", escapeJSON(addMember(result, "error", raw)))
+}
+
+// addMember returns the JSON object with one more member.
+func addMember(object []byte, name string, value []byte) []byte {
+	head := bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}"))
+	if !bytes.HasSuffix(bytes.TrimSpace(head), []byte("{")) {
+		head = append(bytes.Clone(head), ',')
+	}
+	return fmt.Appendf(bytes.Clone(head), "%q:%s}", name, value)
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func hintOf(err error) string {
-	var own *hintedError
-	var refusal *formats.Error
-	var remote *client.Error
-	var listen *server.ListenError
-	switch {
-	case errors.As(err, &own):
-		return own.hint
-	case errors.As(err, &refusal):
-		return refusal.Hint
-	case errors.As(err, &remote):
-		return remote.Hint
-	case errors.As(err, &listen):
-		return "is another gateway running? choose another address, or port 0 for a free one"
-	case errors.Is(err, fs.ErrNotExist):
-		return "check the file's name"
-	case strings.HasPrefix(err.Error(), "required flag"):
-		return "see the command's --help"
-	}
-	return ""
-}

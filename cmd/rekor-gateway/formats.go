@@ -8,17 +8,16 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 )
 
-func newFormats() *cobra.Command {
+func newFormats(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "formats",
 		Short:   "List the signature formats this program knows",
 		Example: "  rekor-gateway formats",
 		Args:    noArguments,
 	}
-	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		names := all.Formats().Names()
-		if *output == outputJSON {
+		if g.isJSON() {
 			return printJSON(c.OutOrStdout(), map[string][]string{"formats": names})
 		}
 		for _, n := range names {

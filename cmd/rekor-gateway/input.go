@@ -24,6 +24,7 @@ func (f *signatureFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the signer's public key or certificate (repeatable)")
 	c.Flags().StringVar(&f.format, "format", "", "signature format; found from the signature when not given")
 	requireFlags(c, "signature")
+	completeFlag(c, "format", formatNames()...)
 }
 
 // readInputs reads the files, no larger than the formats take them.

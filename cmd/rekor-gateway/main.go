@@ -6,24 +6,45 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
 func main() { os.Exit(Main()) }
 
-// Main runs the command line and returns the exit code: 0, or 1 after telling on standard
-// error what went wrong and what to do about it. A first interrupt ends things in an orderly
+// Main runs the command line and returns the exit code. A first interrupt ends things in an orderly
 // way, a second one at once.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	root := newRoot()
-	if err := root.ExecuteContext(ctx); err != nil {
-		printError(os.Stderr, err)
-		return 1
+	return runProgram(ctx, os.Args[1:], os.Stdout, os.Stderr)
+}
+
+// runProgram runs the command line args and returns the exit code. What went wrong, and what to do
+// about it, is told on errs, and as JSON on out where that was asked for.
+func runProgram(ctx context.Context, args []string, out, errs io.Writer) int {
+	var g globals
+	root := newRoot(&g)
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitYes
 	}
-	return 0
+	if g.isJSON() || asksForJSON(args) {
+		printFailure(out, err)
+	}
+	printError(errs, err)
+	return describeFailure(err).ExitCode
+}
+
+// asksForJSON is for command lines that cannot be read to their end.
+func asksForJSON(args []string) bool {
+	i := slices.Index(args, "--output")
+	return i >= 0 && i+1 < len(args) && args[i+1] == string(outputJSON) || slices.Contains(args, "--output="+string(outputJSON))
 }

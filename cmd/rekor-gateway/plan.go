@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
@@ -22,50 +22,54 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-func newPlan() *cobra.Command {
+func newPlan(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show how a signature could be recorded, before anything is sent",
 		Long: `plan reads a signature and says which representations are possible for it, which one
 would be chosen, and what to do about those that are not possible. It works offline, for a
-Rekor v2 log and a gateway with an attestation key; with --server, the gateway is asked.`,
+Rekor v2 log and a gateway with an attestation key; with a server, the gateway is asked.`,
 		Example: "  rekor-gateway plan --signature app.tar.gz.asc --key release.asc",
 		Args:    noArguments,
 	}
 	var sig signatureFlags
 	sig.addFlags(c)
-	url := c.Flags().String("server", "", "ask the gateway at this `URL`")
-	output := outputFlag(c)
+	var n connection
+	n.addFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		plan, err := sig.makePlan(c.Context(), *url)
+		plan, err := sig.makePlan(c.Context(), n)
 		if err != nil {
 			return err
 		}
-		if *output == outputJSON {
-			err = printMessage(c.OutOrStdout(), plan)
-		} else {
-			err = printPlan(c.OutOrStdout(), plan)
-		}
-		if err == nil && plan.GetChosen() == receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
-			return fmt.Errorf("this signature cannot be recorded")
-		}
-		return err
+		return g.showPlan(c.OutOrStdout(), plan)
 	}
 	return c
 }
 
-// planPatience is how long an unreachable gateway is tried.
-const planPatience = 15 * time.Second
+// showPlan prints the plan, and fails when nothing is possible.
+func (g *globals) showPlan(w io.Writer, plan *pb.Plan) error {
+	var impossible error
+	if plan.GetChosen() == receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
+		impossible = fail(formats.ReasonRepresentationRefused, errors.New("this signature cannot be recorded"), "do what the plan says of the representation you want")
+	}
+	if !g.isJSON() {
+		return errors.Join(printPlan(w, plan), impossible)
+	}
+	if impossible != nil {
+		return withResult(impossible, plan)
+	}
+	return printMessage(w, plan)
+}
 
-func (f *signatureFlags) makePlan(ctx context.Context, url string) (*pb.Plan, error) {
+func (f *signatureFlags) makePlan(ctx context.Context, n connection) (*pb.Plan, error) {
 	signature, keys, err := f.readInputs()
 	if err != nil {
 		return nil, err
 	}
-	if url == "" {
+	if n.server == "" {
 		return planOffline(ctx, f.format, signature, keys)
 	}
-	remote, err := client.New(url, planPatience)
+	remote, err := n.open(patience, nil)
 	if err != nil {
 		return nil, err
 	}

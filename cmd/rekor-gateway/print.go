@@ -99,14 +99,23 @@ func printJSON(w io.Writer, v any) error {
 
 // printMessage prints m as the HTTP API does.
 func printMessage(w io.Writer, m proto.Message) error {
+	raw, err := marshalMessage(m)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", escapeJSON(raw))
+	return err
+}
+
+// marshalMessage returns m on one line.
+func marshalMessage(m proto.Message) ([]byte, error) {
 	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("encoding: %w", err)
+		return nil, fmt.Errorf("encoding: %w", err)
 	}
 	var out bytes.Buffer // protojson varies its spaces on purpose
 	if err := json.Compact(&out, raw); err != nil {
-		return fmt.Errorf("encoding: %w", err)
+		return nil, fmt.Errorf("encoding: %w", err)
 	}
-	_, err = fmt.Fprintf(w, "%s\n", escapeJSON(out.Bytes()))
-	return err
+	return out.Bytes(), nil
 }

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +14,32 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-func newRoot() *cobra.Command {
+// globals are the flags that every command has.
+type globals struct {
+	output format
+	quiet  bool
+}
+
+// addFlags adds them to the root, which hands them down.
+func (g *globals) addFlags(root *cobra.Command) {
+	g.output = outputText
+	root.PersistentFlags().Var(&g.output, "output", "how to print results")
+	root.PersistentFlags().BoolVar(&g.quiet, "quiet", false, "no notes, no progress; of results as text, ids alone")
+	completeFlag(root, "output", string(outputText), string(outputJSON))
+}
+
+// isJSON reports whether results are printed as JSON.
+func (g *globals) isJSON() bool { return g.output == outputJSON }
+
+// notes is where a command says what is no result.
+func (g *globals) notes(c *cobra.Command) io.Writer {
+	if g.quiet {
+		return io.Discard
+	}
+	return c.ErrOrStderr()
+}
+
+func newRoot(g *globals) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rekor-gateway",
 		Short: "Record the signatures you already make in a Rekor transparency log",
@@ -23,13 +50,27 @@ back receipts that anyone can verify offline.`,
   rekor-gateway submit --server http://127.0.0.1:8080 --signature app.tar.gz.asc --key release.asc --artifact app.tar.gz --receipt app.tar.gz.receipt.json`,
 		Args:          noArguments,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       readBuildInfo().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return readEnvironment(c) }
+	root.SetVersionTemplate(readBuildInfo().String() + "\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDev(), newServe(), newConfig(), newPlan(), newSubmit(), newVerify(), newFormats(), newVersion())
+	root.AddCommand(newDev(g), newServe(), newConfig(g), newPlan(g), newSubmit(g), newVerify(g), newFormats(g), newVersion(g))
+	g.addFlags(root)
+	addCompletion(root)
+	forEachCommand(root, nameEnvironment)
+	forEachCommand(root, refuseTwice)
 	return root
+}
+
+// forEachCommand calls visit for c and all below it.
+func forEachCommand(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		forEachCommand(sub, visit)
+	}
 }
 
 // noArguments refuses arguments; at the root they are unknown commands.
@@ -52,6 +93,10 @@ func noArguments(c *cobra.Command, args []string) error {
 
 // flagError suggests the flag that was meant.
 func flagError(c *cobra.Command, err error) error {
+	var twice *twiceError
+	if errors.As(err, &twice) {
+		return withHint(twice, "give it once; flags that can be repeated say so in: %s --help", c.CommandPath())
+	}
 	typed, found := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !found {
 		return withHint(err, "see: %s --help", c.CommandPath())
@@ -85,13 +130,6 @@ func (f *format) String() string { return string(*f) }
 
 // Type implements pflag.Value.
 func (f *format) Type() string { return "text|json" }
-
-// outputFlag adds --output.
-func outputFlag(c *cobra.Command) *format {
-	f := outputText
-	c.Flags().Var(&f, "output", "how to print results")
-	return &f
-}
 
 // requireFlags marks flags that a command cannot do without.
 func requireFlags(c *cobra.Command, names ...string) {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -23,16 +24,17 @@ import (
 // submitFlags are the flags of submit.
 type submitFlags struct {
 	signatureFlags
-	server, artifact, digest string
-	representation, receipt  string
-	decompress               string
-	labels, namespaces       []string
-	wait                     time.Duration
-	sendBytes, publish       bool
-	output                   *format
+	connection
+	globals                 *globals
+	artifact, digest        string
+	representation, receipt string
+	decompress              string
+	labels, namespaces      []string
+	wait                    time.Duration
+	sendBytes, publish      bool
 }
 
-func newSubmit() *cobra.Command {
+func newSubmit(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "submit",
 		Short: "Submit a signature to a gateway and wait for its receipt",
@@ -46,9 +48,9 @@ itself is sent, and the gateway alone judges.`,
   rekor-gateway submit --server grpc://127.0.0.1:8081 --signature app.sig --key app.pub --digest sha256:$(sha256sum app | cut -d' ' -f1)`,
 		Args: noArguments,
 	}
-	var f submitFlags
-	f.addFlags(c)
-	c.Flags().StringVar(&f.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
+	f := submitFlags{globals: g}
+	f.signatureFlags.addFlags(c)
+	f.connection.addFlags(c)
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`")
 	c.Flags().StringVar(&f.digest, "digest", "", "the signed file's digest, `ALG:HEX`, in place of the file")
 	c.Flags().StringVar(&f.representation, "representation", "", "NATIVE, PROJECTED or ATTESTED; the best possible one when not given")
@@ -59,8 +61,9 @@ itself is sent, and the gateway alone judges.`,
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace that the gateway accepts (repeatable); file when not given")
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
 	c.Flags().BoolVar(&f.publish, "publish-certificate", false, "log the signer's certificate, with all it names, for ever; not the bare key")
-	f.output = outputFlag(c)
 	requireFlags(c, "server")
+	completeFlag(c, "representation", representationNames()...)
+	completeFlag(c, "decompress", string(container.Gzip), string(container.XZ))
 	c.MarkFlagsMutuallyExclusive("artifact", "digest")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return f.runSubmit(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
@@ -76,7 +79,7 @@ func (f *submitFlags) runSubmit(ctx context.Context, out, notes io.Writer) error
 	if err != nil {
 		return err
 	}
-	remote, err := client.New(f.server, max(f.wait, planPatience))
+	remote, err := f.open(max(f.wait, patience), nil)
 	if err != nil {
 		return err
 	}
@@ -161,7 +164,7 @@ func (f *submitFlags) writeReceipt(s *pb.Submission) error {
 
 func (f *submitFlags) printAnswer(w io.Writer, answer *pb.SubmitResponse) error {
 	s := proto.CloneOf(answer.GetSubmission())
-	if *f.output == outputJSON {
+	if f.globals.isJSON() {
 		s.Receipt = nil
 		return printMessage(w, &pb.SubmitResponse{Submission: s, Created: answer.GetCreated()})
 	}

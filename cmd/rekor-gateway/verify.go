@@ -25,10 +25,10 @@ type verifyFlags struct {
 	keys, signers, namespaces      []string
 	anySigner, allowHistorical     bool
 	at                             string
-	output                         *format
+	globals                        *globals
 }
 
-func newVerify() *cobra.Command {
+func newVerify(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Verify a receipt offline",
@@ -40,7 +40,7 @@ A receipt alone proves only that somebody signed, so say who should have: --key 
 		Example: `  rekor-gateway verify --receipt app.tar.gz.receipt.json --artifact app.tar.gz --key release.asc --trusted-root trusted_root.json`,
 		Args:    noArguments,
 	}
-	var f verifyFlags
+	f := verifyFlags{globals: g}
 	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`")
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`; not needed when the signature contains it")
 	c.Flags().StringVar(&f.trustedRoot, "trusted-root", "", "Sigstore trusted root `FILE` with the log's key")
@@ -52,7 +52,6 @@ A receipt alone proves only that somebody signed, so say who should have: --key 
 	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
-	f.output = outputFlag(c)
 	requireFlags(c, "receipt", "trusted-root")
 	c.RunE = func(c *cobra.Command, _ []string) error { return f.runVerify(c.Context(), c.OutOrStdout()) }
 	return c
@@ -67,8 +66,11 @@ func (f *verifyFlags) runVerify(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *f.output == outputJSON {
+	if f.globals.isJSON() {
 		return printJSON(out, verified{report, commands})
+	}
+	if f.globals.quiet {
+		return nil
 	}
 	printReport(out, report)
 	if len(commands) > 0 {

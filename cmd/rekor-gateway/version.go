@@ -3,25 +3,25 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
-func newVersion() *cobra.Command {
+func newVersion(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  rekor-gateway version --output json",
 		Args:    noArguments,
 	}
-	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		v := readBuildInfo()
-		if *output == outputJSON {
+		if g.isJSON() {
 			return printJSON(c.OutOrStdout(), v)
 		}
-		printLine(c.OutOrStdout(), "rekor-gateway %s (commit %s, %s)", v.Version, v.Commit, v.Go)
+		printLine(c.OutOrStdout(), "%s", v)
 		return nil
 	}
 	return c
@@ -32,6 +32,11 @@ type built struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
+}
+
+// String returns it as --version prints it.
+func (b built) String() string {
+	return fmt.Sprintf("rekor-gateway %s (commit %s, %s)", b.Version, b.Commit, b.Go)
 }
 
 func readBuildInfo() built {

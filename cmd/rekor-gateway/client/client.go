@@ -6,9 +6,12 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -29,15 +32,30 @@ type Submission struct {
 type Client interface {
 	Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error)
 	Get(ctx context.Context, id string) (*pb.Submission, error)
+	List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error)
 	Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error)
+	// TrustFiles returns what the gateway itself says that its receipts verify with. Errors are
+	// ErrNoTrustFiles where it says nothing.
+	TrustFiles(ctx context.Context) (TrustFiles, error)
 	Close() error
 }
+
+// TrustFiles are files for verify, as a gateway hands them out: its own word, and as good as the
+// connection to it.
+type TrustFiles struct {
+	TrustedRoot  []byte
+	GatewayTrust []byte // nil when the gateway makes no statements
+}
+
+// ErrNoTrustFiles is returned for a gateway that hands out no trust files.
+var ErrNoTrustFiles = errors.New("the gateway hands out no trust files")
 
 // Error is a gateway's refusal.
 type Error struct {
 	Reason     string
 	Message    string
 	Hint       string
+	Status     int           // of HTTP; 0 over gRPC
 	Temporary  bool          // it may go well later
 	RetryAfter time.Duration // zero when the gateway did not say
 }
@@ -45,32 +63,59 @@ type Error struct {
 // Error returns "REASON: message".
 func (e *Error) Error() string { return e.Reason + ": " + e.Message }
 
+// Options say how a gateway is called.
+type Options struct {
+	Patience time.Duration // for which an unreachable or busy gateway is tried again
+	// Token is sent as a bearer token; "" sends none. It goes through TLS, or stays on this machine.
+	Token string
+	// RootCAs say which certificates the gateway may have; nil are the system's.
+	RootCAs *x509.CertPool
+	// Certificates are shown to a gateway that asks for one.
+	Certificates []tls.Certificate
+	// Retrying is told the reason before each wait for another try; nil is nobody.
+	Retrying func(err error, wait time.Duration)
+}
+
 // New returns a client of the gateway at raw: http://, https://, grpc:// or grpcs://HOST:PORT.
-// It tries again for at most patience.
-func New(raw string, patience time.Duration) (Client, error) {
+func New(raw string, o Options) (Client, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("the server %q is not a URL such as http://127.0.0.1:8080 or grpc://127.0.0.1:8081", raw)
 	}
+	secure := u.Scheme == "https" || u.Scheme == "grpcs"
+	if o.Token != "" && !secure && !isLoopback(u.Hostname()) {
+		return nil, fmt.Errorf("a token is not sent in the clear to another machine: %q is neither https nor grpcs", raw)
+	}
 	var direct Client
 	switch u.Scheme {
 	case "http", "https":
-		direct = newHTTP(u)
+		direct = newHTTP(u, o)
 	case "grpc", "grpcs":
-		if direct, err = newGRPC(u); err != nil {
+		if direct, err = newGRPC(u, o); err != nil {
 			return nil, err
 		}
 	default:
 		return nil, fmt.Errorf("the server's URL starts with %q, not with http, https, grpc or grpcs", u.Scheme)
 	}
-	return &retrying{Client: direct, patience: patience}, nil
+	return &retrying{Client: direct, options: o}, nil
+}
+
+func isLoopback(host string) bool {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.IsLoopback()
+	}
+	return host == "localhost"
+}
+
+func (o Options) tlsConfig() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, Certificates: o.Certificates}
 }
 
 // retrying tries again what failed for now: an unreachable gateway, 429 and 503. A
 // submission sent twice is one submission, so a lost answer is no harm.
 type retrying struct {
 	Client
-	patience time.Duration
+	options Options
 }
 
 // advised waits at least as long as the gateway said.
@@ -82,7 +127,7 @@ type advised struct {
 // NextBackOff implements backoff.BackOff.
 func (a *advised) NextBackOff() time.Duration { return max(a.BackOff.NextBackOff(), a.atLeast) }
 
-func retryCall[T any](ctx context.Context, patience time.Duration, try func() (T, error)) (T, error) {
+func retryCall[T any](ctx context.Context, o Options, try func() (T, error)) (T, error) {
 	wait := &advised{BackOff: &backoff.ExponentialBackOff{
 		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 10 * time.Second,
 	}}
@@ -93,24 +138,32 @@ func retryCall[T any](ctx context.Context, patience time.Duration, try func() (T
 		case err == nil:
 		case errors.As(err, &refusal) && refusal.Temporary:
 			wait.atLeast = refusal.RetryAfter
-		case errors.As(err, &refusal) || !errors.Is(err, errConnection):
+		case errors.As(err, &refusal) || !errors.Is(err, ErrConnection):
 			err = backoff.Permanent(err)
 		}
 		return answer, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(max(patience, time.Nanosecond)))
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(max(o.Patience, time.Nanosecond)), backoff.WithNotify(o.Retrying))
 }
 
-// errConnection: the gateway could not be reached, or the connection broke.
-var errConnection = errors.New("connecting to the gateway")
+// ErrConnection is returned when the gateway could not be reached, or the connection broke.
+var ErrConnection = errors.New("connecting to the gateway")
 
 func (r *retrying) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
-	return retryCall(ctx, r.patience, func() (*pb.SubmitResponse, error) { return r.Client.Submit(ctx, s) })
+	return retryCall(ctx, r.options, func() (*pb.SubmitResponse, error) { return r.Client.Submit(ctx, s) })
 }
 
 func (r *retrying) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	return retryCall(ctx, r.patience, func() (*pb.Submission, error) { return r.Client.Get(ctx, id) })
+	return retryCall(ctx, r.options, func() (*pb.Submission, error) { return r.Client.Get(ctx, id) })
 }
 
 func (r *retrying) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
-	return retryCall(ctx, r.patience, func() (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
+	return retryCall(ctx, r.options, func() (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
+}
+
+func (r *retrying) List(ctx context.Context, q *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+	return retryCall(ctx, r.options, func() (*pb.ListSubmissionsResponse, error) { return r.Client.List(ctx, q) })
+}
+
+func (r *retrying) TrustFiles(ctx context.Context) (TrustFiles, error) {
+	return retryCall(ctx, r.options, func() (TrustFiles, error) { return r.Client.TrustFiles(ctx) })
 }

@@ -41,7 +41,7 @@ func dial(t *testing.T, patience time.Duration, handler func(try int64, w http.R
 	var tries atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler(tries.Add(1), w, r) }))
 	t.Cleanup(s.Close)
-	c, err := New(s.URL, patience)
+	c, err := New(s.URL, Options{Patience: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	})
 	_, err := c.Submit(t.Context(), submission(content(strings.Repeat("x", 64<<20)))) // refused before it is all sent
 	var refusal *Error
-	if !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why"}) || tries.Load() != 1 {
+	if !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why", Status: 422}) || tries.Load() != 1 {
 		t.Errorf("%v after %d tries", err, tries.Load())
 	}
 }
@@ -132,11 +132,11 @@ func TestNoGateway(t *testing.T) {
 	}
 	listener.Close()
 	for _, scheme := range []string{"http", "grpc"} {
-		c, err := New(scheme+"://"+listener.Addr().String(), 300*time.Millisecond)
+		c, err := New(scheme+"://"+listener.Addr().String(), Options{Patience: 300 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Get(t.Context(), "x"); !errors.Is(err, errConnection) {
+		if _, err := c.Get(t.Context(), "x"); !errors.Is(err, ErrConnection) {
 			t.Errorf("%s: %v", scheme, err)
 		}
 		c.Close()
@@ -145,7 +145,7 @@ func TestNoGateway(t *testing.T) {
 
 func TestBadURLs(t *testing.T) {
 	for _, raw := range []string{"", "localhost:8080", "http://", "ftp://x", "http://u:p@x", "http://x?q", "grpc://x/path", "::"} {
-		if c, err := New(raw, 0); err == nil || c != nil {
+		if c, err := New(raw, Options{}); err == nil || c != nil {
 			t.Errorf("%q passed", raw)
 		}
 	}
@@ -164,7 +164,7 @@ func TestUnreadableArtifact(t *testing.T) {
 		if _, err := c.Submit(t.Context(), submission(artifact)); !errors.Is(err, broken) || tries.Load() > 1 {
 			t.Errorf("%s: %v after %d tries", name, err, tries.Load())
 		}
-		g, err := New(serveGRPC(t, &fake{}), time.Minute)
+		g, err := New(serveGRPC(t, &fake{}), Options{Patience: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,6 +185,7 @@ type fake struct {
 	refusals []error
 	chunks   int
 	artifact []byte
+	header   *string // the token of the last call
 }
 
 func (f *fake) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
@@ -230,7 +231,7 @@ func refused(code codes.Code, reason string, after time.Duration) error {
 
 func TestGRPC(t *testing.T) {
 	f := &fake{refusals: []error{refused(codes.Unavailable, "QUEUE_FULL", 500*time.Millisecond)}}
-	c, err := New(serveGRPC(t, f), time.Minute)
+	c, err := New(serveGRPC(t, f), Options{Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,21 +28,39 @@ type grpcClient struct {
 	remote pb.GatewayServiceClient
 }
 
-func newGRPC(u *url.URL) (*grpcClient, error) {
+func newGRPC(u *url.URL, o Options) (*grpcClient, error) {
 	if u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("the gRPC URL %q has a path", u)
 	}
 	secure := insecure.NewCredentials()
 	if u.Scheme == "grpcs" {
-		secure = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+		secure = credentials.NewTLS(o.tlsConfig())
 	}
-	conn, err := grpc.NewClient("dns:///"+u.Host, grpc.WithTransportCredentials(secure),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
+	dial := []grpc.DialOption{grpc.WithTransportCredentials(secure), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))}
+	if o.Token != "" {
+		dial = append(dial, grpc.WithPerRPCCredentials(bearer{o.Token, u.Scheme == "grpcs"}))
+	}
+	conn, err := grpc.NewClient("dns:///"+u.Host, dial...)
 	if err != nil {
 		return nil, fmt.Errorf("making gRPC client: %w", err)
 	}
 	return &grpcClient{conn: conn, remote: pb.NewGatewayServiceClient(conn)}, nil
 }
+
+// bearer sends a token with each call.
+type bearer struct {
+	token  string
+	secure bool
+}
+
+// GetRequestMetadata implements credentials.PerRPCCredentials.
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + b.token}, nil
+}
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials. New lets a token go without only
+// on this machine.
+func (b bearer) RequireTransportSecurity() bool { return b.secure }
 
 func (c *grpcClient) Close() error { return c.conn.Close() }
 
@@ -109,6 +126,19 @@ func (c *grpcClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan
 	return answer.GetPlan(), nil
 }
 
+func (c *grpcClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+	page, err := c.remote.ListSubmissions(ctx, r)
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	return page, nil
+}
+
+// TrustFiles returns ErrNoTrustFiles: they are files, and have no call.
+func (c *grpcClient) TrustFiles(context.Context) (TrustFiles, error) {
+	return TrustFiles{}, fmt.Errorf("%w over gRPC", ErrNoTrustFiles)
+}
+
 // fromStatus turns a gRPC status with the gateway's details into an *Error.
 func fromStatus(err error) error {
 	s, ok := status.FromError(err)
@@ -126,7 +156,7 @@ func fromStatus(err error) error {
 	}
 	if e.Reason == "" {
 		if s.Code() == codes.Unavailable {
-			return fmt.Errorf("%w: %s", errConnection, s.Message())
+			return fmt.Errorf("%w: %s", ErrConnection, s.Message())
 		}
 		e.Reason = "GRPC_" + s.Code().String()
 		if s.Code() == codes.Unimplemented || s.Code() == codes.Unknown {

@@ -26,12 +26,17 @@ const maxAnswer = 64 << 20
 
 type httpClient struct {
 	base   *url.URL
+	token  string
 	client *http.Client
 }
 
-func newHTTP(base *url.URL) *httpClient {
+// newHTTP returns a client that follows no redirects: a gateway makes none, and whoever is behind one is
+// not who was named.
+func newHTTP(base *url.URL, o Options) *httpClient {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &httpClient{base: base, client: &http.Client{Transport: transport}}
+	transport.TLSClientConfig = o.tlsConfig()
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &httpClient{base: base, token: o.Token, client: &http.Client{Transport: transport, CheckRedirect: stay}}
 }
 
 func (c *httpClient) Close() error {
@@ -60,15 +65,86 @@ func (c *httpClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan
 }
 
 func (c *httpClient) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("v1", "submissions", id).String(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("making request: %w", err)
-	}
 	var sub pb.Submission
-	if _, err := c.doRequest(request, &sub); err != nil {
+	if err := c.getMessage(ctx, c.base.JoinPath("v1", "submissions", url.PathEscape(id)), &sub); err != nil {
 		return nil, err
 	}
 	return &sub, nil
+}
+
+func (c *httpClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"artifact": r.GetArtifact(), "signer": r.GetSigner(), "page_token": r.GetPageToken()} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if r.GetState() != pb.Submission_STATE_UNSPECIFIED {
+		q.Set("state", r.GetState().String())
+	}
+	if r.GetPageSize() != 0 {
+		q.Set("page_size", strconv.Itoa(int(r.GetPageSize())))
+	}
+	u := c.base.JoinPath("v1", "submissions")
+	u.RawQuery = q.Encode()
+	var page pb.ListSubmissionsResponse
+	if err := c.getMessage(ctx, u, &page); err != nil {
+		return nil, err
+	}
+	return &page, nil
+}
+
+// The trust files' place below the gateway's URL.
+const (
+	wellKnown        = ".well-known/rekor-gateway"
+	trustedRootFile  = "trusted_root.json"
+	gatewayTrustFile = "gateway_trust.json"
+)
+
+// TrustFileURLs returns where the gateway at server, an HTTP URL, hands out its trusted root and its
+// trust file, or "" for a gRPC one.
+func TrustFileURLs(server string) (trustedRoot, gatewayTrust string) {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return "", ""
+	}
+	return u.JoinPath(wellKnown, trustedRootFile).String(), u.JoinPath(wellKnown, gatewayTrustFile).String()
+}
+
+func (c *httpClient) TrustFiles(ctx context.Context) (t TrustFiles, err error) {
+	if t.TrustedRoot, err = c.getFile(ctx, trustedRootFile); err != nil {
+		return TrustFiles{}, err
+	}
+	t.GatewayTrust, err = c.getFile(ctx, gatewayTrustFile)
+	if err != nil && !errors.Is(err, ErrNoTrustFiles) {
+		return TrustFiles{}, err
+	}
+	return t, nil
+}
+
+func (c *httpClient) getFile(ctx context.Context, name string) ([]byte, error) {
+	_, raw, err := c.get(ctx, c.base.JoinPath(wellKnown, name))
+	var refusal *Error
+	if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: %w", ErrNoTrustFiles, err)
+	}
+	return raw, err
+}
+
+func (c *httpClient) getMessage(ctx context.Context, u *url.URL, answer proto.Message) error {
+	_, raw, err := c.get(ctx, u)
+	if err != nil {
+		return err
+	}
+	return readMessage(raw, answer)
+}
+
+func (c *httpClient) get(ctx context.Context, u *url.URL) (int, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return 0, nil, fmt.Errorf("making request: %w", err)
+	}
+	return c.doRequest(request)
 }
 
 // postSubmission sends s as a form, the artifact last and as a stream.
@@ -96,7 +172,11 @@ func (c *httpClient) postForm(ctx context.Context, u *url.URL, kind string, body
 		return 0, fmt.Errorf("making request: %w", err)
 	}
 	request.Header.Set("Content-Type", kind)
-	return c.doRequest(request, answer)
+	status, raw, err := c.doRequest(request)
+	if err != nil {
+		return 0, err
+	}
+	return status, readMessage(raw, answer)
 }
 
 // localError is a failure to read the artifact: no reason to try again.
@@ -174,32 +254,43 @@ func (l *localReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *httpClient) doRequest(request *http.Request, answer proto.Message) (int, error) {
+// doRequest returns the status and body of an answer that is no refusal.
+func (c *httpClient) doRequest(request *http.Request) (int, []byte, error) {
 	request.Header.Set("Accept", "application/json")
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	response, err := c.client.Do(request)
 	if err != nil {
 		if request.Context().Err() != nil {
-			return 0, request.Context().Err()
+			return 0, nil, request.Context().Err()
 		}
 		var u *url.Error
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which the caller knows
 		}
-		return 0, fmt.Errorf("%w: %w", errConnection, err)
+		return 0, nil, fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return 0, fmt.Errorf("%w: reading the answer: %w", errConnection, err)
+		return 0, nil, fmt.Errorf("%w: reading the answer: %w", ErrConnection, err)
 	}
 	if response.StatusCode >= 300 {
-		return 0, readRefusal(response, raw)
+		return 0, nil, readRefusal(response, raw)
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, answer); err != nil {
-		return 0, fmt.Errorf("reading the answer: is this a rekor-gateway? %w", err)
-	}
-	return response.StatusCode, nil
+	return response.StatusCode, raw, nil
 }
+
+func readMessage(raw []byte, answer proto.Message) error {
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, answer); err != nil {
+		return fmt.Errorf("%w: is this a rekor-gateway? %w", ErrUnreadable, err)
+	}
+	return nil
+}
+
+// ErrUnreadable is returned for an answer that no gateway gives.
+var ErrUnreadable = errors.New("reading the answer")
 
 // readRefusal reads problem details, or makes do with the status.
 func readRefusal(r *http.Response, raw []byte) error {
@@ -207,7 +298,7 @@ func readRefusal(r *http.Response, raw []byte) error {
 	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
 		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "is this the URL of a rekor-gateway?"
 	}
-	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint}
+	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, Status: r.StatusCode}
 	switch r.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		e.Temporary = true

@@ -46,6 +46,20 @@ func TestEveryReasonHasARow(t *testing.T) {
 	}
 }
 
+// TestEveryReasonHasWords: the error reference says when each reason is given and what to do.
+func TestEveryReasonHasWords(t *testing.T) {
+	for _, d := range Describe() {
+		if d.When == "" || d.Do == "" || strings.ContainsAny(d.When+d.Do, "|\n") {
+			t.Errorf("%s: no words, or some that break the table: %q, %q", d.Reason, d.When, d.Do)
+		}
+	}
+	for reason := range words {
+		if _, ok := rows[reason]; !ok {
+			t.Errorf("%s has words and no row", reason)
+		}
+	}
+}
+
 // declarations are the reasons and entry problems found in sources, with their positions.
 type declarations struct {
 	t  *testing.T

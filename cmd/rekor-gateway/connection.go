@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+)
+
+// connection says how a gateway is reached. The client's certificate is not --cert and --key: --key is the
+// signer's key everywhere.
+type connection struct {
+	server, tokenFile, caFile string
+	clientCert, clientKey     string
+}
+
+func (n *connection) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&n.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
+	c.Flags().StringVar(&n.tokenFile, "token-file", "", "`FILE` with the bearer token to send")
+	c.Flags().StringVar(&n.caFile, "ca-file", "", "PEM `FILE` with the authorities that the gateway's certificate may be from; the system's when not given")
+	c.Flags().StringVar(&n.clientCert, "client-cert", "", "PEM `FILE` with the certificate to show to the gateway")
+	c.Flags().StringVar(&n.clientKey, "client-key", "", "PEM `FILE` with that certificate's private key")
+}
+
+// patience is how long an unreachable gateway is tried.
+const patience = 15 * time.Second
+
+// maxTokenSize bounds the token's file, in bytes.
+const maxTokenSize = 16 << 10
+
+// open returns a client. retrying is told of each wait for another try.
+func (n *connection) open(patience time.Duration, retrying func(error, time.Duration)) (client.Client, error) {
+	o := client.Options{Patience: patience, Retrying: retrying}
+	if err := n.readToken(&o); err != nil {
+		return nil, err
+	}
+	if err := n.readAuthorities(&o); err != nil {
+		return nil, err
+	}
+	if n.clientCert != "" || n.clientKey != "" {
+		own, err := tls.LoadX509KeyPair(n.clientCert, n.clientKey)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("reading the client's certificate: %w", err), "name both, in PEM: --client-cert FILE --client-key FILE")
+		}
+		o.Certificates = []tls.Certificate{own}
+	}
+	remote, err := client.New(n.server, o)
+	if err != nil {
+		return nil, withHint(err, "write it as --server http://127.0.0.1:8080, or https, grpc, grpcs://HOST:PORT")
+	}
+	return remote, nil
+}
+
+func (n *connection) readToken(o *client.Options) error {
+	if n.tokenFile == "" {
+		return nil
+	}
+	raw, err := readFile(n.tokenFile, maxTokenSize)
+	if err != nil {
+		return err
+	}
+	token := bytes.TrimSpace(raw)
+	if len(token) == 0 || bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return withHint(fmt.Errorf("there is no token in %s", n.tokenFile), "the file should hold the token alone, on one line")
+	}
+	o.Token = string(token)
+	return nil
+}
+
+func (n *connection) readAuthorities(o *client.Options) error {
+	if n.caFile == "" {
+		return nil
+	}
+	raw, err := readFile(n.caFile, maxAuthorities)
+	if err != nil {
+		return err
+	}
+	o.RootCAs = x509.NewCertPool()
+	if !o.RootCAs.AppendCertsFromPEM(raw) {
+		return withHint(errors.New("there is no certificate in "+n.caFile), "it should hold the authority's certificate in PEM")
+	}
+	return nil
+}
+
+// maxAuthorities bounds the file of authorities, in bytes.
+const maxAuthorities = 4 << 20

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"net/http"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+)
+
+// The exit codes. Scripts rely on them.
+const (
+	exitYes   = 0 // done; the answer is yes
+	exitNo    = 1 // the answer is no: refused, not verified
+	exitInput = 2 // wrong usage, or input that cannot be read
+	exitSome  = 3 // some of many were refused
+	exitLater = 4 // not now: the gateway cannot be reached, the submission is not logged yet
+)
+
+// Reasons that the command line itself gives, beside those of the table in gateway/api/problem.
+const (
+	reasonUsage       formats.Reason = "USAGE"
+	reasonFile        formats.Reason = "FILE"
+	reasonFileExists  formats.Reason = "FILE_EXISTS"
+	reasonFetch       formats.Reason = "ARTIFACT_NOT_FETCHED"
+	reasonNoGateway   formats.Reason = "NOT_A_GATEWAY"
+	reasonUnreachable formats.Reason = "UNREACHABLE"
+	reasonInterrupted formats.Reason = "INTERRUPTED"
+	reasonAddress     formats.Reason = "ADDRESS_NOT_AVAILABLE"
+	reasonSomeRefused formats.Reason = "SOME_REFUSED"
+	reasonFailed      formats.Reason = "FAILED"
+)
+
+// ownReason says how the program ends with a reason of its own, when it gives it, and what to do.
+type ownReason struct {
+	exit     int
+	when, do string
+}
+
+// ownReasons has every reason of the command line's own.
+var ownReasons = map[formats.Reason]ownReason{
+	reasonUsage:       {exitInput, "a command, flag or value that there is not, or one is missing", "see the command's `--help`"},
+	reasonFile:        {exitInput, "a file cannot be read or written", "check its name and permissions"},
+	reasonFileExists:  {exitInput, "the receipt's file exists and has something else in it", "name another file, or give `--force`"},
+	reasonFetch:       {exitInput, "the artifact's URL does not give it", "check the URL, or download the file yourself and name it with `--artifact`"},
+	reasonNoGateway:   {exitInput, "what answers is not a rekor-gateway", "check `--server`"},
+	reasonUnreachable: {exitLater, "the gateway cannot be reached", "check `--server` and that the gateway runs; then run the command again: the same submission is never logged twice"},
+	reasonInterrupted: {exitLater, "the command was interrupted", "run it again: the same submission is never logged twice"},
+	reasonAddress:     {exitLater, "an address to listen on is taken", "choose another, or port 0 for a free one"},
+	reasonSomeRefused: {exitSome, "some of many files did not verify", "see the line of each"},
+	reasonFailed:      {exitInput, "anything else, a configuration that cannot be used among it", "the message says what"},
+}
+
+// exitCodeOf returns the exit code for a reason. Those that only the input's owner can do something about
+// are input errors, as their HTTP status says, or because verify is missing something it has to be told.
+func exitCodeOf(reason formats.Reason) int {
+	if own, ok := ownReasons[reason]; ok {
+		return own.exit
+	}
+	switch reason {
+	case receipt.ReasonMalformedReceipt, receipt.ReasonNoExpectedSigner, receipt.ReasonNoGatewayTrust:
+		return exitInput
+	}
+	switch problem.FromError(formats.NewError(reason, "", "")).Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return exitInput
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests, statusClientGone,
+		http.StatusInternalServerError, http.StatusServiceUnavailable:
+		return exitLater
+	}
+	return exitNo
+}
+
+// statusClientGone is nginx's, and REQUEST_CANCELLED's.
+const statusClientGone = 499
