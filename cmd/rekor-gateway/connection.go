@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
 // connection says how a gateway is reached. The client's certificate is not --cert and --key: --key is the
@@ -92,3 +94,17 @@ func (n *connection) readAuthorities(o *client.Options) error {
 
 // maxAuthorities bounds the file of authorities, in bytes.
 const maxAuthorities = 4 << 20
+
+// command is a command of this program, to the same gateway.
+func (n *connection) command(name string) receipt.Command {
+	c := receipt.Command{programName(), name, "--server", n.server}
+	for _, flag := range [][2]string{{"--token-file", n.tokenFile}, {"--ca-file", n.caFile}, {"--client-cert", n.clientCert}, {"--client-key", n.clientKey}} {
+		if flag[1] != "" {
+			c = append(c, flag[0], flag[1])
+		}
+	}
+	return c
+}
+
+// programName is how this program was called, so that what is printed can be pasted.
+func programName() string { return os.Args[0] }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
@@ -18,49 +17,49 @@ import (
 
 // buildSubmission returns what will be sent: a digest in place of the artifact where the format
 // allows it and no flag says otherwise.
-func (f *submitFlags) buildSubmission(ctx context.Context, notes io.Writer) (client.Submission, error) {
-	signature, keys, err := f.readInputs()
+func (a *attempt) buildSubmission(ctx context.Context) (client.Submission, error) {
+	signature, keys, err := a.readInputs()
 	if err != nil {
 		return client.Submission{}, err
 	}
-	h, err := f.buildHeader(signature, keys)
+	h, err := a.buildHeader(signature, keys)
 	if err != nil {
 		return client.Submission{}, err
 	}
 	s := client.Submission{Header: h}
 	switch {
-	case f.digest != "":
-		h.Digest = f.digest
-	case f.sendBytes || f.decompress != "":
-		if f.artifact != "" { // formats that carry their artifact need none
-			s.Artifact = f.openArtifact
+	case a.digest != "":
+		h.Digest = a.digest
+	case a.sendBytes || a.decompress != "":
+		if a.path != "" { // formats that carry their artifact need none
+			s.Artifact = a.sendArtifact
 		}
 	default:
-		err = f.chooseDigest(ctx, &s, notes)
+		defer a.notes.sayWaiting("verifying the signature over " + a.artifact)()
+		err = a.chooseDigest(ctx, &s)
 	}
 	return s, err
 }
 
 // chooseDigest verifies the signature over the artifact on this machine, and puts a digest into the
 // header in place of the artifact. Where no digest is enough, the artifact itself is sent.
-func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, notes io.Writer) error {
+func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error {
 	h := s.Header
-	parsed, err := all.Formats().Parse(ctx, h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
-		Now: time.Now(), Historical: true, SSHNamespaces: f.namespaces,
-	})
+	parsed, err := a.parseHere(ctx, h)
 	if err != nil {
 		return err
 	}
-	verified, err := f.verifyHere(ctx, parsed)
+	verified, err := a.verifyHere(ctx, parsed)
 	if err != nil {
 		return err
 	}
+	a.parsed, a.verified = parsed, verified
 	if len(verified.Keys) > 0 {
 		h.Keys = verified.Keys // the signer's alone: other keys, user IDs and principals stay here
 	}
 	d := parsed.Describe()
 	switch {
-	case d.Need == formats.NeedNone && f.artifact == "":
+	case d.Need == formats.NeedNone && a.path == "":
 		return nil
 	case d.Need != formats.NeedBytes:
 		if digest := findSufficientDigest(ctx, parsed, verified); digest != nil {
@@ -71,16 +70,23 @@ func (f *submitFlags) chooseDigest(ctx context.Context, s *client.Submission, no
 		h.SignedDigest = verified.Projections[0].Digest.String()
 		return nil
 	}
-	printLine(notes, "note: the artifact itself is sent: no digest of it is enough for this signature")
-	s.Artifact = f.openArtifact
+	a.notes.say("note: the artifact itself is sent: no digest of it is enough for this signature")
+	s.Artifact = a.sendArtifact
 	return nil
 }
 
+// parseHere reads the signature on this machine, as leniently as any gateway may.
+func (a *attempt) parseHere(ctx context.Context, h *pb.SubmissionHeader) (formats.Parsed, error) {
+	return all.Formats().Parse(ctx, h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
+		Now: time.Now(), Historical: true, SSHNamespaces: a.namespaces,
+	})
+}
+
 // verifyHere verifies the signature over the artifact on this machine.
-func (f *submitFlags) verifyHere(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
+func (a *attempt) verifyHere(ctx context.Context, parsed formats.Parsed) (*formats.Verified, error) {
 	var artifact formats.Artifact
-	if f.artifact != "" {
-		file, err := f.openArtifact()
+	if a.path != "" {
+		file, err := a.openArtifact()
 		if err != nil {
 			return nil, err
 		}

@@ -102,7 +102,7 @@ func TestHostileReport(t *testing.T) {
 	printReport(&out, &receipt.Report{Proven: []string{hostile}, Unproven: []string{hostile}})
 	wantHarmless(t, "report", out.String(), 3)
 	out.Reset()
-	if err := printJSON(&out, verified{&receipt.Report{Proven: []string{hostile}}, nil}); err != nil {
+	if err := printJSON(&out, verified{Report: &receipt.Report{Proven: []string{hostile}}}); err != nil {
 		t.Fatal(err)
 	}
 	wantHarmless(t, "report as JSON", out.String(), 1)

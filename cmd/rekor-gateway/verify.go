@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,108 +14,169 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
-	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
-	receipt, artifact, trustedRoot string
-	gatewayTrust, exportCosign     string
-	keys, signers, namespaces      []string
-	anySigner, allowHistorical     bool
-	at                             string
-	globals                        *globals
+	trustFlags
+	globals                    *globals
+	receipt, artifact          string
+	exportCosign               string
+	keys, signers, namespaces  []string
+	anySigner, allowHistorical bool
+	at                         string
 }
 
 func newVerify(g *globals) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "verify",
-		Short: "Verify a receipt offline",
-		Long: `verify checks a receipt with nothing but files: the signature over the artifact, by the signer
+		Use:   "verify FILE...",
+		Short: "Verify receipts offline",
+		Long: `verify checks a receipt with nothing but files: the signature over FILE, by the signer
 you expect, what the log recorded of it, and the proof that the log did. It prints what that
 proves and what it does not, and fails with the first thing wrong.
 
-A receipt alone proves only that somebody signed, so say who should have: --key or --signer.`,
-		Example: `  rekor-gateway verify --receipt app.tar.gz.receipt.json --artifact app.tar.gz --key release.asc --trusted-root trusted_root.json`,
-		Args:    noArguments,
+The receipt of FILE is FILE.receipt.json unless --receipt names it. A receipt alone proves only
+that somebody signed, so say who should have: --key or --signer.`,
+		Example: `  rekor-gateway verify app.tar.gz --key release.asc --trusted-root trusted_root.json
+  rekor-gateway verify --receipt InRelease.receipt.json --key archive.asc --trusted-root trusted_root.json`,
 	}
 	f := verifyFlags{globals: g}
-	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`")
-	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`; not needed when the signature contains it")
-	c.Flags().StringVar(&f.trustedRoot, "trusted-root", "", "Sigstore trusted root `FILE` with the log's key")
+	f.addFlags(c)
+	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`; that of the signed file when not given")
+	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`, as if it were an argument; not needed when the signature contains it")
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the key that should have signed (repeatable)")
 	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
 	c.Flags().BoolVar(&f.allowHistorical, "allow-historical", false, "accept weaknesses that the gateway's historical policy let pass")
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
-	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
-	requireFlags(c, "receipt", "trusted-root")
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.runVerify(c.Context(), c.OutOrStdout()) }
+	requireFlags(c, "trusted-root")
+	c.RunE = func(c *cobra.Command, files []string) error {
+		v := &verifier{verifyFlags: &f, out: c.OutOrStdout(), errs: c.ErrOrStderr(), notes: newNotes(g.notes(c))}
+		targets, err := f.findTargets(files)
+		if err != nil {
+			return err
+		}
+		if len(targets) == 1 {
+			return v.runOne(c.Context(), targets[0])
+		}
+		return v.runMany(c.Context(), targets)
+	}
 	return c
 }
 
-func (f *verifyFlags) runVerify(ctx context.Context, out io.Writer) error {
-	report, err := f.verifyReceipt(ctx)
+// verifier is one run of verify.
+type verifier struct {
+	*verifyFlags
+	out, errs io.Writer
+	notes     *notes
+}
+
+// runOne verifies one file.
+func (v *verifier) runOne(ctx context.Context, t target) error {
+	result, err := v.verifyTarget(ctx, t)
 	if err != nil {
 		return err
 	}
-	commands, err := f.writeCosignFiles(ctx, report)
-	if err != nil {
-		return err
+	return v.printVerified(result)
+}
+
+// runMany verifies each of the files, whatever becomes of the others.
+func (v *verifier) runMany(ctx context.Context, targets []target) error {
+	failures := make([]error, 0, len(targets))
+	for _, t := range targets {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !v.globals.isJSON() && !v.globals.quiet {
+			printLine(v.out, "%s:", t.artifact)
+		}
+		result, err := v.verifyTarget(ctx, t)
+		if err == nil {
+			err = v.printVerified(result)
+		}
+		if err != nil {
+			v.printRefused(t, err)
+			failures = append(failures, err)
+		}
 	}
-	if f.globals.isJSON() {
-		return printJSON(out, verified{report, commands})
-	}
-	if f.globals.quiet {
+	switch len(failures) {
+	case 0:
 		return nil
+	case len(targets):
+		return fmt.Errorf("none of %d files verifies; the last: %w", len(targets), failures[len(failures)-1])
 	}
-	printReport(out, report)
-	if len(commands) > 0 {
-		printLine(out, "stock cosign verifies the same with:")
-	}
-	for _, c := range commands {
-		printLine(out, "  %s", c)
-	}
-	return nil
+	return fail(reasonSomeRefused, fmt.Errorf("%d of %d files do not verify", len(failures), len(targets)), "the lines above say which, and why")
 }
 
 // verified is the result as JSON.
 type verified struct {
+	File    string `json:"file"`
+	Receipt string `json:"receipt"`
 	*receipt.Report
 	Cosign []receipt.Command `json:"cosign,omitempty"`
 }
 
-func (f *verifyFlags) writeCosignFiles(ctx context.Context, report *receipt.Report) ([]receipt.Command, error) {
-	if f.exportCosign == "" {
-		return nil, nil
-	}
-	return report.ExportCosign(ctx, receipt.Export{Dir: f.exportCosign, Artifact: f.artifact, TrustedRoot: f.trustedRoot})
+// refused is the result for one of many files that does not verify.
+type refused struct {
+	File    string  `json:"file"`
+	Receipt string  `json:"receipt"`
+	Error   failure `json:"error"`
 }
 
-func (f *verifyFlags) verifyReceipt(ctx context.Context) (*receipt.Report, error) {
-	raw, err := readFile(f.receipt, receipt.MaxSize)
+func (v *verifier) printVerified(r verified) error {
+	if v.globals.isJSON() {
+		return printJSON(v.out, r)
+	}
+	if v.globals.quiet {
+		return nil
+	}
+	printReport(v.out, r.Report)
+	if len(r.Cosign) > 0 {
+		printLine(v.out, "stock cosign verifies the same with:")
+	}
+	for _, c := range r.Cosign {
+		printLine(v.out, "  %s", c)
+	}
+	return nil
+}
+
+// printRefused tells of one of many.
+func (v *verifier) printRefused(t target, err error) {
+	printError(v.errs, fmt.Errorf("%s: %w", t.artifact, err))
+	if v.globals.isJSON() {
+		_ = printJSON(v.out, refused{t.artifact, t.receipt, describeFailure(err)}) // nobody is left to hear of it
+	}
+}
+
+// verifyTarget verifies one receipt, and exports it where that is asked for.
+func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error) {
+	r, err := v.readReceipt(t)
 	if err != nil {
-		return nil, err
+		return verified{}, err
 	}
-	r, err := receipt.Unmarshal(raw)
+	o, err := v.buildOptions()
 	if err != nil {
-		return nil, err
+		return verified{}, err
 	}
-	o, err := f.buildOptions()
+	signed, err := openSignedFile(t.artifact, r)
 	if err != nil {
-		return nil, err
+		return verified{}, err
 	}
-	if f.artifact != "" {
-		file, err := os.Open(f.artifact)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close() //nolint:errcheck // only read
-		o.Artifact = file
+	if signed != nil {
+		defer signed.Close() //nolint:errcheck // only read
+		o.Artifact = signed
 	}
-	return receipt.Verify(ctx, r, o)
+	report, err := receipt.Verify(ctx, r, o)
+	if err != nil {
+		return verified{}, v.blameKeyFile(err, r, o.ExpectedKeys)
+	}
+	result := verified{File: t.artifact, Receipt: t.receipt, Report: report}
+	if v.exportCosign != "" {
+		result.Cosign, err = report.ExportCosign(ctx, receipt.Export{Dir: v.exportCosign, Artifact: t.artifact, TrustedRoot: v.trustedRoot})
+	}
+	return result, err
 }
 
 func (f *verifyFlags) buildOptions() (o receipt.Options, err error) {
@@ -124,16 +184,11 @@ func (f *verifyFlags) buildOptions() (o receipt.Options, err error) {
 		Registry: all.Formats(), AnySigner: f.anySigner, AllowHistorical: f.allowHistorical,
 		SSHNamespaces: f.namespaces, Now: time.Now(),
 	}
-	if o.TrustedRoot, err = trustroot.Load(f.trustedRoot); err != nil {
+	if err = f.readTrust(&o); err != nil {
 		return o, err
 	}
 	if o.At, err = parseTime(f.at); err != nil {
 		return o, err
-	}
-	if f.gatewayTrust != "" {
-		if o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust); err != nil {
-			return o, err
-		}
 	}
 	if o.ExpectedKeys, err = readFiles(f.keys, formats.MaxKeySize); err != nil {
 		return o, err

@@ -17,7 +17,7 @@ import (
 func (v *verification) checkAttestations() error {
 	if v.options.GatewayTrust == nil {
 		return refuse(ReasonNoGatewayTrust, "the receipt rests on a gateway's word, and no gateway is trusted",
-			"give the gateway trust file (--gateway-trust FILE)")
+			"give the gateway's trust file (--gateway-trust FILE); nothing is known to be wrong with the receipt")
 	}
 	for i, e := range v.receipt.GetEntries() {
 		if e.GetRecipe() != nil {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// explainAttested returns why a signature is attested and not recorded itself, with the remedy: the refusal of
+// the representation that its format would have. v is what was verified, or nil.
+func explainAttested(d formats.Description, v *formats.Verified) *formats.Error {
+	plan, err := offlinePlanner.Plan(d, "")
+	if err != nil && len(plan.Options) == 0 {
+		return nil
+	}
+	own := gateway.Projected
+	for _, c := range d.Candidates {
+		if c.Native {
+			own = gateway.Native
+		}
+	}
+	if refusal := plan.Option(own).Refusal; refusal != nil {
+		return refusal
+	}
+	if v == nil || plan.Chosen != own {
+		return nil
+	}
+	var refusal *formats.Error // only verification showed what kind of signature it is
+	if _, _, err := offlinePlanner.Choose(plan, own, v); !errors.As(err, &refusal) {
+		return nil
+	}
+	return refusal
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// listFlags are the flags of list.
+type listFlags struct {
+	connection
+	artifact, signer, state, pageToken string
+	pageSize                           int32
+}
+
+func newList(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List your submissions, the newest first",
+		Long: `list asks a gateway for your submissions, a page at a time. An artifact is found by a digest that its
+receipt names: those of which only PGP's digest of the signed bytes was sent are not.`,
+		Example: `  rekor-gateway list --server http://127.0.0.1:8080 --state PENDING
+  rekor-gateway list --server http://127.0.0.1:8080 --artifact app.tar.gz`,
+		Args: noArguments,
+	}
+	var f listFlags
+	f.addFlags(c)
+	c.Flags().StringVar(&f.artifact, "artifact", "", "only those of this `FILE`, or of the one with this digest, ALG:HEX")
+	c.Flags().StringVar(&f.signer, "signer", "", "only those by this signer: `sha256:HEX` of the SubjectPublicKeyInfo")
+	c.Flags().StringVar(&f.state, "state", "", "only those in this state: "+strings.Join(stateNames(), ", "))
+	c.Flags().Int32Var(&f.pageSize, "page-size", 0, "how many at once, at most 1000; 100 when not given")
+	c.Flags().StringVar(&f.pageToken, "page-token", "", "where the page before ended, as it was printed there")
+	completeFlag(c, "state", stateNames()...)
+	requireFlags(c, "server")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		request, err := f.buildRequest()
+		if err != nil {
+			return err
+		}
+		told := newNotes(g.notes(c))
+		remote, err := f.open(patience, told.sayRetrying)
+		if err != nil {
+			return err
+		}
+		defer remote.Close() //nolint:errcheck // nothing is under way
+		defer told.sayWaiting("asking " + f.server)()
+		page, err := remote.List(c.Context(), request)
+		if err != nil {
+			return err
+		}
+		return f.showPage(g, c.OutOrStdout(), page)
+	}
+	return c
+}
+
+func (f *listFlags) buildRequest() (*pb.ListSubmissionsRequest, error) {
+	r := &pb.ListSubmissionsRequest{Artifact: f.artifact, Signer: f.signer, PageSize: f.pageSize, PageToken: f.pageToken}
+	if f.state != "" {
+		state, ok := pb.Submission_State_value[strings.ToUpper(f.state)]
+		if !ok || state == 0 {
+			return nil, withHint(fmt.Errorf("there is no state %q", f.state), "use one of: %s", strings.Join(stateNames(), ", "))
+		}
+		r.State = pb.Submission_State(state)
+	}
+	if f.artifact == "" {
+		return r, nil
+	}
+	if _, err := formats.ParseDigest(f.artifact); err == nil {
+		return r, nil
+	}
+	digest, err := hashFile(f.artifact)
+	r.Artifact = digest
+	return r, err
+}
+
+// hashFile returns the file's digest as receipts name it.
+func hashFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", withHint(err, "name a file, or a digest as sha256:HEX")
+	}
+	defer file.Close() //nolint:errcheck // only read
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	return formats.Digest{Algorithm: formats.SHA256, Value: h.Sum(nil)}.String(), nil
+}
+
+func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsResponse) error {
+	if g.isJSON() {
+		return printMessage(w, page)
+	}
+	if g.quiet {
+		for _, s := range page.GetSubmissions() {
+			printLine(w, "%s", s.GetId())
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range page.GetSubmissions() {
+		printLine(t, "%s\t%s\t%s\t%s as %s\t%s", s.GetId(), s.GetState(), s.GetCreateTime().AsTime().Format(time.RFC3339),
+			s.GetFormat(), s.GetRepresentation(), strings.Join(s.GetArtifactDigests(), " "))
+	}
+	err := t.Flush()
+	if len(page.GetSubmissions()) == 0 {
+		printLine(w, "there are none")
+	}
+	if next := page.GetNextPageToken(); next != "" {
+		printLine(w, "more: %s", f.nextPage(next))
+	}
+	return err
+}
+
+// nextPage is the command for the page after this one.
+func (f *listFlags) nextPage(token string) receipt.Command {
+	c := f.command("list")
+	for _, flag := range [][2]string{{"--artifact", f.artifact}, {"--signer", f.signer}, {"--state", f.state}} {
+		if flag[1] != "" {
+			c = append(c, flag[0], flag[1])
+		}
+	}
+	if f.pageSize != 0 {
+		c = append(c, "--page-size", fmt.Sprint(f.pageSize))
+	}
+	return append(c, "--page-token", token)
+}
+
+// oneArgument wants one argument, which is what.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch len(args) {
+		case 1:
+			return nil
+		case 0:
+			return withHint(errors.New(what+" is missing"), "see: %s --help", c.CommandPath())
+		}
+		return withHint(fmt.Errorf("%s takes one argument, %s", c.Name(), what), "see: %s --help", c.CommandPath())
+	}
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// trustFlags name the files that say which logs and gateways are trusted.
+type trustFlags struct{ trustedRoot, gatewayTrust string }
+
+func (f *trustFlags) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&f.trustedRoot, "trusted-root", "", "Sigstore trusted root `FILE` with the log's key")
+	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
+}
+
+// readTrust reads the files that were named.
+func (f *trustFlags) readTrust(o *receipt.Options) (err error) {
+	if f.trustedRoot != "" {
+		if o.TrustedRoot, err = trustroot.Load(f.trustedRoot); err != nil {
+			return err
+		}
+	}
+	if f.gatewayTrust != "" {
+		o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust)
+	}
+	return err
+}
+
+// keepReceipt verifies the receipt that came, and writes it to the file that was named.
+func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
+	if s.GetReceipt() == nil {
+		return nil
+	}
+	if err := a.checkReceipt(ctx, s.GetReceipt()); err != nil {
+		return fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err)
+	}
+	if a.receipt == "" {
+		return nil
+	}
+	return writeReceipt(a.receipt, s.GetReceipt(), a.force)
+}
+
+// checkReceipt verifies r as verify will, over the same artifact and by the same keys. Where that cannot be, it says so:
+// the gateway is taken at its word then.
+func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error {
+	o, err := a.buildOptions(ctx, r)
+	if errors.Is(err, client.ErrNoTrustFiles) {
+		a.notes.say("note: the receipt is not verified here: %s; name yours with --trusted-root FILE and, for ATTESTED, --gateway-trust FILE", client.ErrNoTrustFiles)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if a.digest != "" {
+		a.notes.say("note: the receipt is not verified here: that takes the artifact, and only a digest was named")
+		return nil
+	}
+	done := a.notes.sayWaiting("verifying the receipt")
+	defer done()
+	closer, err := a.openSigned(&o)
+	if err != nil {
+		return err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	if _, err := receipt.Verify(ctx, r, o); err != nil {
+		return err
+	}
+	a.receiptChecked = true
+	return nil
+}
+
+func (a *attempt) buildOptions(ctx context.Context, r *receiptpb.Receipt) (receipt.Options, error) {
+	o := receipt.Options{Registry: all.Formats(), AllowHistorical: true, SSHNamespaces: a.namespaces, Now: time.Now()}
+	if err := a.readTrust(&o); err != nil {
+		return o, err
+	}
+	if err := a.completeTrust(ctx, r, &o); err != nil {
+		return o, err
+	}
+	return o, a.expectSigners(ctx, &o)
+}
+
+// completeTrust gets from the gateway what was not named, and says whose word that is.
+func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *receipt.Options) error {
+	needsGateway := r.GetRepresentation() == receiptpb.Receipt_ATTESTED && o.GatewayTrust == nil
+	if o.TrustedRoot != nil && !needsGateway {
+		return nil
+	}
+	files, err := a.remote.TrustFiles(ctx)
+	if err != nil {
+		return err
+	}
+	a.served = files
+	if o.TrustedRoot == nil {
+		if o.TrustedRoot, err = trustroot.Parse(files.TrustedRoot); err != nil {
+			return fmt.Errorf("reading the trusted root that the gateway hands out: %w", err)
+		}
+	}
+	if needsGateway {
+		if files.GatewayTrust == nil {
+			return fmt.Errorf("%w for what it attests", client.ErrNoTrustFiles)
+		}
+		if o.GatewayTrust, err = trustroot.ParseGateway(files.GatewayTrust); err != nil {
+			return fmt.Errorf("reading the trust file that the gateway hands out: %w", err)
+		}
+	}
+	a.notes.say("note: the receipt is verified with trust files from %s, which is the gateway's own word; with yours: --trusted-root FILE --gateway-trust FILE", a.server)
+	return nil
+}
+
+// expectSigners expects the keys that were named; where none were, the signers that the signature itself names.
+func (a *attempt) expectSigners(ctx context.Context, o *receipt.Options) error {
+	signature, keys, err := a.readInputs()
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		o.ExpectedKeys = keys
+		return nil
+	}
+	if a.parsed == nil {
+		if a.parsed, err = a.parseHere(ctx, &pb.SubmissionHeader{Signature: signature, Format: a.format}); err != nil {
+			a.notes.say("note: the receipt's signer is not checked here: no key was named, and the signature has none in it")
+			o.AnySigner = true // the gateway's policy has the keys
+			return nil
+		}
+	}
+	for _, s := range a.parsed.Describe().Signers {
+		o.ExpectedSigners = append(o.ExpectedSigners, sha256.Sum256(s.SPKI))
+	}
+	return nil
+}
+
+// maxUnpacked bounds what comes out of a container that is read to verify the receipt, in bytes.
+const maxUnpacked = 64 << 30
+
+// openSigned opens what was signed: the artifact, or what is inside of it.
+func (a *attempt) openSigned(o *receipt.Options) (io.Closer, error) {
+	if a.path == "" {
+		return io.NopCloser(nil), nil
+	}
+	file, err := a.openArtifact()
+	if err != nil {
+		return nil, err
+	}
+	o.Artifact = file
+	if a.decompress != "" {
+		kind, err := container.ParseKind(a.decompress)
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		o.Artifact = container.NewReader(kind, file, maxUnpacked)
+	}
+	return file, nil
+}
