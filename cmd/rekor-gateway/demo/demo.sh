@@ -123,7 +123,7 @@ by_cli() { # NAME, server, extra arguments
 	[ ! -s "$name.key" ] || arguments+=(--key "$name.key")
 	[ "${name%%-*}" != x509 ] || arguments+=(--format x509)
 	[ "$name" = tuf ] || arguments+=(--artifact release.tar)
-	rekor-gateway submit --server "$server" "${arguments[@]}" --receipt "$name.cli.json" "$@" >/dev/null 2>"$name.notes"
+	rekor-gateway submit --server "$server" "${arguments[@]}" --receipt "$name.cli.json" --force "$@" >/dev/null 2>"$name.notes"
 }
 
 verified() { # NAME, receipt
