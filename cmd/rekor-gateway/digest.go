@@ -18,7 +18,7 @@ import (
 // buildSubmission returns what will be sent: a digest in place of the artifact where the format
 // allows it and no flag says otherwise.
 func (a *attempt) buildSubmission(ctx context.Context) (client.Submission, error) {
-	signature, keys, err := a.readInputs()
+	signature, keys, err := a.readInputs(ctx)
 	if err != nil {
 		return client.Submission{}, err
 	}
@@ -78,7 +78,7 @@ func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error 
 // parseHere reads the signature on this machine, as leniently as any gateway may.
 func (a *attempt) parseHere(ctx context.Context, h *pb.SubmissionHeader) (formats.Parsed, error) {
 	return all.Formats().Parse(ctx, h.GetFormat(), h.GetSignature(), h.GetKeys(), formats.Policy{
-		Now: time.Now(), Historical: true, SSHNamespaces: a.namespaces,
+		Now: time.Now(), Historical: true, SSHNamespaces: a.namespaces, KnownOnly: a.which == "known",
 	})
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,35 +18,29 @@ type signatureFlags struct {
 	signature string
 	keys      []string
 	format    string
+	which     string // of several signatures in the file
 }
 
 func (f *signatureFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE`")
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the signer's public key or certificate (repeatable)")
 	c.Flags().StringVar(&f.format, "format", "", "signature format; found from the signature when not given")
+	c.Flags().StringVar(&f.which, "signatures", "all", "which must verify where the file holds several: all, or known, which are those by the keys given")
 	requireFlags(c, "signature")
+	completeFlag(c, "signatures", "all", "known")
 	completeFlag(c, "format", formatNames()...)
 }
 
 // readInputs reads the files, no larger than the formats take them.
-func (f *signatureFlags) readInputs() (signature []byte, keys [][]byte, err error) {
+func (f *signatureFlags) readInputs(ctx context.Context) (signature []byte, keys [][]byte, err error) {
 	if signature, err = readFile(f.signature, formats.MaxSignatureSize); err != nil {
 		return nil, nil, err
 	}
-	keys, err = readFiles(f.keys, formats.MaxKeySize)
-	return signature, keys, err
-}
-
-func readFiles(paths []string, limit int64) ([][]byte, error) {
-	var all [][]byte
-	for _, p := range paths {
-		raw, err := readFile(p, limit)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, raw)
+	if f.which != "all" && f.which != "known" {
+		return nil, nil, withHint(fmt.Errorf("--signatures is %q", f.which), "use all or known")
 	}
-	return all, nil
+	keys, err = readKeyFiles(ctx, f.keys, f.format, signature)
+	return signature, keys, err
 }
 
 func readFile(path string, limit int64) ([]byte, error) {

@@ -62,27 +62,27 @@ func (g *globals) showPlan(w io.Writer, plan *pb.Plan) error {
 }
 
 func (f *signatureFlags) makePlan(ctx context.Context, n connection) (*pb.Plan, error) {
-	signature, keys, err := f.readInputs()
+	signature, keys, err := f.readInputs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if n.server == "" {
-		return planOffline(ctx, f.format, signature, keys)
+		return planOffline(ctx, f.format, signature, keys, f.which == "known")
 	}
 	remote, err := n.open(patience, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer remote.Close() //nolint:errcheck // nothing is under way
-	return remote.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format})
+	return remote.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Signatures: f.which})
 }
 
 // offlinePlanner plans for a Rekor v2 log, without one.
 var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
 
 // planOffline returns the plan also when nothing is possible; its options say why.
-func planOffline(ctx context.Context, format string, signature []byte, keys [][]byte) (*pb.Plan, error) {
-	parsed, err := all.Formats().Parse(ctx, format, signature, keys, formats.Policy{Now: time.Now()})
+func planOffline(ctx context.Context, format string, signature []byte, keys [][]byte, knownOnly bool) (*pb.Plan, error) {
+	parsed, err := all.Formats().Parse(ctx, format, signature, keys, formats.Policy{Now: time.Now(), KnownOnly: knownOnly})
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +117,12 @@ func printPlan(w io.Writer, p *pb.Plan) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for i, part := range p.GetSignatures() {
+		printLine(w, "signature %d of %d: %s by %s, as %s", i+1, len(p.GetSignatures()), part.GetAlgorithm(), strings.Join(part.GetSigners(), ", "), part.GetChosen())
+	}
+	if left := p.GetUnchecked(); len(left) > 0 {
+		printLine(w, "not checked: signatures that say to be by %s", strings.Join(left, ", "))
 	}
 	for _, n := range p.GetNotes() {
 		printLine(w, "note: %s", n)

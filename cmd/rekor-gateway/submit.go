@@ -134,7 +134,7 @@ func (a *attempt) run(ctx context.Context) error {
 
 // buildHeader returns the header that the flags describe, without a digest.
 func (f *submitFlags) buildHeader(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish}
+	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish, Signatures: f.which}
 	if f.representation != "" {
 		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
 		if !ok || r == 0 {

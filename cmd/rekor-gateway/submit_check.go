@@ -126,7 +126,7 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 
 // expectSigners expects the keys that were named; where none were, the signers that the signature itself names.
 func (a *attempt) expectSigners(ctx context.Context, o *receipt.Options) error {
-	signature, keys, err := a.readInputs()
+	signature, keys, err := a.readInputs(ctx)
 	if err != nil {
 		return err
 	}

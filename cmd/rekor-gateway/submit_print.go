@@ -10,10 +10,13 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -24,7 +27,7 @@ import (
 func (a *attempt) showAnswer(ctx context.Context, answer *pb.SubmitResponse, err error) error {
 	s := answer.GetSubmission()
 	better := a.explainRepresentation(ctx, s)
-	commands := a.verifyCommands(s)
+	commands := a.verifyCommands(ctx, s)
 	switch {
 	case a.globals.isJSON():
 		return a.printJSONAnswer(answer, better, commands, err)
@@ -108,7 +111,7 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 		return nil
 	}
 	if a.parsed == nil {
-		signature, keys, err := a.readInputs()
+		signature, keys, err := a.readInputs(ctx)
 		if err != nil {
 			return nil
 		}
@@ -124,7 +127,7 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 }
 
 // verifyCommands returns the commands that verify what was submitted, from the files that there are.
-func (a *attempt) verifyCommands(s *pb.Submission) []receipt.Command {
+func (a *attempt) verifyCommands(ctx context.Context, s *pb.Submission) []receipt.Command {
 	if s.GetReceipt() == nil {
 		return nil
 	}
@@ -139,7 +142,7 @@ func (a *attempt) verifyCommands(s *pb.Submission) []receipt.Command {
 		verify = append(verify, artifact)
 	}
 	verify = append(verify, "--receipt", receiptFile)
-	verify = append(verify, a.signerArguments(s)...)
+	verify = append(verify, a.signerArguments(ctx, s)...)
 	trust, arguments := a.trustCommands(s)
 	verify = append(verify, arguments...)
 	for _, n := range a.namespaces {
@@ -181,10 +184,13 @@ func (a *attempt) artifactCommands() (commands []receipt.Command, artifact strin
 	return append(commands, receipt.Command{tool, "-dk", artifact}), inner
 }
 
-// signerArguments name the keys as they were named, else the signers by their identities.
-func (a *attempt) signerArguments(s *pb.Submission) (arguments []string) {
+// signerArguments name the keys as they were named, else the signers by their identities. verify wants each of several key
+// files to have signed, so one that is only for another signature is left out.
+func (a *attempt) signerArguments(ctx context.Context, s *pb.Submission) (arguments []string) {
 	for _, k := range a.keys {
-		arguments = append(arguments, "--key", k)
+		if len(a.keys) == 1 || s.GetFormat() == tufFormat || a.madeSignature(ctx, k) {
+			arguments = append(arguments, "--key", k)
+		}
 	}
 	if len(arguments) > 0 {
 		return arguments
@@ -193,6 +199,25 @@ func (a *attempt) signerArguments(s *pb.Submission) (arguments []string) {
 		arguments = append(arguments, "--signer", signer)
 	}
 	return arguments
+}
+
+// tufFormat is the format whose key files are one chain.
+const tufFormat = "tuf"
+
+// madeSignature reports whether a key in the file made one of the signatures.
+func (a *attempt) madeSignature(ctx context.Context, path string) bool {
+	signature, err := readFile(a.signature, formats.MaxSignatureSize)
+	if err != nil {
+		return false
+	}
+	keys, err := readKeyFiles(ctx, []string{path}, a.format, signature)
+	if err != nil {
+		return false
+	}
+	_, err = all.Formats().Parse(ctx, a.format, signature, keys, formats.Policy{
+		Now: time.Now(), Historical: true, SSHNamespaces: a.namespaces, KnownOnly: true,
+	})
+	return err == nil
 }
 
 // trustCommands returns the commands that get the trust files, and the arguments that name them.

@@ -14,6 +14,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // verifyFlags are the flags of verify.
@@ -44,8 +45,8 @@ that somebody signed, so say who should have: --key or --signer.`,
 	f.addFlags(c)
 	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`; that of the signed file when not given")
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`, as if it were an argument; not needed when the signature contains it")
-	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the key that should have signed (repeatable)")
-	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable)")
+	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the key that should have signed; of several keys in it any one (repeatable: each file's then)")
+	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable: each of them then)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
 	c.Flags().BoolVar(&f.allowHistorical, "allow-historical", false, "accept weaknesses that the gateway's historical policy let pass")
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
@@ -156,7 +157,7 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	if err != nil {
 		return verified{}, err
 	}
-	o, err := v.buildOptions()
+	o, err := v.buildOptions(ctx, r)
 	if err != nil {
 		return verified{}, err
 	}
@@ -179,10 +180,10 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	return result, err
 }
 
-func (f *verifyFlags) buildOptions() (o receipt.Options, err error) {
+func (f *verifyFlags) buildOptions(ctx context.Context, r *receiptpb.Receipt) (o receipt.Options, err error) {
 	o = receipt.Options{
 		Registry: all.Formats(), AnySigner: f.anySigner, AllowHistorical: f.allowHistorical,
-		SSHNamespaces: f.namespaces, Now: time.Now(),
+		SSHNamespaces: f.namespaces, Now: time.Now(), Each: true,
 	}
 	if err = f.readTrust(&o); err != nil {
 		return o, err
@@ -190,7 +191,8 @@ func (f *verifyFlags) buildOptions() (o receipt.Options, err error) {
 	if o.At, err = parseTime(f.at); err != nil {
 		return o, err
 	}
-	if o.ExpectedKeys, err = readFiles(f.keys, formats.MaxKeySize); err != nil {
+	s := r.GetSignature()
+	if o.ExpectedKeys, err = readKeyFiles(ctx, f.keys, s.GetFormat(), s.GetContent()); err != nil {
 		return o, err
 	}
 	for _, s := range f.signers {
