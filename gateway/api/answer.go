@@ -53,9 +53,9 @@ func buildJSON[T proto.Message](ctx context.Context, b *builder, make func() (T,
 	}, func(body []byte) int { return cap(body) })
 }
 
-// buildMessage makes a message for gRPC, which encodes it once more.
+// buildMessage makes a message for gRPC. upload.Call counts what becomes of it.
 func buildMessage[T proto.Message](ctx context.Context, b *builder, make func() (T, error)) (T, error) {
-	return build(ctx, b, make, func(m T) int { return 2 * proto.Size(m) })
+	return build(ctx, b, make, func(m T) int { return proto.Size(m) })
 }
 
 // marshalJSON is protobuf's JSON, zero values and empty lists included, without the white space it varies on purpose.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,4 +197,65 @@ func TestRequestIDs(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, r.log)
 		}
 	}
+}
+
+// heldMemory is what all requests and connections hold, as the metrics have it.
+func (r *running) heldMemory() float64 {
+	r.t.Helper()
+	resp := must(http.Get(r.Addresses().Admin + "/metrics"))
+	defer resp.Body.Close()
+	_, rest, _ := strings.Cut(string(must(io.ReadAll(resp.Body))), "\nrekor_gateway_request_memory_bytes ")
+	line, _, _ := strings.Cut(rest, "\n")
+	return must(strconv.ParseFloat(line, 64))
+}
+
+func (r *running) awaitHeld(what string, ok func(bytes float64) bool) {
+	r.t.Helper()
+	held := 0.0
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if held = r.heldMemory(); ok(held) {
+			return
+		}
+	}
+	r.t.Errorf("%s: %.0f bytes are held", what, held)
+}
+
+// awaitCall waits until a call of the method has ended.
+func (r *running) awaitCall(method string) {
+	r.t.Helper()
+	ended := `rekor_gateway_grpc_calls_total{code="OK",method="/rekorgateway.v1.GatewayService/` + method + `"} `
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp := must(http.Get(r.Addresses().Admin + "/metrics"))
+		text := string(must(io.ReadAll(resp.Body)))
+		resp.Body.Close()
+		if strings.Contains(text, ended) {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("the call does not end")
+		}
+	}
+}
+
+// What a gRPC client does not take of an answer is counted also when the call has ended, and given back when the client
+// leaves.
+func TestUntakenAnswersAreCounted(t *testing.T) {
+	r := run(t, newConfig(t))
+	defer r.stop()
+	const size = 1 << 20
+	_, address, _ := strings.Cut(r.Addresses().GRPC, "://")
+	conn := must(grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(1<<16)))
+	defer conn.Close()
+	stream := must(pb.NewGatewayServiceClient(conn).SubmitBatch(t.Context()))
+	if err := stream.Send(&pb.SubmitBatchRequest{Ref: strings.Repeat("r", size)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	_ = must(stream.Header()) // it is answered; nothing more is read
+	r.awaitCall("SubmitBatch")
+	r.awaitHeld("before the client leaves", func(bytes float64) bool { return bytes > size })
+	conn.Close()
+	r.awaitHeld("afterwards", func(bytes float64) bool { return bytes < size/4 })
 }

@@ -93,13 +93,32 @@ func (l *countingListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	held := l.memory.Count(l.size)
-	return &countedConn{Conn: conn, giveBack: sync.OnceFunc(held.Close)}, nil
+	lifetime, end := context.WithCancel(context.Background())
+	return &countedConn{Conn: conn, lifetime: lifetime, giveBack: sync.OnceFunc(func() { held.Close(); end() })}, nil
 }
 
 type countedConn struct {
 	net.Conn
-	giveBack func()
+	lifetime context.Context
+	giveBack func() // ends lifetime, too
 }
+
+// RemoteAddr implements net.Conn.
+func (c *countedConn) RemoteAddr() net.Addr { return connection{c.Conn.RemoteAddr(), c} }
+
+// connection is the remote address of conn.
+type connection struct {
+	net.Addr
+	conn *countedConn
+}
+
+var _ upload.Connection = connection{}
+
+// CutConnection implements upload.Connection.
+func (c connection) CutConnection() { _ = c.conn.Close() }
+
+// Lifetime implements upload.Connection.
+func (c connection) Lifetime() context.Context { return c.conn.lifetime }
 
 // Close implements net.Conn.
 func (c *countedConn) Close() error {

@@ -40,6 +40,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 		// Fixed windows: grpc-go would let fast clients send megabytes of each call before anything is read.
 		grpc.StaticStreamWindowSize(upload.CallWindow),
 		grpc.StaticConnWindowSize(upload.ConnectionWindow),
+		upload.AnswerCodec(),
 		grpc.ReadBufferSize(bufferSize),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),

@@ -86,6 +86,8 @@ const (
 	RequestMemory = 32 << 10
 	// CallMemory is for a call under way: metadata, and what was sent and is not read yet.
 	CallMemory = 160 << 10
+	// AnswerMemory is for a gRPC answer that the client has not taken yet, but for its bytes.
+	AnswerMemory = 2 << 10
 	// FormMemory is for a form that is read: the header lines of a part once they are parsed, and buffers.
 	FormMemory = 192 << 10
 	// JSONCopies is for JSON that is read, as a multiple of its size: the decoder's buffer, which doubles as it

@@ -27,7 +27,7 @@ var bounds = map[string]string{
 	"IdleTimeout": IdleTimeout.String(), "MaxWatch": MaxWatch.String(),
 	"LingerTime": LingerTime.String(), "LingerIdle": LingerIdle.String(), "LingerBytes": formatSize(LingerBytes), "LingerMost": fmt.Sprint(LingerMost),
 	"ConnectionMemory": formatSize(ConnectionMemory), "CallConnectionMemory": formatSize(CallConnectionMemory),
-	"RequestMemory": formatSize(RequestMemory), "CallMemory": formatSize(CallMemory), "FormMemory": formatSize(FormMemory),
+	"RequestMemory": formatSize(RequestMemory), "CallMemory": formatSize(CallMemory), "AnswerMemory": formatSize(AnswerMemory), "FormMemory": formatSize(FormMemory),
 	"JSONCopies": fmt.Sprint(JSONCopies),
 }
 

@@ -278,12 +278,22 @@ func (c *Call) explainError(err error) error {
 	return errors.Join(context.Canceled, err)
 }
 
-// SendMsg implements grpc.ServerStream. A client that does not take an answer in time gets no other.
+// SendMsg implements grpc.ServerStream for m, a proto.Message, which counts until the client has taken it. A client
+// that does not take an answer in time gets no other, and is cut off in the end.
 func (c *Call) SendMsg(m any) error {
 	if c.broken != nil {
 		return c.broken
 	}
-	_, err := runWithin(c, c.cfg.Pace.idle(), func() (struct{}, error) { return struct{}{}, c.ServerStream.SendMsg(m) })
-	c.broken = err
-	return err
+	a, err := c.newAnswer(m.(proto.Message))
+	if err != nil {
+		return err
+	}
+	_, c.broken = runWithin(c, c.cfg.Pace.idle(), func() (struct{}, error) {
+		err := c.ServerStream.SendMsg(a)
+		if !a.taken.Load() {
+			a.drop()
+		}
+		return struct{}{}, err
+	})
+	return c.broken
 }

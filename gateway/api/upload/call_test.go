@@ -230,7 +230,7 @@ func (stuckStream) SendMsg(any) error { select {} }
 func TestSendHasATimeLimit(t *testing.T) {
 	c := &Call{ServerStream: stuckStream{}, ctx: t.Context(), cfg: CallConfig{Pace: Pace{Idle: 20 * time.Millisecond}}}
 	for range 2 {
-		if err := c.SendMsg(nil); !errors.Is(err, context.DeadlineExceeded) {
+		if err := c.SendMsg(new(pb.PlanResponse)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 	}

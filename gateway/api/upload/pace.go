@@ -20,6 +20,14 @@ func (p Pace) idle() time.Duration {
 	return p.Idle
 }
 
+// timeFor returns how long a client may take for an answer of so many bytes.
+func (p Pace) timeFor(size int64) time.Duration {
+	if p.MinRate == 0 {
+		return p.idle()
+	}
+	return p.idle() + time.Duration(float64(size)/float64(p.MinRate)*float64(time.Second))
+}
+
 // meter follows one client.
 type meter struct {
 	pace   Pace
