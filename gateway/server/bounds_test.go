@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -167,6 +168,40 @@ func TestWatchesAreBound(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("65 watches of one caller go on")
+	}
+}
+
+// Nobody has all places for health checks: those of another caller are answered.
+func TestProbesAreBoundPerCaller(t *testing.T) {
+	r := run(t, newConfig(t))
+	defer r.stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	refused := make(chan error, 300)
+	var conn *grpc.ClientConn
+	for i := range 300 {
+		if i%100 == 0 { // a connection has fewer streams
+			conn = r.dial()
+		}
+		stream := must(healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{}))
+		go func() {
+			_, err := stream.Recv()
+			refused <- err
+		}()
+	}
+	for range 300 {
+		if err := <-refused; err != nil && problem.GRPCReason(err) != "RATE_LIMITED" {
+			t.Fatalf("%v", err)
+		}
+	}
+	other := must(grpc.NewClient(strings.TrimPrefix(r.Addresses().GRPC, "grpc://"), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+			return d.DialContext(ctx, "tcp", address)
+		})))
+	defer other.Close()
+	if _, err := healthpb.NewHealthClient(other).Check(ctx, &healthpb.HealthCheckRequest{}); err != nil {
+		t.Errorf("another caller's check: %v", err)
 	}
 }
 

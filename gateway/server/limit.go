@@ -67,6 +67,7 @@ func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.S
 // Bounds on calls that are no submissions.
 const (
 	maxProbes           = 256 // health checks and reflection, at once
+	maxProbesPerCaller  = 64  // of those, so that nobody keeps the operator's from being answered
 	maxWatchesPerCaller = 64  // each reads the store now and then
 )
 
@@ -83,7 +84,7 @@ func newAdmission(c config.Limits, memory *gateway.Memory) admission {
 			InFlight: middleware.NewInFlight(c.MaxRequests, c.MaxRequestsPerCaller), Memory: memory, MaxTime: c.MaxRequestTime,
 			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
 		},
-		probes:  middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, 0), Memory: memory},
+		probes:  middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, maxProbesPerCaller), Memory: memory},
 		watches: middleware.NewInFlight(0, maxWatchesPerCaller),
 	}
 }
@@ -112,7 +113,7 @@ func (a admission) admitCall(ctx context.Context, method string) (held *gateway.
 		return a.admitWatch(rateKey(ctx))
 	}
 	if !isAPI(method) {
-		return a.probes.Admit(method, upload.CallMemory)
+		return a.probes.Admit(rateKey(ctx), upload.CallMemory)
 	}
 	return a.requests.Admit(rateKey(ctx), upload.CallMemory)
 }
