@@ -96,6 +96,15 @@ func TestHostileServer(t *testing.T) {
 	wantHarmless(t, "failure", failure, 2)
 }
 
+// A server that says logged and shows no receipt is not believed.
+func TestLoggedWithoutReceipt(t *testing.T) {
+	_, failure := runAgainst(t, 201, marshal(t, &pb.Submission{Id: "1", State: pb.Submission_LOGGED}), "submit",
+		"--digest", "sha256:"+strings.Repeat("0", 64), "--format", "x509", "--send-bytes")
+	if !strings.Contains(failure, "gives no receipt") {
+		t.Errorf("%q", failure)
+	}
+}
+
 // What a report has of names in keys and receipts is text as well.
 func TestHostileReport(t *testing.T) {
 	var out bytes.Buffer

@@ -44,6 +44,9 @@ func (f *trustFlags) readTrust(o *receipt.Options) (err error) {
 
 // keepReceipt verifies the receipt that came, and writes it to the file that was named.
 func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
+	if s.GetReceipt() == nil && s.GetState() == pb.Submission_LOGGED {
+		return fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId())
+	}
 	if s.GetReceipt() == nil {
 		return nil
 	}

@@ -97,7 +97,7 @@ func New(raw string, o Options) (Client, error) {
 	default:
 		return nil, fmt.Errorf("the server's URL starts with %q, not with http, https, grpc or grpcs", u.Scheme)
 	}
-	return &retrying{Client: direct, options: o}, nil
+	return &retrying{Client: direct, options: o, silence: silence}, nil
 }
 
 func isLoopback(host string) bool {
@@ -116,6 +116,7 @@ func (o Options) tlsConfig() *tls.Config {
 type retrying struct {
 	Client
 	options Options
+	silence time.Duration // as the constant
 }
 
 // advised waits at least as long as the gateway said.
@@ -148,22 +149,29 @@ func retryCall[T any](ctx context.Context, o Options, try func() (T, error)) (T,
 // ErrConnection is returned when the gateway could not be reached, or the connection broke.
 var ErrConnection = errors.New("connecting to the gateway")
 
+// askGateway runs call again while that may help, and each time for as long as it makes progress.
+func askGateway[T any](ctx context.Context, r *retrying, call func(ctx context.Context, progress func()) (T, error)) (T, error) {
+	return retryCall(ctx, r.options, func() (T, error) { return awaitAnswer(ctx, r.silence, call) })
+}
+
 func (r *retrying) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error) {
-	return retryCall(ctx, r.options, func() (*pb.SubmitResponse, error) { return r.Client.Submit(ctx, s) })
+	return askGateway(ctx, r, func(ctx context.Context, progress func()) (*pb.SubmitResponse, error) {
+		return r.Client.Submit(ctx, noteReads(s, progress))
+	})
 }
 
 func (r *retrying) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	return retryCall(ctx, r.options, func() (*pb.Submission, error) { return r.Client.Get(ctx, id) })
+	return askGateway(ctx, r, func(ctx context.Context, _ func()) (*pb.Submission, error) { return r.Client.Get(ctx, id) })
 }
 
 func (r *retrying) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
-	return retryCall(ctx, r.options, func() (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
+	return askGateway(ctx, r, func(ctx context.Context, _ func()) (*pb.Plan, error) { return r.Client.Plan(ctx, h) })
 }
 
 func (r *retrying) List(ctx context.Context, q *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
-	return retryCall(ctx, r.options, func() (*pb.ListSubmissionsResponse, error) { return r.Client.List(ctx, q) })
+	return askGateway(ctx, r, func(ctx context.Context, _ func()) (*pb.ListSubmissionsResponse, error) { return r.Client.List(ctx, q) })
 }
 
 func (r *retrying) TrustFiles(ctx context.Context) (TrustFiles, error) {
-	return retryCall(ctx, r.options, func() (TrustFiles, error) { return r.Client.TrustFiles(ctx) })
+	return askGateway(ctx, r, func(ctx context.Context, _ func()) (TrustFiles, error) { return r.Client.TrustFiles(ctx) })
 }

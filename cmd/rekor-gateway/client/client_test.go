@@ -209,7 +209,7 @@ func (f *fake) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.Sub
 	}
 }
 
-func serveGRPC(t *testing.T, f *fake) string {
+func serveGRPC(t *testing.T, f pb.GatewayServiceServer) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

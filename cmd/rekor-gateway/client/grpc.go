@@ -84,7 +84,7 @@ func (c *grpcClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 	if err != nil {
 		return nil, fromStatus(err)
 	}
-	return answer, nil
+	return answer, checkWhole(answer.GetSubmission() != nil)
 }
 
 func sendArtifact(stream grpc.ClientStreamingClient[pb.SubmitRequest, pb.SubmitResponse], open func() (io.ReadCloser, error)) error {
@@ -115,7 +115,7 @@ func (c *grpcClient) Get(ctx context.Context, id string) (*pb.Submission, error)
 	if err != nil {
 		return nil, fromStatus(err)
 	}
-	return answer.GetSubmission(), nil
+	return answer.GetSubmission(), checkWhole(answer.GetSubmission() != nil)
 }
 
 func (c *grpcClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
@@ -123,7 +123,7 @@ func (c *grpcClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan
 	if err != nil {
 		return nil, fromStatus(err)
 	}
-	return answer.GetPlan(), nil
+	return answer.GetPlan(), checkWhole(answer.GetPlan() != nil)
 }
 
 func (c *grpcClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
@@ -137,6 +137,16 @@ func (c *grpcClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*p
 // TrustFiles returns ErrNoTrustFiles: they are files, and have no call.
 func (c *grpcClient) TrustFiles(context.Context) (TrustFiles, error) {
 	return TrustFiles{}, fmt.Errorf("%w over gRPC", ErrNoTrustFiles)
+}
+
+var errIncomplete = errors.New("the answer is empty; is this a rekor-gateway?")
+
+// checkWhole returns an error for an answer without what was asked for, which nobody has to expect then.
+func checkWhole(whole bool) error {
+	if !whole {
+		return errIncomplete
+	}
+	return nil
 }
 
 // fromStatus turns a gRPC status with the gateway's details into an *Error.

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// mute answers nothing over gRPC.
+type mute struct {
+	pb.UnimplementedGatewayServiceServer
+}
+
+func (mute) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
+	<-stream.Context().Done()
+	return nil
+}
+
+func (mute) Plan(ctx context.Context, _ *pb.PlanRequest) (*pb.PlanResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A server that takes what it is sent and answers nothing, or never ends its answer, is not waited for without end.
+func TestSilentServers(t *testing.T) {
+	silent, _ := dial(t, time.Minute, func(_ int64, _ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	trickling, _ := dial(t, time.Minute, func(_ int64, w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = io.WriteString(w, " ")
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	overGRPC, err := New(serveGRPC(t, mute{}), Options{Patience: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { overGRPC.Close() })
+	for name, c := range map[string]Client{"silent": silent, "trickling": trickling, "gRPC": overGRPC} {
+		c.(*retrying).silence = 50 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if _, err := c.Submit(ctx, submission(content("bytes"))); !errors.Is(err, errSilent) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := c.Plan(ctx, &pb.SubmissionHeader{}); !errors.Is(err, errSilent) {
+			t.Errorf("%s, plan: %v", name, err)
+		}
+		cancel()
+	}
+}
+
+// An upload may take long as long as it goes on.
+func TestSlowUpload(t *testing.T) {
+	const patience = 100 * time.Millisecond
+	read := 0
+	_, err := awaitAnswer(t.Context(), patience, func(ctx context.Context, progress func()) (int, error) {
+		artifact, err := noteReads(submission(content(strings.Repeat("x", 12))), progress).Artifact()
+		if err != nil {
+			return 0, err
+		}
+		for buf := make([]byte, 1); ; read++ {
+			if _, err := artifact.Read(buf); err == io.EOF {
+				return read, nil
+			}
+			select {
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			case <-time.After(patience / 10):
+			}
+		}
+	})
+	if err != nil || read != 12 {
+		t.Errorf("%v after %d reads", err, read)
+	}
+}
+
+// empty answers with nothing in it.
+type empty struct {
+	pb.UnimplementedGatewayServiceServer
+}
+
+func (empty) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
+	return stream.SendAndClose(new(pb.SubmitResponse))
+}
+
+func (empty) GetSubmission(context.Context, *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
+	return new(pb.GetSubmissionResponse), nil
+}
+
+func (empty) Plan(context.Context, *pb.PlanRequest) (*pb.PlanResponse, error) {
+	return new(pb.PlanResponse), nil
+}
+
+// Nobody who asks has to expect an answer that lacks what was asked for.
+func TestEmptyAnswers(t *testing.T) {
+	c, err := New(serveGRPC(t, empty{}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Submit(t.Context(), submission(nil)); !errors.Is(err, errIncomplete) {
+		t.Errorf("submit: %v", err)
+	}
+	if _, err := c.Get(t.Context(), "1"); !errors.Is(err, errIncomplete) {
+		t.Errorf("get: %v", err)
+	}
+	if _, err := c.Plan(t.Context(), new(pb.SubmissionHeader)); !errors.Is(err, errIncomplete) {
+		t.Errorf("plan: %v", err)
+	}
+}
