@@ -21,6 +21,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	keepAliveTimeout  = 2 * time.Minute // between two requests of a connection
+	takeTimeout       = time.Minute     // in which nothing can be written to an HTTP/2 connection, before it is closed
 	headerSlop        = 4 << 10         // bytes that net/http reads beyond MaxHeaderBytes
 )
 
@@ -32,11 +33,18 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Ready: s.readyInTime, Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
-	server.HTTP2 = &http.HTTP2Config{
-		MaxConcurrentStreams: upload.MaxRequests, MaxReceiveBufferPerConnection: upload.ConnectionWindow, MaxReceiveBufferPerStream: upload.ConnectionWindow,
-	}
+	server.HTTP2 = newHTTP2Config(takeTimeout)
 	server.TLSConfig = s.certificates.http.config()
 	return server
+}
+
+// newHTTP2Config closes connections to which nothing can be written for longer than take: the time limit of an answer
+// ends its stream alone, and the connection, stuck in a write, would stay for ever.
+func newHTTP2Config(take time.Duration) *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams: upload.MaxRequests, MaxReceiveBufferPerConnection: upload.ConnectionWindow, MaxReceiveBufferPerStream: upload.ConnectionWindow,
+		WriteByteTimeout: take, SendPingTimeout: idlePing, PingTimeout: pingTimeout,
+	}
 }
 
 // chainHandlers wraps the routes h in what every request passes, from the outermost: request id, delivery of
