@@ -38,7 +38,7 @@ func (l *Log) Add(ctx context.Context, p gateway.Prepared) (inclusion *gateway.I
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout+l.cfg.ReadTimeout)
 	defer cancel()
-	answer, err := l.createEntry(ctx, request)
+	answer, err := l.createEntry(ctx, request, len(p.Body)+answerSlack)
 	var dup *duplicateError
 	switch {
 	case errors.As(err, &dup):
@@ -77,13 +77,14 @@ func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
 	}, nil
 }
 
-// createEntry sends the request. Errors are as Add's, and *duplicateError.
-func (l *Log) createEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
+// createEntry sends the request; the answer has at most maxAnswer bytes. Errors are as Add's, and *duplicateError.
+func (l *Log) createEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest, maxAnswer int) (*rekorpb.TransparencyLogEntry, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
 	defer cancel()
 	ctx, sent := withSent(ctx)
 	var header, trailer metadata.MD
-	answer, err := l.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer))
+	answer, err := l.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer), grpc.MaxCallRecvMsgSize(maxAnswer))
+	err = shortenStatus(err)
 	switch {
 	case err == nil:
 		return answer, nil

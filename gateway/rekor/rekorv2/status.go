@@ -49,6 +49,17 @@ func mapStatus(err error, md metadata.MD) error {
 	return fmt.Errorf("outcome unknown: %w", err)
 }
 
+// shortenStatus returns err with at most maxMessage bytes of a status' message: a log must not fill the gateway's.
+func shortenStatus(err error) error {
+	s, ok := status.FromError(err)
+	if !ok || len(s.Message()) <= maxMessage {
+		return err
+	}
+	short := s.Proto()
+	short.Message = strings.ToValidUTF8(short.GetMessage()[:maxMessage], "") + "…"
+	return status.FromProto(short).Err()
+}
+
 // httpStatus returns the HTTP status where there was an answer that is not gRPC. The client library
 // keeps it in its message alone; a test holds that to be so.
 func httpStatus(s *status.Status) (int, bool) {

@@ -19,8 +19,19 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// maxAnswer bounds an answer: a body of 64 KiB, a checkpoint, and proof hashes.
-const maxAnswer = 1 << 20
+// Bounds on what a log may say, in bytes: as many answers as entries are under way are held at once.
+const (
+	// answerSlack bounds an answer beside the body that was sent: a checkpoint with a hundred cosignatures, and proof
+	// hashes. What has more is looked for in the tiles.
+	answerSlack = 32 << 10
+	// maxAnswerHeaders bounds its metadata, the status' message and details among them.
+	maxAnswerHeaders = 16 << 10
+	// maxMessage bounds what of a status' message comes into errors and log lines.
+	maxMessage = 256
+
+	streamWindow     = 64 << 10 // sent and not read yet; the library would let both grow to 16 MiB
+	connectionWindow = 1 << 20
+)
 
 // writers are the connections for writing, used in turn.
 type writers struct {
@@ -56,7 +67,8 @@ func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithUserAgent(userAgent),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		grpc.WithMaxHeaderListSize(maxAnswerHeaders),
+		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connectionWindow),
 		grpc.WithStatsHandler(sendTracker{}),
 		// Package delivery retries: only it knows what may be sent twice.
 		grpc.WithDisableRetry(),
