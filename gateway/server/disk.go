@@ -18,8 +18,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-// diskFresh is how long an answer of the file systems is good for.
-const diskFresh = time.Second
+// An answer of the file systems is good for diskFresh, and until a diskUnasked-th of what has to be free was written:
+// some clients and disks are fast.
+const (
+	diskFresh   = time.Second
+	diskUnasked = 16
+)
 
 // diskGuard says when too little space is left where the store and the spool are, before the store
 // fails for it. A file system that cannot be asked is not taken to be low: what is written to it fails
@@ -33,6 +37,7 @@ type diskGuard struct {
 
 	mu      sync.Mutex // over all below
 	askedAt time.Time
+	written int64 // bytes since then
 	low     error // nil, or gateway.ErrDiskLow
 }
 
@@ -48,12 +53,16 @@ func newDiskGuard(cfg *config.Config, logger *slog.Logger) *diskGuard {
 }
 
 // checkDisk returns nil, or gateway.ErrDiskLow.
-func (g *diskGuard) checkDisk() error {
+func (g *diskGuard) checkDisk() error { return g.checkWrite(0) }
+
+// checkWrite is checkDisk for those who write size bytes next.
+func (g *diskGuard) checkWrite(size int64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now := g.now(); g.askedAt.IsZero() || now.Sub(g.askedAt).Abs() >= diskFresh {
+	g.written += size
+	if now := g.now(); g.askedAt.IsZero() || now.Sub(g.askedAt).Abs() >= diskFresh || g.written > g.min/diskUnasked {
 		was := g.low
-		g.askedAt, g.low = now, g.askFolders()
+		g.askedAt, g.written, g.low = now, 0, g.askFolders()
 		if (was == nil) != (g.low == nil) {
 			g.logger.Warn("disk space", "low", g.low != nil, "cause", g.low)
 		}

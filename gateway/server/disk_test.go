@@ -57,6 +57,23 @@ func TestDiskGuard(t *testing.T) {
 	}
 }
 
+// Fast writers do not use up what has to stay free before the guard looks again.
+func TestDiskGuardFollowsWrites(t *testing.T) {
+	const least, step = 1 << 20, 32 << 10
+	free := int64(4 << 20)
+	now := time.Unix(1_800_000_000, 0)
+	g := &diskGuard{
+		folders: map[string]string{"spool": "/spool"}, min: least, logger: slog.New(slog.DiscardHandler),
+		now: func() time.Time { return now }, free: func(string) (int64, error) { return free, nil },
+	}
+	for g.checkWrite(step) == nil && free > 0 {
+		free -= step
+	}
+	if free < least-least/diskUnasked-step {
+		t.Errorf("%d bytes are left when nothing is taken any more", free)
+	}
+}
+
 func TestFreeBytes(t *testing.T) {
 	if free, err := freeBytes(t.TempDir()); free <= 0 && !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("%d bytes, %v", free, err)

@@ -108,7 +108,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.disk = newDiskGuard(cfg, s.logger)
 	s.spool = upload.NewSpool(upload.SpoolConfig{
-		Dir: cfg.Limits.SpoolDir, Max: int64(cfg.Limits.MaxSpoolBytes), CheckDisk: s.disk.checkDisk,
+		Dir: cfg.Limits.SpoolDir, Max: int64(cfg.Limits.MaxSpoolBytes), CheckDisk: s.disk.checkWrite,
 	})
 	if err := m.watchQueue(s.store, cfg.Logs); err != nil {
 		return err

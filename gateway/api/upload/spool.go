@@ -17,8 +17,8 @@ import (
 // unlinked temporary files.
 type Spool struct {
 	dir  string
-	max  int64        // bytes of all files together
-	room func() error // as SpoolConfig.CheckDisk; never nil
+	max  int64             // bytes of all files together
+	room func(int64) error // as SpoolConfig.CheckDisk; never nil
 	used atomic.Int64
 }
 
@@ -26,8 +26,9 @@ type Spool struct {
 type SpoolConfig struct {
 	Dir string // "" is the system's folder for temporary files
 	Max int64  // bytes of all files together
-	// CheckDisk returns an error while too little space is left to write on; nil: it is never asked.
-	CheckDisk func() error
+	// CheckDisk is called before each write with the number of bytes, and returns an error while too little space is
+	// left; nil: it is never asked.
+	CheckDisk func(size int64) error
 }
 
 var _ gateway.Spool = (*Spool)(nil)
@@ -35,7 +36,7 @@ var _ gateway.Spool = (*Spool)(nil)
 // NewSpool returns an empty spool.
 func NewSpool(cfg SpoolConfig) *Spool {
 	if cfg.CheckDisk == nil {
-		cfg.CheckDisk = func() error { return nil }
+		cfg.CheckDisk = func(int64) error { return nil }
 	}
 	return &Spool{dir: cfg.Dir, max: cfg.Max, room: cfg.CheckDisk}
 }
@@ -50,7 +51,7 @@ func (s *Spool) TakeIn(src io.Reader) (io.ReadCloser, error) {
 }
 
 // hasRoom reports whether n bytes more may be spooled now.
-func (s *Spool) hasRoom(n int64) bool { return s.room() == nil && n <= s.max-s.used.Load() }
+func (s *Spool) hasRoom(n int64) bool { return s.room(0) == nil && n <= s.max-s.used.Load() }
 
 // spooled is one file; closing it frees the space.
 type spooled struct {
@@ -81,7 +82,7 @@ func (s *Spool) copyIn(src io.Reader) (*spooled, error) {
 
 // Write appends p if the spool, and the disk, have room for it.
 func (f *spooled) Write(p []byte) (int, error) {
-	if err := f.spool.room(); err != nil {
+	if err := f.spool.room(int64(len(p))); err != nil {
 		return 0, err
 	}
 	f.size += int64(len(p))

@@ -52,7 +52,7 @@ func TestSpoolCopiesOnce(t *testing.T) {
 // Nothing is written on while the disk is low.
 func TestSpoolOnALowDisk(t *testing.T) {
 	low := false
-	s := NewSpool(SpoolConfig{Dir: t.TempDir(), Max: 1 << 20, CheckDisk: func() error {
+	s := NewSpool(SpoolConfig{Dir: t.TempDir(), Max: 1 << 20, CheckDisk: func(int64) error {
 		if low {
 			return gateway.ErrDiskLow
 		}

@@ -57,7 +57,9 @@ func TestTalkativeLog(t *testing.T) {
 		"message": {func(context.Context) (*rekorpb.TransparencyLogEntry, error) {
 			return nil, status.Error(codes.Internal, long[:2<<10])
 		}, "é…"},
-		"long message": {func(context.Context) (*rekorpb.TransparencyLogEntry, error) { return nil, status.Error(codes.Internal, long) }, ""},
+		"long message": {func(context.Context) (*rekorpb.TransparencyLogEntry, error) {
+			return nil, status.Error(codes.Internal, long)
+		}, ""},
 		"trailer": {func(ctx context.Context) (*rekorpb.TransparencyLogEntry, error) {
 			_ = grpc.SetTrailer(ctx, metadata.Pairs("a", strings.Repeat("x", 100<<10)))
 			return nil, status.Error(codes.PermissionDenied, "no")
