@@ -45,7 +45,7 @@ func AdmitRequests(next http.Handler, a Admission) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if len(r.Header) > a.MaxLines {
+		if countLines(r.Header) > a.MaxLines {
 			problem.FromError(problem.Malformed(fmt.Sprintf("there are more than %d header lines", a.MaxLines), "send fewer")).WriteHTTP(w)
 			return
 		}
@@ -61,6 +61,14 @@ func AdmitRequests(next http.Handler, a Admission) http.Handler {
 		defer func() { r.Pattern = admitted.Pattern }() // the access log asks r for its route
 		next.ServeHTTP(w, admitted)
 	})
+}
+
+// countLines counts lines of the same name, too.
+func countLines(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
 }
 
 // limitTime returns a context that ends after longest; 0 is as long as ctx.

@@ -5,6 +5,7 @@ package middleware
 import (
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
@@ -27,7 +28,7 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (gateway.Cal
 
 // RateKey returns the key under which a request is counted: the caller's tenant, or the remote
 // address for callers of the default tenant. Of an IPv6 address it is the /64, since one host
-// usually has a whole one.
+// usually has a whole one, also where it is named with a zone.
 func RateKey(c gateway.Caller, remote string) string {
 	if c.Tenant != gateway.DefaultTenant {
 		return "tenant " + c.Tenant
@@ -36,9 +37,17 @@ func RateKey(c gateway.Caller, remote string) string {
 	if err != nil {
 		return remote
 	}
-	ip := net.ParseIP(host)
-	if ip == nil || ip.To4() != nil {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
 		return host
 	}
-	return ip.Mask(net.CIDRMask(64, 128)).String()
+	ip = ip.Unmap()
+	if ip.Is4() {
+		return ip.String()
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return host
+	}
+	return network.Addr().String()
 }
