@@ -24,6 +24,7 @@ import (
 type HTTPConfig struct {
 	Upload upload.Config
 	Ready  func(context.Context) error // bounds its own time
+	Trust  TrustFiles
 	Logger *slog.Logger
 }
 
@@ -32,12 +33,13 @@ type httpServer struct {
 	uploads *upload.Reader
 	answers *builder
 	ready   func(context.Context) error
+	trust   TrustFiles
 	logger  *slog.Logger
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
-	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, logger: cfg.Logger}
+	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, trust: cfg.Trust, logger: cfg.Logger}
 	mux := http.NewServeMux()
 	for pattern, handle := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -75,6 +77,9 @@ func (h *httpServer) listRoutes() map[string]func(http.ResponseWriter, *http.Req
 		"GET /healthz":                     h.serveHealth,
 		"GET /readyz":                      h.serveReadiness,
 		"GET /openapi.json":                h.serveOpenAPI,
+
+		"GET /.well-known/rekor-gateway/trusted_root.json":  h.serveTrustedRoot,
+		"GET /.well-known/rekor-gateway/gateway_trust.json": h.serveGatewayTrust,
 	}
 }
 

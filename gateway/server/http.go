@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -30,12 +31,21 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Logger: s.logger,
+		Ready: s.readyInTime, Trust: trustFiles(cfg), Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.HTTP2 = newHTTP2Config(takeTimeout)
 	server.TLSConfig = s.certificates.http.config()
 	return server
+}
+
+// trustFiles are read for each request: the gateway's own grows as keys and logs are added.
+func trustFiles(cfg *config.Config) api.TrustFiles {
+	t := api.TrustFiles{TrustedRoot: func() ([]byte, error) { return os.ReadFile(cfg.TrustedRoot) }}
+	if cfg.Attestation.GatewayTrust != "" {
+		t.GatewayTrust = func() ([]byte, error) { return os.ReadFile(cfg.Attestation.GatewayTrust) }
+	}
+	return t
 }
 
 // newHTTP2Config closes connections to which nothing can be written for longer than take: the time limit of an answer
