@@ -49,12 +49,12 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { serveNoRoute(mux, w, r) })
-	return refuseUncleanPaths(mux)
+	return RefuseUncleanPaths(mux)
 }
 
-// refuseUncleanPaths answers 404 where a ServeMux would redirect: curl takes a redirect for success, and sends nothing
+// RefuseUncleanPaths answers 404 where a ServeMux would redirect: curl takes a redirect for success, and sends nothing
 // to where it leads.
-func refuseUncleanPaths(next http.Handler) http.Handler {
+func RefuseUncleanPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if clean := path.Clean(r.URL.Path); r.URL.Path != clean && (r.URL.Path != clean+"/" || clean == "/") {
 			problem.NoSuchPath().WriteHTTP(w)

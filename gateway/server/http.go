@@ -94,7 +94,7 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 		}
 		writeState(w, http.StatusOK, "ready")
 	})
-	server := s.newHTTPServer(middleware.BlockForeignPages(mux, cfg.Listen, cfg.AllowedHosts))
+	server := s.newHTTPServer(middleware.BlockForeignPages(api.RefuseUncleanPaths(mux), cfg.Listen, cfg.AllowedHosts))
 	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute
 	return server
 }

@@ -213,6 +213,9 @@ func (r *running) checkAdmin() {
 	if a := r.answer(http.Get(r.Addresses().Admin + "/readyz")); a.status != 200 {
 		r.t.Errorf("readyz: %d", a.status)
 	}
+	if a := r.answer(http.Get(r.Addresses().Admin + "//readyz")); a.status != 404 {
+		r.t.Errorf("//readyz: %d", a.status)
+	}
 	resp := must(http.Get(r.Addresses().Admin + "/metrics"))
 	defer resp.Body.Close()
 	text := string(must(io.ReadAll(resp.Body)))
