@@ -13,12 +13,13 @@ import (
 
 // verifyAttached reports on the content inside, or on bytes given beside it that are the same
 // but for line ends and the header that "openssl smime -text" puts before a text.
-func (s *parsed) verifyAttached(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
-	signed := s.signedContent()
-	v := s.buildVerified(s.digest, formats.Recipe{Prefix: signed}, s.excluded)
+func (p *parsed) verifyAttached(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+	s := p.signers[0]
+	signed := p.signedContent(s.inside.crlf)
+	v := p.buildVerified(s, *s.inside, formats.Recipe{Prefix: signed})
 	switch {
 	case a.Reader() != nil:
-		return s.compareBytes(ctx, v, a.Reader(), signed)
+		return p.compareBytes(ctx, v, a.Reader(), signed)
 	case a.Digest() != nil:
 		return s.compareDigest(v, *a.Digest(), signed)
 	}
@@ -27,11 +28,11 @@ func (s *parsed) verifyAttached(ctx context.Context, a formats.Artifact) (*forma
 }
 
 // signedContent returns the content in the form that was signed.
-func (s *parsed) signedContent() []byte {
-	if !s.crlf {
-		return s.content
+func (p *parsed) signedContent(crlf bool) []byte {
+	if !crlf {
+		return p.content
 	}
-	out, _ := io.ReadAll(formats.Recipe{Artifact: true, CRLF: true}.Reader(bytes.NewReader(s.content))) // memory does not fail
+	out, _ := io.ReadAll(formats.Recipe{Artifact: true, CRLF: true}.Reader(bytes.NewReader(p.content))) // memory does not fail
 	return out
 }
 
@@ -42,7 +43,7 @@ func digestOf(h crypto.Hash, b []byte) []byte {
 }
 
 // statedHash is the signature's hash, or SHA-256 where that one is too weak to be stated.
-func (s *parsed) statedHash() crypto.Hash {
+func (s *signer) statedHash() crypto.Hash {
 	if _, ok := formats.AlgorithmOf(s.scheme.hash); ok {
 		return s.scheme.hash
 	}
@@ -50,7 +51,7 @@ func (s *parsed) statedHash() crypto.Hash {
 }
 
 // describeContent states the digests of the content inside.
-func (s *parsed) describeContent(v *formats.Verified, content []byte) {
+func (s *signer) describeContent(v *formats.Verified, content []byte) {
 	v.Size = int64(len(content))
 	v.Digests = []formats.ArtifactDigest{stateDigest(formats.SHA256, digestOf(crypto.SHA256, content))}
 	if h := s.statedHash(); h != crypto.SHA256 {
@@ -61,7 +62,7 @@ func (s *parsed) describeContent(v *formats.Verified, content []byte) {
 
 // compareDigest checks any digest of the content. What is stated is the same as without one, so that whoever verifies
 // without the artifact finds all of it inside.
-func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []byte) (*formats.Verified, error) {
+func (s *signer) compareDigest(v *formats.Verified, d formats.Digest, content []byte) (*formats.Verified, error) {
 	h := d.Algorithm.Hash()
 	if h == 0 || !bytes.Equal(digestOf(h, content), d.Value) {
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the content in the signature has another digest",
@@ -74,22 +75,20 @@ func (s *parsed) compareDigest(v *formats.Verified, d formats.Digest, content []
 // textHeader is what "openssl smime -text" puts before a text.
 var textHeader = []byte("Content-Type: text/plain\r\n\r\n")
 
-func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Reader, content []byte) (*formats.Verified, error) {
-	h := s.statedHash()
-	p, err := readArtifact(ctx, r, h)
+// compareBytes compares by SHA-256, which is computed whatever the signature is over.
+func (p *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Reader, content []byte) (*formats.Verified, error) {
+	h := p.signers[0].statedHash()
+	forms, size, err := p.readArtifact(ctx, r, crypto.SHA256, h)
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := p.hasher.computeCandidates()
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range candidates {
-		if !bytes.Equal(c.digest, digestOf(h, content)) && !isText(h, content, c.digest) {
+	want := digestOf(crypto.SHA256, content)
+	for _, f := range forms {
+		if got := f.digests[crypto.SHA256]; !bytes.Equal(got, want) && !isText(content, got) {
 			continue
 		}
-		v.Size, v.Digests = p.size, p.listDigests(h)
-		if c.crlf {
+		v.Size, v.Digests = size, forms[0].listDigests(h)
+		if f.crlf {
 			v.Checks = append(v.Checks, crlfLineEnds)
 		}
 		return v, nil
@@ -98,8 +97,8 @@ func (s *parsed) compareBytes(ctx context.Context, v *formats.Verified, r io.Rea
 		"leave the artifact out: the signature carries its content")
 }
 
-// isText reports whether content is the text header and then what has that digest.
-func isText(h crypto.Hash, content, digest []byte) bool {
+// isText reports whether content is the text header and then what has that SHA-256 digest.
+func isText(content, digest []byte) bool {
 	text, ok := bytes.CutPrefix(content, textHeader)
-	return ok && bytes.Equal(digest, digestOf(h, text))
+	return ok && bytes.Equal(digest, digestOf(crypto.SHA256, text))
 }

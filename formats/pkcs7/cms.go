@@ -4,7 +4,6 @@ package pkcs7
 
 import (
 	encoding "encoding/asn1"
-	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -17,31 +16,23 @@ var (
 	oidSignedData = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 )
 
-// maxCertificates bounds what one signature may carry.
-const maxCertificates = 64
+// What one signature file may carry.
+const (
+	maxCertificates = 64
+	maxSigners      = 64
+)
 
 // signedData is what is kept of a SignedData (RFC 5652, 5.1). Slices point into its DER.
 type signedData struct {
 	content      []byte // nil when detached
 	certificates []cryptobyte.String
-	signer       signerInfo
+	signers      []signerInfo // at least one
 	unsigned     unsigned
 }
 
-// unsigned is what nobody vouches for, as it stands in the signature.
-type unsigned struct{ certificates, revocations, attributes cryptobyte.String }
-
-func (u unsigned) size() int { return len(u.certificates) + len(u.revocations) + len(u.attributes) }
-
-// signerInfo is a SignerInfo (RFC 5652, 5.3) without its unsigned attributes.
-type signerInfo struct {
-	issuer     []byte // a DER Name; nil when keyID identifies the signer
-	serial     *big.Int
-	keyID      []byte
-	digest     algorithm
-	attributes []byte // the DER SET that is signed, nil when there are none
-	algorithm  algorithm
-	signature  []byte
+// unsigned is what nobody vouches for, as it stands in the signature, but for attributes of signers.
+type unsigned struct {
+	certificates, revocations cryptobyte.String
 }
 
 // algorithm is an AlgorithmIdentifier; parameters is empty when absent.
@@ -54,9 +45,8 @@ func primitiveTag(n uint8) asn1.Tag   { return asn1.Tag(n).ContextSpecific() }
 func constructedTag(n uint8) asn1.Tag { return primitiveTag(n).Constructed() }
 
 // parseSignedData reads a ContentInfo. Errors have ReasonMalformedSignature,
-// ReasonUnsupportedSignature, ReasonUnsupportedVersion, ReasonNoSignature,
-// ReasonMultipleSignatures or ReasonTooLarge.
-func parseSignedData(der []byte) (*signedData, error) {
+// ReasonUnsupportedSignature, ReasonUnsupportedVersion, ReasonNoSignature or ReasonTooLarge, or are m's.
+func parseSignedData(m *formats.Meter, der []byte) (*signedData, error) {
 	in := cryptobyte.String(der)
 	var info, explicit, body cryptobyte.String
 	var id encoding.ObjectIdentifier
@@ -71,10 +61,10 @@ func parseSignedData(der []byte) (*signedData, error) {
 		!explicit.ReadASN1(&body, asn1.SEQUENCE) || !explicit.Empty() {
 		return nil, errMalformedSignature("the signature is no CMS ContentInfo")
 	}
-	return readSignedData(body)
+	return readSignedData(m, body)
 }
 
-func readSignedData(body cryptobyte.String) (*signedData, error) {
+func readSignedData(m *formats.Meter, body cryptobyte.String) (*signedData, error) {
 	var version int
 	var digests, encap, certificates, signers cryptobyte.String
 	var s signedData
@@ -98,11 +88,17 @@ func readSignedData(body cryptobyte.String) (*signedData, error) {
 		return nil, err
 	}
 	s.unsigned.certificates = certificates
-	if s.signer, s.unsigned.attributes, err = readOnlySigner(signers); err != nil {
+	if s.signers, err = readSigners(m, signers); err != nil {
 		return nil, err
 	}
-	if !listsAlgorithm(digests, s.signer.digest.id) {
-		return nil, errMalformedSignature("the signer's digest algorithm is not among the announced ones")
+	announced, err := readAnnounced(m, digests)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range s.signers {
+		if !announced[info.digest.id.String()] {
+			return nil, errMalformedSignature("digestAlgorithms does not list " + nameAlgorithm(info.digest.id) + ", the digestAlgorithm of a signer")
+		}
 	}
 	return &s, nil
 }
@@ -148,17 +144,20 @@ func readCertificates(in cryptobyte.String) ([]cryptobyte.String, error) {
 	return out, nil
 }
 
-func listsAlgorithm(algorithms cryptobyte.String, id encoding.ObjectIdentifier) bool {
-	for !algorithms.Empty() {
-		a, ok := readAlgorithm(&algorithms)
+// readAnnounced returns the digest algorithms that a reader in one pass has to compute.
+func readAnnounced(m *formats.Meter, in cryptobyte.String) (map[string]bool, error) {
+	out := map[string]bool{}
+	for !in.Empty() {
+		if err := m.ChargeElements(1); err != nil {
+			return nil, err
+		}
+		a, ok := readAlgorithm(&in)
 		if !ok {
-			return false
+			return nil, errMalformedSignature("digestAlgorithms is malformed")
 		}
-		if a.id.Equal(id) {
-			return true
-		}
+		out[a.id.String()] = true
 	}
-	return false
+	return out, nil
 }
 
 func readAlgorithm(in *cryptobyte.String) (a algorithm, ok bool) {
@@ -166,69 +165,4 @@ func readAlgorithm(in *cryptobyte.String) (a algorithm, ok bool) {
 	ok = in.ReadASN1(&body, asn1.SEQUENCE) && body.ReadASN1ObjectIdentifier(&a.id)
 	a.parameters = body
 	return a, ok
-}
-
-// readOnlySigner returns the one SignerInfo and its unsigned attributes.
-func readOnlySigner(signers cryptobyte.String) (signerInfo, cryptobyte.String, error) {
-	var body cryptobyte.String
-	if signers.Empty() {
-		return signerInfo{}, nil, formats.NewError(formats.ReasonNoSignature, "the CMS value has no signer",
-			"it may be a bundle of certificates; sign with: openssl cms -sign -binary")
-	}
-	if !signers.ReadASN1(&body, asn1.SEQUENCE) {
-		return signerInfo{}, nil, errMalformedSignature("the signer's part of the signature is malformed")
-	}
-	if !signers.Empty() {
-		return signerInfo{}, nil, formats.NewError(formats.ReasonMultipleSignatures, "the CMS value has more than one signer",
-			"sign once per signer, and send each signature by itself")
-	}
-	return readSigner(body)
-}
-
-func readSigner(body cryptobyte.String) (s signerInfo, unsigned cryptobyte.String, err error) {
-	bad := errMalformedSignature("the signer's part of the signature is malformed")
-	var version int
-	if !body.ReadASN1Integer(&version) {
-		return signerInfo{}, nil, bad
-	}
-	if version != 1 && version != 3 {
-		return signerInfo{}, nil, formats.NewError(formats.ReasonUnsupportedVersion, "this version of a CMS signer is unknown", hintSend)
-	}
-	ok := s.readID(&body)
-	if !ok || (version == 3) != (s.keyID != nil) {
-		return signerInfo{}, nil, bad
-	}
-	if s.digest, ok = readAlgorithm(&body); !ok {
-		return signerInfo{}, nil, bad
-	}
-	var attributes, signature cryptobyte.String
-	if body.PeekASN1Tag(constructedTag(0)) {
-		if !body.ReadASN1Element(&attributes, constructedTag(0)) {
-			return signerInfo{}, nil, bad
-		}
-		// What is signed is the DER of a SET OF, not of the [0] that stands for it (RFC 5652, 5.4).
-		s.attributes = append([]byte{byte(asn1.SET)}, attributes[1:]...)
-	}
-	if s.algorithm, ok = readAlgorithm(&body); !ok || !body.ReadASN1(&signature, asn1.OCTET_STRING) ||
-		!body.ReadOptionalASN1(&unsigned, nil, constructedTag(1)) || !body.Empty() {
-		return signerInfo{}, nil, bad
-	}
-	s.signature = append([]byte{}, signature...)
-	return s, unsigned, nil
-}
-
-// readID reads a SignerIdentifier.
-func (s *signerInfo) readID(body *cryptobyte.String) bool {
-	if body.PeekASN1Tag(primitiveTag(0)) {
-		var id cryptobyte.String
-		ok := body.ReadASN1(&id, primitiveTag(0)) && len(id) > 0
-		s.keyID = append([]byte{}, id...)
-		return ok
-	}
-	var pair, issuer cryptobyte.String
-	s.serial = new(big.Int)
-	ok := body.ReadASN1(&pair, asn1.SEQUENCE) && pair.ReadASN1Element(&issuer, asn1.SEQUENCE) &&
-		pair.ReadASN1Integer(s.serial) && pair.Empty()
-	s.issuer = append([]byte{}, issuer...)
-	return ok
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pjbgf/sha1cd"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 	"github.com/rekor-gateway/rekor-gateway/formats/foreign"
 )
 
@@ -36,32 +37,74 @@ func sumHash(h hash.Hash) ([]byte, error) {
 	return digest, nil
 }
 
-// hasher hashes one reading of a content: as it is, and with line ends as CRLF unless it has NUL bytes.
-type hasher struct {
-	plain   hash.Hash
-	foreign foreign.Sniffer
-	text    crlfHasher
+// contentHasher takes a content once, for all signers: as it is, and with line ends as CRLF unless it has NUL bytes.
+type contentHasher struct {
+	plain form
+	text  crlfWriter
 }
 
-func newHasher(h crypto.Hash) *hasher {
-	p := &hasher{plain: newHash(h)}
-	p.text.hash = newHash(h)
-	p.text.out = bufio.NewWriter(io.MultiWriter(p.text.hash, &p.text.foreign))
-	return p
+// form is one form of a content: one hash per digest algorithm, and one verifier per signer who signs the
+// bytes themselves.
+type form struct {
+	hashes  map[crypto.Hash]hash.Hash
+	pure    map[*signer]*ed25519stream.Verifier
+	foreign foreign.Sniffer
+	all     io.Writer
 }
+
+// newContentHasher prepares for what signers need, and for the hashes in also.
+func newContentHasher(signers []*signer, also ...crypto.Hash) (*contentHasher, error) {
+	h := &contentHasher{}
+	for _, f := range []*form{&h.plain, &h.text.form} {
+		if err := f.prepare(signers, also); err != nil {
+			return nil, err
+		}
+	}
+	h.text.out = bufio.NewWriter(h.text.form.all)
+	return h, nil
+}
+
+func (f *form) prepare(signers []*signer, also []crypto.Hash) error {
+	f.hashes, f.pure = map[crypto.Hash]hash.Hash{}, map[*signer]*ed25519stream.Verifier{}
+	writers := []io.Writer{&f.foreign}
+	addHash := func(h crypto.Hash) {
+		if f.hashes[h] == nil {
+			f.hashes[h] = newHash(h)
+			writers = append(writers, f.hashes[h])
+		}
+	}
+	for _, h := range also {
+		addHash(h)
+	}
+	for _, s := range signers {
+		addHash(s.scheme.hash)
+		if !s.signsContent() {
+			continue
+		}
+		v, err := s.startVerifier()
+		if err != nil {
+			return err
+		}
+		f.pure[s] = v
+		writers = append(writers, v)
+	}
+	f.all = io.MultiWriter(writers...)
+	return nil
+}
+
+// countPasses returns how often each byte of the content is hashed.
+func (h *contentHasher) countPasses() int { return 2 * (len(h.plain.hashes) + len(h.plain.pure)) }
 
 // Write never fails.
-func (p *hasher) Write(b []byte) (int, error) {
-	for _, w := range []io.Writer{p.plain, &p.foreign, &p.text} {
-		_, _ = w.Write(b)
-	}
+func (h *contentHasher) Write(b []byte) (int, error) {
+	_, _ = h.plain.all.Write(b)
+	_, _ = h.text.Write(b)
 	return len(b), nil
 }
 
-// crlfHasher hashes text with line ends as CRLF, and gives up at the first NUL byte.
-type crlfHasher struct {
-	hash    hash.Hash
-	foreign foreign.Sniffer
+// crlfWriter passes text on with line ends as CRLF, and gives up at the first NUL byte.
+type crlfWriter struct {
+	form
 	out     *bufio.Writer
 	lastCR  bool
 	changed bool // a line end was not CRLF
@@ -69,7 +112,7 @@ type crlfHasher struct {
 }
 
 // Write never fails.
-func (c *crlfHasher) Write(b []byte) (int, error) {
+func (c *crlfWriter) Write(b []byte) (int, error) {
 	n := len(b)
 	if c.binary = c.binary || bytes.IndexByte(b, 0) >= 0; c.binary {
 		return n, nil
@@ -93,7 +136,7 @@ func (c *crlfHasher) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *crlfHasher) endLine() {
+func (c *crlfWriter) endLine() {
 	if !c.lastCR {
 		_ = c.out.WriteByte('\r')
 		c.changed = true
@@ -102,31 +145,41 @@ func (c *crlfHasher) endLine() {
 	c.lastCR = false
 }
 
-// candidate is a digest that the content may have been signed by.
-type candidate struct {
-	digest   []byte
+// reading is a form of a content that has been read.
+type reading struct {
+	digests  map[crypto.Hash][]byte
+	pure     map[*signer]*ed25519stream.Verifier
 	crlf     bool
 	foreign  error    // it is what another protocol signs
 	excluded []string // else: the checks that say so
 }
 
-// computeCandidates returns the content's digest and, for text with other line ends, that of its CRLF form.
-func (p *hasher) computeCandidates() ([]candidate, error) {
-	digest, err := sumHash(p.plain)
+// finish returns the content as it is and, for text with other line ends, with CRLF.
+func (h *contentHasher) finish() ([]reading, error) {
+	first, err := h.plain.finish()
 	if err != nil {
 		return nil, err
 	}
-	first := candidate{digest: digest}
-	first.excluded, first.foreign = p.foreign.Finish()
-	out := []candidate{first}
-	if p.text.binary || !p.text.changed {
-		return out, nil
+	if h.text.binary || !h.text.changed {
+		return []reading{first}, nil
 	}
-	_ = p.text.out.Flush() // hashes do not fail
-	if digest, err = sumHash(p.text.hash); err != nil {
+	_ = h.text.out.Flush() // hashes do not fail
+	second, err := h.text.finish()
+	if err != nil {
 		return nil, err
 	}
-	second := candidate{digest: digest, crlf: true}
-	second.excluded, second.foreign = p.text.foreign.Finish()
-	return append(out, second), nil
+	second.crlf = true
+	return []reading{first, second}, nil
+}
+
+func (f *form) finish() (reading, error) {
+	r := reading{digests: map[crypto.Hash][]byte{}, pure: f.pure}
+	for h, sum := range f.hashes {
+		var err error
+		if r.digests[h], err = sumHash(sum); err != nil {
+			return reading{}, err
+		}
+	}
+	r.excluded, r.foreign = f.foreign.Finish()
+	return r, nil
 }

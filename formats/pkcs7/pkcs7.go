@@ -94,14 +94,14 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	s, err := interpretContainer(c, p)
+	s, err := interpretContainer(m, c, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.identifySigner(m, given, p); err != nil {
+	if err := s.identifySigners(m, given, p); err != nil {
 		return nil, err
 	}
-	if err := s.checkSignature(m); err != nil {
+	if err := s.checkSignatures(m); err != nil {
 		return nil, err
 	}
 	return s, nil

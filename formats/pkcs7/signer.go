@@ -4,208 +4,269 @@ package pkcs7
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/x509"
-	"slices"
+	"crypto/sha256"
+	encoding "encoding/asn1"
+	"encoding/binary"
+	"encoding/hex"
+	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
-// givenKeys are the keys that came beside the signature.
-type givenKeys struct {
-	sent, trusted []keyfile.Key // by the submitter; by the policy
+// signer is one signature of the file.
+type signer struct {
+	info       signerInfo
+	scheme     scheme
+	attributes *attributes // nil when there are none
+	key        keyfile.Key
+	keys       [][]byte // that Parse needs again
+	digest     []byte   // of the attributes; nil without them, or when the bytes themselves are signed
+	inside     *match   // how the content inside was signed; nil when detached
+	findings   []formats.Finding
+	notes      []string
+	rooted     bool // the certificate chains to the policy's roots
 }
 
-func readKeys(m *formats.Meter, sent [][]byte, p formats.Policy) (g givenKeys, err error) {
-	if g.sent, err = keyfile.ReadAll(m, sent); err != nil {
-		return givenKeys{}, err
-	}
-	g.trusted, err = keyfile.ReadAll(m.Unlimited(), p.Keys[name])
-	return g, p.ExplainKeys(name, err)
+// match is the form of a content that a signer signed.
+type match struct {
+	digest   []byte // that the signature covers; nil when the bytes themselves are signed
+	crlf     bool
+	excluded []string // checks that the content is no other protocol's, without attributes
 }
 
-// checkSigner refuses a signer that is none of the keys, where there are any.
-func (g givenKeys) checkSigner(spki []byte) error {
-	if len(g.trusted) > 0 && !containsKey(g.trusted, spki) {
-		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy names the keys that may sign, and the signer's is none of them",
-			"sign with a key that the gateway's operator has listed")
+// interpretSigner reads everything but whose the signature is.
+func interpretSigner(info signerInfo, p formats.Policy) (*signer, error) {
+	s := &signer{info: info}
+	var err error
+	if s.scheme, err = info.readScheme(); err != nil {
+		return nil, err
 	}
-	if len(g.sent) > 0 && !containsKey(g.sent, spki) {
-		return formats.NewError(formats.ReasonKeyMismatch, "none of the keys made this signature",
-			"send the signer's certificate, or no key when the signature carries it")
+	if err := s.checkHash(p); err != nil {
+		return nil, err
+	}
+	if err := s.readAttributes(p); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *signer) checkHash(p formats.Policy) error {
+	switch h := s.scheme.hash; {
+	case h == crypto.SHA1 && p.Historical:
+		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
+	case h == crypto.SHA1 || h == crypto.MD5:
+		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+h.String()+", which is broken", hintAlgorithm)
 	}
 	return nil
 }
 
-func containsKey(keys []keyfile.Key, spki []byte) bool {
-	for _, k := range keys {
-		if bytes.Equal(k.SPKI, spki) {
-			return true
+func (s *signer) readAttributes(p formats.Policy) (err error) {
+	if s.info.attributes == nil {
+		return nil
+	}
+	if s.attributes, err = parseAttributes(s.info.attributes); err != nil {
+		return err
+	}
+	if len(s.attributes.messageDigest) != s.scheme.hash.Size() {
+		return badAttributes("the message digest has not the length of its algorithm")
+	}
+	if a := s.attributes.algorithms; a != nil && (!a[0].equal(s.info.digest) || !a[1].equal(s.info.algorithm)) {
+		return badAttributes("the signature's algorithms are not those that the signer protected")
+	}
+	if t := s.attributes.signingTime; t != nil {
+		return p.CheckSigningTime(*t)
+	}
+	return nil
+}
+
+func (s *signer) addFinding(r formats.Reason, message string) {
+	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
+}
+
+func (s *signer) describe() formats.Signer {
+	id := sha256.Sum256(s.key.SPKI)
+	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: "sha256:" + hex.EncodeToString(id[:]), Algorithm: formats.KeyName(s.key.Public)}
+}
+
+// signsContent reports whether the signature is over the content's bytes themselves.
+func (s *signer) signsContent() bool { return s.scheme.name == pureEd25519 && s.attributes == nil }
+
+// startVerifier is for a pure Ed25519 signature.
+func (s *signer) startVerifier() (*ed25519stream.Verifier, error) {
+	pub, _ := s.key.Public.(ed25519.PublicKey) // checkKind has seen to it
+	v, err := ed25519stream.New(pub, s.info.signature)
+	if err != nil {
+		return nil, formats.WrapError(err, formats.ReasonMalformedSignature, "this is no Ed25519 signature", hintSend)
+	}
+	return v, nil
+}
+
+// verifyDigest reports whether the signature verifies over digest, which this package computed.
+func (s *signer) verifyDigest(digest []byte) bool {
+	sig := s.info.signature
+	switch pub := s.key.Public.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(pub, digest, sig)
+	case *rsa.PublicKey:
+		if s.scheme.name == formats.RSAPSS {
+			return rsa.VerifyPSS(pub, s.scheme.hash, digest, sig, &rsa.PSSOptions{SaltLength: s.scheme.salt}) == nil
 		}
+		return rsa.VerifyPKCS1v15(pub, s.scheme.hash, digest, sig) == nil
 	}
 	return false
 }
 
-func (g givenKeys) listCertificates() []*x509.Certificate {
-	var out []*x509.Certificate
-	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
-		out = append(out, k.Chain...)
+// verifyAttributes checks the signature over the signed attributes, of which there are some.
+func (s *signer) verifyAttributes() error {
+	if s.scheme.name == pureEd25519 {
+		v, err := s.startVerifier()
+		if err != nil {
+			return err
+		}
+		if _, _ = v.Write(s.info.attributes); !v.Verify() {
+			return errSignatureInvalid()
+		}
+		return nil
+	}
+	h := newHash(s.scheme.hash)
+	h.Write(s.info.attributes)
+	digest, err := sumHash(h)
+	if err != nil {
+		return err
+	}
+	if !s.verifyDigest(digest) {
+		return errSignatureInvalid()
+	}
+	s.digest = digest
+	return nil
+}
+
+// matchContent returns the form of the content that was signed.
+func (s *signer) matchContent(forms []reading) (match, error) {
+	for _, f := range forms {
+		if s.attributes != nil {
+			if bytes.Equal(f.digests[s.scheme.hash], s.attributes.messageDigest) {
+				return match{digest: s.digest, crlf: f.crlf}, nil
+			}
+			continue
+		}
+		if f.foreign != nil {
+			return match{}, f.foreign
+		}
+		if v := f.pure[s]; v != nil {
+			if v.Verify() {
+				return match{crlf: f.crlf, excluded: f.excluded}, nil
+			}
+		} else if digest := f.digests[s.scheme.hash]; s.verifyDigest(digest) {
+			return match{digest: digest, crlf: f.crlf, excluded: f.excluded}, nil
+		}
+	}
+	if s.attributes != nil {
+		return match{}, errArtifactMismatch()
+	}
+	return match{}, errSignatureInvalid()
+}
+
+// encodeCanonical returns the signature without wrapping, certificates and unsigned attributes, and with ECDSA's low s.
+func (s *signer) encodeCanonical() []byte {
+	sig := s.info.signature
+	if pub, ok := s.key.Public.(*ecdsa.PublicKey); ok {
+		sig = lowS(sig, pub.Params().N)
+	}
+	out, err := encoding.Marshal(struct {
+		Digest, Algorithm     encoding.ObjectIdentifier
+		Attributes, Signature []byte
+	}{s.info.digest.id, s.info.algorithm.id, s.info.attributes, sig})
+	if err != nil {
+		return sig // object identifiers that were read can be written
 	}
 	return out
 }
 
-// identifySigner finds the signer's certificate and applies the policy to it.
-func (s *parsed) identifySigner(m *formats.Meter, g givenKeys, p formats.Policy) error {
-	inside, err := parseAll(m, s.data.certificates)
+// digestForm returns SHA-256 over what encodeCanonical leaves out and a verifier may need or look for: with a bare
+// key, the signer's certificate has to be inside; unsigned attributes hold timestamps and countersignatures.
+func (s *signer) digestForm(u unsigned) []byte {
+	parts := []cryptobyte.String{u.certificates, u.revocations, s.info.unsigned}
+	h, size := sha256.New(), 0
+	for _, part := range parts {
+		size += len(part)
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	if size == 0 {
+		return nil
+	}
+	return h.Sum(nil)
+}
+
+// lowS rewrites a DER signature that has verified.
+func lowS(der []byte, n *big.Int) []byte {
+	var p struct{ R, S *big.Int }
+	if _, err := encoding.Unmarshal(der, &p); err != nil {
+		return der
+	}
+	if other := new(big.Int).Sub(n, p.S); other.Cmp(p.S) < 0 {
+		p.S = other
+	}
+	out, err := encoding.Marshal(p)
 	if err != nil {
-		return err
+		return der
 	}
-	leaf, err := s.data.signer.findCertificate(inside, g.listCertificates())
-	if err != nil {
-		return err
-	}
-	if s.key, err = keyfile.FromCertificate(leaf); err != nil {
-		return err
-	}
-	if err := g.checkSigner(s.key.SPKI); err != nil {
-		return err
-	}
-	if err := p.CheckSigner(s.key.SPKI); err != nil {
-		return err
-	}
-	if err := s.checkKind(); err != nil {
-		return err
-	}
-	s.keepKeys(leaf, inside, g, p)
-	return s.checkCertificate(m, leaf, append(inside, g.listCertificates()...), p)
+	return out
 }
 
-// parseAll leaves out what cannot be read: only the signer's certificate has to be readable.
-func parseAll(m *formats.Meter, ders []cryptobyte.String) ([]*x509.Certificate, error) {
-	var out []*x509.Certificate
-	for _, der := range ders {
-		if err := m.ChargeBytes(4 * len(der)); err != nil {
-			return nil, err
-		}
-		if err := m.ChargeParses(2); err != nil {
-			return nil, err
-		}
-		if c, err := x509.ParseCertificate(der); err == nil {
-			out = append(out, c)
-		}
+func (s *signer) claimedTime() *time.Time {
+	if s.attributes == nil || s.attributes.signingTime == nil {
+		return nil
 	}
-	return out, nil
+	t := *s.attributes.signingTime
+	return &t
 }
 
-// findCertificate returns the one certificate that the signer's identifier names.
-func (s signerInfo) findCertificate(inside, given []*x509.Certificate) (*x509.Certificate, error) {
-	var found *x509.Certificate
-	for _, c := range append(inside[:len(inside):len(inside)], given...) {
-		if !s.namesCertificate(c) || found != nil && bytes.Equal(found.Raw, c.Raw) {
-			continue
-		}
-		if found != nil {
-			return nil, formats.NewError(formats.ReasonKeyNotValid, "two certificates claim to be the signer's",
-				"send the signature with the signer's own certificate alone")
-		}
-		found = c
+func (s *signer) describeAlgorithm() string {
+	out := formats.KeyName(s.key.Public)
+	switch s.scheme.name {
+	case pureEd25519:
+		return out
+	case formats.RSAPSS:
+		out += "-PSS"
 	}
-	if found == nil {
-		return nil, formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature",
-			"send it as key")
-	}
-	return found, nil
+	return out + "/" + s.scheme.hash.String()
 }
 
-func (s signerInfo) namesCertificate(c *x509.Certificate) bool {
-	if s.keyID != nil {
-		return bytes.Equal(s.keyID, c.SubjectKeyId)
-	}
-	return bytes.Equal(s.issuer, c.RawIssuer) && s.serial.Cmp(c.SerialNumber) == 0
-}
-
-// checkKind: the key must be of the kind that the algorithm names.
-func (s *parsed) checkKind() error {
-	_, isRSA := s.key.Public.(*rsa.PublicKey)
-	_, isECDSA := s.key.Public.(*ecdsa.PublicKey)
-	if isECDSA != (s.scheme.name == formats.ECDSA) || isRSA == isECDSA {
-		return errMalformedSignature("the signature's algorithm is not one of the signer's key")
+// refuseProjection says why the signature is no hashedrekord's, or returns nil.
+func (s *signer) refuseProjection() *formats.Error {
+	_, known := formats.AlgorithmOf(s.scheme.hash)
+	switch {
+	case len(s.findings) > 0 || !known:
+		return formats.NewError(formats.ReasonNotProjectable,
+			"a signature that only the historical policy lets pass is never projected", hintAlgorithm)
+	case s.scheme.name == pureEd25519:
+		return formats.NewError(formats.ReasonNotProjectable,
+			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them",
+			"use an attestation, or sign with an ECDSA key on P-256: openssl cms -sign -binary -md sha256")
 	}
 	return nil
 }
 
-// keepKeys remembers what Parse has to be given again: the certificates that are not inside.
-func (s *parsed) keepKeys(leaf *x509.Certificate, inside []*x509.Certificate, g givenKeys, p formats.Policy) {
-	embedded := slices.ContainsFunc(inside, leaf.Equal)
-	if !embedded {
-		s.keys = [][]byte{s.key.PEM()}
-	}
-	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
-		if len(k.Chain) > 0 && k.Chain[0].Equal(leaf) && (!embedded || p.Roots != nil && len(k.Chain) > 1) {
-			s.keys = [][]byte{k.PEM()}
-			return
-		}
-	}
+func (s *signer) buildCandidate(a formats.DigestAlgorithm) formats.Candidate {
+	return formats.Candidate{SPKI: s.key.SPKI, Scheme: s.scheme.name, Hash: a, Remedy: s.suggestRemedy()}
 }
 
-// checkCertificate judges the certificate at the signing time that the signer claims, or now.
-func (s *parsed) checkCertificate(m *formats.Meter, leaf *x509.Certificate, others []*x509.Certificate, p formats.Policy) error {
-	at := p.Now
-	if s.attributes != nil {
-		for _, h := range s.attributes.certHashes {
-			if !h.fitsCertificate(leaf.Raw) {
-				return formats.NewError(formats.ReasonKeyMismatch, "the signature was made with another certificate of this name",
-					"send the certificate that the signer used")
-			}
-		}
-		if s.attributes.signingTime != nil {
-			at = *s.attributes.signingTime
-		}
+// suggestRemedy says how to get a signature that the log takes from the same tool.
+func (s *signer) suggestRemedy() string {
+	if pub, ok := s.key.Public.(*ecdsa.PublicKey); ok {
+		md := map[int]string{256: "sha256", 384: "sha384", 521: "sha512"}[pub.Params().BitSize]
+		return "sign with the hash as long as the curve: openssl cms -sign -binary -md " + md
 	}
-	if err := keyfile.CheckCertificate(leaf, at); err != nil {
-		return err
-	}
-	if at.After(leaf.NotAfter) {
-		at = leaf.NotAfter
-		if err := s.judgeExpired(p); err != nil {
-			return err
-		}
-	}
-	s.addNotes(p, leaf.NotAfter)
-	s.rooted = p.Roots != nil
-	return s.key.CheckRoots(m, p.Roots, at, others...)
-}
-
-// judgeExpired decides about a certificate that had expired at the claimed signing time, or has by now when there is none.
-func (s *parsed) judgeExpired(p formats.Policy) error {
-	timed := s.attributes != nil && s.attributes.signingTime != nil
-	switch {
-	case !timed && p.Roots == nil:
-		return nil // a note says so
-	case p.Historical:
-		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate had expired")
-		return nil
-	}
-	return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate had expired when the signature was made",
-		"sign with a current certificate, or ask the gateway's operator for the historical policy")
-}
-
-func (s *parsed) addNotes(p formats.Policy, notAfter time.Time) {
-	timed := s.attributes != nil && s.attributes.signingTime != nil
-	if p.Now.After(notAfter) {
-		s.notes = append(s.notes, "the signer's certificate has expired by now")
-	}
-	if timed {
-		s.notes = append(s.notes, "the signing time is the signer's claim")
-	} else {
-		s.notes = append(s.notes, "the signature does not say when it was made")
-	}
-	if p.Roots == nil {
-		s.notes = append(s.notes, "the signer's certificate is not chained to a configured root")
-	}
+	return "with an RSA key of 2048, 3072 or 4096 bits sign with: openssl cms -sign -binary -md sha256"
 }

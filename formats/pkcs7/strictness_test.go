@@ -118,7 +118,7 @@ func TestRefusedForgeries(t *testing.T) {
 		"signed by another key":     {func(f *forgery) { f.signed = []byte("something else") }, formats.ReasonSignatureInvalid},
 		"hashes contradict":         {func(f *forgery) { f.algorithm = ecdsaSHA384 }, formats.ReasonMalformedSignature},
 		"algorithm of another kind": {func(f *forgery) { f.algorithm = []int{1, 2, 840, 113549, 1, 1, 11} }, formats.ReasonMalformedSignature},
-		"unknown algorithm":         {func(f *forgery) { f.algorithm = []int{1, 3, 101, 112} }, formats.ReasonUnsupportedAlgorithm},
+		"unknown algorithm":         {func(f *forgery) { f.algorithm = []int{1, 3, 101, 113} }, formats.ReasonUnsupportedAlgorithm},
 		"unknown version":           {func(f *forgery) { f.version = number(2) }, formats.ReasonUnsupportedVersion},
 		"no signer":                 {func(f *forgery) { f.signers = 0 }, formats.ReasonNoSignature},
 		"two signers":               {func(f *forgery) { f.signers = 2 }, formats.ReasonMultipleSignatures},

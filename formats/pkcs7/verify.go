@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 
@@ -24,99 +23,93 @@ func errArtifactMismatch() error {
 		"check that the signature and the artifact belong together, and sign files with -binary")
 }
 
-// checkSignature checks what can be checked without the artifact: signed attributes, and a content inside.
-func (s *parsed) checkSignature(m *formats.Meter) error {
-	size := len(s.data.signer.attributes) + 3*len(s.content) // the content also in two forms
-	if err := m.ChargeBytes(size); err != nil {
-		return err
-	}
-	if err := m.ChargeChecks(2, s.key.Public); err != nil {
-		return err
-	}
-	if s.attributes != nil {
-		h := newHash(s.scheme.hash)
-		h.Write(s.data.signer.attributes)
-		digest, err := sumHash(h)
-		if err != nil {
+// checkSignatures checks what can be checked without the artifact: signed attributes, and a content inside.
+func (p *parsed) checkSignatures(m *formats.Meter) error {
+	for _, s := range p.signers {
+		if err := m.ChargeBytes(len(s.info.attributes)); err != nil {
 			return err
 		}
-		if !s.verifySignature(digest) {
-			return errSignatureInvalid()
+		if err := m.ChargeChecks(2, s.key.Public); err != nil {
+			return err
 		}
-		s.digest = digest
+		if s.attributes == nil {
+			continue
+		}
+		if err := s.verifyAttributes(); err != nil {
+			return err
+		}
 	}
-	if s.content == nil {
+	if p.content == nil {
 		return nil
 	}
-	p := newHasher(s.scheme.hash)
-	_, _ = p.Write(s.content)
-	found, err := s.matchContent(p)
+	return p.matchInside(m)
+}
+
+// matchInside matches the content inside with all signers.
+func (p *parsed) matchInside(m *formats.Meter) error {
+	h, err := newContentHasher(p.signers)
 	if err != nil {
 		return err
 	}
-	if s.crlf = found.crlf; s.crlf && s.data.content != nil {
-		return errArtifactMismatch() // what is inside a CMS value is signed as it is
+	if err := m.ChargeBytes((2 + h.countPasses()) * len(p.content)); err != nil {
+		return err
 	}
-	if s.attributes == nil {
-		s.digest, s.excluded = found.digest, found.excluded
+	_, _ = h.Write(p.content)
+	forms, err := h.finish()
+	if err != nil {
+		return err
+	}
+	for _, s := range p.signers {
+		found, err := s.matchContent(forms)
+		if err != nil {
+			return err
+		}
+		if found.crlf && p.data.content != nil {
+			return errArtifactMismatch() // what is inside a CMS value is signed as it is
+		}
+		s.inside = &found
 	}
 	return nil
 }
 
-// matchContent returns the form of the content that was signed.
-func (s *parsed) matchContent(p *hasher) (candidate, error) {
-	candidates, err := p.computeCandidates()
-	if err != nil {
-		return candidate{}, err
-	}
-	for _, c := range candidates {
-		if s.attributes != nil {
-			if bytes.Equal(c.digest, s.attributes.messageDigest) {
-				return c, nil
-			}
-			continue
-		}
-		if c.foreign != nil {
-			return candidate{}, c.foreign
-		}
-		if s.verifySignature(c.digest) {
-			return c, nil
-		}
-	}
-	if s.attributes != nil {
-		return candidate{}, errArtifactMismatch()
-	}
-	return candidate{}, errSignatureInvalid()
-}
-
 // Verify implements formats.Parsed.
-func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	m, err := formats.StartWork(ctx, hintWork)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.ChargeChecks(2, s.key.Public); err != nil { // as it is, and with line ends as CRLF
-		return nil, err
-	}
-	if err := m.ChargeBytes(8*len(s.content) + s.data.unsigned.size()); err != nil { // hashed; the content compared in all forms, too
+	if err := p.chargeVerify(m); err != nil {
 		return nil, err
 	}
 	switch {
 	case a.SignedDigest() != nil:
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "a digest of the signed attributes says nothing of the artifact",
 			"send the artifact or its own digest")
-	case s.content != nil:
-		return s.verifyAttached(ctx, a)
+	case p.content != nil:
+		return p.verifyAttached(ctx, a)
 	case a.Reader() != nil:
-		return s.verifyDetached(ctx, a.Reader())
+		return p.verifyDetached(ctx, a.Reader())
 	case a.Digest() != nil:
-		return s.verifyDigest(*a.Digest())
+		return p.verifyDigest(p.signers[0], *a.Digest())
 	}
 	return nil, formats.NewError(formats.ReasonMissingArtifact, "neither the artifact nor its digest was sent",
 		"send the artifact or its digest")
 }
 
-func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
+// chargeVerify charges for one call of Verify but for reading the artifact.
+func (p *parsed) chargeVerify(m *formats.Meter) error {
+	size := 8*len(p.content) + len(p.data.unsigned.certificates) + len(p.data.unsigned.revocations) // hashed; the content compared in all forms, too
+	for _, s := range p.signers {
+		size += len(s.info.unsigned) + len(s.info.attributes)
+		if err := m.ChargeChecks(2, s.key.Public); err != nil { // as it is, and with line ends as CRLF
+			return err
+		}
+	}
+	return m.ChargeBytes(size)
+}
+
+// verifyDigest judges by a digest of the content, which signed attributes hold.
+func (p *parsed) verifyDigest(s *signer, d formats.Digest) (*formats.Verified, error) {
 	want, known := formats.AlgorithmOf(s.scheme.hash)
 	switch {
 	case s.attributes == nil:
@@ -131,39 +124,41 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
 			"send the artifact itself if it is a text that was signed without -binary")
 	}
-	v := s.buildVerified(s.digest, formats.Recipe{}, nil)
+	v := p.buildVerified(s, match{digest: s.digest}, formats.Recipe{})
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 	return v, nil
 }
 
-// reading is what one pass over an artifact's bytes yields.
-type reading struct {
-	hasher *hasher
-	sha256 hash.Hash
-	size   int64
+// readArtifact hashes an artifact for all signers, and with SHA-256 and the hashes in also.
+func (p *parsed) readArtifact(ctx context.Context, r io.Reader, also ...crypto.Hash) ([]reading, int64, error) {
+	h, err := newContentHasher(p.signers, also...)
+	if err != nil {
+		return nil, 0, err
+	}
+	w := io.Writer(h)
+	sum := h.plain.hashes[crypto.SHA256]
+	if sum == nil {
+		sum = crypto.SHA256.New()
+		w = io.MultiWriter(h, sum)
+	}
+	size, err := formats.Copy(ctx, w, r)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the artifact: %w", err)
+	}
+	forms, err := h.finish()
+	if err != nil {
+		return nil, 0, err
+	}
+	forms[0].digests[crypto.SHA256] = sum.Sum(nil)
+	return forms, size, nil
 }
 
-func readArtifact(ctx context.Context, r io.Reader, h crypto.Hash) (*reading, error) {
-	p := &reading{hasher: newHasher(h)}
-	w := io.Writer(p.hasher)
-	p.sha256 = p.hasher.plain
-	if h != crypto.SHA256 {
-		p.sha256 = crypto.SHA256.New()
-		w = io.MultiWriter(p.hasher, p.sha256)
-	}
-	var err error
-	if p.size, err = formats.Copy(ctx, w, r); err != nil {
-		return nil, fmt.Errorf("reading the artifact: %w", err)
-	}
-	return p, nil
-}
-
-// listDigests returns SHA-256 and the signature's own digest.
-func (p *reading) listDigests(h crypto.Hash) []formats.ArtifactDigest {
-	out := []formats.ArtifactDigest{stateDigest(formats.SHA256, p.sha256.Sum(nil))}
+// listDigests returns SHA-256 and the signature's own digest of what was read, as it is.
+func (r reading) listDigests(h crypto.Hash) []formats.ArtifactDigest {
+	out := []formats.ArtifactDigest{stateDigest(formats.SHA256, r.digests[crypto.SHA256])}
 	if a, ok := formats.AlgorithmOf(h); ok && a != formats.SHA256 {
-		out = append(out, stateDigest(a, p.hasher.plain.Sum(nil)))
+		out = append(out, stateDigest(a, r.digests[h]))
 	}
 	return out
 }
@@ -172,21 +167,18 @@ func stateDigest(a formats.DigestAlgorithm, value []byte) formats.ArtifactDigest
 	return formats.ArtifactDigest{Digest: formats.Digest{Algorithm: a, Value: value}, Evidence: formats.EvidenceBytes}
 }
 
-func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Verified, error) {
-	p, err := readArtifact(ctx, r, s.scheme.hash)
+func (p *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Verified, error) {
+	forms, size, err := p.readArtifact(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.matchContent(p.hasher)
+	s := p.signers[0]
+	found, err := s.matchContent(forms)
 	if err != nil {
 		return nil, err
 	}
-	digest, excluded := s.digest, []string(nil)
-	if s.attributes == nil {
-		digest, excluded = found.digest, found.excluded
-	}
-	v := s.buildVerified(digest, formats.Recipe{Artifact: true, CRLF: found.crlf}, excluded)
-	v.Size, v.Digests = p.size, p.listDigests(s.scheme.hash)
+	v := p.buildVerified(s, found, formats.Recipe{Artifact: true, CRLF: found.crlf})
+	v.Size, v.Digests = size, forms[0].listDigests(s.scheme.hash)
 	if found.crlf {
 		v.Checks = append(v.Checks, crlfLineEnds)
 	}
@@ -195,11 +187,11 @@ func (s *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 
 const crlfLineEnds = "crlf-line-ends"
 
-// buildVerified returns the result. For a signature without attributes there are the recipe and the checks
-// that exclude other protocols.
-func (s *parsed) buildVerified(digest []byte, r formats.Recipe, excluded []string) *formats.Verified {
+// buildVerified returns the result for one signer. For a signature without attributes there are the recipe and the
+// checks that exclude other protocols.
+func (p *parsed) buildVerified(s *signer, found match, r formats.Recipe) *formats.Verified {
 	v := &formats.Verified{
-		Signers: []formats.Signer{s.describeSigner()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(),
+		Signers: []formats.Signer{s.describe()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(p.data.unsigned),
 		Checks: []string{"signature", "signer-certificate"},
 	}
 	if s.attributes != nil {
@@ -207,17 +199,17 @@ func (s *parsed) buildVerified(digest []byte, r formats.Recipe, excluded []strin
 		if len(s.attributes.certHashes) > 0 {
 			v.Checks = append(v.Checks, "signing-certificate")
 		}
-		r = formats.Recipe{Prefix: s.data.signer.attributes}
+		r = formats.Recipe{Prefix: s.info.attributes}
 	} else {
-		v.Checks = append(v.Checks, excluded...)
+		v.Checks = append(v.Checks, found.excluded...)
 	}
 	if s.rooted {
 		v.Checks = append(v.Checks, "certificate-chain")
 	}
-	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && len(s.findings) == 0 {
+	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && s.refuseProjection() == nil {
 		v.Projections = []formats.Projection{{
-			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: digest},
-			Signature: s.data.signer.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
+			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: found.digest},
+			Signature: s.info.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
 		}}
 	}
 	return v
