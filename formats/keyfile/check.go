@@ -11,6 +11,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -51,6 +52,8 @@ func checkRSA(k *rsa.PublicKey) error {
 		return errWeakKey("the RSA key has fewer than 2048 bits")
 	case bits > maxRSA:
 		return formats.NewError(formats.ReasonUnsupportedAlgorithm, "the RSA key has more than 16384 bits", hintAlgorithm)
+	case k.E > math.MaxInt32:
+		return errUnsupportedKey("the RSA key's public exponent has more than 31 bits, which is not supported")
 	case k.E < 3 || k.E%2 == 0 || k.N.Bit(0) == 0:
 		return errWeakKey("the RSA key has no usable modulus or exponent")
 	}
@@ -71,13 +74,8 @@ func checkEd25519(k ed25519.PublicKey) error {
 }
 
 // CheckCertificate refuses a certificate that may not sign documents or is not valid yet at
-// the given time. Errors have ReasonKeyNotValid or ReasonUnsupportedFeature. Nothing is
-// said of expiry: that is the caller's to judge.
+// the given time. Errors have ReasonKeyNotValid. Nothing is said of expiry: that is the caller's to judge.
 func CheckCertificate(c *x509.Certificate, at time.Time) error {
-	if len(c.UnhandledCriticalExtensions) > 0 {
-		return formats.NewError(formats.ReasonUnsupportedFeature,
-			"the signer's certificate has an unknown critical extension", "sign with another certificate")
-	}
 	if c.KeyUsage != 0 && c.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		return formats.NewError(formats.ReasonKeyNotValid,
 			"the signer's certificate does not allow signing documents", "sign with a certificate for digitalSignature")
@@ -87,6 +85,20 @@ func CheckCertificate(c *x509.Certificate, at time.Time) error {
 			"the signer's certificate was not valid yet", "check the clock of the signing machine")
 	}
 	return nil
+}
+
+// CheckCritical refuses a certificate with critical extensions that are not understood where roots are configured. Without
+// roots a certificate counts as its key alone, and a note says so. Errors have ReasonUnsupportedFeature.
+func CheckCritical(c *x509.Certificate, roots *x509.CertPool) (note string, err error) {
+	if len(c.UnhandledCriticalExtensions) == 0 {
+		return "", nil
+	}
+	if roots == nil {
+		return "the signer's certificate has a critical extension that is not understood, and counts as its key alone", nil
+	}
+	return "", formats.NewError(formats.ReasonUnsupportedFeature,
+		"the signer's certificate has a critical extension that is not understood: "+c.UnhandledCriticalExtensions[0].String(),
+		"sign with another certificate")
 }
 
 // CheckRoots refuses a key whose certificate does not chain to roots at the given time,

@@ -88,19 +88,6 @@ func readChain(m *formats.Meter, block *pem.Block, rest []byte) (Key, error) {
 	return FromCertificate(chain...)
 }
 
-// ParseCertificate reads one DER certificate. Errors have ReasonMalformedKey or
-// ReasonTrailingData.
-func ParseCertificate(der []byte) (*x509.Certificate, error) {
-	if err := checkWhole(der); err != nil {
-		return nil, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a certificate is malformed", hintKey)
-	}
-	return cert, nil
-}
-
 // checkLinks: each certificate is issued by the next. Keys are checked first, so that a
 // monstrous one costs nothing.
 func checkLinks(m *formats.Meter, chain []*x509.Certificate) error {

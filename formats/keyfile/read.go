@@ -20,6 +20,7 @@ import (
 type Key struct {
 	Public crypto.PublicKey
 	SPKI   []byte // DER, re-encoded, so that one key has one identity
+	PSS    *PSS   // what an RSA-PSS key is restricted to, nil for others
 	Chain  []*x509.Certificate
 }
 
@@ -80,7 +81,11 @@ func addKey(keys []Key, k Key) []Key {
 // PEM returns what Read reads back as the same key.
 func (k Key) PEM() []byte {
 	if len(k.Chain) == 0 {
-		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.SPKI})
+		spki := k.SPKI
+		if k.PSS != nil {
+			spki = k.PSS.spki
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
 	}
 	var out []byte
 	for _, c := range k.Chain {
@@ -91,7 +96,7 @@ func (k Key) PEM() []byte {
 
 // FromCertificate returns the key that chain[0] certifies. Errors are as for Read.
 func FromCertificate(chain ...*x509.Certificate) (Key, error) {
-	k, err := fromPublic(chain[0].PublicKey)
+	k, err := fromSPKI(chain[0].PublicKey, chain[0].RawSubjectPublicKeyInfo)
 	if err != nil {
 		return Key{}, err
 	}
@@ -110,6 +115,18 @@ func fromPublic(pub crypto.PublicKey) (Key, error) {
 	return Key{Public: pub, SPKI: spki}, nil
 }
 
+// fromSPKI is fromPublic for a key that was written as spki.
+func fromSPKI(pub crypto.PublicKey, spki []byte) (Key, error) {
+	k, err := fromPublic(pub)
+	if err != nil {
+		return Key{}, err
+	}
+	if k.PSS, err = readPSS(spki); err != nil {
+		return Key{}, err
+	}
+	return k, nil
+}
+
 func errMalformedKey(err error) error {
 	return formats.WrapError(err, formats.ReasonMalformedKey, "a key is neither a public key nor a certificate", hintKey)
 }
@@ -119,7 +136,11 @@ func readDER(der []byte) (Key, error) {
 		return Key{}, err
 	}
 	der = bytes.Clone(der) // certificates keep what they were parsed from
-	if cert, err := x509.ParseCertificate(der); err == nil {
+	if _, ok := ReadOutline(der); ok {
+		cert, err := ParseCertificate(der)
+		if err != nil {
+			return Key{}, err
+		}
 		return FromCertificate(cert)
 	}
 	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
@@ -129,9 +150,13 @@ func readDER(der []byte) (Key, error) {
 }
 
 func readPKIX(der []byte) (Key, error) {
-	pub, err := x509.ParsePKIXPublicKey(der)
+	normal, err := normalizeSPKI(der)
+	if err != nil {
+		return Key{}, err
+	}
+	pub, err := x509.ParsePKIXPublicKey(normal)
 	if err == nil {
-		return fromPublic(pub)
+		return fromSPKI(pub, der)
 	}
 	if isSPKI(der) {
 		return Key{}, formats.WrapError(err, formats.ReasonUnsupportedAlgorithm,

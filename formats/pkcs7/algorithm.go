@@ -85,14 +85,14 @@ func (a algorithm) isPlain() bool {
 // readScheme reads the signer's two algorithms, which must name the same hash. Errors have
 // ReasonUnsupportedAlgorithm, ReasonWeakAlgorithm (DSA) or ReasonMalformedSignature.
 func (s signerInfo) readScheme() (scheme, error) {
-	h, err := s.readDigest()
-	if err != nil {
-		return scheme{}, err
-	}
 	id := s.algorithm.id.String()
 	n, ok := signatureNames[id]
 	if !ok {
 		return scheme{}, s.refuseSignatureAlgorithm(id)
+	}
+	h, err := s.readDigest()
+	if err != nil {
+		return scheme{}, err
 	}
 	out := scheme{name: n.scheme, hash: h}
 	switch {

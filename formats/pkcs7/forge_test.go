@@ -67,16 +67,21 @@ func utcTime(t time.Time) []byte {
 
 // forgery is a signature to be made wrong; the zero value of a field leaves it right.
 type forgery struct {
-	key         *ecdsa.PrivateKey
-	certificate []byte
-	version     []byte
-	attributes  [][]byte // nil for none
-	unsigned    []byte
-	algorithm   []int
-	signed      []byte // what is signed, when not the attributes or the artifact
-	signers     int
-	extra       []byte // certificates beside the signer's
-	tail        []byte // inside the SignedData
+	key           *ecdsa.PrivateKey
+	certificate   []byte
+	version       []byte
+	attributes    [][]byte // nil for none
+	unsigned      []byte
+	algorithm     []int
+	parameters    []byte // of algorithm
+	digest        []byte // digestAlgorithm
+	announced     []byte // digestAlgorithms
+	signerVersion []byte
+	certificates  [][]byte // in place of the signer's
+	signed        []byte   // what is signed, when not the attributes or the artifact
+	signers       int
+	extra         []byte // certificates beside the signer's
+	tail          []byte // inside the SignedData
 }
 
 var (
@@ -91,7 +96,8 @@ func newForgery(t testing.TB) *forgery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forgery{key: key, version: number(1), algorithm: ecdsaSHA256, signers: 1}
+	f := &forgery{key: key, version: number(1), algorithm: ecdsaSHA256, signers: 1, signerVersion: number(1),
+		digest: sequence(oid(hashSHA256)), announced: sequence(oid(hashSHA256))}
 	f.certificate = selfSigned(t, key, 7)
 	f.attributes = [][]byte{
 		attribute(contentType, oid(data)), attribute(signingTime, utcTime(forgedNow.Add(-time.Hour))),
@@ -136,11 +142,15 @@ func (f *forgery) der(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	serial, _ := encoding.Marshal(parsed.SerialNumber)
-	signer := sequence(number(1), sequence(parsed.RawIssuer, serial), sequence(oid(hashSHA256)),
-		attributes, sequence(oid(f.algorithm)), octets(signature), f.unsigned)
+	signer := sequence(f.signerVersion, sequence(parsed.RawIssuer, serial), f.digest,
+		attributes, sequence(oid(f.algorithm), f.parameters), octets(signature), f.unsigned)
+	certificates := f.certificate
+	if f.certificates != nil {
+		certificates = bytes.Join(f.certificates, nil)
+	}
 	explicit := asn1.Tag(0).ContextSpecific().Constructed()
-	return sequence(oid(signedData), value(explicit, sequence(f.version, set(sequence(oid(hashSHA256))), sequence(oid(data)),
-		value(explicit, f.certificate, f.extra), set(bytes.Repeat(signer, f.signers)), f.tail)))
+	return sequence(oid(signedData), value(explicit, sequence(f.version, set(f.announced), sequence(oid(data)),
+		value(explicit, certificates, f.extra), set(bytes.Repeat(signer, f.signers)), f.tail)))
 }
 
 func (f *forgery) policy() formats.Policy { return formats.Policy{Now: forgedNow} }

@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"math/big"
 	"slices"
 	"time"
 
@@ -75,8 +76,8 @@ func (p *parsed) identifySigners(m *formats.Meter, g givenKeys, policy formats.P
 }
 
 // identify finds the signer's certificate and applies the policy to it.
-func (s *signer) identify(m *formats.Meter, inside []*x509.Certificate, g givenKeys, p formats.Policy) error {
-	leaf, err := s.info.findCertificate(inside, g.listCertificates())
+func (s *signer) identify(m *formats.Meter, inside certificates, g givenKeys, p formats.Policy) error {
+	leaf, err := s.info.findCertificate(m, inside, g.listCertificates())
 	if err != nil {
 		return err
 	}
@@ -93,31 +94,41 @@ func (s *signer) identify(m *formats.Meter, inside []*x509.Certificate, g givenK
 		return err
 	}
 	s.keepKeys(leaf, inside, g, p)
-	return s.checkCertificate(m, leaf, append(inside, g.listCertificates()...), p)
+	return s.checkCertificate(m, leaf, append(inside.read[:len(inside.read):len(inside.read)], g.listCertificates()...), p)
 }
 
-// parseAll leaves out what cannot be read: only the signer's certificate has to be readable.
-func parseAll(m *formats.Meter, ders []cryptobyte.String) ([]*x509.Certificate, error) {
-	var out []*x509.Certificate
+// certificates are those of a signature file. Only the signer's has to be readable.
+type certificates struct {
+	read       []*x509.Certificate
+	unreadable []cryptobyte.String
+}
+
+func parseAll(m *formats.Meter, ders []cryptobyte.String) (certificates, error) {
+	var out certificates
 	for _, der := range ders {
 		if err := m.ChargeBytes(4 * len(der)); err != nil {
-			return nil, err
+			return certificates{}, err
 		}
 		if err := m.ChargeParses(2); err != nil {
-			return nil, err
+			return certificates{}, err
 		}
-		if c, err := x509.ParseCertificate(der); err == nil {
-			out = append(out, c)
+		if c, err := keyfile.ParseCertificate(der); err == nil {
+			out.read = append(out.read, c)
+		} else {
+			out.unreadable = append(out.unreadable, der)
 		}
 	}
 	return out, nil
 }
 
 // findCertificate returns the one certificate that the signer's identifier names.
-func (s signerInfo) findCertificate(inside, given []*x509.Certificate) (*x509.Certificate, error) {
+func (s signerInfo) findCertificate(m *formats.Meter, inside certificates, given []*x509.Certificate) (*x509.Certificate, error) {
 	var found *x509.Certificate
-	for _, c := range append(inside[:len(inside):len(inside)], given...) {
-		if !s.namesCertificate(c) || found != nil && bytes.Equal(found.Raw, c.Raw) {
+	for _, c := range append(inside.read[:len(inside.read):len(inside.read)], given...) {
+		if err := m.ChargeBytes(100 + len(s.issuer)); err != nil {
+			return nil, err
+		}
+		if !s.namesCertificate(c.RawIssuer, c.SerialNumber, c.SubjectKeyId) || found != nil && bytes.Equal(found.Raw, c.Raw) {
 			continue
 		}
 		if found != nil {
@@ -127,17 +138,39 @@ func (s signerInfo) findCertificate(inside, given []*x509.Certificate) (*x509.Ce
 		found = c
 	}
 	if found == nil {
-		return nil, formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature",
-			"send it as key")
+		return nil, s.explainMissing(m, inside.unreadable)
 	}
 	return found, nil
 }
 
-func (s signerInfo) namesCertificate(c *x509.Certificate) bool {
-	if s.keyID != nil {
-		return bytes.Equal(s.keyID, c.SubjectKeyId)
+// explainMissing tells a certificate that cannot be read from one that is not there.
+func (s signerInfo) explainMissing(m *formats.Meter, unreadable []cryptobyte.String) error {
+	missing := formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature", "send it as key")
+	for _, der := range unreadable {
+		if err := m.ChargeBytes(8 * len(der)); err != nil {
+			return err
+		}
+		o, ok := keyfile.ReadOutline(der)
+		if ok && !s.namesCertificate(o.Issuer, o.Serial, o.SubjectKey) {
+			continue
+		}
+		if !ok {
+			missing = formats.NewError(formats.ReasonMalformedKey, "a certificate in the signature is malformed, and no other is the signer's",
+				"send the signer's certificate as key")
+			continue
+		}
+		if _, err := keyfile.ParseCertificate(der); err != nil {
+			return err
+		}
 	}
-	return bytes.Equal(s.issuer, c.RawIssuer) && s.serial.Cmp(c.SerialNumber) == 0
+	return missing
+}
+
+func (s signerInfo) namesCertificate(issuer []byte, serial *big.Int, keyID []byte) bool {
+	if s.keyID != nil {
+		return bytes.Equal(s.keyID, keyID)
+	}
+	return bytes.Equal(s.issuer, issuer) && s.serial.Cmp(serial) == 0
 }
 
 // checkKind: the key must be of the kind that the algorithm names.
@@ -145,6 +178,9 @@ func (s *signer) checkKind() error {
 	ok := false
 	switch s.key.Public.(type) {
 	case *rsa.PublicKey:
+		if err := s.key.CheckRSA(s.scheme.name == formats.RSAPSS, s.scheme.hash, s.scheme.salt); err != nil {
+			return err
+		}
 		ok = s.scheme.name == formats.RSAPKCS1v15 || s.scheme.name == formats.RSAPSS
 	case *ecdsa.PublicKey:
 		ok = s.scheme.name == formats.ECDSA
@@ -159,8 +195,8 @@ func (s *signer) checkKind() error {
 }
 
 // keepKeys remembers what Parse has to be given again: the certificates that are not inside.
-func (s *signer) keepKeys(leaf *x509.Certificate, inside []*x509.Certificate, g givenKeys, p formats.Policy) {
-	embedded := slices.ContainsFunc(inside, leaf.Equal)
+func (s *signer) keepKeys(leaf *x509.Certificate, inside certificates, g givenKeys, p formats.Policy) {
+	embedded := slices.ContainsFunc(inside.read, leaf.Equal)
 	if !embedded {
 		s.keys = [][]byte{s.key.PEM()}
 	}
@@ -188,6 +224,13 @@ func (s *signer) checkCertificate(m *formats.Meter, leaf *x509.Certificate, othe
 	}
 	if err := keyfile.CheckCertificate(leaf, at); err != nil {
 		return err
+	}
+	note, err := keyfile.CheckCritical(leaf, p.Roots)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		s.notes = append(s.notes, note)
 	}
 	if at.After(leaf.NotAfter) {
 		at = leaf.NotAfter

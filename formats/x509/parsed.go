@@ -52,6 +52,13 @@ func (s *parsed) checkCertificate(m *formats.Meter, p formats.Policy) error {
 		if err := keyfile.CheckCertificate(leaf, p.Now); err != nil {
 			return err
 		}
+		note, err := keyfile.CheckCritical(leaf, p.Roots)
+		if err != nil {
+			return err
+		}
+		if note != "" {
+			s.notes = append(s.notes, note)
+		}
 		if p.Now.After(leaf.NotAfter) {
 			at = leaf.NotAfter
 			if err := s.judgeExpired(p); err != nil {

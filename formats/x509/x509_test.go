@@ -144,7 +144,6 @@ func refused(t *testing.T) []formatstest.Vector {
 		{"unrelated certificate after leaf", good, trailing("p256-cert.pem", file(t, "root-cert.pem")...), formats.ReasonKeyNotValid},
 		{"key in a certificate file", good, trailing("p256-cert.pem", file(t, "p256.pem")...), formats.ReasonMalformedKey},
 		{"certificate not for signing", good, file(t, "p256-agreement-cert.pem"), formats.ReasonKeyNotValid},
-		{"unknown critical extension", good, file(t, "p256-critical-cert.pem"), formats.ReasonUnsupportedFeature},
 		{"no key at all", good, []byte("ssh-ed25519 AAAA"), formats.ReasonMalformedKey},
 		{"encrypted private key", good, file(t, "secret-encrypted.der"), formats.ReasonSecretKey},
 		{"PKCS #12", good, file(t, "secret-pkcs12.der"), formats.ReasonSecretKey},
