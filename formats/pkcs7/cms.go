@@ -16,11 +16,8 @@ var (
 	oidSignedData = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 )
 
-// What one signature file may carry.
-const (
-	maxCertificates = 64
-	maxSigners      = 64
-)
+// maxCertificates bounds what one signature file may carry.
+const maxCertificates = 64
 
 // signedData is what is kept of a SignedData (RFC 5652, 5.1). Slices point into its DER.
 type signedData struct {

@@ -60,7 +60,7 @@ func newContentHasher(signers []*signer, also ...crypto.Hash) (*contentHasher, e
 			return nil, err
 		}
 	}
-	h.text.out = bufio.NewWriter(h.text.form.all)
+	h.text.out = bufio.NewWriter(h.text.all)
 	return h, nil
 }
 

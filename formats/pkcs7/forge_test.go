@@ -5,6 +5,7 @@ package pkcs7_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -151,6 +152,30 @@ func (f *forgery) der(t testing.TB) []byte {
 	explicit := asn1.Tag(0).ContextSpecific().Constructed()
 	return sequence(oid(signedData), value(explicit, sequence(f.version, set(f.announced), sequence(oid(data)),
 		value(explicit, certificates, f.extra), set(bytes.Repeat(signer, f.signers)), f.tail)))
+}
+
+// ed25519 signs as f does, with a new Ed25519 key and no attributes.
+func (f *forgery) ed25519(t testing.TB, serial int64) []byte {
+	t.Helper()
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(100 + serial), Subject: pkix.Name{CommonName: "Forger"},
+		NotBefore: forgedNow.AddDate(-1, 0, 0), NotAfter: forgedNow.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, pub, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, _ := encoding.Marshal(parsed.SerialNumber)
+	hash := sequence(oid([]int{2, 16, 840, 1, 101, 3, 4, 2, 3}))
+	signer := sequence([]byte{2, 1, 1}, sequence(parsed.RawIssuer, number), hash, sequence(oid([]int{1, 3, 101, 112})), octets(ed25519.Sign(key, forgedArtifact)))
+	explicit := asn1.Tag(0).ContextSpecific().Constructed()
+	return sequence(oid(signedData), value(explicit, sequence([]byte{2, 1, 1}, set(hash), sequence(oid(data)), value(explicit, certificate), set(signer))))
 }
 
 func (f *forgery) policy() formats.Policy { return formats.Policy{Now: forgedNow} }

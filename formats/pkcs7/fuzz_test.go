@@ -22,10 +22,13 @@ func FuzzVerify(f *testing.F) {
 		}
 		f.Add(file(f, c.signature), artifact)
 	}
-	for _, name := range []string{"sha1.der", "two-signers.der", "enveloped.der", "no-signer.der", "other-content.der"} {
+	for _, name := range []string{"sha1.der", "enveloped.der", "no-signer.der", "other-content.der"} {
 		f.Add(file(f, name), file(f, "artifact.bin"))
 	}
-	policy := strict(f)
+	for _, name := range []string{"several/two.der", "several/two-attached.der", "several/two-noattr.der", "kinds/ed25519.der", "kinds/compressed.der", "kinds/pss.der"} {
+		f.Add(file(f, name), file(f, "artifact.bin"))
+	}
+	policy := kindsPolicy(f)
 	f.Fuzz(func(t *testing.T, signature, artifact []byte) {
 		ctx, check := formatstest.CheckWork(t, signature)
 		defer check()
@@ -43,7 +46,12 @@ func FuzzVerify(f *testing.F) {
 			checkRefusal(t, v != nil, err)
 			return
 		}
-		checkVerified(t, v, artifact)
+		if len(s.Describe().Each()) != len(v.Each()) {
+			t.Error("not every signature was verified")
+		}
+		for _, part := range v.Each() {
+			checkVerified(t, part, artifact)
+		}
 	})
 }
 

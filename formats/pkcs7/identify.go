@@ -3,16 +3,12 @@
 package pkcs7
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"math/big"
 	"slices"
 	"time"
-
-	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
@@ -20,64 +16,56 @@ import (
 
 // givenKeys are the keys that came beside the signature.
 type givenKeys struct {
-	sent, trusted []keyfile.Key // by the submitter; by the policy
+	sent, trusted       []keyfile.Key // by the submitter; by the policy
+	sentIDs, trustedIDs map[string]bool
 }
 
 func readKeys(m *formats.Meter, sent [][]byte, p formats.Policy) (g givenKeys, err error) {
 	if g.sent, err = keyfile.ReadAll(m, sent); err != nil {
 		return givenKeys{}, err
 	}
-	g.trusted, err = keyfile.ReadAll(m.Unlimited(), p.Keys[name])
-	return g, p.ExplainKeys(name, err)
+	if g.trusted, err = keyfile.ReadAll(m.Unlimited(), p.Keys[name]); err != nil {
+		return givenKeys{}, p.ExplainKeys(name, err)
+	}
+	g.sentIDs, g.trustedIDs = indexKeys(g.sent), indexKeys(g.trusted)
+	return g, nil
+}
+
+func indexKeys(keys []keyfile.Key) map[string]bool {
+	out := map[string]bool{}
+	for _, k := range keys {
+		out[string(k.SPKI)] = true
+	}
+	return out
 }
 
 // checkSigner refuses a signer that is none of the keys, where there are any.
 func (g givenKeys) checkSigner(spki []byte) error {
-	if len(g.trusted) > 0 && !containsKey(g.trusted, spki) {
+	if len(g.trusted) > 0 && !g.trustedIDs[string(spki)] {
 		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy names the keys that may sign, and the signer's is none of them",
 			"sign with a key that the gateway's operator has listed")
 	}
-	if len(g.sent) > 0 && !containsKey(g.sent, spki) {
+	if len(g.sent) > 0 && !g.sentIDs[string(spki)] {
 		return formats.NewError(formats.ReasonKeyMismatch, "none of the keys made this signature",
 			"send the signer's certificate, or no key when the signature carries it")
 	}
 	return nil
 }
 
-func containsKey(keys []keyfile.Key, spki []byte) bool {
-	for _, k := range keys {
-		if bytes.Equal(k.SPKI, spki) {
-			return true
-		}
-	}
-	return false
-}
+// listAll returns the keys that came, those of the submitter first.
+func (g givenKeys) listAll() []keyfile.Key { return append(slices.Clone(g.sent), g.trusted...) }
 
 func (g givenKeys) listCertificates() []*x509.Certificate {
 	var out []*x509.Certificate
-	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
+	for _, k := range g.listAll() {
 		out = append(out, k.Chain...)
 	}
 	return out
 }
 
-// identifySigners finds the certificate of every signer, and applies the policy to it.
-func (p *parsed) identifySigners(m *formats.Meter, g givenKeys, policy formats.Policy) error {
-	inside, err := parseAll(m, p.data.certificates)
-	if err != nil {
-		return err
-	}
-	for _, s := range p.signers {
-		if err := s.identify(m, inside, g, policy); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // identify finds the signer's certificate and applies the policy to it.
-func (s *signer) identify(m *formats.Meter, inside certificates, g givenKeys, p formats.Policy) error {
-	leaf, err := s.info.findCertificate(m, inside, g.listCertificates())
+func (s *signer) identify(m *formats.Meter, c *certificates, g givenKeys, p formats.Policy) error {
+	leaf, err := c.findSigner(m, s.info)
 	if err != nil {
 		return err
 	}
@@ -93,84 +81,8 @@ func (s *signer) identify(m *formats.Meter, inside certificates, g givenKeys, p 
 	if err := s.checkKind(); err != nil {
 		return err
 	}
-	s.keepKeys(leaf, inside, g, p)
-	return s.checkCertificate(m, leaf, append(inside.read[:len(inside.read):len(inside.read)], g.listCertificates()...), p)
-}
-
-// certificates are those of a signature file. Only the signer's has to be readable.
-type certificates struct {
-	read       []*x509.Certificate
-	unreadable []cryptobyte.String
-}
-
-func parseAll(m *formats.Meter, ders []cryptobyte.String) (certificates, error) {
-	var out certificates
-	for _, der := range ders {
-		if err := m.ChargeBytes(4 * len(der)); err != nil {
-			return certificates{}, err
-		}
-		if err := m.ChargeParses(2); err != nil {
-			return certificates{}, err
-		}
-		if c, err := keyfile.ParseCertificate(der); err == nil {
-			out.read = append(out.read, c)
-		} else {
-			out.unreadable = append(out.unreadable, der)
-		}
-	}
-	return out, nil
-}
-
-// findCertificate returns the one certificate that the signer's identifier names.
-func (s signerInfo) findCertificate(m *formats.Meter, inside certificates, given []*x509.Certificate) (*x509.Certificate, error) {
-	var found *x509.Certificate
-	for _, c := range append(inside.read[:len(inside.read):len(inside.read)], given...) {
-		if err := m.ChargeBytes(100 + len(s.issuer)); err != nil {
-			return nil, err
-		}
-		if !s.namesCertificate(c.RawIssuer, c.SerialNumber, c.SubjectKeyId) || found != nil && bytes.Equal(found.Raw, c.Raw) {
-			continue
-		}
-		if found != nil {
-			return nil, formats.NewError(formats.ReasonKeyNotValid, "two certificates claim to be the signer's",
-				"send the signature with the signer's own certificate alone")
-		}
-		found = c
-	}
-	if found == nil {
-		return nil, s.explainMissing(m, inside.unreadable)
-	}
-	return found, nil
-}
-
-// explainMissing tells a certificate that cannot be read from one that is not there.
-func (s signerInfo) explainMissing(m *formats.Meter, unreadable []cryptobyte.String) error {
-	missing := formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature", "send it as key")
-	for _, der := range unreadable {
-		if err := m.ChargeBytes(8 * len(der)); err != nil {
-			return err
-		}
-		o, ok := keyfile.ReadOutline(der)
-		if ok && !s.namesCertificate(o.Issuer, o.Serial, o.SubjectKey) {
-			continue
-		}
-		if !ok {
-			missing = formats.NewError(formats.ReasonMalformedKey, "a certificate in the signature is malformed, and no other is the signer's",
-				"send the signer's certificate as key")
-			continue
-		}
-		if _, err := keyfile.ParseCertificate(der); err != nil {
-			return err
-		}
-	}
-	return missing
-}
-
-func (s signerInfo) namesCertificate(issuer []byte, serial *big.Int, keyID []byte) bool {
-	if s.keyID != nil {
-		return bytes.Equal(s.keyID, keyID)
-	}
-	return bytes.Equal(s.issuer, issuer) && s.serial.Cmp(serial) == 0
+	s.keepKeys(leaf, c.inside, g, p)
+	return s.checkCertificate(m, leaf, c.all, p)
 }
 
 // checkKind: the key must be of the kind that the algorithm names.
@@ -195,12 +107,12 @@ func (s *signer) checkKind() error {
 }
 
 // keepKeys remembers what Parse has to be given again: the certificates that are not inside.
-func (s *signer) keepKeys(leaf *x509.Certificate, inside certificates, g givenKeys, p formats.Policy) {
-	embedded := slices.ContainsFunc(inside.read, leaf.Equal)
+func (s *signer) keepKeys(leaf *x509.Certificate, inside []*x509.Certificate, g givenKeys, p formats.Policy) {
+	embedded := slices.ContainsFunc(inside, leaf.Equal)
 	if !embedded {
 		s.keys = [][]byte{s.key.PEM()}
 	}
-	for _, k := range append(g.sent[:len(g.sent):len(g.sent)], g.trusted...) {
+	for _, k := range g.listAll() {
 		if len(k.Chain) > 0 && k.Chain[0].Equal(leaf) && (!embedded || p.Roots != nil && len(k.Chain) > 1) {
 			s.keys = [][]byte{k.PEM()}
 			return

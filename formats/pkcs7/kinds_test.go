@@ -29,17 +29,21 @@ func opensslAccepts(t *testing.T, signature, artifact []byte, certificates ...st
 		t.Skip("openssl is not installed")
 	}
 	dir := t.TempDir()
-	for name, content := range map[string][]byte{"s.der": signature, "content": artifact} {
+	var beside []byte
+	for _, c := range certificates {
+		beside = append(beside, file(t, c)...)
+	}
+	for name, content := range map[string][]byte{"s.der": signature, "content": artifact, "certificates": beside} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	args := []string{"cms", "-verify", "-noverify", "-binary", "-inform", "DER", "-in", filepath.Join(dir, "s.der"),
 		"-content", filepath.Join(dir, "content"), "-out", os.DevNull}
-	for _, c := range certificates {
-		args = append(args, "-certfile", filepath.Join("testdata", c))
+	if len(beside) > 0 {
+		args = append(args, "-certfile", filepath.Join(dir, "certificates"))
 	}
-	return exec.CommandContext(t.Context(), tool, args...).Run() == nil //nolint:gosec // a tool and files of this test
+	return exec.CommandContext(t.Context(), tool, args...).Run() == nil
 }
 
 // TestKindsOfKeys: what tools write, with the certificate inside, named by its key identifier, and sent as key. OpenSSL accepts all

@@ -3,6 +3,7 @@
 package pkcs7
 
 import (
+	"crypto"
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -10,23 +11,21 @@ import (
 
 // parsed is a signature file whose signers are known. Beside signed attributes, they have been checked.
 type parsed struct {
-	data    *signedData
-	kind    string
-	content []byte // as it stands in the file; nil when detached
-	signers []*signer
+	data      *signedData
+	kind      string
+	content   []byte // as it stands in the file; nil when detached
+	signers   []*signer
+	unchecked []formats.Unchecked // signatures that none of the keys made
+	keys      [][]byte            // that Parse needs again
 }
 
 var _ formats.Parsed = (*parsed)(nil)
 
 // interpretContainer reads everything but who signed.
-func interpretContainer(m *formats.Meter, c container, p formats.Policy) (*parsed, error) {
+func interpretContainer(m *formats.Meter, c container) (*parsed, error) {
 	data, err := parseSignedData(m, c.der)
 	if err != nil {
 		return nil, err
-	}
-	if len(data.signers) > 1 {
-		return nil, formats.NewError(formats.ReasonMultipleSignatures, "the CMS value has more than one signer",
-			"sign once per signer, and send each signature by itself")
 	}
 	s := &parsed{data: data, kind: c.kind, content: data.content}
 	if c.mime != nil {
@@ -35,44 +34,56 @@ func interpretContainer(m *formats.Meter, c container, p formats.Policy) (*parse
 		}
 		s.content = c.mime
 	}
-	for _, info := range data.signers {
-		one, err := interpretSigner(info, p)
-		if err != nil {
-			return nil, err
-		}
-		s.signers = append(s.signers, one)
-	}
 	return s, nil
+}
+
+// countHashes returns how many hashes of the content the signers need.
+func (p *parsed) countHashes() int {
+	n, seen := 0, map[crypto.Hash]bool{}
+	for _, s := range p.signers {
+		if h := s.scheme.hash; !seen[h] {
+			seen[h] = true
+			n++
+		}
+		if s.signsContent() {
+			n++
+		}
+	}
+	return n
 }
 
 // Describe implements formats.Parsed.
 func (p *parsed) Describe() formats.Description {
-	s := p.signers[0]
-	d := formats.Description{
-		Format: name, Variant: p.describeVariant(s), Algorithm: s.describeAlgorithm(), Signers: []formats.Signer{s.describe()},
-		Need: p.decideNeed(s), Threshold: 1, ClaimedTime: s.claimedTime(),
-		Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
+	need, digests := p.decideNeed()
+	var parts []formats.Description
+	for _, s := range p.signers {
+		d := formats.Description{
+			Format: name, Variant: p.describeVariant(s), Algorithm: s.describeAlgorithm(), Signers: []formats.Signer{s.describe()},
+			Need: need, Digests: slices.Clone(digests), Threshold: 1, ClaimedTime: s.claimedTime(),
+			Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
+		}
+		if d.NotProjectable = s.refuseProjection(); d.NotProjectable == nil {
+			a, _ := formats.AlgorithmOf(s.scheme.hash)
+			d.Candidates = []formats.Candidate{s.buildCandidate(a)}
+		}
+		parts = append(parts, d)
 	}
-	a, _ := formats.AlgorithmOf(s.scheme.hash)
-	if d.Need == formats.NeedDigest {
-		d.Digests = []formats.DigestAlgorithm{a}
-	}
-	if d.NotProjectable = s.refuseProjection(); d.NotProjectable == nil {
-		d.Candidates = []formats.Candidate{s.buildCandidate(a)}
-	}
-	return d
+	return formats.CombineDescriptions(parts, slices.Clone(p.unchecked))
 }
 
-func (p *parsed) decideNeed(s *signer) formats.Need {
-	_, known := formats.AlgorithmOf(s.scheme.hash)
-	switch {
-	case p.content != nil:
-		return formats.NeedNone
-	case s.attributes != nil && known:
-		return formats.NeedDigest
-	default:
-		return formats.NeedBytes
+// decideNeed returns what serves all signers.
+func (p *parsed) decideNeed() (formats.Need, []formats.DigestAlgorithm) {
+	if p.content != nil {
+		return formats.NeedNone, nil
 	}
+	first := p.signers[0].scheme.hash
+	a, known := formats.AlgorithmOf(first)
+	for _, s := range p.signers {
+		if s.attributes == nil || !known || s.scheme.hash != first {
+			return formats.NeedBytes, nil
+		}
+	}
+	return formats.NeedDigest, []formats.DigestAlgorithm{a}
 }
 
 func (p *parsed) describeVariant(s *signer) string {

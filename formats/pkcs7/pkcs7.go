@@ -7,8 +7,12 @@
 //
 // What this package decides where the standards leave room:
 //
-//   - One signer, content of type "data", nothing unknown. DER but for indefinite lengths and
-//     octet strings in pieces, which streaming writers make.
+//   - Content of type "data", nothing unknown. DER but for indefinite lengths and octet strings in pieces, which streaming
+//     writers make.
+//   - Several signers: each has to verify, by one reading of the content, and each is a part of the result. One broken
+//     signature refuses the file. With Policy.KnownOnly those that none of the keys made are named and not checked.
+//   - signatureAlgorithm may name the key alone; then digestAlgorithm says the hash. Beyond that each field has to be what RFC 5652
+//     says, and a refusal names the one that is not.
 //   - With signed attributes the signature covers them, and they hold the content's digest: the
 //     signature is checked by Parse, and a digest of the content is enough for Verify. Without,
 //     the bytes are needed, since they could be the attributes stripped from another signature.
@@ -94,7 +98,7 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err != nil {
 		return nil, err
 	}
-	s, err := interpretContainer(m, c, p)
+	s, err := interpretContainer(m, c)
 	if err != nil {
 		return nil, err
 	}

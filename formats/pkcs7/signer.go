@@ -43,20 +43,16 @@ type match struct {
 	excluded []string // checks that the content is no other protocol's, without attributes
 }
 
-// interpretSigner reads everything but whose the signature is.
-func interpretSigner(info signerInfo, p formats.Policy) (*signer, error) {
-	s := &signer{info: info}
+// interpret reads everything but whose the signature is.
+func (s *signer) interpret(p formats.Policy) error {
 	var err error
-	if s.scheme, err = info.readScheme(); err != nil {
-		return nil, err
+	if s.scheme, err = s.info.readScheme(); err != nil {
+		return err
 	}
 	if err := s.checkHash(p); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.readAttributes(p); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.readAttributes(p)
 }
 
 func (s *signer) checkHash(p formats.Policy) error {

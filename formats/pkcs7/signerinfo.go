@@ -23,6 +23,21 @@ type signerInfo struct {
 	unsigned   cryptobyte.String // attributes that nobody vouches for
 }
 
+// name is what nameBySerial or nameByKeyID call the signer's certificate.
+func (s *signerInfo) name() string {
+	if s.keyID != nil {
+		return nameByKeyID(s.keyID)
+	}
+	return nameBySerial(s.issuer, s.serial)
+}
+
+// nameBySerial takes a DER Name, which tells its length, and so is no other pair's.
+func nameBySerial(issuer []byte, serial *big.Int) string {
+	return "serial:" + string(issuer) + serial.Text(62)
+}
+
+func nameByKeyID(id []byte) string { return "key:" + string(id) }
+
 // readSigners reads the SET of SignerInfos.
 func readSigners(m *formats.Meter, set cryptobyte.String) ([]signerInfo, error) {
 	if set.Empty() {
@@ -31,7 +46,7 @@ func readSigners(m *formats.Meter, set cryptobyte.String) ([]signerInfo, error) 
 	}
 	var out []signerInfo
 	for !set.Empty() {
-		if len(out) == maxSigners {
+		if len(out) == formats.MaxSignatures {
 			return nil, formats.NewError(formats.ReasonTooLarge, "the CMS value has more than 64 signers",
 				"send the signatures in several files")
 		}

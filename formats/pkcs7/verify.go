@@ -25,7 +25,7 @@ func errArtifactMismatch() error {
 
 // checkSignatures checks what can be checked without the artifact: signed attributes, and a content inside.
 func (p *parsed) checkSignatures(m *formats.Meter) error {
-	for _, s := range p.signers {
+	for i, s := range p.signers {
 		if err := m.ChargeBytes(len(s.info.attributes)); err != nil {
 			return err
 		}
@@ -36,13 +36,15 @@ func (p *parsed) checkSignatures(m *formats.Meter) error {
 			continue
 		}
 		if err := s.verifyAttributes(); err != nil {
+			return nameSignature(err, i, len(p.signers))
+		}
+	}
+	if p.content != nil {
+		if err := p.matchInside(m); err != nil {
 			return err
 		}
 	}
-	if p.content == nil {
-		return nil
-	}
-	return p.matchInside(m)
+	return p.refuseRepeated()
 }
 
 // matchInside matches the content inside with all signers.
@@ -59,12 +61,12 @@ func (p *parsed) matchInside(m *formats.Meter) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range p.signers {
+	for i, s := range p.signers {
 		found, err := s.matchContent(forms)
 		if err != nil {
-			return err
+			return nameSignature(err, i, len(p.signers))
 		}
-		if found.crlf && p.data.content != nil {
+		if found.crlf && p.data.content != nil || i > 0 && found.crlf != p.signers[0].inside.crlf {
 			return errArtifactMismatch() // what is inside a CMS value is signed as it is
 		}
 		s.inside = &found
@@ -90,7 +92,7 @@ func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 	case a.Reader() != nil:
 		return p.verifyDetached(ctx, a.Reader())
 	case a.Digest() != nil:
-		return p.verifyDigest(p.signers[0], *a.Digest())
+		return p.verifyDigest(*a.Digest())
 	}
 	return nil, formats.NewError(formats.ReasonMissingArtifact, "neither the artifact nor its digest was sent",
 		"send the artifact or its digest")
@@ -109,25 +111,39 @@ func (p *parsed) chargeVerify(m *formats.Meter) error {
 }
 
 // verifyDigest judges by a digest of the content, which signed attributes hold.
-func (p *parsed) verifyDigest(s *signer, d formats.Digest) (*formats.Verified, error) {
-	want, known := formats.AlgorithmOf(s.scheme.hash)
-	switch {
-	case s.attributes == nil:
-		return nil, formats.NewError(formats.ReasonNeedsBytes, "without signed attributes the artifact's bytes are needed",
-			"send the artifact, or sign without -noattr")
-	case !known:
-		return nil, formats.NewError(formats.ReasonNeedsBytes, "a SHA-1 signature is verified over the artifact's bytes only", "send the artifact")
-	case d.Algorithm != want:
+func (p *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
+	if need, digests := p.decideNeed(); need == formats.NeedBytes {
+		return nil, p.explainBytes()
+	} else if d.Algorithm != digests[0] {
 		return nil, formats.NewError(formats.ReasonWrongDigestAlgorithm, "the signature is over another kind of digest",
-			"send the artifact's "+string(want)+" digest")
-	case !bytes.Equal(d.Value, s.attributes.messageDigest):
-		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
-			"send the artifact itself if it is a text that was signed without -binary")
+			"send the artifact's "+string(digests[0])+" digest")
 	}
-	v := p.buildVerified(s, match{digest: s.digest}, formats.Recipe{})
-	v.Size = -1
-	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
-	return v, nil
+	var parts []*formats.Verified
+	for i, s := range p.signers {
+		if !bytes.Equal(d.Value, s.attributes.messageDigest) {
+			return nil, nameSignature(formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
+				"send the artifact itself if it is a text that was signed without -binary"), i, len(p.signers))
+		}
+		v := p.buildVerified(s, match{digest: s.digest}, formats.Recipe{})
+		v.Size = -1
+		v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
+		parts = append(parts, v)
+	}
+	return formats.CombineVerified(parts, slices.Clone(p.keys)), nil
+}
+
+// explainBytes says why a digest is not enough.
+func (p *parsed) explainBytes() error {
+	for _, s := range p.signers {
+		if s.attributes == nil {
+			return formats.NewError(formats.ReasonNeedsBytes, "without signed attributes the artifact's bytes are needed",
+				"send the artifact, or sign without -noattr")
+		}
+		if s.scheme.hash == crypto.SHA1 {
+			return formats.NewError(formats.ReasonNeedsBytes, "a SHA-1 signature is verified over the artifact's bytes only", "send the artifact")
+		}
+	}
+	return formats.NewError(formats.ReasonNeedsBytes, "the signatures in the file are over several kinds of digests", "send the artifact")
 }
 
 // readArtifact hashes an artifact for all signers, and with SHA-256 and the hashes in also.
@@ -154,11 +170,24 @@ func (p *parsed) readArtifact(ctx context.Context, r io.Reader, also ...crypto.H
 	return forms, size, nil
 }
 
-// listDigests returns SHA-256 and the signature's own digest of what was read, as it is.
-func (r reading) listDigests(h crypto.Hash) []formats.ArtifactDigest {
+// listDigests returns SHA-256 and the signatures' own digests of what was read, as it is.
+func (r reading) listDigests(hashes []crypto.Hash) []formats.ArtifactDigest {
 	out := []formats.ArtifactDigest{stateDigest(formats.SHA256, r.digests[crypto.SHA256])}
-	if a, ok := formats.AlgorithmOf(h); ok && a != formats.SHA256 {
-		out = append(out, stateDigest(a, r.digests[h]))
+	for _, h := range hashes {
+		if a, _ := formats.AlgorithmOf(h); h != crypto.SHA256 {
+			out = append(out, stateDigest(a, r.digests[h]))
+		}
+	}
+	return out
+}
+
+// listHashes returns the signatures' hashes, without those too weak to be stated.
+func (p *parsed) listHashes() []crypto.Hash {
+	var out []crypto.Hash
+	for _, s := range p.signers {
+		if _, ok := formats.AlgorithmOf(s.scheme.hash); ok && !slices.Contains(out, s.scheme.hash) {
+			out = append(out, s.scheme.hash)
+		}
 	}
 	return out
 }
@@ -172,17 +201,21 @@ func (p *parsed) verifyDetached(ctx context.Context, r io.Reader) (*formats.Veri
 	if err != nil {
 		return nil, err
 	}
-	s := p.signers[0]
-	found, err := s.matchContent(forms)
-	if err != nil {
-		return nil, err
+	digests := forms[0].listDigests(p.listHashes())
+	var parts []*formats.Verified
+	for i, s := range p.signers {
+		found, err := s.matchContent(forms)
+		if err != nil {
+			return nil, nameSignature(err, i, len(p.signers))
+		}
+		v := p.buildVerified(s, found, formats.Recipe{Artifact: true, CRLF: found.crlf})
+		v.Size, v.Digests = size, digests
+		if found.crlf {
+			v.Checks = append(v.Checks, crlfLineEnds)
+		}
+		parts = append(parts, v)
 	}
-	v := p.buildVerified(s, found, formats.Recipe{Artifact: true, CRLF: found.crlf})
-	v.Size, v.Digests = size, forms[0].listDigests(s.scheme.hash)
-	if found.crlf {
-		v.Checks = append(v.Checks, crlfLineEnds)
-	}
-	return v, nil
+	return formats.CombineVerified(parts, slices.Clone(p.keys)), nil
 }
 
 const crlfLineEnds = "crlf-line-ends"
@@ -191,7 +224,7 @@ const crlfLineEnds = "crlf-line-ends"
 // checks that exclude other protocols.
 func (p *parsed) buildVerified(s *signer, found match, r formats.Recipe) *formats.Verified {
 	v := &formats.Verified{
-		Signers: []formats.Signer{s.describe()}, Keys: slices.Clone(s.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(p.data.unsigned),
+		Signers: []formats.Signer{s.describe()}, Keys: slices.Clone(p.keys), Canonical: s.encodeCanonical(), Form: s.digestForm(p.data.unsigned),
 		Checks: []string{"signature", "signer-certificate"},
 	}
 	if s.attributes != nil {

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/formatstest"
+	"github.com/rekor-gateway/rekor-gateway/formats/formatstest/cmsedit"
 	"github.com/rekor-gateway/rekor-gateway/formats/pkcs7"
 )
 
@@ -48,6 +50,15 @@ func TestHostileWork(t *testing.T) {
 	rooted.Roots = x509.NewCertPool()
 	rooted.Roots.AddCert(certificate(t, "issuer-cert.pem"))
 
+	var crowd [][]byte
+	for range formats.MaxSignatures {
+		crowd = append(crowd, chained.der(t))
+	}
+	crowded := cmsedit.Merge(crowd[0], cmsedit.DropCertificates(crowd[1]))
+	for _, der := range crowd[2:] {
+		crowded = cmsedit.Merge(crowded, cmsedit.DropCertificates(der))
+	}
+
 	prefix := newForgery(t).der(t)[:4] // a SEQUENCE
 	pieces := slicesOf("\x24\x80", "\x04\x01a", "\x00\x00", 1<<20)
 	nested := bytes.Repeat([]byte{0x30, 0x80}, 40)
@@ -60,6 +71,8 @@ func TestHostileWork(t *testing.T) {
 		"Content-Type: application/pkcs7-signature" + strings.Repeat("; a*0=b", 500<<10) + "\n\n\n--b--\n"
 	for name, v := range map[string]formatstest.Vector{
 		"certificates and paths": {Signature: chained.der(t), Artifact: forgedArtifact, Policy: rooted},
+		"signers and paths":      {Signature: crowded, Artifact: forgedArtifact, Policy: rooted},
+		"signers":                {Signature: crowded, Artifact: forgedArtifact, Policy: chained.policy()},
 		"octets in pieces":       {Signature: pieces, Policy: chained.policy()},
 		"nested":                 {Signature: nested, Policy: chained.policy()},
 		"cut short":              {Signature: append(prefix, nested...), Policy: chained.policy()},
