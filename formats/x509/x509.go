@@ -46,9 +46,12 @@ func New() formats.Format { return format{} }
 func (format) Name() string { return name }
 
 // Detect claims a strict DER SEQUENCE of two INTEGERs of a plausible size with nothing after
-// it, binary or base64: an ECDSA signature. No other raw signature can be recognised: name
+// it, binary or base64: an ECDSA signature; and bundles of Sigstore and cosign. No other raw signature can be recognised: name
 // the format when sending one.
 func (format) Detect(signature []byte) bool {
+	if isBundle(signature) {
+		return true
+	}
 	if len(signature) > 1024 {
 		return false
 	}
@@ -68,6 +71,14 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 	if err := formats.CheckSizes(signature, keys); err != nil {
 		return nil, err
 	}
+	if isBundle(signature) {
+		return parseBundle(m, signature, keys, p)
+	}
+	return parseRaw(m, signature, keys, p)
+}
+
+// parseRaw reads a signature with nothing around it.
+func parseRaw(m *formats.Meter, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 	candidates, err := candidateKeys(m, keys, p)
 	if err != nil {
 		return nil, err
