@@ -43,6 +43,19 @@ func TestEveryFormat(t *testing.T) {
 		{"tuf", "snapshot.json", "root-1.json", "", attested},
 		{"x509", "rsa2048.sig", "rsa2048.pem", "artifact.bin", native},
 		{"x509", "ed25519.sig", "ed25519.pem", "artifact.bin", attested},
+		{"x509", "bundles/p256.json", "bundles/p256.pem", "artifact.bin", native},
+		{"x509", "bundles/p256-cosign.json", "bundles/p256.pem", "artifact.bin", native},
+		{"x509", "bundles/certificate.json", "bundles/certificate.pem", "artifact.bin", native},
+		{"x509", "bundles/ed25519.json", "bundles/ed25519.pem", "artifact.bin", attested},
+		{"pkcs7", "kinds/compressed.der", "kinds/compressed-cert.pem", "artifact.bin", attested},
+		{"pkcs7", "kinds/explicit.der", "kinds/explicit-cert.pem", "artifact.bin", projected},
+		{"pkcs7", "kinds/pss.der", "kinds/pss-cert.pem", "artifact.bin", attested},
+		{"pkcs7", "kinds/ed25519.der", "kinds/ed25519-cert.pem", "artifact.bin", attested},
+		{"pkcs7", "kinds/ed25519-attached-noattr.der", "kinds/ed25519-cert.pem", "", attested},
+		{"pkcs7", "kinds/ed25519-attached-noattr.der", "kinds/ed25519-cert.pem", "artifact.bin", attested},
+		{"pkcs7", "forms/attached-sha512.der", "forms/cert.pem", "", attested},
+		{"pkcs7", "forms/attached-sha512.der", "forms/cert.pem", "artifact.bin", attested},
+		{"pkcs7", "forms/attached-sha384-noattr.der", "forms/cert.pem", "artifact.bin", attested},
 	} {
 		t.Run(c.format+" "+c.signature, func(t *testing.T) {
 			data := func(name string) []byte {
