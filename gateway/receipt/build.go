@@ -54,6 +54,9 @@ func New(f Facts) *receiptpb.Receipt {
 		Notes:          slices.Concat(d.Notes, v.Notes),
 		Policy:         policyMessage(f.Policy),
 	}
+	if r.GetFormatVersion() > versionOne { // each signature has its own, also when one is all that is recorded
+		r.Signature.ClaimedTime = nil
+	}
 	for _, s := range v.Signers {
 		r.Signers = append(r.Signers, &receiptpb.Signer{Spki: s.SPKI, Fingerprint: s.Fingerprint, Algorithm: s.Algorithm})
 	}

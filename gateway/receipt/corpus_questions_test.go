@@ -114,8 +114,10 @@ func (a *asking) askSeveral(t *testing.T, v vector, f *files) {
 	a.ask("each of the keys", func(v *verification) { v.Each = true })
 	wrong := keepWrong(t, v.format+"-"+usualWrong[v.format], corpusInput(t, v.format, usualWrong[v.format]))
 	a.ask("each of the keys and a stranger's", func(v *verification) { v.Each, v.Keys = true, append([]string{wrong}, v.Keys...) })
-	all := f.keep("keyring.gpg", corpusInput(t, v.format, "keyring.gpg"))
-	a.ask("a keyring that has the keys of more", func(v *verification) { v.Keys = []string{all} })
+	if v.format == "pgp" {
+		all := f.keep("keyring.gpg", corpusInput(t, v.format, "keyring.gpg"))
+		a.ask("a keyring that has the keys of more", func(v *verification) { v.Keys = []string{all} })
+	}
 	for _, k := range strings.Fields(v.also) {
 		name := f.keep(k, corpusInput(t, v.format, k))
 		a.ask("no gateway, "+name, func(v *verification) { v.Keys, v.GatewayTrust = []string{name}, "" })
@@ -149,7 +151,7 @@ func (v vector) content(t *testing.T) []byte {
 	case v.format == "pgp":
 		block, _ := clearsign.Decode(b)
 		return block.Bytes
-	case strings.HasPrefix(v.signature, "rsa2048-"):
+	case strings.HasPrefix(v.signature, "rsa2048-"), strings.Contains(v.signature, "/"):
 		return corpusInput(t, "pkcs7", "artifact.bin")
 	}
 	text := bytes.ReplaceAll(corpusInput(t, "pkcs7", "text.txt"), []byte("\n"), []byte("\r\n"))

@@ -19,6 +19,26 @@ var corpusVectors = slices.Concat(x509Vectors, pgpVectors, sshVectors, pkcs7Vect
 
 var x509Vectors = []vector{
 	{
+		name: "x509-bundle", about: "a Sigstore bundle by a key",
+		format: "x509", signature: "bundles/p256.json", keys: "bundles/p256.pem", artifact: "artifact.bin", want: gateway.Native,
+	},
+	{
+		name: "x509-bundle-certificate", about: "a Sigstore bundle by a certificate, which has expired since",
+		format: "x509", signature: "bundles/certificate.json", artifact: "artifact.bin", want: gateway.Native, expected: "bundles/certificate.pem", also: "bundles/p256.pem",
+	},
+	{
+		name: "x509-bundle-p384", about: "a Sigstore bundle with a SHA-384 digest",
+		format: "x509", signature: "bundles/p384.json", keys: "bundles/p384.pem", artifact: "artifact.bin", want: gateway.Native,
+	},
+	{
+		name: "x509-bundle-ed25519", about: "a Sigstore bundle over the artifact itself",
+		format: "x509", signature: "bundles/ed25519.json", keys: "bundles/ed25519.pem", artifact: "artifact.bin", want: gateway.Attested,
+	},
+	{
+		name: "x509-cosign-bundle", about: "cosign's older bundle",
+		format: "x509", signature: "bundles/certificate-cosign.json", artifact: "artifact.bin", want: gateway.Native, expected: "bundles/certificate.pem",
+	},
+	{
 		name: "x509-rsa2048-sha512-excluded", about: "RSA with SHA-512; the checks name each protocol that was excluded",
 		format: "x509", signature: "rsa2048-sha512.sig", keys: "rsa2048.pem", artifact: "artifact.bin", want: gateway.Attested,
 	},
@@ -511,6 +531,50 @@ var sshVectors = []vector{
 }
 
 var pkcs7Vectors = []vector{
+	{
+		name: "pkcs7-two", about: "two signers, both projected",
+		format: "pkcs7", signature: "several/two.der", artifact: "artifact.bin", want: gateway.Projected,
+		expected: "several/rsa-cert.pem several/P-256-cert.pem", also: "several/rsa-cert.pem several/P-256-cert.pem",
+	},
+	{
+		name: "pkcs7-two-attached", about: "two signers, the artifact inside",
+		format: "pkcs7", signature: "several/two-attached.der", want: gateway.Projected,
+		expected: "several/rsa-cert.pem several/P-256-cert.pem", also: "several/rsa-cert.pem several/P-256-cert.pem",
+	},
+	{
+		name: "pkcs7-two-nocerts", about: "two signers, whose certificates were sent beside the signature",
+		format: "pkcs7", signature: "several/two-nocerts.der", keys: "several/rsa-cert.pem several/P-256-cert.pem", artifact: "artifact.bin", want: gateway.Projected,
+		also: "several/rsa-cert.pem several/P-256-cert.pem",
+	},
+	{
+		name: "pkcs7-known-one", about: "two signers, of whom one's certificate was sent",
+		format: "pkcs7", signature: "several/two.der", keys: "several/rsa-cert.pem", artifact: "artifact.bin", want: gateway.Projected, known: true,
+		also: "several/P-256-cert.pem",
+	},
+	{
+		name: "pkcs7-ed25519", about: "Ed25519, signed attributes",
+		format: "pkcs7", signature: "kinds/ed25519.der", artifact: "artifact.bin", want: gateway.Attested, expected: "kinds/ed25519-cert.pem",
+	},
+	{
+		name: "pkcs7-ed25519-attached-noattr", about: "Ed25519 over the bytes inside themselves",
+		format: "pkcs7", signature: "kinds/ed25519-attached-noattr.der", want: gateway.Attested, expected: "kinds/ed25519-cert.pem",
+	},
+	{
+		name: "pkcs7-explicit", about: "a certificate with the parameters of its key's curve written out",
+		format: "pkcs7", signature: "kinds/explicit.der", artifact: "artifact.bin", want: gateway.Projected, expected: "kinds/explicit-cert.pem",
+	},
+	{
+		name: "pkcs7-compressed-nocerts", about: "a certificate with a compressed point, sent beside the signature",
+		format: "pkcs7", signature: "kinds/compressed-nocerts.der", keys: "kinds/compressed-cert.pem", artifact: "artifact.bin", want: gateway.Attested,
+	},
+	{
+		name: "pkcs7-pss-key", about: "a certificate with an RSA-PSS key",
+		format: "pkcs7", signature: "kinds/pss-sha256.der", artifact: "artifact.bin", want: gateway.Attested, expected: "kinds/pss-sha256-cert.pem",
+	},
+	{
+		name: "pkcs7-critical", about: "a certificate with a critical extension that is not understood",
+		format: "pkcs7", signature: "kinds/critical.der", artifact: "artifact.bin", want: gateway.Projected, expected: "kinds/critical-cert.pem",
+	},
 	{
 		name: "pkcs7-rsa2048", about: "signed attributes, DER",
 		format: "pkcs7", signature: "rsa2048.der", artifact: "artifact.bin", want: gateway.Projected, expected: "rsa2048-cert.pem", logs: true, also: "rsa2048.pem rsa2048-chain.pem issuer-cert.pem",
