@@ -98,8 +98,8 @@ func pgpSignatureRows() []strictRow {
 			{what: "over MD5, policy `historical`", want: formats.ReasonWeakAlgorithm, submission: md5.under(historical), absent: noPolicy},
 		}},
 		{"PGP: more than one signature", []strictCase{
-			{what: "two good ones by two keys", want: formats.ReasonMultipleSignatures, submission: of("pgp", "two.sig keyring.gpg", "artifact")},
-			{what: "a good one, then a broken one", want: formats.ReasonMultipleSignatures, submission: broken},
+			{what: "two good ones by two keys", submission: of("pgp", "two.sig keyring.gpg", "artifact")},
+			{what: "a good one, then a broken one", want: formats.ReasonSignatureInvalid, submission: broken},
 		}},
 		{"PGP: more after the end", []strictCase{
 			{what: "bytes after the packet", want: formats.ReasonTrailingData, submission: plain.appended("some text\n")},
@@ -267,8 +267,8 @@ func pkcs7Rows() []strictRow {
 		}},
 		{"PKCS #7: signers", []strictCase{
 			{what: "none", want: formats.ReasonNoSignature, submission: of("pkcs7", "no-signer.der", "artifact.bin")},
-			{what: "two", want: formats.ReasonMultipleSignatures, submission: of("pkcs7", "two-signers.der", "artifact.bin")},
-			{what: "two, one broken", want: formats.ReasonMultipleSignatures, submission: made(func(c *cmsSignature) {
+			{what: "two", submission: of("pkcs7", "two-signers.der", "artifact.bin")},
+			{what: "two, one broken", want: formats.ReasonSignatureInvalid, submission: made(func(c *cmsSignature) {
 				c.signers, c.breakLast = append(c.signers, newCMSSigner("other")), true
 				c.certs = c.signers
 			})},
@@ -301,10 +301,13 @@ func x509Rows() []strictRow {
 	n := throwaway("p256").(*ecdsa.PrivateKey).Params().N
 	chain := of("x509", "p256.sig p256-chain.pem", "artifact.bin")
 	later := func(p *formats.Policy) { p.Now = now.AddDate(5, 0, 0) }
-	laterWithRoots := func(p *formats.Policy) {
-		later(p)
+	withRoots := func(p *formats.Policy) {
 		p.Roots = x509.NewCertPool()
 		p.Roots.AppendCertsFromPEM(read("x509", "root-cert.pem"))
+	}
+	laterWithRoots := func(p *formats.Policy) {
+		later(p)
+		withRoots(p)
 	}
 	own := map[string]string{ownTool: "has no such list", library: "has no such list", rekorV1: "has no such list"}
 	spki := must(x509.MarshalPKIXPublicKey(throwaway("p256").Public()))
@@ -329,6 +332,9 @@ func x509Rows() []strictRow {
 			{what: "chain, leaf last", want: formats.ReasonKeyNotValid, submission: of("x509", "p256.sig p256-chain-backwards.pem", "artifact.bin")},
 			{what: "expired by now, no roots configured", want: accepted, submission: chain.under(later), also: "with a note for auditors"},
 			{what: "expired by now, roots configured", want: formats.ReasonKeyExpired, submission: chain.under(laterWithRoots), absent: own},
+			{what: "unknown critical extension, no roots configured", want: accepted, submission: of("x509", "p256.sig p256-critical-cert.pem", "artifact.bin"), also: "as its key, with a note for auditors"},
+			{what: "unknown critical extension, roots configured", want: formats.ReasonUnsupportedFeature,
+				submission: of("x509", "p256.sig p256-critical-cert.pem", "artifact.bin").under(withRoots), absent: own},
 			{what: "for key agreement only", want: formats.ReasonKeyNotValid, submission: of("x509", "p256.sig p256-agreement-cert.pem", "artifact.bin")},
 		}},
 	}
