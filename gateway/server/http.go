@@ -69,7 +69,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.logger, m.countRequest, s.panics)
 	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
-		Time: upload.LingerTime, Idle: upload.LingerIdle, Bytes: upload.LingerBytes, Most: upload.LingerMost,
+		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
 	}))
 }
 

@@ -62,9 +62,10 @@ const (
 	IdleTimeout = time.Minute
 
 	// LingerTime bounds how long a refused request is read on, so that its client, which is still sending, gets to
-	// read the refusal; LingerIdle is without a byte.
-	LingerTime = 30 * time.Second
-	LingerIdle = 2 * time.Second
+	// read the refusal; LingerIdle is without a byte, and LingerIdleStream the same over HTTP/2.
+	LingerTime       = 30 * time.Second
+	LingerIdle       = 2 * time.Second
+	LingerIdleStream = 500 * time.Millisecond
 	// LingerBytes bounds the same: bytes of one request, which are dropped.
 	LingerBytes = 512 << 20
 	// LingerMost bounds the number of requests that are read on at once.

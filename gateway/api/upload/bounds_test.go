@@ -25,7 +25,7 @@ var bounds = map[string]string{
 	"MaxStreams": fmt.Sprint(MaxStreams), "MaxRequests": fmt.Sprint(MaxRequests),
 	"CallWindow": formatSize(CallWindow), "ConnectionWindow": formatSize(ConnectionWindow),
 	"IdleTimeout": IdleTimeout.String(), "MaxWatch": MaxWatch.String(),
-	"LingerTime": LingerTime.String(), "LingerIdle": LingerIdle.String(), "LingerBytes": formatSize(LingerBytes), "LingerMost": fmt.Sprint(LingerMost),
+	"LingerTime": LingerTime.String(), "LingerIdle": LingerIdle.String(), "LingerIdleStream": LingerIdleStream.String(), "LingerBytes": formatSize(LingerBytes), "LingerMost": fmt.Sprint(LingerMost),
 	"ConnectionMemory": formatSize(ConnectionMemory), "CallConnectionMemory": formatSize(CallConnectionMemory),
 	"RequestMemory": formatSize(RequestMemory), "CallMemory": formatSize(CallMemory), "AnswerMemory": formatSize(AnswerMemory), "FormMemory": formatSize(FormMemory),
 	"JSONCopies": fmt.Sprint(JSONCopies),
