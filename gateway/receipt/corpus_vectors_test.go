@@ -194,7 +194,11 @@ var pgpVectors = []vector{
 		format: "pgp", signature: "three.sig", keys: "rsa3072.key ed25519.key", also: "rsa3072.key ed25519.key", artifact: "artifact", want: gateway.Attested, known: true,
 	},
 	{
-		name: "pgp-known-one", about: "three signatures, of which one is by somebody whose key was sent",
+		name: "pgp-known-one", about: "three signatures, one recorded, whose time an early version repeated where it stands for the file",
+		format: "pgp", signature: "three.sig", keys: "rsa3072.key", artifact: "artifact", want: gateway.Projected, known: true,
+	},
+	{
+		name: "pgp-known-alone", about: "three signatures, of which only one is recorded, with its signing time",
 		format: "pgp", signature: "three.sig", keys: "rsa3072.key", artifact: "artifact", want: gateway.Projected, known: true,
 	},
 	{
