@@ -80,7 +80,7 @@ func (p Policy) CheckSigner(spki []byte) error {
 // every Parse must before it looks further.
 func CheckSizes(signature []byte, keys [][]byte) error {
 	if len(signature) == 0 {
-		return NewError(ReasonMissingSignature, "the signature is empty", "send the signature file's content")
+		return errEmpty()
 	}
 	if len(signature) > MaxSignatureSize {
 		return NewError(ReasonTooLarge, "the signature is larger than 4 MiB", "send a detached signature")

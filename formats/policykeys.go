@@ -5,7 +5,10 @@ package formats
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
 // KeyChecker is a Format that reads key files without a signature, so that an operator's faulty one is known before a
@@ -14,6 +17,28 @@ type KeyChecker interface {
 	// CheckKeys reads one file of Policy.Keys at least as strictly as Parse would. The error is nil, a *FileFault, or
 	// ctx's own.
 	CheckKeys(ctx context.Context, file []byte) error
+}
+
+// CheckKeyFile reads a file of the operator's as f does when a submission needs it, without what stands around its
+// content (see textlayer). The error is as for KeyChecker.
+func CheckKeyFile(ctx context.Context, f KeyChecker, file []byte) error {
+	m, err := StartWork(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := CheckSecret(m.Unlimited(), "as a key", file); err != nil {
+		return NewFileFault(file, 0, err)
+	}
+	opened, err := textlayer.Unwrap(file)
+	if err != nil {
+		return &FileFault{Err: err}
+	}
+	err = f.CheckKeys(ctx, opened)
+	var fault *FileFault
+	if at := bytes.Index(file, opened); errors.As(err, &fault) && fault.Line > 0 && at >= 0 {
+		fault.Line += bytes.Count(file[:at], []byte{'\n'})
+	}
+	return err
 }
 
 // FileFault is what is wrong with a file that the operator names. It is no refusal of anything a submitter sent.

@@ -47,36 +47,26 @@ func (r *Registry) Get(name string) (Format, error) {
 		"use one of: "+strings.Join(r.Names(), ", "))
 }
 
-// Detect returns the format that recognises signature. Errors have ReasonUnknownFormat or,
-// for an empty signature, ReasonMissingSignature.
-func (r *Registry) Detect(signature []byte) (Format, error) {
-	if len(signature) == 0 {
-		return nil, NewError(ReasonMissingSignature, "the signature is empty", "send the signature file's content")
-	}
-	for _, f := range r.list {
-		if f.Detect(signature) {
-			return f, nil
-		}
-	}
-	return nil, NewError(ReasonUnknownFormat, "the signature is in no format this gateway recognises",
-		"name the format if you know it: "+strings.Join(r.Names(), ", "))
-}
-
-// Parse finds the format (by name, or by detection when name is empty) and parses. When the
+// Parse finds the format (by name, or by detection when name is empty) and parses. Before that, private keys
+// are refused, and what stands around signature and keys is taken off (see textlayer). When the
 // named format refuses bytes that another one recognises, the error says which
 // (ReasonWrongFormat). All that is tried is charged to one account, that of ctx if it has one.
 func (r *Registry) Parse(ctx context.Context, name string, signature []byte, keys [][]byte, p Policy) (Parsed, error) {
 	ctx = EnsureWork(ctx)
-	f, err := r.lookupFormat(name, signature)
+	in, err := openInput(ctx, signature, keys)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := f.Parse(ctx, signature, keys, p)
+	f, err := r.lookupFormat(ctx, name, in, p)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := f.Parse(ctx, in.signature, in.keys, p.openKeys(f.Name()))
 	if err == nil {
 		return parsed, nil
 	}
-	if name != "" && !f.Detect(signature) {
-		err = r.nearMiss(ctx, err, name, signature, keys, p)
+	if name != "" && !f.Detect(in.signature) {
+		err = r.nearMiss(ctx, err, name, in, p)
 	}
 	return nil, err
 }
@@ -84,30 +74,32 @@ func (r *Registry) Parse(ctx context.Context, name string, signature []byte, key
 // nearMiss returns what to say of a signature that the named format refused with err and does
 // not recognise. That a private key was sent comes before anything else, and the format that
 // the signature is of may be the only one to know its private keys.
-func (r *Registry) nearMiss(ctx context.Context, err error, name string, signature []byte, keys [][]byte, p Policy) error {
+func (r *Registry) nearMiss(ctx context.Context, err error, name string, in input, p Policy) error {
 	switch ReasonOf(err) {
 	case ReasonSecretKey, ReasonTooLarge, ReasonTooMuchWork, "": // the last is ctx's own
 		return err
 	}
-	other, derr := r.Detect(signature)
-	if derr != nil {
+	other := r.recognise(in.signature)
+	if other == nil {
 		return err
 	}
 	what := other.Name()
-	parsed, perr := other.Parse(ctx, signature, keys, p)
+	parsed, perr := other.Parse(ctx, in.signature, in.keys, p.openKeys(other.Name()))
 	switch reason := ReasonOf(perr); {
 	case reason == ReasonSecretKey, perr != nil && reason == "":
 		return perr
 	case perr == nil:
 		what += " (" + parsed.Describe().Variant + ")"
 	}
-	return WrapError(err, ReasonWrongFormat, fmt.Sprintf("this is a signature of the format %s, sent as %s", what, name),
-		"send it with format="+other.Name()+" or without a format")
+	return errWrongFormat(err, what, name, other)
 }
 
-func (r *Registry) lookupFormat(name string, signature []byte) (Format, error) {
-	if name == "" {
-		return r.Detect(signature)
+// recognise returns the format that knows signature by itself, or nil.
+func (r *Registry) recognise(signature []byte) Format {
+	for _, f := range r.list {
+		if f.Detect(signature) {
+			return f
+		}
 	}
-	return r.Get(name)
+	return nil
 }

@@ -141,7 +141,7 @@ func TestNearMissWords(t *testing.T) {
 	}{
 		"with its key": {"minisign", signature, key, "WRONG_FORMAT: this is a signature of the format pgp (detached, v4), sent as minisign"},
 		"with no key":  {"x509", signature, nil, "WRONG_FORMAT: this is a signature of the format pgp, sent as x509"},
-		"with a private key that only the right format knows": {"x509", read(t, "minisign/testdata/legacy.minisig"), private, "SECRET_KEY: a private key was sent"},
+		"with a private key that only the right format knows": {"x509", read(t, "minisign/testdata/legacy.minisig"), private, "SECRET_KEY: a private key was sent as a key: a minisign or signify secret key"},
 		"of no format": {"ssh", []byte("something"), key, "MALFORMED_SIGNATURE: the signature does not start with -----BEGIN SSH SIGNATURE-----"},
 	} {
 		var keys [][]byte
@@ -182,7 +182,7 @@ func TestRegistryRefuses(t *testing.T) {
 func TestSeventhFormat(t *testing.T) {
 	r := formats.NewRegistry(append(slices.Clone(all.Formats().All()), toy.New())...)
 	signature, key := toy.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), []byte("artifact"))
-	if f, err := r.Detect(signature); err != nil || f.Name() != "toy" {
+	if f, err := r.Detect(context.Background(), signature, [][]byte{key}, now); err != nil || f.Name() != "toy" {
 		t.Fatalf("detected %v, %v", f, err)
 	}
 	for _, name := range []string{"", "toy"} {

@@ -44,7 +44,7 @@ var (
 // verifies receipts.
 var importRules = []importRule{
 	{packages: []string{"formats/all", "formats/formatstest/..."}, ours: []string{"formats/..."}, deps: shell},
-	{packages: []string{"formats/..."}, ours: []string{"formats", "formats/ed25519stream", "formats/foreign", "formats/keyfile"}, deps: shell},
+	{packages: []string{"formats/..."}, ours: []string{"formats", "formats/ed25519stream", "formats/foreign", "formats/keyfile", "formats/textlayer"}, deps: shell},
 	{packages: []string{"ratelimit/..."}, ours: []string{"ratelimit/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/receipt/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/v1"}, ours: []string{"proto/..."}},

@@ -45,7 +45,7 @@ func TestPolicyKeysAreChecked(t *testing.T) {
 			continue
 		}
 		for _, file := range policyFiles[f.Name()].good {
-			if err := checker.CheckKeys(t.Context(), readTestFile(t, file)); err != nil {
+			if err := formats.CheckKeyFile(t.Context(), checker, append([]byte("\xef\xbb\xbf"), readTestFile(t, file)...)); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
@@ -74,7 +74,8 @@ func TestPolicyKeysAreChecked(t *testing.T) {
 		"tuf, nothing":              {"tuf", "", 1},
 		"tuf, names no keys":        {"tuf", read("tuf/testdata/timestamp.json"), 1},
 		"tuf, edited":               {"tuf", strings.Replace(read("tuf/testdata/root-1.json"), `"version": 1`, `"version": 7`, 1), 1},
-		"x509, another's":           {"x509", read("ssh/testdata/ecdsa-256.pub"), 1},
+		"x509, another's":           {"x509", read("minisign/testdata/signer.pub"), 1},
+		"x509, after blank lines":   {"x509", "\n\n" + read("minisign/testdata/signer.pub"), 3},
 		"x509, second block broken": {"x509", read("x509/testdata/p256-cert.pem") + "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", 1 + strings.Count(read("x509/testdata/p256-cert.pem"), "\n")},
 		"x509, weak":                {"x509", read("x509/testdata/rsa1024.pem"), 1},
 	} {
@@ -83,7 +84,7 @@ func TestPolicyKeysAreChecked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = f.(formats.KeyChecker).CheckKeys(t.Context(), []byte(c.file))
+			err = formats.CheckKeyFile(t.Context(), f.(formats.KeyChecker), []byte(c.file))
 			var fault *formats.FileFault
 			if !errors.As(err, &fault) || fault.Line != c.line {
 				t.Errorf("%v, want a fault in line %d", err, c.line)

@@ -13,6 +13,7 @@ import (
 )
 
 func checkRefused(t testing.TB, s Suite, v Vector) {
+	s.Format = registered{s.Format}
 	_, err := submitVector(t, s, v, bytes.NewReader(v.Artifact))
 	if err == nil {
 		t.Fatalf("accepted, want %s", v.Want)

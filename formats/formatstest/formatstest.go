@@ -24,6 +24,11 @@ type Vector struct {
 	// Unframed marks signatures whose format has no end of its own, so that appended
 	// bytes cannot be told from signature bytes at parse time (they still must not verify).
 	Unframed bool
+	// ExactLines marks signatures whose line ends and last octets are signed.
+	ExactLines bool
+	// CutStands marks signatures of which a part stands for itself, as another submission: the first two lines of a
+	// legacy .minisig file are a signify signature.
+	CutStands bool
 }
 
 // Suite is one plugin with its vectors. At least one must be valid, and two must be by
@@ -68,6 +73,7 @@ var acceptedChecks = []check{
 	{"signature cut", checkCut},
 	{"bytes appended", checkAppended},
 	{"bits flipped", checkFlipped},
+	{"wrapped", checkWrapped},
 	{"forbidden signer", checkForbidden},
 	{"allowed signers", checkAllowed},
 	{"policy's keys", checkPolicyKeys},

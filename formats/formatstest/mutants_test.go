@@ -220,6 +220,9 @@ var mutants = map[string]struct {
 	"depends on chance": {"same result again", altering(func(v *formats.Verified) {
 		v.Checks = append(v.Checks, string(rune('a'+rand.IntN(26)))+"-"+string(rune('a'+rand.IntN(26))))
 	})},
+	"takes each copy for another submission": {"wrapped", altering(func(v *formats.Verified) {
+		v.Canonical = append(bytes.Clone(v.Canonical), byte(rand.IntN(256)), byte(rand.IntN(256)))
+	})},
 	"forgets forbidden ones":  {"forbidden signer", under(func(p *formats.Policy) { p.ForbiddenSigners = nil })},
 	"forgets allowed signers": {"allowed signers", under(func(p *formats.Policy) { p.AllowedSigners = nil })},
 	"prefers the keys sent":   {"policy's keys", under(func(p *formats.Policy) { p.Keys = nil })},

@@ -11,7 +11,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math"
+	"math/big"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -101,60 +103,11 @@ func CheckCritical(c *x509.Certificate, roots *x509.CertPool) (note string, err 
 		"sign with another certificate")
 }
 
-// CheckRoots refuses a key whose certificate does not chain to roots at the given time,
-// through its chain and the other certificates. It does nothing when roots is nil. Errors
-// have ReasonKeyNotTrusted, or are m's.
-func (k Key) CheckRoots(m *formats.Meter, roots *x509.CertPool, at time.Time, others ...*x509.Certificate) error {
-	if roots == nil {
-		return nil
-	}
-	if len(k.Chain) == 0 {
-		return formats.NewError(formats.ReasonKeyNotTrusted, "the policy asks for a certificate and a bare key was sent",
-			"send the signer's certificate with its issuers")
-	}
-	var issuers []*x509.Certificate
-	for _, c := range append(k.Chain[1:len(k.Chain):len(k.Chain)], others...) {
-		if CheckStrength(c.PublicKey) == nil {
-			issuers = append(issuers, c)
-		}
-	}
-	if err := chargeChains(m, k.Chain[0], issuers); err != nil {
-		return err
-	}
-	pool := x509.NewCertPool()
-	for _, c := range issuers {
-		pool.AddCert(c)
-	}
-	_, err := k.Chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	if err != nil {
-		return formats.WrapError(err, formats.ReasonKeyNotTrusted, "the signer's certificate does not chain to a trusted root",
-			"send the issuers' certificates too, or ask the gateway's operator to trust the root")
+// CheckExponent refuses an RSA exponent of more bits than crypto/rsa, or the library of a format, verifies with: the fault
+// is the key's. Errors have ReasonUnsupportedAlgorithm.
+func CheckExponent(e *big.Int, bits int) error {
+	if e.BitLen() > bits {
+		return errUnsupportedKey(fmt.Sprintf("the RSA key's public exponent has more than %d bits, which is not supported", bits))
 	}
 	return nil
-}
-
-// maxChainChecks is how many signatures crypto/x509 checks at most before it gives up on a certificate.
-const maxChainChecks = 100
-
-// chargeChains charges for building chains from leaf through issuers, before it is done: it cannot be
-// stopped, and tries every path in which each certificate could have issued the one before.
-func chargeChains(m *formats.Meter, leaf *x509.Certificate, issuers []*x509.Certificate) error {
-	checks, paths := 1, 1
-	for n := len(issuers); n > 0 && checks < maxChainChecks; n-- {
-		paths *= n
-		checks += 2 * paths // each is tried with issuers and with roots
-	}
-	checks = min(checks, maxChainChecks)
-	size, dearest := len(leaf.Raw), leaf.PublicKey
-	for _, c := range issuers {
-		size += len(c.Raw)
-		if formats.CheckCost(c.PublicKey) > formats.CheckCost(dearest) {
-			dearest = c.PublicKey
-		}
-	}
-	if err := m.ChargeBytes(checks * size); err != nil {
-		return err
-	}
-	return m.ChargeChecks(checks, dearest)
 }

@@ -10,7 +10,7 @@ import (
 
 // CheckFile reads a key file of the operator's. The error is nil or a *formats.FileFault.
 func CheckFile(m *formats.Meter, data []byte) error {
-	_, err := Read(m, data)
+	_, err := ReadAll(m, [][]byte{data})
 	if err == nil {
 		return nil
 	}
@@ -26,7 +26,7 @@ func findFault(m *formats.Meter, data []byte) int {
 		if next >= 0 {
 			block = data[at : at+1+next]
 		}
-		if _, err := Read(m, block); err != nil {
+		if _, err := ReadAll(m, [][]byte{block}); err != nil {
 			return at
 		}
 		if next < 0 {

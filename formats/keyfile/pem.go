@@ -4,7 +4,6 @@ package keyfile
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/pem"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -28,81 +27,90 @@ func Block(data []byte) (block *pem.Block, rest []byte, err error) {
 	return block, bytes.TrimSpace(rest), nil
 }
 
-func readPEM(m *formats.Meter, data []byte) (Key, error) {
-	block, rest, err := Block(data)
-	if err != nil {
-		return Key{}, err
-	}
-	if block.Type == "CERTIFICATE" {
-		return readChain(m, block, rest)
-	}
-	if len(rest) > 0 {
-		return Key{}, formats.NewError(formats.ReasonTrailingData,
-			"there is something after the public key", "send each key as a file of its own")
-	}
-	switch block.Type {
-	case "PUBLIC KEY":
-		if err := checkWhole(block.Bytes); err != nil {
-			return Key{}, err
+// readPEM reads every block of a file; the text around them, as openssl x509 -text and openssl pkcs12 write it, is nobody's.
+// Certificates that follow each other are one chain.
+func readPEM(m *formats.Meter, data []byte) ([]Key, error) {
+	var keys []Key
+	var chain [][]byte
+	flush := func() error {
+		if len(chain) == 0 {
+			return nil
 		}
-		return readPKIX(block.Bytes)
-	case "RSA PUBLIC KEY":
-		if err := checkWhole(block.Bytes); err != nil {
-			return Key{}, err
-		}
-		pub, err := x509.ParsePKCS1PublicKey(block.Bytes)
-		if err != nil {
-			return Key{}, errMalformedKey(err)
-		}
-		return fromPublic(pub)
+		found, err := readChain(m, chain)
+		keys, chain = append(keys, found...), nil
+		return err
 	}
-	return Key{}, formats.NewError(formats.ReasonMalformedKey, "a PEM block is neither PUBLIC KEY nor CERTIFICATE", hintKey)
-}
-
-func readChain(m *formats.Meter, block *pem.Block, rest []byte) (Key, error) {
-	var chain []*x509.Certificate
 	for {
-		if block.Type != "CERTIFICATE" || len(chain) == maxChain {
-			return Key{}, formats.NewError(formats.ReasonMalformedKey,
-				"a certificate file holds something else, or more than 16 certificates",
-				"send the signer's certificate, then its issuers, and nothing else")
-		}
-		if err := m.ChargeParses(2); err != nil {
-			return Key{}, err
-		}
-		cert, err := ParseCertificate(block.Bytes)
-		if err != nil {
-			return Key{}, err
-		}
-		chain = append(chain, cert)
-		if len(rest) == 0 {
+		at := bytes.Index(data, []byte(pemBegin))
+		if at < 0 {
 			break
 		}
-		if block, rest, err = Block(rest); err != nil {
-			return Key{}, err
+		block, rest, err := Block(data[at:])
+		if err != nil {
+			return nil, err
+		}
+		data = rest
+		if err := refuseSecret(block.Bytes); err != nil {
+			return nil, err
+		}
+		if err := m.ChargeParses(2); err != nil {
+			return nil, err
+		}
+		if isLabel(block.Type, certificateLabels) {
+			if chain = append(chain, block.Bytes); len(chain) > maxChain {
+				return nil, errChainLength()
+			}
+			continue
+		}
+		if err := flush(); err != nil {
+			return nil, err
+		}
+		found, err := readBlock(m, block)
+		if err != nil {
+			return nil, err
+		}
+		if keys = append(keys, found...); len(keys) > maxKeys {
+			return nil, formats.NewError(formats.ReasonTooLarge, "a file holds more than 64 keys", "send the signer's key alone")
 		}
 	}
-	if err := checkLinks(m, chain); err != nil {
-		return Key{}, err
+	if err := flush(); err != nil {
+		return nil, err
 	}
-	return FromCertificate(chain...)
+	if len(keys) == 0 {
+		return nil, formats.NewError(formats.ReasonMalformedKey, "a key file holds no key, only its parameters", hintKey)
+	}
+	return keys, nil
 }
 
-// checkLinks: each certificate is issued by the next. Keys are checked first, so that a
-// monstrous one costs nothing.
-func checkLinks(m *formats.Meter, chain []*x509.Certificate) error {
-	for i, issuer := range chain[1:] {
-		if err := CheckStrength(issuer.PublicKey); err != nil {
-			return err
-		}
-		if err := m.ChargeChecks(1, issuer.PublicKey); err != nil {
-			return err
-		}
-		err := chain[i].CheckSignatureFrom(issuer)
-		if err != nil || !bytes.Equal(chain[i].RawIssuer, issuer.RawSubject) {
-			return formats.WrapError(err, formats.ReasonKeyNotValid,
-				"the certificates do not form a chain", "put the signer's certificate first, each issuer after it")
+var certificateLabels = []string{"CERTIFICATE", "X509 CERTIFICATE"}
+
+func isLabel(label string, list []string) bool {
+	for _, l := range list {
+		if l == label {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+func readBlock(m *formats.Meter, block *pem.Block) ([]Key, error) {
+	switch block.Type {
+	case "EC PARAMETERS": // openssl ecparam puts them before a key, which has its own
+		return nil, nil
+	case "PKCS7", "CMS":
+		if !isBundle(block.Bytes) {
+			return nil, errMalformedKey(nil)
+		}
+		return readBundle(m, bytes.Clone(block.Bytes))
+	}
+	if block.Type != "PUBLIC KEY" && block.Type != "RSA PUBLIC KEY" {
+		return nil, refuseLabel(block.Type)
+	}
+	if err := checkWhole(block.Bytes); err != nil {
+		return nil, err
+	}
+	if block.Type == "RSA PUBLIC KEY" {
+		return one(readPKCS1(block.Bytes))
+	}
+	return one(readPKIX(block.Bytes))
 }

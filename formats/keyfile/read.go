@@ -5,77 +5,100 @@ package keyfile
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
-// Key is one public key and, when it came in certificates, those: leaf first, each issued
-// by the next.
+// Key is one public key and, when it came in certificates, those: leaf first, each naming the next as its issuer.
 type Key struct {
 	Public crypto.PublicKey
 	SPKI   []byte // DER, re-encoded, so that one key has one identity
-	PSS    *PSS   // what an RSA-PSS key is restricted to, nil for others
 	Chain  []*x509.Certificate
+	// ChainFault is why the certificates after the first do not vouch for it, with ReasonKeyNotValid; nil
+	// when they do. It names the certificate and the fault, and matters only where the policy has roots.
+	ChainFault *formats.Error
+	PSS        *PSS // what an RSA-PSS key is restricted to, nil for others
 }
 
 const hintKey = "send the public key (openssl pkey -pubout) or the certificate, in PEM or DER"
 
 // passes is how often the bytes of a key file are looked at: for secrets, for PEM, decoded, parsed.
-const passes = 10
+const passes = 10 + textlayer.Passes
 
-// maxChain is how many certificates one file may hold.
-const maxChain = 16
+// maxChain is how many certificates one file may hold, maxKeys how many keys.
+const (
+	maxChain = 16
+	maxKeys  = 64
+)
 
-// Read reads one key file: a public key (PKIX or PKCS#1) or certificates (leaf first), in
-// PEM or DER (one certificate then). Errors are m's, or *formats.Error with ReasonSecretKey,
-// ReasonMalformedKey, ReasonTrailingData, ReasonWeakAlgorithm, ReasonUnsupportedAlgorithm
-// or ReasonKeyNotValid.
+// Read reads a file that holds one key, see ReadAll. A file with several has ReasonMalformedKey.
 func Read(m *formats.Meter, data []byte) (Key, error) {
-	if err := m.ChargeBytes(passes * len(data)); err != nil {
+	keys, err := readFile(m, data)
+	if err != nil {
 		return Key{}, err
 	}
-	if err := m.ChargeParses(2); err != nil { // a point of a curve is checked, too
-		return Key{}, err
+	if len(keys) != 1 {
+		return Key{}, formats.NewError(formats.ReasonMalformedKey, "the file holds several keys", "send each key as a file of its own")
 	}
-	if isSecret(data) {
-		return Key{}, secretError()
-	}
-	if bytes.Contains(data, []byte(pemBegin)) {
-		return readPEM(m, data)
-	}
-	return readDER(data)
+	return keys[0], nil
 }
 
-// ReadAll reads every file and drops repeated keys, keeping the one with certificates.
-// Errors are as for Read.
+// ReadAll reads every file and drops repeated keys, keeping the one with certificates. A file is PEM with
+// any text around the blocks: public keys (PKIX or PKCS#1), certificates (leaf first), PKCS#7 bundles of
+// certificates; or one of these in DER; or public keys as a JWK, a set of JWKs or OpenSSH's lines. Errors are m's, or
+// *formats.Error with ReasonSecretKey, ReasonMalformedKey, ReasonTrailingData, ReasonWeakAlgorithm,
+// ReasonUnsupportedAlgorithm or ReasonKeyNotValid.
 func ReadAll(m *formats.Meter, files [][]byte) ([]Key, error) {
 	var keys []Key
+	known := map[string]int{}
 	for _, f := range files {
-		k, err := Read(m, f)
+		found, err := readFile(m, f)
 		if err != nil {
 			return nil, err
 		}
-		keys = addKey(keys, k)
+		for _, k := range found {
+			i, repeated := known[string(k.SPKI)]
+			switch {
+			case !repeated:
+				known[string(k.SPKI)] = len(keys)
+				keys = append(keys, k)
+			case len(k.Chain) > len(keys[i].Chain):
+				keys[i] = k
+			}
+		}
 	}
 	return keys, nil
 }
 
-func addKey(keys []Key, k Key) []Key {
-	for i := range keys {
-		if bytes.Equal(keys[i].SPKI, k.SPKI) {
-			if len(k.Chain) > len(keys[i].Chain) {
-				keys[i] = k
-			}
-			return keys
-		}
+// readFile reads the keys in one file, at least one.
+func readFile(m *formats.Meter, data []byte) ([]Key, error) {
+	if err := m.ChargeBytes(passes * len(data)); err != nil {
+		return nil, err
 	}
-	return append(keys, k)
+	if err := m.ChargeParses(2); err != nil { // a point of a curve is checked, too
+		return nil, err
+	}
+	if err := refuseSecret(data); err != nil {
+		return nil, err
+	}
+	switch {
+	case bytes.Contains(data, []byte(pemBegin)):
+		return readPEM(m, data)
+	case bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")):
+		return readJSON(m, data)
+	case isOpenSSH(data):
+		return readOpenSSH(m, data)
+	}
+	return readDER(m, data)
 }
 
 // PEM returns what Read reads back as the same key.
@@ -94,7 +117,7 @@ func (k Key) PEM() []byte {
 	return out
 }
 
-// FromCertificate returns the key that chain[0] certifies. Errors are as for Read.
+// FromCertificate returns the key that chain[0] certifies. Errors are as for ReadAll.
 func FromCertificate(chain ...*x509.Certificate) (Key, error) {
 	k, err := fromSPKI(chain[0].PublicKey, chain[0].RawSubjectPublicKeyInfo)
 	if err != nil {
@@ -131,22 +154,40 @@ func errMalformedKey(err error) error {
 	return formats.WrapError(err, formats.ReasonMalformedKey, "a key is neither a public key nor a certificate", hintKey)
 }
 
-func readDER(der []byte) (Key, error) {
+func readDER(m *formats.Meter, der []byte) ([]Key, error) {
+	if err := refuseOther(der); err != nil {
+		return nil, err
+	}
 	if err := checkWhole(der); err != nil {
-		return Key{}, err
+		return nil, err
 	}
 	der = bytes.Clone(der) // certificates keep what they were parsed from
+	switch {
+	case isBundle(der):
+		return readBundle(m, der)
+	case isPKCS1(der):
+		return one(readPKCS1(der))
+	}
 	if _, ok := ReadOutline(der); ok {
-		cert, err := ParseCertificate(der)
-		if err != nil {
-			return Key{}, err
-		}
-		return FromCertificate(cert)
+		return readChain(m, [][]byte{der})
 	}
-	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
-		return fromPublic(pub)
+	return one(readPKIX(der))
+}
+
+// refuseSecret is for files that did not come through formats.Registry, and for what PEM blocks hold, whatever their
+// label says.
+func refuseSecret(der []byte) error {
+	if s, ok := textlayer.FindSecret(der); ok {
+		return formats.ErrSecret("as a key", s)
 	}
-	return readPKIX(der)
+	return nil
+}
+
+func one(k Key, err error) ([]Key, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []Key{k}, nil
 }
 
 func readPKIX(der []byte) (Key, error) {
@@ -163,6 +204,39 @@ func readPKIX(der []byte) (Key, error) {
 			"this kind of public key is not supported", hintAlgorithm)
 	}
 	return Key{}, errMalformedKey(err)
+}
+
+// isPKCS1 reports whether der has the outline of an RSAPublicKey (RFC 8017, A.1.1).
+func isPKCS1(der []byte) bool {
+	_, _, ok := parsePKCS1(der)
+	return ok
+}
+
+func parsePKCS1(der []byte) (n, e *big.Int, ok bool) {
+	in := cryptobyte.String(der)
+	var body cryptobyte.String
+	n, e = new(big.Int), new(big.Int)
+	ok = in.ReadASN1(&body, asn1.SEQUENCE) && in.Empty() && body.ReadASN1Integer(n) && body.ReadASN1Integer(e) && body.Empty()
+	return n, e, ok
+}
+
+func readPKCS1(der []byte) (Key, error) {
+	n, e, ok := parsePKCS1(der)
+	if !ok {
+		return Key{}, errMalformedKey(errors.New("not an RSA public key"))
+	}
+	return fromRSA(n, e)
+}
+
+// fromRSA takes numbers of any size and sign.
+func fromRSA(n, e *big.Int) (Key, error) {
+	if n.Sign() <= 0 || e.Sign() <= 0 {
+		return Key{}, errMalformedKey(errors.New("not an RSA public key"))
+	}
+	if err := CheckExponent(e, maxExponentBits); err != nil {
+		return Key{}, err
+	}
+	return fromPublic(&rsa.PublicKey{N: n, E: int(e.Int64())})
 }
 
 // checkWhole tells bytes after a DER value from no DER value at all.

@@ -64,7 +64,7 @@ func findKey(m *formats.Meter, sig *signature, submitted [][]byte, p formats.Pol
 func parseKey(raw []byte) (gominisign.PublicKey, error) {
 	malformed := formats.NewError(formats.ReasonMalformedKey, "a key is not a minisign or signify public key",
 		"send the .pub file, or the line of it that starts with RW")
-	lines, err := splitLines(raw, 4)
+	lines, err := splitLines(bytes.TrimRight(raw, blanks), 4)
 	if err != nil || len(lines) > 2 || len(lines) == 2 && !strings.HasPrefix(lines[0], commentPrefix) {
 		return gominisign.PublicKey{}, malformed
 	}
@@ -105,48 +105,4 @@ func newSigner(key gominisign.PublicKey) (formats.Signer, error) {
 	}
 	// The key id is eight bytes that whoever made the key chose, so it does not name the signer.
 	return formats.Signer{SPKI: spki, Fingerprint: formats.SignerID(spki).String(), Algorithm: "Ed25519"}, nil
-}
-
-// secretLines is how the second line of a secret key starts: minisign with and without a
-// password, and signify with either.
-var secretLines = []string{"RWRTY0Iy", "RWQAAEIy", "RWRCS"}
-
-// refuseSecrets looks through everything that was sent, well-formed or not.
-func refuseSecrets(m *formats.Meter, inputs [][]byte) error {
-	for _, raw := range inputs {
-		if err := m.ChargeBytes(passes * len(raw)); err != nil {
-			return err
-		}
-		secret, err := holdsSecret(m, raw)
-		if err != nil {
-			return err
-		}
-		if secret {
-			return formats.NewError(formats.ReasonSecretKey, "a private key was sent",
-				"it was not stored; consider it exposed and replace it, then send the public key")
-		}
-	}
-	return nil
-}
-
-// passes is how often the bytes of a file are looked at: for each kind of secret, and to split them into lines.
-const passes = 6
-
-func holdsSecret(m *formats.Meter, raw []byte) (bool, error) {
-	if bytes.Contains(raw, []byte("PRIVATE KEY-----")) {
-		return true, nil
-	}
-	for line := range bytes.Lines(raw) {
-		if err := m.ChargeElements(1); err != nil {
-			return false, err
-		}
-		line = bytes.TrimSpace(line)
-		for _, start := range secretLines {
-			// A public key has 56 characters and a signature 100; random ids may start so.
-			if bytes.HasPrefix(line, []byte(start)) && len(line) != 56 && len(line) != 100 {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package minisign reads minisign signatures, prehashed and legacy, and those of OpenBSD's
-// signify, whose keys and signatures minisign took over. Both sign with Ed25519.
+// signify and OpenWrt's usign, whose keys and signatures minisign took over: detached, with the message behind the
+// signature (signify -e), and in the header of a gzip file (signify -z). All sign with Ed25519.
+//
+// The untrusted comment is signed by nobody and decides nothing: a file of two lines is a signify signature whatever its
+// comment says, also when it is a legacy .minisig file that has lost its last two.
 //
 // The trusted comment is text of the signer's and may hold anything: of it only the
 // signing time leaves this package.
@@ -33,8 +37,11 @@ func New() formats.Format { return format{} }
 func (format) Name() string { return name }
 
 // Detect looks for an untrusted comment followed by a line of base64 that starts with one of
-// the two algorithm names, Ed and ED.
+// the two algorithm names, Ed and ED, and for gzip files with both in their header.
 func (format) Detect(signature []byte) bool {
+	if z, ok := bytes.CutPrefix(signature, []byte(gzipStart)); ok && len(z) > gzipHeader-len(gzipStart) {
+		signature = z[gzipHeader-len(gzipStart):]
+	}
 	head := signature[:min(len(signature), maxComment+8)]
 	comment, rest, ok := bytes.Cut(head, []byte("\n"))
 	return ok && bytes.HasPrefix(comment, []byte(commentPrefix)) &&
@@ -59,7 +66,7 @@ func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats
 	if err := formats.CheckSizes(raw, submitted); err != nil {
 		return nil, err
 	}
-	if err := refuseSecrets(m, append([][]byte{raw}, submitted...)); err != nil {
+	if err := m.ChargeBytes(passes * len(raw)); err != nil {
 		return nil, err
 	}
 	sig, err := parseSignature(raw)
@@ -87,12 +94,19 @@ func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats
 		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "no file can have this Ed25519 signature",
 			"send the signature file as the tool wrote it")
 	}
+	excluded, err := checkEmbedded(m, sig, key)
+	if err != nil {
+		return nil, err
+	}
 	claimed, err := claimedTime(sig, p)
 	if err != nil {
 		return nil, err
 	}
-	return &parsedSignature{sig: sig, key: key, signer: signer, claimed: claimed}, nil
+	return &parsedSignature{sig: sig, key: key, signer: signer, claimed: claimed, excluded: excluded}, nil
 }
+
+// passes is how often the bytes of a signature file are looked at: split into lines, decoded, copied.
+const passes = 6
 
 // checkGlobal checks the signature over signature ‖ trusted comment; signify has none.
 func checkGlobal(sig *signature, key gominisign.PublicKey) error {
@@ -110,6 +124,9 @@ func checkGlobal(sig *signature, key gominisign.PublicKey) error {
 
 func claimedTime(sig *signature, p formats.Policy) (*time.Time, error) {
 	t := sig.readTimestamp()
+	if sig.archive != nil {
+		t = &sig.archive.date
+	}
 	if t == nil {
 		return nil, nil
 	}

@@ -56,11 +56,17 @@ func TestConformance(t *testing.T) {
 	several := vector("prehashed.minisig", "other.pub", "")
 	several.Name = "several keys"
 	several.Keys = append(several.Keys, read(t, "release.pub"), read(t, "signer.pub"))
+	inside := func(v formatstest.Vector) formatstest.Vector {
+		v.Artifact, v.ExactLines = nil, true
+		return v
+	}
 	bare := vector("legacy.minisig", "signer.pub", "")
-	bare.Name, bare.Keys = "bare key", [][]byte{line(bare.Keys[0], 1)}
+	bare.Name, bare.Keys, bare.CutStands = "bare key", [][]byte{line(bare.Keys[0], 1)}, true
+	legacy := vector("legacy.minisig", "signer.pub", "")
+	legacy.CutStands = true
 	formatstest.Run(t, formatstest.Suite{Format: minisign.New(), Vectors: []formatstest.Vector{
 		prehashed, several, bare,
-		vector("legacy.minisig", "signer.pub", ""),
+		legacy,
 		vector("comment.minisig", "signer.pub", ""),
 		vector("unicode.minisig", "signer.pub", ""),
 		vector("two-times.minisig", "signer.pub", ""),
@@ -71,7 +77,9 @@ func TestConformance(t *testing.T) {
 		vector("by-other.minisig", "signer.pub", formats.ReasonKeyMismatch),
 		vector("future.minisig", "signer.pub", formats.ReasonSignatureInFuture),
 		vector("overflow.minisig", "signer.pub", formats.ReasonSignatureInFuture),
-		vector("signify-embedded.sig", "release.pub", formats.ReasonTrailingData),
+		inside(vector("signify-embedded.sig", "release.pub", "")),
+		inside(vector("signify-gzip.tgz", "release.pub", "")),
+		vector("usign.sig", "release.pub", ""),
 		vector("signer.pub", "signer.pub", formats.ReasonMalformedSignature),
 	}})
 }

@@ -17,7 +17,7 @@ func (format) CheckKeys(ctx context.Context, file []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseSecrets(m.Unlimited(), [][]byte{file}); err != nil {
+	if err := formats.CheckSecret(m.Unlimited(), "as a key", file); err != nil {
 		return formats.NewFileFault(file, 0, err)
 	}
 	_, err = parseKey(file)

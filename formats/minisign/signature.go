@@ -3,6 +3,7 @@
 package minisign
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -33,59 +34,87 @@ var (
 type signature struct {
 	gominisign.Signature
 	signify bool
+	message []byte   // what follows a signify signature and is signed, nil when it is detached
+	archive *archive // for a gzip file, whose message lists its hashes
 }
+
+const blanks = " \t\r\n"
 
 func errMalformedSignature(message string) error {
 	return formats.NewError(formats.ReasonMalformedSignature, message,
 		"send the .minisig file (four lines) or signify .sig file (two lines) as the tool wrote it")
 }
 
-// parseSignature reads exactly four lines (minisign) or two (signify).
+// parseSignature reads four lines (minisign), two (signify), two and a message, or a gzip file.
 func parseSignature(raw []byte) (*signature, error) {
-	lines, err := splitLines(raw, 5)
-	if err != nil {
-		return nil, errMalformedSignature(err.Error())
+	if bytes.HasPrefix(raw, []byte(gzipStart)) {
+		return parseArchive(raw)
 	}
-	if !strings.HasPrefix(lines[0], commentPrefix) {
+	return parseText(raw)
+}
+
+func parseText(raw []byte) (*signature, error) {
+	head, message := cutLines(raw, 2)
+	if !bytes.HasPrefix(head, []byte(commentPrefix)) {
 		return nil, errMalformedSignature("the first line is not an untrusted comment")
 	}
-	if err := checkCount(lines); err != nil {
-		return nil, err
-	}
-	if len(lines) == 2 {
-		return parseSignify(lines)
-	}
-	return parseMinisign(lines)
-}
-
-// checkCount tells what is missing from what is too much.
-func checkCount(lines []string) error {
-	another := func(i int) bool { return len(lines) > i && strings.HasPrefix(lines[i], "untrusted comment:") }
+	lines, err := splitLines(head, 3)
 	switch {
+	case err != nil:
+		return nil, errMalformedSignature(err.Error())
 	case len(lines) > 1 && isBase64(lines[1], 42):
-		return errMalformedSignature("this is a public key, not a signature")
-	case another(2) || another(4):
-		return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",
-			"send one signature per submission")
-	case len(lines) > 4, len(lines) > 2 && isSignify(lines[0]) && !strings.HasPrefix(lines[2], trustedPrefix):
-		return formats.NewError(formats.ReasonTrailingData, "there is data after the signature",
-			"send the detached signature alone; signify writes one without its option -e")
-	case len(lines) == 2 && isSignify(lines[0]), len(lines) == 4:
-		return nil
+		return nil, errMalformedSignature("this is a public key, not a signature")
+	case len(lines) < 2:
+		return nil, errMalformedSignature("the signature is cut short: there is one line only")
+	case bytes.HasPrefix(message, []byte("trusted comment")):
+		return parseMinisign(bytes.TrimRight(raw, blanks))
+	case isAnother(message):
+		return nil, errMultiple()
 	}
-	return errMalformedSignature("the signature is cut short: its trusted comment or global signature is missing")
+	sig, err := parseSignify(lines)
+	if err == nil && len(bytes.Trim(message, blanks)) > 0 {
+		sig.message = bytes.Clone(message)
+	}
+	return sig, err
 }
 
-// isSignify tells signify's two lines from a .minisig file that has lost its last two. The
-// comment is not signed, so this guards against accidents, not against forgers: the worst
-// these can do is to hide the signer's own comment.
-func isSignify(comment string) bool {
-	text := strings.TrimPrefix(comment, commentPrefix)
-	return strings.HasPrefix(text, "verify with ") ||
-		strings.HasPrefix(text, "signature from ") && !strings.HasSuffix(text, "sign secret key")
+// cutLines returns the first n lines and what follows them.
+func cutLines(raw []byte, n int) (head, rest []byte) {
+	at := 0
+	for range n {
+		i := bytes.IndexByte(raw[at:], '\n')
+		if i < 0 {
+			return raw, nil
+		}
+		at += i + 1
+	}
+	return raw[:at], raw[at:]
 }
 
-func parseMinisign(lines []string) (*signature, error) {
+// isAnother reports whether a message starts as a signature itself. A public key may be a message.
+func isAnother(message []byte) bool {
+	head, _ := cutLines(message, 2)
+	lines, err := splitLines(head, 3)
+	return err == nil && len(lines) == 2 && strings.HasPrefix(lines[0], commentPrefix) && isBase64(lines[1], 74)
+}
+
+func errMultiple() error {
+	return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",
+		"send one signature per submission")
+}
+
+func parseMinisign(raw []byte) (*signature, error) {
+	lines, err := splitLines(raw, 5)
+	switch {
+	case err != nil:
+		return nil, errMalformedSignature(err.Error())
+	case len(lines) < 4:
+		return nil, errMalformedSignature("the signature is cut short: its trusted comment or global signature is missing")
+	case len(lines) > 4 && strings.HasPrefix(lines[4], commentPrefix):
+		return nil, errMultiple()
+	case len(lines) > 4:
+		return nil, formats.NewError(formats.ReasonTrailingData, "there is data after the signature", "send the .minisig file alone, as the tool wrote it")
+	}
 	if !strings.HasPrefix(lines[2], trustedPrefix) {
 		return nil, errMalformedSignature("the third line is not a trusted comment")
 	}
@@ -117,10 +146,13 @@ func parseSignify(lines []string) (*signature, error) {
 	copy(sig.SignatureAlgorithm[:], raw)
 	copy(sig.KeyId[:], raw[2:])
 	copy(sig.Signature.Signature[:], raw[10:])
-	if sig.SignatureAlgorithm != algorithmLegacy {
-		return nil, errUnsupportedAlgorithm()
+	switch sig.SignatureAlgorithm {
+	case algorithmLegacy:
+		return sig, nil
+	case algorithmPrehashed:
+		return nil, errMalformedSignature("the signature is cut short: its trusted comment or global signature is missing")
 	}
-	return sig, nil
+	return nil, errUnsupportedAlgorithm()
 }
 
 func errUnsupportedAlgorithm() error {

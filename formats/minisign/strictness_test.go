@@ -79,7 +79,7 @@ const (
 var strictCases = []strictCase{
 	{groupAltered, "trusted comment changed", onLine(2, func(l string) string { return l + "." }), formats.ReasonSignatureInvalid},
 	{groupAltered, "trusted comment emptied", onLine(2, func(string) string { return "trusted comment: " }), formats.ReasonSignatureInvalid},
-	{groupAltered, "trusted comment of another shape", onLine(2, func(l string) string { return l[1:] }), formats.ReasonMalformedSignature},
+	{groupAltered, "trusted comment of another shape", onLine(2, func(l string) string { return l[1:] }), formats.ReasonSignatureInvalid},
 	{groupAltered, "trusted comment with NUL", onLine(2, func(l string) string { return l + "\x00" }), formats.ReasonMalformedSignature},
 	{groupAltered, "trusted comment with CR inside", onLine(2, func(l string) string { return l + "\rmore" }), formats.ReasonMalformedSignature},
 	{groupAltered, "trusted comment too long", onLine(2, func(l string) string { return l + strings.Repeat("x", 8192) }), formats.ReasonMalformedSignature},
@@ -92,16 +92,22 @@ var strictCases = []strictCase{
 	{groupAltered, "two keys under this id", func(_ *testing.T, s *submission) { s.keys = append(s.keys, swapKey(s.keys[0])) }, formats.ReasonMalformedKey},
 	{groupAltered, "legacy said to be prehashed", onLine(1, rebuild(func(b []byte) { b[1] ^= 0x20 })), ""},
 	{groupAltered, "unknown algorithm", onLine(1, flip(1)), formats.ReasonUnsupportedAlgorithm},
-	{groupAltered, "last two lines cut off", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:2], nil) }), formats.ReasonMalformedSignature},
+	{groupAltered, "last two lines cut off", withSig(func(s []byte) []byte { return bytes.Join(bytes.SplitAfter(s, []byte("\n"))[:2], nil) }), ""}, // a signify signature
 
 	{groupGarbage, "line", withSig(func(s []byte) []byte { return append(s, "more\n"...) }), formats.ReasonTrailingData},
-	{groupGarbage, "empty line", withSig(func(s []byte) []byte { return append(s, '\n') }), formats.ReasonTrailingData},
-	{groupGarbage, "space", onLine(3, func(l string) string { return l + " " }), formats.ReasonMalformedSignature},
+	{groupGarbage, "empty line", withSig(func(s []byte) []byte { return append(s, '\n') }), ""},
+	{groupGarbage, "space", onLine(3, func(l string) string { return l + " " }), ""},
+	{groupGarbage, "text after a signify signature", func(t *testing.T, s *submission) {
+		s.sig, s.keys = append(read(t, "signify.sig"), "more\n"...), [][]byte{read(t, "release.pub")}
+	}, formats.ReasonSignatureInvalid},
+	{groupGarbage, "text after an embedded message", func(t *testing.T, s *submission) {
+		s.sig, s.keys = append(read(t, "signify-embedded.sig"), "more\n"...), [][]byte{read(t, "release.pub")}
+	}, formats.ReasonSignatureInvalid},
 	{groupGarbage, "base64 twice", onLine(1, func(l string) string { return l + l }), formats.ReasonMalformedSignature},
 	{groupGarbage, "loose base64", onLine(1, loosen), formats.ReasonMalformedSignature},
 	{groupGarbage, "unpadded base64", onLine(1, func(l string) string { return strings.TrimRight(l, "=") }), formats.ReasonMalformedSignature},
 	{groupGarbage, "URL base64", onLine(1, func(string) string { return strings.Repeat("-_", 50) }), formats.ReasonMalformedSignature},
-	{groupGarbage, "leading line", withSig(func(s []byte) []byte { return append([]byte("\n"), s...) }), formats.ReasonMalformedSignature},
+	{groupGarbage, "leading line", withSig(func(s []byte) []byte { return append([]byte("\n"), s...) }), ""},
 	{groupGarbage, "long first line", onLine(0, func(l string) string { return l + strings.Repeat("x", 1024) }), formats.ReasonMalformedSignature},
 
 	{groupTwo, "one after the other", withSig(func(s []byte) []byte { return append(s, s...) }), formats.ReasonMultipleSignatures},
@@ -183,7 +189,7 @@ func TestStrictness(t *testing.T) {
 		t.Run(c.group+"/"+c.name, func(t *testing.T) {
 			s := submission{read(t, "legacy.minisig"), [][]byte{read(t, "signer.pub")}, policy()}
 			c.change(t, &s)
-			p, err := minisign.New().Parse(context.Background(), s.sig, s.keys, s.policy)
+			p, err := formats.NewRegistry(minisign.New()).Parse(context.Background(), "minisign", s.sig, s.keys, s.policy)
 			if got := formats.ReasonOf(err); got != c.want || (p == nil) != (err != nil) {
 				t.Errorf("%v, want %q", err, c.want)
 			}

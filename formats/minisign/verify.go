@@ -24,6 +24,8 @@ type parsedSignature struct {
 	key     gominisign.PublicKey
 	signer  formats.Signer
 	claimed *time.Time
+
+	excluded []string // checks that what is inside is no other protocol's
 }
 
 // Describe implements formats.Parsed.
@@ -38,6 +40,12 @@ func (p *parsedSignature) Describe() formats.Description {
 		NotProjectable: notProjectable(),
 	}
 	switch {
+	case p.sig.archive != nil:
+		d.Variant, d.Need = "signify, gzip", formats.NeedNone
+		d.Notes = []string{"the header of the gzip file and the untrusted comment in it are not signed"}
+	case p.sig.message != nil:
+		d.Variant, d.Need = "signify, embedded", formats.NeedNone
+		d.Notes = []string{"signify signatures carry no trusted comment and no signing time"}
 	case p.sig.signify:
 		d.Variant = "signify"
 		d.Notes = []string{"signify signatures carry no trusted comment and no signing time"}
@@ -78,6 +86,9 @@ func (p *parsedSignature) Verify(ctx context.Context, artifact formats.Artifact)
 	}
 	if err := m.ChargeChecks(1, ed25519.PublicKey(p.key.PublicKey[:])); err != nil {
 		return nil, err
+	}
+	if content := p.content(); content != nil {
+		return p.verifyEmbedded(ctx, m, artifact, content)
 	}
 	switch {
 	case artifact.Reader() != nil && p.sig.isPrehashed():

@@ -13,7 +13,7 @@ import (
 
 // readECDSA logs a DER signature exactly as it was submitted, since stock clients rebuild
 // the log's leaf from it, and r‖s (IEEE P1363) as DER.
-func readECDSA(signature encoded, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed, error) {
+func readECDSA(signature encoded, k keyfile.Key, pub *ecdsa.PublicKey) (*reading, error) {
 	raw, kind, p, err := decodeECDSA(signature, pub)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func readECDSA(signature encoded, k keyfile.Key, pub *ecdsa.PublicKey) (*parsed,
 	if other := new(big.Int).Sub(n, p.s); other.Cmp(p.s) < 0 {
 		low.s = other
 	}
-	return &parsed{
+	return &reading{
 		key: k, kind: kind, signature: raw, canonical: low.encodeDER(),
 		scheme: formats.ECDSA, hashes: curveHashes(pub.Curve),
 	}, nil
@@ -46,23 +46,23 @@ func curveHashes(c elliptic.Curve) []formats.DigestAlgorithm {
 	}
 }
 
-// decodeECDSA tries binary before base64 and DER before r‖s.
+// decodeECDSA tries binary before base64 and hex, and DER before r‖s.
 func decodeECDSA(signature encoded, pub *ecdsa.PublicKey) (der []byte, kind string, p point, err error) {
-	if der, kind, p, ok := binaryECDSA(signature.binary, pub); ok {
-		return der, kind, p, nil
-	}
-	if signature.decoded != nil {
-		if der, kind, p, ok := binaryECDSA(signature.decoded, pub); ok {
-			return der, kind + ", base64", p, nil
+	for _, f := range signature.forms {
+		if der, kind, p, ok := binaryECDSA(f.raw, pub); ok {
+			if f.kind != "binary" {
+				kind += ", " + f.kind
+			}
+			return der, kind, p, nil
 		}
 	}
-	if _, rest, ok := parseDER(signature.binary); ok && len(rest) > 0 {
+	if _, rest, ok := parseDER(signature.forms[0].raw); ok && len(rest) > 0 {
 		return nil, "", point{}, formats.NewError(formats.ReasonTrailingData, "there are bytes after the end of the signature",
 			"send the signature file alone, as the tool wrote it")
 	}
 	return nil, "", point{}, formats.NewError(formats.ReasonMalformedSignature,
 		"this is neither a DER nor an r‖s signature of the key's curve",
-		"send the signature as the tool wrote it (binary or base64), with the key that made it")
+		"send the signature as the tool wrote it (binary, base64 or hex), with the key that made it")
 }
 
 func binaryECDSA(raw []byte, pub *ecdsa.PublicKey) (der []byte, kind string, p point, ok bool) {

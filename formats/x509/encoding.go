@@ -4,7 +4,7 @@ package x509
 
 import (
 	"bytes"
-	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 
@@ -12,38 +12,50 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
-// decodeBase64 reads standard base64 with padding; lines may be wrapped, bits left over must be zero.
-func decodeBase64(text []byte) ([]byte, error) {
-	return base64.StdEncoding.Strict().DecodeString(string(bytes.TrimSpace(text)))
+// encoded is a signature as it came and what it may stand for, decoded once for all keys.
+type encoded struct {
+	forms []form // the binary one first
 }
 
-// encoded is a signature as it came and, if that is base64, what it stands for; it is decoded once for all keys.
-type encoded struct {
-	binary  []byte
-	decoded []byte // nil when the signature is not base64
+// form is one way to read a signature file.
+type form struct {
+	kind string // "binary", "base64", "hex"
+	raw  []byte
 }
 
 func readEncoded(signature []byte) encoded {
-	decoded, err := decodeBase64(signature)
-	if err != nil {
-		decoded = nil
+	e := encoded{forms: []form{{"binary", signature}}}
+	if raw, ok := textlayer.DecodeBase64(signature); ok {
+		e.forms = append(e.forms, form{"base64", raw})
 	}
-	return encoded{binary: signature, decoded: decoded}
+	if raw, err := hex.DecodeString(string(bytes.Join(bytes.Fields(signature), nil))); err == nil && len(raw) > 0 {
+		e.forms = append(e.forms, form{"hex", raw})
+	}
+	return e
 }
 
-// fixedLength returns the signature when it has n bytes, in binary or in base64.
-func (s encoded) fixedLength(n int, kind string) (raw []byte, text bool, err error) {
-	if len(s.binary) == n {
-		return bytes.Clone(s.binary), false, nil
+// findLength returns the form that has n bytes.
+func (e encoded) findLength(n int) (form, bool) {
+	for _, f := range e.forms {
+		if len(f.raw) == n {
+			return f, true
+		}
 	}
-	if s.decoded != nil && len(s.decoded) == n {
-		return s.decoded, true, nil
+	return form{}, false
+}
+
+// fixedLength returns the signature when it has n bytes in one of its forms.
+func (e encoded) fixedLength(n int, kind string) (form, error) {
+	if f, ok := e.findLength(n); ok {
+		f.raw = bytes.Clone(f.raw)
+		return f, nil
 	}
-	return nil, false, formats.NewError(formats.ReasonMalformedSignature,
+	return form{}, formats.NewError(formats.ReasonMalformedSignature,
 		fmt.Sprintf("a signature by this %s key has exactly %d bytes", kind, n),
-		"send the signature as the tool wrote it (binary or base64), with the key that made it")
+		"send the signature as the tool wrote it (binary, base64 or hex), with the key that made it")
 }
 
 // point is an ECDSA signature.

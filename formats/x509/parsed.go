@@ -3,151 +3,77 @@
 package x509
 
 import (
-	"crypto"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
-// parsed is a signature read with the key it fits.
+// parsed is a signature as read with each of the keys that it fits. ECDSA, Ed25519 and RSA-PSS do not show before the artifact
+// is read which one made it.
 type parsed struct {
-	key       keyfile.Key
-	kind      string // of encoding: "DER", "r‖s, base64", "binary"
-	signature []byte // as it is logged
-	canonical []byte
-	scheme    formats.Scheme
-	hashes    []formats.DigestAlgorithm // tried in this order; none for SHA-1
-	named     crypto.Hash               // that an RSA PKCS #1 v1.5 signature names; else 0
-	findings  []formats.Finding
-	notes     []string
-	rooted    bool // the certificate chains to the policy's roots
+	readings []*reading // whose key may sign, at least one
+	refused  []*reading // whose key the policy refuses; tried last, to say so
 }
 
 var _ formats.Parsed = (*parsed)(nil)
 
-// checkScheme refuses weak hashes, and notes what is not known before the artifact is.
-func (s *parsed) checkScheme(p formats.Policy) error {
-	switch {
-	case s.named == crypto.SHA1 && p.Historical:
-		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
-	case s.named == crypto.SHA1 || s.named == crypto.MD5:
-		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256)
-	case s.scheme == formats.Ed25519ph:
-		s.notes = append(s.notes, "whether this is Ed25519ph or pure Ed25519 shows only once the artifact is read; pure Ed25519 can only be attested")
-	case len(s.hashes) > 1:
-		s.notes = append(s.notes, "the signature does not name its hash, which shows only once the artifact is read")
+// judgeReadings applies the policy to each reading. With several of them, one that only the historical policy lets pass
+// is refused: nothing could be planned for it before the artifact is read.
+func judgeReadings(m *formats.Meter, readings []*reading, p formats.Policy) (formats.Parsed, error) {
+	s := &parsed{}
+	for _, r := range readings {
+		err := r.judge(m, p)
+		switch reason := formats.ReasonOf(err); {
+		case err != nil && (reason == "" || reason == formats.ReasonTooMuchWork):
+			return nil, err
+		case err == nil && len(r.findings) > 0 && len(readings) > 1:
+			err = formats.NewError(r.findings[0].Reason, "several of the keys could have made this signature, and this one only the historical policy lets pass: "+
+				r.findings[0].Message, "send the signer's key alone")
+		}
+		if r.refusal = err; err != nil {
+			s.refused = append(s.refused, r)
+			continue
+		}
+		s.readings = append(s.readings, r)
 	}
-	return nil
+	if len(s.readings) == 0 {
+		return nil, s.refused[0].refusal
+	}
+	return s, nil
 }
 
-// checkCertificate applies the policy to the key's certificate. A raw signature has no time
-// of its own, so validity is judged now.
-func (s *parsed) checkCertificate(m *formats.Meter, p formats.Policy) error {
-	at := p.Now
-	if len(s.key.Chain) > 0 {
-		leaf := s.key.Chain[0]
-		if err := keyfile.CheckCertificate(leaf, p.Now); err != nil {
-			return err
+func (s *reading) judge(m *formats.Meter, p formats.Policy) error {
+	if err := p.CheckSigner(s.key.SPKI); err != nil {
+		return err
+	}
+	if err := s.checkScheme(p); err != nil {
+		return err
+	}
+	return s.checkCertificate(m, p)
+}
+
+// Describe implements formats.Parsed. With several keys it says what holds for all of them, and lists what each
+// could lead to.
+func (s *parsed) Describe() formats.Description {
+	d := s.readings[0].describe()
+	for _, r := range s.readings[1:] {
+		other := r.describe()
+		d.Signers = append(d.Signers, other.Signers...)
+		d.Candidates = append(d.Candidates, other.Candidates...)
+		if other.Algorithm != d.Algorithm {
+			d.Algorithm += " or " + other.Algorithm
 		}
-		note, err := keyfile.CheckCritical(leaf, p.Roots)
-		if err != nil {
-			return err
-		}
-		if note != "" {
-			s.notes = append(s.notes, note)
-		}
-		if p.Now.After(leaf.NotAfter) {
-			at = leaf.NotAfter
-			if err := s.judgeExpired(p); err != nil {
-				return err
+		for _, a := range other.Digests {
+			if !slices.Contains(d.Digests, a) {
+				d.Digests = append(d.Digests, a)
 			}
 		}
-		if p.Roots == nil {
-			s.notes = append(s.notes, "the signer's certificate is not chained to a configured root")
-		}
 	}
-	s.rooted = p.Roots != nil
-	return s.key.CheckRoots(m, p.Roots, at)
-}
-
-// judgeExpired decides about an expired certificate. Without configured roots it is no more than the key it holds.
-func (s *parsed) judgeExpired(p formats.Policy) error {
-	switch {
-	case p.Roots == nil:
-		s.notes = append(s.notes, "the signer's certificate has expired, and a raw signature does not say when it was made")
-	case p.Historical:
-		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate has expired")
-	default:
-		return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate has expired",
-			"sign with a current certificate, or ask the gateway's operator for the historical policy")
-	}
-	return nil
-}
-
-func (s *parsed) addFinding(r formats.Reason, message string) {
-	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
-}
-
-func (s *parsed) describeSigner() formats.Signer {
-	id := sha256.Sum256(s.key.SPKI)
-	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: "sha256:" + hex.EncodeToString(id[:]), Algorithm: formats.KeyName(s.key.Public)}
-}
-
-// Describe implements formats.Parsed.
-func (s *parsed) Describe() formats.Description {
-	d := formats.Description{
-		Format: name, Variant: s.describeVariant(), Algorithm: s.describeAlgorithm(), Signers: []formats.Signer{s.describeSigner()},
-		Need: formats.NeedDigest, Digests: slices.Clone(s.hashes), Threshold: 1,
-		Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
-	}
-	if len(s.hashes) == 0 {
-		d.Need = formats.NeedBytes
-	}
-	if len(s.findings) > 0 {
-		d.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
-			"a signature that only the historical policy lets pass is never recorded as it is", hintSHA256)
-		return d
-	}
-	for _, h := range s.hashes { // more than one are alternatives: the signature does not say which
-		d.Candidates = append(d.Candidates, s.buildCandidate(h))
+	if len(s.readings) > 1 { // the signer's own are Verify's to give
+		d.Notes = []string{"several of the keys could have made this signature; which one did shows only once the artifact is read"}
 	}
 	return d
 }
 
-func (s *parsed) describeVariant() string {
-	if len(s.key.Chain) > 0 {
-		return s.kind + ", certificate"
-	}
-	return s.kind + ", public key"
-}
-
-func (s *parsed) describeAlgorithm() string {
-	key := formats.KeyName(s.key.Public)
-	switch {
-	case s.named != 0:
-		return key + "/" + s.named.String()
-	case s.scheme == formats.RSAPSS:
-		return key + "-PSS"
-	default:
-		return key
-	}
-}
-
-func (s *parsed) buildCandidate(h formats.DigestAlgorithm) formats.Candidate {
-	return formats.Candidate{Native: true, SPKI: s.key.SPKI, Scheme: s.scheme, Hash: h, Remedy: s.suggestRemedy()}
-}
-
-// suggestRemedy says how to get a signature that every log takes from the same tool.
-func (s *parsed) suggestRemedy() string {
-	switch s.scheme {
-	case formats.ECDSA:
-		return "sign with the hash as long as the curve: openssl dgst -" + string(s.hashes[0]) + " -sign KEY -out FILE.sig FILE"
-	case formats.Ed25519ph:
-		return "sign with Ed25519ph or with an ECDSA P-256 key"
-	default:
-		return "with an RSA key of 2048, 3072 or 4096 bits " + hintSHA256
-	}
-}
+// all returns the readings in the order in which they are tried.
+func (s *parsed) all() []*reading { return slices.Concat(s.readings, s.refused) }

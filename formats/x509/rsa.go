@@ -26,17 +26,17 @@ var digestInfos = []struct {
 
 // readRSA opens the signature with the public operation, only to choose padding and hash:
 // whether it is valid is for crypto/rsa to say.
-func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*parsed, error) {
-	raw, text, err := signature.fixedLength(pub.Size(), formats.KeyName(pub))
+func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*reading, error) {
+	f, err := signature.fixedLength(pub.Size(), formats.KeyName(pub))
 	if err != nil {
 		return nil, err
 	}
-	s := &parsed{key: k, kind: "binary", signature: raw, canonical: raw}
-	if text {
-		s.kind = "base64"
-	}
-	em := recoverMessage(raw, pub)
+	s := &reading{key: k, kind: f.kind, signature: f.raw, canonical: f.raw}
+	em := recoverMessage(f.raw, pub)
 	if info, ok := unpadPKCS1(em); ok {
+		if err := k.CheckRSA(false, 0, 0); err != nil {
+			return nil, err
+		}
 		s.scheme = formats.RSAPKCS1v15
 		s.named, err = namedHash(info)
 		if a, ok := formats.AlgorithmOf(s.named); ok {
@@ -49,7 +49,11 @@ func readRSA(signature encoded, k keyfile.Key, pub *rsa.PublicKey) (*parsed, err
 			"check that the signature and the key belong together")
 	}
 	s.scheme = formats.RSAPSS
-	s.hashes = []formats.DigestAlgorithm{formats.SHA256, formats.SHA384, formats.SHA512}
+	for _, a := range []formats.DigestAlgorithm{formats.SHA256, formats.SHA384, formats.SHA512} {
+		if k.PSS == nil || k.PSS.Hash == 0 || k.PSS.Hash == a.Hash() {
+			s.hashes = append(s.hashes, a)
+		}
+	}
 	return s, nil
 }
 
@@ -87,11 +91,12 @@ func namedHash(info []byte) (crypto.Hash, error) {
 
 const hintSHA256 = "sign with: openssl dgst -sha256 -sign KEY -out FILE.sig FILE"
 
-// verifyPSS takes the two salt lengths that tools make: the hash's own and the longest.
-func verifyPSS(pub *rsa.PublicKey, h crypto.Hash, digest, signature []byte) bool {
+// verifyPSS takes the two salt lengths that tools make, the hash's own and the longest, if they are as long as the
+// key asks for.
+func verifyPSS(pub *rsa.PublicKey, h crypto.Hash, digest, signature []byte, shortest int) bool {
 	longest := (pub.N.BitLen()-1+7)/8 - 2 - h.Size()
 	for _, salt := range []int{h.Size(), longest} {
-		if rsa.VerifyPSS(pub, h, digest, signature, &rsa.PSSOptions{SaltLength: salt}) == nil {
+		if salt >= shortest && rsa.VerifyPSS(pub, h, digest, signature, &rsa.PSSOptions{SaltLength: salt}) == nil {
 			return true
 		}
 	}

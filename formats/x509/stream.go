@@ -21,54 +21,81 @@ import (
 // pass is everything that one reading of the artifact feeds.
 type pass struct {
 	hashes  map[formats.DigestAlgorithm]hash.Hash // SHA-256 and those that are tried
-	pure    *ed25519stream.Verifier               // Ed25519 only
+	pure    map[*reading]*ed25519stream.Verifier  // of Ed25519 keys
 	sha1    sha1cd.CollisionResistantHash         // historical signatures only
 	foreign foreign.Sniffer
 }
 
 func (s *parsed) newPass() (*pass, error) {
-	p := &pass{hashes: map[formats.DigestAlgorithm]hash.Hash{formats.SHA256: formats.SHA256.New()}}
-	for _, a := range s.hashes {
-		if p.hashes[a] == nil {
-			p.hashes[a] = a.New()
-		}
+	p := &pass{
+		hashes: map[formats.DigestAlgorithm]hash.Hash{formats.SHA256: formats.SHA256.New()},
+		pure:   map[*reading]*ed25519stream.Verifier{},
 	}
-	if s.scheme == formats.Ed25519ph {
-		var err error
-		if p.pure, err = ed25519stream.New(s.key.Public.(ed25519.PublicKey), s.signature); err != nil {
-			return nil, formats.WrapError(err, formats.ReasonMalformedSignature, "this is no Ed25519 signature", "")
+	for _, r := range s.all() {
+		for _, a := range r.hashes {
+			if p.hashes[a] == nil {
+				p.hashes[a] = a.New()
+			}
 		}
-	}
-	if s.named == crypto.SHA1 {
-		p.sha1 = sha1cd.New().(sha1cd.CollisionResistantHash)
+		if r.scheme == formats.Ed25519ph {
+			v, err := ed25519stream.New(r.key.Public.(ed25519.PublicKey), r.signature)
+			if err != nil {
+				return nil, formats.WrapError(err, formats.ReasonMalformedSignature, "this is no Ed25519 signature", "")
+			}
+			p.pure[r] = v
+		}
+		if r.named == crypto.SHA1 {
+			p.sha1 = sha1cd.New().(sha1cd.CollisionResistantHash)
+		}
 	}
 	return p, nil
 }
 
-func (p *pass) combineWriters() io.Writer {
+// combineWriters returns what the artifact is written to. Pure Ed25519 hashes it once for each key: from the second on
+// that is charged.
+func (p *pass) combineWriters(m *formats.Meter) io.Writer {
 	writers := []io.Writer{&p.foreign}
 	for _, h := range p.hashes {
 		writers = append(writers, h)
 	}
-	if p.pure != nil {
-		writers = append(writers, p.pure)
+	for _, v := range p.pure {
+		writers = append(writers, v)
 	}
 	if p.sha1 != nil {
 		writers = append(writers, p.sha1)
 	}
+	if more := len(p.pure) - 1; more > 0 {
+		writers = append([]io.Writer{charging{m, more}}, writers...)
+	}
 	return io.MultiWriter(writers...)
 }
+
+// charging charges for what is written as often as it is hashed.
+type charging struct {
+	meter *formats.Meter
+	times int
+}
+
+func (c charging) Write(b []byte) (int, error) {
+	if err := c.meter.ChargeBytes(costHash * c.times * len(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// costHash is what hashing an octet costs, in octets that are looked at.
+const costHash = 2
 
 func (p *pass) sumDigest(a formats.DigestAlgorithm) formats.Digest {
 	return formats.Digest{Algorithm: a, Value: p.hashes[a].Sum(nil)}
 }
 
-func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
+func (s *parsed) verifyBytes(ctx context.Context, m *formats.Meter, a formats.Artifact) (*formats.Verified, error) {
 	p, err := s.newPass()
 	if err != nil {
 		return nil, err
 	}
-	size, err := formats.Copy(ctx, p.combineWriters(), a.Reader())
+	size, err := formats.Copy(ctx, p.combineWriters(m), a.Reader())
 	if err != nil {
 		return nil, fmt.Errorf("reading the artifact: %w", err)
 	}
@@ -76,7 +103,7 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.decideForm(p)
+	v, err := s.tryEach(func(r *reading) (*formats.Verified, error) { return r.decideForm(p) })
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +113,8 @@ func (s *parsed) verifyBytes(ctx context.Context, a formats.Artifact) (*formats.
 }
 
 // decideForm tries pure Ed25519, which is what tools make as a rule, then the hashes in their order.
-func (s *parsed) decideForm(p *pass) (*formats.Verified, error) {
-	if p.pure != nil && p.pure.Verify() {
+func (s *reading) decideForm(p *pass) (*formats.Verified, error) {
+	if pure := p.pure[s]; pure != nil && pure.Verify() {
 		return s.withoutDigest(p), nil
 	}
 	for _, a := range s.hashes {
@@ -97,7 +124,7 @@ func (s *parsed) decideForm(p *pass) (*formats.Verified, error) {
 			return v, nil
 		}
 	}
-	if p.sha1 == nil {
+	if p.sha1 == nil || s.named != crypto.SHA1 {
 		return nil, s.errSignatureInvalid()
 	}
 	if err := s.checkSHA1(p.sha1); err != nil {
@@ -107,7 +134,7 @@ func (s *parsed) decideForm(p *pass) (*formats.Verified, error) {
 }
 
 // withoutDigest is for a signature over no digest that a log takes.
-func (s *parsed) withoutDigest(p *pass) *formats.Verified {
+func (s *reading) withoutDigest(p *pass) *formats.Verified {
 	v := s.buildVerified(nil)
 	v.Digests = p.listDigests(formats.SHA256)
 	return v
@@ -123,7 +150,7 @@ func (p *pass) listDigests(a formats.DigestAlgorithm) []formats.ArtifactDigest {
 }
 
 // checkSHA1 also refuses artifacts made for a SHA-1 collision.
-func (s *parsed) checkSHA1(h sha1cd.CollisionResistantHash) error {
+func (s *reading) checkSHA1(h sha1cd.CollisionResistantHash) error {
 	sum, collision := h.CollisionResistantSum(nil)
 	if collision {
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the artifact was made for a SHA-1 collision", hintSHA256)

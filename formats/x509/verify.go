@@ -11,20 +11,22 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// Verify implements formats.Parsed.
+// Verify implements formats.Parsed. With several keys, the one that verifies is the signer's.
 func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verified, error) {
 	m, err := formats.StartWork(ctx, hintWork)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.ChargeChecks(s.countChecks(), s.key.Public); err != nil {
-		return nil, err
+	for _, r := range s.all() {
+		if err := m.ChargeChecks(r.countChecks(), r.key.Public); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case a.Reader() != nil:
-		return s.verifyBytes(ctx, a)
+		return s.verifyBytes(ctx, m, a)
 	case a.Digest() != nil:
-		return s.verifyDigest(*a.Digest())
+		return s.tryEach(func(r *reading) (*formats.Verified, error) { return r.verifyDigest(*a.Digest()) })
 	case a.SignedDigest() != nil:
 		return nil, formats.NewError(formats.ReasonNeedsBytes, "an X.509 signature has no signed bytes but the artifact's",
 			"send the artifact or its own digest")
@@ -33,9 +35,35 @@ func (s *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 		"send the artifact or its digest")
 }
 
+// tryEach returns what the first reading that verifies says, or its refusal. When none does, the error is the first one's
+// that the signature could have been good for.
+func (s *parsed) tryEach(verify func(*reading) (*formats.Verified, error)) (*formats.Verified, error) {
+	var first error
+	for _, r := range s.all() {
+		v, err := verify(r)
+		if err == nil && r.refusal != nil {
+			return nil, r.refusal
+		}
+		if err == nil {
+			if len(s.readings) > 1 {
+				v.Notes = append(slices.Clone(r.notes), v.Notes...)
+			}
+			return v, nil
+		}
+		if first == nil || formats.ReasonOf(first) == formats.ReasonWrongDigestAlgorithm {
+			first = err
+		}
+	}
+	if n := len(s.all()); n > 1 && formats.ReasonOf(first) == formats.ReasonSignatureInvalid {
+		return nil, formats.NewError(formats.ReasonSignatureInvalid, fmt.Sprintf("the signature verifies with none of the %d keys that it fits", n),
+			"check that signature, key and artifact belong together")
+	}
+	return nil, first
+}
+
 // countChecks returns how many signature checks the readings of a signature take: PSS is tried with two lengths of salt
 // and checked once more as a log does, Ed25519 in two forms.
-func (s *parsed) countChecks() int {
+func (s *reading) countChecks() int {
 	switch s.scheme {
 	case formats.RSAPSS:
 		return 3 * len(s.hashes)
@@ -45,7 +73,7 @@ func (s *parsed) countChecks() int {
 	return max(len(s.hashes), 1)
 }
 
-func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
+func (s *reading) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 	if !slices.Contains(s.hashes, d.Algorithm) {
 		return nil, s.wrongDigest()
 	}
@@ -63,7 +91,7 @@ func (s *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 	return v, nil
 }
 
-func (s *parsed) wrongDigest() error {
+func (s *reading) wrongDigest() error {
 	if len(s.hashes) == 0 {
 		return formats.NewError(formats.ReasonNeedsBytes, "a SHA-1 signature is verified over the artifact's bytes only",
 			"send the artifact")
@@ -74,7 +102,7 @@ func (s *parsed) wrongDigest() error {
 
 // isAmbiguous reports whether value is a digest that starts with zeros. ECDSA reads a digest as a number, so that
 // leading zeros would let a shorter digest pass as a longer one.
-func (s *parsed) isAmbiguous(value []byte) bool {
+func (s *reading) isAmbiguous(value []byte) bool {
 	const shortest = 32
 	for _, b := range value[:max(len(value)-shortest, 0)] {
 		if b != 0 {
@@ -85,15 +113,23 @@ func (s *parsed) isAmbiguous(value []byte) bool {
 }
 
 // verifySignature reports whether the signature verifies over d, by the standard library's checks.
-func (s *parsed) verifySignature(d formats.Digest) bool {
+func (s *reading) verifySignature(d formats.Digest) bool {
 	p := s.buildProjection(d)
-	if s.scheme == formats.RSAPSS && !verifyPSS(s.key.Public.(*rsa.PublicKey), d.Algorithm.Hash(), d.Value, s.signature) {
+	if s.scheme == formats.RSAPSS && !verifyPSS(s.key.Public.(*rsa.PublicKey), d.Algorithm.Hash(), d.Value, s.signature, s.shortestSalt()) {
 		return false
 	}
 	return p.VerifyDigest() == nil
 }
 
-func (s *parsed) buildProjection(d formats.Digest) formats.Projection {
+// shortestSalt returns how long a salt the key asks for.
+func (s *reading) shortestSalt() int {
+	if s.key.PSS == nil {
+		return 0
+	}
+	return s.key.PSS.Salt
+}
+
+func (s *reading) buildProjection(d formats.Digest) formats.Projection {
 	p := formats.Projection{
 		Candidate: s.buildCandidate(d.Algorithm), Digest: d, Signature: s.signature, Recipe: formats.Recipe{Artifact: true},
 	}
@@ -103,7 +139,7 @@ func (s *parsed) buildProjection(d formats.Digest) formats.Projection {
 	return p
 }
 
-func (s *parsed) errSignatureInvalid() error {
+func (s *reading) errSignatureInvalid() error {
 	if s.named != 0 {
 		return formats.NewError(formats.ReasonArtifactMismatch, "the key made this signature for another artifact",
 			"check that the signature and the artifact belong together")
@@ -112,7 +148,7 @@ func (s *parsed) errSignatureInvalid() error {
 		"check that signature, key and artifact belong together; the hash must be "+s.hashNames())
 }
 
-func (s *parsed) hashNames() string {
+func (s *reading) hashNames() string {
 	out := string(s.hashes[0])
 	for _, h := range s.hashes[1:] {
 		out += " or " + string(h)
@@ -121,7 +157,7 @@ func (s *parsed) hashNames() string {
 }
 
 // buildVerified returns the result; d is nil when there is no digest that can stand alone.
-func (s *parsed) buildVerified(d *formats.Digest) *formats.Verified {
+func (s *reading) buildVerified(d *formats.Digest) *formats.Verified {
 	v := &formats.Verified{
 		Signers: []formats.Signer{s.describeSigner()}, Keys: [][]byte{s.key.PEM()}, Canonical: s.canonical,
 		Checks: []string{"signature"},

@@ -177,9 +177,7 @@ func TestPolicyKeysWin(t *testing.T) {
 	}
 }
 
-func TestSeveralKeys(t *testing.T) {
-	_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "issuer-cert.pem")}, strict(t))
-	wantReason(t, err, formats.ReasonKeyMismatch)
+func TestCertificateIsPreferred(t *testing.T) {
 	s, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256.pem"), file(t, "rsa2048.pem"), file(t, "p256-cert.pem")}, strict(t))
 	if err != nil {
 		t.Fatal(err)

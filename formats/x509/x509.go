@@ -19,7 +19,6 @@
 package x509
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -46,8 +45,8 @@ func New() formats.Format { return format{} }
 func (format) Name() string { return name }
 
 // Detect claims a strict DER SEQUENCE of two INTEGERs of a plausible size with nothing after
-// it, binary or base64: an ECDSA signature; and bundles of Sigstore and cosign. No other raw signature can be recognised: name
-// the format when sending one.
+// it, binary, base64 or hex: an ECDSA signature; and bundles of Sigstore and cosign. No other raw signature can be
+// recognised by itself.
 func (format) Detect(signature []byte) bool {
 	if isBundle(signature) {
 		return true
@@ -55,14 +54,63 @@ func (format) Detect(signature []byte) bool {
 	if len(signature) > 1024 {
 		return false
 	}
-	if isECDSA(signature) {
-		return true
+	for _, f := range readEncoded(signature).forms {
+		if isECDSA(f.raw) {
+			return true
+		}
 	}
-	raw, err := decodeBase64(signature)
-	return err == nil && isECDSA(raw)
+	return false
 }
 
-// Parse implements formats.Format. Exactly one of the keys may fit the signature.
+// maxRaw is longer than any raw signature in hex, broken into lines.
+const maxRaw = 8 << 10
+
+var _ formats.KeyDetector = format{}
+
+// DetectBeside implements formats.KeyDetector: a raw signature is as long as its key says.
+func (format) DetectBeside(m *formats.Meter, signature []byte, keys [][]byte) (formats.Fit, error) {
+	if len(signature) > maxRaw {
+		return formats.NoFit, nil
+	}
+	if err := m.ChargeBytes(passes * len(signature)); err != nil {
+		return formats.NoFit, err
+	}
+	given, best := readEncoded(signature), formats.NoFit
+	for _, file := range keys {
+		found, err := keyfile.ReadAll(m, [][]byte{file})
+		switch formats.ReasonOf(err) {
+		case formats.ReasonUnsupportedAlgorithm, formats.ReasonWeakAlgorithm, formats.ReasonKeyNotValid: // Parse will say so
+			best = max(best, formats.MayFit)
+		case formats.ReasonTooMuchWork:
+			return formats.NoFit, err
+		case "":
+			if err != nil {
+				return formats.NoFit, err
+			}
+		}
+		for _, k := range found {
+			best = max(best, given.suitsKey(k))
+		}
+	}
+	return best, nil
+}
+
+// suitsKey reports whether the signature is as long as one by k is.
+func (e encoded) suitsKey(k keyfile.Key) formats.Fit {
+	length := ed25519.SignatureSize
+	switch pub := k.Public.(type) {
+	case *rsa.PublicKey:
+		length = pub.Size()
+	case *ecdsa.PublicKey:
+		length = 2 * ((pub.Params().BitSize + 7) / 8)
+	}
+	if _, ok := e.findLength(length); ok {
+		return formats.Fits
+	}
+	return formats.MayFit
+}
+
+// Parse implements formats.Format. Several of the keys may fit the signature: then Verify tries each.
 func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
 	m, err := formats.StartWork(ctx, hintWork)
 	if err != nil {
@@ -83,20 +131,11 @@ func parseRaw(m *formats.Meter, signature []byte, keys [][]byte, p formats.Polic
 	if err != nil {
 		return nil, err
 	}
-	s, err := chooseKey(m, signature, candidates)
+	readings, err := readWithKeys(m, signature, candidates)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.CheckSigner(s.key.SPKI); err != nil {
-		return nil, err
-	}
-	if err := s.checkScheme(p); err != nil {
-		return nil, err
-	}
-	if err := s.checkCertificate(m, p); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return judgeReadings(m, readings, p)
 }
 
 // candidateKeys reads the policy's keys when it has any, and then only those of them that were
@@ -121,17 +160,20 @@ func candidateKeys(m *formats.Meter, sent [][]byte, p formats.Policy) ([]keyfile
 }
 
 func intersectKeys(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
-	var both []keyfile.Key
+	listed := make(map[string]keyfile.Key, len(trusted))
 	for _, t := range trusted {
-		for _, s := range sent {
-			if !bytes.Equal(t.SPKI, s.SPKI) {
-				continue
-			}
-			if len(s.Chain) > len(t.Chain) {
-				t = s // the same key, with the certificates that a policy's roots may ask for
-			}
-			both = append(both, t)
+		listed[string(t.SPKI)] = t
+	}
+	var both []keyfile.Key
+	for _, s := range sent {
+		t, ok := listed[string(s.SPKI)]
+		if !ok {
+			continue
 		}
+		if len(s.Chain) > len(t.Chain) {
+			t = s // the same key, with the certificates that a policy's roots may ask for
+		}
+		both = append(both, t)
 	}
 	if len(both) == 0 {
 		return nil, formats.NewError(formats.ReasonKeyNotTrusted, "the policy names the keys that may sign, and this is none",
@@ -140,13 +182,16 @@ func intersectKeys(trusted, sent []keyfile.Key) ([]keyfile.Key, error) {
 	return both, nil
 }
 
-// chooseKey returns the signature as read with the one key that it fits.
-func chooseKey(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed, error) {
-	if err := m.ChargeBytes(6 * len(signature)); err != nil { // trimmed, decoded, parsed
+// passes is how often the bytes of a signature are looked at: in each encoding, decoded, parsed.
+const passes = 12
+
+// readWithKeys returns the signature as read with each key that it fits.
+func readWithKeys(m *formats.Meter, signature []byte, keys []keyfile.Key) ([]*reading, error) {
+	if err := m.ChargeBytes(passes * len(signature)); err != nil {
 		return nil, err
 	}
 	given := readEncoded(signature)
-	var found *parsed
+	var found, named []*reading
 	var refusal error
 	for _, k := range keys {
 		if err := m.ChargeChecks(1, k.Public); err != nil { // RSA is opened
@@ -156,20 +201,22 @@ func chooseKey(m *formats.Meter, signature []byte, keys []keyfile.Key) (*parsed,
 		switch {
 		case err != nil && refusal == nil:
 			refusal = err
-		case err == nil && found != nil:
-			return nil, formats.NewError(formats.ReasonKeyMismatch, "several of the keys could have made this signature",
-				"send the signer's key alone; certificates of one chain belong in one PEM file")
+		case err == nil && s.scheme == formats.RSAPKCS1v15:
+			named = append(named, s)
 		case err == nil:
-			found = s
+			found = append(found, s)
 		}
 	}
-	if found != nil {
+	switch {
+	case len(named) > 0: // opened by its key alone
+		return named, nil
+	case len(found) > 0:
 		return found, nil
 	}
 	return nil, refusal
 }
 
-func readSignature(signature encoded, k keyfile.Key) (*parsed, error) {
+func readSignature(signature encoded, k keyfile.Key) (*reading, error) {
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
 		return readRSA(signature, k, pub)

@@ -48,7 +48,7 @@ func encodeLine(prefix string, raw []byte) []byte {
 func decodeLine(text []byte, prefix string, size int) ([]byte, bool) {
 	rest, ok := strings.CutPrefix(string(text), prefix)
 	raw, err := hex.DecodeString(strings.TrimSuffix(rest, "\n"))
-	return raw, ok && err == nil && len(raw) == size && bytes.Equal(encodeLine(prefix, raw), text)
+	return raw, ok && err == nil && len(raw) == size && string(bytes.TrimSuffix(encodeLine(prefix, raw), []byte("\n"))) == strings.TrimSuffix(string(text), "\n")
 }
 
 func errRefused(r formats.Reason, message string) error {

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 keys=$(mktemp -d)
 trap 'rm -rf "$keys"' EXIT
-rm -f -- *.pub *.minisig *.sig *.key artifact.txt
+rm -f -- *.pub *.minisig *.sig *.tgz *.key artifact.txt
 
 printf 'released with care\nversion 1.0\n' >artifact.txt
 
@@ -36,6 +36,18 @@ signify-openbsd -G -n -c release -p release.pub -s "$keys/release.sec"
 signify-openbsd -S -s "$keys/release.sec" -m artifact.txt -x signify.sig
 signify-openbsd -S -e -s "$keys/release.sec" -m artifact.txt -x signify-embedded.sig
 signify-openbsd -V -q -p release.pub -m artifact.txt -x signify.sig
+signify-openbsd -V -q -e -p release.pub -m - -x signify-embedded.sig >"$keys/message"
+
+# usign, which OpenWrt has in its place, writes another comment.
+id=$(sed -n 2p release.pub | base64 -d | od -An -tx1 -v | tr -d " \n" | cut -c5-20)
+sed "1s/.*/untrusted comment: signed by key $id/" signify.sig >usign.sig
+signify-openbsd -V -q -p release.pub -m artifact.txt -x usign.sig
+head -c 100000 /dev/urandom >"$keys/release"
+gzip -c "$keys/release" >"$keys/release.gz"
+(cd "$keys" && signify-openbsd -S -z -s release.sec -m release.gz -x signify-gzip.tgz)
+mv "$keys/signify-gzip.tgz" .
+signify-openbsd -V -q -z -p release.pub -x signify-gzip.tgz >"$keys/verified"
+cmp signify-gzip.tgz "$keys/verified"
 
 minisign -G -W -p "$keys/t.pub" -s throwaway-minisign.key >"$keys/log"
 printf 'password\npassword\n' | minisign -G -p "$keys/e.pub" -s throwaway-minisign-encrypted.key >"$keys/log"

@@ -1,4 +1,4 @@
 untrusted comment: verify with release.pub
-RWTcfTlXU3HuCLOtwHm4cYveZWtsU/YV/+A6vCuuuQTyG59nREhXrdMLsJqMY89j4LmmcMWtbgK0HPX/Lkb7hsck7peL2qX4Xgw=
+RWRwtBfMUzq09yn3ijAHCE1EzR72Tyob7wiyw2NFNdXfMccZsoeeV/1YxOIj5BqU1hbM7qeVn1xzBjO7vnSZ5IW9P7gHpxWmHQg=
 released with care
 version 1.0

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package formats
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Fit says how well a signature that names no format suits the keys beside it.
+type Fit int
+
+// The fits, the better the greater.
+const (
+	NoFit  Fit = iota // it cannot be this format's
+	MayFit            // the keys are this format's; nothing of the signature says that it is not
+	Fits              // it is as long as a signature by one of the keys is
+)
+
+// KeyDetector is a Format whose signatures may have nothing to be recognised by: a raw signature shows what it is beside
+// its key.
+type KeyDetector interface {
+	Format
+	// DetectBeside says how well signature suits keys, which are in any format's encoding. Its error is m's.
+	DetectBeside(m *Meter, signature []byte, keys [][]byte) (Fit, error)
+}
+
+// Detect returns the format that recognises signature, by itself or beside the keys. Errors have ReasonUnknownFormat,
+// ReasonMissingSignature for an empty signature, or those that Parse has for what was sent in any format.
+func (r *Registry) Detect(ctx context.Context, signature []byte, keys [][]byte, p Policy) (Format, error) {
+	ctx = EnsureWork(ctx)
+	in, err := openInput(ctx, signature, keys)
+	if err != nil {
+		return nil, err
+	}
+	return r.detect(ctx, in, p)
+}
+
+// detect finds the one format. What only the keys tell is asked of a signature that a format claims, too: where
+// both fit, the caller has to say which is meant.
+func (r *Registry) detect(ctx context.Context, in input, p Policy) (Format, error) {
+	m, err := StartWork(ctx, hintSending)
+	if err != nil {
+		return nil, err
+	}
+	var claims, mayFit []Format
+	for _, f := range r.list {
+		if f.Detect(in.signature) {
+			claims = append(claims, f)
+			continue
+		}
+		d, ok := f.(KeyDetector)
+		if !ok {
+			continue
+		}
+		keys := p.openKeys(f.Name()).CandidateKeys(f.Name(), in.keys)
+		fit, err := d.DetectBeside(m.ForKeys(p, f.Name()), in.signature, keys)
+		switch {
+		case err != nil:
+			return nil, err
+		case fit == Fits:
+			claims = append(claims, f)
+		case fit == MayFit:
+			mayFit = append(mayFit, f)
+		}
+	}
+	if len(claims) == 0 {
+		claims = mayFit
+	}
+	switch len(claims) {
+	case 0:
+		return nil, r.errUnknown(in)
+	case 1:
+		return claims[0], nil
+	}
+	return nil, errSeveralFit(claims)
+}
+
+func errSeveralFit(claims []Format) error {
+	names := make([]string, len(claims))
+	for i, f := range claims {
+		names[i] = f.Name()
+	}
+	return NewError(ReasonUnknownFormat, "the signature and the keys fit more than one format: "+strings.Join(names, " and "),
+		"name the one it is: format="+strings.Join(names, " or format="))
+}
+
+func (r *Registry) errUnknown(in input) error {
+	if f := r.detectLater(in.signature); f != nil {
+		return NewError(ReasonMalformedSignature, "there is text before the signature, which is one of the format "+f.Name(),
+			"send it from its first line on: sed -n '/^-----BEGIN/,$p' FILE")
+	}
+	if len(in.keys) == 0 {
+		return NewError(ReasonUnknownFormat, "the signature is in no format this gateway recognises",
+			"if it is a raw signature, send the public key or certificate beside it; else name the format: "+strings.Join(r.Names(), ", "))
+	}
+	return NewError(ReasonUnknownFormat, "the signature is in no format this gateway recognises",
+		"check that the file is the signature, as the tool wrote it; if you know the format, name it: "+strings.Join(r.Names(), ", "))
+}
+
+// maxLead is how much text before an armor is looked through.
+const maxLead = 64 << 10
+
+// detectLater returns the format of a signature that begins further down in a text: at the first line that begins an armor,
+// or a minisign or signify signature.
+func (r *Registry) detectLater(text []byte) Format {
+	at := -1
+	for _, start := range []string{"\n-----BEGIN ", "\nuntrusted comment:"} {
+		if i := bytes.Index(text[:min(len(text), maxLead)], []byte(start)); i >= 0 && (at < 0 || i < at) {
+			at = i + 1
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	return r.recognise(text[at:])
+}
+
+func (r *Registry) lookupFormat(ctx context.Context, name string, in input, p Policy) (Format, error) {
+	if name == "" {
+		return r.detect(ctx, in, p)
+	}
+	return r.Get(name)
+}
+
+// errWrongFormat is for a signature of the format what, sent under another's name.
+func errWrongFormat(err error, what, name string, other Format) error {
+	return WrapError(err, ReasonWrongFormat, fmt.Sprintf("this is a signature of the format %s, sent as %s", what, name),
+		"send it with format="+other.Name()+" or without a format")
+}

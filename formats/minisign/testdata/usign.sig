@@ -1,0 +1,2 @@
+untrusted comment: signed by key 70b417cc533ab4f7
+RWRwtBfMUzq09yn3ijAHCE1EzR72Tyob7wiyw2NFNdXfMccZsoeeV/1YxOIj5BqU1hbM7qeVn1xzBjO7vnSZ5IW9P7gHpxWmHQg=

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package textlayer
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// maxJSON bounds what is decoded to look for private keys in it: sets of keys are far smaller. Larger
+// documents are metadata, whose own format looks through them.
+const maxJSON = 64 << 10
+
+func findJSON(data []byte) (Secret, bool) {
+	text := bytes.TrimLeft(data, blanks)
+	if len(text) > maxJSON || len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return Secret{}, false
+	}
+	var v any
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&v) != nil || !HoldsSecret(v) {
+		return Secret{}, false
+	}
+	return Secret{"a private key in JSON", "the same file without the private members (in a JWK: d, p, q, dp, dq, qi, k)"}, true
+}
+
+// HoldsSecret reports whether a decoded JSON value holds private key material anywhere: a JWK's, that of TUF's
+// tools, PEM, or a key that go-tuf encrypted before its version 2.
+func HoldsSecret(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, HoldsSecret)
+	case string:
+		_, ok := findPEM([]byte(v))
+		return ok
+	case map[string]any:
+		if isSecretObject(v) {
+			return true
+		}
+		for _, e := range v {
+			if HoldsSecret(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isSecretObject(v map[string]any) bool {
+	if v["encrypted"] == true && v["data"] != nil {
+		return true
+	}
+	if _, jwk := v["kty"].(string); jwk && (v["d"] != nil || v["k"] != nil) {
+		return true
+	}
+	value, _ := v["keyval"].(map[string]any)
+	for name, member := range value {
+		if strings.EqualFold(name, "private") && member != nil && member != "" {
+			return true
+		}
+	}
+	return false
+}
