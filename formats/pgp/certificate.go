@@ -6,12 +6,17 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/binary"
+	"errors"
+	"math/big"
 	"slices"
+	"strings"
 	"time"
 
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 func decodeUint64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
@@ -90,7 +95,7 @@ func (c *clock) readKey(tag byte, body []byte) (*packet.PublicKey, error) {
 	}
 	p, err := readPacket(tag, body)
 	if err != nil {
-		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key cannot be read", "export it again with: gpg --armor --export KEYID")
+		return nil, errUnreadKey(err)
 	}
 	k, ok := p.(*packet.PublicKey)
 	if !ok {
@@ -98,6 +103,22 @@ func (c *clock) readKey(tag byte, body []byte) (*packet.PublicKey, error) {
 	}
 	return k, nil
 }
+
+// errUnreadKey tells a key that the library does not verify with from one that is damaged.
+func errUnreadKey(err error) error {
+	var unsupported pgperrors.UnsupportedError
+	switch {
+	case errors.As(err, &unsupported) && strings.Contains(string(unsupported), "exponent"):
+		return keyfile.CheckExponent(big.NewInt(1<<maxExponentBits), maxExponentBits)
+	case errors.As(err, &unsupported):
+		return formats.WrapError(err, formats.ReasonUnsupportedAlgorithm, "the signer's key is of a kind or on a curve that is not supported",
+			"sign with an RSA, NIST P-256, P-384, P-521 or Ed25519 key")
+	}
+	return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key cannot be read", "export it again with: gpg --armor --export KEYID")
+}
+
+// maxExponentBits is what the library takes of an RSA exponent.
+const maxExponentBits = 24
 
 func (e *evaluation) checkPrimary() (properties, error) {
 	later, err := e.clock.checkRevocations(e.cert.direct, packet.SigTypeKeyRevocation, e.primary, e.key, e.primary.VerifyRevocationSignature)

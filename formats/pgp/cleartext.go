@@ -20,6 +20,11 @@ type cleartext struct{ signed []byte }
 
 // splitCleartext parts a cleartext-signed file into its text and the signature's packets.
 func splitCleartext(data []byte) (packets []byte, text *cleartext, err error) {
+	if isNotDashEscaped(data) {
+		return nil, nil, formats.NewError(formats.ReasonUnsupportedFeature,
+			"the cleartext file is not dash-escaped (NotDashEscaped), a form that gpg alone reads and the standard does not have",
+			"sign with gpg --clear-sign without --not-dash-escaped")
+	}
 	at := findLine(data, armorBegin(armorSignature))
 	if at < 0 {
 		return nil, nil, errMalformedSignature("the cleartext file has no signature", "send the whole file, to its END line")
@@ -47,6 +52,21 @@ func dearmorCleartext(data []byte) ([]byte, error) {
 			"sign the text once with all keys: gpg --local-user A --local-user B --clear-sign FILE")
 	}
 	return packets, refuseAfterArmor(rest)
+}
+
+// isNotDashEscaped looks for the header that gpg writes for --not-dash-escaped.
+func isNotDashEscaped(data []byte) bool {
+	_, data = cutLine(data)
+	for len(data) > 0 {
+		var line []byte
+		if line, data = cutLine(data); len(line) == 0 {
+			break
+		}
+		if bytes.HasPrefix(line, []byte("NotDashEscaped:")) {
+			return true
+		}
+	}
+	return false
 }
 
 // findLine returns where the first line equal to want starts, or -1.

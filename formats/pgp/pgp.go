@@ -102,7 +102,7 @@ func unwrapSignature(signature []byte) (packets []byte, text *cleartext, err err
 		packets, err = dearmorSignatures(trimmed)
 		return packets, nil, err
 	case bytes.Contains(signature, armorBegin(armorSignature)):
-		return nil, nil, errMalformedSignature("there is text before the signature", "send the signature file's content alone")
+		return nil, nil, errMalformedSignature("there is text before the signature", "send it from its first line on: sed -n '/^-----BEGIN/,$p' FILE")
 	}
 	return signature, nil, nil
 }

@@ -9,11 +9,13 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"math/big"
 
 	xssh "golang.org/x/crypto/ssh"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 const minRSABits = 2048
@@ -77,11 +79,30 @@ func parseKey(wire []byte) (xssh.PublicKey, error) {
 	if err := checkKeyType(wire); err != nil {
 		return nil, err
 	}
+	if err := checkRSA(wire); err != nil {
+		return nil, err
+	}
 	key, err := xssh.ParsePublicKey(wire)
-	if err != nil || string(key.Marshal()) != string(wire) {
+	if err != nil || string(key.Marshal()) != string(wire) && key.Type() != xssh.KeyAlgoRSA { // an RSA key may have leading zeros in its integers
 		return nil, errMalformedSignature("the signature's public key is malformed")
 	}
 	return key, nil
+}
+
+// maxExponentBits is what the library takes of an RSA exponent.
+const maxExponentBits = 24
+
+// checkRSA blames the key for an exponent that the library does not verify with; other kinds of keys pass.
+func checkRSA(wire []byte) error {
+	var key struct {
+		Type string
+		E, N *big.Int
+		Rest []byte `ssh:"rest"`
+	}
+	if xssh.Unmarshal(wire, &key) != nil || key.Type != xssh.KeyAlgoRSA {
+		return nil
+	}
+	return keyfile.CheckExponent(key.E, maxExponentBits)
 }
 
 // checkKeyType gives types that the library does not know, or knows and should not, their

@@ -4,6 +4,7 @@ package ssh
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,10 +33,15 @@ type entry struct {
 }
 
 // parseEntries reads key files line by line. A line that cannot be read is refused rather
-// than skipped: it may be the one that was meant.
+// than skipped: it may be the one that was meant. One with a whole key of a kind that is not known, or that the library does not
+// verify with, is skipped, as ssh-keygen does; where there is no other, the error says what it was.
 func parseEntries(m *formats.Meter, files [][]byte) ([]entry, error) {
 	var all []entry
+	var skipped error
 	for _, file := range files {
+		if err := refuseOther(file); err != nil {
+			return nil, err
+		}
 		number := 0
 		for line := range bytes.Lines(file) {
 			if err := m.ChargeElements(1); err != nil {
@@ -54,13 +60,38 @@ func parseEntries(m *formats.Meter, files [][]byte) ([]entry, error) {
 				return nil, err
 			}
 			e, err := parseEntry(line)
-			if err != nil {
+			switch {
+			case formats.ReasonOf(err) == formats.ReasonUnsupportedAlgorithm:
+				skipped = err
+			case err != nil:
 				return nil, withLine(err, number)
+			default:
+				all = append(all, e)
 			}
-			all = append(all, e)
 		}
 	}
+	if len(all) == 0 {
+		return nil, skipped
+	}
 	return all, nil
+}
+
+// others is how files begin that hold an SSH key or another one in a form that is not read here.
+var others = []struct{ start, what, hint string }{
+	{"-----BEGIN PUBLIC KEY-----", "a key in PEM", "convert it: ssh-keygen -i -m PKCS8 -f FILE"},
+	{"-----BEGIN RSA PUBLIC KEY-----", "a key in PEM", "convert it: ssh-keygen -i -m PEM -f FILE"},
+	{"---- BEGIN SSH2 PUBLIC KEY ----", "a key in SSH2's format", "convert it: ssh-keygen -i -f FILE"},
+	{"-----BEGIN PGP PUBLIC KEY BLOCK-----", "a PGP key", "it goes with a PGP signature; send the signer's SSH .pub file"},
+	{"untrusted comment:", "a minisign or signify key", "it goes with a minisign or signify signature; send the signer's SSH .pub file"},
+}
+
+func refuseOther(file []byte) error {
+	for _, o := range others {
+		if bytes.HasPrefix(file, []byte(o.start)) {
+			return formats.NewError(formats.ReasonMalformedKey, "the key file is "+o.what, o.hint)
+		}
+	}
+	return nil
 }
 
 // chargeEntry charges for a line that is tried as a public key first, then as an allowed_signers line: twice
@@ -95,10 +126,16 @@ func parseEntry(line []byte) (entry, error) {
 	}
 	principals, rest, err := cutPrincipals(string(line))
 	if err != nil {
+		if err := findUnsupported(line); err != nil {
+			return entry{}, err
+		}
 		return entry{}, err
 	}
 	key, _, options, _, err := xssh.ParseAuthorizedKey([]byte(rest))
 	if err != nil {
+		if err := findUnsupported(line); err != nil {
+			return entry{}, err
+		}
 		return entry{}, errLine // the library's words may quote the line
 	}
 	e := entry{principals: principals, key: key}
@@ -111,6 +148,29 @@ func parseEntry(line []byte) (entry, error) {
 		return entry{}, errOption
 	}
 	return newEntry(e)
+}
+
+// findUnsupported looks in a line for a kind of key followed by a key that says it is of this kind, in base64. Errors have
+// ReasonUnsupportedAlgorithm; nil when there is no such key, or it is of a kind that is read.
+func findUnsupported(line []byte) error {
+	fields := bytes.Fields(line)
+	for i := range max(len(fields)-1, 0) {
+		wire, err := base64.StdEncoding.DecodeString(string(fields[i+1]))
+		var head struct {
+			Type string
+			Rest []byte `ssh:"rest"`
+		}
+		if err != nil || xssh.Unmarshal(wire, &head) != nil || head.Type != string(fields[i]) || len(head.Rest) == 0 {
+			continue
+		}
+		if err := checkRSA(wire); err != nil {
+			return err
+		}
+		if err := checkKeyType(wire); formats.ReasonOf(err) == formats.ReasonUnsupportedAlgorithm {
+			return err
+		}
+	}
+	return nil
 }
 
 func newEntry(e entry) (entry, error) {

@@ -57,10 +57,10 @@ func cutLine(text, line string) (rest string, ok bool) {
 	return rest, ok && strings.TrimSuffix(first, "\r") == line
 }
 
-// checkTail lets nothing but one line end follow the armor.
+// checkTail lets nothing but blanks follow the armor.
 func checkTail(tail string) error {
 	switch {
-	case tail == "", tail == "\n", tail == "\r\n":
+	case strings.Trim(tail, " \t\r\n") == "":
 		return nil
 	case strings.Contains(tail, armorBegin):
 		return formats.NewError(formats.ReasonMultipleSignatures, "there is more than one signature",

@@ -193,7 +193,7 @@ func (s *signature) padRSA(size int) error {
 
 func (s *signature) parseECDSA(order *big.Int) error {
 	var v wireECDSA
-	if err := xssh.Unmarshal(s.raw.Blob, &v); err != nil || string(xssh.Marshal(&v)) != string(s.raw.Blob) {
+	if err := xssh.Unmarshal(s.raw.Blob, &v); err != nil {
 		return errMalformedSignature("the ECDSA signature is malformed")
 	}
 	for _, n := range []*big.Int{v.R, v.S} {
@@ -201,7 +201,7 @@ func (s *signature) parseECDSA(order *big.Int) error {
 			return errMalformedSignature("the ECDSA signature's numbers are out of range")
 		}
 	}
-	s.ecdsa = &v
+	s.ecdsa, s.raw.Blob = &v, xssh.Marshal(&v) // without the leading zeros that some tools write
 	return nil
 }
 

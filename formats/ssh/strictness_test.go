@@ -178,7 +178,7 @@ var strictCases = []strictCase{
 	{groupNamespace, "in the key's second line", line("* namespaces=\"git\" KEY\n* namespaces=\"f*\" KEY"), ""},
 
 	{groupGarbage, "text after the armor", withSig(func(s []byte) []byte { return append(s, "text\n"...) }), formats.ReasonTrailingData},
-	{groupGarbage, "empty line after the armor", withSig(func(s []byte) []byte { return append(s, '\n') }), formats.ReasonTrailingData},
+	{groupGarbage, "empty line after the armor", withSig(func(s []byte) []byte { return append(s, '\n') }), ""},
 	{groupGarbage, "text before the armor", withSig(func(s []byte) []byte { return append([]byte("text\n"), s...) }), formats.ReasonMalformedSignature},
 	{groupGarbage, "PEM header", withSig(func(s []byte) []byte {
 		return bytes.Replace(s, []byte("\nU1N"), []byte("\nComment: x\n\nU1N"), 1)
@@ -240,8 +240,15 @@ var strictCases = []strictCase{
 	{groupTruncated, "huge number", withInner(func(s *xssh.Signature) { s.Blob = wire(strings.Repeat("x", 8<<10), "x") }), formats.ReasonMalformedSignature},
 	{groupTruncated, "zero", withNumbers(func(r, _ *big.Int) { r.SetInt64(0) }), formats.ReasonMalformedSignature},
 	{groupTruncated, "negative", withNumbers(func(_, s *big.Int) { s.Neg(s) }), formats.ReasonMalformedSignature},
-	{groupTruncated, "number with leading zeros", withInner(func(s *xssh.Signature) {
-		s.Blob = wire("\x00\x00"+string(s.Blob[4:36]), "x")
+	{groupTruncated, "numbers with leading zeros", withInner(func(s *xssh.Signature) {
+		var v struct{ R, S string }
+		_ = xssh.Unmarshal(s.Blob, &v)
+		s.Blob = wire("\x00\x00"+v.R, "\x00"+v.S)
+	}), ""},
+	{groupTruncated, "number without the zero that makes it positive", withInner(func(s *xssh.Signature) {
+		var v struct{ R, S string }
+		_ = xssh.Unmarshal(s.Blob, &v)
+		s.Blob = wire("\xff"+v.R[1:], v.S)
 	}), formats.ReasonMalformedSignature},
 	{groupTruncated, "without the last line end", withSig(bytes.TrimSpace), ""},
 
@@ -372,7 +379,7 @@ func verify(s submission) (*formats.Verified, error) {
 }
 
 func verifyArtifact(s submission, artifact []byte) (*formats.Verified, error) {
-	p, err := ssh.New().Parse(context.Background(), s.sig, s.keys, s.policy)
+	p, err := formats.NewRegistry(ssh.New()).Parse(context.Background(), "ssh", s.sig, s.keys, s.policy)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,13 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"strings"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 // key is a key as a root or a delegation lists it. It is read no further until a signature
@@ -121,7 +123,7 @@ func decodeKey(o object, id string) (*key, error) {
 var errUnsupportedKey = errors.New("unsupported kind of key")
 
 // loadPublicKey makes k ready to verify. The error is errUnsupportedKey or a refusal.
-func (k *key) loadPublicKey() (*publicKey, error) {
+func (k *key) loadPublicKey(m *formats.Meter) (*publicKey, error) {
 	s, ok := findScheme(k.scheme)
 	if !ok {
 		return nil, errUnsupportedKey
@@ -129,6 +131,11 @@ func (k *key) loadPublicKey() (*publicKey, error) {
 	public, err := k.parsePublicKey()
 	if errors.Is(err, errUnsupportedKey) {
 		return nil, err
+	}
+	if err != nil {
+		if kerr := k.findUnsupported(m); kerr != nil {
+			return nil, kerr
+		}
 	}
 	if err != nil || !s.fitsKey(public) {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey,
@@ -146,15 +153,30 @@ func (k *key) loadPublicKey() (*publicKey, error) {
 	return &publicKey{spki: spki, public: public, scheme: s}, nil
 }
 
+// findUnsupported blames a key in PEM that is well-formed and that nothing here verifies with.
+func (k *key) findUnsupported(m *formats.Meter) error {
+	_, err := keyfile.Read(m, []byte(k.public))
+	switch formats.ReasonOf(err) {
+	case formats.ReasonUnsupportedAlgorithm, formats.ReasonTooMuchWork, "":
+		return err
+	}
+	return nil
+}
+
 func (k *key) shortID() string { return k.id[:min(len(k.id), 16)] }
 
 // Sizes of RSA keys: smaller ones are broken, larger ones cost a verifier too much.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
+
+	maxExponentBits = 31 // that crypto/rsa verifies with
 )
 
 func checkRSA(k *rsa.PublicKey) error {
+	if err := keyfile.CheckExponent(big.NewInt(int64(k.E)), maxExponentBits); err != nil {
+		return err
+	}
 	switch bits := k.N.BitLen(); {
 	case bits < minRSABits:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "an RSA key of the role is shorter than 2048 bits",

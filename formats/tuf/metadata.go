@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
 // The top-level roles, which are also the values of _type (TUF specification, section 4.3).
@@ -49,7 +50,7 @@ type signature struct {
 // decodeDocument reads a metadata file; reason is that of refusals for malformed input.
 func decodeDocument(m *formats.Meter, data []byte, reason formats.Reason) (*document, error) {
 	o, err := decodeJSON(m, data, reason)
-	if err != nil && bytes.Contains(data, []byte(privatePEM)) || err == nil && holdsSecrets(o.members) {
+	if err != nil && bytes.Contains(data, []byte(privatePEM)) || err == nil && textlayer.HoldsSecret(o.members) {
 		return nil, errSecretKey()
 	}
 	if err != nil {

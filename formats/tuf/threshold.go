@@ -92,7 +92,7 @@ func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 	if err := v.meter.ChargeBytes(passes * len(k.public)); err != nil {
 		return signer{}, err
 	}
-	pub, err := k.loadPublicKey()
+	pub, err := k.loadPublicKey(v.meter)
 	if err != nil {
 		return signer{}, err
 	}
