@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -21,6 +22,14 @@ func readTestFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// wrapText puts around a text what editors do.
+func wrapText(file []byte) []byte {
+	if !utf8.Valid(file) {
+		return file
+	}
+	return append([]byte("\xef\xbb\xbf\r\n"), file...)
 }
 
 // policyFiles are key files that an operator might name, and a signature of the format.
@@ -45,7 +54,7 @@ func TestPolicyKeysAreChecked(t *testing.T) {
 			continue
 		}
 		for _, file := range policyFiles[f.Name()].good {
-			if err := formats.CheckKeyFile(t.Context(), checker, append([]byte("\xef\xbb\xbf"), readTestFile(t, file)...)); err != nil {
+			if err := formats.CheckKeyFile(t.Context(), checker, wrapText(readTestFile(t, file))); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}

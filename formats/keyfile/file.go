@@ -8,9 +8,14 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// CheckFile reads a key file of the operator's. The error is nil or a *formats.FileFault.
+// CheckFile reads a key file of the operator's, whose chains of certificates have to be good. The error is nil or a *formats.FileFault.
 func CheckFile(m *formats.Meter, data []byte) error {
-	_, err := ReadAll(m, [][]byte{data})
+	keys, err := ReadAll(m, [][]byte{data})
+	for _, k := range keys {
+		if k.ChainFault != nil {
+			err = k.ChainFault
+		}
+	}
 	if err == nil {
 		return nil
 	}

@@ -14,21 +14,26 @@ import (
 // DecodeBase64 decodes a text that is base64 as a whole: in the alphabet of RFC 4648 section 4 or of section 5
 // ("base64url") but not in both, with or without padding, broken into lines or not. Bits left over must be zero.
 func DecodeBase64(text []byte) ([]byte, bool) {
+	if bytes.HasPrefix(text, []byte("-----")) { // an armor, in letters of the second alphabet
+		return nil, false
+	}
 	packed := make([]byte, 0, min(len(text), 64))
+	url := false
 	for _, b := range text {
-		if b == ' ' || b == '\t' || b == '\r' || b == '\n' {
-			continue
-		}
-		if !isBase64(b) {
+		switch classes[b] {
+		case inBoth:
+			packed = append(packed, b)
+		case inURL:
+			packed, url = append(packed, b), true
+		case notBase64:
 			return nil, false
 		}
-		packed = append(packed, b)
 	}
 	if len(packed) == 0 {
 		return nil, false
 	}
 	encoding := base64.StdEncoding
-	if bytes.ContainsAny(packed, "-_") {
+	if url {
 		encoding = base64.URLEncoding
 	}
 	if packed[len(packed)-1] != '=' {
@@ -38,10 +43,26 @@ func DecodeBase64(text []byte) ([]byte, bool) {
 	return out, err == nil && len(out) > 0
 }
 
-func isBase64(b byte) bool {
-	return b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b >= '0' && b <= '9' ||
-		b == '+' || b == '/' || b == '-' || b == '_' || b == '='
-}
+// class says where an octet may stand: nowhere, in base64 of one or both alphabets, between.
+type class byte
+
+const (
+	notBase64 class = iota
+	inBoth          // or in the first alphabet, which the decoder sees to
+	inURL
+	between
+)
+
+var classes = func() (c [256]class) {
+	for _, b := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") {
+		c[b] = inBoth
+	}
+	c['-'], c['_'] = inURL, inURL
+	for _, b := range []byte(blanks) {
+		c[b] = between
+	}
+	return c
+}()
 
 // isBinaryFormat reports whether data is a whole file of a binary format that base64 may stand around. A raw
 // signature is none, and neither is an ECDSA signature: those are read in base64 by their own format.
@@ -87,21 +108,45 @@ const (
 	tagSecretSubkey = 7
 )
 
-// isPGP matches a public key, and a signature over a document, by the octets that take few values.
+// isPGP matches public keys, and signatures over documents, by the octets that take few values; there are packets to the end.
 func isPGP(data []byte) bool {
-	tag, body, _, ok := cutPacket(data)
-	if !ok || len(body) < 10 {
+	tag, body, rest, ok := cutPacket(data)
+	if !ok || len(body) < 20 || !isPackets(rest) {
 		return false
 	}
 	switch {
 	case tag == tagPublicKey:
-		return isKeyVersion(body[0])
+		return isKey(body)
 	case tag == tagSignature && body[0] == 3:
-		return body[1] == 5 && body[2] <= 1 && body[15] <= 34 && body[16] <= 14
+		return body[1] == 5 && body[2] <= 1 && isAlgorithm(body[15]) && body[16] <= 14
 	case tag == tagSignature:
-		return isKeyVersion(body[0]) && body[1] <= 1 && body[2] <= 34 && body[3] <= 14
+		return isKeyVersion(body[0]) && body[1] <= 1 && isAlgorithm(body[2]) && body[3] <= 14
 	}
 	return false
+}
+
+// isPackets reports whether data is packets from its start to its end.
+func isPackets(data []byte) bool {
+	for ok := true; len(data) > 0; {
+		if _, _, data, ok = cutPacket(data); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// isKey matches the body of a public or secret key's packet.
+func isKey(body []byte) bool {
+	at := 5 // the algorithm follows the time
+	if body[0] == 3 {
+		at = 7
+	}
+	return isKeyVersion(body[0]) && isAlgorithm(body[at])
+}
+
+// isAlgorithm matches the public-key algorithms of RFC 9580, section 9.1.
+func isAlgorithm(b byte) bool {
+	return b >= 1 && b <= 3 || b >= 16 && b <= 19 || b == 22 || b >= 25 && b <= 28
 }
 
 func isKeyVersion(b byte) bool { return b >= 3 && b <= 6 }

@@ -33,7 +33,7 @@ func FindSecret(data []byte) (Secret, bool) {
 }
 
 func findPlain(data []byte) (Secret, bool) {
-	for _, find := range []func([]byte) (Secret, bool){findMark, findPEM, findMinisign, findJSON, findBinary} {
+	for _, find := range []func([]byte) (Secret, bool){findStart, findLine, findPEM, findJSON, findBinary} {
 		if s, ok := find(data); ok {
 			return s, true
 		}
@@ -46,55 +46,89 @@ const (
 	publicOpenSSH  = "ssh-keygen -y -f KEY"
 	publicPGP      = "gpg --armor --export KEYID"
 	publicMinisign = "the .pub file that was made with it"
+	publicSigner   = "the public key of the key that signed"
 )
 
 // mark is text that only private keys have.
 type mark struct {
 	text   string
-	inLine bool // it need not begin a line
 	secret Secret
 }
 
-var marks = []mark{
-	{"PuTTY-User-Key-File-", false, Secret{"a PuTTY private key", "puttygen KEY -O public-openssh"}},
-	{"SSH PRIVATE KEY FILE FORMAT", false, Secret{"an SSH 1 private key", publicOpenSSH}},
-	{"openssh-key-v1\x00", false, Secret{"an OpenSSH private key", publicOpenSSH}},
-	{"b3BlbnNzaC1rZXktdjE", false, Secret{"an OpenSSH private key", publicOpenSSH}},
-	{"AGE-SECRET-KEY-", false, Secret{"an age identity", "the public key of the key that signed; age keys sign nothing"}},
-	{"AGE-PLUGIN-", false, Secret{"an age identity", "the public key of the key that signed; age keys sign nothing"}},
-	{"PRIVATE+KEY+", false, Secret{"a C2SP note signer's key", "the public key of the key that signed"}},
-	{"Private-key-format:", false, Secret{"a DNSSEC private key", "the public key of the key that signed"}},
-	{"(11:private-key", true, Secret{"a private key of GnuPG's agent", publicPGP}},
-	{"(21:protected-private-key", true, Secret{"a private key of GnuPG's agent", publicPGP}},
-	{"Key: (private-key", false, Secret{"a private key of GnuPG's agent", publicPGP}},
-	{"Key: (protected-private-key", false, Secret{"a private key of GnuPG's agent", publicPGP}},
+// startMarks begin a file.
+var startMarks = []mark{
+	{"(11:private-key", Secret{"a private key of GnuPG's agent", publicPGP}},
+	{"(21:protected-private-key", Secret{"a private key of GnuPG's agent", publicPGP}},
+	{"openssh-key-v1\x00", Secret{"an OpenSSH private key", publicOpenSSH}},
 }
 
-func findMark(data []byte) (Secret, bool) {
-	for _, m := range marks {
-		for at := 0; ; {
-			i := bytes.Index(data[at:], []byte(m.text))
-			if i < 0 {
-				break
-			}
-			if at += i; m.inLine || beginsLine(data, at) {
-				return m.secret, true
-			}
-			at += len(m.text)
+func findStart(data []byte) (Secret, bool) {
+	data = bytes.TrimLeft(data, blanks)
+	for _, m := range startMarks {
+		if bytes.HasPrefix(data, []byte(m.text)) {
+			return m.secret, true
 		}
 	}
-	if bytes.Contains(data, []byte("<RSAKeyValue>")) && bytes.Contains(data, []byte("<D>")) {
+	if bytes.HasPrefix(data, []byte("<")) && bytes.Contains(data, []byte("<RSAKeyValue>")) && bytes.Contains(data, []byte("<D>")) {
 		return Secret{"an RSA private key in XML", publicOpenSSL}, true
 	}
 	return Secret{}, false
 }
 
-// beginsLine reports whether nothing but blanks stands before data[at] in its line.
-func beginsLine(data []byte, at int) bool {
-	const indent = 64 // more is no indentation
-	before := bytes.TrimRight(data[max(at-indent, 0):at], " \t")
-	return len(before) == 0 || before[len(before)-1] == '\n'
+// lineMarks begin a line, by their first octet.
+var lineMarks = byFirst(
+	mark{"PuTTY-User-Key-File-", Secret{"a PuTTY private key", "puttygen KEY -O public-openssh"}},
+	mark{"SSH PRIVATE KEY FILE FORMAT", Secret{"an SSH 1 private key", publicOpenSSH}},
+	mark{"b3BlbnNzaC1rZXktdjE", Secret{"an OpenSSH private key", publicOpenSSH}},
+	mark{"AGE-SECRET-KEY-", Secret{"an age identity", publicSigner + "; age keys sign nothing"}},
+	mark{"AGE-PLUGIN-", Secret{"an age identity", publicSigner + "; age keys sign nothing"}},
+	mark{"PRIVATE+KEY+", Secret{"a C2SP note signer's key", publicSigner}},
+	mark{"Private-key-format:", Secret{"a DNSSEC private key", publicSigner}},
+	mark{"Key: (private-key", Secret{"a private key of GnuPG's agent", publicPGP}},
+	mark{"Key: (protected-private-key", Secret{"a private key of GnuPG's agent", publicPGP}},
+	mark{minisignPlain, minisignSecret}, mark{minisignLocked, minisignSecret}, mark{signifySecret, minisignSecret},
+)
+
+// How the base64 line of a secret key starts: minisign's without and with a password ("Ed", then zeros or "Sc", then "B2"),
+// signify's and usign's with either ("Ed", "BK").
+const (
+	minisignPlain  = "RWQAAEIy"
+	minisignLocked = "RWRTY0Iy"
+	signifySecret  = "RWRCS"
+)
+
+var minisignSecret = Secret{"a minisign or signify secret key", publicMinisign}
+
+func byFirst(list ...mark) map[byte][]mark {
+	out := map[byte][]mark{}
+	for _, m := range list {
+		out[m.text[0]] = append(out[m.text[0]], m)
+	}
+	return out
 }
+
+// findLine looks at how each line begins, after any blanks.
+func findLine(data []byte) (Secret, bool) {
+	for data = bytes.TrimLeft(data, blanks); len(data) > 0; data = bytes.TrimLeft(data, blanks) {
+		line, rest, _ := bytes.Cut(data, []byte{'\n'})
+		line, data = bytes.TrimRight(line, blanks), rest
+		for _, m := range lineMarks[line[0]] {
+			if bytes.HasPrefix(line, []byte(m.text)) && (m.secret != minisignSecret || isSecretLine(line)) {
+				return m.secret, true
+			}
+		}
+	}
+	return Secret{}, false
+}
+
+// Lengths of the base64 lines of minisign's and signify's public keys and signatures, whose random key ids may start as secret
+// keys do.
+const (
+	publicLine    = 56
+	signatureLine = 100
+)
+
+func isSecretLine(line []byte) bool { return len(line) != publicLine && len(line) != signatureLine }
 
 // findPEM looks for the first line of a private key in PEM, OpenPGP's armor or SSH2's format, wherever it stands, damaged
 // or not. In a cleartext-signed text such a line begins with "- ", and is no key.
@@ -141,33 +175,4 @@ func namePEM(label string) Secret {
 		return Secret{"a cosign private key", "cosign public-key --key KEY"}
 	}
 	return Secret{"a private key in PEM", publicOpenSSL}
-}
-
-// minisignStarts is how the base64 line of a secret key starts: minisign's with and without a password
-// ("Ed", then "Sc" or zeros, then "B2"), signify's and usign's with either ("Ed", "BK").
-var minisignStarts = []string{"RWRTY0Iy", "RWQAAEIy", "RWRCS"}
-
-// Lengths of the base64 lines of public keys and signatures, whose random key ids may start so.
-const (
-	publicLine    = 56
-	signatureLine = 100
-)
-
-func findMinisign(data []byte) (Secret, bool) {
-	for _, start := range minisignStarts {
-		for at := 0; ; {
-			i := bytes.Index(data[at:], []byte(start))
-			if i < 0 {
-				break
-			}
-			at += i
-			line, _, _ := bytes.Cut(data[at:], []byte{'\n'})
-			line = bytes.TrimRight(line, blanks)
-			if beginsLine(data, at) && len(line) != publicLine && len(line) != signatureLine {
-				return Secret{"a minisign or signify secret key", publicMinisign}, true
-			}
-			at += len(start)
-		}
-	}
-	return Secret{}, false
 }

@@ -104,23 +104,9 @@ func skipHeader(ber []byte) ([]byte, bool) {
 	return ber[skip:], true
 }
 
-// isSecretPacket matches an OpenPGP secret key or subkey at the start of a binary file: a packet of a known version
-// and algorithm, and then packets to the end. One in 10^8 raw RSA signatures looks like that.
+// isSecretPacket matches an OpenPGP secret key or subkey at the start of a binary file, and packets to its end. One in 10^8 raw
+// RSA signatures looks like that.
 func isSecretPacket(data []byte) bool {
 	tag, body, rest, ok := cutPacket(data)
-	if !ok || tag != tagSecretKey && tag != tagSecretSubkey || len(body) < 40 || !isKeyVersion(body[0]) {
-		return false
-	}
-	at := 5 // version 4: the algorithm follows the time
-	if body[0] == 3 {
-		at = 7
-	}
-	algorithms := []byte{1, 2, 3, 16, 17, 18, 19, 22, 25, 26, 27, 28}
-	if bytes.IndexByte(algorithms, body[at]) < 0 {
-		return false
-	}
-	for ok && len(rest) > 0 {
-		_, _, rest, ok = cutPacket(rest)
-	}
-	return ok
+	return ok && (tag == tagSecretKey || tag == tagSecretSubkey) && len(body) >= 40 && isKey(body) && isPackets(rest)
 }

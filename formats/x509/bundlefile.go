@@ -180,7 +180,7 @@ func readCosign(m *formats.Meter, members map[string]json.RawMessage) (*bundle, 
 		}
 	}
 	var err error
-	if b.signature, err = decodeBase64([]byte(signature)); err != nil || len(b.signature) == 0 {
+	if b.signature, err = base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(signature)); err != nil || len(b.signature) == 0 {
 		return nil, errBundle("base64Signature is not in base64")
 	}
 	if key == "" {

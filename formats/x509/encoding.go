@@ -28,6 +28,9 @@ type form struct {
 
 func readEncoded(signature []byte) encoded {
 	e := encoded{forms: []form{{"binary", signature}}}
+	if len(signature) > maxRaw {
+		return e
+	}
 	if raw, ok := textlayer.DecodeBase64(signature); ok {
 		e.forms = append(e.forms, form{"base64", raw})
 	}
