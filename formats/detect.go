@@ -66,7 +66,7 @@ func (r *Registry) detect(ctx context.Context, in input, p Policy) (Format, erro
 			mayFit = append(mayFit, f)
 		}
 	}
-	if len(claims) == 0 {
+	if len(claims) == 0 && r.detectLater(in.signature) == nil {
 		claims = mayFit
 	}
 	switch len(claims) {

@@ -74,6 +74,31 @@ func TestPrivateKeysOfTools(t *testing.T) {
 	}
 }
 
+// A file is a private key when it is one from its first line on.
+func TestWholeFiles(t *testing.T) {
+	names, _ := filepath.Glob("testdata/throwaway*")
+	for _, name := range names {
+		switch filepath.Base(name) {
+		case "throwaway-pkcs12.pem", "throwaway-ecparam.pem", "throwaway-tauri.key": // something else comes first, or it is in base64 already
+			continue
+		}
+		key := read(t, name)
+		for _, data := range [][]byte{key, []byte(base64.StdEncoding.EncodeToString(key)), append([]byte("\n"), key...)} {
+			if _, ok := textlayer.IsSecret(data); !ok && (key[0] < 0x80 || data[0] != '\n') && key[0] != 0x30 {
+				t.Errorf("%s is not noticed", name)
+			}
+		}
+	}
+	for _, text := range []string{
+		"#!/bin/sh\ngrep -q -e '-----BEGIN PRIVATE KEY-----' \"$1\" && exit 1\n", "# Keys\n\nThey begin so:\n\n    -----BEGIN PRIVATE KEY-----\n",
+		"release 1.0\n", "", "untrusted comment: x\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n",
+	} {
+		if s, ok := textlayer.IsSecret([]byte(text)); ok {
+			t.Errorf("%q: %s", text, s.Kind)
+		}
+	}
+}
+
 // Nothing that is no private key is taken for one: public keys, signatures, certificates, artifacts of all formats.
 func TestNoPrivateKeys(t *testing.T) {
 	files := 0

@@ -107,7 +107,7 @@ func (d *Draft) verifyArtifact(ctx context.Context, given formats.Artifact) (*fo
 		return nil, nil, err
 	}
 	if d.request.Decompress == "" {
-		verified, err := d.parsed.Verify(ctx, artifact)
+		verified, err := d.verifyWatched(ctx, artifact)
 		return verified, nil, err
 	}
 	if artifact.Reader() == nil {
@@ -116,13 +116,27 @@ func (d *Draft) verifyArtifact(ctx context.Context, given formats.Artifact) (*fo
 	var verified *formats.Verified
 	packed, err := d.service.unpacking.unpack(ctx, d.request.Decompress, artifact.Reader(),
 		func(ctx context.Context, inner formats.Artifact) (err error) {
-			verified, err = d.parsed.Verify(ctx, inner)
+			verified, err = d.verifyWatched(ctx, inner)
 			return err
 		})
 	if err != nil {
 		return nil, nil, err
 	}
 	return verified, &packed, nil
+}
+
+// verifyWatched verifies, but for an artifact that is a private key: its owner hears of that first, whatever the
+// signature is worth.
+func (d *Draft) verifyWatched(ctx context.Context, artifact formats.Artifact) (*formats.Verified, error) {
+	if artifact.Reader() == nil {
+		return d.parsed.Verify(ctx, artifact)
+	}
+	watch := formats.WatchSecret(artifact.Reader())
+	verified, err := d.parsed.Verify(ctx, formats.FromReader(watch))
+	if serr := watch.Check(); serr != nil {
+		return nil, serr
+	}
+	return verified, err
 }
 
 // artifactFor returns the artifact for the plugin: the bytes, or the digest in the request, or none.

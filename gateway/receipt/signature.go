@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -114,7 +115,9 @@ func (v *verification) policyAt(at time.Time) formats.Policy {
 		p.ForbiddenSigners = o.GatewayTrust.IDs()
 	}
 	for _, k := range o.ExpectedKeys { // a TUF root that the caller names is one the caller trusts
-		p.TUFRoots = append(p.TUFRoots, sha256.Sum256(k))
+		if opened, err := textlayer.Unwrap(k); err == nil {
+			p.TUFRoots = append(p.TUFRoots, sha256.Sum256(opened))
+		}
 	}
 	return p
 }
