@@ -83,7 +83,7 @@ func TestSeveralFit(t *testing.T) {
 // Text before a signature is called that, without a format being named.
 func TestTextBeforeSignature(t *testing.T) {
 	for name, signature := range map[string]string{
-		"pgp": "pgp/testdata/armored.asc", "ssh": "ssh/testdata/ecdsa-256.sig", "pkcs7": "pkcs7/testdata/rsa2048.pem", "minisign": "minisign/testdata/legacy.minisig",
+		"pgp": "pgp/testdata/armored.asc", "ssh": "ssh/testdata/ecdsa-256.sig", "pkcs7": "pkcs7/testdata/rsa2048-cms.pem", "minisign": "minisign/testdata/legacy.minisig",
 	} {
 		text := append([]byte("Here is my signature:\n\n"), read(t, signature)...)
 		_, err := all.Formats().Parse(context.Background(), "", text, [][]byte{read(t, "x509/testdata/p256.pem")}, now)

@@ -26,6 +26,17 @@ var otherLabels = []container{
 	{"DSA PUBLIC KEY", "a DSA key", hintAlgorithm},
 }
 
+// explainBlock says what a block is that is no PEM: OpenPGP's armor has a checksum.
+func explainBlock(data []byte, err error) error {
+	label, _, _ := bytes.Cut(data[len(pemBegin):], []byte("-----"))
+	for _, c := range otherLabels {
+		if c.mark == string(label) {
+			return c.refuse()
+		}
+	}
+	return err
+}
+
 func refuseLabel(label string) error {
 	for _, c := range otherLabels {
 		if c.mark == label {

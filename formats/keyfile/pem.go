@@ -47,7 +47,7 @@ func readPEM(m *formats.Meter, data []byte) ([]Key, error) {
 		}
 		block, rest, err := Block(data[at:])
 		if err != nil {
-			return nil, err
+			return nil, explainBlock(data[at:], err)
 		}
 		data = rest
 		if err := refuseSecret(block.Bytes); err != nil {

@@ -66,6 +66,9 @@ func (k Key) errRoots(err error) error {
 		if len(c.UnhandledCriticalExtensions) > 0 {
 			return errCritical(k.nameCertificate(i), c)
 		}
+		if last := i == len(k.Chain)-1; i > 0 && !last && !c.IsCA { // the last may be a root, which is trusted as it is
+			return formats.WrapError(err, formats.ReasonKeyNotTrusted, message+": "+k.nameCertificate(i)+" "+nameInvalid(x509.NotAuthorizedToSign), hint)
+		}
 	}
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError

@@ -19,6 +19,7 @@
 package x509
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -76,6 +77,9 @@ func (format) DetectBeside(m *formats.Meter, signature []byte, keys [][]byte) (f
 		return formats.NoFit, err
 	}
 	given, best := readEncoded(signature), formats.NoFit
+	if !given.mayBeRaw() {
+		return formats.NoFit, nil
+	}
 	for _, file := range keys {
 		found, err := keyfile.ReadAll(m, [][]byte{file})
 		switch formats.ReasonOf(err) {
@@ -94,6 +98,19 @@ func (format) DetectBeside(m *formats.Meter, signature []byte, keys [][]byte) (f
 	}
 	return best, nil
 }
+
+// mayBeRaw reports whether the signature has octets that no text has, and as many as some signature has.
+func (e encoded) mayBeRaw() bool {
+	for _, f := range e.forms {
+		if len(f.raw) >= minECDSA && len(f.raw) <= maxRSA && bytes.ContainsFunc(f.raw, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r >= 0x7f }) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxRSA is how long a signature by the largest RSA key is that is taken.
+const maxRSA = 2048
 
 // suitsKey reports whether the signature is as long as one by k is.
 func (e encoded) suitsKey(k keyfile.Key) formats.Fit {
