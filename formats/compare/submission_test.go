@@ -123,7 +123,7 @@ func rekorGateway(s submission) verdict {
 	if err != nil {
 		panic(err)
 	}
-	parsed, err := f.Parse(context.Background(), s.signature, s.keys, p)
+	parsed, err := formats.NewRegistry(f).Parse(context.Background(), f.Name(), s.signature, s.keys, p)
 	if err != nil {
 		return typedRefusal(err, parsed != nil)
 	}
