@@ -14,6 +14,8 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -115,6 +117,13 @@ func FuzzRead(f *testing.F) {
 	spki := must(x509.MarshalPKIXPublicKey(pub))
 	f.Add(spki)
 	f.Add(block("PUBLIC KEY", spki))
+	for _, name := range []string{"p256.p7b", "p256-backwards.p7c", "p256.jwk", "p256.jwks", "p256-openssh.pub", "p256-explicit-hybrid.pem", "pss384-pkix.pem", "p256-bag.pem", "chain-sha1.pem"} {
+		seed, err := os.ReadFile(filepath.Join("..", "x509", "testdata", "containers", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		k, err := keyfile.Read(meter(t), data)

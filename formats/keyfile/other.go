@@ -4,7 +4,6 @@ package keyfile
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -173,6 +172,5 @@ func readOpenSSHLine(line []byte) (Key, error) {
 	if !ok || pub.Type() != string(fields[0]) {
 		return Key{}, errMalformedKey(errors.New("the line's kind of key is not the key's"))
 	}
-	var public crypto.PublicKey = holder.CryptoPublicKey()
-	return fromPublic(public)
+	return fromPublic(holder.CryptoPublicKey())
 }

@@ -88,3 +88,16 @@ func checkOracle(t *testing.T, sig []byte, v *formats.Verified, artifact []byte)
 		t.Errorf("go-minisign refuses %q: %v", sig, err)
 	}
 }
+
+// FuzzArchive: no panic; every refusal is typed; the artifact of what verifies is the file itself; work in proportion to
+// the input.
+func FuzzArchive(f *testing.F) {
+	f.Add(read(f, "signify-gzip.tgz"), read(f, "release.pub"))
+	f.Add(read(f, "signify-embedded.sig"), read(f, "release.pub"))
+	f.Fuzz(func(t *testing.T, sig, key []byte) {
+		minisign.New().Detect(sig)
+		if v := verify(t, sig, key, sig); v != nil && v.Size != int64(len(sig)) {
+			t.Errorf("an artifact of %d bytes in a file of %d", v.Size, len(sig))
+		}
+	})
+}

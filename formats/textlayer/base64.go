@@ -127,10 +127,12 @@ func isPGP(data []byte) bool {
 
 // isPackets reports whether data is packets from its start to its end.
 func isPackets(data []byte) bool {
-	for ok := true; len(data) > 0; {
-		if _, _, data, ok = cutPacket(data); !ok {
+	for len(data) > 0 {
+		_, _, rest, ok := cutPacket(data)
+		if !ok {
 			return false
 		}
+		data = rest
 	}
 	return true
 }
