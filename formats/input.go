@@ -80,7 +80,7 @@ func errEmpty() error {
 // openKeys returns p with its keys for the format taken out of what stands around them. What cannot be, is left
 // for the plugin to refuse.
 func (p Policy) openKeys(format string) Policy {
-	if len(p.Keys[format]) == 0 {
+	if len(p.Keys[format]) == 0 || p.Prepared[format] != nil {
 		return p
 	}
 	keys := make([][]byte, len(p.Keys[format]))

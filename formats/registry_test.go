@@ -78,7 +78,8 @@ func TestDetectIsExclusive(t *testing.T) {
 		}
 		for _, n := range names {
 			claimed[n]++
-			if !strings.HasPrefix(name, n+"/") {
+			bag := n == "pkcs7" && (filepath.Ext(name) == ".p7b" || filepath.Ext(name) == ".p7c") // certificates, in CMS without a signature
+			if !strings.HasPrefix(name, n+"/") && !bag {
 				t.Errorf("%s is claimed by %s", name, n)
 			}
 		}

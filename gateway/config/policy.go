@@ -79,14 +79,12 @@ func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[s
 func prepareKeys(ctx context.Context, registry *formats.Registry, keys map[string][][]byte) (map[string]formats.PreparedKeys, error) {
 	prepared := map[string]formats.PreparedKeys{}
 	for name, files := range keys {
-		format, err := registry.Get(name)
+		p, err := registry.PrepareKeys(ctx, name, files)
 		if err != nil {
-			return nil, fmt.Errorf("policy.keys: %w", err)
+			return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
 		}
-		if preparer, ok := format.(formats.KeyPreparer); ok {
-			if prepared[name], err = preparer.PrepareKeys(ctx, files); err != nil {
-				return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
-			}
+		if p != nil {
+			prepared[name] = p
 		}
 	}
 	return prepared, nil
