@@ -95,7 +95,7 @@ func checkKeys(ctx context.Context, format formats.Format, path string, key []by
 	if !ok {
 		return nil
 	}
-	if err := checker.CheckKeys(ctx, key); err != nil {
+	if err := formats.CheckKeyFile(ctx, checker, key); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
