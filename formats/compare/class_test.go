@@ -54,6 +54,8 @@ var stricterClasses = []class{
 		why: "Bytes after the end of a signature or key are nobody's. The others stop reading; here they are refused, so that what is kept in the receipt is the signature and nothing else."},
 	{name: "several signatures", reasons: []formats.Reason{formats.ReasonMultipleSignatures},
 		why: "A minisign or SSH file holds one signature. The others read the first. In PGP and CMS files, which may hold several, every one has to verify."},
+	{name: "signature of a stranger", reasons: []formats.Reason{formats.ReasonKeyMismatch}, subject: []string{"followed by another"},
+		why: "Where a file holds several signatures, each has to be by one of the keys, unless the caller asks for `signatures=known`. One good one is enough for the others."},
 	{name: "weak algorithm", reasons: []formats.Reason{formats.ReasonWeakAlgorithm},
 		why: "MD5, SHA-1, DSA, RSA below 2048 bits, P-224 and Ed25519 keys of small order are refused; the `historical` policy attests SHA-1 and DSA."},
 	{name: "dated in the future", reasons: []formats.Reason{formats.ReasonSignatureInFuture},

@@ -158,7 +158,11 @@ type subkey struct {
 func findCertificates(m *formats.Meter, keys [][]byte, from []issuer, limit int) ([][]*certificate, error) {
 	b := builder{meter: m, from: from, byID: map[uint64][]int{}, found: make([][]*certificate, len(from))}
 	for i, f := range from {
-		b.byID[f.keyID] = append(b.byID[f.keyID], i)
+		id := f.keyID
+		if own, ok := keyIDOf(f.fingerprint); ok { // the fingerprint counts, whatever key id stands beside it
+			id = own
+		}
+		b.byID[id] = append(b.byID[id], i)
 	}
 	w := walker{meter: m, left: limit, visit: b.addPacket}
 	for _, file := range keys {
