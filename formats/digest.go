@@ -73,7 +73,7 @@ func ParseDigest(s string) (Digest, error) {
 	if err != nil || len(raw) != h.Size() {
 		return Digest{}, NewError(ReasonMalformedDigest,
 			fmt.Sprintf("a %s digest has %d hexadecimal digits", name, 2*h.Size()),
-			"print it with: sha256sum FILE")
+			DigestAlgorithm(name).Hint())
 	}
 	return Digest{Algorithm: DigestAlgorithm(name), Value: raw}, nil
 }

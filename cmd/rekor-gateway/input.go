@@ -54,7 +54,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(raw)) > limit {
-		return nil, withHint(fmt.Errorf("%s is larger than %d bytes", path, limit), "is it the right file?")
+		return nil, withHint(fmt.Errorf("%s is larger than %d bytes", path, limit), "name the signature, key or receipt itself; the signed file goes to --artifact")
 	}
 	return raw, nil
 }

@@ -122,7 +122,7 @@ func (r *Reader) openStream() error {
 func (r *Reader) checkBounds() error {
 	if r.left < 0 {
 		return formats.NewError(formats.ReasonTooLarge, "the file in the container is larger than this gateway takes",
-			"send it through: rekor-gateway submit")
+			"decompress it, and let rekor-gateway submit send a digest of what is inside")
 	}
 	if r.out > ratioFrom && r.out > ratioMax*r.source.taken {
 		return formats.NewError(ReasonContainerTooDense, "the container expands more than 250 times", "send the file itself")
@@ -163,7 +163,7 @@ func (r *Reader) classifyError(err error) error {
 	case errors.Is(err, xz.ErrMemlimit):
 		return formats.WrapError(err, ReasonContainerTooDense, "the container needs more than 64 MiB of dictionary", "send the file itself")
 	}
-	return formats.WrapError(err, ReasonMalformedContainer, fmt.Sprintf("the container is not a whole %s file", r.kind), "is it the right file?")
+	return formats.WrapError(err, ReasonMalformedContainer, fmt.Sprintf("the container is not a whole %s file", r.kind), "send the file as it was published, and name its compression")
 }
 
 // source counts and hashes what is read, and remembers its own error. It hands out single

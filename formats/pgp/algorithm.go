@@ -30,7 +30,11 @@ const (
 	maxDSABits = 3072
 )
 
-const hintSHA256 = "sign with: gpg --digest-algo SHA256 --detach-sign FILE"
+const (
+	hintSHA256   = "sign with: gpg --digest-algo SHA256 --detach-sign FILE"
+	hintStaleKey = "your copy of the key may be old: fetch the key again"
+	hintExport   = "export it again with: gpg --armor --export KEYID"
+)
 
 // hashOf maps an OpenPGP hash id (RFC 9580, section 9.5), and says whether it is weak
 // enough to need a historical policy.
@@ -87,7 +91,7 @@ func readPublicKey(k *packet.PublicKey) (p publicKey, err error) {
 		return publicKey{}, err
 	}
 	if p.spki, err = x509.MarshalPKIXPublicKey(p.key); err != nil {
-		return publicKey{}, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not valid", "export it again")
+		return publicKey{}, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not valid", hintExport)
 	}
 	p.name = formats.KeyName(p.key)
 	return p, nil
@@ -112,7 +116,7 @@ func readECDSA(k *packet.PublicKey) (crypto.PublicKey, error) {
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(curve, k.PublicKey.(*pgpecdsa.PublicKey).MarshalPoint())
 	if err != nil {
-		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a point on its curve", "export it again")
+		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a point on its curve", hintExport)
 	}
 	return pub, nil
 }

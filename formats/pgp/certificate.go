@@ -147,7 +147,7 @@ func (e *evaluation) checkAlgorithm(k *packet.PublicKey) (crypto.PublicKey, erro
 	}
 	const message = "the key is DSA"
 	if !e.historical {
-		return nil, errWeak(message, "sign with an RSA or ECDSA key")
+		return nil, errWeak(message, "sign with an RSA or ECDSA key"+formats.HintHistorical)
 	}
 	e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: message})
 	return pub.key, nil
@@ -197,7 +197,7 @@ func (e *evaluation) checkTimes(k *packet.PublicKey, lifetime *uint32) error {
 	case e.clock.signed.Before(end):
 		e.use.notes = append(e.use.notes, "the key has expired since; when it signed is the signer's claim only")
 	case !e.historical:
-		return formats.NewError(formats.ReasonKeyExpired, message, "extend the key's expiry and send it again, or sign with a valid key")
+		return formats.NewError(formats.ReasonKeyExpired, message, hintStaleKey+"; else sign with a key that has not expired"+formats.HintHistorical)
 	default:
 		e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: message})
 	}
@@ -205,7 +205,7 @@ func (e *evaluation) checkTimes(k *packet.PublicKey, lifetime *uint32) error {
 }
 
 func errKeyNotValid(message string) error {
-	return formats.NewError(formats.ReasonKeyNotValid, message, "send the signer's whole public key: gpg --armor --export KEYID")
+	return formats.NewError(formats.ReasonKeyNotValid, message, "send the signer's whole public key: gpg --armor --export KEYID; "+hintStaleKey)
 }
 
 // primaryProperties reads flags and expiry from the newest direct-key signature that states them

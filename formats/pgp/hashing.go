@@ -61,7 +61,7 @@ func newHashing(parts []*parsed) (*hashing, error) {
 	}
 	if len(h.states) > formats.MaxHashes {
 		return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the signatures need %d different hashes of the artifact, and at most %d are made",
-			len(h.states), formats.MaxHashes), "split the file with: gpg --dearmor < FILE.asc | gpgsplit")
+			len(h.states), formats.MaxHashes), hintSplit)
 	}
 	if h.plain == nil {
 		h.plain = sha256.New()

@@ -71,6 +71,9 @@ func (format) Parse(ctx context.Context, signature []byte, keys [][]byte, p form
 }
 
 // hintWork is for submitters whose keys take too much work.
+// hintSplit is for files of packets: a signed text cannot be taken apart.
+const hintSplit = "take the file apart and send each signature: gpg --dearmor < FILE.asc | gpgsplit (a binary file: gpgsplit FILE)"
+
 const hintWork = "send the signer's key alone: gpg --armor --export-options export-minimal --export KEYID"
 
 // passes is how often the octets of a signature file are looked at: found, decoded, split into lines,
@@ -143,7 +146,7 @@ func checkPacket(body []byte, before int) error {
 		return formats.NewError(formats.ReasonTooLarge, "the signature packet is larger than 64 KiB", "send a detached signature")
 	case before == formats.MaxSignatures:
 		return formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("there are more than %d signatures", formats.MaxSignatures),
-			"split the file with: gpg --dearmor < FILE.asc | gpgsplit")
+			hintSplit)
 	}
 	return nil
 }

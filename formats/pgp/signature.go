@@ -200,7 +200,7 @@ func (s *signature) setSubpackets(lib *packet.Signature) error {
 // checkPolicy refuses what the signature alone gives reason to refuse.
 func (s *signature) checkPolicy(p formats.Policy) error {
 	if len(s.findings) > 0 && !p.Historical {
-		return errWeak(s.findings[0].Message, hintSHA256)
+		return errWeak(s.findings[0].Message, hintSHA256+formats.HintHistorical)
 	}
 	if err := p.CheckSigningTime(s.created); err != nil {
 		return err

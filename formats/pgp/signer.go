@@ -53,7 +53,7 @@ func errNoKey(from issuer, byPolicy bool) error {
 			"ask the gateway's operator to add it")
 	}
 	return formats.NewError(formats.ReasonKeyMismatch, "the signature was made by key "+id+", which is not among the keys",
-		"print it with: gpg --armor --export "+id)
+		"send that key: gpg --armor --export "+id+"; where it is a subkey, "+hintStaleKey)
 }
 
 // setKey takes the key over and turns the signature's values into its scheme's encoding.

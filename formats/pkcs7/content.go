@@ -32,7 +32,7 @@ func sumHash(h hash.Hash) ([]byte, error) {
 	}
 	digest, collision := c.CollisionResistantSum(nil)
 	if collision {
-		return nil, formats.NewError(formats.ReasonWeakAlgorithm, "the content was made for a SHA-1 collision", hintAlgorithm)
+		return nil, formats.NewError(formats.ReasonWeakAlgorithm, "the content was made for a SHA-1 collision", "do not trust this signature: the content was made to deceive")
 	}
 	return digest, nil
 }

@@ -166,7 +166,7 @@ func (s *signer) judgeExpired(p formats.Policy) error {
 		return nil
 	}
 	return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate had expired when the signature was made",
-		"sign with a current certificate, or ask the gateway's operator for the historical policy")
+		"sign with a current certificate"+formats.HintHistorical)
 }
 
 func (s *signer) addNotes(p formats.Policy, notAfter time.Time) {

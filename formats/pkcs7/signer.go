@@ -60,7 +60,7 @@ func (s *signer) checkHash(p formats.Policy) error {
 	case h == crypto.SHA1 && p.Historical:
 		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case h == crypto.SHA1 || h == crypto.MD5:
-		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+h.String()+", which is broken", hintAlgorithm)
+		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+h.String()+", which is broken", hintAlgorithm+formats.HintHistorical)
 	}
 	return nil
 }

@@ -102,7 +102,8 @@ func checkNamespace(namespace string, p formats.Policy) error {
 	}
 	return formats.NewError(formats.ReasonNamespaceRefused,
 		fmt.Sprintf("the signature was made for the namespace %.40q, which is not accepted", namespace),
-		"sign with: ssh-keygen -Y sign -n file -f KEY FILE")
+		"sign with: ssh-keygen -Y sign -n file -f KEY FILE; other namespaces only the gateway's operator accepts (policy.ssh_namespaces): "+
+			"then say so to rekor-gateway with --ssh-namespace")
 }
 
 // newSigner describes the signing key; of a certificate that is the key within, of a

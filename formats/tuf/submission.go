@@ -105,7 +105,7 @@ func (s *submission) checkExpiry(p formats.Policy) error {
 		}
 		message := fmt.Sprintf("the %s metadata, version %d, expired at %s", d.kind, d.version, d.expires.UTC().Format("2006-01-02 15:04:05Z"))
 		if !p.Historical {
-			return formats.NewError(formats.ReasonMetadataExpired, message, "send the current version; expired metadata needs the historical policy")
+			return formats.NewError(formats.ReasonMetadataExpired, message, "send the current version"+formats.HintHistorical)
 		}
 		s.desc.Findings = append(s.desc.Findings, formats.Finding{Reason: formats.ReasonMetadataExpired, Message: message})
 	}

@@ -33,7 +33,7 @@ func (s *reading) checkScheme(p formats.Policy) error {
 	case s.named == crypto.SHA1 && p.Historical:
 		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case s.named == crypto.SHA1 || s.named == crypto.MD5:
-		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256)
+		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256+formats.HintHistorical)
 	case s.scheme == formats.Ed25519ph:
 		s.notes = append(s.notes, "whether this is Ed25519ph or pure Ed25519 shows only once the artifact is read; pure Ed25519 can only be attested")
 	case len(s.hashes) > 1:
@@ -90,7 +90,7 @@ func (s *reading) judgeExpired(p formats.Policy) error {
 		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate has expired")
 	default:
 		return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate has expired",
-			"sign with a current certificate, or ask the gateway's operator for the historical policy")
+			"sign with a current certificate"+formats.HintHistorical)
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func (p *pass) listDigests(a formats.DigestAlgorithm) []formats.ArtifactDigest {
 func (s *reading) checkSHA1(h sha1cd.CollisionResistantHash) error {
 	sum, collision := h.CollisionResistantSum(nil)
 	if collision {
-		return formats.NewError(formats.ReasonWeakAlgorithm, "the artifact was made for a SHA-1 collision", hintSHA256)
+		return formats.NewError(formats.ReasonWeakAlgorithm, "the artifact was made for a SHA-1 collision", "do not trust this signature: the artifact was made to deceive")
 	}
 	if rsa.VerifyPKCS1v15(s.key.Public.(*rsa.PublicKey), crypto.SHA1, sum, s.signature) != nil {
 		return s.errSignatureInvalid()

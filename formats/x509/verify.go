@@ -79,7 +79,7 @@ func (s *reading) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 	}
 	if len(d.Value) != d.Algorithm.Hash().Size() || s.isAmbiguous(d.Value) {
 		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest is not one of its algorithm",
-			"print it with: sha256sum FILE")
+			"send the artifact itself")
 	}
 	if !s.verifySignature(d) {
 		return nil, s.errSignatureInvalid()

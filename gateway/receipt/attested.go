@@ -32,7 +32,7 @@ func (v *verification) checkAttestations() error {
 		}
 		if err := statement.Matches(payload, v.receipt); err != nil {
 			return wrap(err, ReasonStatementMismatch, "the gateway's statement does not say what the receipt says",
-				"ask the gateway for the receipt again")
+				hintAgain)
 		}
 		v.report.logged = append(v.report.logged, logEntry{entry: e, predicateType: v.predicateType(), subject: v.subject()})
 		v.report.proven("recorded as: ATTESTED, the log says that the gateway with key %s verified this signature",
@@ -79,7 +79,7 @@ func (v *verification) openStatement(e *receiptpb.LogEntry) ([]byte, error) {
 		Digest:    formats.Digest{Algorithm: formats.SHA256, Value: digest[:]}, Signature: signature.GetSig(),
 	}
 	if err := signed.VerifyDigest(); err != nil {
-		return nil, wrap(err, ReasonStatementInvalid, "the statement is not as the gateway signed it", "ask the gateway for the receipt again")
+		return nil, wrap(err, ReasonStatementInvalid, "the statement is not as the gateway signed it", hintAgain)
 	}
 	return envelope.GetPayload(), nil
 }

@@ -121,5 +121,5 @@ func checkEntries(entries []*receiptpb.LogEntry) error {
 }
 
 func malformed(problem string) error {
-	return refuse(ReasonMalformedReceipt, "the receipt "+problem, "ask the gateway for the receipt again")
+	return refuse(ReasonMalformedReceipt, "the receipt "+problem, hintAgain)
 }

@@ -36,12 +36,12 @@ func (v *verification) checkProjections(native bool) error {
 	}
 	if need := max(v.description.Threshold, 1); len(logged) < need {
 		return refuse(ReasonEntriesMissing, fmt.Sprintf("%d different signatures are logged where %d are needed", len(logged), need),
-			"ask the gateway for the receipt again")
+			hintAgain)
 	}
 	return nil
 }
 
-const hintEntry = "ask the gateway for the receipt again; if this repeats, it or the log answers wrongly"
+const hintEntry = hintAgain + "; if this repeats, it or the log answers wrongly"
 
 func (v *verification) findProjection(r hashedrekord.Record, native bool) int {
 	for i, p := range v.verified.Projections {

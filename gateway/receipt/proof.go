@@ -86,7 +86,7 @@ func refuseLog(root *trustroot.Root) (trustroot.Log, checkpoint.Checkpoint, erro
 
 func refuseCheckpoint(err error) (trustroot.Log, checkpoint.Checkpoint, error) {
 	return trustroot.Log{}, checkpoint.Checkpoint{}, wrap(err, ReasonCheckpointInvalid,
-		"the checkpoint is not as the log signed it", "ask the gateway for the receipt again")
+		"the checkpoint is not as the log signed it", hintAgain)
 }
 
 // checkInclusion checks the RFC 6962 inclusion proof against a verified checkpoint, and that
@@ -105,13 +105,13 @@ func checkInclusion(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoi
 		problem = "a time or promise that nothing proves"
 	}
 	if problem != "" {
-		return refuse(ReasonProofInvalid, "the log entry has "+problem, "ask the gateway for the receipt again")
+		return refuse(ReasonProofInvalid, "the log entry has "+problem, hintAgain)
 	}
 	leaf := rfc6962.DefaultHasher.HashLeaf(t.GetCanonicalizedBody())
 	err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(t.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash)
 	if err != nil {
 		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the entry to the checkpoint",
-			"ask the gateway for the receipt again")
+			hintAgain)
 	}
 	return nil
 }

@@ -30,3 +30,6 @@ const (
 func refuse(r formats.Reason, message, hint string) error {
 	return formats.NewError(r, message, hint)
 }
+
+// hintAgain is for receipts that may have been changed on their way.
+const hintAgain = "get the receipt again: rekor-gateway get ID --receipt FILE"

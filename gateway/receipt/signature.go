@@ -248,7 +248,7 @@ func (v *verification) checkDigests(d *digester) error {
 		got := v.digest(d, formats.DigestAlgorithm(claimed.GetAlgorithm()))
 		if got == nil {
 			return refuse(ReasonClaimMismatch, fmt.Sprintf("the receipt has a %.20q digest, which the signature does not bind", claimed.GetAlgorithm()),
-				"ask the gateway for the receipt again")
+				hintAgain)
 		}
 		if !slices.Equal(got, claimed.GetValue()) {
 			return refuse(ReasonArtifactMismatch, "the artifact is not the one the receipt is for",
@@ -336,7 +336,7 @@ func (v *verification) checkClaims() error {
 }
 
 func claim(what string) error {
-	return refuse(ReasonClaimMismatch, "the receipt "+what, "ask the gateway for the receipt again")
+	return refuse(ReasonClaimMismatch, "the receipt "+what, hintAgain)
 }
 
 func (v *verification) sameTime() bool {

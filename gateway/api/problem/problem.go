@@ -65,7 +65,7 @@ func FromError(err error) Problem {
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return newProblem(formats.ReasonTooLarge, "the request is larger than this gateway takes",
-			"send a digest in place of the artifact, or use: rekor-gateway submit")
+			"send a digest in place of the artifact, as rekor-gateway submit does without --send-bytes where one is enough")
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {

@@ -184,7 +184,7 @@ func (f *form) readPart(part *multipart.Part, limit int64) ([]byte, error) {
 		return nil, explainFormError(err)
 	}
 	if int64(len(raw)) > limit {
-		return nil, formats.NewError(formats.ReasonTooLarge, "the part "+part.FormName()+" is too large", "is it the right file?")
+		return nil, formats.NewError(formats.ReasonTooLarge, "the part "+part.FormName()+" is too large", "send the signature or the key itself there, and the signed file as artifact")
 	}
 	return raw, nil
 }

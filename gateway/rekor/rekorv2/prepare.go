@@ -88,7 +88,7 @@ func checkStrictKey(spki []byte) error {
 	again, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil || !bytes.Equal(again, spki) {
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not in strict DER form",
-			"convert it with: openssl pkey -pubin -outform DER")
+			"send it as openssl writes it: openssl pkey -pubin -in KEY -out KEY.pem")
 	}
 	return nil
 }
