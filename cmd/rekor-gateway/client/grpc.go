@@ -170,7 +170,7 @@ func fromStatus(err error) error {
 		}
 		e.Reason = "GRPC_" + s.Code().String()
 		if s.Code() == codes.Unimplemented || s.Code() == codes.Unknown {
-			e.Hint = "is this the address of a rekor-gateway?"
+			e.Hint = "check that this is the address of a rekor-gateway"
 		}
 	}
 	e.Temporary = s.Code() == codes.Unavailable

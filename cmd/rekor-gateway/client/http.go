@@ -296,7 +296,7 @@ var ErrUnreadable = errors.New("reading the answer")
 func readRefusal(r *http.Response, raw []byte) error {
 	var p struct{ Reason, Detail, Hint string }
 	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
-		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "is this the URL of a rekor-gateway?"
+		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "check that this is the URL of a rekor-gateway"
 	}
 	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, Status: r.StatusCode}
 	switch r.StatusCode {

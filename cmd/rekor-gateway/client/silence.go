@@ -14,7 +14,7 @@ import (
 const silence = 90 * time.Second
 
 // errSilent: the gateway took longer than silence. It is not asked again.
-var errSilent = errors.New("the gateway does not answer; is this the URL of a rekor-gateway?")
+var errSilent = errors.New("the gateway does not answer; check that this is the URL of a rekor-gateway")
 
 // awaitAnswer ends call with errSilent when it makes no progress for longer than patience.
 func awaitAnswer[T any](ctx context.Context, patience time.Duration, call func(ctx context.Context, progress func()) (T, error)) (T, error) {

@@ -172,7 +172,7 @@ func (r *jsonReader) readText(to *string) error {
 	}
 	text, err := jsontext.AppendUnquote(nil, raw)
 	if err == nil && len(text) > MaxField {
-		err = formats.NewError(formats.ReasonTooLarge, "a text field is too large", "is it the right value?")
+		err = formats.NewError(formats.ReasonTooLarge, "a text field is too large", "send the value alone; files go as signature, key and artifact")
 	}
 	*to = string(text)
 	return err
