@@ -29,6 +29,8 @@ const (
 	newEC  = `openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-%BITS% -out private`
 	newPGP = `gpg --batch --quiet --passphrase '' --quick-generate-key "$ID" %ALG% sign never; gpg --batch --export "$ID" >key; `
 	pgpBy  = `gpg --batch --quiet --local-user "$ID" --output sig --digest-algo `
+	pgpTwo = `gpg --batch --quiet --passphrase '' --quick-generate-key "$ID" rsa2048 sign never
+		gpg --batch --quiet --passphrase '' --quick-generate-key "second.$ID" ed25519 sign never; gpg --batch --export >key; `
 	newSSH = `ssh-keygen -q -N '' -C '' -f id %ARGS%; cp id.pub key; `
 	newCMS = `; openssl req -x509 -new -key private -out key -days 30 -subj /CN=test; openssl cms -sign -binary -signer key -inkey private -in artifact -out sig `
 	raw    = `; openssl pkey -in private -pubout -out key; openssl dgst -out sig -sign private `
@@ -66,6 +68,9 @@ var signings = []signing{
 	{name: "pgp RSA SHA-512", want: "ATTESTED", script: pgp("rsa2048") + pgpBy + "SHA512 --detach-sign artifact"},
 	{name: "pgp Ed25519", want: "ATTESTED", script: pgp("ed25519") + pgpBy + "SHA256 --detach-sign artifact"},
 
+	{name: "pgp cleartext by two", want: "ATTESTED", script: pgpTwo + `gpg --batch --quiet -u "$ID" -u "second.$ID" --output sig --digest-algo SHA256 --clear-sign artifact`, inside: true},
+	{name: "pgp two armors", want: "ATTESTED", script: pgpTwo + `for id in "$ID" "second.$ID"; do gpg --batch --quiet -u "$id" --digest-algo SHA256 --armor --detach-sign <artifact >>sig; done`},
+
 	{name: "ssh P-256", want: "PROJECTED", script: ssh("-t ecdsa -b 256") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
 	{name: "ssh P-384", want: "PROJECTED", script: ssh("-t ecdsa -b 384") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
 	{name: "ssh P-521", want: "PROJECTED", script: ssh("-t ecdsa -b 521") + "ssh-keygen -q -Y sign -n file -f id <artifact >sig"},
@@ -79,6 +84,9 @@ var signings = []signing{
 	{name: "pkcs7 P-384", want: "PROJECTED", script: ec("384") + newCMS + "-outform DER -md sha384"},
 	{name: "pkcs7 without attributes", want: "PROJECTED", script: rsa("2048") + newCMS + "-outform DER -noattr"},
 	{name: "pkcs7 attached", want: "PROJECTED", script: rsa("2048") + newCMS + "-outform DER -nodetach", inside: true},
+	{name: "pkcs7 two signers", want: "PROJECTED", script: rsa("2048") + `; openssl req -x509 -new -key private -out one -days 30 -subj /CN=one
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout second -out two -days 30 -subj /CN=two 2>/dev/null; for c in one two; do openssl x509 -in $c -pubkey -noout; done >key
+		openssl cms -sign -binary -signer one -inkey private -signer two -inkey second -md sha256 -in artifact -out sig -outform DER`},
 	{name: "pkcs7 RSA SHA-512", want: "ATTESTED", script: rsa("2048") + newCMS + "-outform DER -md sha512"},
 
 	{name: "minisign", want: "ATTESTED", script: "minisign -G -W -p key -s private >/dev/null; minisign -S -W -s private -m artifact -x sig >/dev/null"},

@@ -165,9 +165,10 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	if err != nil {
 		return verified{}, err
 	}
+	artifact := ""
 	if signed != nil {
 		defer signed.Close() //nolint:errcheck // only read
-		o.Artifact = signed
+		o.Artifact, artifact = signed, t.artifact
 	}
 	report, err := receipt.Verify(ctx, r, o)
 	if err != nil {
@@ -175,7 +176,7 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	}
 	result := verified{File: t.artifact, Receipt: t.receipt, Report: report}
 	if v.exportCosign != "" {
-		result.Cosign, err = report.ExportCosign(ctx, receipt.Export{Dir: v.exportCosign, Artifact: t.artifact, TrustedRoot: v.trustedRoot})
+		result.Cosign, err = report.ExportCosign(ctx, receipt.Export{Dir: v.exportCosign, Artifact: artifact, TrustedRoot: v.trustedRoot})
 	}
 	return result, err
 }
