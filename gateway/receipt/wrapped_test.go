@@ -42,7 +42,9 @@ func TestWrappedFiles(t *testing.T) {
 		{"x509", "rsa3072.b64", "rsa3072.pem", "artifact.bin", receiptpb.Receipt_NATIVE},
 		{"x509", "p256.sig", "p256-cert.der", "artifact.bin", receiptpb.Receipt_NATIVE},
 	} {
-		data := func(name string) []byte { return readFile(t, filepath.Join("../../formats", c.format, "testdata", name)) }
+		data := func(name string) []byte {
+			return readFile(t, filepath.Join("../../formats", c.format, "testdata", name))
+		}
 		for name, wrap := range wrappings {
 			t.Run(c.format+" "+c.signature+", "+name, func(t *testing.T) {
 				s := &signed{format: c.format, signature: wrap(data(c.signature)), keys: [][]byte{wrap(data(c.key))}}

@@ -176,10 +176,13 @@ func TestEveryReasonIsAProblem(t *testing.T) {
 // Exchanges that openapi.json does not allow are found: nothing is held to it else.
 func TestContractRefuses(t *testing.T) {
 	c := loadContract(t)
+	answer := func(start string) []byte {
+		return []byte(start + `,"variant":"","algorithm":"","signers":[],"need":"bytes","digests":[],"signedDigests":[],"chosen":"NATIVE","notes":[],"signatures":[],"unchecked":[]}`)
+	}
 	good := exchange{
 		Method: http.MethodPost, URL: "http://gateway.test/v1/submissions:plan", ContentType: "application/json",
 		Sent: []byte(`{"signature":"YQ=="}`), Status: http.StatusOK,
-		Header: http.Header{"Content-Type": {"application/json"}}, Answer: []byte(`{"format":"x509","options":[]}`),
+		Header: http.Header{"Content-Type": {"application/json"}}, Answer: answer(`{"format":"x509","options":[]`),
 	}
 	if operation, err := c.check(t.Context(), good); err != nil || operation == nil {
 		t.Fatalf("a good exchange: operation %v, %v", operation, err)
@@ -187,9 +190,9 @@ func TestContractRefuses(t *testing.T) {
 	for name, change := range map[string]func(*exchange){
 		"field not known to requests": func(e *exchange) { e.Sent = []byte(`{"signature":"YQ==","more":1}`) },
 		"request without signature":   func(e *exchange) { e.Sent = []byte(`{}`) },
-		"field not known to answers":  func(e *exchange) { e.Answer = []byte(`{"format":"x509","options":[],"more":1}`) },
-		"answer without a field":      func(e *exchange) { e.Answer = []byte(`{"options":[]}`) },
-		"answer of another type":      func(e *exchange) { e.Answer = []byte(`{"format":"x509","options":{}}`) },
+		"field not known to answers":  func(e *exchange) { e.Answer = answer(`{"format":"x509","options":[],"more":1`) },
+		"answer without a field":      func(e *exchange) { e.Answer = answer(`{"options":[]`) },
+		"answer of another type":      func(e *exchange) { e.Answer = answer(`{"format":"x509","options":{}`) },
 		"answer is no JSON":           func(e *exchange) { e.Answer = []byte(`{`) },
 		"status not documented":       func(e *exchange) { e.Status = http.StatusTeapot },
 		"content type not documented": func(e *exchange) { e.Header = http.Header{"Content-Type": {"text/plain"}} },
