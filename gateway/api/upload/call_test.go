@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -167,8 +169,11 @@ func TestReceiveRefuses(t *testing.T) {
 
 // A message of a byte now and then is too slow, although its client is never silent for long. Who sends whole messages
 // seldom may be unhurried.
-func TestReceiveHasAPace(t *testing.T) {
+func TestReceiveHasAPace(t *testing.T) { synctest.Test(t, testReceiveHasAPace) }
+
+func testReceiveHasAPace(t *testing.T) {
 	const idle = 100 * time.Millisecond
+	var senders sync.WaitGroup
 	drip := func(s *sender, bytes []byte, every time.Duration) {
 		for _, b := range bytes {
 			if _, err := s.to.Write([]byte{b}); err != nil {
@@ -179,21 +184,23 @@ func TestReceiveHasAPace(t *testing.T) {
 	}
 	m := frame(t, &pb.PlanRequest{Header: &pb.SubmissionHeader{Signature: make([]byte, 100)}})
 	c, s := newTestCall(t, gateway.NewMemory(1<<20), CallConfig{Pace: Pace{Idle: idle, MinRate: 1 << 20}})
-	go drip(s, m, idle/4)
+	senders.Go(func() { drip(s, m, idle/4) })
 	if _, err := c.Receive(new(pb.PlanRequest)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("byte by byte: %v", err)
 	}
+	_ = s.to.Close() // ends the sender
+	senders.Wait()
 	for _, unhurried := range []bool{true, false} {
 		c, s = newTestCall(t, gateway.NewMemory(1<<20), CallConfig{Pace: Pace{Idle: idle, MinRate: 1 << 20}})
 		c.Unhurried = unhurried
-		go func() {
+		senders.Go(func() {
 			for range 8 {
 				time.Sleep(idle / 4)
 				if _, err := s.to.Write(m); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		var err error
 		for range 8 {
 			if _, err = c.Receive(new(pb.PlanRequest)); err != nil {
@@ -203,6 +210,8 @@ func TestReceiveHasAPace(t *testing.T) {
 		if unhurried != (err == nil) {
 			t.Errorf("seldom, unhurried %v: %v", unhurried, err)
 		}
+		_ = s.to.Close()
+		senders.Wait()
 	}
 }
 
