@@ -58,6 +58,15 @@ bench-formats: ## Measure the formats beside Rekor v1's packages and a plain has
 compare: system-tools ## Compare the formats' verdicts with their own tools, libraries and Rekor v1 (COMPARE=full: thousands)
 	cd formats/compare && go vet . && go test -count=1 -timeout 60m .
 
+DEBIAN_CORPUS := $(CURDIR)/.build/debian
+KEYRINGS := /usr/share/keyrings
+
+.PHONY: debian
+debian: system-tools ## Compare the verdicts on Debian's own signatures (.dsc, InRelease, upstream .asc) with gpgv's
+	./.tools/system-tools.sh $(KEYRINGS)/debian-keyring.gpg debian-keyring $(KEYRINGS)/debian-archive-keyring.gpg debian-archive-keyring
+	./formats/compare/testdata/debian/fetch.sh $(DEBIAN_CORPUS)
+	cd formats/compare && DEBIAN_CORPUS=$(DEBIAN_CORPUS) go test -count=1 -run TestDebian -v .
+
 .PHONY: strictness
 strictness: system-tools ## Measure docs/strictness.md again
 	cd formats/compare && go test -count=1 -run 'TestStrictness' . -update
@@ -75,7 +84,7 @@ refusals: system-tools $(REKOR_SERVER) ## Refuse thousands of uploads of up to 1
 	REKOR_GATEWAY_REFUSALS=all go test -run TestRefusalsReachWhoeverIsSending -count=1 -timeout 30m -v ./gateway/server
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare refusals ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools

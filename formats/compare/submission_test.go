@@ -33,6 +33,7 @@ type submission struct {
 	artifact  []byte      // nil: carried in the signature
 	origin    *submission // when only the signature was changed: what it was made from
 
+	keyrings  []string              // PGP: files that gpgv reads in place of keys
 	signify   bool                  // minisign: signify is the tool
 	namespace string                // SSH: what the verifier expects; "" is "file"
 	hash      crypto.Hash           // X.509: what the verifier is told; 0 is SHA-256
