@@ -35,6 +35,7 @@ func TestStrictness(t *testing.T) {
 	}
 	want := between(t, doc, "table", table.String())
 	want = between(t, want, "classes", classList())
+	want = between(t, want, "vectors", vectorReport())
 	switch {
 	case *update:
 		if err := os.WriteFile(strictnessDoc, want, 0o644); err != nil {
