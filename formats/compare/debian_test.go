@@ -104,6 +104,9 @@ func (c corpus) compare(t *testing.T) {
 		s.policy = func(p *formats.Policy) { p.Now = time.Now() } // gpgv has no other clock
 		ours, theirs := rekorGateway(s), gpgvVerify(t.TempDir(), s)
 		kinds[fmt.Sprintf("rekor-gateway %v, gpgv %v", ours, theirs)]++
+		if err := promises(s, ours); err != nil {
+			t.Errorf("%s: %v", s.base, err)
+		}
 		d := disagreement{s, ownTool, ours, theirs}
 		switch known := classify(d); {
 		case ours.accepted == theirs.accepted:
