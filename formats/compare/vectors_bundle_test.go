@@ -38,7 +38,7 @@ const (
 var bundleGroups = []bundleGroup{
 	{names: "managed-key-happy-path managed-key-and-trusted-root"},
 	{names: "managed-key-no-key", sent: formats.ReasonMissingKey},
-	{names: "managed-key-wrong-key", sent: formats.ReasonUnsupportedAlgorithm},
+	{names: "managed-key-wrong-key", sent: formats.ReasonMalformedKey},
 	{names: "happy-path-v0.1 happy-path-v0.2 happy-path-v0.3 happy-path-v0.3-new-mediaType bundle-with-sct-with-extensions rekor2-happy-path " +
 		"rekor2-checkpoint-cosigned rekor2-checkpoint-multiple-cosigs rekor2-checkpoint-origin-not-first rekor2-checkpoint-two-sigs-cosigned " +
 		"rekor2-checkpoint-two-sigs-from-origin rekor2-timestamp-with-embedded-cert rekor2-timestamp-with-expired-cert-chain " +

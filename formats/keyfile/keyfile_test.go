@@ -162,3 +162,33 @@ func TestChainNames(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedKeys: what is wrong with a key of a supported kind is that it is damaged, not its kind.
+func TestDamagedKeys(t *testing.T) {
+	p256 := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	rsa2048 := must(rsa.GenerateKey(rand.Reader, 2048))
+	edwards, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := func(public any, at int) []byte {
+		der := must(x509.MarshalPKIXPublicKey(public))
+		der[len(der)-at] ^= 1
+		return der
+	}
+	short := must(x509.MarshalPKIXPublicKey(edwards))
+	short = short[:len(short)-1]
+	short[1]--  // SEQUENCE
+	short[10]-- // BIT STRING
+	for name, der := range map[string][]byte{
+		"point that is not on its curve":  damage(&p256.PublicKey, 1),
+		"modulus that is no INTEGER":      damage(&rsa2048.PublicKey, 4+257+5),
+		"Ed25519 key of 31 bytes":         short,
+		"in PEM: point not on its curve":  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: damage(&p256.PublicKey, 1)}),
+		"in PEM: Ed25519 key of 31 bytes": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: short}),
+	} {
+		if _, err := keyfile.Read(meter(t), der); formats.ReasonOf(err) != formats.ReasonMalformedKey {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

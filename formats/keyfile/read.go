@@ -7,9 +7,11 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
+	encoding "encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -199,11 +201,14 @@ func readPKIX(der []byte) (Key, error) {
 	if err == nil {
 		return fromSPKI(pub, der)
 	}
-	if isSPKI(der) {
-		return Key{}, formats.WrapError(err, formats.ReasonUnsupportedAlgorithm,
-			"this kind of public key is not supported", hintAlgorithm)
+	id, ok := readKind(der)
+	switch {
+	case !ok:
+		return Key{}, errMalformedKey(err)
+	case slices.ContainsFunc(kinds, id.Equal):
+		return Key{}, formats.WrapError(err, formats.ReasonMalformedKey, "the public key is damaged", hintKey)
 	}
-	return Key{}, errMalformedKey(err)
+	return Key{}, formats.WrapError(err, formats.ReasonUnsupportedAlgorithm, "this kind of public key is not supported", hintAlgorithm)
 }
 
 // isPKCS1 reports whether der has the outline of an RSAPublicKey (RFC 8017, A.1.1).
@@ -252,11 +257,15 @@ func checkWhole(der []byte) error {
 	return nil
 }
 
-// isSPKI reports whether der has the outline of a SubjectPublicKeyInfo (RFC 5280, 4.1).
-func isSPKI(der []byte) bool {
+// kinds are the keys that crypto/x509 reads: one that it does not is damaged.
+var kinds = []encoding.ObjectIdentifier{oidRSA, oidRSAPSS, oidEC, oidEd25519}
+
+// readKind returns the algorithm of a SubjectPublicKeyInfo (RFC 5280, 4.1); not ok is what has not its outline.
+func readKind(der []byte) (id encoding.ObjectIdentifier, ok bool) {
 	in := cryptobyte.String(der)
 	var body, alg cryptobyte.String
-	return in.ReadASN1(&body, asn1.SEQUENCE) && in.Empty() &&
-		body.ReadASN1(&alg, asn1.SEQUENCE) && alg.PeekASN1Tag(asn1.OBJECT_IDENTIFIER) &&
+	ok = in.ReadASN1(&body, asn1.SEQUENCE) && in.Empty() &&
+		body.ReadASN1(&alg, asn1.SEQUENCE) && alg.ReadASN1ObjectIdentifier(&id) &&
 		body.SkipASN1(asn1.BIT_STRING) && body.Empty()
+	return id, ok
 }

@@ -16,14 +16,15 @@ import (
 )
 
 var (
-	oidRSA    = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
-	oidRSAPSS = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
-	oidEC     = encoding.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-	oidPrime  = encoding.ObjectIdentifier{1, 2, 840, 10045, 1, 1}
-	oidP224   = encoding.ObjectIdentifier{1, 3, 132, 0, 33}
-	oidP256   = encoding.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
-	oidP384   = encoding.ObjectIdentifier{1, 3, 132, 0, 34}
-	oidP521   = encoding.ObjectIdentifier{1, 3, 132, 0, 35}
+	oidRSA     = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidRSAPSS  = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
+	oidEC      = encoding.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidEd25519 = encoding.ObjectIdentifier{1, 3, 101, 112}
+	oidPrime   = encoding.ObjectIdentifier{1, 2, 840, 10045, 1, 1}
+	oidP224    = encoding.ObjectIdentifier{1, 3, 132, 0, 33}
+	oidP256    = encoding.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	oidP384    = encoding.ObjectIdentifier{1, 3, 132, 0, 34}
+	oidP521    = encoding.ObjectIdentifier{1, 3, 132, 0, 35}
 )
 
 type namedCurve struct {
