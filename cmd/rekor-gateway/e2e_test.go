@@ -165,7 +165,10 @@ func (s *stock) sign(t *testing.T, c signing, who string) (dir string) {
 	if out, err := sign.CombinedOutput(); err != nil {
 		t.Fatalf("signing: %v\n%s", err, out)
 	}
-	s.run(t, dir, s.submission(c, "--wait", "0")...)
+	first := s.run(t, dir, s.submission(c, "--wait", "0", "--quiet")...)
+	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(strings.TrimSpace(first)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 
@@ -197,8 +200,9 @@ func (c signing) artifact() []string {
 // record submits again, which is the same submission, for the receipt, verifies that and exports it.
 func (s *stock) record(t *testing.T, c signing, dir string) recorded {
 	t.Helper()
-	if out := s.run(t, dir, s.submission(c, "--receipt", "receipt.json")...); !strings.Contains(out, " as "+c.want+" (submitted before)\n") {
-		t.Fatalf("not %s, or not the same submission:\n%s", c.want, out)
+	id := string(must(os.ReadFile(filepath.Join(dir, "id"))))
+	if out := s.run(t, dir, s.submission(c, "--receipt", "receipt.json")...); id == "" || !strings.Contains(out, "LOGGED  "+id+"  ") || !strings.Contains(out, " as "+c.want) {
+		t.Fatalf("not %s, or not the submission %q:\n%s", c.want, id, out)
 	}
 	verify := append([]string{"verify", "--receipt", "receipt.json", "--key", "key", "--trusted-root", s.file(rootFile), "--gateway-trust", s.file(trustFile),
 		"--export-cosign", "cosign", "--output", "json"}, c.artifact()...)
