@@ -55,8 +55,8 @@ type several struct {
 // view is what the receipt says of one signature, as a receipt of its own.
 type view struct {
 	*verification
-	asked bool // by an expected signer, and so checked
-	timed bool // the gateway's statement in it says by when the file existed
+	asked  bool // by an expected signer, and so checked
+	stated bool // the gateway's statement in it is in order, so that it says by when the file existed
 }
 
 // verifySeveral verifies the signatures by those whom the caller expects, and what the receipt says of them. Others stay
@@ -146,13 +146,16 @@ func checkRecordedSigners(list []uint32, n int, all map[uint32]bool) error {
 }
 
 // findTimes collects the times of all views: each statement is over the whole file, so it says by when all of it existed.
-// One that cannot be opened says nothing; whether it counts against the receipt depends on who is asked for.
+// One that is not in order says nothing; whether it counts against the receipt depends on who is asked for.
 func (s *several) findTimes() error {
 	for _, v := range s.views {
-		if v.findTimes() != nil {
+		sources := v.options.TimeSources
+		if v.stated = v.checkStatements() == nil; v.stated {
+			sources = append([]TimeSource{statementTimes{v.verification}}, sources...)
+		}
+		if v.findTimes(sources) != nil {
 			v.times = nil
 		}
-		v.timed = len(v.times) > 0
 		s.file.times = append(s.file.times, v.times...)
 	}
 	slices.SortStableFunc(s.file.times, func(a, b VerifiedTime) int { return a.T.Compare(b.T) })
@@ -160,6 +163,15 @@ func (s *several) findTimes() error {
 		v.times = s.file.times
 	}
 	return nil
+}
+
+// checkStatements checks all of the view that is the gateway's word. It leaves the view as it is.
+func (v *view) checkStatements() error {
+	if v.receipt.GetRepresentation() != receiptpb.Receipt_ATTESTED {
+		return claim("has no statement on the signature")
+	}
+	alone := &verification{receipt: v.receipt, options: v.options, verified: &formats.Verified{}, report: &Report{}}
+	return runSteps(alone.checkAttestations, alone.checkProofs, alone.checkGatewayRanges)
 }
 
 // checkSignatures verifies the signatures by the expected keys, and finds the view on each.
@@ -210,7 +222,7 @@ func (s *several) match() []int {
 }
 
 // checkUnmatched refuses a receipt that says to record a signature which the file does not hold: each has to be one of those
-// whose key is not at hand, and that the receipt does not call unchecked itself.
+// whose key is not at hand, and that the receipt does not call unchecked itself. All by a key at hand were found.
 func (s *several) checkUnmatched(places []int) error {
 	var left []string
 	for _, u := range s.file.description.Unchecked {
@@ -221,12 +233,15 @@ func (s *several) checkUnmatched(places []int) error {
 			left = slices.Delete(left, at, at+1)
 		}
 	}
+	signed := identities(s.file.description.Signers)
 	for i, at := range places {
 		if at >= 0 {
 			continue
 		}
-		if len(left) == 0 {
-			return claim("records a signature by " + identity(receiptSigners(s.views[i].receipt)[0]) + ", which is not in the file")
+		ids := receiptSigners(s.views[i].receipt)
+		known := slices.ContainsFunc(ids, func(id [sha256.Size]byte) bool { return slices.Contains(signed, id) })
+		if known || len(left) == 0 {
+			return claim("records a signature by " + identity(ids[0]) + ", which is not in the file")
 		}
 		left = left[1:]
 	}
@@ -266,18 +281,13 @@ func (s *several) listAsked() (ids [][sha256.Size]byte) {
 	return ids
 }
 
-// checkViews checks the views that were asked for and, of others, the statements whose time counted.
+// checkViews checks the views that were asked for.
 func (s *several) checkViews() error {
 	for i, v := range s.views {
-		var err error
-		switch {
-		case v.asked:
-			err = runSteps(v.checkClaimedTime, v.checkClaims, v.checkRecords, v.checkProofs, v.checkGatewayRanges)
-		case v.timed:
-			v.verified = &formats.Verified{}
-			err = runSteps(v.checkAttestations, v.checkProofs, v.checkGatewayRanges)
+		if !v.asked {
+			continue
 		}
-		if err != nil {
+		if err := runSteps(v.checkClaimedTime, v.checkClaims, v.checkRecords, v.checkProofs, v.checkGatewayRanges); err != nil {
 			return formats.NameSignature(err, i, len(s.views))
 		}
 	}
@@ -314,7 +324,7 @@ func (s *several) report() *Report {
 // reportClaims adds what the receipt says of the file as a whole, and nothing binds unless a statement that was checked does.
 func (s *several) reportClaims() {
 	stated := slices.ContainsFunc(s.views, func(v *view) bool {
-		return v.receipt.GetRepresentation() == receiptpb.Receipt_ATTESTED && (v.asked || v.timed)
+		return v.stated || v.asked && v.receipt.GetRepresentation() == receiptpb.Receipt_ATTESTED
 	})
 	s.file.reportClaims(stated)
 }

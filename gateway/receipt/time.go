@@ -26,10 +26,10 @@ type TimeSource interface {
 	VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error)
 }
 
-// findTimes collects the verified times of the receipt, the earliest first. What a source cannot
+// findTimes collects the verified times that the sources find in the receipt, the earliest first. What a source cannot
 // verify is no time; whether that refuses the receipt is for the later steps to say.
-func (v *verification) findTimes() error {
-	for _, source := range append([]TimeSource{statementTimes{v}}, v.options.TimeSources...) {
+func (v *verification) findTimes(sources []TimeSource) error {
+	for _, source := range sources {
 		times, err := source.VerifiedTimes(v.receipt)
 		if err != nil {
 			return err

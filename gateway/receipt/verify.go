@@ -79,7 +79,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	}
 	v := &verification{receipt: r, options: o, report: &Report{}}
 	err := runSteps(
-		v.findTimes,
+		func() error { return v.findTimes(append([]TimeSource{statementTimes{v}}, o.TimeSources...)) },
 		func() error { return v.checkSignature(ctx) },
 		func() error { return v.checkEach(ctx, identities(v.verified.Signers)) },
 		v.checkClaims,
