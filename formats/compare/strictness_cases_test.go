@@ -329,7 +329,7 @@ func x509Rows() []strictRow {
 		}},
 		{"X.509: certificates", []strictCase{
 			{what: "chain, leaf first", want: accepted, submission: chain},
-			{what: "chain, leaf last", want: formats.ReasonKeyNotValid, submission: of("x509", "p256.sig p256-chain-backwards.pem", "artifact.bin")},
+			{what: "chain, leaf last", want: formats.ReasonMalformedKey, submission: of("x509", "p256.sig p256-chain-backwards.pem", "artifact.bin")},
 			{what: "expired by now, no roots configured", want: accepted, submission: chain.under(later), also: "with a note for auditors"},
 			{what: "expired by now, roots configured", want: formats.ReasonKeyExpired, submission: chain.under(laterWithRoots), absent: own},
 			{what: "unknown critical extension, no roots configured", want: accepted, submission: of("x509", "p256.sig p256-critical-cert.pem", "artifact.bin"), also: "as its key, with a note for auditors"},

@@ -56,9 +56,10 @@ func readChain(m *formats.Meter, ders [][]byte) ([]Key, error) {
 func checkNames(chain []*x509.Certificate) error {
 	for i, issuer := range chain[1:] {
 		if !bytes.Equal(chain[i].RawIssuer, issuer.RawSubject) {
-			return formats.NewError(formats.ReasonKeyNotValid,
+			return formats.NewError(formats.ReasonMalformedKey,
 				fmt.Sprintf("the certificates do not form a chain: number %d in the file is not the issuer that number %d names", i+2, i+1),
-				"put the signer's certificate first, each issuer after it")
+				"put the signer's certificate first, each issuer after it; of certificates of several signers put the public keys into one file "+
+					"(openssl x509 -in CERTIFICATE -noout -pubkey)")
 		}
 	}
 	return nil

@@ -155,7 +155,7 @@ func TestChainNames(t *testing.T) {
 	leaf := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 	}, root, &leafKey.PublicKey, key))
-	for issuer, want := range map[*x509.Certificate]formats.Reason{root: "", renamed: formats.ReasonKeyNotValid} {
+	for issuer, want := range map[*x509.Certificate]formats.Reason{root: "", renamed: formats.ReasonMalformedKey} {
 		_, err := keyfile.Read(meter(t), append(block("CERTIFICATE", leaf), block("CERTIFICATE", issuer.Raw)...))
 		if formats.ReasonOf(err) != want || (err == nil) != (want == "") {
 			t.Errorf("issuer %s: %v, want %q", issuer.Subject, err, want)

@@ -72,7 +72,7 @@ func (v *verification) checkEach(ctx context.Context, signed [][sha256.Size]byte
 // tufFormat is the format whose key files are one chain.
 const tufFormat = "tuf"
 
-const hintEach = "each of several must have signed; put keys of which one is enough, or a certificate and its chain, into one file"
+const hintEach = "each of several must have signed; put keys of which one is enough into one file (of certificates the public keys: openssl x509 -noout -pubkey), and so a certificate with its chain"
 
 // parseAtAnyMoment reads the signature as of the first moment at which it is good, by the expected keys,
 // or the receipt's own when there are none. When there is no such moment, the error is that of the first.
