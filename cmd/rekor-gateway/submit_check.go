@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -84,6 +86,9 @@ func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error 
 	if _, err := receipt.Verify(ctx, r, o); err != nil {
 		return err
 	}
+	if err := a.checkCoverage(ctx, r); err != nil {
+		return err
+	}
 	a.receiptChecked = true
 	return nil
 }
@@ -148,6 +153,62 @@ func (a *attempt) expectSigners(ctx context.Context, o *receipt.Options) error {
 		o.ExpectedSigners = append(o.ExpectedSigners, sha256.Sum256(s.SPKI))
 	}
 	return nil
+}
+
+// checkCoverage refuses a receipt that verifies, and is for another signature than the one that was sent, or not for all
+// that the file holds. The bytes may differ where the same signature was sent before in another wrapping.
+func (a *attempt) checkCoverage(ctx context.Context, r *receiptpb.Receipt) error {
+	sent, keys, err := a.readInputs(ctx)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 { // the gateway's policy has them, or the signature
+		keys = r.GetSignature().GetKeys()
+	}
+	format, logged := r.GetSignature().GetFormat(), r.GetSignature().GetContent()
+	parsed, err := a.parseHere(ctx, &pb.SubmissionHeader{Signature: sent, Keys: keys, Format: format})
+	if err != nil {
+		return err
+	}
+	if n := len(parsed.Describe().Each()); n > max(len(r.GetRecorded()), 1) {
+		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), hintOtherReceipt)
+	}
+	if bytes.Equal(sent, logged) {
+		return nil
+	}
+	other, err := a.parseHere(ctx, &pb.SubmissionHeader{Signature: logged, Keys: keys, Format: format})
+	if err != nil {
+		return err
+	}
+	same, err := a.isSameSignature(ctx, parsed, other)
+	if err == nil && !same {
+		err = formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature than the one that was sent", hintOtherReceipt)
+	}
+	return err
+}
+
+const hintOtherReceipt = "do not rely on this receipt: the gateway answers wrongly, so ask its operator"
+
+// isSameSignature reports whether two files hold the same signatures over the artifact, whatever they are wrapped in.
+func (a *attempt) isSameSignature(ctx context.Context, one, other formats.Parsed) (bool, error) {
+	var canonical [2][]byte
+	for i, parsed := range []formats.Parsed{one, other} {
+		var o receipt.Options
+		closer, err := a.openSigned(&o)
+		if err != nil {
+			return false, err
+		}
+		artifact := formats.Artifact{}
+		if o.Artifact != nil {
+			artifact = formats.FromReader(o.Artifact)
+		}
+		verified, err := parsed.Verify(ctx, artifact)
+		if err = errors.Join(err, closer.Close()); err != nil {
+			return false, err
+		}
+		canonical[i] = verified.Canonical
+	}
+	return bytes.Equal(canonical[0], canonical[1]), nil
 }
 
 // maxUnpacked bounds what comes out of a container that is read to verify the receipt, in bytes.

@@ -5,6 +5,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +27,7 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
@@ -132,6 +139,89 @@ func TestSubmitVerifiesTheReceipt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A receipt that verifies may still be for another signature by the same key, or for one of those that were sent.
+func TestSubmitKnowsItsSignature(t *testing.T) {
+	folder := t.TempDir()
+	keep := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	artifact := []byte("signed more than once")
+	digest := sha256.Sum256(artifact)
+	sign := func() []byte {
+		signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature
+	}
+	one, another := sign(), sign()
+	wrapped := []byte(base64.StdEncoding.EncodeToString(one) + "\n")
+	two, err := os.ReadFile(pgpData("two.sig"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := &attempt{path: keep("artifact", artifact), submitFlags: &submitFlags{signatureFlags: signatureFlags{
+		signature: keep("signature", one), keys: []string{keep("key.pub", spki)}, which: "all",
+	}}}
+	both := &attempt{submitFlags: &submitFlags{signatureFlags: signatureFlags{
+		signature: pgpData("two.sig"), keys: []string{pgpData("keyring.gpg")}, which: "all",
+	}}}
+	for name, c := range map[string]struct {
+		attempt  *attempt
+		format   string
+		content  []byte // of the receipt
+		recorded int
+		want     formats.Reason
+	}{
+		"the same":                 {raw, "x509", one, 1, ""},
+		"the same, wrapped":        {raw, "x509", wrapped, 1, ""},
+		"of the first version":     {raw, "x509", one, 0, ""},
+		"another, by the same key": {raw, "x509", another, 1, receipt.ReasonClaimMismatch},
+		"both":                     {both, "pgp", two, 2, ""},
+		"one of two":               {both, "pgp", two, 1, receipt.ReasonEntriesMissing},
+		"one of two, said nowhere": {both, "pgp", two, 0, receipt.ReasonEntriesMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &receiptpb.Receipt{Signature: &receiptpb.Signature{Format: c.format, Content: c.content}}
+			for range c.recorded {
+				r.Recorded = append(r.Recorded, &receiptpb.RecordedSignature{})
+			}
+			err := c.attempt.checkCoverage(t.Context(), r)
+			if formats.ReasonOf(err) != c.want || c.want == "" && err != nil {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// An answer about another submission is no answer.
+func TestGetTakesNoOther(t *testing.T) {
+	g := &standIn{t: t, receipt: offline("x509.receipt.json")}
+	url := g.start()
+	for id, want := range map[string]int{submissionID: exitYes, strings.ToUpper(submissionID): exitYes, "0198f2a4-7b1c-7c3e-9d55-0a1b2c3d4e60": exitInput} {
+		var out, errs bytes.Buffer
+		if code := runProgram(t.Context(), []string{"get", "--server", url, id}, &out, &errs); code != want {
+			t.Errorf("%s: exit %d, want %d\n%s%s", id, code, want, &out, &errs)
+		}
+	}
+}
+
+func pgpData(name string) string {
+	return filepath.Join("..", "..", "formats", "pgp", "testdata", name)
 }
 
 // An attested receipt takes the gateway's trust file too, and is told to be no better, and why.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -161,7 +162,13 @@ func (r *retrying) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse
 }
 
 func (r *retrying) Get(ctx context.Context, id string) (*pb.Submission, error) {
-	return askGateway(ctx, r, func(ctx context.Context, _ func()) (*pb.Submission, error) { return r.Client.Get(ctx, id) })
+	return askGateway(ctx, r, func(ctx context.Context, _ func()) (*pb.Submission, error) {
+		s, err := r.Client.Get(ctx, id)
+		if err == nil && (!strings.EqualFold(s.GetId(), id) || s.GetState() == pb.Submission_STATE_UNSPECIFIED) {
+			return nil, fmt.Errorf("asking for submission %s: the answer is about another one, or says nothing of its state", id)
+		}
+		return s, err
+	})
 }
 
 func (r *retrying) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {

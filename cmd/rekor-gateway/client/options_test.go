@@ -24,7 +24,7 @@ func TestToken(t *testing.T) {
 	var got string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header.Get("Authorization")
-		_, _ = io.WriteString(w, "{}")
+		_, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`)
 	}))
 	defer s.Close()
 	c, err := New(s.URL, Options{Token: "secret"})
@@ -127,7 +127,7 @@ func TestTrustFiles(t *testing.T) {
 
 // The certificates that count are the ones that were named, on both sides.
 func TestTLS(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`) }))
 	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	s.StartTLS()
 	defer s.Close()
@@ -161,7 +161,7 @@ func TestRetryingIsTold(t *testing.T) {
 			problem(w, http.StatusServiceUnavailable, "BUSY")
 			return
 		}
-		_, _ = io.WriteString(w, "{}")
+		_, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`)
 	}))
 	defer s.Close()
 	c, err := New(s.URL, Options{Patience: time.Minute, Retrying: func(err error, _ time.Duration) { told = append(told, err) }})
