@@ -56,6 +56,9 @@ func TestPrivateKeysOfTools(t *testing.T) {
 			forms["byte order mark"] = append([]byte("\xef\xbb\xbf"), key...)
 			forms["CRLF, indented"] = []byte("\r\n  " + strings.ReplaceAll(string(key), "\n", "\r\n  ") + "\r\n")
 			forms["text before"] = append([]byte("my key:\n\n"), key...)
+			if bytes.HasPrefix(key, []byte("-----BEGIN ")) {
+				forms["Kubernetes Secret"] = []byte(`{"kind":"Secret","data":{"cosign.key":"` + base64.StdEncoding.EncodeToString(key) + `"}}`)
+			}
 			if name == "testdata/throwaway.jwk" || name == "testdata/throwaway.jwks" || name == "testdata/throwaway-tuf.json" {
 				delete(forms, "text before") // no JSON then
 			}
@@ -131,6 +134,7 @@ func TestWordsAreNoPrivateKey(t *testing.T) {
 		"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n- -----BEGIN PRIVATE KEY-----\n- -----END PRIVATE KEY-----\n-----BEGIN PGP SIGNATURE-----\n",
 		"see PuTTY-User-Key-File-3 and AGE-SECRET-KEY-1 in the manual\n",
 		`{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`, `{"d":"a word","k":1}`, `{"keyval":{"public":"AA","private":""}}`,
+		`{"disk":{"encrypted":true,"data":"/dev/sda2"}}`, `{"encrypted":true,"data":["a","b"]}`, // no key of go-tuf's
 		"untrusted comment: a key whose id starts like a secret\nRWRCS" + strings.Repeat("A", 51) + "\n",
 		"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20" + strings.Repeat("x", 32), // a DigestInfo
 	} {

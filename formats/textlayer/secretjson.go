@@ -26,13 +26,16 @@ func findJSON(data []byte) (Secret, bool) {
 }
 
 // HoldsSecret reports whether a decoded JSON value holds private key material anywhere: a JWK's, that of TUF's
-// tools, PEM, or a key that go-tuf encrypted before its version 2.
+// tools, PEM as it is or in base64, or a key that go-tuf encrypted before its version 2.
 func HoldsSecret(v any) bool {
 	switch v := v.(type) {
 	case []any:
 		return slices.ContainsFunc(v, HoldsSecret)
 	case string:
 		_, ok := findPEM([]byte(v))
+		if inner, encoded := DecodeBase64([]byte(v)); !ok && encoded { // as in a Kubernetes Secret
+			_, ok = findPEM(inner)
+		}
 		return ok
 	case map[string]any:
 		if isSecretObject(v) {
@@ -48,7 +51,7 @@ func HoldsSecret(v any) bool {
 }
 
 func isSecretObject(v map[string]any) bool {
-	if v["encrypted"] == true && v["data"] != nil {
+	if data, _ := v["data"].(map[string]any); v["encrypted"] == true && data["ciphertext"] != nil {
 		return true
 	}
 	if _, jwk := v["kty"].(string); jwk && (v["d"] != nil || v["k"] != nil) {
