@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 )
@@ -50,13 +52,23 @@ func checkConfig(ctx context.Context, path string, asJSON bool, out io.Writer) e
 		return err
 	}
 	if err := server.CheckFiles(ctx, cfg); err != nil {
-		return err
+		return blameConfig(err)
 	}
 	if asJSON {
 		return printJSON(out, map[string]any{"config": path, "ok": true})
 	}
 	printLine(out, "%s is in order", path)
 	return nil
+}
+
+// blameConfig keeps what is said of a file that the configuration names from passing for an answer about a submission: serve
+// cannot start with it, whatever is wrong.
+func blameConfig(err error) error {
+	var refusal *formats.Error
+	if errors.As(err, &refusal) && exitCodeOf(refusal.Reason) == exitNo {
+		return &hintedError{reasonFailed, err, refusal.Hint}
+	}
+	return err
 }
 
 func newConfigExample() *cobra.Command {

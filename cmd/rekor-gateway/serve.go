@@ -46,7 +46,7 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	server.LimitMemory(cfg.Limits)
 	s, err := server.Build(ctx, cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
 	if err != nil {
-		return fmt.Errorf("starting: %w", err)
+		return fmt.Errorf("starting: %w", blameConfig(err))
 	}
 	var reloading sync.WaitGroup
 	defer reloading.Wait()

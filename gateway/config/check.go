@@ -42,9 +42,12 @@ func (c *Config) checkListeners() error {
 		{"grpc", c.GRPC.Listen, c.GRPC.TLS, true},
 		{"admin", c.Admin.Listen, TLS{}, false},
 	} {
-		host, _, err := net.SplitHostPort(l.address)
+		host, port, err := net.SplitHostPort(l.address)
 		if err != nil {
 			return fmt.Errorf("%s.listen: %q is not host:port", l.key, l.address)
+		}
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("%s.listen: there is no port %q", l.key, port)
 		}
 		if l.public && !c.InsecureNoAuth && !isLoopback(host) {
 			return fmt.Errorf("%s.listen: %s can be reached from other machines, and this gateway lets every caller submit and read: "+

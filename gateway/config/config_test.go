@@ -73,6 +73,7 @@ func TestRefusals(t *testing.T) {
 		"beyond loopback":     {minimal + "http: {listen: 0.0.0.0:80}", "lets every caller"},
 		"every interface":     {minimal + `grpc: {listen: ":80"}`, "grpc.listen"},
 		"no port":             {minimal + "admin: {listen: localhost}", "admin.listen"},
+		"no such port":        {minimal + "admin: {listen: 'localhost:99999'}", `admin.listen: there is no port "99999"`},
 		"half a certificate":  {minimal + "http: {tls: {cert_file: a}}", "go together"},
 		"both kinds of URL":   {strings.Replace(minimal, "url:", "read_url: http://x, url:", 1), "give it, or the two"},
 		"no URL":              {strings.Replace(minimal, "url:", "read_url:", 1), "grpc_url"},
