@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func (r *Registry) detect(ctx context.Context, in input, p Policy) (Format, erro
 			mayFit = append(mayFit, f)
 		}
 	}
-	if len(claims) == 0 && r.detectLater(in.signature) == nil {
+	if later, _ := r.findLater(in.signature); len(claims) == 0 && later == nil {
 		claims = mayFit
 	}
 	switch len(claims) {
@@ -88,9 +89,16 @@ func errSeveralFit(claims []Format) error {
 }
 
 func (r *Registry) errUnknown(in input) error {
-	if f := r.detectLater(in.signature); f != nil {
-		return NewError(ReasonMalformedSignature, "there is text before the signature, which is one of the format "+f.Name(),
-			"send it from its first line on: sed -n '/^-----BEGIN/,$p' FILE")
+	if f, start := r.findLater(in.signature); f != nil {
+		hint := "send it from its first line on: sed -n '/^-----BEGIN/,$p' FILE"
+		if start == startComment {
+			hint = "send it from its first line on: sed -n '/^untrusted comment:/,$p' FILE"
+		}
+		return NewError(ReasonMalformedSignature, "there is text before the signature, which is one of the format "+f.Name(), hint)
+	}
+	if dgstHex.Match(in.signature[:min(len(in.signature), maxLead)]) {
+		return NewError(ReasonMalformedSignature, "this is what openssl dgst -hex prints: a raw signature with the file's name before it",
+			"sign without -hex, or take the signature out: sed 's/.*= //; s/://g' FILE")
 	}
 	if len(in.keys) == 0 {
 		return NewError(ReasonUnknownFormat, "the signature is in no format this gateway recognises",
@@ -103,19 +111,28 @@ func (r *Registry) errUnknown(in input) error {
 // maxLead is how much text before an armor is looked through.
 const maxLead = 64 << 10
 
-// detectLater returns the format of a signature that begins further down in a text: at the first line that begins an armor,
-// or a minisign or signify signature.
-func (r *Registry) detectLater(text []byte) Format {
+// dgstHex is the line that "openssl dgst -hex -sign" prints in place of a signature: "RSA-SHA2-256(app)= 3045".
+var dgstHex = regexp.MustCompile(`^[A-Za-z0-9/-]+\([^\n]*\)= [0-9A-Fa-f:]+\s*$`)
+
+// How a signature begins that may have text before it: an armor, or minisign's and signify's first line.
+const (
+	startArmor   = "-----BEGIN "
+	startComment = "untrusted comment:"
+)
+
+// findLater returns the format of a signature that begins further down in a text, at the first line that begins one, and
+// how that line starts.
+func (r *Registry) findLater(text []byte) (f Format, start string) {
 	at := -1
-	for _, start := range []string{"\n-----BEGIN ", "\nuntrusted comment:"} {
-		if i := bytes.Index(text[:min(len(text), maxLead)], []byte(start)); i >= 0 && (at < 0 || i < at) {
-			at = i + 1
+	for _, s := range []string{startArmor, startComment} {
+		if i := bytes.Index(text[:min(len(text), maxLead)], []byte("\n"+s)); i >= 0 && (at < 0 || i < at) {
+			at, start = i+1, s
 		}
 	}
 	if at < 0 {
-		return nil
+		return nil, ""
 	}
-	return r.recognise(text[at:])
+	return r.recognise(text[at:]), start
 }
 
 func (r *Registry) lookupFormat(ctx context.Context, name string, in input, p Policy) (Format, error) {

@@ -92,3 +92,39 @@ func TestTextBeforeSignature(t *testing.T) {
 		}
 	}
 }
+
+// A key in a form that is not read is still the key of a raw signature: the refusal has the command that converts it.
+func TestDetectBesideConvertibleKeys(t *testing.T) {
+	for key, hint := range map[string]string{
+		"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n":     "openssl req -in FILE",
+		"-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n":     "openssl x509 -in FILE",
+		"---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1yc2E=\n---- END SSH2 PUBLIC KEY ----\n": "ssh-keygen -i -f FILE",
+		"-----BEGIN EC PUBLIC KEY-----\nAAAA\n-----END EC PUBLIC KEY-----\n":                 "openssl pkey -pubin",
+	} {
+		_, err := all.Formats().Parse(t.Context(), "", read(t, "x509/testdata/rsa2048.sig"), [][]byte{[]byte(key)}, now)
+		var e *formats.Error
+		if !errors.As(err, &e) || e.Reason != formats.ReasonMalformedKey || !strings.Contains(e.Hint, hint) {
+			t.Errorf("%.40q: %v", key, err)
+		}
+	}
+}
+
+// Text before a signature: the hint has the command that takes it off, which depends on how the signature begins.
+func TestHintsOfTextBefore(t *testing.T) {
+	hello := []byte("Hello,\nhere it is:\n\n")
+	for _, c := range []struct {
+		signature []byte
+		hint      string
+	}{
+		{append(hello[:len(hello):len(hello)], read(t, "ssh/testdata/ed25519.sig")...), "/^-----BEGIN/,$p"},
+		{append(hello[:len(hello):len(hello)], read(t, "minisign/testdata/legacy.minisig")...), "/^untrusted comment:/,$p"},
+		{[]byte("RSA-SHA2-256(app)= 3045ab\n"), "without -hex"},
+		{[]byte("EC-SHA2-256(a (b)= c)= 30:45:ab\n"), "without -hex"},
+	} {
+		_, err := all.Formats().Detect(t.Context(), c.signature, [][]byte{read(t, "x509/testdata/p256.pem")}, now)
+		var e *formats.Error
+		if !errors.As(err, &e) || e.Reason != formats.ReasonMalformedSignature || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%.30q: %v, want a hint with %s", c.signature, err, c.hint)
+		}
+	}
+}

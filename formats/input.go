@@ -63,9 +63,15 @@ func CheckSecret(m *Meter, part string, data []byte) error {
 	return nil
 }
 
-// ErrSecret returns the refusal of a private key; part says where it was: "as a key".
+// SecretError is in the refusal of a private key, for a caller who knows that it has not left its machine.
+type SecretError struct{ Secret textlayer.Secret }
+
+// Error names the kind of private key.
+func (e *SecretError) Error() string { return e.Secret.Kind }
+
+// ErrSecret returns the refusal of a private key, around a *SecretError; part says where it was: "as a key".
 func ErrSecret(part string, s textlayer.Secret) *Error {
-	return NewError(ReasonSecretKey, fmt.Sprintf("a private key was sent %s: %s", part, s.Kind),
+	return WrapError(&SecretError{s}, ReasonSecretKey, fmt.Sprintf("a private key was given %s: %s", part, s.Kind),
 		"it was not stored; treat it as leaked and replace it, then send the public key: "+s.Public)
 }
 

@@ -142,7 +142,7 @@ func TestNearMissWords(t *testing.T) {
 	}{
 		"with its key": {"minisign", signature, key, "WRONG_FORMAT: this is a signature of the format pgp (detached, v4), sent as minisign"},
 		"with no key":  {"x509", signature, nil, "WRONG_FORMAT: this is a signature of the format pgp, sent as x509"},
-		"with a private key that only the right format knows": {"x509", read(t, "minisign/testdata/legacy.minisig"), private, "SECRET_KEY: a private key was sent as a key: a minisign or signify secret key"},
+		"with a private key that only the right format knows": {"x509", read(t, "minisign/testdata/legacy.minisig"), private, "SECRET_KEY: a private key was given as a key: a minisign or signify secret key"},
 		"of no format": {"ssh", []byte("something"), key, "MALFORMED_SIGNATURE: the signature does not start with -----BEGIN SSH SIGNATURE-----"},
 	} {
 		var keys [][]byte

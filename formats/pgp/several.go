@@ -124,10 +124,11 @@ type keyring struct {
 	files    *keyFiles
 	policy   formats.Policy
 	byPolicy bool // they are the policy's own
+	several  bool // the file holds several signatures
 }
 
 func newKeyring(m *formats.Meter, bodies, submitted [][]byte, p formats.Policy) (*keyring, error) {
-	r := &keyring{policy: p, byPolicy: len(p.Keys[name]) > 0}
+	r := &keyring{policy: p, byPolicy: len(p.Keys[name]) > 0, several: len(bodies) > 1}
 	keys, limit := p.CandidateKeys(name, submitted), maxPackets
 	if r.byPolicy {
 		limit = math.MaxInt
@@ -166,7 +167,7 @@ func (r *keyring) finishSignature(m *formats.Meter, d *draft, found []*certifica
 		return nil, err
 	}
 	if use == nil {
-		return nil, errNoKey(d.from, r.byPolicy)
+		return nil, r.errNoKey(d.from)
 	}
 	if err := p.setKey(use); err != nil {
 		return nil, err
@@ -181,7 +182,7 @@ func (r *keyring) finishSignature(m *formats.Meter, d *draft, found []*certifica
 // refuseUnknown is the refusal when nobody's key is known.
 func (r *keyring) refuseUnknown(left []*draft) error {
 	if len(left) == 1 && left[0].err == nil {
-		return errNoKey(left[0].from, r.byPolicy)
+		return r.errNoKey(left[0].from)
 	}
 	return formats.NewError(formats.ReasonKeyMismatch, fmt.Sprintf("none of the %d signatures is by one of the keys", len(left)),
 		"send the public key of one who signed")

@@ -5,6 +5,7 @@ package pgp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,12 +55,13 @@ func TestSeveralSignatures(t *testing.T) {
 		all, known  formats.Reason
 		parts, left int // as known
 		message     string
+		hint        string
 	}{
 		"both good":                       {file: packets(byA, byB), keys: both, parts: 2},
 		"two armors":                      {file: []byte(armor(byA) + "\r\n \n" + armor(byB)), keys: both, parts: 2},
 		"text between armors":             {file: []byte(armor(byA) + "and\n" + armor(byB)), keys: both, all: formats.ReasonTrailingData, known: formats.ReasonTrailingData},
 		"second broken":                   {file: packets(byA, broken), keys: both, all: formats.ReasonSignatureInvalid, known: formats.ReasonSignatureInvalid, message: "signature 2 of 2"},
-		"one of a stranger":               {file: packets(byStranger, byA), keys: both, all: formats.ReasonKeyMismatch, parts: 1, left: 1, message: "signature 1 of 2"},
+		"one of a stranger":               {file: packets(byStranger, byA), keys: both, all: formats.ReasonKeyMismatch, parts: 1, left: 1, message: "signature 1 of 2", hint: "signatures=known"},
 		"all of strangers":                {file: packets(byStranger, byB), keys: a.bytes(), all: formats.ReasonKeyMismatch, known: formats.ReasonKeyMismatch},
 		"a stranger's, expired":           {file: packets(byA, expired.sign(stranger.primary, artifact)), keys: a.bytes(), all: formats.ReasonSignatureExpired, parts: 1, left: 1},
 		"a stranger's, version 5":         {file: packets(byA, withVersion(byStranger, 5)), keys: a.bytes(), all: formats.ReasonUnsupportedVersion, parts: 1, left: 1},
@@ -75,6 +77,10 @@ func TestSeveralSignatures(t *testing.T) {
 			_, err := verify(c.file, c.keys, formats.Policy{}, artifact)
 			if formats.ReasonOf(err) != c.all || c.message != "" && !strings.Contains(err.Error(), c.message) {
 				t.Errorf("all: got %v, want %q with %q", err, c.all, c.message)
+			}
+			var e *formats.Error
+			if errors.As(err, &e) && !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("hint: %s, want %q", e.Hint, c.hint)
 			}
 			got, err := verify(c.file, c.keys, formats.Policy{KnownOnly: true}, artifact)
 			if formats.ReasonOf(err) != c.known {

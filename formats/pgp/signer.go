@@ -46,14 +46,17 @@ func (s *signature) checkKey(k *packet.PublicKey) error {
 	return nil
 }
 
-func errNoKey(from issuer, byPolicy bool) error {
+func (r *keyring) errNoKey(from issuer) error {
 	id := fmt.Sprintf("%016X", from.keyID)
-	if byPolicy {
+	if r.byPolicy {
 		return formats.NewError(formats.ReasonKeyNotTrusted, "key "+id+" is not among the keys this gateway trusts",
 			"ask the gateway's operator to add it")
 	}
-	return formats.NewError(formats.ReasonKeyMismatch, "the signature was made by key "+id+", which is not among the keys",
-		"send that key: gpg --armor --export "+id+"; where it is a subkey, "+hintStaleKey)
+	hint := "send that key: gpg --armor --export " + id + "; where it is a subkey, " + hintStaleKey
+	if r.several && !r.policy.KnownOnly {
+		hint += "; or say signatures=known: the signatures by other keys are then named and not checked"
+	}
+	return formats.NewError(formats.ReasonKeyMismatch, "the signature was made by key "+id+", which is not among the keys", hint)
 }
 
 // setKey takes the key over and turns the signature's values into its scheme's encoding.

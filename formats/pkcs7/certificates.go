@@ -70,7 +70,8 @@ func (c *certificates) findSigner(m *formats.Meter, s signerInfo) (*x509.Certifi
 
 // explainMissing tells a certificate that cannot be read from one that is not there.
 func (c *certificates) explainMissing(m *formats.Meter, s signerInfo) error {
-	missing := formats.NewError(formats.ReasonMissingKey, "the signer's certificate is not in the signature", "send it as key")
+	missing := formats.NewError(formats.ReasonMissingKey, "the signer's certificate is neither in the signature nor among the keys",
+		"send the certificate as key: a bare public key does not say whose it is")
 	for _, der := range c.unreadable {
 		if err := m.ChargeBytes(8 * len(der)); err != nil {
 			return err

@@ -29,10 +29,25 @@ func isPlain(data []byte) (Secret, bool) {
 	if s, ok := findLine(line); ok {
 		return s, true
 	}
+	if isPreface(line) {
+		return findPEM(data)
+	}
 	if bytes.HasPrefix(line, []byte("----")) {
 		return findPEM(line)
 	}
 	return Secret{}, false
+}
+
+// isPreface reports whether a file of private keys may begin with line: a curve's or DSA's parameters, OpenSSL's lines of
+// a PKCS #12 file, and its words for a key.
+func isPreface(line []byte) bool {
+	for _, start := range []string{"-----BEGIN EC PARAMETERS-----", "-----BEGIN DSA PARAMETERS-----", "Bag Attributes"} {
+		if bytes.HasPrefix(line, []byte(start)) {
+			return true
+		}
+	}
+	before, _, found := bytes.Cut(line, []byte("Private-Key:"))
+	return found && len(before) <= len("ED25519 ")
 }
 
 // firstLine returns the first line that is not blank and no comment.

@@ -144,8 +144,11 @@ func (s *reading) errSignatureInvalid() error {
 		return formats.NewError(formats.ReasonArtifactMismatch, "the key made this signature for another artifact",
 			"check that the signature and the artifact belong together")
 	}
-	return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
-		"check that signature, key and artifact belong together; the hash must be "+s.hashNames())
+	hint := "check that signature, key and artifact belong together; the hash must be " + s.hashNames()
+	if s.scheme == formats.RSAPSS {
+		hint += ", with MGF1 over the same and a salt as long as the hash: openssl dgst -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1"
+	}
+	return formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify", hint)
 }
 
 func (s *reading) hashNames() string {

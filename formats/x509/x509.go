@@ -24,6 +24,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"errors"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
@@ -82,6 +83,10 @@ func (format) DetectBeside(m *formats.Meter, signature []byte, keys [][]byte) (f
 	}
 	for _, file := range keys {
 		found, err := keyfile.ReadAll(m, [][]byte{file})
+		if errors.Is(err, keyfile.ErrConvertible) { // Parse will say how
+			best = max(best, formats.MayFit)
+			continue
+		}
 		switch formats.ReasonOf(err) {
 		case formats.ReasonUnsupportedAlgorithm, formats.ReasonWeakAlgorithm, formats.ReasonKeyNotValid: // Parse will say so
 			best = max(best, formats.MayFit)

@@ -98,7 +98,7 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 func (e logEntry) exportStatement(x Export, i int) (Command, error) {
 	if e.subject == "" {
 		return nil, refuse(ReasonExportNotPossible, "the gateway saw only a BLAKE2b digest of the artifact, which stock cosign does not know",
-			"verify with: rekor-gateway verify")
+			"verify it with rekor-gateway verify; or submit the artifact itself (rekor-gateway submit --send-bytes), and export that receipt")
 	}
 	key, bundle, err := e.exportEntry(x, i, "gateway.pub")
 	if err != nil {

@@ -19,6 +19,7 @@ openssl ec -in throwaway-pkcs8.pem -out throwaway-sec1.pem 2>/dev/null
 openssl ec -in throwaway-pkcs8.pem -outform DER -out throwaway-sec1.der 2>/dev/null
 openssl ec -in throwaway-pkcs8.pem -aes128 -passout pass:x -out throwaway-sec1-encrypted.pem 2>/dev/null
 openssl ecparam -name prime256v1 -genkey -out throwaway-ecparam.pem
+openssl ec -in throwaway-ecparam.pem -text -out throwaway-text.pem
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out "$work/rsa.pem" 2>/dev/null
 openssl rsa -in "$work/rsa.pem" -traditional -out throwaway-pkcs1.pem 2>/dev/null
 openssl rsa -in "$work/rsa.pem" -traditional -outform DER -out throwaway-pkcs1.der 2>/dev/null
