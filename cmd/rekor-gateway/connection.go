@@ -8,7 +8,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +43,10 @@ const maxTokenSize = 16 << 10
 
 // open returns a client. retrying is told of each wait for another try.
 func (n *connection) open(patience time.Duration, retrying func(error, time.Duration)) (client.Client, error) {
+	if base, found := strings.CutSuffix(strings.TrimRight(n.server, "/"), "/v1/submissions"); found {
+		return nil, withHint(fmt.Errorf("the server's URL %q ends in a path of the API", n.server), "name the gateway alone: --server %s", base)
+	}
+	log.SetOutput(io.Discard) // net/http's transport tells the standard logger what its error says as well
 	o := client.Options{Patience: patience, Retrying: retrying}
 	if err := n.readToken(&o); err != nil {
 		return nil, err

@@ -22,6 +22,9 @@ func (a *attempt) buildSubmission(ctx context.Context) (client.Submission, error
 	if err != nil {
 		return client.Submission{}, err
 	}
+	if err := refuseSecrets(ctx, signature, keys); err != nil {
+		return client.Submission{}, err
+	}
 	h, err := a.buildHeader(signature, keys)
 	if err != nil {
 		return client.Submission{}, err
@@ -39,6 +42,23 @@ func (a *attempt) buildSubmission(ctx context.Context) (client.Submission, error
 		err = a.chooseDigest(ctx, &s)
 	}
 	return s, err
+}
+
+// refuseSecrets keeps private keys on this machine, also where the gateway alone judges.
+func refuseSecrets(ctx context.Context, signature []byte, keys [][]byte) error {
+	m, err := formats.StartWork(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := formats.CheckSecret(m.Unlimited(), "as the signature", signature); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := formats.CheckSecret(m.Unlimited(), "as a key", k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chooseDigest verifies the signature over the artifact on this machine, and puts a digest into the

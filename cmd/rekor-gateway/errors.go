@@ -85,12 +85,15 @@ func describeFailure(err error) failure {
 func explainError(err error) (formats.Reason, string) {
 	var own *hintedError
 	var refusal *formats.Error
+	var secret *formats.SecretError
 	var remote *client.Error
 	var listen *server.ListenError
 	var file *fs.PathError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return reasonInterrupted, ""
+	case errors.As(err, &secret):
+		return formats.ReasonSecretKey, "it was only read here, and sent nowhere; name the public key in its place: " + secret.Secret.Public
 	case errors.As(err, &refusal):
 		return refusal.Reason, refusal.Hint
 	case errors.As(err, &remote):
@@ -108,9 +111,19 @@ func explainError(err error) (formats.Reason, string) {
 	case errors.As(err, &own):
 		return reasonUsage, ""
 	case strings.HasPrefix(err.Error(), "required flag"):
-		return reasonUsage, "see the command's --help"
+		return reasonUsage, explainRequired(err)
 	}
 	return reasonFailed, ""
+}
+
+// explainRequired says how the flag can be given that cobra misses.
+func explainRequired(err error) string {
+	for _, name := range environmentFlags {
+		if strings.Contains(err.Error(), `"`+name+`"`) {
+			return fmt.Sprintf("give --%s, or set $%s", name, environmentName(name))
+		}
+	}
+	return "see the command's --help"
 }
 
 // explainRefusal is for answers that did not come from a gateway, too: a proxy's, another server's.

@@ -46,7 +46,7 @@ of the case than this page. Where to find them:
 |---|---|---|---|
 | HTTP (RFC 9457, one line of JSON) | ` + "`reason` | `detail` | `hint`" + ` |
 | gRPC | ` + "`ErrorInfo.reason` | the status message | `ErrorInfo.metadata.hint`" + ` |
-| ` + "`rekor-gateway …`, on standard error | `REASON: message` | | `hint: …`" + ` |
+| ` + "`rekor-gateway …`, on standard error | `REASON: message`; of the reasons of the [command line alone](#of-the-command-line-alone) no more than the message | | `hint: …`" + ` |
 | ` + "`rekor-gateway … --output json`, on standard output | `error.reason` | `error.message` | `error.hint`" + ` |
 
 With 429 and 503 nothing was accepted, and ` + "`Retry-After`" + ` (gRPC: RetryInfo) says when to come back; the seconds stand below.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -96,11 +97,15 @@ var keyReasons = []formats.Reason{
 // somebody named the wrong file. It only words err, which stays an error.
 func (f *verifyFlags) blameKeyFile(err error, r *receiptpb.Receipt, keys [][]byte) error {
 	cause := findKeyRefusal(err)
-	if cause == nil || len(keys) == 0 || cause.Reason == formats.ReasonSecretKey {
+	if cause == nil || len(keys) == 0 {
 		return err
 	}
 	format := r.GetSignature().GetFormat()
 	for i, raw := range keys {
+		if s, ok := textlayer.FindSecret(raw); ok {
+			return formats.NewError(formats.ReasonMalformedKey, fmt.Sprintf("%s is %s", f.keys[i], s.Kind), // err would say that it was sent
+				"name the public key in its place: "+s.Public+"; nothing is known to be wrong with the receipt")
+		}
 		if kind := detectKeyKind(raw); kind.name != "" && !slices.Contains(kind.formats, format) {
 			return formats.WrapError(err, formats.ReasonMalformedKey,
 				fmt.Sprintf("%s is %s, and the signature is of the format %.20s", f.keys[i], kind.name, format),

@@ -137,7 +137,7 @@ func describeNeeds(p *pb.Plan) string {
 	case "none":
 		return "nothing else: the artifact is inside"
 	}
-	if d := p.GetSignedDigests(); len(d) > 0 {
+	if d := p.GetSignedDigests(); len(d) > 0 && p.GetChosen() == receiptpb.Receipt_PROJECTED { // what is attested takes the artifact
 		return "the artifact, or the " + strings.Join(d, " or ") + " digest of what is really signed (rekor-gateway submit computes it)"
 	}
 	return "the artifact"

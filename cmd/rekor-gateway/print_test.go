@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -133,5 +134,17 @@ func TestCleanArgument(t *testing.T) {
 	}
 	if got := cleanArgument(fmt.Errorf("a\x1b: %w", errors.New("b\n"))); got != "a: b " {
 		t.Errorf("an error is %q", got)
+	}
+}
+
+// What is attested takes the artifact, whatever digest a projection would do with.
+func TestNeedsOfAttested(t *testing.T) {
+	p := &pb.Plan{Need: "bytes", SignedDigests: []string{"sha512"}, Chosen: receiptpb.Receipt_ATTESTED}
+	if got := describeNeeds(p); got != "the artifact" {
+		t.Errorf("attested: %s", got)
+	}
+	p.Chosen = receiptpb.Receipt_PROJECTED
+	if got := describeNeeds(p); !strings.Contains(got, "sha512 digest of what is really signed") {
+		t.Errorf("projected: %s", got)
 	}
 }

@@ -19,7 +19,13 @@ import (
 // checkReceiptPath refuses to begin when the receipt could not be kept: the file that it would go to has something
 // else in it than a receipt.
 func checkReceiptPath(path string, force bool) error {
-	if path == "" || force {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fail(reasonFile, fmt.Errorf("the receipt cannot be kept: %w", err), "make the folder, or name another file with --receipt")
+	}
+	if force {
 		return nil
 	}
 	info, err := os.Stat(path)

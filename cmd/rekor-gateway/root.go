@@ -97,6 +97,9 @@ func flagError(c *cobra.Command, err error) error {
 	if errors.As(err, &twice) {
 		return withHint(twice, "give it once; flags that can be repeated say so in: %s --help", c.CommandPath())
 	}
+	if strings.Contains(err.Error(), "missing unit in duration") {
+		return withHint(err, "write the unit, too: 30s, 2m")
+	}
 	typed, found := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !found {
 		return withHint(err, "see: %s --help", c.CommandPath())

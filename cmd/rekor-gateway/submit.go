@@ -95,6 +95,7 @@ type attempt struct {
 
 	served         client.TrustFiles // what the gateway hands out; nil files when it was not asked
 	receiptChecked bool              // the receipt verifies
+	receiptKept    bool              // it is in the file that was named
 }
 
 // run submits, and tells the submission's id whatever happens after the gateway has given one.
@@ -121,7 +122,7 @@ func (a *attempt) run(ctx context.Context) error {
 	defer a.remote.Close() //nolint:errcheck // nothing is under way
 	answer, err := a.submitAndWait(ctx, s)
 	if answer == nil {
-		return err
+		return a.explainNeedsBytes(err)
 	}
 	if err == nil {
 		err = a.keepReceipt(ctx, answer.GetSubmission())
@@ -130,6 +131,15 @@ func (a *attempt) run(ctx context.Context) error {
 		err = a.checkLogged(answer.GetSubmission())
 	}
 	return a.showAnswer(ctx, answer, err)
+}
+
+// explainNeedsBytes says what to name in place of a digest that is not enough.
+func (a *attempt) explainNeedsBytes(err error) error {
+	var refusal *client.Error
+	if a.digest == "" || !errors.As(err, &refusal) || refusal.Reason != string(formats.ReasonNeedsBytes) {
+		return err
+	}
+	return fail(formats.ReasonNeedsBytes, err, "name the file with --artifact in place of --digest; it is sent only where no digest is enough")
 }
 
 // buildHeader returns the header that the flags describe, without a digest.

@@ -35,13 +35,25 @@ func (f *trustFlags) addFlags(c *cobra.Command) {
 func (f *trustFlags) readTrust(o *receipt.Options) (err error) {
 	if f.trustedRoot != "" {
 		if o.TrustedRoot, err = trustroot.Load(f.trustedRoot); err != nil {
-			return err
+			return explainTrust("trusted-root", f.trustedRoot, err)
 		}
 	}
 	if f.gatewayTrust != "" {
-		o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust)
+		if o.GatewayTrust, err = trustroot.LoadGateway(f.gatewayTrust); err != nil {
+			return explainTrust("gateway-trust", f.gatewayTrust, err)
+		}
 	}
-	return err
+	return nil
+}
+
+// explainTrust says what path is, where it is another file than the flag takes.
+func explainTrust(flag, path string, err error) error {
+	raw, rerr := readFile(path, trustroot.MaxSize)
+	if kind := detectKeyKind(raw); rerr == nil && kind.name != "" {
+		return withHint(fmt.Errorf("--%s: %s is %s", flag, path, kind.name),
+			"--trusted-root takes a Sigstore trusted root, and --gateway-trust a gateway's trust file")
+	}
+	return fmt.Errorf("--%s: %w", flag, err)
 }
 
 // keepReceipt verifies the receipt that came, and writes it to the file that was named.
@@ -58,7 +70,9 @@ func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
 	if a.receipt == "" {
 		return nil
 	}
-	return writeReceipt(a.receipt, s.GetReceipt(), a.force)
+	err := writeReceipt(a.receipt, s.GetReceipt(), a.force)
+	a.receiptKept = err == nil
+	return err
 }
 
 // checkReceipt verifies r as verify will, over the same artifact and by the same keys. Where that cannot be, it says so:

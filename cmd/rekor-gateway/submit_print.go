@@ -99,7 +99,7 @@ func (a *attempt) printAnswer(answer *pb.SubmitResponse) {
 	}
 	printLine(a.out, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), more)
 	printEntries(a.out, s)
-	if a.receipt != "" && s.GetReceipt() != nil {
+	if a.receiptKept {
 		printLine(a.out, "receipt in %s", a.receipt)
 	}
 }

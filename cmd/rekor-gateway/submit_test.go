@@ -296,8 +296,8 @@ func TestSubmitTellsTheID(t *testing.T) {
 		want    string
 	}{
 		"not logged in time":         {pending, []string{"--wait", "1ms"}, exitLater, "rekor-gateway get " + submissionID},
-		"it cannot be asked for":     {broken, nil, exitInput, "HTTP_418"},
-		"the receipt cannot be kept": {good(), []string{"--receipt", filepath.Join(folder, "none", "r.json")}, exitInput, "no such file"},
+		"it cannot be asked for":     {broken, nil, exitInput, "the server answered 418"},
+		"the receipt cannot be kept": {good(), []string{"--receipt", folder}, exitInput, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, output := range []string{"text", "json"} {

@@ -61,8 +61,13 @@ type Error struct {
 	RetryAfter time.Duration // zero when the gateway did not say
 }
 
-// Error returns "REASON: message".
-func (e *Error) Error() string { return e.Reason + ": " + e.Message }
+// Error returns "REASON: message", and the message alone where no gateway gave a reason.
+func (e *Error) Error() string {
+	if strings.HasPrefix(e.Reason, "HTTP_") || strings.HasPrefix(e.Reason, "GRPC_") {
+		return e.Message
+	}
+	return e.Reason + ": " + e.Message
+}
 
 // Options say how a gateway is called.
 type Options struct {
