@@ -129,7 +129,9 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 		return err
 	}
 	a.served = files
+	fetched, flags := "the gateway trust file", "--gateway-trust FILE"
 	if o.TrustedRoot == nil {
+		fetched, flags = "trust files", "--trusted-root FILE --gateway-trust FILE"
 		if o.TrustedRoot, err = trustroot.Parse(files.TrustedRoot); err != nil {
 			return fmt.Errorf("reading the trusted root that the gateway hands out: %w", err)
 		}
@@ -142,7 +144,7 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 			return fmt.Errorf("reading the trust file that the gateway hands out: %w", err)
 		}
 	}
-	a.notes.say("note: the receipt is verified with trust files from %s, which is the gateway's own word; with yours: --trusted-root FILE --gateway-trust FILE", a.server)
+	a.notes.say("note: the receipt is verified with %s from %s, which is the gateway's own word; with yours: %s", fetched, a.server, flags)
 	return nil
 }
 

@@ -231,6 +231,13 @@ func TestSubmitExplainsAttested(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "pgp as ATTESTED\n") || !strings.Contains(out, "--gateway-trust gateway_trust.json") {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	if !strings.Contains(errs, "with trust files from ") || !strings.Contains(errs, "with yours: --trusted-root FILE --gateway-trust FILE\n") {
+		t.Errorf("of the trust files: %s", errs)
+	}
+	g = &standIn{t: t, receipt: offline("pgp-ed25519.receipt.json"), root: offline(rootFile), trust: offline(trustFile)}
+	if _, _, errs := submit(t.Context(), g.start(), "pgp-ed25519", "--trusted-root", offline(rootFile)); !strings.Contains(errs, "with yours: --gateway-trust FILE\n") {
+		t.Errorf("with a root of one's own: %s", errs)
+	}
 	if !strings.Contains(errs, "note: ATTESTED and not better: ") || !strings.Contains(errs, "hint: sign with an RSA or ECDSA key") {
 		t.Errorf("said %s", errs)
 	}
