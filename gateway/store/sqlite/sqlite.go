@@ -10,9 +10,10 @@
 // What changes and what lists show is hot; receipts, entries' bodies and inclusions are cold, and
 // in tables of their own (hotcold.sql).
 //
-// To the file at PATH belong PATH-wal and PATH-shm, which SQLite makes beside it, and
-// PATH.incarnation, by which an older copy that was put in its place is recognised: copy, move and
-// restore them together, with no process at work.
+// To the file at PATH belong PATH-wal and PATH-shm, which SQLite makes beside it, PATH.incarnation, by
+// which an older copy that was put in its place is recognised, and PATH.lock, which keeps a restore
+// from a store that is in use: copy and move them together, with no process at work. Backup needs no
+// pause.
 //
 // Several processes on one machine may open the same file: SQLite's locks order their
 // transactions, and the bounds and fences are checked inside of them. Never put the file on
@@ -30,6 +31,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/gofrs/flock"
 	driver "modernc.org/sqlite"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -60,6 +62,7 @@ type Options struct {
 // its submissions was given.
 type Store struct {
 	opts        Options
+	lock        *flock.Flock // shared, until Close
 	incarnation gateway.Incarnation
 	writer      *sql.DB // one connection
 	readers     *sql.DB
@@ -84,15 +87,26 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	path, err := createFile(path)
+	path, err := createFolder(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), shards: newShardIDs()}
-	if err := s.openDatabases(ctx, path); err != nil {
+	if err := s.openFile(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+// openFile takes the lock before it looks at the file.
+func (s *Store) openFile(ctx context.Context, path string) (err error) {
+	if s.lock, err = lockStore(path); err != nil {
+		return err
+	}
+	if err := createFile(path); err != nil {
+		return err
+	}
+	return s.openDatabases(ctx, path)
 }
 
 func (s *Store) openDatabases(ctx context.Context, path string) error {
@@ -132,33 +146,37 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.statements.closeStatements(), s.writer.Close())
 	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing store: %w", err)
 	}
 	return nil
 }
 
-// createFile makes path absolute, and an empty file with its folder where there is none.
-// SQLite gives its side files the mode of the file itself.
-func createFile(path string) (string, error) {
+// createFolder makes the folder of path where it is missing, and returns the path of the file itself.
+func createFolder(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("no path given")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
+	return resolvePath(path)
+}
+
+// createFile makes an empty file where there is none. SQLite gives its side files the mode of the file
+// itself.
+func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return path, nil
+		return nil
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	return path, errors.Join(f.Close(), syncFolder(filepath.Dir(path)))
+	return errors.Join(f.Close(), syncFolder(filepath.Dir(path)))
 }
 
 // syncFolder makes a new file's name durable.
