@@ -41,6 +41,34 @@ func readerDSN(path string) string {
 	})
 }
 
+// stillDSN is for a file that nobody writes to. Nothing is made beside it, and nothing in it is run.
+func stillDSN(path string) string {
+	return buildDSN(path, url.Values{
+		"mode":      {"ro"},
+		"immutable": {"1"},
+		"_pragma":   {"query_only(ON)", "trusted_schema(OFF)", "cell_size_check(ON)"},
+	})
+}
+
+// scratchDSN is for a copy that is of no use until it is complete: nothing can be rolled back, nothing
+// is durable.
+func scratchDSN(path string) string {
+	return buildDSN(path, url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}})
+}
+
+// aloneDSN is for a copy that nobody else looks at: SQLite needs no file for what it would share.
+func aloneDSN(path string) string {
+	return buildDSN(path, url.Values{"_pragma": {"locking_mode(EXCLUSIVE)", "synchronous(OFF)"}})
+}
+
+// stagingDSN is the writer's for a copy that nobody else opens, but that it stays one file.
+func stagingDSN(path string) string {
+	return buildDSN(path, url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"journal_mode(DELETE)", "synchronous(FULL)", "fullfsync(ON)", "foreign_keys(ON)", "trusted_schema(OFF)", "cache_size(-65536)"},
+	})
+}
+
 func buildDSN(path string, query url.Values) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	return u.String()

@@ -67,13 +67,51 @@ func migrateOnce(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 		return err
 	}
 	if have > want {
-		return fmt.Errorf("the file is of a newer release (tables of version %d, this one knows %d)", have, want)
+		return newerError(have, want)
 	}
 	done, err := provider.Up(ctx)
 	for _, m := range done {
 		logger.InfoContext(ctx, "store migrated", "version", m.Source.Version, "duration", m.Duration)
 	}
 	return err
+}
+
+// newerError is ErrVersion.
+func newerError(have, want int64) error {
+	return fmt.Errorf("%w: the file is of a newer release (tables of version %d, this one knows %d)", ErrVersion, have, want)
+}
+
+const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
+
+// compareVersions returns the version of the tables, and that of this release, without changing anything.
+func (t *tx) compareVersions() (have, want int64, err error) {
+	if err := refuseForeignFile(context.Background(), t); err != nil {
+		return 0, 0, err
+	}
+	if want, err = knownVersion(); err != nil {
+		return 0, 0, err
+	}
+	err = t.QueryRow(selectVersion).Scan(&have)
+	if errorCode(err) == sqlite3.SQLITE_ERROR {
+		err = fmt.Errorf("%w: there are no tables in it", ErrDamaged)
+	}
+	return have, want, err
+}
+
+// knownVersion returns the version of this release's tables.
+func knownVersion() (int64, error) {
+	connector, err := driver.NewConnector(":memory:")
+	if err != nil {
+		return 0, err
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close() //nolint:errcheck // the provider wants it, and does not open it
+	provider, err := newProvider(db)
+	if err != nil {
+		return 0, err
+	}
+	sources := provider.ListSources()
+	return sources[len(sources)-1].Version, nil
 }
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {
@@ -86,8 +124,13 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
 
+// rowQuerier is a database or a transaction.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // refuseForeignFile keeps the tables of this package out of another program's database.
-func refuseForeignFile(ctx context.Context, db *sql.DB) error {
+func refuseForeignFile(ctx context.Context, db rowQuerier) error {
 	var tables, ours int
 	err := db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(name = 'goose_db_version'), 0) FROM sqlite_master WHERE type = 'table'`).Scan(&tables, &ours)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantMode(t, folder, 0o700)
-	for _, suffix := range []string{"", "-wal", "-shm", incarnationSuffix} {
+	for _, suffix := range []string{"", "-wal", "-shm", incarnationSuffix, lockSuffix} {
 		wantMode(t, path+suffix, 0o600)
 	}
 	if err := s.Close(); err != nil {

@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -15,7 +16,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" {
+	switch os.Getenv(workerEnv) {
+	case "":
+	case workBackup, workRestore:
+		runCopier()
+		return
+	default:
 		runWorker()
 		return
 	}
@@ -88,39 +94,13 @@ func connect(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-// checkFile checks that the file is sound and that what is stored twice agrees. Each query
-// finds what is wrong.
+// checkFile checks that the file is sound and that what is stored twice agrees.
 func checkFile(t *testing.T, path string) {
 	t.Helper()
-	db := connect(t, readerDSN(path))
-	for name, query := range map[string]string{
-		"integrity":    `SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
-		"foreign keys": `SELECT "table" || ' ' || rowid FROM pragma_foreign_key_check`,
-		"queue length": `
-			SELECT name || ' ' || pending FROM log l
-			WHERE pending <> (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND e.state = 'PENDING')`,
-		"queue bytes": `
-			SELECT name || ' ' || pending_bytes FROM log l WHERE pending_bytes <>
-			(SELECT COALESCE(SUM(bytes), 0) FROM entry e WHERE e.log = l.id AND e.state = 'PENDING')`,
-		"entry bytes": `
-			SELECT id || ' ' || bytes FROM entry e WHERE state <> 'LOGGED' AND bytes <>
-			(SELECT length(body) + COALESCE(length(signature), 0) FROM entry_blob WHERE entry = id) +
-			(SELECT COALESCE(SUM(length(receipt)), 0) FROM submission_entry se JOIN submission_blob b ON b.submission = se.submission
-			 WHERE se.entry = id AND role = 0)`,
-		"cold rows": `
-			SELECT 'entry ' || id FROM entry WHERE id NOT IN (SELECT entry FROM entry_blob)
-			UNION ALL SELECT 'inclusion ' || id FROM entry e JOIN entry_blob b ON b.entry = e.id
-			WHERE (e.state = 'LOGGED') <> (b.inclusion IS NOT NULL)`,
-		"search": `
-			SELECT id FROM submission s
-			WHERE (length(digests) > 0) <> EXISTS (SELECT 1 FROM submission_digest d WHERE d.tenant = s.tenant AND d.submission = s.seq)
-			OR (length(signatures) > 5) <> EXISTS (SELECT 1 FROM submission_signer g WHERE g.tenant = s.tenant AND g.submission = s.seq)`,
-	} {
-		var problem string
-		if err := db.QueryRow(query).Scan(&problem); err != sql.ErrNoRows {
-			t.Errorf("%s: %q %v", name, problem, err)
-		}
+	if _, err := Check(context.WithoutCancel(t.Context()), path); err != nil { // at the test's end, too
+		t.Error(err)
 	}
+	db := connect(t, readerDSN(path))
 	checkStates(t, db)
 }
 
