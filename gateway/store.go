@@ -34,6 +34,9 @@ type Incarnation struct {
 	// Restored: what was opened is not what was last written, so that an older state was put in its
 	// place. That it is false proves nothing: a whole folder may have been put back.
 	Restored bool
+	// Copied: what was opened is as it was last written, by all that it says itself, but in a copy of
+	// the file: a whole folder was put back, or moved. It is never set together with Restored.
+	Copied bool
 }
 
 // Queue is the side of a Store where submissions come in.

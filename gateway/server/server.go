@@ -142,10 +142,21 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	s.store = store
-	if store.Incarnation().Restored {
-		s.logger.Warn("an older copy of the store was put in place of the one that was last used; what was accepted since that copy is lost")
-	}
+	s.warnOfCopy(store.Incarnation(), cfg.Store.SQLite.Path)
 	return nil
+}
+
+// warnOfCopy tells the operator what a store that is not the one last used may cost. What is pending in it is safe either way.
+func (s *Server) warnOfCopy(i gateway.Incarnation, path string) {
+	const settled = "what is pending is looked for in its log before it is sent; see docs/operations.md"
+	switch {
+	case i.Restored:
+		s.logger.Warn("an older copy of the store was put in place of the one that was last used; what was accepted since that copy is lost",
+			"store", path, "pending", settled)
+	case i.Copied:
+		s.logger.Warn("the store is a copy of the one that was last used: when it is an older one, put back with its whole folder, what was accepted since that copy is lost; "+
+			"when the folder was moved while no gateway was at work, all is well", "store", path, "pending", settled)
+	}
 }
 
 // Close gives back what Build took. It is for a Server that is not run.

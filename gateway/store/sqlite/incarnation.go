@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -24,18 +25,18 @@ const (
 )
 
 // incarnationSuffix names the file that holds, in hex, one a line, the nonce of the last opening and
-// that of the one before.
+// that of the one before, and then when the database's file was made, where that is known.
 const incarnationSuffix = ".incarnation"
+
+// birthPrefix begins the line that says so, in nanoseconds since 1970.
+const birthPrefix = "born:"
 
 // beginIncarnation gives this opening a nonce of its own and compares what is in the database with
 // what is in the file beside it. The write lock is held meanwhile, so that openings come one after
 // the other. A crash before the transaction is committed leaves the database with the nonce before,
 // which the file holds too.
 func (s *Store) beginIncarnation(ctx context.Context, path string) error {
-	path, err := filepath.EvalSymlinks(path) // beside the file itself, as SQLite's own files are
-	if err != nil {
-		return err
-	}
+	born := formatBirth(path)
 	path += incarnationSuffix
 	nonce := make([]byte, 16)
 	if _, err := rand.Read(nonce); err != nil {
@@ -48,17 +49,18 @@ func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		nonces := []string{s.incarnation.ID}
+		lines := []string{s.incarnation.ID}
 		if last != nil {
 			before := hex.EncodeToString(last)
-			nonces = append(nonces, before)
+			lines = append(lines, before)
 			known, err := readIncarnations(path)
 			if err != nil {
 				return err
 			}
 			s.incarnation.Restored = !slices.Contains(known, before)
+			s.incarnation.Copied = !s.incarnation.Restored && isCopy(known, born)
 		}
-		if err := writeIncarnations(path, nonces); err != nil {
+		if err := writeIncarnations(path, append(lines, born)); err != nil {
 			return err
 		}
 		_, err = t.Exec(setNonce, nonce)
@@ -68,8 +70,24 @@ func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 
 // Incarnation implements gateway.Store. Restored says that the database is neither of the last opening
 // under this path nor of the one before: its nonce is not in the file beside it, or that file is missing.
-// A copy made since the opening before the last is not noticed.
+// A copy made since the opening before the last is not noticed by that. Copied says that the database's file
+// was made after the one that was last opened, as when a whole folder is put back; content that is written over the
+// same file, or a file system that goes back, is not noticed.
 func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }
+
+// formatBirth returns the line that says when the file at path was made, "" where that is not known.
+func formatBirth(path string) string {
+	if born := readBirth(path); born != 0 {
+		return birthPrefix + strconv.FormatInt(born, 10)
+	}
+	return ""
+}
+
+// isCopy reports whether the file that was made at born is another than the one that the lines are of.
+func isCopy(lines []string, born string) bool {
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, birthPrefix) })
+	return i >= 0 && born != "" && lines[i] != born
+}
 
 // readIncarnations returns what the file holds: nothing when it is missing.
 func readIncarnations(path string) ([]string, error) {
@@ -81,7 +99,7 @@ func readIncarnations(path string) ([]string, error) {
 }
 
 // writeIncarnations replaces the file as a whole, durably.
-func writeIncarnations(path string, nonces []string) (err error) {
+func writeIncarnations(path string, lines []string) (err error) {
 	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) { // a crash left it
 		return err
 	}
@@ -89,7 +107,7 @@ func writeIncarnations(path string, nonces []string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, writeErr := fmt.Fprintln(f, strings.Join(nonces, "\n"))
+	_, writeErr := fmt.Fprintln(f, strings.Join(lines, "\n"))
 	if err := errors.Join(writeErr, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package sqlite
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -97,6 +98,48 @@ func TestRestored(t *testing.T) {
 			}
 			if live(t, path) {
 				t.Error("restored, at the restart after")
+			}
+		})
+	}
+}
+
+// TestCopied: a whole folder that was put back is a copy, and says so once. One that got another name is none.
+func TestCopied(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(t *testing.T, folder string)
+		want bool
+	}{
+		"restart": {func(*testing.T, string) {}, false},
+		"renamed": {func(t *testing.T, folder string) {
+			must(t, os.Rename(folder, folder+".other"))
+			must(t, os.Rename(folder+".other", folder))
+		}, false},
+		"older copy of the folder": {func(t *testing.T, folder string) {
+			must(t, os.CopyFS(folder+".copy", os.DirFS(folder)))
+			live(t, filepath.Join(folder, "store.db"))
+			must(t, os.RemoveAll(folder))
+			must(t, os.CopyFS(folder, os.DirFS(folder+".copy")))
+		}, true},
+		"of a release that did not say": {func(t *testing.T, folder string) {
+			path := filepath.Join(folder, "store.db") + incarnationSuffix
+			known, _, _ := strings.Cut(string(read(t, path)), birthPrefix)
+			write(t, path, known)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			path := filepath.Join(folder, "store.db")
+			live(t, path)
+			if readBirth(path) == 0 {
+				t.Skip("this file system does not say when a file was made")
+			}
+			test.do(t, folder)
+			for i, want := range []bool{test.want, false} {
+				s := open(t, path, Options{})
+				must(t, s.Close())
+				if got := s.Incarnation(); got.Copied != want || got.Restored {
+					t.Errorf("opening %d after it: %+v, want copied: %v", i+1, got, want)
+				}
 			}
 		})
 	}
