@@ -83,6 +83,9 @@ func describeFailure(err error) failure {
 
 // explainError returns the reason and the hint of an error that has none of this program's own.
 func explainError(err error) (formats.Reason, string) {
+	if reason, hint := explainStoreError(err); reason != "" {
+		return reason, hint
+	}
 	var own *hintedError
 	var refusal *formats.Error
 	var secret *formats.SecretError

@@ -93,6 +93,7 @@ func TestExitCodes(t *testing.T) {
 		"SOME_REFUSED": exitSome,
 		"RATE_LIMITED": exitLater, "BUSY": exitLater, "NOT_LOGGED_YET": exitLater, "INTERNAL": exitLater, "REQUEST_TIMEOUT": exitLater,
 		"UNREACHABLE": exitLater, "INTERRUPTED": exitLater,
+		"STORE_IN_USE": exitLater, "STORE_DAMAGED": exitNo, "STORE_OF_ANOTHER_RELEASE": exitInput, "RESTORE_INTERRUPTED": exitInput, "FILE_EXISTS": exitInput,
 	} {
 		found := false
 		for _, d := range problem.Describe() {

@@ -31,6 +31,11 @@ const (
 	reasonAddress     formats.Reason = "ADDRESS_NOT_AVAILABLE"
 	reasonSomeRefused formats.Reason = "SOME_REFUSED"
 	reasonFailed      formats.Reason = "FAILED"
+
+	reasonStoreInUse       formats.Reason = "STORE_IN_USE"
+	reasonStoreInterrupted formats.Reason = "RESTORE_INTERRUPTED"
+	reasonStoreDamaged     formats.Reason = "STORE_DAMAGED"
+	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
 )
 
 // ownReason says how the program ends with a reason of its own, when it gives it, and what to do.
@@ -43,7 +48,7 @@ type ownReason struct {
 var ownReasons = map[formats.Reason]ownReason{
 	reasonUsage:       {exitInput, "a command, flag or value that there is not, or one is missing", "see the command's `--help`"},
 	reasonFile:        {exitInput, "a file cannot be read or written", "check its name and permissions"},
-	reasonFileExists:  {exitInput, "the receipt's file exists and has something else in it", "name another file, or give `--force`"},
+	reasonFileExists:  {exitInput, "what would be written exists, and is something else: a receipt's file, a backup's folder, a store", "name another; or give `--force`, but for a backup"},
 	reasonFetch:       {exitInput, "the artifact's URL does not give it", "check the URL, or download the file yourself and name it with `--artifact`"},
 	reasonNoGateway:   {exitInput, "what answers is not a rekor-gateway", "check `--server`"},
 	reasonUnreachable: {exitLater, "the gateway cannot be reached", "check `--server` and that the gateway runs; then run the command again: the same submission is never logged twice"},
@@ -51,6 +56,11 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonAddress:     {exitLater, "an address to listen on is taken", "choose another, or port 0 for a free one"},
 	reasonSomeRefused: {exitSome, "some of many files did not verify", "see the line of each"},
 	reasonFailed:      {exitInput, "anything else, a configuration that cannot be used among it", "the message says what"},
+
+	reasonStoreInUse:       {exitLater, "a store is to be restored that a gateway, or another command, uses; or it is being restored", "stop the gateway first; wait until the restore has ended"},
+	reasonStoreInterrupted: {exitInput, "a restore was interrupted while it replaced the store", "run the restore again: the backup is complete, and the store that was there is kept beside it"},
+	reasonStoreDamaged:     {exitNo, "a store or a backup is not as it was written", "restore a backup that `store check` finds in order"},
+	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
 }
 
 // exitCodeOf returns the exit code for a reason. Those that only the input's owner can do something about

@@ -29,7 +29,7 @@ type RestoreOptions struct {
 // Restored is what a restore did.
 type Restored struct {
 	Manifest
-	Aside string // where the store that was there before is now, "" for none
+	Aside string `json:"aside"` // where the store that was there before is now, "" for none
 }
 
 // Restore checks the backup in folder and makes it the store at path, which nobody uses. A store that is

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+)
+
+func newStore(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "store",
+		Short: "Back up, check and restore what a gateway keeps",
+		Long: `store helps with the SQLite store of a gateway: submissions, entries, checkpoints and receipts. What
+to back up besides, and what the loss of each file costs, is in docs/operations.md.`,
+		Example: `  rekor-gateway store backup --config /etc/rekor-gateway/config.yaml /backup/2026-11-01
+  rekor-gateway store restore --config /etc/rekor-gateway/config.yaml /backup/2026-11-01`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newStoreBackup(g), newStoreRestore(g), newStoreCheck(g))
+	return c
+}
+
+// storeFlags name a store.
+type storeFlags struct{ config, store string }
+
+func (f *storeFlags) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` of the gateway, which names the store")
+	c.Flags().StringVar(&f.store, "store", "", "the store's `FILE` itself, in place of --config")
+}
+
+// findStore returns the path of the store.
+func (f *storeFlags) findStore(c *cobra.Command) (string, error) {
+	switch {
+	case f.store != "" && f.config != "":
+		return "", withHint(errors.New("--config and --store are two ways to name one store"), "give one of them")
+	case f.store != "":
+		return f.store, nil
+	case f.config == "":
+		return "", withHint(errors.New("no store is named"), "name the gateway's configuration with --config, or the store's file with --store; see: %s --help", c.CommandPath())
+	}
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return "", err
+	}
+	return cfg.Store.SQLite.Path, nil
+}
+
+// explainStoreError returns the reason and the hint of what package sqlite says.
+func explainStoreError(err error) (formats.Reason, string) {
+	switch {
+	case errors.Is(err, sqlite.ErrInUse):
+		return reasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
+	case errors.Is(err, sqlite.ErrInterrupted):
+		return reasonStoreInterrupted, "run rekor-gateway store restore again, with the same backup or another"
+	case errors.Is(err, sqlite.ErrExists):
+		return reasonFileExists, "name another folder for a backup; a restore replaces a store with --force, and keeps the one that was there"
+	case errors.Is(err, sqlite.ErrDamaged):
+		return reasonStoreDamaged, "restore the latest backup that rekor-gateway store check finds in order; keep the damaged files until then"
+	case errors.Is(err, sqlite.ErrVersion):
+		return reasonStoreVersion, "use the release that wrote it, or a later one"
+	}
+	return "", ""
+}
+
+// printContent prints what is in a store.
+func printContent(w io.Writer, c sqlite.Content) {
+	e := c.Entries
+	printLine(w, "submissions  %d", c.Submissions)
+	printLine(w, "entries      %d logged, %d pending (of them %d in doubt), %d failed", e.Logged, e.Pending, e.InDoubt, e.Failed)
+	for _, s := range c.Checkpoints {
+		printLine(w, "checkpoint   %s, size %d", s.Origin, s.Size)
+	}
+	if c.Forks > 0 {
+		printLine(w, "forks        %d: a log signed two histories", c.Forks)
+	}
+}
