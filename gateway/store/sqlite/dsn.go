@@ -46,7 +46,7 @@ func stillDSN(path string) string {
 	return buildDSN(path, url.Values{
 		"mode":      {"ro"},
 		"immutable": {"1"},
-		"_pragma":   {"query_only(ON)", "trusted_schema(OFF)", "cell_size_check(ON)"},
+		"_pragma":   {"query_only(ON)", "trusted_schema(OFF)", "cell_size_check(ON)", "cache_size(-65536)"},
 	})
 }
 
