@@ -17,6 +17,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
 // hintedError is an error with advice. Its reason is reasonUsage where none is given and none is found in
@@ -83,9 +84,6 @@ func describeFailure(err error) failure {
 
 // explainError returns the reason and the hint of an error that has none of this program's own.
 func explainError(err error) (formats.Reason, string) {
-	if reason, hint := explainStoreError(err); reason != "" {
-		return reason, hint
-	}
 	var own *hintedError
 	var refusal *formats.Error
 	var secret *formats.SecretError
@@ -107,6 +105,14 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
 	case errors.Is(err, client.ErrUnreadable):
 		return reasonNoGateway, "check the URL"
+	case errors.Is(err, sqlite.ErrInUse):
+		return reasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
+	case errors.Is(err, sqlite.ErrInterrupted):
+		return reasonStoreInterrupted, "run rekor-gateway store restore again, with the same backup or another"
+	case errors.Is(err, sqlite.ErrDamaged):
+		return reasonStoreDamaged, "restore the latest backup that rekor-gateway store check finds in order; keep the damaged files until then"
+	case errors.Is(err, sqlite.ErrVersion):
+		return reasonStoreVersion, "use the release that wrote it, or a later one"
 	case errors.Is(err, fs.ErrNotExist):
 		return reasonFile, "check the file's name"
 	case errors.As(err, &file):

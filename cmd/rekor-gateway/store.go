@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
@@ -51,23 +50,6 @@ func (f *storeFlags) findStore(c *cobra.Command) (string, error) {
 		return "", err
 	}
 	return cfg.Store.SQLite.Path, nil
-}
-
-// explainStoreError returns the reason and the hint of what package sqlite says.
-func explainStoreError(err error) (formats.Reason, string) {
-	switch {
-	case errors.Is(err, sqlite.ErrInUse):
-		return reasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
-	case errors.Is(err, sqlite.ErrInterrupted):
-		return reasonStoreInterrupted, "run rekor-gateway store restore again, with the same backup or another"
-	case errors.Is(err, sqlite.ErrExists):
-		return reasonFileExists, "name another folder for a backup; a restore replaces a store with --force, and keeps the one that was there"
-	case errors.Is(err, sqlite.ErrDamaged):
-		return reasonStoreDamaged, "restore the latest backup that rekor-gateway store check finds in order; keep the damaged files until then"
-	case errors.Is(err, sqlite.ErrVersion):
-		return reasonStoreVersion, "use the release that wrote it, or a later one"
-	}
-	return "", ""
 }
 
 // printContent prints what is in a store.

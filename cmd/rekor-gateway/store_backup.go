@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"path/filepath"
 	"time"
@@ -35,6 +36,9 @@ gateway believes after a restore.`,
 		}
 		defer newNotes(g.notes(c)).sayWaiting("copying and checking " + path)()
 		m, err := sqlite.Backup(c.Context(), path, args[0], sqlite.BackupOptions{Program: readBuildInfo().Version})
+		if errors.Is(err, sqlite.ErrExists) {
+			return fail(reasonFileExists, err, "name another folder, such as one with the date in its name")
+		}
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -39,6 +40,9 @@ their log before it sends them. Run it as the user that the gateway runs as.`,
 		r, err := sqlite.Restore(c.Context(), args[0], path, sqlite.RestoreOptions{
 			Force: *force, Logger: slog.New(slog.NewTextHandler(g.notes(c), nil)), Now: func() time.Time { return now },
 		})
+		if errors.Is(err, sqlite.ErrExists) {
+			return fail(reasonFileExists, err, "add --force to replace it; it is kept beside the new one, under another name")
+		}
 		if err != nil {
 			return err
 		}
