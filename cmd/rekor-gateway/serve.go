@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,12 +48,30 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("starting: %w", blameConfig(err))
 	}
-	var reloading sync.WaitGroup
-	defer reloading.Wait()
 	ctx, stop := context.WithCancel(ctx)
+	leave := runInBackground(func() { reloadOnSignal(ctx, s, path, hangups, logger) })
+	defer leave()
 	defer stop()
-	reloading.Go(func() { reloadOnSignal(ctx, s, path, hangups, logger) })
 	return s.Run(ctx)
+}
+
+// leaveAfter bounds how long the end waits for a reload that is under way.
+const leaveAfter = 2 * time.Second
+
+// runInBackground runs f in the background. What it returns waits for its end, but not for ever: f may be reading a file that does
+// not end, such as a pipe that nobody writes to, and there is nothing then that would end it.
+func runInBackground(f func()) (leave func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return func() {
+		select {
+		case <-done:
+		case <-time.After(leaveAfter):
+		}
+	}
 }
 
 // reloadOnSignal reads the configuration again at each signal, until ctx ends. A faulty one changes nothing.
