@@ -66,17 +66,20 @@ type Log interface {
 	// outcome is unknown (ErrBadAnswer among them) and must be settled with Find.
 	Add(ctx context.Context, p Prepared) (*Inclusion, error)
 
-	// Find looks for leaves at index from and later, by a checkpoint fetched now. Errors: ErrFork,
-	// ErrUnavailable, ErrBadAnswer.
-	Find(ctx context.Context, leaves []LeafHash, from uint64) (Found, error)
+	// Find looks for leaves at indexes from the first one given up to, and without, to, or the log's
+	// size by a checkpoint fetched now. Errors: ErrFork, ErrUnavailable, ErrBadAnswer; what was shown
+	// before is returned beside them.
+	Find(ctx context.Context, leaves []LeafHash, from, to uint64) (Found, error)
 }
 
 // Found is what Find has found.
 type Found struct {
 	Inclusions map[LeafHash]*Inclusion // verified, of those present
 	// AbsentTo is how far the others are proven absent: from the index asked for up to, and without,
-	// this one.
+	// this one. It is less where the log is smaller than that.
 	AbsentTo uint64
+	// Doubled is how often one of the leaves was met again after it was found: it is logged twice.
+	Doubled int
 }
 
 // What a Log may answer. They are matched with errors.Is.

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ func (w *worker) settleAll(ctx context.Context, doubtful []gateway.Claimed, send
 	findCtx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
 	asked := w.now()
-	found, err := w.log.Find(findCtx, leaves, from)
+	found, err := w.log.Find(findCtx, leaves, from, math.MaxUint64)
 	if err != nil {
 		w.logger.Warn("settling unknown outcomes", "entries", len(doubtful), "error", err)
 	}

@@ -119,13 +119,13 @@ func newInclusion(i int) *gateway.Inclusion {
 }
 
 // Find looks through the entries that show by now.
-func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from uint64) (gateway.Found, error) {
+func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down != nil {
 		return gateway.Found{}, l.down
 	}
-	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, AbsentTo: l.shownTo()}
+	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, AbsentTo: min(to, l.shownTo())}
 	for _, want := range leaves {
 		for i := from; i < found.AbsentTo; i++ {
 			if l.leaves[i] == want {

@@ -31,7 +31,7 @@ func (l guardedLog) Add(ctx context.Context, p gateway.Prepared) (_ *gateway.Inc
 }
 
 // Find implements gateway.Log.
-func (l guardedLog) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (_ gateway.Found, err error) {
+func (l guardedLog) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (_ gateway.Found, err error) {
 	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
-	return l.Log.Find(ctx, leaves, from)
+	return l.Log.Find(ctx, leaves, from, to)
 }

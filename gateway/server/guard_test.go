@@ -20,7 +20,7 @@ func (fatalLog) Size(context.Context) (uint64, error) { panic("size") }
 func (fatalLog) Add(context.Context, gateway.Prepared) (*gateway.Inclusion, error) {
 	panic("add")
 }
-func (fatalLog) Find(context.Context, []gateway.LeafHash, uint64) (gateway.Found, error) {
+func (fatalLog) Find(context.Context, []gateway.LeafHash, uint64, uint64) (gateway.Found, error) {
 	panic("find")
 }
 
@@ -30,7 +30,7 @@ func TestPanicOverALogsAnswer(t *testing.T) {
 	l := guardedLog{fatalLog{gatewaytest.NewLog()}, reporter}
 	_, size := l.Size(t.Context())
 	inclusion, add := l.Add(t.Context(), gateway.Prepared{})
-	_, find := l.Find(t.Context(), nil, 0)
+	_, find := l.Find(t.Context(), nil, 0, 1)
 	for _, err := range []error{size, add, find} {
 		if !errors.Is(err, panics.Err) {
 			t.Error(err)

@@ -5,6 +5,7 @@ package stocktest
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func findAll(t *testing.T, l *rekorv2.Log, entries []gateway.Prepared) {
 	for i, e := range entries {
 		leaves[i] = e.LeafHash
 	}
-	found, err := l.Find(t.Context(), leaves, 0)
+	found, err := l.Find(t.Context(), leaves, 0, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package logtest
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -119,7 +120,7 @@ func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 		t.Fatalf("%v with error %v; want %s", got, err, fault.wantOutcome())
 	}
 
-	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, from)
+	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, from, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package logtest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -23,7 +24,7 @@ func testFind(t *testing.T, s Server) {
 	growLog(s, 300)
 	leaves := []gateway.LeafHash{e.LeafHash, absent.LeafHash}
 	for from, want := range map[uint64]int{0: 1, 300: 1, 301: 0, 601: 0, 1 << 62: 0} {
-		found, err := l.Find(t.Context(), leaves, from)
+		found, err := l.Find(t.Context(), leaves, from, math.MaxUint64)
 		if err != nil || len(found.Inclusions) != want || found.AbsentTo != 601 {
 			t.Errorf("from %d: %v, %v; want %d", from, found, err, want)
 			continue
@@ -31,6 +32,17 @@ func testFind(t *testing.T, s Server) {
 		if want == 1 {
 			s.CheckInclusion(t, found.Inclusions[e.LeafHash], e)
 		}
+	}
+	for _, w := range []struct{ from, to, absentTo uint64 }{{0, 300, 300}, {0, 301, 301}, {301, 400, 400}, {400, 9999, 601}, {601, 602, 601}} {
+		found, err := l.Find(t.Context(), leaves, w.from, w.to)
+		want := w.from <= 300 && w.to > 300
+		if err != nil || (found.Inclusions[e.LeafHash] != nil) != want || found.AbsentTo != w.absentTo {
+			t.Errorf("from %d to %d: %v, %v", w.from, w.to, found, err)
+		}
+	}
+	s.Append(e.Body)
+	if found, err := l.Find(t.Context(), leaves, 300, math.MaxUint64); err != nil || found.Doubled != 1 || indexOf(found.Inclusions[e.LeafHash]) != 300 {
+		t.Errorf("logged again: %v, %v", found, err)
 	}
 }
 
@@ -116,7 +128,7 @@ func wantNotUsed(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoint
 		if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
 			t.Errorf("size: %v", err)
 		}
-		if _, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0); !errors.Is(err, gateway.ErrFork) {
+		if _, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); !errors.Is(err, gateway.ErrFork) {
 			t.Errorf("finding: %v", err)
 		}
 	}
@@ -141,7 +153,7 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	if got, err := l.Add(t.Context(), e); OutcomeOf(err) != want || got != nil {
 		t.Errorf("adding: %v, %v", got, err)
 	}
-	if found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0); OutcomeOf(err) != want || found.Inclusions != nil || found.AbsentTo != 0 {
+	if found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); OutcomeOf(err) != want || len(found.Inclusions) != 0 || found.AbsentTo != 0 {
 		t.Errorf("finding: %v, %v", found, err)
 	}
 	if kept, err := store.Checkpoint(t.Context(), l.Describe().Shard); err != nil || kept.Size != 5 {
@@ -152,7 +164,7 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	if err := store.Forked(t.Context(), l.Describe().Shard); err != nil {
 		t.Error(err)
 	}
-	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0)
+	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestFindBehindCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []*rekorv2.Log{l, other} {
-		found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 3)
+		found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 3, 4)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,7 +94,7 @@ func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 }
 
 // Find implements gateway.Log.
-func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (out gateway.Found, err error) {
+func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (out gateway.Found, err error) {
 	defer func(start time.Time) { l.metrics.observeCall(callFind, start, err) }(time.Now())
 	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
@@ -104,15 +104,16 @@ func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) 
 	if err != nil {
 		return gateway.Found{}, err
 	}
-	found, err := tree.Find(ctx, leaves, from)
-	if err != nil {
-		return gateway.Found{}, err
+	searched, err := tree.Find(ctx, leaves, from, to)
+	out = gateway.Found{
+		Inclusions: make(map[gateway.LeafHash]*gateway.Inclusion, len(searched.Found)), AbsentTo: searched.AbsentTo, Doubled: searched.Doubled,
 	}
-	out = gateway.Found{Inclusions: make(map[gateway.LeafHash]*gateway.Inclusion, len(found)), AbsentTo: cp.Size}
-	for leaf, f := range found {
-		if out.Inclusions[leaf], err = l.newInclusion(cp, f.Index, f.Hashes); err != nil {
+	for leaf, f := range searched.Found {
+		inclusion, err := l.newInclusion(cp, f.Index, f.Hashes)
+		if err != nil {
 			return gateway.Found{}, err
 		}
+		out.Inclusions[leaf] = inclusion
 	}
-	return out, nil
+	return out, err
 }

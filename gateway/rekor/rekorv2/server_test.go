@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -167,7 +168,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	server.Restart()
 	time.Sleep(1200 * time.Millisecond) // a checkpoint interval
 
-	found, err := l.Find(t.Context(), leaves, from)
+	found, err := l.Find(t.Context(), leaves, from, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -56,17 +57,22 @@ func open(t testing.TB, fake *rekortest.Fake, store gateway.Checkpoints) *proces
 	return &process{Checkpoints: c, reader: r}
 }
 
-// find looks for leaves under the log's current checkpoint.
+// find looks for leaves under the log's current checkpoint, to its end.
 func (p *process) find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (map[gateway.LeafHash]tiles.Found, error) {
+	searched, err := p.search(ctx, leaves, from, math.MaxUint64)
+	return searched.Found, err
+}
+
+func (p *process) search(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (tiles.Searched, error) {
 	cp, err := p.CurrentCheckpoint(ctx)
 	if err != nil {
-		return nil, err
+		return tiles.Searched{}, err
 	}
 	tree, err := tiles.NewTree(cp, p.reader)
 	if err != nil {
-		return nil, err
+		return tiles.Searched{}, err
 	}
-	return tree.Find(ctx, leaves, from)
+	return tree.Find(ctx, leaves, from, to)
 }
 
 func newTree(t *testing.T, cp *gateway.Checkpoint, r *tiles.Reader) *tiles.Tree {

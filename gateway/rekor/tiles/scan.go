@@ -26,51 +26,67 @@ type Found struct {
 	Hashes [][]byte // the inclusion proof, as ProveInclusion's
 }
 
-// Find looks for leaves at index from and later. Every entry that it read is proven to be in the
-// checkpoint, so that absence is as certain as presence. Where a leaf is logged twice, the first
-// counts. Errors are gateway.ErrUnavailable and gateway.ErrBadAnswer.
-func (t *Tree) Find(ctx context.Context, leaves []gateway.LeafHash, from uint64) (map[gateway.LeafHash]Found, error) {
-	s := &scan{tree: t, wanted: map[gateway.LeafHash]bool{}, found: map[gateway.LeafHash]Found{}}
+// Searched is what a search has shown.
+type Searched struct {
+	Found map[gateway.LeafHash]Found
+	// AbsentTo is the index up to which, and without which, the other leaves are proven absent, from
+	// where the search began.
+	AbsentTo uint64
+	// Doubled is how often a leaf was met again after it was found.
+	Doubled int
+}
+
+// Find looks for leaves at indexes from the first one given up to, and without, to, or the size of the
+// tree. Every entry that it read is proven to be in the checkpoint, so that absence is as certain as
+// presence. Where a leaf is logged twice, the first counts. Errors are gateway.ErrUnavailable and
+// gateway.ErrBadAnswer; what was shown before is returned beside them.
+func (t *Tree) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (Searched, error) {
+	to = min(to, t.cp.Size)
+	s := &scan{tree: t, to: to, wanted: map[gateway.LeafHash]bool{}, Searched: Searched{Found: map[gateway.LeafHash]Found{}, AbsentTo: from}}
 	for _, leaf := range leaves {
 		s.wanted[leaf] = true
 	}
 	if err := s.readBundles(ctx, from); err != nil {
-		return nil, fmt.Errorf("scanning the log from index %d: %w", from, err)
+		return s.Searched, fmt.Errorf("scanning the log from index %d: %w", from, err)
 	}
-	return s.found, nil
+	s.AbsentTo = to
+	return s.Searched, nil
 }
 
 // scan is one pass over the entry bundles of one checkpoint.
 type scan struct {
+	Searched
 	tree   *Tree
+	to     uint64
 	wanted map[gateway.LeafHash]bool // not yet found
-	found  map[gateway.LeafHash]Found
 }
 
-// readBundles reads bundles in order, and ends early once all leaves are found.
+// readBundles reads bundles in order, and ends early once all leaves are found. A leaf that was found may
+// stand again in what is left.
 func (s *scan) readBundles(ctx context.Context, from uint64) error {
-	size := s.tree.cp.Size
-	if from >= size || len(s.wanted) == 0 {
+	if from >= s.to || len(s.wanted) == 0 {
 		return nil
 	}
+	size := s.tree.cp.Size
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	treeSize := func(context.Context) (uint64, error) { return size, nil }
 	next := from / layout.EntryBundleWidth
-	for b, err := range client.EntryBundles(ctx, scanWorkers, treeSize, s.tree.reader.Bundle, from, size-from) {
+	for b, err := range client.EntryBundles(ctx, scanWorkers, treeSize, s.tree.reader.Bundle, from, s.to-from) {
 		if err != nil {
 			return err
 		}
 		if err := s.searchBundle(ctx, b); err != nil {
 			return fmt.Errorf("bundle %d: %w", b.RangeInfo.Index, err)
 		}
-		if len(s.wanted) == 0 {
+		next++
+		s.AbsentTo = min(next*layout.EntryBundleWidth, s.to)
+		if len(s.wanted) == 0 || s.AbsentTo == s.to { // the iterator itself may go on past to
 			return nil
 		}
-		next++
 	}
-	if next*layout.EntryBundleWidth < size {
-		return fmt.Errorf("%w: bundles end before the log's size of %d", gateway.ErrUnavailable, size)
+	if s.AbsentTo < s.to {
+		return fmt.Errorf("%w: bundles end at index %d, before %d", gateway.ErrUnavailable, s.AbsentTo, s.to)
 	}
 	return nil
 }
@@ -90,15 +106,18 @@ func (s *scan) searchBundle(ctx context.Context, b client.Bundle) error {
 	}
 	first := b.RangeInfo.Index * layout.EntryBundleWidth
 	for i := int(b.RangeInfo.First); i < len(entries); i++ {
-		if !s.wanted[leaves[i]] {
+		index := first + uint64(i)
+		if _, again := s.Found[leaves[i]]; again {
+			s.Doubled++
+		}
+		if index >= s.to || !s.wanted[leaves[i]] {
 			continue
 		}
-		index := first + uint64(i)
 		hashes, err := s.tree.ProveInclusion(ctx, index, leaves[i])
 		if err != nil {
 			return err
 		}
-		s.found[leaves[i]] = Found{Index: index, Entry: bytes.Clone(entries[i]), Hashes: hashes}
+		s.Found[leaves[i]] = Found{Index: index, Entry: bytes.Clone(entries[i]), Hashes: hashes}
 		delete(s.wanted, leaves[i])
 	}
 	return nil

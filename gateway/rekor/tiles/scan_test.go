@@ -79,6 +79,41 @@ func TestFindFirst(t *testing.T) {
 	}
 }
 
+// TestFindWindow: a search ends where it is told to, and says so; a leaf that is there twice is counted.
+func TestFindWindow(t *testing.T) {
+	fake := rekortest.StartFake(t)
+	grow(fake, 1100)
+	fake.Append(fmt.Appendf(nil, "entry %d after 0", 600))
+	l := open(t, fake, new(rekortest.Checkpoints))
+	for _, test := range []struct{ from, to, want, absentTo, doubled uint64 }{
+		{0, 600, 0, 600, 0}, {0, 601, 1, 601, 0}, {600, 601, 1, 601, 0}, {601, 1000, 0, 1000, 0}, {512, 5000, 1, 1101, 1}, {1101, 5000, 0, 1101, 0},
+		{300, 300, 0, 300, 0},
+	} {
+		got, err := l.search(t.Context(), []gateway.LeafHash{leafOf(600), leafOf(5000)}, test.from, test.to)
+		if err != nil || uint64(len(got.Found)) != test.want || got.AbsentTo != test.absentTo || uint64(got.Doubled) != test.doubled {
+			t.Errorf("from %d to %d: %d found, absent to %d, %d doubled, %v", test.from, test.to, len(got.Found), got.AbsentTo, got.Doubled, err)
+		}
+	}
+}
+
+// TestFindCutShort: what was shown before a failure is kept, to the last whole bundle.
+func TestFindCutShort(t *testing.T) {
+	fake := rekortest.StartFake(t)
+	grow(fake, 1100)
+	l := open(t, fake, new(rekortest.Checkpoints))
+	fake.OnRead(rekortest.Corrupted("/tile/entries/002"))
+	leaves := []gateway.LeafHash{leafOf(10), leafOf(300), leafOf(600), leafOf(5000)}
+	got, err := l.search(t.Context(), leaves, 5, 5000)
+	if kind(err) != "bad answer" || len(got.Found) != 2 || got.AbsentTo != 512 {
+		t.Fatalf("%d found, absent to %d, %v", len(got.Found), got.AbsentTo, err)
+	}
+	checkInclusion(t, fake, got.Found[leafOf(300)])
+	fake.OnRead(nil)
+	if got, err = l.search(t.Context(), leaves, got.AbsentTo, 5000); err != nil || len(got.Found) != 1 || got.AbsentTo != 1100 {
+		t.Errorf("%d found, absent to %d, %v", len(got.Found), got.AbsentTo, err)
+	}
+}
+
 // TestFindFullForPartial: the bundle and tile that a checkpoint ends in have since become full,
 // and their partial forms are gone.
 func TestFindFullForPartial(t *testing.T) {
@@ -124,7 +159,7 @@ func TestFindBadReads(t *testing.T) {
 			l := open(t, fake, new(rekortest.Checkpoints))
 			fake.OnRead(test.read)
 			absent := []gateway.LeafHash{leafOf(5000)}
-			if found, err := l.find(t.Context(), absent, 0); kind(err) != test.want || found != nil {
+			if found, err := l.find(t.Context(), absent, 0); kind(err) != test.want || len(found) != 0 {
 				t.Errorf("%v, %v; want %s", found, err, test.want)
 			}
 			fake.OnRead(nil)
