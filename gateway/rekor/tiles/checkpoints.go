@@ -138,8 +138,8 @@ func (c *Checkpoints) CurrentCheckpoint(ctx context.Context) (*gateway.Checkpoin
 	if err != nil {
 		return nil, err
 	}
-	if kept != nil && kept.Size > cp.Size {
-		return kept, nil
+	if kept.ours && kept.Size > cp.Size {
+		return kept.Checkpoint, nil
 	}
 	return cp, nil
 }
@@ -188,10 +188,11 @@ func (c *Checkpoints) acceptCheckpoint(cp *gateway.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if kept, err = c.keepLarger(ctx, kept, cp); err != nil {
+	larger, err := c.keepLarger(ctx, kept, cp)
+	if err != nil {
 		return err
 	}
-	c.cfg.Size(kept.Size)
+	c.cfg.Size(larger.Size)
 	c.accepted.Add(string(cp.Envelope), cp)
 	return nil
 }
@@ -200,56 +201,89 @@ func (c *Checkpoints) acceptCheckpoint(cp *gateway.Checkpoint) error {
 // kept. Where another replica was first, cp is proven against what that one kept: so each
 // checkpoint kept extends the one before, and two replicas that were shown different histories
 // find out.
-func (c *Checkpoints) keepLarger(ctx context.Context, kept, cp *gateway.Checkpoint) (*gateway.Checkpoint, error) {
+func (c *Checkpoints) keepLarger(ctx context.Context, kept keptCheckpoint, cp *gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	for range keepTries {
-		if kept != nil {
-			if err := c.checkConsistent(ctx, kept, cp); err != nil {
+		if kept.ours {
+			if err := c.checkConsistent(ctx, kept.Checkpoint, cp); err != nil {
 				return nil, err
 			}
 			if cp.Size <= kept.Size {
-				return kept, nil
+				return kept.Checkpoint, nil
 			}
 		}
-		winner, err := c.cfg.Store.KeepCheckpoint(ctx, c.cfg.Shard, kept, *cp)
+		winner, err := c.cfg.Store.KeepCheckpoint(ctx, c.cfg.Shard, kept.Checkpoint, *cp)
 		if err != nil {
 			return nil, fmt.Errorf("keeping checkpoint: %w", err)
 		}
 		if winner.Equal(cp) {
+			if kept.Checkpoint != nil && !kept.ours {
+				c.cfg.Logger.WarnContext(ctx, "a checkpoint by another key of this origin, kept before keys were, has given way", "checkpoint", string(kept.Envelope))
+			}
 			return cp, nil
 		}
 		if kept, err = c.verifyKept(winner); err != nil {
 			return nil, err
+		}
+		if winner != nil && !kept.ours { // nobody who shares the store keeps such a one now
+			return nil, fmt.Errorf("%w: the checkpoint kept for %s is by another key", gateway.ErrUnavailable, c.cfg.Shard.Origin)
 		}
 	}
 	return nil, fmt.Errorf("%w: the checkpoint kept for %s changed %d times while another was proven",
 		gateway.ErrUnavailable, c.cfg.Shard.Origin, keepTries)
 }
 
-// readKept returns the checkpoint kept, or nil when there is none. Errors are the store's, and
-// verifyKept's.
-func (c *Checkpoints) readKept(ctx context.Context) (*gateway.Checkpoint, error) {
+// keptCheckpoint is what the store keeps: nothing when it is nil. Ours says that this shard's key signed
+// it, so that what follows has to be consistent with it.
+type keptCheckpoint struct {
+	*gateway.Checkpoint
+	ours bool
+}
+
+// readKept returns the checkpoint kept. Errors are the store's, and verifyKept's.
+func (c *Checkpoints) readKept(ctx context.Context) (keptCheckpoint, error) {
 	kept, err := c.cfg.Store.Checkpoint(ctx, c.cfg.Shard)
 	if err != nil {
-		return nil, fmt.Errorf("reading the checkpoint kept: %w", err)
+		return keptCheckpoint{}, fmt.Errorf("reading the checkpoint kept: %w", err)
 	}
 	return c.verifyKept(kept)
 }
 
-// verifyKept returns what the store gave, nil included, once it is verified. A checkpoint that
-// this log did not sign is gateway.ErrUnavailable: it is of a time before keys were stored and
-// the log was set up anew since, or the store is damaged. Neither is a fork, which stays for ever.
-func (c *Checkpoints) verifyKept(kept *gateway.Checkpoint) (*gateway.Checkpoint, error) {
+// verifyKept verifies what the store gave, nil included. A checkpoint by other keys of this origin alone
+// is of a time before keys were stored, and the log was set up anew since: it binds another shard, and
+// gives way to the first one of this. What is damaged is gateway.ErrUnavailable, which is no fork:
+// that stays for ever.
+func (c *Checkpoints) verifyKept(kept *gateway.Checkpoint) (keptCheckpoint, error) {
 	if kept == nil {
-		return nil, nil
+		return keptCheckpoint{}, nil
+	}
+	if signedByOthers(kept.Envelope, c.cfg.Verifier) {
+		return keptCheckpoint{Checkpoint: kept}, nil
 	}
 	again, err := OpenCheckpoint(kept.Envelope, c.cfg.Shard.Origin, c.cfg.Verifier)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the checkpoint kept for %s is not by this log's key", gateway.ErrUnavailable, c.cfg.Shard.Origin)
+	if err != nil || again.Size != kept.Size || again.Root != kept.Root {
+		return keptCheckpoint{}, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, c.cfg.Shard.Origin)
 	}
-	if again.Size != kept.Size || again.Root != kept.Root {
-		return nil, fmt.Errorf("%w: the checkpoint kept for %s is damaged", gateway.ErrUnavailable, c.cfg.Shard.Origin)
+	return keptCheckpoint{Checkpoint: kept, ours: true}, nil
+}
+
+// signedByOthers reports whether envelope is a signed note with signature lines of v's origin, none of
+// which names v's key.
+func signedByOthers(envelope []byte, v note.Verifier) bool {
+	var unverified *note.UnverifiedNoteError
+	if _, err := note.Open(envelope, note.VerifierList()); !errors.As(err, &unverified) {
+		return false
 	}
-	return kept, nil
+	others := false
+	for _, line := range unverified.Note.UnverifiedSigs {
+		if line.Name != v.Name() {
+			continue
+		}
+		if line.Hash == v.KeyHash() {
+			return false
+		}
+		others = true
+	}
+	return others
 }
 
 // checkConsistent returns nil when one of a and b, both signed, extends the other.

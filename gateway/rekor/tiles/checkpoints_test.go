@@ -58,17 +58,36 @@ func TestLogSetUpAnew(t *testing.T) {
 	}
 }
 
-// TestKeptByAnotherKey: a checkpoint kept that is not by this key, as one may be that was kept
-// before keys were, or that is damaged, is neither used nor replaced.
+// TestKeptByAnotherKey: a checkpoint that was kept before keys were, and is by another key of this origin,
+// gives way to the first one by this key, whatever their sizes.
 func TestKeptByAnotherKey(t *testing.T) {
-	fake, anew := rekortest.StartFake(t), rekortest.StartFake(t)
-	grow(fake, 3)
+	former, anew := rekortest.StartFake(t), rekortest.StartFake(t)
+	grow(former, 9)
 	grow(anew, 5)
-	damaged := parseUnverified(t, anew.Checkpoint(2))
-	damaged.Root[0] ^= 1
-	for name, kept := range map[string]*gateway.Checkpoint{
-		"another key": parseUnverified(t, fake.Checkpoint(3)), "damaged": damaged,
-	} {
+	store := new(rekortest.Checkpoints)
+	if _, err := store.KeepCheckpoint(t.Context(), shardOf(anew), nil, *parseUnverified(t, former.Checkpoint(9))); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		wantSize(t, open(t, anew, store), 5)
+	}
+	if got, err := store.Checkpoint(t.Context(), shardOf(anew)); err != nil || got.Size != 5 {
+		t.Errorf("kept %v, %v", got, err)
+	}
+	if err := store.Forked(t.Context(), shardOf(anew)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeptDamaged: a checkpoint kept that is damaged is neither used nor replaced.
+func TestKeptDamaged(t *testing.T) {
+	anew := rekortest.StartFake(t)
+	grow(anew, 5)
+	root, signature, text := parseUnverified(t, anew.Checkpoint(2)), parseUnverified(t, anew.Checkpoint(2)), parseUnverified(t, anew.Checkpoint(2))
+	root.Root[0] ^= 1
+	signature.Envelope[len(signature.Envelope)-9] ^= 2
+	text.Envelope = []byte("no note")
+	for name, kept := range map[string]*gateway.Checkpoint{"root": root, "signature": signature, "text": text} {
 		t.Run(name, func(t *testing.T) {
 			store := new(rekortest.Checkpoints)
 			if _, err := store.KeepCheckpoint(t.Context(), shardOf(anew), nil, *kept); err != nil {
