@@ -32,9 +32,9 @@ type Entry struct {
 	Kind     string
 	Of       int   // index of the signature it records; not set by Claim, which no submission asks for
 	State    State // Pending, Logged or Failed
-	// Shard is where it was first claimed for; zero before that. Its fate is settled there.
+	// Shard is where it was last claimed for; zero before that. Its fate is settled there.
 	Shard Shard
-	// SentAtTreeSize is the shard's size recorded before the first send; nil before that. The
+	// SentAtTreeSize is the shard's size recorded before the first send to it; nil before that. The
 	// entry's index, if it is logged by us, is at or after it.
 	SentAtTreeSize *uint64
 	// AbsentTo is how far absence is proven: no index from SentAtTreeSize up to, and without,
@@ -43,7 +43,7 @@ type Entry struct {
 	// InDoubt: it was claimed, perhaps sent, and no outcome was stored. It must be looked for
 	// in the log before it is sent again.
 	InDoubt    bool
-	LastSentAt time.Time // by the store's clock; zero before the first claim
+	LastSentAt time.Time // when it may last have been sent, by the store's clock; zero before the first claim
 	Attempts   int       // claims so far
 	Fence      int64     // the lease's token; Finish needs it
 	NextAt     time.Time // not claimed before, by the store's clock
@@ -55,9 +55,6 @@ type Entry struct {
 type Claimed struct {
 	Entry
 	Body []byte
-	// SentAgo is how long before this claim it may last have been sent, by the store's clock; it
-	// says nothing unless the entry is InDoubt.
-	SentAgo time.Duration
 }
 
 // Prepared returns the entry as its adapter made it, but for the signature.

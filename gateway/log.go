@@ -18,6 +18,8 @@ type LogInfo struct {
 	ID         string // its name in the configuration; stable, in rows and metric labels
 	Shard             // the one that is written to now
 	APIVersion int    // Rekor's major version
+	// IntegrationDelay is how long the log may take to include what it was sent, as its operator promises.
+	IntegrationDelay time.Duration
 }
 
 // Offer is what a log is asked to record: one of its fields is set. Each kind of log has its own

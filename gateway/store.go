@@ -60,22 +60,36 @@ type Enqueued struct {
 
 // Work is the side of a Store from which entries go to their logs.
 type Work interface {
-	// Claim leases pending entries of one log for p.Lease: those due and not leased, highest
+	// Claim leases pending entries of one log for p.Lease: those due and not in doubt, highest
 	// priority first, then oldest. It returns no more than p.Limit, nor than p.InFlight minus
 	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
-	// and unless it has them Shard and SentAtTreeSize of p. InDoubt, LastSentAt and SentAgo are
-	// returned as they were before this claim; the stored row is in doubt from here until Finish.
+	// and Shard and SentAtTreeSize of p, unless it has them of that shard already. InDoubt and LastSentAt
+	// are returned as they were before this claim; the stored row is in doubt from here until Finish.
 	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
 
 	// Extend prolongs leases to end lease from now and sets their entries' LastSentAt to now, so that
-	// the entries of a process that dies are soon free and it is known when it last may have sent
-	// them. Leases that are lost are left alone.
-	Extend(ctx context.Context, leases []Lease, lease time.Duration) error
+	// the entries of a process that dies are soon free. It returns the leases that are lost.
+	Extend(ctx context.Context, leases []Lease, lease time.Duration) (lost []Lease, err error)
 
 	// Finish stores outcomes and releases their leases, in one transaction. Outcomes whose
 	// fence is no longer the entry's are not applied; the error is then ErrLeaseLost, with
 	// all others applied. It returns the settled or changed submissions' IDs.
 	Finish(ctx context.Context, outcomes []Outcome) ([]string, error)
+
+	// Doubtful returns pending entries of a shard that are in doubt and that nobody has a lease on, in the
+	// order of their IDs. Those whose shard is not known are of every shard.
+	Doubtful(ctx context.Context, p DoubtParams) (Doubts, error)
+
+	// Settle stores what a search has shown of doubtful entries, in one transaction. Those that are not in
+	// doubt any more, that somebody has a lease on, or whose fence has changed, are left alone; the error is
+	// then ErrLeaseLost, with all others applied. It returns the settled or changed submissions' IDs.
+	Settle(ctx context.Context, settlements []Settlement) ([]string, error)
+
+	// DoubtPending puts in doubt what of a log is pending and was ever sent to the shard, or with all
+	// whatever is pending, and returns how many that are: a store cannot know whether it is an older copy
+	// of itself. What was never sent is looked for from the size of the shard's kept checkpoint on. It
+	// does nothing while anybody has a lease on an entry of the log.
+	DoubtPending(ctx context.Context, log string, shard Shard, all bool) (int, error)
 
 	// Stats counts entries, for the worker, metrics and readiness.
 	Stats(ctx context.Context) (Stats, error)
@@ -139,12 +153,40 @@ type Outcome struct {
 	RetryIn   time.Duration // with Retry: not claimed before
 	// InDoubt, with Retry: it may have been logged.
 	InDoubt bool
-	// SentAt, with InDoubt: when it may last have been under way to the log, as Claim returned it;
-	// zero is now.
-	SentAt time.Time
-	// AbsentTo, with InDoubt: how far absence is proven now; it only grows.
-	AbsentTo uint64
-	Problem  string // machine-readable reason, for Fail and Retry
+	Problem string // machine-readable reason, for Fail and Retry
+}
+
+// DoubtParams are what Doubtful is asked for.
+type DoubtParams struct {
+	Log   string
+	Shard Shard
+	After int64 // an entry's ID: only later ones are returned
+	Limit int
+}
+
+// Doubts are entries in doubt.
+type Doubts struct {
+	Entries []Doubt
+	// Elsewhere is how many more of the log's are in doubt in other shards, where alone they can be settled.
+	Elsewhere int
+}
+
+// Doubt is an entry in doubt.
+type Doubt struct {
+	Entry
+	// SentAgo is for how long it has certainly not been under way to the log, at least, by a clock that
+	// nobody sets: its lease has ended, or it came back without an outcome.
+	SentAgo time.Duration
+}
+
+// Settlement is what a search has shown of a doubtful entry: its inclusion, or how far it is absent.
+type Settlement struct {
+	EntryID   int64
+	Fence     int64
+	Inclusion *Inclusion // found: logged
+	AbsentTo  uint64     // without Inclusion: how far absence is proven now; it only grows
+	// Resend, without Inclusion: the absence counts; the entry is not in doubt any more, and due.
+	Resend bool
 }
 
 // Submissions on a page of List: what it holds when nobody asks, and what it holds at most.

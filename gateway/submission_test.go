@@ -135,7 +135,7 @@ func TestRestartSettlesWhatWasUnderWay(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "gateway.db")
 			log := gatewaytest.NewLog(gatewaytest.Fault{Err: errLost, Applied: applied})
-			s, stop := run(t, log, path, func(c *gatewaytest.Config) { c.Timing.SettleAfter = 300 * time.Millisecond })
+			s, stop := run(t, log, path, nil)
 			id := submit(t, s, gatewaytest.Signed(t, name)).ID
 			for _, sent := log.Count(); sent == 0; _, sent = log.Count() {
 				time.Sleep(5 * time.Millisecond)

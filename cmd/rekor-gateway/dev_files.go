@@ -28,6 +28,9 @@ const (
 // devOrigin is the local log's name. Sigstore's tools want it to be a host name.
 const devOrigin = "rekor.local"
 
+// devDelay is the integration delay of the local log, which takes no longer.
+const devDelay = 30 * time.Second
+
 // rekorName is the local log's program.
 const rekorName = "rekor-server-posix"
 
@@ -66,7 +69,9 @@ func (f *devFlags) writeConfig(rekor *localrekor.Server) (*config.Config, error)
 	c := config.Default()
 	c.HTTP.Listen, c.GRPC.Listen, c.Admin.Listen = f.http, f.grpc, f.admin
 	c.TrustedRoot = rootFile
-	c.Logs = []config.Log{{ID: "local", Origin: devOrigin, GRPCURL: rekor.GRPCURL(), ReadURL: rekor.ReadURL()}}
+	c.Logs = []config.Log{{
+		ID: "local", Origin: devOrigin, GRPCURL: rekor.GRPCURL(), ReadURL: rekor.ReadURL(), IntegrationDelay: devDelay,
+	}}
 	c.Store.SQLite.Path = storeFile
 	c.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
 	c.Logging.Format = "text"

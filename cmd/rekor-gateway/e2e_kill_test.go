@@ -42,8 +42,9 @@ func killPoints(t *testing.T) []string {
 	return names
 }
 
-// killed is how many submissions are sent while the gateway is killed.
-const killed = 8
+// killed is how many submissions are sent while the gateway is killed, mostProbes how many probes that takes
+// at most.
+const killed, mostProbes = 8, 4
 
 // TestKillPoints: wherever the gateway is killed, what it had accepted is logged exactly once
 // after a restart, and so is what is sent again.
@@ -54,7 +55,7 @@ func TestKillPoints(t *testing.T) {
 			t.Parallel()
 			log := rekortest.StartServer(t)
 			g := deploy(t, program, log)
-			g.cfg.Worker.AddTimeout, g.cfg.Worker.SettleAfter, g.cfg.Worker.Drain = 4*time.Second, 2*time.Second, time.Second
+			g.cfg.Worker.AddTimeout, g.cfg.Logs[0].IntegrationDelay, g.cfg.Worker.Drain = 4*time.Second, 2*time.Second, time.Second
 			requests := newRequests(t)
 
 			g.start("REKOR_GATEWAY_KILLPOINT=" + point)
@@ -89,7 +90,8 @@ func TestKillPoints(t *testing.T) {
 					t.Errorf("leaf %s is logged %d times", leaf, counts[leaf])
 				}
 			}
-			if len(leaves) != killed || len(counts) != killed {
+			// What was in doubt may have waited for probes.
+			if len(leaves) != killed || len(counts) > killed+mostProbes {
 				t.Errorf("%d leaves, %d in the log, want %d", len(leaves), len(counts), killed)
 			}
 			t.Logf("%d answered, %d durable before the kill", len(accepted), len(durable))
@@ -149,7 +151,7 @@ func (g *deployment) diesOfKill() {
 // untilLogged waits until the submission is logged.
 func (g *deployment) untilLogged(id string) submitted {
 	g.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		s, err := g.get(id)
 		if err != nil {
 			g.t.Fatal(err)

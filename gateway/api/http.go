@@ -24,8 +24,10 @@ import (
 type HTTPConfig struct {
 	Upload upload.Config
 	Ready  func(context.Context) error // bounds its own time
-	Trust  TrustFiles
-	Logger *slog.Logger
+	// Degraded returns the logs that cannot be used now, each with a gateway.Problem; nil: there are none.
+	Degraded func() map[string]string
+	Trust    TrustFiles
+	Logger   *slog.Logger
 }
 
 type httpServer struct {
@@ -33,13 +35,21 @@ type httpServer struct {
 	uploads *upload.Reader
 	answers *builder
 	ready   func(context.Context) error
-	trust   TrustFiles
-	logger  *slog.Logger
+	// degraded is HTTPConfig.Degraded.
+	degraded func() map[string]string
+	trust    TrustFiles
+	logger   *slog.Logger
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
-	h := &httpServer{service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, trust: cfg.Trust, logger: cfg.Logger}
+	if cfg.Degraded == nil {
+		cfg.Degraded = func() map[string]string { return nil }
+	}
+	h := &httpServer{
+		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded,
+		trust: cfg.Trust, logger: cfg.Logger,
+	}
 	mux := http.NewServeMux()
 	for pattern, handle := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -178,11 +188,12 @@ func (h *httpServer) serveHealth(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *httpServer) serveReadiness(w http.ResponseWriter, r *http.Request) error {
-	if err := h.ready(r.Context()); err != nil {
+	err := h.ready(r.Context())
+	if err != nil {
 		h.logger.Warn("not ready", "error", err)
-		return h.writeJSON(w, r, http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
 	}
-	return h.writeJSON(w, r, http.StatusOK, []byte(`{"status":"ready"}`))
+	status, body := EncodeReadiness(err, h.degraded())
+	return h.writeJSON(w, r, status, body)
 }
 
 func (h *httpServer) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {

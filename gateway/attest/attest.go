@@ -42,7 +42,10 @@ type Signer struct {
 	verifier statement.Verifier
 }
 
-var _ gateway.Attester = (*Signer)(nil)
+var (
+	_ gateway.Attester = (*Signer)(nil)
+	_ gateway.Prober   = (*Signer)(nil)
+)
 
 // New loads the keys. Errors never hold key material or passwords.
 func New(c Config) (*Signer, error) {
@@ -87,6 +90,19 @@ func (s *Signer) Attest(_ context.Context, r *receiptpb.Receipt) (gateway.Signed
 	if err != nil {
 		return gateway.SignedStatement{}, err
 	}
+	return s.signPayload(payload)
+}
+
+// Probe implements gateway.Prober.
+func (s *Signer) Probe(context.Context) (gateway.SignedStatement, error) {
+	payload, err := statement.BuildProbe(rand.Text())
+	if err != nil {
+		return gateway.SignedStatement{}, err
+	}
+	return s.signPayload(payload)
+}
+
+func (s *Signer) signPayload(payload []byte) (gateway.SignedStatement, error) {
 	digest := statement.Digest(payload)
 	signature, err := ecdsa.SignASN1(rand.Reader, s.key, digest[:])
 	if err != nil {

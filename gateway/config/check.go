@@ -81,9 +81,22 @@ func (c *Config) checkLogs() error {
 			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
 		}
 		seen[l.ID] = true
-		if err := l.checkURLs(); err != nil {
+		if err := errors.Join(l.checkURLs(), l.checkDelay()); err != nil {
 			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
 		}
+	}
+	return nil
+}
+
+// maxIntegrationDelay is longer than any log takes; an entry that was lost waits for as long.
+const maxIntegrationDelay = 24 * time.Hour
+
+func (l *Log) checkDelay() error {
+	if l.IntegrationDelay == 0 {
+		l.IntegrationDelay = DefaultIntegrationDelay
+	}
+	if l.IntegrationDelay < time.Second || l.IntegrationDelay > maxIntegrationDelay {
+		return errors.New(`integration_delay is not between 1s and 24h; write it as "5m"`)
 	}
 	return nil
 }
@@ -148,7 +161,7 @@ func (c *Config) checkWorker() error {
 		return fmt.Errorf("worker.in_flight is not between 1 and %d", maxInFlight)
 	}
 	for key, d := range map[string]time.Duration{
-		"add_timeout": c.Worker.AddTimeout, "settle_after": c.Worker.SettleAfter, "drain": c.Worker.Drain,
+		"add_timeout": c.Worker.AddTimeout, "drain": c.Worker.Drain,
 	} {
 		if d < time.Second || d > time.Hour {
 			return fmt.Errorf(`worker.%s is not between 1s and 1h; write it as "30s"`, key)

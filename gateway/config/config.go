@@ -58,6 +58,8 @@ type Log struct {
 	URL     string `yaml:"url,omitempty"`
 	GRPCURL string `yaml:"grpc_url,omitempty"` // http(s)://host:port, entries are written here
 	ReadURL string `yaml:"read_url,omitempty"` // checkpoint and tiles are below it
+	// IntegrationDelay is how long the log may take to include what it was sent.
+	IntegrationDelay time.Duration `yaml:"integration_delay,omitempty"`
 }
 
 // Store is where submissions are kept.
@@ -93,10 +95,9 @@ type Limits struct {
 
 // Worker tunes the way from the store to the logs.
 type Worker struct {
-	InFlight    int           `yaml:"in_flight,omitempty"`    // entries under way at once, per log
-	AddTimeout  time.Duration `yaml:"add_timeout,omitempty"`  // for one entry to be included
-	SettleAfter time.Duration `yaml:"settle_after,omitempty"` // after an unknown outcome, before sending again
-	Drain       time.Duration `yaml:"drain,omitempty"`        // for work under way at shutdown
+	InFlight   int           `yaml:"in_flight,omitempty"`   // entries under way at once, per log
+	AddTimeout time.Duration `yaml:"add_timeout,omitempty"` // for one entry to be included
+	Drain      time.Duration `yaml:"drain,omitempty"`       // for work under way at shutdown
 }
 
 // Policy is what signatures are held to.
@@ -130,6 +131,9 @@ type Logging struct {
 	Format string `yaml:"format,omitempty"` // text or json
 }
 
+// DefaultIntegrationDelay is that of a log whose own is not set.
+const DefaultIntegrationDelay = 5 * time.Minute
+
 // Default returns the defaults; what is required is still empty.
 func Default() Config {
 	return Config{
@@ -153,7 +157,7 @@ func Default() Config {
 			MaxRequestTime:       3 * time.Hour,
 		},
 		Worker: Worker{
-			InFlight: 1024, AddTimeout: time.Minute, SettleAfter: 30 * time.Second, Drain: 20 * time.Second,
+			InFlight: 1024, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
 		Logging: Logging{Level: "info", Format: "json"},
 	}

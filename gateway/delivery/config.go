@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -15,20 +16,25 @@ type Config struct {
 	Store gateway.Work
 	// Changed is called with the IDs of submissions that were settled or changed. It must not block.
 	Changed func(ids []string)
+	// Restored: the store is known to be an older copy, so that all that is pending may have been sent.
+	Restored bool
+	// Probe makes a new entry of no meaning for a log, which shows that the log still takes entries. Nil:
+	// doubts wait for an entry of somebody's.
+	Probe   func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
 	Timing  Timing
 	Metrics Metrics
 	Logger  *slog.Logger
 }
 
-// Timing tunes the workers. What operators may set has its defaults in package config; Lease and
-// Poll are 0 for the defaults given here.
+// Timing tunes the workers. What operators may set has its defaults in package config; the others are 0
+// for the defaults given here.
 type Timing struct {
-	InFlight    int           // entries leased at once per log, over all processes
-	AddTimeout  time.Duration // for one entry to be included
-	SettleAfter time.Duration // after an unknown outcome, how long the log may still include it
-	Drain       time.Duration // how long entries under way may take at shutdown
-	Lease       time.Duration // after which another process takes over from a dead one: 15 s
-	Poll        time.Duration // how often to look for work that nobody announced: 1 s
+	InFlight   int           // entries leased at once per log, over all processes
+	AddTimeout time.Duration // for one entry to be included
+	Drain      time.Duration // how long entries under way may take at shutdown
+	Lease      time.Duration // after which another process takes over from a dead one: 15 s
+	Poll       time.Duration // how often to look for work that nobody announced: 1 s
+	ProbeAfter time.Duration // how long a doubt waits for somebody's entry before a probe is sent: 10 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -37,6 +43,9 @@ func (t Timing) withDefaults() Timing {
 	}
 	if t.Poll == 0 {
 		t.Poll = time.Second
+	}
+	if t.ProbeAfter == 0 {
+		t.ProbeAfter = 10 * time.Second
 	}
 	return t
 }
@@ -47,6 +56,36 @@ type Metrics struct {
 	Attempted func(log, outcome string, d time.Duration)
 	// Halted reports whether submissions to the log are stopped because it is forked.
 	Halted func(log string, halted bool)
-	// Degraded: the log does not let this gateway in, so that entries wait, or does again.
+	// Degraded: the log cannot be used, so that entries wait, or can again.
 	Degraded func(log string, degraded bool)
+	// InDoubt is how many entries are in doubt: in the log's shard, and in others, where this process
+	// cannot settle them.
+	InDoubt func(log string, here, elsewhere int)
+	// Settled counts doubts that ended: found in the log, or proven absent and sent again.
+	Settled func(log string, found, absent int)
+	// Doubled counts entries that were met in the log a second time.
+	Doubled func(log string, n int)
+}
+
+// withDefaults replaces fields that are nil.
+func (m Metrics) withDefaults() Metrics {
+	if m.Attempted == nil {
+		m.Attempted = func(string, string, time.Duration) {}
+	}
+	if m.Halted == nil {
+		m.Halted = func(string, bool) {}
+	}
+	if m.Degraded == nil {
+		m.Degraded = func(string, bool) {}
+	}
+	if m.InDoubt == nil {
+		m.InDoubt = func(string, int, int) {}
+	}
+	if m.Settled == nil {
+		m.Settled = func(string, int, int) {}
+	}
+	if m.Doubled == nil {
+		m.Doubled = func(string, int) {}
+	}
+	return m
 }

@@ -16,6 +16,7 @@ type Delivery struct {
 
 // New returns a delivery that sends nothing until Run.
 func New(cfg Config) *Delivery {
+	cfg.Timing, cfg.Metrics = cfg.Timing.withDefaults(), cfg.Metrics.withDefaults()
 	d := &Delivery{workers: make(map[string]*worker, len(cfg.Logs))}
 	for _, l := range cfg.Logs {
 		d.workers[l.Describe().ID] = newWorker(l, cfg)
@@ -42,4 +43,16 @@ func (d *Delivery) Wake(sub gateway.Submission) {
 			w.wakeWorker()
 		}
 	}
+}
+
+// Degraded returns the logs that cannot be used now, each with a gateway.Problem that says why. What is for
+// them is accepted, and waits.
+func (d *Delivery) Degraded() map[string]string {
+	degraded := map[string]string{}
+	for id, w := range d.workers {
+		if problem := w.health.currentProblem(); problem != "" {
+			degraded[id] = problem
+		}
+	}
+	return degraded
 }

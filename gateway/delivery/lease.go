@@ -4,8 +4,7 @@ package delivery
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"errors"
 	"sync"
 	"time"
 
@@ -13,48 +12,118 @@ import (
 )
 
 // leases are the leases that a worker holds. They are short, so that the entries of a dead process
-// are soon free, and are extended while this process lives.
+// are soon free, and are extended while this process lives. An entry is under way no longer than its lease
+// lasts: what follows from its end may rely on that.
 type leases struct {
-	mu   *sync.Mutex             // over held
-	held map[int64]gateway.Lease // by entry; owned by the claiming, finishing and extending goroutines
+	length time.Duration
+
+	mu   sync.Mutex // guards held
+	held map[int64]*heldLease
 }
 
-func newLeases() leases { return leases{mu: &sync.Mutex{}, held: map[int64]gateway.Lease{}} }
+// heldLease is the lease of an entry that is under way.
+type heldLease struct {
+	gateway.Lease
+	since time.Time // it was given, or extended, no earlier
+	end   *time.Timer
+	stop  context.CancelCauseFunc // of the call under way
+}
 
-// addClaimed notes claimed entries and returns those that are not under way yet. An entry under way
-// can be claimed again here when its lease has run out: the machine slept, its clock jumped, the
-// store stalled. It is not sent a second time, which could log it twice; the call under way goes on
-// under the new lease.
-func (l leases) addClaimed(entries []gateway.Claimed) []gateway.Claimed {
+// send is an entry to be sent under a lease: not after it, and not beyond the end of ctx.
+type send struct {
+	gateway.Claimed
+	ctx   context.Context
+	lease *heldLease
+}
+
+// errLeaseEnded is why a call is ended whose entry is somebody else's by now.
+var errLeaseEnded = errors.New("the entry's lease has ended")
+
+func newLeases(length time.Duration) *leases {
+	return &leases{length: length, held: map[int64]*heldLease{}}
+}
+
+// addClaimed notes entries that were claimed no earlier than claimedAt and returns those that are not under
+// way here. An entry under way is not sent a second time, which could log it twice; its call has ended or
+// is about to, since its lease was lost.
+func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt time.Time) []send {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var fresh []gateway.Claimed
+	var fresh []send
 	for _, e := range entries {
-		if _, underWay := l.held[e.ID]; !underWay {
-			fresh = append(fresh, e)
+		if h := l.held[e.ID]; h != nil {
+			h.Lease = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
+			continue
 		}
-		l.held[e.ID] = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
+		ctx, stop := context.WithCancelCause(work)
+		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, since: claimedAt, stop: stop}
+		h.end = time.AfterFunc(l.length-time.Since(claimedAt), func() { stop(errLeaseEnded) })
+		l.held[e.ID] = h
+		fresh = append(fresh, send{Claimed: e, ctx: ctx, lease: h})
 	}
 	return fresh
 }
 
+// isOver reports whether s may not be sent any more. It asks the clock of the wall, too: the other one may
+// stand still while the machine sleeps.
+func (l *leases) isOver(s send) bool {
+	l.mu.Lock()
+	since := s.lease.since
+	l.mu.Unlock()
+	now := time.Now()
+	return s.ctx.Err() != nil || now.Sub(since) >= l.length || now.Round(0).Sub(since.Round(0)) >= l.length
+}
+
 // releaseOutcomes forgets the leases of outcomes that are about to be stored, and sets each
 // outcome's fence to that of the last lease.
-func (l leases) releaseOutcomes(outcomes []gateway.Outcome) {
+func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, o := range outcomes {
 		if held, ok := l.held[o.EntryID]; ok {
 			outcomes[i].Fence = held.Fence
+			held.end.Stop()
+			held.stop(nil)
 			delete(l.held, o.EntryID)
 		}
 	}
 }
 
-func (l leases) listHeld() []gateway.Lease {
+// listHeld returns all leases, and since when the list is true.
+func (l *leases) listHeld() ([]gateway.Lease, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Collect(maps.Values(l.held))
+	all := make([]gateway.Lease, 0, len(l.held))
+	for _, h := range l.held {
+		all = append(all, h.Lease)
+	}
+	return all, time.Now()
+}
+
+// noteExtended notes that the leases were extended, no earlier than at since, but for those that are lost,
+// whose calls end.
+func (l *leases) noteExtended(extended, lost []gateway.Lease, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, lease := range lost {
+		if h := l.held[lease.EntryID]; h != nil && h.Lease == lease {
+			h.end.Stop()
+			h.stop(errLeaseEnded)
+		}
+	}
+	for _, lease := range extended {
+		if h := l.held[lease.EntryID]; h != nil && h.Lease == lease && h.end.Stop() {
+			h.since = since
+			h.end.Reset(l.length - time.Since(since))
+		}
+	}
+}
+
+// isHeld reports whether the entry is under way here.
+func (l *leases) isHeld(id int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[id] != nil
 }
 
 // extendLeases extends all leases held, every third of a lease's time, until ctx ends.
@@ -67,7 +136,12 @@ func (w *worker) extendLeases(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := w.store.Extend(ctx, w.held.listHeld(), w.timing.Lease); err != nil && ctx.Err() == nil {
+		held, since := w.held.listHeld()
+		lost, err := w.store.Extend(ctx, held, w.timing.Lease)
+		switch {
+		case err == nil:
+			w.held.noteExtended(held, lost, since)
+		case ctx.Err() == nil:
 			w.logger.Error("extending leases", "error", err)
 		}
 	}

@@ -21,8 +21,8 @@ import (
 
 // Quick is a delivery's timing for tests with a fake log.
 var Quick = delivery.Timing{
-	InFlight: 1024, AddTimeout: 300 * time.Millisecond, SettleAfter: 400 * time.Millisecond, Drain: 100 * time.Millisecond,
-	Lease: 2 * time.Second, Poll: 20 * time.Millisecond,
+	InFlight: 1024, AddTimeout: 300 * time.Millisecond, Drain: 100 * time.Millisecond,
+	Lease: 2 * time.Second, Poll: 20 * time.Millisecond, ProbeAfter: 20 * time.Millisecond,
 }
 
 // Config is what a Gateway is made of; zero fields take defaults for tests.
@@ -55,7 +55,7 @@ func New(cfg Config) *Gateway {
 	}
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
 	g.delivery = delivery.New(delivery.Config{
-		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Timing: cfg.Timing, Metrics: cfg.Metrics,
+		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Probe: NewProbe, Timing: cfg.Timing, Metrics: cfg.Metrics,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{
@@ -83,6 +83,9 @@ func (g *Gateway) Start(t testing.TB) (stop func()) {
 	t.Cleanup(stop)
 	return stop
 }
+
+// Degraded returns what delivery says of its logs.
+func (g *Gateway) Degraded() map[string]string { return g.delivery.Degraded() }
 
 // Formats returns the registry of formats.
 func (g *Gateway) Formats() *formats.Registry { return g.cfg.Formats }

@@ -38,7 +38,12 @@ type Fault struct {
 
 // Log keeps gateway.Log's contract without proofs: those are the adapters' business.
 type Log struct {
+	// Delay is its integration delay.
+	Delay time.Duration
+
 	mu     sync.Mutex
+	shard  gateway.Shard
+	probes int
 	leaves []gateway.LeafHash
 	shown  map[gateway.LeafHash]time.Time
 	faults []Fault // for the next Adds, in order
@@ -48,12 +53,34 @@ type Log struct {
 
 // NewLog returns an empty log whose next Adds do as faults say.
 func NewLog(faults ...Fault) *Log {
-	return &Log{faults: faults, shown: map[gateway.LeafHash]time.Time{}, sent: map[gateway.LeafHash]int{}}
+	return &Log{
+		Delay: 300 * time.Millisecond, shard: gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}},
+		faults: faults, shown: map[gateway.LeafHash]time.Time{}, sent: map[gateway.LeafHash]int{},
+	}
 }
 
 // Describe names the log "fake".
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: "fake", Shard: gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}}, APIVersion: 2}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return gateway.LogInfo{ID: "fake", Shard: l.shard, APIVersion: 2, IntegrationDelay: l.Delay}
+}
+
+// Rotate makes the log another shard, without entries, with the key named by id.
+func (l *Log) Rotate(id byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shard.KeyID, l.leaves = [32]byte{id}, nil
+}
+
+// probeKind is the kind of probes, which Count leaves out.
+const probeKind = "probe"
+
+// NewProbe makes a probe for a Log.
+func NewProbe(context.Context, gateway.Log) (gateway.Prepared, error) {
+	p := gateway.Prepared{Log: "fake", Kind: probeKind}
+	_, err := rand.Read(p.LeafHash[:])
+	return p, err
 }
 
 // Accepts takes what Rekor v2 takes.
@@ -95,6 +122,11 @@ func (l *Log) Size(context.Context) (uint64, error) {
 func (l *Log) Add(_ context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if e.Kind == probeKind {
+		l.probes++
+		l.leaves = append(l.leaves, e.LeafHash)
+		return newInclusion(len(l.leaves) - 1), nil
+	}
 	l.sent[e.LeafHash]++
 	var f Fault
 	if len(l.faults) > 0 {
@@ -146,14 +178,14 @@ func (l *Log) shownTo() uint64 {
 	return uint64(len(l.leaves))
 }
 
-// Count returns how many entries are in the log and how many were sent to it.
+// Count returns how many entries are in the log and how many were sent to it, probes left out.
 func (l *Log) Count() (logged, sent int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range l.sent {
 		sent += n
 	}
-	return len(l.leaves), sent
+	return len(l.leaves) - l.probes, sent
 }
 
 // SetDown makes Size and Find answer err, or work again with nil.

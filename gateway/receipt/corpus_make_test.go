@@ -149,7 +149,7 @@ func (m *maker) openLog(s *rekortest.Server, store gateway.Checkpoints) *rekorv2
 
 // realLog is a delivery's timing for a log that answers after its next checkpoint.
 var realLog = delivery.Timing{
-	InFlight: 16, AddTimeout: 10 * time.Second, SettleAfter: 20 * time.Second, Drain: time.Second,
+	InFlight: 16, AddTimeout: 10 * time.Second, Drain: time.Second,
 	Lease: 30 * time.Second, Poll: 100 * time.Millisecond,
 }
 

@@ -41,6 +41,23 @@ func newAttester(ctx context.Context, c config.Attestation, keeper *trustKeeper,
 	return signer, append(own, trust.IDs()...), nil
 }
 
+// newProbe returns what makes a log's probes: statements by the gateway's key that say nothing. It is nil where
+// nothing is attested.
+func newProbe(a gateway.Attester) func(context.Context, gateway.Log) (gateway.Prepared, error) {
+	prober, ok := a.(gateway.Prober)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, log gateway.Log) (gateway.Prepared, error) {
+		signed, err := prober.Probe(ctx)
+		if err != nil {
+			return gateway.Prepared{}, err
+		}
+		p, _, err := log.Prepare(gateway.Offer{Statement: &signed})
+		return p, err
+	}
+}
+
 func choosePassword(c config.Attestation) attest.Password {
 	switch {
 	case c.PasswordFile != "":

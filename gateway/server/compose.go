@@ -38,10 +38,8 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,
-		Timing: delivery.Timing{
-			InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout,
-			SettleAfter: cfg.Worker.SettleAfter, Drain: cfg.Worker.Drain,
-		},
+		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
+		Timing: delivery.Timing{InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
 	return nil
 }
@@ -53,7 +51,7 @@ func (s *Server) newLog(l config.Log, w config.Worker, trusted trustroot.Log, m 
 	return rekorv2.New(rekorv2.Config{
 		ID: l.ID, Origin: l.Origin, GRPCURL: l.GRPCURL, ReadURL: l.ReadURL,
 		Verifier: trusted.Verifier, KeyID: trusted.ID,
-		RequestTimeout: w.AddTimeout, Connections: connections,
+		IntegrationDelay: l.IntegrationDelay, RequestTimeout: w.AddTimeout, Connections: connections,
 	}, s.store, s.logger, m.registry)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
@@ -41,14 +42,14 @@ func overFake(t *testing.T, fake *rekortest.Fake) (*domain, *sqlite.Store) {
 	})
 	log, err := rekorv2.New(rekorv2.Config{
 		ID: "fake", Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(),
-		Verifier: fake.Verifier(), KeyID: fake.KeyID(), RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
+		Verifier: fake.Verifier(), KeyID: fake.KeyID(), IntegrationDelay: 300 * time.Millisecond, RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
 	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
 	timing := gatewaytest.Quick
-	timing.AddTimeout, timing.SettleAfter, timing.Drain, timing.Lease = 2*time.Second, 500*time.Millisecond, time.Second, 0
+	timing.AddTimeout, timing.Drain, timing.Lease = 2*time.Second, time.Second, 0
 	return startRooms(t, store, log, timing, nil), store
 }
 
@@ -56,9 +57,13 @@ func overFake(t *testing.T, fake *rekortest.Fake) (*domain, *sqlite.Store) {
 func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing delivery.Timing, checkDisk func() error) *domain {
 	t.Helper()
 	logs := []gateway.Log{log}
+	signer, err := attest.New(attest.Config{Active: filepath.Join(t.TempDir(), "key.pem"), Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := joinRooms(store,
 		intake.Config{Formats: all.Formats(), Logs: logs, Queue: store, Archive: store, CheckDisk: checkDisk},
-		delivery.Config{Logs: logs, Store: store, Timing: timing, Logger: slog.New(slog.DiscardHandler)})
+		delivery.Config{Logs: logs, Store: store, Probe: newProbe(signer), Timing: timing, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { d.Run(ctx); close(done) }()

@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -31,7 +30,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Trust: trustFiles(cfg), Logger: s.logger,
+		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Trust: trustFiles(cfg), Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.HTTP2 = newHTTP2Config(takeTimeout)
@@ -85,14 +84,13 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w)(http.StatusOK, []byte(`{"status":"ok"}`)) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.readyInTime(r.Context()); err != nil {
+		err := s.readyInTime(r.Context())
+		if err != nil {
 			s.logger.Warn("not ready", "error", err)
-			writeState(w, http.StatusServiceUnavailable, "not ready")
-			return
 		}
-		writeState(w, http.StatusOK, "ready")
+		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded()))
 	})
 	server := s.newHTTPServer(middleware.BlockForeignPages(api.RefuseUncleanPaths(mux), cfg.Listen, cfg.AllowedHosts))
 	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute
@@ -109,8 +107,10 @@ func (s *Server) readyInTime(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
-func writeState(w http.ResponseWriter, status int, word string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", word)
+func writeState(w http.ResponseWriter) func(status int, body []byte) {
+	return func(status int, body []byte) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write(append(body, '\n'))
+	}
 }

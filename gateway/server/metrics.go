@@ -27,7 +27,9 @@ type metrics struct {
 	requestTime, callTime   *prometheus.HistogramVec
 	entryTime               *prometheus.HistogramVec
 	halted, degraded        *prometheus.GaugeVec
-	panics                  *prometheus.CounterVec
+
+	inDoubt, inDoubtElsewhere *prometheus.GaugeVec
+	settled, doubled, panics  *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
@@ -42,17 +44,19 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		callTime:    newHistogram("grpc_call_seconds", "How long gRPC calls took, the wait for the log included.", "method"),
 		worked:      newCounter("entry_attempts_total", "Attempts to log an entry, by outcome.", "log", "outcome"),
 		entryTime:   newHistogram("entry_attempt_seconds", "How long attempts to log an entry took.", "log"),
-		halted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "log_halted", Help: "1 when nothing is submitted to the log since it forked.",
-		}, []string{"log"}),
-		degraded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "log_degraded", Help: "1 while the log does not let this gateway in, so that entries wait.",
-		}, []string{"log"}),
-		panics: newCounter("panics_total", "Panics that were recovered, by the place.", "where"),
+		halted:      newGauge("log_halted", "1 when nothing is submitted to the log since it forked.", "log"),
+		degraded:    newGauge("log_degraded", "1 while the log cannot be used, so that entries wait; /readyz says why.", "log"),
+
+		inDoubt:          newGauge("entries_in_doubt", "Entries that may have been logged, and are looked for in the log.", "log"),
+		inDoubtElsewhere: newGauge("entries_in_doubt_elsewhere", "Entries that may have been logged in a former shard of the log; they wait until it is configured again.", "log"),
+		settled:          newCounter("doubts_settled_total", "Doubts that ended: found in the log, or proven absent, so that the entry is sent again.", "log", "how"),
+		doubled:          newCounter("entries_doubled_total", "Entries that were met in the log a second time.", "log"),
+		panics:           newCounter("panics_total", "Panics that were recovered, by the place.", "where"),
 	}
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted, m.degraded, m.panics,
+		m.requests, m.requestTime, m.calls, m.callTime, m.worked, m.entryTime, m.halted, m.degraded,
+		m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled, m.panics,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -65,6 +69,10 @@ const namespace = "rekor_gateway"
 
 func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func newGauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
 func newHistogram(name, help string, labels ...string) *prometheus.HistogramVec {
@@ -102,6 +110,15 @@ func (m *metrics) deliveryMetrics() delivery.Metrics {
 		},
 		Halted:   func(log string, halted bool) { setFlag(m.halted, log, halted) },
 		Degraded: func(log string, degraded bool) { setFlag(m.degraded, log, degraded) },
+		InDoubt: func(log string, here, elsewhere int) {
+			m.inDoubt.WithLabelValues(log).Set(float64(here))
+			m.inDoubtElsewhere.WithLabelValues(log).Set(float64(elsewhere))
+		},
+		Settled: func(log string, found, absent int) {
+			m.settled.WithLabelValues(log, "found").Add(float64(found))
+			m.settled.WithLabelValues(log, "absent").Add(float64(absent))
+		},
+		Doubled: func(log string, n int) { m.doubled.WithLabelValues(log).Add(float64(n)) },
 	}
 }
 

@@ -39,6 +39,17 @@ func CheckNew(s *gateway.NewSubmission) (uuid.UUID, error) {
 	return id, nil
 }
 
+// CheckSettlement refuses a settlement that says two things, and an inclusion without a proof.
+func CheckSettlement(s gateway.Settlement) error {
+	if s.Inclusion == nil {
+		return nil
+	}
+	if s.Resend || s.Inclusion.Kind == "" || len(s.Inclusion.Proof) == 0 {
+		return fmt.Errorf("settlement of entry %d has an inclusion without a proof, or is to be sent again", s.EntryID)
+	}
+	return nil
+}
+
 // CheckOutcome refuses an outcome that does not say exactly one thing, and an inclusion without a
 // proof, which would prove nothing.
 func CheckOutcome(o gateway.Outcome) error {

@@ -17,3 +17,14 @@ var entryMessages = map[string]string{
 
 // EntryMessage returns the words for an entry's problem.
 func EntryMessage(problem string) string { return entryMessages[problem] }
+
+// logMessages say in words why a log cannot be used now.
+var logMessages = map[string]string{
+	gateway.ProblemForbidden:   "the log does not let the gateway in",
+	gateway.ProblemUnavailable: "the log cannot be reached",
+	gateway.ProblemBadAnswer:   "what the log says does not verify by the key in the trusted root, or against what it said before",
+	gateway.ProblemFork:        "the log contradicts itself; nothing is submitted to it",
+}
+
+// LogMessage returns the words for a log's problem.
+func LogMessage(problem string) string { return logMessages[problem] }

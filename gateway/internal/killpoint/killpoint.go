@@ -15,11 +15,11 @@ const (
 	// sends it again and gets the same submission; the worker of the next process logs it.
 	Accepted Point = "accepted"
 	// Claimed: entries are leased and marked in doubt with the log's size, and nothing is sent. The
-	// leases run out; the next worker looks for the entries in the log and sends them again once
+	// leases run out; the next scanner looks for the entries in the log, and they are sent again once
 	// their absence counts.
 	Claimed Point = "claimed"
 	// Answered: the log has included the entry, and its answer is lost with the process. The entry
-	// is in doubt; the next worker finds it in the log's entry bundles.
+	// is in doubt; the next scanner finds it in the log's entry bundles.
 	Answered Point = "answered"
 	// BeforeFinish: outcomes are known and not stored. Repaired as after Answered.
 	BeforeFinish Point = "before-finish"

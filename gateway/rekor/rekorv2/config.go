@@ -38,6 +38,9 @@ type Config struct {
 	// (C2SP signed-note), of which the checkpoints' signature lines show the first four.
 	KeyID []byte
 
+	// IntegrationDelay is gateway.LogInfo.IntegrationDelay.
+	IntegrationDelay time.Duration
+
 	// RequestTimeout bounds one write, the wait for the log's next checkpoint included.
 	// Zero is 30 seconds.
 	RequestTimeout time.Duration
@@ -66,8 +69,8 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.KeyID) != sha256.Size || binary.BigEndian.Uint32(c.KeyID) != c.Verifier.KeyHash() {
 		return c, fmt.Errorf("log %s: the key id does not belong to the verifier", c.ID)
 	}
-	if c.RequestTimeout < 0 || c.ReadTimeout < 0 || c.Connections < 0 || c.Connections > maxConnections {
-		return c, fmt.Errorf("log %s: timeouts and connections must not be negative, connections at most %d", c.ID, maxConnections)
+	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 || c.ReadTimeout < 0 || c.Connections < 0 || c.Connections > maxConnections {
+		return c, fmt.Errorf("log %s: timeouts, delay and connections must not be negative, connections at most %d", c.ID, maxConnections)
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout

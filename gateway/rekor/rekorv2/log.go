@@ -80,7 +80,7 @@ func (l *Log) Close() error {
 
 // Describe implements gateway.Log.
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: l.cfg.ID, Shard: l.cfg.shard(), APIVersion: 2}
+	return gateway.LogInfo{ID: l.cfg.ID, Shard: l.cfg.shard(), APIVersion: 2, IntegrationDelay: l.cfg.IntegrationDelay}
 }
 
 // Size implements gateway.Log.

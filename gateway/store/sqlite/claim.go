@@ -19,15 +19,17 @@ SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND l
 
 	claimable = `
 SELECT ` + entryColumns + ` FROM entry e ` + entryNames + `
-WHERE e.log = (SELECT id FROM log WHERE name = ?1) AND e.state = 'PENDING' AND e.next_at <= ?2 AND e.leased_until <= ?2
+WHERE e.log = (SELECT id FROM log WHERE name = ?1) AND e.state = 'PENDING' AND e.in_doubt = 0 AND e.next_at <= ?2
 ORDER BY e.priority DESC, e.queued_at, e.id LIMIT ?3`
 
 	// Whether an entry may be leased is asked again: the lease itself is the compare and
-	// swap, whatever was read before.
+	// swap, whatever was read before. What is not in doubt is certainly not in the shard that it was
+	// sent to before, so that it may be sent to another.
 	leaseEntries = `
 UPDATE entry SET fence = fence + 1, attempts = attempts + 1, in_doubt = 1, leased_until = ?1, last_sent_at = ?2,
-    shard = COALESCE(shard, ?3), sent_at_tree_size = COALESCE(sent_at_tree_size, ?4)
-WHERE id IN (SELECT value FROM json_each(?5)) AND state = 'PENDING' AND next_at <= ?2 AND leased_until <= ?2`
+    sent_at_tree_size = CASE WHEN shard IS ?3 THEN COALESCE(sent_at_tree_size, ?4) ELSE ?4 END,
+    absent_to = CASE WHEN shard IS ?3 THEN absent_to ELSE 0 END, shard = ?3
+WHERE id IN (SELECT value FROM json_each(?5)) AND state = 'PENDING' AND in_doubt = 0 AND next_at <= ?2`
 
 	bodiesOfEntries = `SELECT entry, body FROM entry_blob WHERE entry IN (SELECT value FROM json_each(?))`
 )
@@ -69,11 +71,7 @@ func (t *tx) findClaimable(log string, now int64, limit int) ([]gateway.Claimed,
 	var found []gateway.Claimed
 	err := t.eachRow(claimable, []any{log, now, limit}, func(scan func(...any) error) error {
 		e, err := scanEntry(scan)
-		c := gateway.Claimed{Entry: e}
-		if !e.LastSentAt.IsZero() {
-			c.SentAgo = store.FromMillis(now).Sub(e.LastSentAt)
-		}
-		found = append(found, c)
+		found = append(found, gateway.Claimed{Entry: e})
 		return err
 	})
 	return found, err
@@ -126,8 +124,8 @@ func completeClaim(c *gateway.Claimed, p gateway.ClaimParams, body []byte) {
 	c.Body = body
 	c.Fence++
 	c.Attempts++
-	if c.Shard == (gateway.Shard{}) {
-		c.Shard = p.Shard
+	if c.Shard != p.Shard {
+		c.Shard, c.SentAtTreeSize, c.AbsentTo = p.Shard, nil, 0
 	}
 	if c.SentAtTreeSize == nil {
 		c.SentAtTreeSize = &p.TreeSize

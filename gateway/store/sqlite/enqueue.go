@@ -44,7 +44,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 		return nil, nil
 	}
 	e := enqueuing{
-		store: s, now: s.now(), rows: make([]newRow, len(subs)), results: make([]gateway.Enqueued, len(subs)),
+		store: s, now: s.now(), createdAt: store.Millis(s.opts.Now()), rows: make([]newRow, len(subs)), results: make([]gateway.Enqueued, len(subs)),
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
 		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]backlog),
 	}
@@ -126,8 +126,10 @@ type tenantKey struct {
 // are said to be others.
 type enqueuing struct {
 	store *Store
-	now   int64
-	rows  []newRow
+	now   int64 // by the clock of the queue
+	// createdAt is by the clock that people set.
+	createdAt int64
+	rows      []newRow
 
 	results       []gateway.Enqueued  // one whose Err is set is passed over by all that follows
 	tenants, logs map[string]int64    // rows, by name
@@ -201,7 +203,7 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 		return nil
 	}
 	seq, err := t.execInsert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
-		r.Needed, r.Priority, e.now, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
+		r.Needed, r.Priority, e.createdAt, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
 	if isConstraint(err) { // an ID that is there already; SQLite has undone this statement alone, and it was the row's first
 		e.results[i].Err = fmt.Errorf("%w: %w", gateway.ErrUnstorable, err)
 		return nil
@@ -255,7 +257,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 	fields := r.SubmissionFields
 	fields.ID = r.id.String()
 	e.results[i].Submission = gateway.Submission{
-		SubmissionFields: fields, CreatedAt: store.FromMillis(e.now), State: gateway.Pending, Entries: entries,
+		SubmissionFields: fields, CreatedAt: store.FromMillis(e.createdAt), State: gateway.Pending, Entries: entries,
 	}
 	return nil
 }

@@ -25,9 +25,8 @@ UPDATE entry SET state = 'FAILED', problem = ?, in_doubt = 0, leased_until = 0, 
 WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
 
 	finishRetry = `
-UPDATE entry SET next_at = ?, in_doubt = ?, last_sent_at = COALESCE(?, last_sent_at), absent_to = MAX(absent_to, ?),
-    problem = ?, leased_until = 0
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
+UPDATE entry SET next_at = ?1, in_doubt = ?2, last_sent_at = CASE WHEN ?2 THEN ?3 ELSE last_sent_at END, problem = ?4, leased_until = 0
+WHERE id = ?5 AND fence = ?6 AND leased_until > 0 RETURNING log, bytes`
 
 	keepInclusion = `UPDATE entry_blob SET inclusion_kind = ?, inclusion = ?, tokens = ? WHERE entry = ?`
 
@@ -62,8 +61,8 @@ func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]strin
 // encodedOutcome is an outcome with what is stored of it, encoded.
 type encodedOutcome struct {
 	gateway.Outcome
-	index, absentTo int64
-	tokens          []byte
+	index  int64
+	tokens []byte
 }
 
 // encodeOutcomes checks all outcomes and encodes them, in the same order.
@@ -84,19 +83,13 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 		if e.tokens, err = store.EncodeTokens(o.Tokens); err != nil {
 			return nil, err
 		}
-		if o.InDoubt {
-			if e.absentTo, err = store.TreeSize(o.AbsentTo); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return encoded, nil
 }
 
 func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
 	now := s.now()
-	settled := make(map[int64]backlog)
-	var entries []int64
+	ended := endedEntries{backlogs: make(map[int64]backlog)}
 	for _, o := range outcomes {
 		log, bytes, err := s.applyOutcome(t, o, now)
 		switch {
@@ -105,19 +98,34 @@ func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []strin
 		case err != nil:
 			return nil, 0, err
 		case !o.Retry:
-			settled[log] = settled[log].plus(backlog{-1, -bytes})
-			entries = append(entries, o.EntryID)
+			ended.addEntry(o.EntryID, log, bytes)
 		}
 	}
-	if err := t.changeBacklog(settled); err != nil {
-		return nil, 0, err
-	}
-	touched, err := t.refreshStates(nil, entries)
-	if err != nil {
-		return nil, 0, err
-	}
-	changed, err = t.submissionIDs(touched)
+	changed, err = ended.updateSubmissions(t)
 	return changed, lost, err
+}
+
+// endedEntries are those that a transaction has logged or failed.
+type endedEntries struct {
+	ids      []int64
+	backlogs map[int64]backlog // changes, by the row of the log
+}
+
+func (e *endedEntries) addEntry(id, log, bytes int64) {
+	e.ids = append(e.ids, id)
+	e.backlogs[log] = e.backlogs[log].plus(backlog{-1, -bytes})
+}
+
+// updateSubmissions brings up to date what follows from the entries, and returns their submissions' IDs.
+func (e *endedEntries) updateSubmissions(t *tx) ([]string, error) {
+	if err := t.changeBacklog(e.backlogs); err != nil {
+		return nil, err
+	}
+	touched, err := t.refreshStates(nil, e.ids)
+	if err != nil {
+		return nil, err
+	}
+	return t.submissionIDs(touched)
 }
 
 // applyOutcome stores one outcome and returns the row of the entry's log, and the entry's bytes. The
@@ -132,21 +140,9 @@ func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log, bytes int
 	case o.Fail:
 		err = t.bindStmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
 	default:
-		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, o.sentAt(now), o.absentTo,
-			o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
+		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
 	}
 	return log, bytes, err
-}
-
-// sentAt is when the entry may last have been under way, NULL for what the row says.
-func (o *encodedOutcome) sentAt(now int64) sql.NullInt64 {
-	switch {
-	case !o.InDoubt:
-		return sql.NullInt64{}
-	case o.SentAt.IsZero():
-		return sql.NullInt64{Int64: now, Valid: true}
-	}
-	return sql.NullInt64{Int64: store.Millis(o.SentAt), Valid: true}
 }
 
 // submissionIDs returns the IDs of submissions in the order of their rows.

@@ -76,13 +76,13 @@ func copyFirstSchema(t *testing.T) (string, []oldStored) {
 }
 
 // openFirst opens a copy of the first release's store, some time after its clock began.
-func openFirst(t *testing.T) (s *Store, all []oldStored, at func(time.Duration)) {
+func openFirst(t *testing.T) (s *Store, all []oldStored) {
 	t.Helper()
 	path, all := copyFirstSchema(t)
 	now := firstSchema.Add(2 * time.Minute)
 	s = open(t, path, Options{Now: func() time.Time { return now }})
 	t.Cleanup(func() { checkFile(t, path) })
-	return s, all, func(d time.Duration) { now = firstSchema.Add(d) }
+	return s, all
 }
 
 // want is what o is now.
@@ -170,7 +170,7 @@ func named(t *testing.T, all []oldStored, name string) (*oldStored, oldStoredEnt
 
 // TestMoveHot: every submission of the first release is what it was, and in its place in lists.
 func TestMoveHot(t *testing.T) {
-	s, all, _ := openFirst(t)
+	s, all := openFirst(t)
 	listed := make(map[string][]string)
 	for i := range all {
 		o := &all[i]
@@ -216,7 +216,7 @@ func listIDs(t *testing.T, s *Store, tenant string, p gateway.ListParams) (all [
 
 // TestMoveCold: receipts and bodies are byte for byte what they were, inclusions but for the body.
 func TestMoveCold(t *testing.T) {
-	s, all, _ := openFirst(t)
+	s, all := openFirst(t)
 	for i := range all {
 		o := &all[i]
 		got, err := s.Archived(t.Context(), o.Tenant, o.ID)
@@ -267,7 +267,7 @@ func wantMovedEntry(t *testing.T, s *Store, got gateway.ArchivedEntry, old *oldS
 
 // TestMoveSearch: what is moved is found by what is searched.
 func TestMoveSearch(t *testing.T) {
-	s, all, _ := openFirst(t)
+	s, all := openFirst(t)
 	for i := range all {
 		o := all[i].want(t)
 		for _, d := range o.Digests {
@@ -287,7 +287,7 @@ func TestMoveSearch(t *testing.T) {
 // TestMoveKeys: what was stored by the first release is the same submission now, and its entries
 // are shared.
 func TestMoveKeys(t *testing.T) {
-	s, all, _ := openFirst(t)
+	s, all := openFirst(t)
 	for i := range all {
 		o := &all[i]
 		again := batches(1)[0][0]
@@ -311,7 +311,7 @@ func TestMoveKeys(t *testing.T) {
 
 // TestMoveQueue: claims go on where they were, and fences hold.
 func TestMoveQueue(t *testing.T) {
-	s, all, at := openFirst(t)
+	s, all := openFirst(t)
 	stats, err := s.Stats(t.Context())
 	if err != nil || stats.Pending["rekor"] != 12 || stats.Pending["other"] != 2 || stats.Leased["rekor"] != 1 ||
 		stats.Oldest["other"] != 2*time.Minute-8*time.Second {
@@ -320,24 +320,34 @@ func TestMoveQueue(t *testing.T) {
 	shard := gateway.Shard{Origin: "rekor.example", KeyID: [32]byte{1}}
 	p := gateway.ClaimParams{Log: "rekor", Lease: time.Minute, Limit: 100, InFlight: 100, Shard: shard, TreeSize: 99}
 	claimed := claimAll(t, s, p)
-	for _, name := range []string{"expired", "pending", "late", "container", "two logs"} {
+	for _, name := range []string{"pending", "late", "container", "two logs"} {
 		_, e := named(t, all, name)
 		c := claimed[e.ID]
-		if c.Fence != e.Fence+1 || c.InDoubt != (name == "expired") || c.Shard != shard || *c.SentAtTreeSize != 7 ||
-			c.SentAgo != time.Minute || !bytes.Equal(c.Body, e.Body) {
+		if c.Fence != e.Fence+1 || c.InDoubt || c.Shard != shard || *c.SentAtTreeSize != 99 || !bytes.Equal(c.Body, e.Body) {
 			t.Errorf("%s is claimed as %+v, sent at %d", name, c, *c.SentAtTreeSize)
 		}
 	}
-	for _, name := range []string{"leased", "in doubt", "waiting", "logged", "failed"} {
+	for _, name := range []string{"expired", "leased", "in doubt", "waiting", "logged", "failed"} {
 		if _, e := named(t, all, name); claimed[e.ID].ID != 0 {
 			t.Errorf("%s is claimed", name)
 		}
 	}
+	_, expired := named(t, all, "expired")
+	if _, err := s.Settle(t.Context(), []gateway.Settlement{{EntryID: expired.ID, Fence: expired.Fence, Resend: true}}); err != nil {
+		t.Error(err)
+	}
+	if c := claimAll(t, s, p); len(c) != 1 || c[expired.ID].Fence != expired.Fence+1 {
+		t.Errorf("claimed %+v, want the one whose lease ran out, once it is settled", c)
+	}
 	wantFences(t, s, all)
-	at(30 * time.Minute)
-	_, e := named(t, all, "in doubt")
-	if c := claimAll(t, s, p)[e.ID]; !c.InDoubt || !c.LastSentAt.Equal(firstSchema.Add(50*time.Second)) || *c.SentAtTreeSize != 7 {
-		t.Errorf("the one in doubt is claimed as %+v", c)
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "rekor", Shard: shard, Limit: 9})
+	if err != nil || len(doubts.Entries) != 1 || doubts.Elsewhere != 0 {
+		t.Fatalf("in doubt is %+v, %v", doubts, err)
+	}
+	for _, d := range doubts.Entries {
+		if _, e := named(t, all, "in doubt"); d.ID == e.ID && !d.LastSentAt.Equal(firstSchema.Add(50*time.Second)) || *d.SentAtTreeSize != 7 || !d.InDoubt {
+			t.Errorf("in doubt is %+v", d)
+		}
 	}
 }
 
@@ -371,7 +381,7 @@ func wantFences(t *testing.T, s *Store, all []oldStored) {
 // TestMoveLeavesNothing: the old tables are gone, the other half of the store is as it was, and the
 // file is not said to be restored.
 func TestMoveLeavesNothing(t *testing.T) {
-	s, _, _ := openFirst(t)
+	s, _ := openFirst(t)
 	if n := count(t, s, `SELECT COUNT(*) FROM sqlite_master WHERE name LIKE 'old\_%' ESCAPE '\' OR sql LIKE '%old\_%' ESCAPE '\' OR name = 'queue'`); n != 0 {
 		t.Errorf("%d things of the old schema are left", n)
 	}

@@ -131,6 +131,12 @@ const markRestored = `
 UPDATE entry SET in_doubt = 1, last_sent_at = MAX(last_sent_at, ?), leased_until = 0
 WHERE state = 'PENDING' AND sent_at_tree_size IS NOT NULL`
 
+// The clock of leases and due times may be another machine's: it begins anew, and no wait is longer than until now.
+const (
+	forgetClock  = `DELETE FROM clock`
+	endLongWaits = `UPDATE entry SET next_at = MIN(next_at, ?) WHERE state = 'PENDING'`
+)
+
 // prepareRestored makes the copy at path the store of a new life.
 func prepareRestored(ctx context.Context, path string, m Manifest, o RestoreOptions) (err error) {
 	connector, err := driver.NewConnector(stagingDSN(path))
@@ -154,6 +160,12 @@ func prepareRestored(ctx context.Context, path string, m Manifest, o RestoreOpti
 		}
 		if c.Submissions != m.Submissions || c.Entries != m.Entries {
 			return fmt.Errorf("%w: after migrating it has %+v in it, the manifest says %+v", ErrDamaged, c, m.Content)
+		}
+		if _, err := t.Exec(forgetClock); err != nil {
+			return err
+		}
+		if _, err := t.Exec(endLongWaits, store.Millis(o.Now())); err != nil {
+			return err
 		}
 		if _, err := t.Exec(markRestored, store.Millis(o.Now())); err != nil {
 			return err

@@ -364,20 +364,24 @@ func TestRestoredDoubt(t *testing.T) {
 	if stats.Pending["log"] != 3 || stats.Leased["log"] != 0 {
 		t.Errorf("statistics after the restore: %+v", stats)
 	}
-	got := map[int64]gateway.Claimed{}
-	for _, c := range claim(s, 10, 99) {
-		got[c.ID] = c
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{
+		Log: "log", Shard: gateway.Shard{Origin: "log.example", KeyID: sha256.Sum256(nil)}, Limit: 10,
+	})
+	must(t, err)
+	got := map[int64]gateway.Doubt{}
+	for _, d := range doubts.Entries {
+		got[d.ID] = d
 	}
 	for name, test := range map[string]struct {
 		id   int64
 		size uint64
 	}{"refused": {leased[0].ID, 7}, "leased": {leased[1].ID, 8}} {
-		c := got[test.id]
-		if !c.InDoubt || c.SentAgo != 0 || c.SentAtTreeSize == nil || *c.SentAtTreeSize != test.size || c.Shard.Origin != "log.example" {
-			t.Errorf("%s: claimed as %+v, %v after it was sent", name, c.Entry, c.SentAgo)
+		d := got[test.id]
+		if !d.InDoubt || d.SentAgo > time.Minute || d.SentAtTreeSize == nil || *d.SentAtTreeSize != test.size || d.Shard.Origin != "log.example" {
+			t.Errorf("%s: in doubt as %+v, %v after it was sent", name, d.Entry, d.SentAgo)
 		}
 	}
-	if len(got) != 3 {
-		t.Errorf("%d entries claimed", len(got))
+	if waiting := claim(s, 10, 99); len(got) != 2 || len(waiting) != 1 {
+		t.Errorf("%d entries in doubt, %d waiting", len(got), len(waiting))
 	}
 }

@@ -35,7 +35,6 @@ import (
 	driver "modernc.org/sqlite"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 // Options configure a Store.
@@ -49,9 +48,11 @@ type Options struct {
 	Patience time.Duration
 	// Logger logs migrations; nil discards.
 	Logger *slog.Logger
-	// Now is the store's clock; nil is time.Now. Processes that share a file are on one machine and
-	// have its clock in common.
+	// Now is the clock of the wall; nil is time.Now. Leases and due times go by a clock that nobody sets
+	// (clock.go), unless Now is given.
 	Now func() time.Time
+
+	boot bootClock // in place of the machine's, for tests
 }
 
 // Store is a gateway.Store in a SQLite file.
@@ -64,6 +65,7 @@ type Store struct {
 	opts        Options
 	lock        *flock.Flock // shared, until Close
 	incarnation gateway.Incarnation
+	clock       queueClock
 	writer      *sql.DB // one connection
 	readers     *sql.DB
 	statements  statements // on writer
@@ -86,6 +88,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+		if opts.boot.id == "" {
+			opts.boot = machineBoot()
+		}
 	}
 	path, err := createFolder(path)
 	if err != nil {
@@ -126,15 +131,15 @@ func (s *Store) openDatabases(ctx context.Context, path string) error {
 	if err := s.beginIncarnation(ctx, path); err != nil {
 		return err
 	}
+	if err := s.setUpClock(ctx); err != nil {
+		return err
+	}
 	s.readers = sql.OpenDB(reader)
 	connections := max(4, runtime.GOMAXPROCS(0))
 	s.readers.SetMaxOpenConns(connections)
 	s.readers.SetMaxIdleConns(connections)
 	return s.statements.prepareStatements(ctx, s.writer)
 }
-
-// now is the time in the form it is stored.
-func (s *Store) now() int64 { return store.Millis(s.opts.Now()) }
 
 // Close waits for running calls and closes the file. Later calls fail; a second Close does
 // nothing.

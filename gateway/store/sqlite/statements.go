@@ -17,6 +17,7 @@ type statements struct {
 	addBytes                                                    *sql.Stmt
 	reviveEntry, raiseEntry                                     *sql.Stmt
 	finishLogged, finishFailed, finishRetry, keepInclusion      *sql.Stmt
+	settleFound, settleAbsent                                   *sql.Stmt
 }
 
 func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error) error {
@@ -36,6 +37,8 @@ func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error
 		f(&s.finishFailed, finishFailed),
 		f(&s.finishRetry, finishRetry),
 		f(&s.keepInclusion, keepInclusion),
+		f(&s.settleFound, settleFound),
+		f(&s.settleAbsent, settleAbsent),
 	)
 }
 

@@ -19,7 +19,7 @@ var claimTests = map[string]func(*testing.T, opener){
 		want := sub.Entries[0]
 		want.Attempts, want.Fence, want.SentAtTreeSize, want.Shard = 1, got.Fence, &size, shard
 		wantSameEntry(t, got.Entry, want) // InDoubt and LastSentAt as before
-		if got.Fence <= 0 || string(got.Body) != "body of one" || got.SentAgo != 0 {
+		if got.Fence <= 0 || string(got.Body) != "body of one" {
 			t.Errorf("claimed %+v", got)
 		}
 		want.InDoubt, want.LastSentAt = true, start
@@ -84,8 +84,8 @@ var claimTests = map[string]func(*testing.T, opener){
 		if got := ask(logB, 9, 5, start); len(got) != 5 { // each log has a bound of its own
 			t.Errorf("claimed %d of the other log, want 5", len(got))
 		}
-		if got := ask(logA, 99, 6, after(time.Minute)); len(got) != 6 { // expired leases count no more
-			t.Errorf("claimed %d after the leases, want 6", len(got))
+		if got := ask(logA, 99, 4, after(time.Minute)); len(got) != 4 { // expired leases count no more
+			t.Errorf("claimed %d after the leases, want the other 4", len(got))
 		}
 	},
 
@@ -102,48 +102,62 @@ var claimTests = map[string]func(*testing.T, opener){
 		}
 	},
 
+	// What may have been sent is not claimed again before that is settled.
 	"Claim/expired lease": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueueAll(t, s, newSubmission("one"))
 		first := claimOne(t, s, start)
-		if got := claimEntries(t, s, after(time.Minute-time.Millisecond), 1); len(got) != 0 {
-			t.Fatalf("claimed while leased: %+v", got)
+		for _, at := range []time.Time{after(time.Minute - time.Millisecond), after(time.Minute), after(time.Hour)} {
+			if got := claimEntries(t, s, at, 1); len(got) != 0 {
+				t.Fatalf("claimed though it is in doubt: %+v", got)
+			}
 		}
-		s.setClock(after(time.Minute))
-		p := claimParams(1)
-		p.TreeSize = 99
-		got, err := s.Claim(t.Context(), p)
-		noError(t, err)
-		second := got[0]
-		if !second.InDoubt || second.LastSentAt != start || second.SentAgo != time.Minute || second.Attempts != 2 || *second.SentAtTreeSize != 7 {
-			t.Errorf("claimed after expiry: %+v, sent at size %d", second, *second.SentAtTreeSize)
+		resendDoubtful(t, s)
+		second := claimOne(t, s, after(time.Hour))
+		if second.InDoubt || second.LastSentAt != start || second.Attempts != 2 || *second.SentAtTreeSize != 7 {
+			t.Errorf("claimed again: %+v", second)
 		}
 		if second.Fence <= first.Fence {
 			t.Errorf("fence %d after %d", second.Fence, first.Fence)
 		}
 	},
 
-	// The shard and its size are those of the first claim, for ever: that is where an entry in
-	// doubt is looked for.
+	// What is certainly not in the shard that it was sent to may go to the next one.
 	"Claim/shard": func(t *testing.T, open opener) {
 		s, reopen := open(t, 0)
 		enqueueAll(t, s, newSubmission("one"), newSubmission("two"))
-		first := claimOne(t, s, start)
+		outcome := retryOutcome(claimOne(t, s, start), 0)
+		finishEntries(t, s, outcome)
 		next := gateway.Shard{Origin: shard.Origin, KeyID: [32]byte{2}} // the log's key was rotated
 		p := claimParams(9)
 		p.Shard, p.TreeSize = next, 99
-		s.setClock(after(time.Hour))
 		got, err := s.Claim(t.Context(), p)
 		noError(t, err)
-		if len(got) != 2 || got[0].ID != first.ID || got[0].Shard != shard || *got[0].SentAtTreeSize != 7 ||
-			got[1].Shard != next || *got[1].SentAtTreeSize != 99 {
+		if len(got) != 2 {
 			t.Fatalf("claimed %+v", got)
 		}
 		s = reopen()
-		for name, want := range map[string]gateway.Claimed{"one": got[0], "two": got[1]} {
-			if e := getSubmission(t, s, tenant, newSubmission(name).ID).Entries[0]; e.Shard != want.Shard || *e.SentAtTreeSize != *want.SentAtTreeSize {
-				t.Errorf("%s is of shard %+v at size %d", name, e.Shard, *e.SentAtTreeSize)
+		for i, name := range []string{"one", "two"} {
+			e := getSubmission(t, s, tenant, newSubmission(name).ID).Entries[0]
+			if got[i].Shard != next || *got[i].SentAtTreeSize != 99 || e.Shard != next || *e.SentAtTreeSize != 99 {
+				t.Errorf("%s is claimed for %+v, and stored for %+v", name, got[i], e)
 			}
+		}
+	},
+
+	// Within a shard the size is that of the first claim, and absence stays proven.
+	"Claim/again": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		enqueueAll(t, s, newSubmission("one"))
+		c := claimOne(t, s, start)
+		s.setClock(after(time.Hour))
+		settleEntries(t, s, gateway.Settlement{EntryID: c.ID, Fence: c.Fence, AbsentTo: 30, Resend: true})
+		p := claimParams(9)
+		p.TreeSize = 99
+		got, err := s.Claim(t.Context(), p)
+		noError(t, err)
+		if len(got) != 1 || *got[0].SentAtTreeSize != 7 || got[0].AbsentTo != 30 {
+			t.Errorf("claimed %+v", got)
 		}
 	},
 
@@ -158,6 +172,7 @@ var claimTests = map[string]func(*testing.T, opener){
 		if got[0].Shard != (gateway.Shard{}) {
 			t.Errorf("shard is %+v", got[0].Shard)
 		}
+		finishEntries(t, s, retryOutcome(got[0], 0))
 		if again := claimOne(t, s, after(time.Hour)); again.Shard != shard {
 			t.Errorf("shard is %+v", again.Shard)
 		}

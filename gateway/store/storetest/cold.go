@@ -52,10 +52,13 @@ func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gatewa
 	}
 	_, err = s.Stats(t.Context())
 	noError(t, err)
-	noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held[0])}, time.Minute))
+	_, err = s.Extend(t.Context(), []gateway.Lease{leaseOf(held[0])}, time.Minute)
+	noError(t, err)
 	inDoubt := retryOutcome(held[1], time.Second)
 	inDoubt.InDoubt = true
 	finishEntries(t, s, retryOutcome(held[0], time.Second), inDoubt, failedOutcome(held[2]))
+	settleEntries(t, s, gateway.Settlement{EntryID: held[1].ID, Fence: held[1].Fence, AbsentTo: 8})
+	listDoubtful(t, s, shard)
 	known := newSubmission("0")
 	if out := enqueueAll(t, s, known); !out[0].Existing {
 		t.Error("a known submission is new")

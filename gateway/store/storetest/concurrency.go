@@ -86,6 +86,8 @@ var concurrencyTests = map[string]func(*testing.T, opener){
 		enqueueAll(t, s, subs...)
 		var outcomes []gateway.Outcome
 		for round := range crowd {
+			s.setClock(after(time.Duration(round) * time.Hour))
+			resendDoubtful(t, s)
 			for _, e := range claimEntries(t, s, after(time.Duration(round)*time.Hour), len(subs)) {
 				outcomes = append(outcomes, loggedOutcome(e))
 			}

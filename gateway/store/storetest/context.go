@@ -29,13 +29,16 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, read := s.Checkpoint(ctx, shardA)
 		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
 		_, forks := s.Forks(ctx)
-		extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
+		_, extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
+		_, doubtful := s.Doubtful(ctx, gateway.DoubtParams{Log: logA, Limit: 1})
+		_, settled := s.Settle(ctx, []gateway.Settlement{{EntryID: held.ID, Fence: held.Fence}})
+		_, doubted := s.DoubtPending(ctx, logA, shard, true)
 		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
 		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
-			"Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
+			"Doubtful": doubtful, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {

@@ -15,35 +15,46 @@ var extendTests = map[string]func(*testing.T, opener){
 		enqueueAll(t, s, newSubmission("held"), newSubmission("left"))
 		held, left := claimOne(t, s, start), claimOne(t, s, start)
 		s.setClock(after(time.Second))
-		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(held)}, time.Hour))
-		lapsed := claimEntries(t, s, after(2*time.Minute), 9)
-		if len(lapsed) != 1 || lapsed[0].ID != left.ID {
-			t.Fatalf("claimed %d entries, want only the one whose lease was not extended", len(lapsed))
+		extendLeases(t, s, time.Hour, leaseOf(held))
+		s.setClock(after(2 * time.Minute))
+		if lapsed := listDoubtful(t, s, shard).Entries; len(lapsed) != 1 || lapsed[0].ID != left.ID || lapsed[0].SentAgo != time.Minute {
+			t.Fatalf("%+v in doubt, want only the one whose lease was not extended", lapsed)
 		}
-		if early := claimEntries(t, s, after(time.Hour+time.Second-time.Millisecond), 9); len(early) != 1 || early[0].ID != left.ID {
+		s.setClock(after(time.Hour + time.Second - time.Millisecond))
+		if early := listDoubtful(t, s, shard).Entries; len(early) != 1 || early[0].ID != left.ID {
 			t.Fatal("the extended lease ended early")
 		}
-		again := claimOne(t, s, after(time.Hour+time.Second))
-		if again.ID != held.ID || !again.LastSentAt.Equal(after(time.Second)) || again.SentAgo != time.Hour {
-			t.Errorf("last sent at %v, %v ago, want the time of the extension", again.LastSentAt, again.SentAgo)
+		s.setClock(after(time.Hour + time.Minute))
+		both := listDoubtful(t, s, shard).Entries
+		if len(both) != 2 || both[0].ID != held.ID || !both[0].LastSentAt.Equal(after(time.Second)) || both[0].SentAgo != 59*time.Second {
+			t.Errorf("%+v in doubt, want the first one since its extended lease ended", both)
 		}
 	},
 
 	"Extend/lost": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueueAll(t, s, newSubmission("one"))
+		enqueueAll(t, s, newSubmission("one"), newSubmission("two"))
 		old := claimOne(t, s, start)
+		s.setClock(after(2 * time.Minute))
+		resendDoubtful(t, s)
 		now := claimOne(t, s, after(2*time.Minute))
-		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(old)}, time.Hour))
-		if got := claimEntries(t, s, after(10*time.Minute), 9); len(got) != 1 {
+		two := claimOne(t, s, after(2*time.Minute))
+		lost, err := s.Extend(t.Context(), []gateway.Lease{leaseOf(old), leaseOf(two)}, time.Hour)
+		if err != nil || len(lost) != 1 || lost[0] != leaseOf(old) {
+			t.Errorf("lost %v, %v", lost, err)
+		}
+		s.setClock(after(10 * time.Minute))
+		if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || got[0].ID != now.ID {
 			t.Fatal("a lost lease was extended")
 		}
-		noError(t, s.Extend(t.Context(), nil, 0))
+		extendLeases(t, s, 0)
 		for _, lease := range []time.Duration{0, -time.Second} {
-			if err := s.Extend(t.Context(), []gateway.Lease{leaseOf(now)}, lease); err == nil {
+			if _, err := s.Extend(t.Context(), []gateway.Lease{leaseOf(now)}, lease); err == nil {
 				t.Errorf("a lease was extended by %v", lease)
 			}
 		}
+		resendDoubtful(t, s)
+		claimOne(t, s, after(10*time.Minute))
 		if _, err := s.Finish(t.Context(), []gateway.Outcome{loggedOutcome(now)}); err == nil {
 			t.Error("a lost lease was finished")
 		}
@@ -54,9 +65,20 @@ var extendTests = map[string]func(*testing.T, opener){
 		enqueueAll(t, s, newSubmission("one"))
 		e := claimOne(t, s, start)
 		finishEntries(t, s, retryOutcome(e, time.Second))
-		noError(t, s.Extend(t.Context(), []gateway.Lease{leaseOf(e)}, time.Hour))
+		lost, err := s.Extend(t.Context(), []gateway.Lease{leaseOf(e)}, time.Hour)
+		if err != nil || len(lost) != 1 {
+			t.Errorf("lost %v, %v", lost, err)
+		}
 		if got := claimEntries(t, s, after(2*time.Second), 9); len(got) != 1 {
 			t.Error("a released lease was extended")
 		}
 	},
+}
+
+// extendLeases extends leases none of which is lost.
+func extendLeases(t *testing.T, s *testStore, lease time.Duration, leases ...gateway.Lease) {
+	t.Helper()
+	if lost, err := s.Extend(t.Context(), leases, lease); err != nil || len(lost) > 0 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
 }

@@ -131,6 +131,30 @@ func claimOne(t testing.TB, s *testStore, at time.Time) gateway.Claimed {
 	return entries[0]
 }
 
+// resendDoubtful says of all doubtful entries of logA that they are absent for good.
+func resendDoubtful(t testing.TB, s *testStore) {
+	t.Helper()
+	var settlements []gateway.Settlement
+	for _, d := range listDoubtful(t, s, shard).Entries {
+		settlements = append(settlements, gateway.Settlement{EntryID: d.ID, Fence: d.Fence, Resend: true})
+	}
+	settleEntries(t, s, settlements...)
+}
+
+func listDoubtful(t testing.TB, s *testStore, of gateway.Shard) gateway.Doubts {
+	t.Helper()
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: logA, Shard: of, Limit: 1000})
+	noError(t, err)
+	return doubts
+}
+
+func settleEntries(t testing.TB, s gateway.Store, settlements ...gateway.Settlement) []string {
+	t.Helper()
+	ids, err := s.Settle(t.Context(), settlements)
+	noError(t, err)
+	return ids
+}
+
 func leaseOf(c gateway.Claimed) gateway.Lease { return gateway.Lease{EntryID: c.ID, Fence: c.Fence} }
 
 func finishEntries(t testing.TB, s gateway.Store, outcomes ...gateway.Outcome) []string {

@@ -71,7 +71,7 @@ func Run(t *testing.T, driver Driver) {
 		t.Run(name, func(t *testing.T) { test(t, openLimited) })
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
-		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, stateTests, leafTests, listTests,
+		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, doubtTests, stateTests, leafTests, listTests,
 		archiveTests, attestedTests, coldTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {

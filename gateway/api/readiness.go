@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+)
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Status string       `json:"status"` // "ready", "degraded" or "not ready"
+	Logs   []logTrouble `json:"logs"`   // those that cannot be used now
+}
+
+type logTrouble struct {
+	ID      string `json:"id"`
+	Problem string `json:"problem"` // a gateway.Problem
+	Message string `json:"message"`
+}
+
+// EncodeReadiness returns the status and the body of /readyz. Err is why nothing can be taken; degraded are
+// the logs that cannot be used, each with a gateway.Problem. Submissions for them are taken, and wait.
+func EncodeReadiness(err error, degraded map[string]string) (status int, body []byte) {
+	r := readiness{Status: "ready", Logs: []logTrouble{}}
+	for _, id := range slices.Sorted(maps.Keys(degraded)) {
+		r.Logs = append(r.Logs, logTrouble{ID: id, Problem: degraded[id], Message: problem.LogMessage(degraded[id])})
+	}
+	status = http.StatusOK
+	switch {
+	case err != nil:
+		r.Status, status = "not ready", http.StatusServiceUnavailable
+	case len(r.Logs) > 0:
+		r.Status = "degraded"
+	}
+	body, _ = json.Marshal(r) // of texts alone
+	return status, body
+}

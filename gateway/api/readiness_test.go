@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+func TestEncodeReadiness(t *testing.T) {
+	down := map[string]string{"b": gateway.ProblemForbidden, "a": gateway.ProblemUnavailable}
+	for name, test := range map[string]struct {
+		err      error
+		degraded map[string]string
+		status   int
+		want     string
+	}{
+		"ready": {nil, nil, 200, `{"status":"ready","logs":[]}`},
+		"degraded": {nil, down, 200, `{"status":"degraded","logs":[{"id":"a","problem":"LOG_UNAVAILABLE","message":"the log cannot be reached"},` +
+			`{"id":"b","problem":"LOG_FORBIDDEN","message":"the log does not let the gateway in"}]}`},
+		"not ready": {errors.New("path /secret"), nil, 503, `{"status":"not ready","logs":[]}`},
+		"neither": {gateway.ErrFork, map[string]string{"a": gateway.ProblemFork}, 503,
+			`{"status":"not ready","logs":[{"id":"a","problem":"LOG_FORKED","message":"the log contradicts itself; nothing is submitted to it"}]}`},
+	} {
+		if status, body := EncodeReadiness(test.err, test.degraded); status != test.status || string(body) != test.want {
+			t.Errorf("%s: %d %s, want %d %s", name, status, body, test.status, test.want)
+		}
+	}
+}

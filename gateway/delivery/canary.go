@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A canary is an entry that was never sent before and that the log has included. It shows that the log
+// takes what it is sent: one that merely stalls has not lost what was sent before the canary, and must not
+// make us send it twice. An entry in doubt is none, nor is one that was.
+type canary struct {
+	sentAt time.Time // its sending began then, by this process's monotonic clock
+	index  uint64
+	// coveredAt is the size of the first checkpoint that we saw to cover it; 0 is none yet.
+	coveredAt uint64
+}
+
+// canaries are the latest canaries of a log. They are safe for concurrent use.
+type canaries struct {
+	mu     sync.Mutex // guards what follows
+	list   []canary   // in the order of their logging
+	lastAt time.Time  // when an entry was last sent that may become one
+}
+
+// Of the canaries one for each canaryStep of time is kept, and at most maxCanaries.
+const (
+	canaryStep  = time.Second
+	maxCanaries = 512
+)
+
+// noteSent notes that an entry is being sent that may become a canary.
+func (c *canaries) noteSent(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.After(c.lastAt) {
+		c.lastAt = at
+	}
+}
+
+// lastSent returns when an entry was last sent that may be, or become, a canary.
+func (c *canaries) lastSent() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastAt
+}
+
+// addLogged notes an entry, never sent before, whose sending began at sentAt.
+func (c *canaries) addLogged(sentAt time.Time, index uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.list); n > 0 && sentAt.Sub(c.list[n-1].sentAt) < canaryStep && c.list[n-1].coveredAt == 0 {
+		if sentAt.Before(c.list[n-1].sentAt) {
+			return
+		}
+		c.list = c.list[:n-1] // a later one of this step counts for more doubts, and is not covered either
+	}
+	if len(c.list) == maxCanaries {
+		c.list = append(c.list[:0], c.list[1:]...)
+	}
+	c.list = append(c.list, canary{sentAt: sentAt, index: index})
+}
+
+// noteSize notes the size of a checkpoint.
+func (c *canaries) noteSize(size uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.list {
+		if c.list[i].coveredAt == 0 && c.list[i].index < size {
+			c.list[i].coveredAt = size
+		}
+	}
+}
+
+// provesAbsence reports whether absence up to absentTo counts for an entry that was certainly not under way
+// any more at since: a canary was sent after that, and absence reaches into a later checkpoint than
+// the first that covers it.
+func (c *canaries) provesAbsence(since time.Time, absentTo uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.list {
+		if k.sentAt.After(since) && k.coveredAt > 0 && absentTo > k.coveredAt {
+			return true
+		}
+	}
+	return false
+}
+
+// sendProbe sends an entry of no meaning as a canary. It is not stored: what becomes of it matters to nobody
+// but the doubts that wait for it.
+func (w *worker) sendProbe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
+	defer cancel()
+	size, err := w.log.Size(ctx)
+	if err != nil {
+		return // whoever scans is told
+	}
+	p, err := w.probe(ctx, w.log)
+	if err != nil {
+		w.logger.Error("making a probe for the log", "error", err)
+		return
+	}
+	started := time.Now()
+	w.canaries.noteSent(started)
+	inclusion, err := w.log.Add(ctx, p)
+	if err != nil {
+		w.logger.Warn("the log has not included a probe, which entries in doubt wait for", "error", err)
+		return
+	}
+	if inclusion.Index >= size {
+		w.canaries.addLogged(started, inclusion.Index)
+	}
+	w.logger.Info("a probe was logged for entries in doubt", "index", inclusion.Index)
+}
+
+// needsCanary reports whether a probe is to be sent now: nobody's entry may become a canary.
+func (w *worker) needsCanary(lastSent, now time.Time) bool {
+	return w.probe != nil && w.health.currentProblem() == "" && now.Sub(lastSent) >= w.timing.ProbeAfter
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
+)
+
+// finishBatch bounds the outcomes stored in one transaction.
+const finishBatch = 256
+
+// finishAll stores outcomes as they come, many in one transaction, until the channel closes.
+func (w *worker) finishAll(ctx context.Context) {
+	for r := range w.outcomes {
+		batch := []result{r}
+		for len(batch) < finishBatch && len(w.outcomes) > 0 {
+			batch = append(batch, <-w.outcomes)
+		}
+		w.logSetbacks(batch)
+		w.storeOutcomes(ctx, batch)
+	}
+}
+
+func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
+	killpoint.Reach(killpoint.BeforeFinish)
+	outcomes := make([]gateway.Outcome, len(batch))
+	for i, r := range batch {
+		outcomes[i] = r.Outcome
+	}
+	w.held.releaseOutcomes(outcomes)
+	ids, err := w.store.Finish(ctx, outcomes)
+	if err != nil {
+		// Not stored: the leases run out and the entries are settled from the log's tiles.
+		w.logger.Error("storing outcomes", "entries", len(batch), "error", err)
+	}
+	killpoint.Reach(killpoint.Finished)
+	w.changed(ids)
+	w.wakeWorker() // there is room in the in-flight bound again
+}
+
+// logSetbacks tells the operator what of a batch was not logged: one line for each problem, with one of the
+// entries and its error.
+func (w *worker) logSetbacks(batch []result) {
+	first, count, inDoubt := map[string]result{}, map[string]int{}, 0
+	for _, r := range batch {
+		if r.err == nil {
+			continue
+		}
+		if _, ok := first[r.Problem]; !ok {
+			first[r.Problem] = r
+		}
+		count[r.Problem]++
+		if r.InDoubt {
+			inDoubt++
+		}
+	}
+	for problem, r := range first {
+		w.logger.Warn("entries not logged yet", "problem", problem, "entries", count[problem],
+			"entry", r.EntryID, "attempt", r.attempt, "error", r.err)
+	}
+	if inDoubt > 0 {
+		w.scan.wakeScanner()
+	}
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"cmp"
+	"errors"
+	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// health is whether a log can be used, as its worker last saw it. It is safe for concurrent use.
+type health struct {
+	mu      sync.Mutex // guards what follows
+	reading string     // a gateway.Problem of its checkpoints or tiles; "" is none
+	writing string     // ProblemForbidden, or ""
+}
+
+// problemOfReading names what is wrong with a log that gives this error when it is read.
+func problemOfReading(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, gateway.ErrFork):
+		return gateway.ProblemFork
+	case errors.Is(err, gateway.ErrBadAnswer):
+		return gateway.ProblemBadAnswer
+	default:
+		return gateway.ProblemUnavailable
+	}
+}
+
+// currentProblem returns a gateway.Problem, or "".
+func (h *health) currentProblem() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cmp.Or(h.reading, h.writing)
+}
+
+// changeHealth applies change, and returns the problem before and after.
+func (h *health) changeHealth(change func(*health)) (before, after string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before = cmp.Or(h.reading, h.writing)
+	change(h)
+	return before, cmp.Or(h.reading, h.writing)
+}
+
+// noteReading notes what came of reading the log.
+func (w *worker) noteReading(err error) {
+	before, after := w.health.changeHealth(func(h *health) { h.reading = problemOfReading(err) })
+	if forked := after == gateway.ProblemFork; forked != (before == gateway.ProblemFork) {
+		w.metrics.Halted(w.id, forked)
+	}
+	w.tellHealth(before, after, err)
+}
+
+// noteWriting notes an outcome. What does not reach the log says nothing of whether it lets this gateway in.
+func (w *worker) noteWriting(o gateway.Outcome, err error) {
+	forbidden := o.Problem == gateway.ProblemForbidden
+	if !forbidden && o.Inclusion == nil {
+		return
+	}
+	before, after := w.health.changeHealth(func(h *health) {
+		h.writing = ""
+		if forbidden {
+			h.writing = o.Problem
+		}
+	})
+	w.tellHealth(before, after, err)
+}
+
+// tellHealth tells the operator when the log cannot be used any more, and when it can again.
+func (w *worker) tellHealth(before, after string, err error) {
+	if before == after {
+		return
+	}
+	switch after {
+	case "":
+		w.logger.Info("the log can be used again")
+	case gateway.ProblemForbidden:
+		w.logger.Error("the log does not let this gateway in; entries wait", "error", err,
+			"remedy", "see to the gateway's credentials and to what stands before the log")
+	case gateway.ProblemFork:
+		w.logger.Error("submissions to this log are stopped: it has forked; both checkpoints are kept as evidence", "error", err)
+	default:
+		w.logger.Warn("the log cannot be used; entries wait", "problem", after, "error", err)
+	}
+	w.metrics.Degraded(w.id, after != "")
+}

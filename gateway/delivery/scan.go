@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// splitDoubts tells those that can be looked for to the log's end in a few windows from those that have a
+// longer way to go.
+func splitDoubts(doubts []*doubt, size uint64) (near, far []*doubt) {
+	for _, d := range doubts {
+		if d.absentTo+nearWindows*scanWindow >= size {
+			near = append(near, d)
+		} else {
+			far = append(far, d)
+		}
+	}
+	return near, far
+}
+
+// searchDoubts looks for doubts, in windows, from where the first of them is proven absent to. After each
+// window what it showed is stored: what was found is logged, and for the others how far they are absent. It
+// ends at size, after so many windows, or with the first one that is cut short.
+func (w *worker) searchDoubts(ctx context.Context, doubts []*doubt, size uint64, windows int, counts *settleCounts) error {
+	if len(doubts) == 0 {
+		return nil
+	}
+	from := size
+	for _, d := range doubts {
+		from = min(from, d.absentTo)
+	}
+	for ; windows > 0 && from < size; windows-- {
+		to := min(from+scanWindow, size)
+		reached, err := w.searchWindow(ctx, doubts, from, to, counts)
+		if err != nil || reached < to {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// searchWindow looks for doubts at indexes from the first one given up to to, and returns how far it got. That is stored
+// even where the search failed then.
+func (w *worker) searchWindow(ctx context.Context, doubts []*doubt, from, to uint64, counts *settleCounts) (reached uint64, err error) {
+	var leaves []gateway.LeafHash
+	for _, d := range doubts {
+		if !d.settled && d.absentTo < to {
+			leaves = append(leaves, d.LeafHash)
+		}
+	}
+	if len(leaves) == 0 {
+		return to, nil
+	}
+	findCtx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
+	defer cancel()
+	found, findErr := w.log.Find(findCtx, leaves, from, to)
+	counts.doubled += found.Doubled
+	reached = min(found.AbsentTo, to)
+	settlements := noteFound(doubts, found.Inclusions, from, reached, counts)
+	if err := w.storeSettlements(ctx, settlements); err != nil {
+		return from, err
+	}
+	switch {
+	case reached > from: // it goes on from there
+		return reached, nil
+	case findErr == nil:
+		findErr = fmt.Errorf("%w: its size is less than %d", gateway.ErrUnavailable, from)
+	}
+	return reached, findErr
+}
+
+// noteFound notes what a search from an index on has shown, and returns what is to be stored of it. Absence
+// is shown for those that were absent up to that index.
+func noteFound(doubts []*doubt, found map[gateway.LeafHash]*gateway.Inclusion, from, reached uint64, counts *settleCounts) []gateway.Settlement {
+	var settlements []gateway.Settlement
+	for _, d := range doubts {
+		s := gateway.Settlement{EntryID: d.ID, Fence: d.Fence}
+		switch inclusion := found[d.LeafHash]; {
+		case d.settled:
+			continue
+		case inclusion != nil:
+			s.Inclusion, d.settled = inclusion, true
+			counts.found++
+		case d.absentTo >= from && d.absentTo < reached:
+			s.AbsentTo, d.absentTo = reached, reached
+		default:
+			continue
+		}
+		settlements = append(settlements, s)
+	}
+	return settlements
+}

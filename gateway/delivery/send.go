@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
+)
+
+// result is an outcome, with what the operator is told of it.
+type result struct {
+	gateway.Outcome
+	attempt int
+	err     error // nil: logged
+}
+
+// sendEntry adds one entry to the log and returns the outcome.
+func (w *worker) sendEntry(s send) result {
+	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout)
+	defer cancel()
+	started := time.Now()
+	if s.LastSentAt.IsZero() {
+		w.canaries.noteSent(started)
+	}
+	inclusion, err := w.addEntry(ctx, s)
+	killpoint.Reach(killpoint.Answered)
+	if err == nil && s.LastSentAt.IsZero() && inclusion.Index >= *s.SentAtTreeSize {
+		w.canaries.addLogged(started, inclusion.Index)
+	}
+	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, retryDelay(s.Attempts)), attempt: s.Attempts, err: err}
+	w.countAttempt(r.Outcome, time.Since(started))
+	w.noteWriting(r.Outcome, err)
+	return r
+}
+
+func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, error) {
+	if w.held.isOver(s) {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, errLeaseEnded)
+	}
+	return w.log.Add(ctx, s.Prepared())
+}
+
+func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {
+	name := "logged"
+	if o.Inclusion == nil {
+		name = o.Problem
+	}
+	w.metrics.Attempted(w.id, name, d)
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+)
+
+const (
+	// Two indexes have what is in doubt: one those that came back without an outcome, the other those
+	// whose lease ran out.
+	idsInDoubt = `
+SELECT d.id FROM entry d WHERE d.log = (SELECT id FROM log WHERE name = ?1) AND d.in_doubt = 1 AND d.leased_until = 0 AND d.id > ?2
+UNION ALL
+SELECT d.id FROM entry d WHERE d.log = (SELECT id FROM log WHERE name = ?1) AND d.leased_until > 0 AND d.leased_until <= ?3
+    AND d.in_doubt = 1 AND d.id > ?2`
+
+	selectDoubtful = `
+SELECT ` + entryColumns + `, MAX(e.last_sent_at, e.leased_until) FROM entry e ` + entryNames + `
+WHERE e.id IN (` + idsInDoubt + `) AND (e.shard IS NULL OR h.origin = ?4 AND h.key_id = ?5)
+ORDER BY e.id LIMIT ?6`
+
+	countElsewhere = `
+SELECT COUNT(*) FROM entry e JOIN shard h ON h.id = e.shard
+WHERE e.id IN (` + idsInDoubt + `) AND NOT (h.origin = ?4 AND h.key_id = ?5)`
+
+	// What was read before, and searched for meanwhile, may be another's by now.
+	settleFound = `
+UPDATE entry SET state = 'LOGGED', log_index = ?1, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
+WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
+
+	// leased_until stays: who comes late with the outcome of a lease that ran out is still heard.
+	settleAbsent = `
+UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5, next_at = CASE WHEN ?5 THEN 0 ELSE next_at END
+WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
+
+	doubtPending = `
+UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2),
+    sent_at_tree_size = COALESCE(sent_at_tree_size, (SELECT c.size FROM checkpoint c WHERE c.origin = ?4 AND c.key_id IN (?5, x'') LIMIT 1), 0)
+WHERE log = (SELECT id FROM log WHERE name = ?1) AND state = 'PENDING' AND in_doubt = 0
+    AND (?3 OR sent_at_tree_size IS NOT NULL AND (shard IS NULL OR shard = ?2))`
+)
+
+// Doubtful implements gateway.Store.
+func (s *Store) Doubtful(ctx context.Context, p gateway.DoubtParams) (doubts gateway.Doubts, err error) {
+	err = s.readTx(ctx, "reading what is in doubt", func(t *tx) error {
+		now := s.now()
+		err := t.QueryRow(countElsewhere, p.Log, 0, now, p.Shard.Origin, p.Shard.KeyID[:]).Scan(&doubts.Elsewhere)
+		if err != nil {
+			return err
+		}
+		args := []any{p.Log, p.After, now, p.Shard.Origin, p.Shard.KeyID[:], p.Limit}
+		return t.eachRow(selectDoubtful, args, func(scan func(...any) error) error {
+			var until int64
+			e, err := scanEntry(scan, &until)
+			doubts.Entries = append(doubts.Entries, gateway.Doubt{Entry: e, SentAgo: s.clock.measureSince(until, now)})
+			return err
+		})
+	})
+	if err != nil {
+		return gateway.Doubts{}, err
+	}
+	return doubts, nil
+}
+
+// Settle implements gateway.Store.
+func (s *Store) Settle(ctx context.Context, settlements []gateway.Settlement) (changed []string, err error) {
+	if len(settlements) == 0 {
+		return nil, nil
+	}
+	for _, e := range settlements {
+		if err := store.CheckSettlement(e); err != nil {
+			return nil, fmt.Errorf("settling doubts: %w", err)
+		}
+	}
+	lost := 0
+	err = s.writeTx(ctx, "settling doubts", func(t *tx) error {
+		changed, lost, err = s.settleEntries(t, settlements)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if lost > 0 {
+		return changed, fmt.Errorf("settling doubts: %w: %d of %d", gateway.ErrLeaseLost, lost, len(settlements))
+	}
+	return changed, nil
+}
+
+func (s *Store) settleEntries(t *tx, settlements []gateway.Settlement) (changed []string, lost int, err error) {
+	now := s.now()
+	ended := endedEntries{backlogs: make(map[int64]backlog)}
+	for _, e := range settlements {
+		log, bytes, err := s.settleEntry(t, e, now)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			lost++
+		case err != nil:
+			return nil, 0, err
+		case e.Inclusion != nil:
+			ended.addEntry(e.EntryID, log, bytes)
+		}
+	}
+	changed, err = ended.updateSubmissions(t)
+	return changed, lost, err
+}
+
+// settleEntry is as applyOutcome.
+func (s *Store) settleEntry(t *tx, e gateway.Settlement, now int64) (log, bytes int64, err error) {
+	if e.Inclusion == nil {
+		absentTo, err := store.TreeSize(e.AbsentTo)
+		if err != nil {
+			return 0, 0, err
+		}
+		err = t.bindStmt(s.statements.settleAbsent).QueryRow(absentTo, e.EntryID, e.Fence, now, e.Resend).Scan(&log, &bytes)
+		return log, bytes, err
+	}
+	index, err := store.TreeSize(e.Inclusion.Index)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = t.bindStmt(s.statements.settleFound).QueryRow(index, e.EntryID, e.Fence, now).Scan(&log, &bytes)
+	if err == nil {
+		_, err = t.execChange(s.statements.keepInclusion, e.Inclusion.Kind, e.Inclusion.Proof, nil, e.EntryID)
+	}
+	return log, bytes, err
+}
+
+// DoubtPending implements gateway.Store.
+func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shard, all bool) (n int, err error) {
+	err = s.writeTx(ctx, "putting in doubt what is pending", func(t *tx) error {
+		var leased int
+		if err := t.QueryRow(countLeased, log, s.now()).Scan(&leased); err != nil || leased > 0 {
+			return err
+		}
+		id, err := s.shards.idOf(t, shard)
+		if err != nil {
+			return err
+		}
+		r, err := t.Exec(doubtPending, log, id, all, shard.Origin, shard.KeyID[:])
+		if err != nil {
+			return err
+		}
+		changed, err := r.RowsAffected()
+		n = int(changed)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
