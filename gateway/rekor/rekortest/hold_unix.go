@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package rekortest
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// HoldSequencing makes the log stall until release is called: it takes entries and answers none, and what it
+// has taken it includes afterwards. It holds the lock under which the server sequences.
+func (s *Server) HoldSequencing() (release func()) {
+	s.t.Helper()
+	path := filepath.Join(filepath.Dir(s.PublicKeyPath()), "tiles", ".state", "treeState.lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		s.t.Fatalf("opening the server's lock: %v", err)
+	}
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart}
+	for err = syscall.EINTR; err == syscall.EINTR; {
+		err = syscall.FcntlFlock(f.Fd(), syscall.F_SETLKW, &lock)
+	}
+	if err != nil {
+		s.t.Fatalf("locking %s: %v", path, err)
+	}
+	return func() { _ = f.Close() } // which gives the lock back
+}
