@@ -85,11 +85,11 @@ type Work interface {
 	// then ErrLeaseLost, with all others applied. It returns the settled or changed submissions' IDs.
 	Settle(ctx context.Context, settlements []Settlement) ([]string, error)
 
-	// DoubtPending puts in doubt what of a log is pending and was ever sent to the shard, or with all
-	// whatever is pending, and returns how many that are: a store cannot know whether it is an older copy
-	// of itself. What was never sent is looked for from the size of the shard's kept checkpoint on. It
-	// does nothing while anybody has a lease on an entry of the log.
-	DoubtPending(ctx context.Context, log string, shard Shard, all bool) (int, error)
+	// DoubtPending puts in doubt what of a log is pending, and returns how many that are: a store cannot know
+	// whether it is an older copy of itself. What it says was never sent is looked for from the size of the
+	// shard's kept checkpoint on, or, where none is kept, is left alone, as is what was sent to another shard
+	// without doubt. It does nothing while anybody has a lease on an entry of the log.
+	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 
 	// Stats counts entries, for the worker, metrics and readiness.
 	Stats(ctx context.Context) (Stats, error)

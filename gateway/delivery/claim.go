@@ -95,13 +95,14 @@ func (w *worker) settlePast(ctx context.Context) error {
 	if w.settledPast {
 		return nil
 	}
-	n, err := w.store.DoubtPending(ctx, w.id, w.log.Describe().Shard, w.restored)
+	n, err := w.store.DoubtPending(ctx, w.id, w.log.Describe().Shard)
 	if err != nil {
 		return err
 	}
 	w.settledPast = true
 	if n > 0 {
-		w.logger.Info("pending entries that were sent before are looked for in the log before they are sent again", "entries", n)
+		w.scan.wakeScanner()
+		w.logger.Info("what is pending is looked for in the log before it is sent", "entries", n)
 	}
 	return nil
 }

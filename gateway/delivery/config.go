@@ -16,7 +16,8 @@ type Config struct {
 	Store gateway.Work
 	// Changed is called with the IDs of submissions that were settled or changed. It must not block.
 	Changed func(ids []string)
-	// Restored: the store is known to be an older copy, so that all that is pending may have been sent.
+	// Restored: the store is known to be an older copy, so that what it says was never sent is in doubt as
+	// what was.
 	Restored bool
 	// Probe makes a new entry of no meaning for a log, which shows that the log still takes entries. Nil:
 	// doubts wait for an entry of somebody's.

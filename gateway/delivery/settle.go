@@ -165,16 +165,20 @@ func (s *scanner) endRound() {
 }
 
 // resendAbsent stores of those whose absence counts that they are not in doubt any more, so that they are
-// sent again. It sends a probe where nothing but a canary is missing.
+// sent again. The absence of those that were never sent, as far as the store knows, counts at once. It sends a probe
+// where nothing but a canary is missing.
 func (w *worker) resendAbsent(ctx context.Context, doubts []*doubt, size uint64) (resent int, err error) {
 	delay := w.log.Describe().IntegrationDelay
 	var settlements []gateway.Settlement
 	canaryMissing := false
 	for _, d := range doubts {
-		if d.settled || d.absentTo < size || d.SentAgo+time.Since(d.readAt) < delay {
+		switch {
+		case d.settled || d.absentTo < size:
 			continue
-		}
-		if !w.canaries.provesAbsence(d.seenAt, d.absentTo) {
+		case d.LastSentAt.IsZero() && !w.restored: // a copy may not know of its sending, if it is one
+		case d.SentAgo+time.Since(d.readAt) < delay:
+			continue
+		case !w.canaries.provesAbsence(d.seenAt, d.absentTo):
 			canaryMissing = true
 			continue
 		}

@@ -55,7 +55,7 @@ func New(cfg Config) *Gateway {
 	}
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
 	g.delivery = delivery.New(delivery.Config{
-		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Probe: NewProbe, Timing: cfg.Timing, Metrics: cfg.Metrics,
+		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Metrics: cfg.Metrics,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{

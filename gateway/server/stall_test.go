@@ -56,8 +56,13 @@ func testStalledLog(t *testing.T, s stall) {
 	release := server.HoldSequencing()
 	ids := make([]string, s.entries)
 	var submitting sync.WaitGroup
-	for i := range ids {
-		submitting.Go(func() { ids[i] = d.submitSigned(t, fmt.Sprint("entry ", i)) })
+	const submitters = 100
+	for from := range submitters {
+		submitting.Go(func() {
+			for i := from; i < len(ids); i += submitters {
+				ids[i] = d.submitSigned(t, fmt.Sprint("entry ", i))
+			}
+		})
 	}
 	submitting.Wait()
 	for range s.late {

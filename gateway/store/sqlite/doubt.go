@@ -41,10 +41,9 @@ UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5, next_at = CA
 WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
 
 	doubtPending = `
-UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2),
-    sent_at_tree_size = COALESCE(sent_at_tree_size, (SELECT c.size FROM checkpoint c WHERE c.origin = ?4 AND c.key_id IN (?5, x'') LIMIT 1), 0)
+UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
 WHERE log = (SELECT id FROM log WHERE name = ?1) AND state = 'PENDING' AND in_doubt = 0
-    AND (?3 OR sent_at_tree_size IS NOT NULL AND (shard IS NULL OR shard = ?2))`
+    AND (shard IS NULL OR shard = ?2) AND (sent_at_tree_size IS NOT NULL OR ?3 IS NOT NULL)`
 )
 
 // Doubtful implements gateway.Store.
@@ -133,7 +132,7 @@ func (s *Store) settleEntry(t *tx, e gateway.Settlement, now int64) (log, bytes 
 }
 
 // DoubtPending implements gateway.Store.
-func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shard, all bool) (n int, err error) {
+func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shard) (n int, err error) {
 	err = s.writeTx(ctx, "putting in doubt what is pending", func(t *tx) error {
 		var leased int
 		if err := t.QueryRow(countLeased, log, s.now()).Scan(&leased); err != nil || leased > 0 {
@@ -143,7 +142,15 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		if err != nil {
 			return err
 		}
-		r, err := t.Exec(doubtPending, log, id, all, shard.Origin, shard.KeyID[:])
+		kept, err := readCheckpoint(t, shard)
+		if err != nil {
+			return err
+		}
+		var size *uint64
+		if kept != nil {
+			size = &kept.Size
+		}
+		r, err := t.Exec(doubtPending, log, id, size)
 		if err != nil {
 			return err
 		}

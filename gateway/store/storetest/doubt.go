@@ -223,61 +223,62 @@ var doubtTests = map[string]func(*testing.T, opener){
 		wantIDs(t, settleEntries(t, s))
 	},
 
+	// What is pending is put in doubt, and looked for from where it may be.
 	"DoubtPending": func(t *testing.T, open opener) {
-		for _, all := range []bool{false, true} {
-			t.Run(fmt.Sprint("all ", all), func(t *testing.T) { testDoubtPending(t, open, all) })
+		s, _ := open(t, 0)
+		kept := newCheckpoint(33, "kept")
+		_, err := s.KeepCheckpoint(t.Context(), shard, nil, kept)
+		noError(t, err)
+		enqueueAll(t, s, newSubmission("sent"), newSubmission("logged"), newSubmission("elsewhere"), newSubmission("new"))
+		enqueueAll(t, s, NewSubmission(tenant, "other log", logB))
+		held := claimEntries(t, s, start, 2)
+		finishEntries(t, s, retryOutcome(held[0], time.Hour), loggedOutcome(held[1]))
+		p := claimParams(1)
+		p.Shard = nextShard
+		elsewhere, err := s.Claim(t.Context(), p)
+		noError(t, err)
+		finishEntries(t, s, retryOutcome(elsewhere[0], 0))
+		for _, want := range []int{2, 0} {
+			if got, err := s.DoubtPending(t.Context(), logA, shard); err != nil || got != want {
+				t.Fatalf("%d put in doubt, want %d: %v", got, want, err)
+			}
 		}
+		doubts := listDoubtful(t, s, shard).Entries
+		if len(doubts) != 2 || *doubts[0].SentAtTreeSize != 7 || doubts[0].LastSentAt.IsZero() || *doubts[1].SentAtTreeSize != kept.Size ||
+			!doubts[1].LastSentAt.IsZero() || doubts[1].Shard != shard {
+			t.Errorf("in doubt: %+v", doubts)
+		}
+		if got := claimEntries(t, s, after(2*time.Hour), 9); len(got) != 1 || got[0].ID != elsewhere[0].ID {
+			t.Errorf("claimed %+v", got)
+		}
+	},
+
+	// Before a checkpoint is kept nothing is sent.
+	"DoubtPending/no checkpoint": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		enqueueAll(t, s, newSubmission("new"))
+		if n, err := s.DoubtPending(t.Context(), logA, shard); err != nil || n != 0 {
+			t.Errorf("%d put in doubt: %v", n, err)
+		}
+		claimOne(t, s, start)
 	},
 
 	"DoubtPending/while leased": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
+		_, err := s.KeepCheckpoint(t.Context(), shard, nil, newCheckpoint(33, "kept"))
+		noError(t, err)
 		enqueueAll(t, s, newSubmission("sent"), newSubmission("leased"), newSubmission("new"))
 		held := claimEntries(t, s, start, 2)
 		finishEntries(t, s, retryOutcome(held[0], 0))
-		if n, err := s.DoubtPending(t.Context(), logA, shard, true); err != nil || n != 0 {
+		if n, err := s.DoubtPending(t.Context(), logA, shard); err != nil || n != 0 {
 			t.Errorf("%d put in doubt while there is a lease: %v", n, err)
 		}
-		if n, err := s.DoubtPending(t.Context(), logB, shard, true); err != nil || n != 0 {
+		if n, err := s.DoubtPending(t.Context(), logB, shard); err != nil || n != 0 {
 			t.Errorf("%d put in doubt of a log that has nothing: %v", n, err)
 		}
 		s.setClock(after(time.Hour))
-		if n, err := s.DoubtPending(t.Context(), logA, shard, true); err != nil || n != 2 {
+		if n, err := s.DoubtPending(t.Context(), logA, shard); err != nil || n != 2 {
 			t.Errorf("%d put in doubt: %v", n, err)
 		}
 	},
-}
-
-// testDoubtPending: what was ever sent to the shard is put in doubt, or all, and looked for from where it
-// may be.
-func testDoubtPending(t *testing.T, open opener, all bool) {
-	s, _ := open(t, 0)
-	kept := newCheckpoint(33, "kept")
-	_, err := s.KeepCheckpoint(t.Context(), shard, nil, kept)
-	noError(t, err)
-	enqueueAll(t, s, newSubmission("sent"), newSubmission("logged"), newSubmission("new"))
-	enqueueAll(t, s, NewSubmission(tenant, "other log", logB))
-	held := claimEntries(t, s, start, 2)
-	finishEntries(t, s, retryOutcome(held[0], time.Hour), loggedOutcome(held[1]))
-	want := []uint64{7}
-	if all {
-		want = append(want, kept.Size)
-	}
-	for _, n := range []int{len(want), 0} {
-		if got, err := s.DoubtPending(t.Context(), logA, shard, all); err != nil || got != n {
-			t.Fatalf("%d put in doubt, want %d: %v", got, n, err)
-		}
-	}
-	var sizes []uint64
-	for _, d := range listDoubtful(t, s, shard).Entries {
-		sizes = append(sizes, *d.SentAtTreeSize)
-	}
-	if !slices.Equal(sizes, want) {
-		t.Errorf("in doubt from %d on, want %d", sizes, want)
-	}
-	if got := claimEntries(t, s, after(2*time.Hour), 9); (len(got) == 0) != all {
-		t.Errorf("claimed %+v", got)
-	}
-	if n, err := s.DoubtPending(t.Context(), logB, nextShard, false); err != nil || n != 0 {
-		t.Errorf("%d of the other log put in doubt: %v", n, err)
-	}
 }

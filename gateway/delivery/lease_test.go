@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"context"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+func claimedEntry(id, fence int64) gateway.Claimed {
+	return gateway.Claimed{Entry: gateway.Entry{ID: id, Fence: fence}}
+}
+
+// TestCallEndsWithLease: a call lasts as long as its lease, extended or not, and no longer.
+func TestCallEndsWithLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLeases(15 * time.Second)
+		claimedAt := time.Now()
+		time.Sleep(5 * time.Second) // the store took its time
+		sends := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt)
+		kept, lapsing, lost := sends[0], sends[1], sends[2]
+		held, since := l.listHeld()
+		time.Sleep(2 * time.Second)
+		l.noteExtended([]gateway.Lease{kept.lease.Lease}, []gateway.Lease{lost.lease.Lease}, since)
+		if len(held) != 3 || lost.ctx.Err() == nil || kept.ctx.Err() != nil || lapsing.ctx.Err() != nil || !l.isOver(lost) || l.isOver(kept) {
+			t.Error("7 s after the claim")
+		}
+		time.Sleep(8*time.Second - time.Millisecond)
+		if l.isOver(lapsing) {
+			t.Error("a call ended before its lease")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if !errors.Is(context.Cause(lapsing.ctx), errLeaseEnded) || !l.isOver(lapsing) || l.isOver(kept) {
+			t.Errorf("15 s after the claim: %v", context.Cause(lapsing.ctx))
+		}
+		l.noteExtended([]gateway.Lease{lapsing.lease.Lease}, nil, time.Now()) // too late
+		if !l.isOver(lapsing) {
+			t.Error("a call goes on whose lease had ended")
+		}
+		time.Sleep(5 * time.Second)
+		if !l.isOver(kept) {
+			t.Error("a call outlives its extended lease")
+		}
+	})
+}
+
+// TestSleptThrough: where only the clock of the wall has seen time pass, a lease has ended.
+func TestSleptThrough(t *testing.T) {
+	l := newLeases(15 * time.Second)
+	s := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now())[0]
+	s.lease.since = s.lease.since.Round(0).Add(-time.Minute) // without a monotonic reading
+	if !l.isOver(s) {
+		t.Error("sent after a minute's sleep")
+	}
+	l.releaseOutcomes([]gateway.Outcome{{EntryID: 1}})
+}
+
+// TestClaimedWhileUnderWay: what is claimed again while it is under way here is not sent beside itself, and its outcome is
+// that of the last lease.
+func TestClaimedWhileUnderWay(t *testing.T) {
+	l := newLeases(15 * time.Second)
+	if fresh := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now()); len(fresh) != 1 || !l.isHeld(1) {
+		t.Fatalf("%d to send", len(fresh))
+	}
+	if fresh := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, time.Now()); len(fresh) != 0 {
+		t.Error("it is sent beside itself")
+	}
+	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}
+	if l.releaseOutcomes(outcomes); outcomes[0].Fence != 2 || l.isHeld(1) {
+		t.Errorf("released as %+v", outcomes)
+	}
+}
