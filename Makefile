@@ -79,12 +79,17 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 chaos: system-tools $(REKOR_SERVER) ## Kill the gateway at every kill point and check that nothing is lost or logged twice
 	go test -tags e2e -run TestKillPoints -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
+.PHONY: stall
+stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 and with 4,000 entries under way, and check that nothing is logged twice
+	go test -tags e2e -run 'TestStalledLogForLong|TestGrownLog' -count=1 -timeout 20m -v ./gateway/server
+	REKOR_GATEWAY_STALLED=4000 go test -tags e2e -run TestStalledLogForLong -count=1 -timeout 20m -v ./gateway/server
+
 .PHONY: refusals
 refusals: system-tools $(REKOR_SERVER) ## Refuse thousands of uploads of up to 1 GiB in every way curl has, and check that no refusal is lost
 	REKOR_GATEWAY_REFUSALS=all go test -run TestRefusalsReachWhoeverIsSending -count=1 -timeout 30m -v ./gateway/server
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals stall ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools

@@ -61,6 +61,32 @@ func TestAttestIsLoggable(t *testing.T) {
 	}
 }
 
+// A probe is one that the log takes, another one each time, and nobody's receipt.
+func TestProbe(t *testing.T) {
+	s, err := New(Config{Active: filepath.Join(t.TempDir(), "key.pem"), Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for range 3 {
+		signed, err := s.Probe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry, record := receipt.Attestation(signed)
+		if _, err := hashedrekord.Body(record); err != nil {
+			t.Error(err)
+		}
+		if err := statement.Matches(entry.GetBundle().GetDsseEnvelope().GetPayload(), skeleton()); err == nil {
+			t.Error("a probe is a receipt's statement")
+		}
+		seen[string(signed.Payload)] = true
+	}
+	if len(seen) != 3 {
+		t.Error("probes repeat")
+	}
+}
+
 // Replicas that start at once on one folder must end up with one key.
 func TestCreateOnce(t *testing.T) {
 	c := Config{Active: filepath.Join(t.TempDir(), "key.pem"), Create: true}

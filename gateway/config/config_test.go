@@ -52,8 +52,8 @@ func TestDefaultsAndPaths(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if c.Worker.Drain != 5*time.Second || c.Worker.AddTimeout != time.Minute || c.Limits.MaxArtifactBytes != 8<<30 {
-		t.Errorf("worker %+v, limits %+v", c.Worker, c.Limits)
+	if c.Worker.Drain != 5*time.Second || c.Worker.AddTimeout != time.Minute || c.Limits.MaxArtifactBytes != 8<<30 || c.Logs[0].IntegrationDelay != 5*time.Minute {
+		t.Errorf("worker %+v, limits %+v, logs %+v", c.Worker, c.Limits, c.Logs)
 	}
 }
 
@@ -66,6 +66,9 @@ func TestRefusals(t *testing.T) {
 		"twice":               {minimal + "trusted_root: b", `already defined`},
 		"number as duration":  {minimal + "worker: {drain: 5}", `line 5: worker.drain: "5" is not a duration`},
 		"short duration":      {minimal + "worker: {drain: 5ms}", "worker.drain is not between"},
+		"gone key":            {minimal + "worker: {settle_after: 30s}", `line 5: "settle_after" is now "integration_delay of logs"`},
+		"short delay":         {strings.Replace(minimal, "url:", "integration_delay: 5ms, url:", 1), "integration_delay is not between 1s and 24h"},
+		"long delay":          {strings.Replace(minimal, "url:", "integration_delay: 25h, url:", 1), "integration_delay is not between"},
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
 		"no root":             {strings.Replace(minimal, "trusted_root: trust/root.json", "", 1), "trusted_root is missing"},
 		"no log":              {"trusted_root: x", "logs is empty"},

@@ -111,7 +111,7 @@ func walkNodes(n *yaml.Node, path string, visit func(path string, n *yaml.Node))
 }
 
 // renamed are keys of earlier versions, by the struct type they were in, and what they are called now.
-var renamed = map[string]map[string]string{"config.Config": {"log": "logging"}, "config.Worker": {"settle_after": "integration_delay, of each of logs,"}}
+var renamed = map[string]map[string]string{"config.Config": {"log": "logging"}, "config.Worker": {"settle_after": "integration_delay of logs"}}
 
 func explainUnknownKey(line, key, owner string) string {
 	if now := renamed[owner][key]; now != "" {

@@ -196,8 +196,38 @@ func TestUnreadableLog(t *testing.T) {
 	if fake.Requests() != 0 {
 		t.Error("written to although its size was not known")
 	}
+	wantDegraded(t, s, gateway.ProblemUnavailable)
 	fake.OnRead(func(h http.Handler) http.Handler { return h })
 	if sub := settled(t, s, id, 30*time.Second); sub.State != gateway.Logged {
 		t.Errorf("state %s", sub.State)
+	}
+	wantDegraded(t, s, "")
+}
+
+// A log whose checkpoints are not by the key that is trusted is useless: the gateway takes submissions, and says
+// that they wait, before there are any.
+func TestUselessLog(t *testing.T) {
+	fake, other := rekortest.StartFake(t), rekortest.StartFake(t)
+	fake.OnRead(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(other.Checkpoint(0)) })
+	})
+	s, _ := overFake(t, fake)
+	wantDegraded(t, s, gateway.ProblemBadAnswer)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	sub := accept(t, s)
+	if got := settled(t, s, sub.ID, 100*time.Millisecond); got.State != gateway.Pending {
+		t.Errorf("state %s", got.State)
+	}
+}
+
+// wantDegraded waits until delivery says that of its log; "" is that it can be used.
+func wantDegraded(t *testing.T, s *domain, problem string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); s.delivery.Degraded()["fake"] != problem; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("degraded: %v, want %q", s.delivery.Degraded(), problem)
+		}
 	}
 }

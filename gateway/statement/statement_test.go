@@ -5,6 +5,7 @@ package statement
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +163,24 @@ func mustBuild(t *testing.T, v Verifier) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A probe's predicate type is none that a reader of receipts takes, with signers or without.
+func TestBuildProbe(t *testing.T) {
+	payload, err := BuildProbe("nonce")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		PredicateType string
+		Subject       []Subject
+		Predicate     map[string]string
+	}
+	if err := json.Unmarshal(payload, &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.PredicateType != TypeProbe || strings.HasPrefix(s.PredicateType, typeVerified) || strings.HasPrefix(s.PredicateType, typeHistorical) ||
+		len(s.Subject) != 1 || s.Subject[0].Name != "probe" || s.Predicate["nonce"] != "nonce" || len(s.Predicate) != 1 {
+		t.Errorf("the probe is %s", payload)
+	}
 }
