@@ -5,6 +5,7 @@
 package rekortest
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ func (s *Server) HoldSequencing() (release func()) {
 		s.t.Fatalf("opening the server's lock: %v", err)
 	}
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart}
-	for err = syscall.EINTR; err == syscall.EINTR; {
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		err = syscall.FcntlFlock(f.Fd(), syscall.F_SETLKW, &lock)
 	}
 	if err != nil {
