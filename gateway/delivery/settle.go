@@ -23,12 +23,14 @@ const (
 // scanner is what a worker knows of what is in doubt. There is one for a log's shard in a process. All but woken is
 // owned by the goroutine that settles.
 type scanner struct {
-	woken   chan struct{} // one waiting wake-up is enough
-	seen    map[int64]sighting
-	after   int64        // what the last page of this round ended with; 0: a round begins
-	here    int          // how many were met in this round
-	probing *atomic.Bool // a probe is under way
-	probes  *sync.WaitGroup
+	woken chan struct{} // one waiting wake-up is enough
+	seen  map[int64]sighting
+	after int64 // what the last page of this round ended with; 0: a round begins
+	here  int   // how many were met in this round
+	// elsewhere is how many are in doubt in other shards, as the operator was told last.
+	elsewhere int
+	probing   *atomic.Bool // a probe is under way
+	probes    *sync.WaitGroup
 }
 
 // sighting is when this process first saw an entry in doubt: it was not under way any more.
@@ -130,10 +132,20 @@ func (w *worker) readDoubts(ctx context.Context) (doubts []*doubt, last bool, er
 	s.here += len(doubts)
 	if len(page.Entries) < settleLimit {
 		w.metrics.InDoubt(w.id, s.here, page.Elsewhere)
+		w.tellElsewhere(page.Elsewhere)
 		s.endRound()
 		return doubts, true, nil
 	}
 	return doubts, false, nil
+}
+
+// tellElsewhere tells the operator of entries that this process cannot settle, whenever their number changes.
+func (w *worker) tellElsewhere(n int) {
+	if n == w.scan.elsewhere {
+		return
+	}
+	w.scan.elsewhere = n
+	w.logger.Warn("entries are in doubt in another shard of this log; they wait until it is configured again", "entries", n)
 }
 
 // meetDoubt notes that an entry is in doubt.
