@@ -59,7 +59,7 @@ var bundleGroups = []bundleGroup{
 		"rekor2-dsse-happy-path rekor2-dsse-invalid-sig rekor2-dsse-mismatch-envelope rekor2-dsse-mismatch-sig",
 		sent: formats.ReasonUnsupportedSignature, keyed: formats.ReasonUnsupportedSignature, differs: attestation},
 	{names: "bundle-unknown-version", sent: formats.ReasonUnsupportedVersion, keyed: formats.ReasonUnsupportedVersion},
-	{names: "bundle-with-root-cert", sent: formats.ReasonKeyNotValid, keyed: formats.ReasonKeyNotValid},
+	{names: "bundle-with-root-cert", sent: formats.ReasonMalformedKey, keyed: formats.ReasonMalformedKey},
 	{names: "bundle-empty-certificate-chain bundle-malformed-json", sent: formats.ReasonMalformedSignature},
 	{names: "bundle-invalid-base64-signature rekor2-timestamp-with-incorrect-time", sent: formats.ReasonMalformedSignature, keyed: formats.ReasonMalformedSignature},
 }
