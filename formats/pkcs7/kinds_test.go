@@ -26,7 +26,7 @@ func opensslAccepts(t *testing.T, signature, artifact []byte, certificates ...st
 	t.Helper()
 	tool, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		t.Fatal("openssl is not installed: make system-tools installs it")
 	}
 	dir := t.TempDir()
 	var beside []byte

@@ -30,10 +30,10 @@ type Grown struct {
 	mu      sync.Mutex // guards what follows
 	size    uint64
 	placed  map[uint64][]byte
-	indexes []uint64            // of placed, sorted
+	indexes []uint64             // of placed, sorted
 	nodes   map[[2]uint64][]byte // hashes above placed entries, by height and index
-	filler  [][]byte            // hashes above no placed entry, by height
-	bundles int                 // how many bundles were read
+	filler  [][]byte             // hashes above no placed entry, by height
+	bundles int                  // how many bundles were read
 }
 
 // StartGrown starts a log of size entries.
