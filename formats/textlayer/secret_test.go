@@ -177,3 +177,22 @@ func TestHostileLengths(t *testing.T) {
 		}
 	}
 }
+
+// A private key in JSON is noticed behind a public key, where it would be taken for nothing.
+func TestPrivateKeyBehindText(t *testing.T) {
+	public := "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ==\n-----END PUBLIC KEY-----\n"
+	for _, name := range []string{"throwaway.jwk", "throwaway.jwks", "throwaway-tuf.json"} {
+		raw, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, before := range []string{public, "my key:\r\n\n", "[not JSON\n{nor this\n"} {
+			if _, ok := textlayer.FindSecret(append([]byte(before), raw...)); !ok {
+				t.Errorf("%s behind %.12q is not noticed", name, before)
+			}
+		}
+	}
+	if _, ok := textlayer.FindSecret([]byte(public + `{"kty":"EC","crv":"P-256","x":"a","y":"b"}`)); ok {
+		t.Error("a public key is called private")
+	}
+}

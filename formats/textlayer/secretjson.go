@@ -25,6 +25,31 @@ func findJSON(data []byte) (Secret, bool) {
 	return Secret{"a private key in JSON", "the same file without the private members (in a JWK: d, p, q, dp, dq, qi, k)"}, true
 }
 
+// maxJSONs bounds the lines of a text at which JSON is looked for: each may be decoded to the text's end.
+const maxJSONs = 16
+
+// findJSONBehind finds private keys in JSON that begins on a line of its own behind other text, such as a public key.
+func findJSONBehind(data []byte) (Secret, bool) {
+	if len(data) > maxJSON {
+		return Secret{}, false
+	}
+	for left := maxJSONs; left > 0; {
+		_, rest, found := bytes.Cut(data, []byte("\n"))
+		if !found {
+			break
+		}
+		data = rest
+		if text := bytes.TrimLeft(data, " \t"); len(text) == 0 || text[0] != '{' && text[0] != '[' {
+			continue
+		}
+		left--
+		if s, ok := findJSON(data); ok {
+			return s, true
+		}
+	}
+	return Secret{}, false
+}
+
 // HoldsSecret reports whether a decoded JSON value holds private key material anywhere: a JWK's, that of TUF's
 // tools, PEM as it is or in base64, or a key that go-tuf encrypted before its version 2.
 func HoldsSecret(v any) bool {
