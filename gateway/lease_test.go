@@ -21,10 +21,10 @@ type slowLog struct {
 	adds  *atomic.Int32
 }
 
-func (l slowLog) Add(ctx context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
+func (l slowLog) Add(ctx context.Context, shard gateway.Shard, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.adds.Add(1)
 	time.Sleep(l.takes)
-	return l.Log.Add(ctx, e)
+	return l.Log.Add(ctx, shard, e)
 }
 
 // forgetfulStore lets every lease run out.

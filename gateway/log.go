@@ -18,6 +18,8 @@ type LogInfo struct {
 	ID         string // its name in the configuration; stable, in rows and metric labels
 	Shard             // the one that is written to now
 	APIVersion int    // Rekor's major version
+	// Retired: no key of the log is in use now, so that nothing may be sent to it. Shard is the last one.
+	Retired bool
 	// IntegrationDelay is how long the log may take to include what it was sent, as its operator promises.
 	IntegrationDelay time.Duration
 }
@@ -46,10 +48,22 @@ type Whole struct {
 	Keys      [][]byte
 }
 
-// Log is one logical log; shards rotate behind it. Methods are safe for concurrent use. What every
-// adapter has to keep is held by the conformance run in gateway/rekor/logtest.
+// FormerShard is a shard of a log that is not written to any more, and can still be read.
+type FormerShard struct {
+	Shard
+	// Closed: the operator says that nothing will be included in it any more. What its checkpoint does
+	// not have then is not in it.
+	Closed bool
+}
+
+// Log is one logical log; shards rotate behind it, at any time. Methods are safe for concurrent use. What
+// every adapter has to keep is held by the conformance run in gateway/rekor/logtest.
 type Log interface {
+	// Describe returns what the log is now.
 	Describe() LogInfo
+
+	// Former returns the other shards that can be read now, in no order.
+	Former() []FormerShard
 
 	// Accepts reports whether the log takes o: nil, or the typed reason with the remedy.
 	Accepts(o Offer) error
@@ -58,20 +72,26 @@ type Log interface {
 	// and returns beside it the receipt's entry, still without its proof. Errors are *formats.Error.
 	Prepare(o Offer) (Prepared, *receiptpb.LogEntry, error)
 
-	// Size returns the log's size by a checkpoint fetched now and verified, the signature as
-	// well as the consistency with the last one kept. Errors: ErrFork, ErrUnavailable.
-	Size(ctx context.Context) (uint64, error)
+	// TreeOf returns the shard in whose tree that of shard is proven to go on, under another key: what was
+	// sent to shard is looked for there. It is shard itself where none is. Errors: ErrUnavailable.
+	TreeOf(ctx context.Context, shard Shard) (Shard, error)
 
-	// Add sends the entry and returns once its inclusion is verified: body, proof, checkpoint
+	// Size returns a shard's size by a checkpoint fetched now and verified, the signature as
+	// well as the consistency with the last one kept. Errors: ErrFork, ErrUnavailable (also of a shard
+	// that is neither the current nor a former one), ErrBadAnswer.
+	Size(ctx context.Context, shard Shard) (uint64, error)
+
+	// Add sends the entry to shard and returns once its inclusion is verified: body, proof, checkpoint
 	// signature, consistency. A duplicate returns the existing inclusion. Errors: an
-	// *OverloadError, ErrRefused, ErrForbidden, ErrFork, ErrNotSent, or anything else, which means that the
-	// outcome is unknown (ErrBadAnswer among them) and must be settled with Find.
-	Add(ctx context.Context, p Prepared) (*Inclusion, error)
+	// *OverloadError, ErrRefused, ErrForbidden, ErrFork, ErrNotSent (also when shard is not the current
+	// one), or anything else, which means that the outcome is unknown (ErrBadAnswer among them) and
+	// must be settled with Find.
+	Add(ctx context.Context, shard Shard, p Prepared) (*Inclusion, error)
 
-	// Find looks for leaves at indexes from the first one given up to, and without, to, or the log's
-	// size by a checkpoint fetched now. Errors: ErrFork, ErrUnavailable, ErrBadAnswer; what was shown
-	// before is returned beside them.
-	Find(ctx context.Context, leaves []LeafHash, from, to uint64) (Found, error)
+	// Find looks for leaves in a shard, at indexes from the first one given up to, and without, to, or the
+	// shard's size by a checkpoint fetched now. Errors are Size's; what was shown before is returned
+	// beside them.
+	Find(ctx context.Context, shard Shard, leaves []LeafHash, from, to uint64) (Found, error)
 }
 
 // Found is what Find has found.

@@ -23,3 +23,11 @@ const (
 	ProblemFork        = "LOG_FORKED"
 	ProblemUnknown     = "OUTCOME_UNKNOWN"
 )
+
+// Troubles of logs, beside the problems above: the log itself can be used.
+const (
+	// TroubleFormerShard: entries are in doubt in a former shard, and wait for the operator.
+	TroubleFormerShard = "FORMER_SHARD_IN_DOUBT"
+	// TroubleNotConfigured: entries are pending for a log that is not configured any more.
+	TroubleNotConfigured = "LOG_NOT_CONFIGURED"
+)

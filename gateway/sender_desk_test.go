@@ -28,7 +28,7 @@ type provingLog struct {
 	log *receipttest.Log // guarded by mu
 }
 
-func (l *provingLog) Add(_ context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
+func (l *provingLog) Add(_ context.Context, _ gateway.Shard, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	record, err := hashedrekord.Parse(e.Body)

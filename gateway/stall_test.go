@@ -44,12 +44,12 @@ func (l *stallingLog) resume(lose bool) {
 }
 
 // Add implements gateway.Log. The server goes on with an entry though the caller has given up.
-func (l *stallingLog) Add(ctx context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
+func (l *stallingLog) Add(ctx context.Context, shard gateway.Shard, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	stalled := l.stalled
 	l.mu.Unlock()
 	if !stalled {
-		return l.Log.Add(ctx, e)
+		return l.Log.Add(ctx, shard, e)
 	}
 	answer := make(chan *gateway.Inclusion, 1)
 	go func() {
@@ -57,7 +57,7 @@ func (l *stallingLog) Add(ctx context.Context, e gateway.Prepared) (*gateway.Inc
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if !l.lose {
-			i, _ := l.Log.Add(context.Background(), e)
+			i, _ := l.Log.Add(context.Background(), shard, e)
 			answer <- i
 		}
 	}()

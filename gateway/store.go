@@ -77,8 +77,11 @@ type Work interface {
 	Finish(ctx context.Context, outcomes []Outcome) ([]string, error)
 
 	// Doubtful returns pending entries of a shard that are in doubt and that nobody has a lease on, in the
-	// order of their IDs. Those whose shard is not known are of every shard.
-	Doubtful(ctx context.Context, p DoubtParams) (Doubts, error)
+	// order of their IDs.
+	Doubtful(ctx context.Context, p DoubtParams) ([]Doubt, error)
+
+	// CountDoubtful counts what Doubtful returns of a log, by shard; the zero Shard is one that is not known.
+	CountDoubtful(ctx context.Context, log string) (map[Shard]int, error)
 
 	// Settle stores what a search has shown of doubtful entries, in one transaction. Those that are not in
 	// doubt any more, that somebody has a lease on, or whose fence has changed, are left alone; the error is
@@ -160,15 +163,10 @@ type Outcome struct {
 type DoubtParams struct {
 	Log   string
 	Shard Shard
-	After int64 // an entry's ID: only later ones are returned
-	Limit int
-}
-
-// Doubts are entries in doubt.
-type Doubts struct {
-	Entries []Doubt
-	// Elsewhere is how many more of the log's are in doubt in other shards, where alone they can be settled.
-	Elsewhere int
+	// Unknown: those whose shard is not known are returned, too.
+	Unknown bool
+	After   int64 // an entry's ID: only later ones are returned
+	Limit   int
 }
 
 // Doubt is an entry in doubt.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // A canary is an entry that was never sent before and that the log has included. It shows that the log
@@ -18,7 +20,7 @@ type canary struct {
 	coveredAt uint64
 }
 
-// canaries are the latest canaries of a log. They are safe for concurrent use.
+// canaries are the latest canaries of a shard. They are safe for concurrent use.
 type canaries struct {
 	mu     sync.Mutex // guards what follows
 	list   []canary   // in the order of their logging
@@ -88,12 +90,12 @@ func (c *canaries) provesAbsence(since time.Time, absentTo uint64) bool {
 	return false
 }
 
-// sendProbe sends an entry of no meaning as a canary. It is not stored: what becomes of it matters to nobody
-// but the doubts that wait for it.
-func (w *worker) sendProbe(ctx context.Context) {
+// sendProbe sends an entry of no meaning to a shard, the current one, as a canary. It is not stored: what becomes of it
+// matters to nobody but the doubts that wait for it.
+func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 	ctx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
-	size, err := w.log.Size(ctx)
+	size, err := w.log.Size(ctx, shard)
 	if err != nil {
 		return // whoever scans is told
 	}
@@ -102,15 +104,15 @@ func (w *worker) sendProbe(ctx context.Context) {
 		w.logger.Error("making a probe for the log", "error", err)
 		return
 	}
-	started := time.Now()
-	w.canaries.noteSent(started)
-	inclusion, err := w.log.Add(ctx, p)
+	started, canaries := time.Now(), w.shards.canariesOf(shard)
+	canaries.noteSent(started)
+	inclusion, err := w.log.Add(ctx, shard, p)
 	if err != nil {
 		w.logger.Warn("the log has not included a probe, which entries in doubt wait for", "error", err)
 		return
 	}
 	if inclusion.Index >= size {
-		w.canaries.addLogged(started, inclusion.Index)
+		canaries.addLogged(started, inclusion.Index)
 	}
 	w.logger.Info("a probe was logged for entries in doubt", "index", inclusion.Index)
 }

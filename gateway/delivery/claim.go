@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -69,7 +70,8 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, error) {
 	if !waiting && time.Since(w.checkedAt) < idleCheck {
 		return nil, nil
 	}
-	size, err := w.log.Size(ctx)
+	info := w.log.Describe()
+	size, err := w.readSize(ctx, info)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -81,13 +83,24 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, error) {
 	claimedAt := time.Now()
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
 		Log: w.id, Lease: w.timing.Lease, Limit: claimLimit, InFlight: w.timing.InFlight,
-		Shard: w.log.Describe().Shard, TreeSize: size,
+		Shard: info.Shard, TreeSize: size,
 	})
 	if len(entries) > 0 {
 		killpoint.Reach(killpoint.Claimed)
 	}
 	return w.held.addClaimed(work, entries, claimedAt), err
 }
+
+// readSize returns the size of the shard that is written to now.
+func (w *worker) readSize(ctx context.Context, info gateway.LogInfo) (uint64, error) {
+	if info.Retired {
+		return 0, errRetired
+	}
+	return w.log.Size(ctx, info.Shard)
+}
+
+// errRetired is why entries wait for a log whose key has ended, or has not begun.
+var errRetired = fmt.Errorf("%w: the trusted root has no key of it that is in use now", gateway.ErrUnavailable)
 
 // settlePast puts in doubt, once, what a former life of the store may have sent: that this is a copy that
 // was put back cannot always be told.
@@ -101,7 +114,7 @@ func (w *worker) settlePast(ctx context.Context) error {
 	}
 	w.settledPast = true
 	if n > 0 {
-		w.scan.wakeScanner()
+		w.shards.wakeScanners()
 		w.logger.Info("what is pending is looked for in the log before it is sent", "entries", n)
 	}
 	return nil

@@ -50,7 +50,7 @@ func (d *Delivery) Wake(sub gateway.Submission) {
 func (d *Delivery) Degraded() map[string]string {
 	degraded := map[string]string{}
 	for id, w := range d.workers {
-		if problem := w.health.currentProblem(); problem != "" {
+		if problem := w.health.describeProblem(); problem != "" {
 			degraded[id] = problem
 		}
 	}

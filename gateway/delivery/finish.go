@@ -62,6 +62,6 @@ func (w *worker) logSetbacks(batch []result) {
 			"entry", r.EntryID, "attempt", r.attempt, "error", r.err)
 	}
 	if inDoubt > 0 {
-		w.scan.wakeScanner()
+		w.shards.wakeScanners()
 	}
 }

@@ -15,6 +15,7 @@ type health struct {
 	mu      sync.Mutex // guards what follows
 	reading string     // a gateway.Problem of its checkpoints or tiles; "" is none
 	writing string     // ProblemForbidden, or ""
+	former  string     // TroubleFormerShard, or ""
 }
 
 // problemOfReading names what is wrong with a log that gives this error when it is read.
@@ -31,11 +32,18 @@ func problemOfReading(err error) string {
 	}
 }
 
-// currentProblem returns a gateway.Problem, or "".
+// currentProblem returns why nothing can be sent now, a gateway.Problem, or "".
 func (h *health) currentProblem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return cmp.Or(h.reading, h.writing)
+}
+
+// describeProblem returns what callers are told: a gateway.Problem, or "".
+func (h *health) describeProblem() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cmp.Or(h.reading, h.writing, h.former)
 }
 
 // changeHealth applies change, and returns the problem before and after.
@@ -69,6 +77,21 @@ func (w *worker) noteWriting(o gateway.Outcome, err error) {
 		}
 	})
 	w.tellHealth(before, after, err)
+}
+
+// tellStuck tells the operator of entries in doubt that wait for a person.
+func (w *worker) tellStuck(n int) {
+	former := ""
+	if n > 0 {
+		former = gateway.TroubleFormerShard
+		w.logger.Warn("entries are in doubt in former shards of this log, and cannot be settled there as things stand; they wait", "entries", n,
+			"remedy", "name each former shard under the log's former, and say closed: true once nothing more will be included in it")
+	} else {
+		w.logger.Info("no entries are stuck in former shards of this log any more")
+	}
+	w.health.mu.Lock()
+	w.health.former = former
+	w.health.mu.Unlock()
 }
 
 // tellHealth tells the operator when the log cannot be used any more, and when it can again.

@@ -25,7 +25,7 @@ func splitDoubts(doubts []*doubt, size uint64) (near, far []*doubt) {
 // searchDoubts looks for doubts, in windows, from where the first of them is proven absent to. After each
 // window what it showed is stored: what was found is logged, and for the others how far they are absent. It
 // ends at size, after so many windows, or with the first one that is cut short.
-func (w *worker) searchDoubts(ctx context.Context, doubts []*doubt, size uint64, windows int, counts *settleCounts) error {
+func (w *worker) searchDoubts(ctx context.Context, tree gateway.Shard, doubts []*doubt, size uint64, windows int, counts *settleCounts) error {
 	if len(doubts) == 0 {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (w *worker) searchDoubts(ctx context.Context, doubts []*doubt, size uint64,
 	}
 	for ; windows > 0 && from < size; windows-- {
 		to := min(from+scanWindow, size)
-		reached, err := w.searchWindow(ctx, doubts, from, to, counts)
+		reached, err := w.searchWindow(ctx, tree, doubts, from, to, counts)
 		if err != nil || reached < to {
 			return err
 		}
@@ -46,7 +46,7 @@ func (w *worker) searchDoubts(ctx context.Context, doubts []*doubt, size uint64,
 
 // searchWindow looks for doubts at indexes from the first one given up to to, and returns how far it got. That is stored
 // even where the search failed then.
-func (w *worker) searchWindow(ctx context.Context, doubts []*doubt, from, to uint64, counts *settleCounts) (reached uint64, err error) {
+func (w *worker) searchWindow(ctx context.Context, tree gateway.Shard, doubts []*doubt, from, to uint64, counts *settleCounts) (reached uint64, err error) {
 	var leaves []gateway.LeafHash
 	for _, d := range doubts {
 		if !d.settled && d.absentTo < to {
@@ -58,7 +58,7 @@ func (w *worker) searchWindow(ctx context.Context, doubts []*doubt, from, to uin
 	}
 	findCtx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
-	found, findErr := w.log.Find(findCtx, leaves, from, to)
+	found, findErr := w.log.Find(findCtx, tree, leaves, from, to)
 	counts.doubled += found.Doubled
 	reached = min(found.AbsentTo, to)
 	settlements := noteFound(doubts, found.Inclusions, from, reached, counts)

@@ -24,12 +24,12 @@ func (w *worker) sendEntry(s send) result {
 	defer cancel()
 	started := time.Now()
 	if s.LastSentAt.IsZero() {
-		w.canaries.noteSent(started)
+		w.shards.canariesOf(s.Shard).noteSent(started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
 	killpoint.Reach(killpoint.Answered)
 	if err == nil && s.LastSentAt.IsZero() && inclusion.Index >= *s.SentAtTreeSize {
-		w.canaries.addLogged(started, inclusion.Index)
+		w.shards.canariesOf(s.Shard).addLogged(started, inclusion.Index)
 	}
 	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, retryDelay(s.Attempts)), attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
@@ -41,7 +41,7 @@ func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, erro
 	if w.held.isOver(s) {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, errLeaseEnded)
 	}
-	return w.log.Add(ctx, s.Prepared())
+	return w.log.Add(ctx, s.Shard, s.Prepared())
 }
 
 func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {

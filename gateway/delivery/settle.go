@@ -5,6 +5,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,17 +21,18 @@ const (
 	farWindows  = 4      // how far one that begins before that gets in one pass
 )
 
-// scanner is what a worker knows of what is in doubt. There is one for a log's shard in a process. All but woken is
-// owned by the goroutine that settles.
+// scanner settles what is in doubt in one shard of a log. There is one for each shard in a process. What has no other owner
+// named is owned by its goroutine.
 type scanner struct {
+	*worker
+	shard gateway.Shard
 	woken chan struct{} // one waiting wake-up is enough
 	seen  map[int64]sighting
 	after int64 // what the last page of this round ended with; 0: a round begins
-	here  int   // how many were met in this round
-	// elsewhere is how many are in doubt in other shards, as the operator was told last.
-	elsewhere int
-	probing   *atomic.Bool // a probe is under way
-	probes    *sync.WaitGroup
+	stuck int   // how many of this round cannot be settled as things stand
+
+	probing atomic.Bool // a probe is under way
+	probes  sync.WaitGroup
 }
 
 // sighting is when this process first saw an entry in doubt: it was not under way any more.
@@ -40,8 +42,8 @@ type sighting struct {
 	round bool      // met in this round
 }
 
-func newScanner() scanner {
-	return scanner{woken: make(chan struct{}, 1), seen: map[int64]sighting{}, probing: new(atomic.Bool), probes: new(sync.WaitGroup)}
+func newScanner(w *worker, shard gateway.Shard) *scanner {
+	return &scanner{worker: w, shard: shard, woken: make(chan struct{}, 1), seen: map[int64]sighting{}}
 }
 
 // wakeScanner tells the scanner that something is in doubt.
@@ -52,18 +54,18 @@ func (s *scanner) wakeScanner() {
 	}
 }
 
-// settleUntil looks for what is in doubt until ctx ends.
-func (w *worker) settleUntil(ctx context.Context) {
-	defer w.scan.probes.Wait()
+// scanUntil looks for what is in doubt until ctx ends.
+func (s *scanner) scanUntil(ctx context.Context) {
+	defer s.probes.Wait()
 	failures := 0
 	for ctx.Err() == nil {
-		again, err := w.settlePage(ctx)
-		wait := w.timing.Poll
+		again, err := s.settlePage(ctx)
+		wait := s.timing.Poll
 		switch {
 		case err != nil && ctx.Err() == nil:
 			failures++
 			wait = min(retryDelay(failures), 15*time.Second)
-			w.logger.Warn("looking for entries in doubt", "error", err, "failures", failures)
+			s.logger.Warn("looking for entries in doubt", "origin", s.shard.Origin, "error", err, "failures", failures)
 		case again:
 			wait = 0
 			fallthrough
@@ -72,7 +74,7 @@ func (w *worker) settleUntil(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-w.scan.woken:
+		case <-s.woken:
 		case <-time.After(wait):
 		}
 	}
@@ -87,65 +89,104 @@ type doubt struct {
 	settled  bool   // nothing more is to be done for it in this pass
 }
 
+// place is where doubts of a shard can be settled now.
+type place struct {
+	tree     gateway.Shard // the shard to be read
+	current  bool          // that one is written to now, so that it can have new canaries
+	closed   bool          // nothing will be included in it any more
+	canaries []*canaries   // those that count
+}
+
+// findPlace returns where the scanner's shard is to be read.
+func (s *scanner) findPlace(ctx context.Context) (p place, err error) {
+	info := s.log.Describe()
+	if p.tree, err = s.log.TreeOf(ctx, s.shard); err != nil {
+		return p, err
+	}
+	p.current = p.tree == info.Shard && !info.Retired
+	p.canaries = []*canaries{s.shards.canariesOf(s.shard)}
+	if p.tree != s.shard {
+		p.canaries = append(p.canaries, s.shards.canariesOf(p.tree))
+	}
+	for _, f := range s.log.Former() {
+		p.closed = p.closed || f.Shard == p.tree && f.Closed
+	}
+	return p, nil
+}
+
+func (p place) noteSize(size uint64) {
+	for _, c := range p.canaries {
+		c.noteSize(size)
+	}
+}
+
+// provesAbsence reports whether the absence of d counts.
+func (p place) provesAbsence(d *doubt) bool {
+	return slices.ContainsFunc(p.canaries, func(c *canaries) bool { return c.provesAbsence(d.seenAt, d.absentTo) })
+}
+
 // settlePage looks for one page of what is in doubt, stores what that shows, and reports whether there is
 // more to do at once. Those near the log's end are done first, so that none that has a long way to go
 // holds them up.
-func (w *worker) settlePage(ctx context.Context) (again bool, err error) {
-	doubts, last, err := w.readDoubts(ctx)
+func (s *scanner) settlePage(ctx context.Context) (again bool, err error) {
+	doubts, last, err := s.readDoubts(ctx)
 	if err != nil || len(doubts) == 0 {
 		return !last, err
 	}
-	size, err := w.log.Size(ctx)
+	p, size, err := s.readPlace(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			w.noteReading(err)
-		}
+		s.stuck += len(doubts)
 		return false, err
 	}
-	w.canaries.noteSize(size)
+	p.noteSize(size)
 	near, far := splitDoubts(doubts, size)
 	var counts settleCounts
-	nearErr := w.searchDoubts(ctx, near, size, nearWindows, &counts)
-	farErr := w.searchDoubts(ctx, far, size, farWindows, &counts)
-	resent, err := w.resendAbsent(ctx, doubts, size)
+	nearErr := s.searchDoubts(ctx, p.tree, near, size, nearWindows, &counts)
+	farErr := s.searchDoubts(ctx, p.tree, far, size, farWindows, &counts)
+	resent, err := s.resendAbsent(ctx, p, doubts, size)
 	counts.absent += resent
-	w.reportSettled(counts, len(doubts), size)
+	s.reportSettled(counts, len(doubts), size)
 	return !last || len(far) > 0, errors.Join(nearErr, farErr, err)
+}
+
+// readPlace returns where the shard is to be read, and its size there.
+func (s *scanner) readPlace(ctx context.Context) (p place, size uint64, err error) {
+	if p, err = s.findPlace(ctx); err != nil {
+		return p, 0, err
+	}
+	size, err = s.log.Size(ctx, p.tree)
+	if err != nil && ctx.Err() == nil && p.tree == s.log.Describe().Shard {
+		s.noteReading(err)
+	}
+	return p, size, err
 }
 
 // readDoubts reads the next page of what is in doubt and not under way here. Last says that the round is
 // over.
-func (w *worker) readDoubts(ctx context.Context) (doubts []*doubt, last bool, err error) {
-	s := &w.scan
-	page, err := w.store.Doubtful(ctx, gateway.DoubtParams{Log: w.id, Shard: w.log.Describe().Shard, After: s.after, Limit: settleLimit})
+func (s *scanner) readDoubts(ctx context.Context) (doubts []*doubt, last bool, err error) {
+	page, err := s.store.Doubtful(ctx, gateway.DoubtParams{
+		Log: s.id, Shard: s.shard, Unknown: s.shard == s.log.Describe().Shard, After: s.after, Limit: settleLimit,
+	})
 	if err != nil {
 		return nil, true, err
 	}
+	if s.after == 0 {
+		s.shards.noteStuck(s.shard, s.stuck)
+		s.stuck = 0
+	}
 	now := time.Now()
-	for _, d := range page.Entries {
+	for _, d := range page {
 		s.after = d.ID
-		if w.held.isHeld(d.ID) {
+		if s.held.isHeld(d.ID) {
 			continue
 		}
 		doubts = append(doubts, s.meetDoubt(d, now))
 	}
-	s.here += len(doubts)
-	if len(page.Entries) < settleLimit {
-		w.metrics.InDoubt(w.id, s.here, page.Elsewhere)
-		w.tellElsewhere(page.Elsewhere)
+	if len(page) < settleLimit {
 		s.endRound()
 		return doubts, true, nil
 	}
 	return doubts, false, nil
-}
-
-// tellElsewhere tells the operator of entries that this process cannot settle, whenever their number changes.
-func (w *worker) tellElsewhere(n int) {
-	if n == w.scan.elsewhere {
-		return
-	}
-	w.scan.elsewhere = n
-	w.logger.Warn("entries are in doubt in another shard of this log; they wait until it is configured again", "entries", n)
 }
 
 // meetDoubt notes that an entry is in doubt.
@@ -165,7 +206,7 @@ func (s *scanner) meetDoubt(d gateway.Doubt, now time.Time) *doubt {
 
 // endRound forgets what was not met in this round.
 func (s *scanner) endRound() {
-	s.after, s.here = 0, 0
+	s.after = 0
 	for id, seen := range s.seen {
 		if !seen.round {
 			delete(s.seen, id)
@@ -177,38 +218,78 @@ func (s *scanner) endRound() {
 }
 
 // resendAbsent stores of those whose absence counts that they are not in doubt any more, so that they are
-// sent again. The absence of those that were never sent, as far as the store knows, counts at once. It sends a probe
-// where nothing but a canary is missing.
-func (w *worker) resendAbsent(ctx context.Context, doubts []*doubt, size uint64) (resent int, err error) {
-	delay := w.log.Describe().IntegrationDelay
+// sent again. It sends a probe where nothing but a canary is missing.
+func (s *scanner) resendAbsent(ctx context.Context, p place, doubts []*doubt, size uint64) (resent int, err error) {
 	var settlements []gateway.Settlement
-	canaryMissing := false
+	waiting := 0
 	for _, d := range doubts {
-		switch {
-		case d.settled || d.absentTo < size:
-			continue
-		case d.LastSentAt.IsZero() && !w.restored: // a copy may not know of its sending, if it is one
-		case d.SentAgo+time.Since(d.readAt) < delay:
-			continue
-		case !w.canaries.provesAbsence(d.seenAt, d.absentTo):
-			canaryMissing = true
-			continue
+		switch s.judgeAbsence(p, d, size) {
+		case absenceCounts:
+			settlements = append(settlements, gateway.Settlement{EntryID: d.ID, Fence: d.Fence, AbsentTo: d.absentTo, Resend: true})
+		case canaryMissing:
+			waiting++
 		}
-		settlements = append(settlements, gateway.Settlement{EntryID: d.ID, Fence: d.Fence, AbsentTo: d.absentTo, Resend: true})
 	}
-	if canaryMissing && w.needsCanary(w.canaries.lastSent(), time.Now()) && w.scan.probing.CompareAndSwap(false, true) {
-		w.scan.probes.Go(func() {
-			defer w.scan.probing.Store(false)
-			w.sendProbe(ctx)
-		})
+	switch {
+	case waiting == 0:
+	case p.current:
+		s.startProbe(ctx, p)
+	default: // none can be sent to it
+		s.stuck += waiting
 	}
-	if err := w.storeSettlements(ctx, settlements); err != nil {
+	if err := s.storeSettlements(ctx, settlements); err != nil {
 		return 0, err
 	}
 	if len(settlements) > 0 {
-		w.wakeWorker()
+		s.wakeWorker()
 	}
 	return len(settlements), nil
+}
+
+// verdict is what an entry's absence means.
+type verdict int
+
+const (
+	undecided verdict = iota // it is not proven, or too young
+	canaryMissing
+	absenceCounts
+)
+
+// judgeAbsence says what is known of an entry's absence from a checkpoint of this size. That of one that was never sent, as far
+// as the store knows, counts at once, and in a closed shard it needs no canary.
+func (s *scanner) judgeAbsence(p place, d *doubt, size uint64) verdict {
+	delay := s.log.Describe().IntegrationDelay
+	switch {
+	case d.settled || d.absentTo < size:
+		return undecided
+	case d.LastSentAt.IsZero() && !s.restored: // a copy may not know of its sending, if it is one
+		return absenceCounts
+	case p.closed && d.SentAgo >= delay: // it was so before the checkpoint was fetched
+		return absenceCounts
+	case d.SentAgo+time.Since(d.readAt) < delay:
+		return undecided
+	case p.provesAbsence(d):
+		return absenceCounts
+	case p.closed:
+		return undecided
+	}
+	return canaryMissing
+}
+
+// startProbe sends a probe, unless one is under way or somebody's entry may become a canary.
+func (s *scanner) startProbe(ctx context.Context, p place) {
+	var last time.Time
+	for _, c := range p.canaries {
+		if at := c.lastSent(); at.After(last) {
+			last = at
+		}
+	}
+	if s.needsCanary(last, time.Now()) && s.probing.CompareAndSwap(false, true) {
+		s.probes.Go(func() {
+			defer s.probing.Store(false)
+			s.sendProbe(ctx, p.tree)
+		})
+	}
 }
 
 // storeSettlements stores what was shown, also when ctx has ended meanwhile.

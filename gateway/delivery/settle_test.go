@@ -102,18 +102,25 @@ func TestSplitDoubts(t *testing.T) {
 // scriptedLog answers Find as it is told.
 type scriptedLog struct {
 	gateway.Log
-	size  uint64
-	delay time.Duration
-	find  func(from, to uint64) (gateway.Found, error)
+	size   uint64
+	delay  time.Duration
+	former []gateway.FormerShard
+	find   func(from, to uint64) (gateway.Found, error)
 }
 
 func (l *scriptedLog) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: "log", IntegrationDelay: l.delay}
+	return gateway.LogInfo{ID: "log", Shard: currentShard, IntegrationDelay: l.delay}
 }
-func (l *scriptedLog) Size(context.Context) (uint64, error) { return l.size, nil }
-func (l *scriptedLog) Find(_ context.Context, _ []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+func (l *scriptedLog) Former() []gateway.FormerShard { return l.former }
+func (l *scriptedLog) TreeOf(_ context.Context, shard gateway.Shard) (gateway.Shard, error) {
+	return shard, nil
+}
+func (l *scriptedLog) Size(context.Context, gateway.Shard) (uint64, error) { return l.size, nil }
+func (l *scriptedLog) Find(_ context.Context, _ gateway.Shard, _ []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
 	return l.find(from, to)
 }
+
+var currentShard = gateway.Shard{Origin: "log.example", KeyID: [32]byte{2}}
 
 // doubtStore has doubts, and takes down what is settled.
 type doubtStore struct {
@@ -123,10 +130,10 @@ type doubtStore struct {
 	fail    error
 }
 
-func (s *doubtStore) Doubtful(_ context.Context, p gateway.DoubtParams) (d gateway.Doubts, err error) {
+func (s *doubtStore) Doubtful(_ context.Context, p gateway.DoubtParams) (d []gateway.Doubt, err error) {
 	for _, e := range s.doubts {
-		if e.ID > p.After && len(d.Entries) < p.Limit {
-			d.Entries = append(d.Entries, e)
+		if e.ID > p.After && len(d) < p.Limit {
+			d = append(d, e)
 		}
 	}
 	return d, nil
@@ -140,10 +147,10 @@ func (s *doubtStore) Settle(ctx context.Context, settlements []gateway.Settlemen
 	return nil, s.fail
 }
 
-func scanWorker(log *scriptedLog, store *doubtStore) *worker {
+func scanWorker(log *scriptedLog, store *doubtStore) *scanner {
 	cfg := Config{Store: store, Changed: func([]string) {}, Logger: slog.New(slog.DiscardHandler)}
 	cfg.Timing, cfg.Metrics = Timing{AddTimeout: time.Minute}.withDefaults(), Metrics{}.withDefaults()
-	return newWorker(log, cfg)
+	return newScanner(newWorker(log, cfg), currentShard)
 }
 
 // TestSearchCutShort: whatever cuts a search short, an error, the end of the process or the store, what was shown
@@ -154,7 +161,9 @@ func TestSearchCutShort(t *testing.T) {
 	log := &scriptedLog{size: size}
 	w := scanWorker(log, store)
 	var counts settleCounts
-	search := func(ctx context.Context, d *doubt) error { return w.searchDoubts(ctx, []*doubt{d}, size, 9, &counts) }
+	search := func(ctx context.Context, d *doubt) error {
+		return w.searchDoubts(ctx, currentShard, []*doubt{d}, size, 9, &counts)
+	}
 
 	d := doubtAt(1, 10)
 	broken := fmt.Errorf("tile: %w", gateway.ErrBadAnswer)
@@ -203,14 +212,14 @@ func TestResend(t *testing.T) {
 	for name, c := range map[string]struct {
 		sentAgo time.Duration
 		size    uint64 // of the log when it is looked for last
-		canary  func(w *worker)
+		canary  func(c *canaries)
 		want    bool
 	}{
-		"all hold":          {delay, 200, func(*worker) {}, true},
-		"too early":         {delay - 10*time.Second, 200, func(*worker) {}, false},
-		"no later one":      {delay, 150, func(*worker) {}, false},
-		"no canary":         {delay, 200, func(w *worker) { w.canaries.list = nil }, false},
-		"canary sent early": {delay, 200, func(w *worker) { w.canaries.list[0].sentAt = time.Now().Add(-time.Hour) }, false},
+		"all hold":          {delay, 200, func(*canaries) {}, true},
+		"too early":         {delay - 10*time.Second, 200, func(*canaries) {}, false},
+		"no later one":      {delay, 150, func(*canaries) {}, false},
+		"no canary":         {delay, 200, func(c *canaries) { c.list = nil }, false},
+		"canary sent early": {delay, 200, func(c *canaries) { c.list[0].sentAt = time.Now().Add(-time.Hour) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -228,10 +237,10 @@ func TestResend(t *testing.T) {
 				}
 				pass() // it is seen to be in doubt
 				time.Sleep(time.Second)
-				w.canaries.addLogged(time.Now(), 120)
+				w.shards.canariesOf(currentShard).addLogged(time.Now(), 120)
 				log.size = 150
 				pass() // the canary is seen to be covered
-				c.canary(w)
+				c.canary(w.shards.canariesOf(currentShard))
 				log.size = c.size
 				pass()
 				last := store.settled[len(store.settled)-1]
@@ -263,7 +272,7 @@ func TestNeverSent(t *testing.T) {
 
 // TestSeenAnew: an entry that was sent again since is seen as for the first time.
 func TestSeenAnew(t *testing.T) {
-	s := newScanner()
+	s := newScanner(nil, currentShard)
 	at := func(n int) time.Time { return time.Unix(1_800_000_000+int64(n), 0) }
 	d := gateway.Doubt{Entry: gateway.Entry{ID: 1, Fence: 3}}
 	s.meetDoubt(d, at(0))
@@ -292,14 +301,12 @@ func TestPages(t *testing.T) {
 	}
 	log := &scriptedLog{size: 100, delay: time.Hour, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
 	w := scanWorker(log, store)
-	inDoubt := 0
-	w.metrics.InDoubt = func(_ string, here, _ int) { inDoubt = here }
 	for i, want := range []bool{true, true, false} {
 		if again, err := w.settlePage(t.Context()); again != want || err != nil {
 			t.Errorf("page %d: %t, %v", i, again, err)
 		}
 	}
-	if inDoubt != len(store.doubts) || w.scan.after != 0 {
-		t.Errorf("%d in doubt, round at %d", inDoubt, w.scan.after)
+	if len(w.seen) != len(store.doubts) || w.after != 0 {
+		t.Errorf("%d met, round at %d", len(w.seen), w.after)
 	}
 }

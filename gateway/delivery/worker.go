@@ -28,8 +28,7 @@ type worker struct {
 	outcomes chan result   // of every goroutine that sends; closed once they have ended
 	held     *leases
 	health   health
-	canaries canaries
-	scan     scanner // owned by the goroutine that settles
+	shards   shards
 
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt
@@ -42,7 +41,7 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 		id: id, log: log, store: cfg.Store, restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
 		woken: make(chan struct{}, 1), outcomes: make(chan result, cfg.Timing.InFlight), held: newLeases(cfg.Timing.Lease),
-		scan: newScanner(),
+		shards: newShards(),
 	}
 }
 

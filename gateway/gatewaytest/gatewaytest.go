@@ -12,6 +12,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -43,8 +45,10 @@ type Log struct {
 
 	mu     sync.Mutex
 	shard  gateway.Shard
+	former []gateway.FormerShard
+	tree   gateway.Shard // where the former shards' trees go on; zero: nowhere
 	probes int
-	leaves []gateway.LeafHash
+	leaves map[gateway.Shard][]gateway.LeafHash
 	shown  map[gateway.LeafHash]time.Time
 	faults []Fault // for the next Adds, in order
 	sent   map[gateway.LeafHash]int
@@ -55,6 +59,7 @@ type Log struct {
 func NewLog(faults ...Fault) *Log {
 	return &Log{
 		Delay: 300 * time.Millisecond, shard: gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}},
+		leaves: map[gateway.Shard][]gateway.LeafHash{},
 		faults: faults, shown: map[gateway.LeafHash]time.Time{}, sent: map[gateway.LeafHash]int{},
 	}
 }
@@ -66,11 +71,49 @@ func (l *Log) Describe() gateway.LogInfo {
 	return gateway.LogInfo{ID: "fake", Shard: l.shard, APIVersion: 2, IntegrationDelay: l.Delay}
 }
 
-// Rotate makes the log another shard, without entries, with the key named by id.
-func (l *Log) Rotate(id byte) {
+// Former returns what Rotate and SetFormer said.
+func (l *Log) Former() []gateway.FormerShard {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.shard.KeyID, l.leaves = [32]byte{id}, nil
+	return slices.Clone(l.former)
+}
+
+// Rotate makes the log another shard with the key named by id. Those given are its former ones.
+func (l *Log) Rotate(id byte, former ...gateway.FormerShard) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shard.KeyID, l.former, l.tree = [32]byte{id}, former, gateway.Shard{}
+}
+
+// Rekey makes the log another shard with the key named by id, whose tree is that of the one before.
+func (l *Log) Rekey(id byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.shard
+	l.shard.KeyID = [32]byte{id}
+	l.leaves[l.shard] = l.leaves[before]
+	l.former, l.tree = append(l.former, gateway.FormerShard{Shard: before}), l.shard
+}
+
+// TreeOf returns the shard, or the current one after Rekey.
+func (l *Log) TreeOf(_ context.Context, shard gateway.Shard) (gateway.Shard, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tree != (gateway.Shard{}) {
+		return l.tree, l.checkShard(shard)
+	}
+	return shard, l.checkShard(shard)
+}
+
+// checkShard returns an error for a shard that cannot be read. The caller holds the lock.
+func (l *Log) checkShard(shard gateway.Shard) error {
+	if l.down != nil {
+		return l.down
+	}
+	if shard != l.shard && !slices.ContainsFunc(l.former, func(f gateway.FormerShard) bool { return f.Shard == shard }) {
+		return fmt.Errorf("%w: not a shard of this log", gateway.ErrUnavailable)
+	}
+	return nil
 }
 
 // probeKind is the kind of probes, which Count leaves out.
@@ -112,20 +155,23 @@ func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, e
 }
 
 // Size returns the number of entries.
-func (l *Log) Size(context.Context) (uint64, error) {
+func (l *Log) Size(_ context.Context, shard gateway.Shard) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.shownTo(), l.down
+	return l.shownTo(shard), l.checkShard(shard)
 }
 
 // Add logs e, or does what the next fault says.
-func (l *Log) Add(_ context.Context, e gateway.Prepared) (*gateway.Inclusion, error) {
+func (l *Log) Add(_ context.Context, shard gateway.Shard, e gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if shard != l.shard {
+		return nil, fmt.Errorf("%w: another shard", gateway.ErrNotSent)
+	}
 	if e.Kind == probeKind {
 		l.probes++
-		l.leaves = append(l.leaves, e.LeafHash)
-		return newInclusion(len(l.leaves) - 1), nil
+		l.leaves[shard] = append(l.leaves[shard], e.LeafHash)
+		return newInclusion(len(l.leaves[shard]) - 1), nil
 	}
 	l.sent[e.LeafHash]++
 	var f Fault
@@ -133,13 +179,13 @@ func (l *Log) Add(_ context.Context, e gateway.Prepared) (*gateway.Inclusion, er
 		f, l.faults = l.faults[0], l.faults[1:]
 	}
 	if f.Err == nil || f.Applied {
-		l.leaves = append(l.leaves, e.LeafHash) // as a log without deduplication would
+		l.leaves[shard] = append(l.leaves[shard], e.LeafHash) // as a log without deduplication would
 		l.shown[e.LeafHash] = time.Now().Add(f.Late)
 	}
 	if f.Err != nil {
 		return nil, f.Err
 	}
-	return newInclusion(len(l.leaves) - 1), nil
+	return newInclusion(len(l.leaves[shard]) - 1), nil
 }
 
 func newInclusion(i int) *gateway.Inclusion {
@@ -151,16 +197,16 @@ func newInclusion(i int) *gateway.Inclusion {
 }
 
 // Find looks through the entries that show by now.
-func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+func (l *Log) Find(_ context.Context, shard gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.down != nil {
-		return gateway.Found{}, l.down
+	if err := l.checkShard(shard); err != nil {
+		return gateway.Found{}, err
 	}
-	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, AbsentTo: min(to, l.shownTo())}
+	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, AbsentTo: min(to, l.shownTo(shard))}
 	for _, want := range leaves {
 		for i := from; i < found.AbsentTo; i++ {
-			if l.leaves[i] == want {
+			if l.leaves[shard][i] == want {
 				found.Inclusions[want] = newInclusion(int(i))
 			}
 		}
@@ -169,23 +215,27 @@ func (l *Log) Find(_ context.Context, leaves []gateway.LeafHash, from, to uint64
 }
 
 // shownTo returns the size of the tree that shows by now: up to the first late entry.
-func (l *Log) shownTo() uint64 {
-	for i, leaf := range l.leaves {
+func (l *Log) shownTo(shard gateway.Shard) uint64 {
+	for i, leaf := range l.leaves[shard] {
 		if time.Now().Before(l.shown[leaf]) {
 			return uint64(i)
 		}
 	}
-	return uint64(len(l.leaves))
+	return uint64(len(l.leaves[shard]))
 }
 
-// Count returns how many entries are in the log and how many were sent to it, probes left out.
+// Count returns how many entries are in the log's shards and how many were sent to it, probes left out. After Rekey it counts
+// the entries of before twice.
 func (l *Log) Count() (logged, sent int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range l.sent {
 		sent += n
 	}
-	return len(l.leaves) - l.probes, sent
+	for _, leaves := range l.leaves {
+		logged += len(leaves)
+	}
+	return logged - l.probes, sent
 }
 
 // SetDown makes Size and Find answer err, or work again with nil.

@@ -138,7 +138,9 @@ func (m *maker) openStore() *sqlite.Store {
 
 func (m *maker) openLog(s *rekortest.Server, store gateway.Checkpoints) *rekorv2.Log {
 	l, err := rekorv2.New(rekorv2.Config{
-		ID: s.Origin(), Origin: s.Origin(), GRPCURL: s.GRPCURL(), ReadURL: s.ReadURL(), Verifier: s.Verifier(), KeyID: s.KeyID(),
+		ID: s.Origin(), Shards: []rekorv2.Shard{{
+			Origin: s.Origin(), GRPCURL: s.GRPCURL(), ReadURL: s.ReadURL(), Verifier: s.Verifier(), KeyID: s.KeyID(),
+		}},
 	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		m.t.Fatal(err)
@@ -322,7 +324,7 @@ func (m *maker) backdate(t *testing.T, v vector) *receiptpb.Receipt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inclusion, err := m.direct.Add(t.Context(), prepared)
+	inclusion, err := m.direct.Add(t.Context(), m.direct.Describe().Shard, prepared)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,8 +49,10 @@ const connections = 4
 
 func (s *Server) newLog(l config.Log, w config.Worker, trusted trustroot.Log, m *metrics) (*rekorv2.Log, error) {
 	return rekorv2.New(rekorv2.Config{
-		ID: l.ID, Origin: l.Origin, GRPCURL: l.GRPCURL, ReadURL: l.ReadURL,
-		Verifier: trusted.Verifier, KeyID: trusted.ID,
+		ID: l.ID,
+		Shards: []rekorv2.Shard{{
+			Origin: l.Origin, GRPCURL: l.GRPCURL, ReadURL: l.ReadURL, Verifier: trusted.Verifier, KeyID: trusted.ID,
+		}},
 		IntegrationDelay: l.IntegrationDelay, RequestTimeout: w.AddTimeout, Connections: connections,
 	}, s.store, s.logger, m.registry)
 }

@@ -41,8 +41,9 @@ func overFake(t *testing.T, fake *rekortest.Fake) (*domain, *sqlite.Store) {
 		}
 	})
 	log, err := rekorv2.New(rekorv2.Config{
-		ID: "fake", Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(),
-		Verifier: fake.Verifier(), KeyID: fake.KeyID(), IntegrationDelay: 300 * time.Millisecond, RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
+		ID: "fake", Shards: []rekorv2.Shard{{
+			Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(), Verifier: fake.Verifier(), KeyID: fake.KeyID(),
+		}}, IntegrationDelay: 300 * time.Millisecond, RequestTimeout: 2 * time.Second, ReadTimeout: time.Second,
 	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)

@@ -142,8 +142,9 @@ func (g *grown) run(t *testing.T) (stop func()) {
 		t.Fatal(err)
 	}
 	log, err := rekorv2.New(rekorv2.Config{
-		ID: "grown", Origin: g.log.Origin(), GRPCURL: "http://127.0.0.1:1", ReadURL: g.log.ReadURL(),
-		Verifier: g.log.Verifier(), KeyID: g.log.KeyID(),
+		ID: "grown", Shards: []rekorv2.Shard{{
+			Origin: g.log.Origin(), GRPCURL: "http://127.0.0.1:1", ReadURL: g.log.ReadURL(), Verifier: g.log.Verifier(), KeyID: g.log.KeyID(),
+		}},
 	}, g.store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -194,11 +195,11 @@ func (g *grown) leastProven(t *testing.T) uint64 {
 	doubts, err := g.store.Doubtful(t.Context(), gateway.DoubtParams{
 		Log: "grown", Shard: gateway.Shard{Origin: g.log.Origin(), KeyID: [32]byte(g.log.KeyID())}, Limit: 2 * grownDoubts,
 	})
-	if err != nil || len(doubts.Entries) == 0 {
-		t.Fatalf("%d in doubt, %v", len(doubts.Entries), err)
+	if err != nil || len(doubts) == 0 {
+		t.Fatalf("%d in doubt, %v", len(doubts), err)
 	}
 	least := uint64(grownTo)
-	for _, d := range doubts.Entries {
+	for _, d := range doubts {
 		least = min(least, d.AbsentTo)
 	}
 	return least

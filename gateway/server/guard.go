@@ -18,20 +18,26 @@ type guardedLog struct {
 
 const inLog = "log"
 
-// Size implements gateway.Log.
-func (l guardedLog) Size(ctx context.Context) (size uint64, err error) {
+// TreeOf implements gateway.Log.
+func (l guardedLog) TreeOf(ctx context.Context, shard gateway.Shard) (_ gateway.Shard, err error) {
 	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
-	return l.Log.Size(ctx)
+	return l.Log.TreeOf(ctx, shard)
+}
+
+// Size implements gateway.Log.
+func (l guardedLog) Size(ctx context.Context, shard gateway.Shard) (size uint64, err error) {
+	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
+	return l.Log.Size(ctx, shard)
 }
 
 // Add implements gateway.Log.
-func (l guardedLog) Add(ctx context.Context, p gateway.Prepared) (_ *gateway.Inclusion, err error) {
+func (l guardedLog) Add(ctx context.Context, shard gateway.Shard, p gateway.Prepared) (_ *gateway.Inclusion, err error) {
 	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
-	return l.Log.Add(ctx, p)
+	return l.Log.Add(ctx, shard, p)
 }
 
 // Find implements gateway.Log.
-func (l guardedLog) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (_ gateway.Found, err error) {
+func (l guardedLog) Find(ctx context.Context, shard gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (_ gateway.Found, err error) {
 	defer l.panics.Recover(inLog, &err, "log", l.Describe().ID)
-	return l.Log.Find(ctx, leaves, from, to)
+	return l.Log.Find(ctx, shard, leaves, from, to)
 }

@@ -16,11 +16,12 @@ import (
 // fatalLog answers what nobody thought of.
 type fatalLog struct{ gateway.Log }
 
-func (fatalLog) Size(context.Context) (uint64, error) { panic("size") }
-func (fatalLog) Add(context.Context, gateway.Prepared) (*gateway.Inclusion, error) {
+func (fatalLog) TreeOf(context.Context, gateway.Shard) (gateway.Shard, error) { panic("tree") }
+func (fatalLog) Size(context.Context, gateway.Shard) (uint64, error)          { panic("size") }
+func (fatalLog) Add(context.Context, gateway.Shard, gateway.Prepared) (*gateway.Inclusion, error) {
 	panic("add")
 }
-func (fatalLog) Find(context.Context, []gateway.LeafHash, uint64, uint64) (gateway.Found, error) {
+func (fatalLog) Find(context.Context, gateway.Shard, []gateway.LeafHash, uint64, uint64) (gateway.Found, error) {
 	panic("find")
 }
 
@@ -28,15 +29,16 @@ func TestPanicOverALogsAnswer(t *testing.T) {
 	counted := 0
 	reporter := panics.NewReporter(slog.New(slog.DiscardHandler), func(string) { counted++ })
 	l := guardedLog{fatalLog{gatewaytest.NewLog()}, reporter}
-	_, size := l.Size(t.Context())
-	inclusion, add := l.Add(t.Context(), gateway.Prepared{})
-	_, find := l.Find(t.Context(), nil, 0, 1)
-	for _, err := range []error{size, add, find} {
+	_, tree := l.TreeOf(t.Context(), gateway.Shard{})
+	_, size := l.Size(t.Context(), gateway.Shard{})
+	inclusion, add := l.Add(t.Context(), gateway.Shard{}, gateway.Prepared{})
+	_, find := l.Find(t.Context(), gateway.Shard{}, nil, 0, 1)
+	for _, err := range []error{tree, size, add, find} {
 		if !errors.Is(err, panics.Err) {
 			t.Error(err)
 		}
 	}
-	if inclusion != nil || counted != 3 {
+	if inclusion != nil || counted != 4 {
 		t.Errorf("inclusion %v, %d counted", inclusion, counted)
 	}
 }

@@ -131,8 +131,9 @@ func overServer(t *testing.T, server *rekortest.Server, s stall, counts *doubtCo
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	log, err := rekorv2.New(rekorv2.Config{
-		ID: "real", Origin: server.Origin(), GRPCURL: server.GRPCURL(), ReadURL: server.ReadURL(),
-		Verifier: server.Verifier(), KeyID: server.KeyID(), IntegrationDelay: s.delay, RequestTimeout: s.addTimeout, Connections: connections,
+		ID: "real", Shards: []rekorv2.Shard{{
+			Origin: server.Origin(), GRPCURL: server.GRPCURL(), ReadURL: server.ReadURL(), Verifier: server.Verifier(), KeyID: server.KeyID(),
+		}}, IntegrationDelay: s.delay, RequestTimeout: s.addTimeout, Connections: connections,
 	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)

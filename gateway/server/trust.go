@@ -98,7 +98,7 @@ func (k *trustKeeper) readSize(ctx context.Context, origin string) (int64, error
 		if l.Describe().Origin != origin {
 			continue
 		}
-		size, err := l.Size(ctx)
+		size, err := l.Size(ctx, l.Describe().Shard)
 		if err != nil {
 			return 0, fmt.Errorf("adding a key to the gateway trust: reading log %s: %w", l.Describe().ID, err)
 		}

@@ -32,8 +32,9 @@ type endpoint interface {
 func open(t *testing.T, e endpoint) *rekorv2.Log {
 	t.Helper()
 	l, err := rekorv2.New(rekorv2.Config{
-		ID: "test", Origin: e.Origin(), GRPCURL: e.GRPCURL(), ReadURL: e.ReadURL(),
-		Verifier: e.Verifier(), KeyID: e.KeyID(),
+		ID: "test", Shards: []rekorv2.Shard{{
+			Origin: e.Origin(), GRPCURL: e.GRPCURL(), ReadURL: e.ReadURL(), Verifier: e.Verifier(), KeyID: e.KeyID(),
+		}},
 		RequestTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second,
 	}, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
@@ -85,7 +86,7 @@ func addAll(t *testing.T, l *rekorv2.Log, entries []gateway.Prepared) {
 	var wg sync.WaitGroup
 	for _, e := range entries {
 		wg.Go(func() {
-			got, err := l.Add(t.Context(), e)
+			got, err := l.Add(t.Context(), l.Describe().Shard, e)
 			if err != nil {
 				t.Error(err)
 				return
@@ -102,7 +103,7 @@ func findAll(t *testing.T, l *rekorv2.Log, entries []gateway.Prepared) {
 	for i, e := range entries {
 		leaves[i] = e.LeafHash
 	}
-	found, err := l.Find(t.Context(), leaves, 0, math.MaxUint64)
+	found, err := l.Find(t.Context(), l.Describe().Shard, leaves, 0, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

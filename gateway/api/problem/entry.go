@@ -24,6 +24,9 @@ var logMessages = map[string]string{
 	gateway.ProblemUnavailable: "the log cannot be reached",
 	gateway.ProblemBadAnswer:   "what the log says does not verify by the key in the trusted root, or against what it said before",
 	gateway.ProblemFork:        "the log contradicts itself; nothing is submitted to it",
+
+	gateway.TroubleFormerShard:   "entries may have been logged in a former shard of the log, which cannot show it now; they wait for the gateway's operator",
+	gateway.TroubleNotConfigured: "entries are pending for a log that is not configured any more; they wait for the gateway's operator",
 }
 
 // LogMessage returns the words for a log's problem.

@@ -28,12 +28,12 @@ func testLogged(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
 	for i := range uint64(3) {
 		e := prepareSigned(t, l, t.Name())
-		got, err := l.Add(t.Context(), e)
+		got, err := l.Add(t.Context(), l.Describe().Shard, e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.CheckInclusion(t, got, e)
-		if size, err := l.Size(t.Context()); err != nil || size != i+1 || indexOf(got) != i {
+		if size, err := l.Size(t.Context(), l.Describe().Shard); err != nil || size != i+1 || indexOf(got) != i {
 			t.Errorf("index %d, size %d, %v; want %d entries", indexOf(got), size, err, i+1)
 		}
 		if s.Logged(e.Body) != 1 {
@@ -49,7 +49,7 @@ func testDuplicate(t *testing.T, s Server) {
 	s.Append([]byte("first"))
 	e := prepareSigned(t, l, "twice")
 	for _, l := range []gateway.Log{l, l, s.Open(t, store, 0), s.Open(t, new(rekortest.Checkpoints), 0)} {
-		got, err := l.Add(t.Context(), e)
+		got, err := l.Add(t.Context(), l.Describe().Shard, e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,13 +70,13 @@ func testNotSent(t *testing.T, s Server) {
 	l := s.Open(t, store, 0)
 	e := prepareSigned(t, l, "never")
 	store.Fail(errors.New("disk full"))
-	if _, err := l.Add(t.Context(), e); OutcomeOf(err) != "not sent" {
+	if _, err := l.Add(t.Context(), l.Describe().Shard, e); OutcomeOf(err) != "not sent" {
 		t.Errorf("without a store: %v", err)
 	}
 	store.Fail(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Add(ctx, e); OutcomeOf(err) != "not sent" {
+	if _, err := l.Add(ctx, l.Describe().Shard, e); OutcomeOf(err) != "not sent" {
 		t.Errorf("cancelled: %v", err)
 	}
 	if s.Requests() != 0 {
@@ -91,7 +91,7 @@ func testDamaged(t *testing.T, s Server) {
 	other := good
 	other.LeafHash[0] ^= 1
 	for _, e := range []gateway.Prepared{{}, {Body: append([]byte(" "), good.Body...)}, other} {
-		if _, err := l.Add(t.Context(), e); OutcomeOf(err) != "refused" {
+		if _, err := l.Add(t.Context(), l.Describe().Shard, e); OutcomeOf(err) != "refused" {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -109,18 +109,18 @@ func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 	if fault.Kind == Doubtful { // some hang
 		faulty = s.Open(t, store, shortPatience)
 	}
-	from, err := l.Size(t.Context())
+	from, err := l.Size(t.Context(), l.Describe().Shard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := prepareSigned(t, l, t.Name())
 	fault.Inject(s, applied)
-	got, err := faulty.Add(t.Context(), e)
+	got, err := faulty.Add(t.Context(), faulty.Describe().Shard, e)
 	if OutcomeOf(err) != fault.wantOutcome() || got != nil {
 		t.Fatalf("%v with error %v; want %s", got, err, fault.wantOutcome())
 	}
 
-	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, from, math.MaxUint64)
+	found, err := l.Find(t.Context(), l.Describe().Shard, []gateway.LeafHash{e.LeafHash}, from, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func CheckFault(t *testing.T, s Server, fault Fault, applied bool) {
 	} else if applied {
 		s.CheckInclusion(t, got, e)
 	}
-	if got, err = l.Add(t.Context(), e); err != nil {
+	if got, err = l.Add(t.Context(), l.Describe().Shard, e); err != nil {
 		t.Fatalf("adding again: %v", err)
 	}
 	s.CheckInclusion(t, got, e)

@@ -30,8 +30,9 @@ type Suite struct {
 // Server is a fake server. It is safe for concurrent use.
 type Server interface {
 	// Open returns the adapter's log over this server, as a process has it; closed when the
-	// test ends. Patience bounds each of its requests; zero is the adapter's default.
-	Open(t testing.TB, store gateway.Checkpoints, patience time.Duration) gateway.Log
+	// test ends. Patience bounds each of its requests; zero is the adapter's default. Former servers
+	// are its former shards.
+	Open(t testing.TB, store gateway.Checkpoints, patience time.Duration, former ...Former) gateway.Log
 	// Verifier has the key of the log's checkpoints.
 	Verifier() note.Verifier
 	// CheckInclusion reports an inclusion that is not e's, or that does not verify with code
@@ -51,6 +52,12 @@ type Server interface {
 	Fork(index uint64)
 	// BreakTiles makes all reads but those of checkpoints fail in one way.
 	BreakTiles(Breakage)
+}
+
+// Former is a server that is a log's former shard.
+type Former struct {
+	Server
+	Closed bool
 }
 
 // Breakage is how the server serves its tiles.
@@ -151,6 +158,14 @@ func Run(t *testing.T, s Suite) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, s.Start(t))
+		})
+	}
+	for name, test := range map[string]func(t *testing.T, now, before Server){
+		"Former/read": testFormerRead, "Former/not written": testFormerNotWritten, "Former/forked": testFormerForked, "Former/not configured": testNotConfigured,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s.Start(t), s.Start(t))
 		})
 	}
 	for how, want := range map[Breakage]string{Unavailable: "unavailable", Corrupted: "bad answer", Truncated: "bad answer"} {

@@ -18,13 +18,13 @@ func testFind(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
 	growLog(s, 300)
 	e, absent := prepareSigned(t, l, "present"), prepareSigned(t, l, "absent")
-	if _, err := l.Add(t.Context(), e); err != nil {
+	if _, err := l.Add(t.Context(), l.Describe().Shard, e); err != nil {
 		t.Fatal(err)
 	}
 	growLog(s, 300)
 	leaves := []gateway.LeafHash{e.LeafHash, absent.LeafHash}
 	for from, want := range map[uint64]int{0: 1, 300: 1, 301: 0, 601: 0, 1 << 62: 0} {
-		found, err := l.Find(t.Context(), leaves, from, math.MaxUint64)
+		found, err := l.Find(t.Context(), l.Describe().Shard, leaves, from, math.MaxUint64)
 		if err != nil || len(found.Inclusions) != want || found.AbsentTo != 601 {
 			t.Errorf("from %d: %v, %v; want %d", from, found, err, want)
 			continue
@@ -34,14 +34,14 @@ func testFind(t *testing.T, s Server) {
 		}
 	}
 	for _, w := range []struct{ from, to, absentTo uint64 }{{0, 300, 300}, {0, 301, 301}, {301, 400, 400}, {400, 9999, 601}, {601, 602, 601}} {
-		found, err := l.Find(t.Context(), leaves, w.from, w.to)
+		found, err := l.Find(t.Context(), l.Describe().Shard, leaves, w.from, w.to)
 		want := w.from <= 300 && w.to > 300
 		if err != nil || (found.Inclusions[e.LeafHash] != nil) != want || found.AbsentTo != w.absentTo {
 			t.Errorf("from %d to %d: %v, %v", w.from, w.to, found, err)
 		}
 	}
 	s.Append(e.Body)
-	if found, err := l.Find(t.Context(), leaves, 300, math.MaxUint64); err != nil || found.Doubled != 1 || indexOf(found.Inclusions[e.LeafHash]) != 300 {
+	if found, err := l.Find(t.Context(), l.Describe().Shard, leaves, 300, math.MaxUint64); err != nil || found.Doubled != 1 || indexOf(found.Inclusions[e.LeafHash]) != 300 {
 		t.Errorf("logged again: %v, %v", found, err)
 	}
 }
@@ -57,7 +57,7 @@ func growLog(s Server, n int) {
 
 func wantSize(t *testing.T, l gateway.Log, want uint64) {
 	t.Helper()
-	if got, err := l.Size(t.Context()); err != nil || got != want {
+	if got, err := l.Size(t.Context(), l.Describe().Shard); err != nil || got != want {
 		t.Fatalf("size %d, %v; want %d", got, err, want)
 	}
 }
@@ -69,7 +69,7 @@ func testForkInCheckpoint(t *testing.T, s Server) {
 	wantSize(t, l, 3)
 	s.Fork(1)
 	growLog(s, 2)
-	if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
+	if _, err := l.Size(t.Context(), l.Describe().Shard); !errors.Is(err, gateway.ErrFork) {
 		t.Fatalf("got %v", err)
 	}
 	wantFork(t, s, l, store)
@@ -81,7 +81,7 @@ func testForkInAnswer(t *testing.T, s Server) {
 	growLog(s, 3)
 	wantSize(t, l, 3)
 	s.Fork(1)
-	if got, err := l.Add(t.Context(), prepareSigned(t, l, "on the other side")); !errors.Is(err, gateway.ErrFork) || got != nil {
+	if got, err := l.Add(t.Context(), l.Describe().Shard, prepareSigned(t, l, "on the other side")); !errors.Is(err, gateway.ErrFork) || got != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	wantFork(t, s, l, store)
@@ -97,7 +97,7 @@ func testForkFoundMeanwhile(t *testing.T, s Server) {
 	if err := store.KeepFork(t.Context(), gateway.Fork{Shard: l.Describe().Shard}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := l.Add(t.Context(), prepareSigned(t, l, "under way")); !errors.Is(err, gateway.ErrFork) || got != nil {
+	if got, err := l.Add(t.Context(), l.Describe().Shard, prepareSigned(t, l, "under way")); !errors.Is(err, gateway.ErrFork) || got != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	wantNotUsed(t, s, l, store)
@@ -122,13 +122,13 @@ func wantNotUsed(t *testing.T, s Server, l gateway.Log, store gateway.Checkpoint
 	requests := s.Requests()
 	e := prepareSigned(t, l, "after the fork")
 	for _, l := range []gateway.Log{l, s.Open(t, store, 0)} {
-		if _, err := l.Add(t.Context(), e); !errors.Is(err, gateway.ErrFork) || errors.Is(err, gateway.ErrNotSent) {
+		if _, err := l.Add(t.Context(), l.Describe().Shard, e); !errors.Is(err, gateway.ErrFork) || errors.Is(err, gateway.ErrNotSent) {
 			t.Errorf("adding: %v", err)
 		}
-		if _, err := l.Size(t.Context()); !errors.Is(err, gateway.ErrFork) {
+		if _, err := l.Size(t.Context(), l.Describe().Shard); !errors.Is(err, gateway.ErrFork) {
 			t.Errorf("size: %v", err)
 		}
-		if _, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); !errors.Is(err, gateway.ErrFork) {
+		if _, err := l.Find(t.Context(), l.Describe().Shard, []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); !errors.Is(err, gateway.ErrFork) {
 			t.Errorf("finding: %v", err)
 		}
 	}
@@ -146,14 +146,14 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	wantSize(t, l, 5)
 	growLog(s, 2)
 	s.BreakTiles(how)
-	if _, err := l.Size(t.Context()); OutcomeOf(err) != want {
+	if _, err := l.Size(t.Context(), l.Describe().Shard); OutcomeOf(err) != want {
 		t.Errorf("size: %v", err)
 	}
 	e := prepareSigned(t, l, "doubtful")
-	if got, err := l.Add(t.Context(), e); OutcomeOf(err) != want || got != nil {
+	if got, err := l.Add(t.Context(), l.Describe().Shard, e); OutcomeOf(err) != want || got != nil {
 		t.Errorf("adding: %v, %v", got, err)
 	}
-	if found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); OutcomeOf(err) != want || len(found.Inclusions) != 0 || found.AbsentTo != 0 {
+	if found, err := l.Find(t.Context(), l.Describe().Shard, []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64); OutcomeOf(err) != want || len(found.Inclusions) != 0 || found.AbsentTo != 0 {
 		t.Errorf("finding: %v, %v", found, err)
 	}
 	if kept, err := store.Checkpoint(t.Context(), l.Describe().Shard); err != nil || kept.Size != 5 {
@@ -164,7 +164,7 @@ func testTiles(t *testing.T, s Server, how Breakage, want string) {
 	if err := store.Forked(t.Context(), l.Describe().Shard); err != nil {
 		t.Error(err)
 	}
-	found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64)
+	found, err := l.Find(t.Context(), l.Describe().Shard, []gateway.LeafHash{e.LeafHash}, 0, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}

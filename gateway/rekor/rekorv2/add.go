@@ -25,28 +25,45 @@ import (
 const indexHeader = "x-log-index"
 
 // Add implements gateway.Log.
-func (l *Log) Add(ctx context.Context, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
+func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
 	defer func(start time.Time) { l.metrics.observeCall(callAdd, start, err) }(time.Now())
+	s, done, err := l.useCurrent(name)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	request, err := newRequest(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.checkpoints.Guard(ctx); errors.Is(err, gateway.ErrFork) {
+	if err := s.checkpoints.Guard(ctx); errors.Is(err, gateway.ErrFork) {
 		return nil, err
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout+l.cfg.ReadTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout+s.readTimeout)
 	defer cancel()
-	answer, err := l.createEntry(ctx, request, len(p.Body)+answerSlack)
+	answer, err := s.createEntry(ctx, request, len(p.Body)+answerSlack)
 	var dup *duplicateError
 	switch {
 	case errors.As(err, &dup):
-		return l.findDuplicate(ctx, dup.index, p.Body)
+		return s.findDuplicate(ctx, dup.index, p.Body)
 	case err != nil:
 		return nil, err
 	}
-	return l.verifyAnswer(ctx, answer, p.Body)
+	return s.verifyAnswer(ctx, answer, p.Body)
+}
+
+// useCurrent is useShard for the shard that is written to now. Its error is ErrNotSent.
+func (l *Log) useCurrent(name gateway.Shard) (*shard, func(), error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s, writable := l.currentLocked()
+	if s == nil || !writable || s.name != name {
+		return nil, nil, fmt.Errorf("%w: nothing is written to this shard of the log now", gateway.ErrNotSent)
+	}
+	s.calls.Add(1)
+	return s, s.calls.Done, nil
 }
 
 // newRequest rebuilds the request from the stored body. Errors are ErrRefused: the log would
@@ -78,12 +95,12 @@ func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
 }
 
 // createEntry sends the request; the answer has at most maxAnswer bytes. Errors are as Add's, and *duplicateError.
-func (l *Log) createEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest, maxAnswer int) (*rekorpb.TransparencyLogEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
+func (s *shard) createEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest, maxAnswer int) (*rekorpb.TransparencyLogEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout)
 	defer cancel()
 	ctx, sent := withSent(ctx)
 	var header, trailer metadata.MD
-	answer, err := l.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer), grpc.MaxCallRecvMsgSize(maxAnswer))
+	answer, err := s.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer), grpc.MaxCallRecvMsgSize(maxAnswer))
 	err = shortenStatus(err)
 	switch {
 	case err == nil:

@@ -20,7 +20,7 @@ func TestAddDelayed(t *testing.T) {
 	fake.Inject(rekortest.Delayed(200 * time.Millisecond))
 	l := open(t, config(fake), new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("late"))
-	got, err := l.Add(t.Context(), e)
+	got, err := l.Add(t.Context(), l.Describe().Shard, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestAddWithoutServer(t *testing.T) {
 	l := open(t, config(fake), new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("never"))
 	fake.StopWrites()
-	if _, err := l.Add(t.Context(), e); logtest.OutcomeOf(err) != "not sent" {
+	if _, err := l.Add(t.Context(), l.Describe().Shard, e); logtest.OutcomeOf(err) != "not sent" {
 		t.Errorf("got %v", err)
 	}
 	if fake.Requests() != 0 {
@@ -45,7 +45,7 @@ func TestAddFrozen(t *testing.T) {
 	fake.Freeze()
 	l := open(t, config(fake), new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("too late"))
-	if _, err := l.Add(t.Context(), e); logtest.OutcomeOf(err) != "not sent" || !errors.Is(err, gateway.ErrUnavailable) {
+	if _, err := l.Add(t.Context(), l.Describe().Shard, e); logtest.OutcomeOf(err) != "not sent" || !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func TestAddDuplicateEarly(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			got, err := l.Add(t.Context(), e)
+			got, err := l.Add(t.Context(), l.Describe().Shard, e)
 			if err != nil {
 				t.Error(err)
 				return
@@ -81,7 +81,7 @@ func TestAddManyProveOnce(t *testing.T) {
 	fake.Append([]byte("first"))
 	store := new(rekortest.Checkpoints)
 	l := open(t, config(fake), store)
-	if _, err := l.Size(t.Context()); err != nil {
+	if _, err := l.Size(t.Context(), l.Describe().Shard); err != nil {
 		t.Fatal(err)
 	}
 	before := store.Reads()
@@ -91,7 +91,7 @@ func TestAddManyProveOnce(t *testing.T) {
 	for i := range n {
 		e := logtest.Prepare(t, l, signer.Record(fmt.Sprint(i)))
 		wg.Go(func() {
-			if _, err := l.Add(t.Context(), e); err != nil {
+			if _, err := l.Add(t.Context(), l.Describe().Shard, e); err != nil {
 				t.Error(err)
 			}
 		})
@@ -114,20 +114,20 @@ func TestTLS(t *testing.T) {
 	cfg.RootCAs, cfg.Connections = fake.RootCAs(), 3
 	l := open(t, cfg, new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("secure"))
-	got, err := l.Add(t.Context(), e)
+	got, err := l.Add(t.Context(), l.Describe().Shard, e)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkInclusion(t, got, e, fake.Verifier())
-	if _, err := l.Size(t.Context()); err != nil {
+	if _, err := l.Size(t.Context(), l.Describe().Shard); err != nil {
 		t.Error(err)
 	}
 
 	stranger := open(t, config(fake), new(rekortest.Checkpoints)) // does not trust the certificate
-	if _, err := stranger.Add(t.Context(), e); logtest.OutcomeOf(err) != "not sent" {
+	if _, err := stranger.Add(t.Context(), stranger.Describe().Shard, e); logtest.OutcomeOf(err) != "not sent" {
 		t.Errorf("untrusted write: %v", err)
 	}
-	if _, err := stranger.Size(t.Context()); logtest.OutcomeOf(err) != "unavailable" {
+	if _, err := stranger.Size(t.Context(), stranger.Describe().Shard); logtest.OutcomeOf(err) != "unavailable" {
 		t.Errorf("untrusted read: %v", err)
 	}
 }

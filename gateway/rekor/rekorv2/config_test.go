@@ -18,24 +18,24 @@ func TestNewRefuses(t *testing.T) {
 	fake, other := rekortest.StartFake(t), rekortest.StartFake(t)
 	tests := map[string]func(*rekorv2.Config){
 		"no id":                    func(c *rekorv2.Config) { c.ID = "" },
-		"no origin":                func(c *rekorv2.Config) { c.Origin = "" },
-		"no verifier":              func(c *rekorv2.Config) { c.Verifier = nil },
-		"verifier's origin":        func(c *rekorv2.Config) { c.Origin = "other.test" },
-		"no key id":                func(c *rekorv2.Config) { c.KeyID = nil },
-		"short key id":             func(c *rekorv2.Config) { c.KeyID = c.KeyID[:4] },
-		"another log's key id":     func(c *rekorv2.Config) { c.KeyID = other.KeyID() },
-		"no scheme":                func(c *rekorv2.Config) { c.GRPCURL = "localhost:3001" },
-		"unknown scheme":           func(c *rekorv2.Config) { c.ReadURL = "file:///tmp" },
-		"path in gRPC URL":         func(c *rekorv2.Config) { c.GRPCURL += "/api" },
-		"query in URL":             func(c *rekorv2.Config) { c.ReadURL += "/?a=b" },
-		"user in URL":              func(c *rekorv2.Config) { c.ReadURL = "https://user:secret@log.test" },
-		"no host":                  func(c *rekorv2.Config) { c.ReadURL = "https://" },
+		"no origin":                func(c *rekorv2.Config) { c.Shards[0].Origin = "" },
+		"no verifier":              func(c *rekorv2.Config) { c.Shards[0].Verifier = nil },
+		"verifier's origin":        func(c *rekorv2.Config) { c.Shards[0].Origin = "other.test" },
+		"no key id":                func(c *rekorv2.Config) { c.Shards[0].KeyID = nil },
+		"short key id":             func(c *rekorv2.Config) { c.Shards[0].KeyID = c.Shards[0].KeyID[:4] },
+		"another log's key id":     func(c *rekorv2.Config) { c.Shards[0].KeyID = other.KeyID() },
+		"no scheme":                func(c *rekorv2.Config) { c.Shards[0].GRPCURL = "localhost:3001" },
+		"unknown scheme":           func(c *rekorv2.Config) { c.Shards[0].ReadURL = "file:///tmp" },
+		"path in gRPC URL":         func(c *rekorv2.Config) { c.Shards[0].GRPCURL += "/api" },
+		"query in URL":             func(c *rekorv2.Config) { c.Shards[0].ReadURL += "/?a=b" },
+		"user in URL":              func(c *rekorv2.Config) { c.Shards[0].ReadURL = "https://user:secret@log.test" },
+		"no host":                  func(c *rekorv2.Config) { c.Shards[0].ReadURL = "https://" },
 		"negative timeout":         func(c *rekorv2.Config) { c.RequestTimeout = -1 },
 		"too many connections":     func(c *rekorv2.Config) { c.Connections = 101 },
-		"control character":        func(c *rekorv2.Config) { c.ReadURL = "https://log.test/\x00" },
+		"control character":        func(c *rekorv2.Config) { c.Shards[0].ReadURL = "https://log.test/\x00" },
 		"negative read timeout":    func(c *rekorv2.Config) { c.ReadTimeout = -1 },
 		"negative connections":     func(c *rekorv2.Config) { c.Connections = -1 },
-		"fragment in the gRPC URL": func(c *rekorv2.Config) { c.GRPCURL += "#x" },
+		"fragment in the gRPC URL": func(c *rekorv2.Config) { c.Shards[0].GRPCURL += "#x" },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestMetrics(t *testing.T) {
 		wantSize(t, l, 5)
 		fake.Inject(rekortest.PushedBack())
 		e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("too early"))
-		if _, err := l.Add(t.Context(), e); err == nil {
+		if _, err := l.Add(t.Context(), l.Describe().Shard, e); err == nil {
 			t.Error("added")
 		}
 		if got := l.Describe(); got != (gateway.LogInfo{ID: cfg.ID, Shard: shard, APIVersion: 2}) {

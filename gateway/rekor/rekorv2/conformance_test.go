@@ -17,8 +17,13 @@ import (
 // server is a fake Rekor v2 log as the conformance run sees it.
 type server struct{ *rekortest.Fake }
 
-func (s server) Open(t testing.TB, store gateway.Checkpoints, patience time.Duration) gateway.Log {
+func (s server) Open(t testing.TB, store gateway.Checkpoints, patience time.Duration, former ...logtest.Former) gateway.Log {
 	cfg := config(s)
+	for _, f := range former {
+		shard := shardOf(f.Server.(server))
+		shard.GRPCURL, shard.Closed = "", f.Closed
+		cfg.Shards = append(cfg.Shards, shard)
+	}
 	if patience != 0 {
 		cfg.RequestTimeout, cfg.ReadTimeout = patience, patience
 	}

@@ -23,7 +23,7 @@ func grow(fake *rekortest.Fake, n int) {
 
 func wantSize(t *testing.T, l *rekorv2.Log, want uint64) {
 	t.Helper()
-	if got, err := l.Size(t.Context()); err != nil || got != want {
+	if got, err := l.Size(t.Context(), l.Describe().Shard); err != nil || got != want {
 		t.Fatalf("size %d, %v; want %d", got, err, want)
 	}
 }
@@ -38,11 +38,11 @@ func TestFindBehindCache(t *testing.T) {
 	fake.ServeCheckpoint(fake.Checkpoint(3))
 	wantSize(t, other, 3)
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("new"))
-	if _, err := l.Add(t.Context(), e); err != nil {
+	if _, err := l.Add(t.Context(), l.Describe().Shard, e); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range []*rekorv2.Log{l, other} {
-		found, err := l.Find(t.Context(), []gateway.LeafHash{e.LeafHash}, 3, 4)
+		found, err := l.Find(t.Context(), l.Describe().Shard, []gateway.LeafHash{e.LeafHash}, 3, 4)
 		if err != nil {
 			t.Fatal(err)
 		}

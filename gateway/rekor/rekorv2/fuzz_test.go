@@ -25,8 +25,9 @@ func FuzzAnswer(f *testing.F) {
 	fake := rekortest.StartFake(f)
 	fake.Append([]byte("first"), []byte("second"), []byte("third"))
 	l, err := New(Config{
-		ID: "fuzz", Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(),
-		Verifier: fake.Verifier(), KeyID: fake.KeyID(), ReadTimeout: time.Second,
+		ID: "fuzz", ReadTimeout: time.Second, Shards: []Shard{{
+			Origin: fake.Origin(), GRPCURL: fake.GRPCURL(), ReadURL: fake.ReadURL(), Verifier: fake.Verifier(), KeyID: fake.KeyID(),
+		}},
 	}, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		f.Fatal(err)
@@ -36,7 +37,7 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := l.Add(f.Context(), prepared)
+	good, err := l.Add(f.Context(), l.Describe().Shard, prepared)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func FuzzAnswer(f *testing.F) {
 		if err := proto.Unmarshal(raw, &answer); err != nil {
 			return
 		}
-		got, err := l.verifyAnswer(t.Context(), &answer, prepared.Body)
+		got, err := l.shards[0].verifyAnswer(t.Context(), &answer, prepared.Body)
 		if err != nil {
 			if got != nil {
 				t.Error("inclusion beside an error")

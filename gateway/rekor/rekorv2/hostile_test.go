@@ -43,7 +43,7 @@ func TestTalkativeLog(t *testing.T) {
 	go func() { _ = s.Serve(listener) }()
 	t.Cleanup(s.Stop)
 	cfg := config(fake)
-	cfg.GRPCURL = "http://" + listener.Addr().String()
+	cfg.Shards[0].GRPCURL = "http://" + listener.Addr().String()
 	l := open(t, cfg, new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("hello"))
 	long := strings.Repeat("é", 50<<10)
@@ -66,7 +66,7 @@ func TestTalkativeLog(t *testing.T) {
 		}, "code = Internal"},
 	} {
 		log.answer = c.answer
-		_, err := l.Add(t.Context(), e)
+		_, err := l.Add(t.Context(), l.Describe().Shard, e)
 		if logtest.OutcomeOf(err) != "unknown" || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 1<<10 {
 			t.Errorf("%s: %q: %.1000v", name, logtest.OutcomeOf(err), err)
 		}

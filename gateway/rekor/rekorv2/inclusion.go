@@ -24,10 +24,10 @@ const duplicatePoll = 500 * time.Millisecond
 
 // newInclusion states a verified inclusion, in fields of our own making: nothing that was not
 // checked gets in. Rekor v2 gives no integrated time and no promise.
-func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte) (*gateway.Inclusion, error) {
+func (s *shard) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte) (*gateway.Inclusion, error) {
 	proof, err := receipt.EncodeProof(&rekorpb.TransparencyLogEntry{
 		LogIndex:    int64(index),
-		LogId:       &commonpb.LogId{KeyId: bytes.Clone(l.cfg.KeyID)},
+		LogId:       &commonpb.LogId{KeyId: bytes.Clone(s.name.KeyID[:])},
 		KindVersion: &rekorpb.KindVersion{Kind: hashedrekord.KindName, Version: hashedrekord.APIVersion},
 		InclusionProof: &rekorpb.InclusionProof{
 			LogIndex:   int64(index),
@@ -44,12 +44,12 @@ func (l *Log) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte
 }
 
 // verifyAnswer checks all that the log says about the entry it was sent.
-func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogEntry, body []byte) (*gateway.Inclusion, error) {
-	if err := l.checkPlausible(answer, body); err != nil {
+func (s *shard) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogEntry, body []byte) (*gateway.Inclusion, error) {
+	if err := s.checkPlausible(answer, body); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrBadAnswer, err)
 	}
 	inclusion := answer.GetInclusionProof()
-	cp, err := l.checkpoints.Accept(ctx, []byte(inclusion.GetCheckpoint().GetEnvelope()))
+	cp, err := s.checkpoints.Accept(ctx, []byte(inclusion.GetCheckpoint().GetEnvelope()))
 	if err != nil {
 		return nil, err
 	}
@@ -60,16 +60,16 @@ func (l *Log) verifyAnswer(ctx context.Context, answer *rekorpb.TransparencyLogE
 	if err := tiles.VerifyInclusion(cp, index, hashedrekord.LeafHash(body), inclusion.GetHashes()); err != nil {
 		return nil, err
 	}
-	return l.newInclusion(cp, index, inclusion.GetHashes())
+	return s.newInclusion(cp, index, inclusion.GetHashes())
 }
 
 // checkPlausible checks what needs no cryptography.
-func (l *Log) checkPlausible(answer *rekorpb.TransparencyLogEntry, body []byte) error {
+func (s *shard) checkPlausible(answer *rekorpb.TransparencyLogEntry, body []byte) error {
 	inclusion := answer.GetInclusionProof()
 	switch {
 	case !bytes.Equal(answer.GetCanonicalizedBody(), body):
 		return errors.New("another entry than the one sent")
-	case !bytes.Equal(answer.GetLogId().GetKeyId(), l.cfg.KeyID):
+	case !bytes.Equal(answer.GetLogId().GetKeyId(), s.name.KeyID[:]):
 		return errors.New("another log's id")
 	case answer.GetKindVersion().GetKind() != hashedrekord.KindName || answer.GetKindVersion().GetVersion() != hashedrekord.APIVersion:
 		return errors.New("another kind of entry")
@@ -84,10 +84,10 @@ func (l *Log) checkPlausible(answer *rekorpb.TransparencyLogEntry, body []byte) 
 
 // findDuplicate returns the inclusion of an entry that the log has at index already. The index may
 // be too new for the checkpoint: then it waits for the next one, until ctx ends.
-func (l *Log) findDuplicate(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
+func (s *shard) findDuplicate(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
 	wait := backoff.NewConstantBackOff(duplicatePoll)
 	inclusion, err := backoff.Retry(ctx, func() (*gateway.Inclusion, error) {
-		inclusion, err := l.lookUpEntry(ctx, index, body)
+		inclusion, err := s.lookUpEntry(ctx, index, body)
 		if err != nil && !errors.Is(err, gateway.ErrUnavailable) {
 			return nil, backoff.Permanent(err)
 		}
@@ -100,15 +100,15 @@ func (l *Log) findDuplicate(ctx context.Context, index uint64, body []byte) (*ga
 }
 
 // lookUpEntry builds the inclusion of the entry at index from the tiles.
-func (l *Log) lookUpEntry(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
-	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
+func (s *shard) lookUpEntry(ctx context.Context, index uint64, body []byte) (*gateway.Inclusion, error) {
+	cp, err := s.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if index >= cp.Size {
 		return nil, fmt.Errorf("%w: the checkpoint of size %d does not hold index %d yet", gateway.ErrUnavailable, cp.Size, index)
 	}
-	tree, err := tiles.NewTree(cp, l.reader)
+	tree, err := tiles.NewTree(cp, s.reader)
 	if err != nil {
 		return nil, err
 	}
@@ -116,5 +116,5 @@ func (l *Log) lookUpEntry(ctx context.Context, index uint64, body []byte) (*gate
 	if err != nil {
 		return nil, err
 	}
-	return l.newInclusion(cp, index, hashes)
+	return s.newInclusion(cp, index, hashes)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rekorv2 writes to and reads from one Rekor v2 log (rekor-tiles): entries go over
+// Package rekorv2 writes to and reads from one Rekor v2 log (rekor-tiles), shard by shard: entries go over
 // gRPC, checkpoints and proofs come from the log's tiles (package tiles).
 //
 // Nothing that the log says counts before it is verified: the entry is what was sent, the
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,13 +26,19 @@ import (
 // userAgent is the User-Agent header of all requests to the log.
 const userAgent = "rekor-gateway"
 
-// Log is one Rekor v2 log, that is, one shard. It is safe for concurrent use.
+// Log is one Rekor v2 log with its shards. It is safe for concurrent use.
 type Log struct {
-	cfg         Config
-	writers     *writers
-	reader      *tiles.Reader
-	checkpoints *tiles.Checkpoints
-	metrics     *metrics
+	id      string
+	store   gateway.Checkpoints
+	logger  *slog.Logger
+	metrics *metrics
+
+	stop    chan struct{}  // closed by Close
+	closing sync.WaitGroup // of shards that were taken away
+
+	mu     sync.RWMutex // guards what follows
+	cfg    Config
+	shards []*shard // as in cfg; none once it is closed
 }
 
 var _ gateway.Log = (*Log)(nil)
@@ -39,54 +46,120 @@ var _ gateway.Log = (*Log)(nil)
 // New returns the log; it does not connect yet. The store keeps its checkpoints. Metrics are
 // registered with reg, labelled with the log's ID.
 func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometheus.Registerer) (*Log, error) {
-	cfg, err := cfg.withDefaults()
+	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), stop: make(chan struct{})}
+	change, err := l.PrepareChange(cfg)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := tiles.NewReader(tiles.ReaderConfig{
-		URL: cfg.ReadURL, RootCAs: cfg.RootCAs, UserAgent: userAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", cfg.ID, err)
+	if l.metrics, err = newMetrics(l, reg); err != nil {
+		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), change.Discard())
 	}
-	writers, err := newWriters(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", cfg.ID, err)
-	}
-	metrics, err := newMetrics(cfg.ID, reg)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.closeConns())
-	}
-	checkpoints, err := tiles.NewCheckpoints(tiles.CheckpointsConfig{
-		Shard: cfg.shard(), Verifier: cfg.Verifier, Store: store, Reader: reader,
-		Logger: logger.With("log", cfg.ID),
-		Size:   func(size uint64) { metrics.size.Set(float64(size)) },
-		Forked: func() { metrics.forked.Set(1) },
-	})
-	if err != nil {
-		metrics.unregisterMetrics()
-		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), writers.closeConns())
-	}
-	return &Log{cfg: cfg, writers: writers, reader: reader, metrics: metrics, checkpoints: checkpoints}, nil
+	change.Apply()
+	return l, nil
 }
 
 // Close ends all connections, calls under way among them.
 func (l *Log) Close() error {
-	l.checkpoints.Close()
-	l.reader.Close()
+	close(l.stop)
+	l.mu.Lock()
+	shards := l.shards
+	l.shards = nil
+	l.mu.Unlock()
+	var errs []error
+	for _, s := range shards {
+		errs = append(errs, s.closeShard())
+	}
+	l.closing.Wait()
 	l.metrics.unregisterMetrics()
-	return l.writers.closeConns()
+	return errors.Join(errs...)
+}
+
+// currentLocked returns the shard that is written to now, or, with writable false, the last one that was. It is nil once
+// the log is closed. The caller holds the lock.
+func (l *Log) currentLocked() (current *shard, writable bool) {
+	if l.shards == nil {
+		return nil, false
+	}
+	at, writable := chooseCurrent(l.cfg.Shards, l.cfg.Now())
+	return l.shards[at], writable
+}
+
+// current returns what currentLocked does.
+func (l *Log) current() (*shard, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.currentLocked()
+}
+
+// eachFormer calls f with each shard that can be read and is not the current one. The caller holds the lock.
+func (l *Log) eachFormer(f func(s *shard, closed bool)) {
+	current, _ := l.currentLocked()
+	now := l.cfg.Now()
+	for i, s := range l.shards {
+		if c := l.cfg.Shards[i]; s != current && c.rankAt(now) != notBegun {
+			f(s, c.Closed)
+		}
+	}
+}
+
+// findLocked returns a shard that can be read, or nil. The caller holds the lock.
+func (l *Log) findLocked(name gateway.Shard) *shard {
+	found, _ := l.currentLocked()
+	if found != nil && found.name == name {
+		return found
+	}
+	found = nil
+	l.eachFormer(func(s *shard, _ bool) {
+		if s.name == name {
+			found = s
+		}
+	})
+	return found
+}
+
+// useShard returns a shard that can be read, and what ends its use. Its connections stay open until then.
+func (l *Log) useShard(name gateway.Shard) (*shard, func(), error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s := l.findLocked(name)
+	if s == nil {
+		return nil, nil, errNotConfigured(name)
+	}
+	s.calls.Add(1)
+	return s, s.calls.Done, nil
 }
 
 // Describe implements gateway.Log.
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: l.cfg.ID, Shard: l.cfg.shard(), APIVersion: 2, IntegrationDelay: l.cfg.IntegrationDelay}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	info := gateway.LogInfo{ID: l.id, APIVersion: 2, IntegrationDelay: l.cfg.IntegrationDelay}
+	if s, writable := l.currentLocked(); s != nil {
+		info.Shard, info.Retired = s.name, !writable
+	}
+	return info
+}
+
+// Former implements gateway.Log. A shard whose key is not in use yet is none.
+func (l *Log) Former() []gateway.FormerShard {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var former []gateway.FormerShard
+	l.eachFormer(func(s *shard, closed bool) {
+		former = append(former, gateway.FormerShard{Shard: s.name, Closed: closed})
+	})
+	return former
 }
 
 // Size implements gateway.Log.
-func (l *Log) Size(ctx context.Context) (size uint64, err error) {
+func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err error) {
 	defer func(start time.Time) { l.metrics.observeCall(callSize, start, err) }(time.Now())
-	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
+	s, done, err := l.useShard(name)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	cp, err := s.checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -94,13 +167,18 @@ func (l *Log) Size(ctx context.Context) (size uint64, err error) {
 }
 
 // Find implements gateway.Log.
-func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint64) (out gateway.Found, err error) {
+func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (out gateway.Found, err error) {
 	defer func(start time.Time) { l.metrics.observeCall(callFind, start, err) }(time.Now())
-	cp, err := l.checkpoints.CurrentCheckpoint(ctx)
+	s, done, err := l.useShard(name)
 	if err != nil {
 		return gateway.Found{}, err
 	}
-	tree, err := tiles.NewTree(cp, l.reader)
+	defer done()
+	cp, err := s.checkpoints.CurrentCheckpoint(ctx)
+	if err != nil {
+		return gateway.Found{}, err
+	}
+	tree, err := tiles.NewTree(cp, s.reader)
 	if err != nil {
 		return gateway.Found{}, err
 	}
@@ -109,7 +187,7 @@ func (l *Log) Find(ctx context.Context, leaves []gateway.LeafHash, from, to uint
 		Inclusions: make(map[gateway.LeafHash]*gateway.Inclusion, len(searched.Found)), AbsentTo: searched.AbsentTo, Doubled: searched.Doubled,
 	}
 	for leaf, f := range searched.Found {
-		inclusion, err := l.newInclusion(cp, f.Index, f.Hashes)
+		inclusion, err := s.newInclusion(cp, f.Index, f.Hashes)
 		if err != nil {
 			return gateway.Found{}, err
 		}

@@ -23,13 +23,14 @@ type metrics struct {
 	reg     prometheus.Registerer
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
-	size    prometheus.Gauge
-	forked  prometheus.Gauge
+	size    prometheus.GaugeFunc
+	forked  prometheus.GaugeFunc
 }
 
-func newMetrics(id string, reg prometheus.Registerer) (*metrics, error) {
+// newMetrics registers the metrics of l.
+func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		reg: prometheus.WrapRegistererWith(prometheus.Labels{"log": id}, reg),
+		reg: prometheus.WrapRegistererWith(prometheus.Labels{"log": l.id}, reg),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rekor_gateway_log_calls_total",
 			Help: "Calls to the transparency log, by kind and outcome.",
@@ -39,14 +40,14 @@ func newMetrics(id string, reg prometheus.Registerer) (*metrics, error) {
 			Help:    "How long calls to the transparency log took, verification included.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 15, 20, 30, 60},
 		}, []string{"call"}),
-		size: prometheus.NewGauge(prometheus.GaugeOpts{
+		size: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rekor_gateway_log_checkpoint_size",
-			Help: "Size of the log at the largest checkpoint verified.",
-		}),
-		forked: prometheus.NewGauge(prometheus.GaugeOpts{
+			Help: "Size of the log's current shard at the largest checkpoint verified.",
+		}, l.checkpointSize),
+		forked: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rekor_gateway_log_forked",
-			Help: "1 when the log signed checkpoints that contradict each other; nothing more is submitted to it.",
-		}),
+			Help: "1 when the log's current shard signed checkpoints that contradict each other; nothing more is submitted to it.",
+		}, l.isForked),
 	}
 	for _, c := range m.listCollectors() {
 		if err := m.reg.Register(c); err != nil {
@@ -92,4 +93,21 @@ func outcomeLabel(err error) string {
 	default:
 		return "unknown"
 	}
+}
+
+// checkpointSize is the value of a gauge.
+func (l *Log) checkpointSize() float64 {
+	s, _ := l.current()
+	if s == nil {
+		return 0
+	}
+	return float64(s.size.Load())
+}
+
+// isForked is the value of a gauge.
+func (l *Log) isForked() float64 {
+	if s, _ := l.current(); s != nil && s.forked.Load() {
+		return 1
+	}
+	return 0
 }

@@ -75,7 +75,7 @@ func (l *Log) prepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
 		return gateway.Prepared{}, err
 	}
 	return gateway.Prepared{
-		Log: l.cfg.ID, LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: r.Signature,
+		Log: l.id, LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: r.Signature,
 	}, nil
 }
 

@@ -32,10 +32,13 @@ type endpoint interface {
 
 func config(e endpoint) rekorv2.Config {
 	return rekorv2.Config{
-		ID: "test", Origin: e.Origin(), GRPCURL: e.GRPCURL(), ReadURL: e.ReadURL(),
-		Verifier: e.Verifier(), KeyID: e.KeyID(),
+		ID: "test", Shards: []rekorv2.Shard{shardOf(e)},
 		RequestTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second,
 	}
+}
+
+func shardOf(e endpoint) rekorv2.Shard {
+	return rekorv2.Shard{Origin: e.Origin(), GRPCURL: e.GRPCURL(), ReadURL: e.ReadURL(), Verifier: e.Verifier(), KeyID: e.KeyID()}
 }
 
 func open(t testing.TB, cfg rekorv2.Config, store gateway.Checkpoints) *rekorv2.Log {
@@ -93,7 +96,7 @@ func TestRealServer(t *testing.T) {
 	t.Run("many at once", func(t *testing.T) { addMany(t, l, server, signer, 300) })
 	t.Run("doubt after a kill", func(t *testing.T) { findAfterKill(t, l, server, signer) })
 	t.Run("checkpoint survives", func(t *testing.T) {
-		size, err := l.Size(t.Context())
+		size, err := l.Size(t.Context(), l.Describe().Shard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +105,7 @@ func TestRealServer(t *testing.T) {
 			t.Fatalf("kept %v, %v; the log's size is %d", kept, err, size)
 		}
 		again := open(t, config(server), store)
-		if got, err := again.Size(t.Context()); err != nil || got < size {
+		if got, err := again.Size(t.Context(), l.Describe().Shard); err != nil || got < size {
 			t.Errorf("size %d, %v; want at least %d", got, err, size)
 		}
 	})
@@ -112,7 +115,7 @@ func TestRealServer(t *testing.T) {
 func addTwice(t *testing.T, l *rekorv2.Log, server *rekortest.Server, e gateway.Prepared) {
 	var indexes []uint64
 	for range 2 {
-		got, err := l.Add(t.Context(), e)
+		got, err := l.Add(t.Context(), l.Describe().Shard, e)
 		if err != nil {
 			t.Error(err)
 			return
@@ -132,7 +135,7 @@ func addMany(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rek
 	for i := range n {
 		e := logtest.Prepare(t, l, signer.Record(fmt.Sprint("many ", i)))
 		wg.Go(func() {
-			got, err := l.Add(t.Context(), e)
+			got, err := l.Add(t.Context(), l.Describe().Shard, e)
 			if err != nil {
 				t.Error(err)
 				return
@@ -147,7 +150,7 @@ func addMany(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rek
 // findAfterKill kills the log while entries are under way. Those that it logged are then found,
 // and it takes new ones.
 func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signer *rekortest.Signer) {
-	from, err := l.Size(t.Context())
+	from, err := l.Size(t.Context(), l.Describe().Shard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +163,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	var wg sync.WaitGroup
 	errs := make([]error, len(entries))
 	for i, e := range entries {
-		wg.Go(func() { _, errs[i] = l.Add(t.Context(), e) })
+		wg.Go(func() { _, errs[i] = l.Add(t.Context(), l.Describe().Shard, e) })
 	}
 	time.Sleep(200 * time.Millisecond) // sequenced, but most answers take a second
 	server.Kill()
@@ -168,7 +171,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 	server.Restart()
 	time.Sleep(1200 * time.Millisecond) // a checkpoint interval
 
-	found, err := l.Find(t.Context(), leaves, from, math.MaxUint64)
+	found, err := l.Find(t.Context(), l.Describe().Shard, leaves, from, math.MaxUint64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +184,7 @@ func findAfterKill(t *testing.T, l *rekorv2.Log, server *rekortest.Server, signe
 		}
 	}
 	e := logtest.Prepare(t, l, signer.Record("after the restart"))
-	got, err := l.Add(t.Context(), e)
+	got, err := l.Add(t.Context(), l.Describe().Shard, e)
 	if err != nil {
 		t.Fatal(err)
 	}

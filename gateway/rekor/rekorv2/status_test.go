@@ -24,7 +24,7 @@ func TestProxyAnswers(t *testing.T) {
 	proxy.Start()
 	t.Cleanup(proxy.Close)
 	cfg := config(fake)
-	cfg.GRPCURL = proxy.URL
+	cfg.Shards[0].GRPCURL = proxy.URL
 	l := open(t, cfg, new(rekortest.Checkpoints))
 	e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("hello"))
 	for status, want := range map[int]string{
@@ -33,7 +33,7 @@ func TestProxyAnswers(t *testing.T) {
 		200: "unknown", 302: "unknown",
 	} {
 		answer = status
-		if _, err := l.Add(t.Context(), e); logtest.OutcomeOf(err) != want {
+		if _, err := l.Add(t.Context(), l.Describe().Shard, e); logtest.OutcomeOf(err) != want {
 			t.Errorf("%d is %q, want %q: %v", status, logtest.OutcomeOf(err), want, err)
 		}
 	}

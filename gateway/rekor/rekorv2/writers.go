@@ -5,6 +5,7 @@ package rekorv2
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,17 +41,17 @@ type writers struct {
 	next    atomic.Uint64
 }
 
-func newWriters(cfg Config) (*writers, error) {
-	target, secure, err := grpcTarget(cfg.GRPCURL)
+func newWriters(url string, roots *x509.CertPool, connections int) (*writers, error) {
+	target, secure, err := grpcTarget(url)
 	if err != nil {
 		return nil, err
 	}
 	creds := insecure.NewCredentials()
 	if secure {
-		creds = credentials.NewTLS(&tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12})
+		creds = credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
 	}
 	w := &writers{}
-	for range cfg.Connections {
+	for range connections {
 		conn, err := grpc.NewClient("dns:///"+target, dialOptions(creds)...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.closeConns())
@@ -85,6 +86,9 @@ func (w *writers) nextClient() rekortilespb.RekorClient {
 }
 
 func (w *writers) closeConns() error {
+	if w == nil {
+		return nil
+	}
 	var errs []error
 	for _, conn := range w.conns {
 		errs = append(errs, conn.Close())

@@ -62,10 +62,10 @@ func claimDue(t *testing.T, s *Store) []gateway.Claimed {
 func wantDoubts(t *testing.T, s *Store, want ...time.Duration) {
 	t.Helper()
 	got, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: clockShard, Limit: 9})
-	if err != nil || len(got.Entries) != len(want) {
-		t.Fatalf("in doubt: %+v, %v; want %d", got.Entries, err, len(want))
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("in doubt: %+v, %v; want %d", got, err, len(want))
 	}
-	for i, d := range got.Entries {
+	for i, d := range got {
 		if d.SentAgo != want[i] {
 			t.Errorf("sent %v ago, want %v", d.SentAgo, want[i])
 		}

@@ -23,12 +23,12 @@ SELECT d.id FROM entry d WHERE d.log = (SELECT id FROM log WHERE name = ?1) AND 
 
 	selectDoubtful = `
 SELECT ` + entryColumns + `, MAX(e.last_sent_at, e.leased_until) FROM entry e ` + entryNames + `
-WHERE e.id IN (` + idsInDoubt + `) AND (e.shard IS NULL OR h.origin = ?4 AND h.key_id = ?5)
-ORDER BY e.id LIMIT ?6`
+WHERE e.id IN (` + idsInDoubt + `) AND (e.shard IS NULL AND ?6 OR h.origin = ?4 AND h.key_id = ?5)
+ORDER BY e.id LIMIT ?7`
 
-	countElsewhere = `
-SELECT COUNT(*) FROM entry e JOIN shard h ON h.id = e.shard
-WHERE e.id IN (` + idsInDoubt + `) AND NOT (h.origin = ?4 AND h.key_id = ?5)`
+	countDoubtful = `
+SELECT COALESCE(h.origin, ''), COALESCE(h.key_id, zeroblob(32)), COUNT(*) FROM entry e LEFT JOIN shard h ON h.id = e.shard
+WHERE e.id IN (` + idsInDoubt + `) GROUP BY e.shard`
 
 	// What was read before, and searched for meanwhile, may be another's by now.
 	settleFound = `
@@ -47,25 +47,41 @@ WHERE log = (SELECT id FROM log WHERE name = ?1) AND state = 'PENDING' AND in_do
 )
 
 // Doubtful implements gateway.Store.
-func (s *Store) Doubtful(ctx context.Context, p gateway.DoubtParams) (doubts gateway.Doubts, err error) {
+func (s *Store) Doubtful(ctx context.Context, p gateway.DoubtParams) (doubts []gateway.Doubt, err error) {
 	err = s.readTx(ctx, "reading what is in doubt", func(t *tx) error {
 		now := s.now()
-		err := t.QueryRow(countElsewhere, p.Log, 0, now, p.Shard.Origin, p.Shard.KeyID[:]).Scan(&doubts.Elsewhere)
-		if err != nil {
-			return err
-		}
-		args := []any{p.Log, p.After, now, p.Shard.Origin, p.Shard.KeyID[:], p.Limit}
+		args := []any{p.Log, p.After, now, p.Shard.Origin, p.Shard.KeyID[:], p.Unknown, p.Limit}
 		return t.eachRow(selectDoubtful, args, func(scan func(...any) error) error {
 			var until int64
 			e, err := scanEntry(scan, &until)
-			doubts.Entries = append(doubts.Entries, gateway.Doubt{Entry: e, SentAgo: s.clock.measureSince(until, now)})
+			doubts = append(doubts, gateway.Doubt{Entry: e, SentAgo: s.clock.measureSince(until, now)})
 			return err
 		})
 	})
 	if err != nil {
-		return gateway.Doubts{}, err
+		return nil, err
 	}
 	return doubts, nil
+}
+
+// CountDoubtful implements gateway.Store.
+func (s *Store) CountDoubtful(ctx context.Context, log string) (counts map[gateway.Shard]int, err error) {
+	counts = map[gateway.Shard]int{}
+	err = s.readTx(ctx, "counting what is in doubt", func(t *tx) error {
+		return t.eachRow(countDoubtful, []any{log, 0, s.now()}, func(scan func(...any) error) error {
+			var shard gateway.Shard
+			var keyID []byte
+			var n int
+			err := scan(&shard.Origin, &keyID, &n)
+			copy(shard.KeyID[:], keyID)
+			counts[shard] = n
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return counts, nil
 }
 
 // Settle implements gateway.Store.

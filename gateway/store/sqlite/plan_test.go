@@ -52,15 +52,16 @@ func TestPlans(t *testing.T) {
 		"get":         {ownedSubmission, []any{make([]byte, 16), "tenant"}, "(id=?)"},
 		"cold":        {blobsOfSubmission, []any{1}, "b USING INTEGER PRIMARY KEY (rowid=?)"},
 		"unsettled":   {unsettledEntries, []any{"[]"}, "(submission=?)"},
-		"doubtful":    {selectDoubtful, []any{"log", 1, 2, "origin", []byte("key"), 9}, "d USING COVERING INDEX entry_doubtful (log=? AND id>?)"},
-		"lapsed":      {selectDoubtful, []any{"log", 1, 2, "origin", []byte("key"), 9}, "d USING INDEX entry_leased (log=? AND leased_until>? AND leased_until<?)"},
-		"elsewhere":   {countElsewhere, []any{"log", 1, 2, "origin", []byte("key")}, "d USING COVERING INDEX entry_doubtful (log=? AND id>?)"},
+		"doubtful":    {selectDoubtful, []any{"log", 1, 2, "origin", []byte("key"), true, 9}, "d USING COVERING INDEX entry_doubtful (log=? AND id>?)"},
+		"lapsed":      {selectDoubtful, []any{"log", 1, 2, "origin", []byte("key"), true, 9}, "d USING INDEX entry_leased (log=? AND leased_until>? AND leased_until<?)"},
+		"in doubt":    {countDoubtful, []any{"log", 1, 2}, "d USING COVERING INDEX entry_doubtful (log=? AND id>?)"},
 		"found":       {settleFound, []any{1, 2, 3, 4}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"absent":      {settleAbsent, []any{1, 2, 3, 4, false}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"known":       {knownSubmissions, []any{"[]"}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)
-		if !strings.Contains(plan, test.want) || strings.Contains(plan, "TEMP B-TREE") {
+		sorts := strings.Contains(plan, "TEMP B-TREE") && name != "in doubt" // that sorts no more than is in doubt
+		if !strings.Contains(plan, test.want) || sorts {
 			t.Errorf("%s is run so:\n%swant %s", name, plan, test.want)
 		}
 	}

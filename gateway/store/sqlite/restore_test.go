@@ -369,7 +369,7 @@ func TestRestoredDoubt(t *testing.T) {
 	})
 	must(t, err)
 	got := map[int64]gateway.Doubt{}
-	for _, d := range doubts.Entries {
+	for _, d := range doubts {
 		got[d.ID] = d
 	}
 	for name, test := range map[string]struct {

@@ -59,6 +59,7 @@ func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gatewa
 	finishEntries(t, s, retryOutcome(held[0], time.Second), inDoubt, failedOutcome(held[2]))
 	settleEntries(t, s, gateway.Settlement{EntryID: held[1].ID, Fence: held[1].Fence, AbsentTo: 8})
 	listDoubtful(t, s, shard)
+	wantCounts(t, s, map[gateway.Shard]int{shard: 1})
 	known := newSubmission("0")
 	if out := enqueueAll(t, s, known); !out[0].Existing {
 		t.Error("a known submission is new")

@@ -30,6 +30,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
 		_, forks := s.Forks(ctx)
 		_, extended := s.Extend(ctx, []gateway.Lease{leaseOf(held)}, time.Hour)
+		_, counted := s.CountDoubtful(ctx, logA)
 		_, doubtful := s.Doubtful(ctx, gateway.DoubtParams{Log: logA, Limit: 1})
 		_, settled := s.Settle(ctx, []gateway.Settlement{{EntryID: held.ID, Fence: held.Fence}})
 		_, doubted := s.DoubtPending(ctx, logA, shard)
@@ -38,7 +39,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
-			"Doubtful": doubtful, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
+			"Doubtful": doubtful, "CountDoubtful": counted, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {

@@ -24,15 +24,14 @@ var doubtTests = map[string]func(*testing.T, opener){
 		back.InDoubt = true
 		finishEntries(t, s, back, retryOutcome(held[2], time.Hour))
 		extendLeases(t, s, time.Hour, leaseOf(held[3]))
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || got[0].ID != held[0].ID || got[0].SentAgo != 0 {
+		if got := listDoubtful(t, s, shard); len(got) != 1 || got[0].ID != held[0].ID || got[0].SentAgo != 0 {
 			t.Errorf("in doubt at first: %+v", got)
 		}
 		s.setClock(after(2 * time.Minute))
 		for range 2 {
-			doubts := listDoubtful(t, s, shard)
-			if got := doubts.Entries; len(got) != 2 || got[0].ID != held[0].ID || got[1].ID != held[1].ID || doubts.Elsewhere != 0 ||
+			if got := listDoubtful(t, s, shard); len(got) != 2 || got[0].ID != held[0].ID || got[1].ID != held[1].ID ||
 				!got[0].InDoubt || got[0].Fence != held[0].Fence || *got[0].SentAtTreeSize != 7 || got[0].LeafHash != held[0].LeafHash {
-				t.Fatalf("in doubt: %+v", doubts)
+				t.Fatalf("in doubt: %+v", got)
 			}
 			s = reopen()
 		}
@@ -47,11 +46,11 @@ var doubtTests = map[string]func(*testing.T, opener){
 		s.setClock(after(time.Second))
 		finishEntries(t, s, back)
 		s.setClock(after(90 * time.Second))
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 2 || got[0].SentAgo != 89*time.Second || got[1].SentAgo != 30*time.Second {
+		if got := listDoubtful(t, s, shard); len(got) != 2 || got[0].SentAgo != 89*time.Second || got[1].SentAgo != 30*time.Second {
 			t.Errorf("in doubt: %+v", got)
 		}
 		s.setClock(start) // set back
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || got[0].SentAgo != 0 {
+		if got := listDoubtful(t, s, shard); len(got) != 1 || got[0].SentAgo != 0 {
 			t.Errorf("in doubt, by a clock set back: %+v", got)
 		}
 	},
@@ -76,10 +75,10 @@ var doubtTests = map[string]func(*testing.T, opener){
 		for {
 			doubts, err := s.Doubtful(t.Context(), p)
 			noError(t, err)
-			if len(doubts.Entries) == 0 {
+			if len(doubts) == 0 {
 				break
 			}
-			for _, d := range doubts.Entries {
+			for _, d := range doubts {
 				got = append(got, d.ID)
 				p.After = d.ID
 			}
@@ -89,8 +88,8 @@ var doubtTests = map[string]func(*testing.T, opener){
 		}
 	},
 
-	// What was sent to another shard is not this one's, and is counted.
-	"Doubtful/elsewhere": func(t *testing.T, open opener) {
+	// What was sent to another shard is not this one's; each is counted.
+	"Doubtful/shards": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueueAll(t, s, newSubmission("one"), newSubmission("two"))
 		one := claimOne(t, s, start)
@@ -99,13 +98,34 @@ var doubtTests = map[string]func(*testing.T, opener){
 		if _, err := s.Claim(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
+		wantCounts(t, s, map[gateway.Shard]int{})
 		s.setClock(after(time.Hour))
 		for of, first := range map[gateway.Shard]bool{shard: true, nextShard: false} {
-			doubts := listDoubtful(t, s, of)
-			if len(doubts.Entries) != 1 || (doubts.Entries[0].ID == one.ID) != first || doubts.Elsewhere != 1 {
+			if doubts := listDoubtful(t, s, of); len(doubts) != 1 || (doubts[0].ID == one.ID) != first {
 				t.Errorf("in doubt in %+v: %+v", of, doubts)
 			}
 		}
+		wantCounts(t, s, map[gateway.Shard]int{shard: 1, nextShard: 1})
+	},
+
+	// What an earlier release sent, which stored no shards, is for who asks for it.
+	"Doubtful/unknown shard": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		enqueueAll(t, s, newSubmission("one"), newSubmission("two"))
+		claimOne(t, s, start)
+		p := claimParams(9)
+		p.Shard = gateway.Shard{}
+		if _, err := s.Claim(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		s.setClock(after(time.Hour))
+		for unknown, want := range map[bool]int{false: 1, true: 2} {
+			got, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: logA, Shard: shard, Unknown: unknown, Limit: 9})
+			if err != nil || len(got) != want {
+				t.Errorf("unknown %t: %+v, %v", unknown, got, err)
+			}
+		}
+		wantCounts(t, s, map[gateway.Shard]int{shard: 1, {}: 1})
 	},
 
 	"Settle/found": func(t *testing.T, open opener) {
@@ -133,7 +153,7 @@ var doubtTests = map[string]func(*testing.T, opener){
 		s.setClock(after(time.Hour))
 		for _, step := range []struct{ absentTo, want uint64 }{{10, 10}, {8, 10}, {0, 10}, {11, 11}} {
 			wantIDs(t, settleEntries(t, s, gateway.Settlement{EntryID: c.ID, Fence: c.Fence, AbsentTo: step.absentTo}))
-			if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || got[0].AbsentTo != step.want || got[0].Fence != c.Fence {
+			if got := listDoubtful(t, s, shard); len(got) != 1 || got[0].AbsentTo != step.want || got[0].Fence != c.Fence {
 				t.Errorf("in doubt after %+v: %+v", step, got)
 			}
 		}
@@ -153,7 +173,7 @@ var doubtTests = map[string]func(*testing.T, opener){
 		o.InDoubt = true
 		finishEntries(t, s, o)
 		wantIDs(t, settleEntries(t, s, gateway.Settlement{EntryID: o.EntryID, Fence: o.Fence, AbsentTo: 20, Resend: true}))
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 0 {
+		if got := listDoubtful(t, s, shard); len(got) != 0 {
 			t.Errorf("still in doubt: %+v", got)
 		}
 		if c := claimOne(t, s, start); c.InDoubt || c.AbsentTo != 20 || c.Fence <= o.Fence || c.Attempts != 2 {
@@ -243,7 +263,7 @@ var doubtTests = map[string]func(*testing.T, opener){
 				t.Fatalf("%d put in doubt, want %d: %v", got, want, err)
 			}
 		}
-		doubts := listDoubtful(t, s, shard).Entries
+		doubts := listDoubtful(t, s, shard)
 		if len(doubts) != 2 || *doubts[0].SentAtTreeSize != 7 || doubts[0].LastSentAt.IsZero() || *doubts[1].SentAtTreeSize != kept.Size ||
 			!doubts[1].LastSentAt.IsZero() || doubts[1].Shard != shard {
 			t.Errorf("in doubt: %+v", doubts)

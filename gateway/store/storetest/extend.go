@@ -17,15 +17,15 @@ var extendTests = map[string]func(*testing.T, opener){
 		s.setClock(after(time.Second))
 		extendLeases(t, s, time.Hour, leaseOf(held))
 		s.setClock(after(2 * time.Minute))
-		if lapsed := listDoubtful(t, s, shard).Entries; len(lapsed) != 1 || lapsed[0].ID != left.ID || lapsed[0].SentAgo != time.Minute {
+		if lapsed := listDoubtful(t, s, shard); len(lapsed) != 1 || lapsed[0].ID != left.ID || lapsed[0].SentAgo != time.Minute {
 			t.Fatalf("%+v in doubt, want only the one whose lease was not extended", lapsed)
 		}
 		s.setClock(after(time.Hour + time.Second - time.Millisecond))
-		if early := listDoubtful(t, s, shard).Entries; len(early) != 1 || early[0].ID != left.ID {
+		if early := listDoubtful(t, s, shard); len(early) != 1 || early[0].ID != left.ID {
 			t.Fatal("the extended lease ended early")
 		}
 		s.setClock(after(time.Hour + time.Minute))
-		both := listDoubtful(t, s, shard).Entries
+		both := listDoubtful(t, s, shard)
 		if len(both) != 2 || both[0].ID != held.ID || !both[0].LastSentAt.Equal(after(time.Second)) || both[0].SentAgo != 59*time.Second {
 			t.Errorf("%+v in doubt, want the first one since its extended lease ended", both)
 		}
@@ -44,7 +44,7 @@ var extendTests = map[string]func(*testing.T, opener){
 			t.Errorf("lost %v, %v", lost, err)
 		}
 		s.setClock(after(10 * time.Minute))
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || got[0].ID != now.ID {
+		if got := listDoubtful(t, s, shard); len(got) != 1 || got[0].ID != now.ID {
 			t.Fatal("a lost lease was extended")
 		}
 		extendLeases(t, s, 0)

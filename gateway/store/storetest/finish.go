@@ -52,7 +52,7 @@ var finishTests = map[string]func(*testing.T, opener){
 		if got := claimEntries(t, s, after(time.Minute), 1); len(got) != 0 {
 			t.Errorf("claimed though it is in doubt: %+v", got)
 		}
-		if got := listDoubtful(t, s, shard).Entries; len(got) != 1 || !got[0].LastSentAt.Equal(after(time.Second)) || got[0].SentAgo != 59*time.Second {
+		if got := listDoubtful(t, s, shard); len(got) != 1 || !got[0].LastSentAt.Equal(after(time.Second)) || got[0].SentAgo != 59*time.Second {
 			t.Errorf("in doubt is %+v", got)
 		}
 	},

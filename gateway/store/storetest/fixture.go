@@ -135,17 +135,24 @@ func claimOne(t testing.TB, s *testStore, at time.Time) gateway.Claimed {
 func resendDoubtful(t testing.TB, s *testStore) {
 	t.Helper()
 	var settlements []gateway.Settlement
-	for _, d := range listDoubtful(t, s, shard).Entries {
+	for _, d := range listDoubtful(t, s, shard) {
 		settlements = append(settlements, gateway.Settlement{EntryID: d.ID, Fence: d.Fence, Resend: true})
 	}
 	settleEntries(t, s, settlements...)
 }
 
-func listDoubtful(t testing.TB, s *testStore, of gateway.Shard) gateway.Doubts {
+func listDoubtful(t testing.TB, s *testStore, of gateway.Shard) []gateway.Doubt {
 	t.Helper()
 	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: logA, Shard: of, Limit: 1000})
 	noError(t, err)
 	return doubts
+}
+
+func wantCounts(t testing.TB, s *testStore, want map[gateway.Shard]int) {
+	t.Helper()
+	if got, err := s.CountDoubtful(t.Context(), logA); err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v in doubt, %v; want %v", got, err, want)
+	}
 }
 
 func settleEntries(t testing.TB, s gateway.Store, settlements ...gateway.Settlement) []string {
