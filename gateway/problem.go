@@ -22,6 +22,8 @@ const (
 	ProblemBadAnswer   = "LOG_ANSWER_INVALID"
 	ProblemFork        = "LOG_FORKED"
 	ProblemUnknown     = "OUTCOME_UNKNOWN"
+	ProblemStalled     = "LOG_STALLED"
+	ProblemRetired     = "LOG_RETIRED"
 )
 
 // Troubles of logs, beside the problems above: the log itself can be used.

@@ -23,6 +23,7 @@ type Store interface {
 	Work
 	Reader
 	Checkpoints
+	LogKeeping
 
 	// Incarnation says which store this is, as long as it is open.
 	Incarnation() Incarnation
@@ -94,8 +95,35 @@ type Work interface {
 	// without doubt. It does nothing while anybody has a lease on an entry of the log.
 	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 
+	// Move has submissions recorded in another log than one for which they wait: all of a submission's entries
+	// in p.From go over, or none do. They go only if one of them waits, none is in doubt or leased, and the
+	// submission has no entry in p.To yet. An entry of p.To with the same leaf hash is shared, in whatever state
+	// it is; else it is new there, as old in the queue as it was. What nobody waits for in p.From any more is
+	// removed, unless it has settled. All is one transaction. The error is ErrRetired where p.To is.
+	Move(ctx context.Context, p MoveParams) (Moved, error)
+
+	// RetiredLogs returns the IDs of the logs that are retired, in order.
+	RetiredLogs(ctx context.Context) ([]string, error)
+
 	// Stats counts entries, for the worker, metrics and readiness.
 	Stats(ctx context.Context) (Stats, error)
+}
+
+// LogKeeping is the side of a Store by which operators see what waits for each log, and give it up.
+type LogKeeping interface {
+	// ListLogs returns all logs for which there have been entries, in the order of their IDs.
+	ListLogs(ctx context.Context) ([]LogStatus, error)
+
+	// Retire retires a log and gives up what is pending for it: the entries have Failed, with
+	// ProblemRetired, and their submissions follow. Nothing is claimed for it from then on, and what is
+	// enqueued for it has Failed at once. The caller calls again while there is More. It changes nothing where
+	// entries are in doubt or leased, unless p says otherwise: the error is an *UnsettledError. It is
+	// ErrNotFound for a log for which there have been no entries.
+	Retire(ctx context.Context, p RetireParams) (Retired, error)
+
+	// Reinstate takes back that a log is retired. What was given up stays so. The error is ErrNotFound where it
+	// is not retired.
+	Reinstate(ctx context.Context, log string) error
 }
 
 // Reader is the side of a Store where callers look things up.
@@ -152,6 +180,9 @@ type Outcome struct {
 	Inclusion *Inclusion    // logged
 	Tokens    [][]byte      // with Inclusion: RFC 3161 timestamps over the entry's signature, DER
 	Fail      bool          // refused for good
+	// Next are the IDs of logs to which submissions go that would fail by this outcome, and were planned so
+	// (NewSubmission.Takeover), as by Move: the first of them that may. Theirs are the same bodies.
+	Next []string
 	Retry     bool          // not yet
 	RetryIn   time.Duration // with Retry: not claimed before
 	// InDoubt, with Retry: it may have been logged.

@@ -13,6 +13,8 @@ var entryMessages = map[string]string{
 	gateway.ProblemBadAnswer:   "the log's answer did not verify; the entry will be looked for in the log",
 	gateway.ProblemFork:        "the log contradicts itself; nothing is submitted to it",
 	gateway.ProblemUnknown:     "the log did not answer; the entry will be looked for in the log",
+	gateway.ProblemStalled:     "the log includes nothing of what it is sent; the entry will be looked for in the log",
+	gateway.ProblemRetired:     "the gateway's operator has retired the log; the entry was given up",
 }
 
 // EntryMessage returns the words for an entry's problem.
@@ -24,6 +26,8 @@ var logMessages = map[string]string{
 	gateway.ProblemUnavailable: "the log cannot be reached",
 	gateway.ProblemBadAnswer:   "what the log says does not verify by the key in the trusted root, or against what it said before",
 	gateway.ProblemFork:        "the log contradicts itself; nothing is submitted to it",
+	gateway.ProblemStalled:     "the log includes nothing of what it is sent",
+	gateway.ProblemRetired:     "the log is retired: nothing is recorded in it",
 
 	gateway.TroubleFormerShard:   "entries may have been logged in a former shard of the log, which cannot show it now; they wait for the gateway's operator",
 	gateway.TroubleNotConfigured: "entries are pending for a log that is not configured any more; they wait for the gateway's operator",

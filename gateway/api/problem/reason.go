@@ -152,6 +152,8 @@ var rows = map[formats.Reason]row{
 	formats.Reason(gateway.ProblemUnavailable): notLoggedNow,
 	formats.Reason(gateway.ProblemBadAnswer):   notLoggedNow,
 	formats.Reason(gateway.ProblemUnknown):     notLoggedNow,
+	formats.Reason(gateway.ProblemStalled):     notLoggedNow,
+	formats.Reason(gateway.ProblemRetired):     badUpstream,
 
 	// Receipts.
 	receipt.ReasonMalformedReceipt:  refused,

@@ -19,7 +19,7 @@ SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND l
 
 	claimable = `
 SELECT ` + entryColumns + ` FROM entry e ` + entryNames + `
-WHERE e.log = (SELECT id FROM log WHERE name = ?1) AND e.state = 'PENDING' AND e.in_doubt = 0 AND e.next_at <= ?2
+WHERE e.log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND e.state = 'PENDING' AND e.in_doubt = 0 AND e.next_at <= ?2
 ORDER BY e.priority DESC, e.queued_at, e.id LIMIT ?3`
 
 	// Whether an entry may be leased is asked again: the lease itself is the compare and

@@ -16,8 +16,8 @@ import (
 
 const (
 	insertSubmission = `
-INSERT INTO submission (id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels)
-VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?)`
+INSERT INTO submission (id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels, takeover)
+VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?)`
 
 	insertReceipt = `INSERT INTO submission_blob (submission, receipt) VALUES (?, ?)`
 
@@ -35,7 +35,9 @@ ON CONFLICT (log, leaf_hash) DO NOTHING`
 
 	linkEntry = `INSERT INTO submission_entry (submission, role, entry, of) VALUES (?, ?, ?, ?)`
 
-	addBytes = `UPDATE entry SET bytes = bytes + ? WHERE id = ? AND state = 'PENDING'`
+	addBytes = `UPDATE entry SET bytes = bytes + ? WHERE id = ? AND state <> 'LOGGED' RETURNING state = 'PENDING'`
+
+	giveUpEntry = `UPDATE entry SET state = 'FAILED', problem = ? WHERE id = ?`
 )
 
 // Enqueue implements gateway.Store. The submissions it returns may share memory with subs.
@@ -139,12 +141,17 @@ type enqueuing struct {
 	sharing       []int64             // new submissions with an entry that existed
 	revived       []int64             // entries made pending again
 	before        *backlog            // what waited before this Enqueue; nil: not asked yet
+	retired       map[int64]bool      // rows of logs
 	added         map[int64]backlog   // what waits by it, by logs' rows
 	addedInAll    backlog             // their sum
 }
 
 func (e *enqueuing) enqueueRows(t *tx) error {
 	if err := e.resolveNames(t); err != nil {
+		return err
+	}
+	var err error
+	if e.retired, err = t.readRetired(); err != nil {
 		return err
 	}
 	if err := e.findKnown(t); err != nil {
@@ -202,8 +209,12 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 		e.results[i].Err = e.store.errFull()
 		return nil
 	}
+	takeover, err := e.store.resolveTakeover(t, r.Takeover)
+	if err != nil {
+		return err
+	}
 	seq, err := t.execInsert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
-		r.Needed, r.Priority, e.createdAt, r.columns.Digests, r.columns.Signatures, r.columns.Labels)
+		r.Needed, r.Priority, e.createdAt, r.columns.Digests, r.columns.Signatures, r.columns.Labels, takeover)
 	if isConstraint(err) { // an ID that is there already; SQLite has undone this statement alone, and it was the row's first
 		e.results[i].Err = fmt.Errorf("%w: %w", gateway.ErrUnstorable, err)
 		return nil
@@ -263,7 +274,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 }
 
 // insertEntry stores an entry, with which bytes more wait, and returns its row's ID, and whether the
-// row is new.
+// row is new and waits.
 func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int64) (id int64, fresh bool, err error) {
 	s, log := &e.store.statements, e.logs[n.Log]
 	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now, bytes+weighNew(n))
@@ -279,16 +290,33 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int6
 		if err := e.touchEntry(t, id, r.Priority, true); err != nil {
 			return 0, false, err
 		}
-		changed, err := t.execChange(s.addBytes, bytes, id)
-		e.addBacklog(log, backlog{bytes: bytes * changed}) // 0 or 1
-		return id, false, err
+		return id, false, e.addReceipt(t, id, log, bytes)
 	}
 	if id, err = result.LastInsertId(); err != nil {
 		return 0, false, err
 	}
+	if _, err = t.execInsert(s.insertBody, id, nonNil(n.Body), n.Signature); err != nil {
+		return 0, false, err
+	}
+	if e.retired[log] {
+		_, err := t.Exec(giveUpEntry, gateway.ProblemRetired, id)
+		return id, false, err
+	}
 	e.addBacklog(log, backlog{1, bytes + weighNew(n)})
-	_, err = t.execInsert(s.insertBody, id, nonNil(n.Body), n.Signature)
-	return id, true, err
+	return id, true, nil
+}
+
+// addReceipt notes that so many bytes more wait with an existing entry, unless it is logged.
+func (e *enqueuing) addReceipt(t *tx, id, log, bytes int64) error {
+	var pending bool
+	err := t.bindStmt(e.store.statements.addBytes).QueryRow(bytes, id).Scan(&pending)
+	if err == nil && pending {
+		e.addBacklog(log, backlog{bytes: bytes})
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 // touchEntry makes an existing entry pending again if it failed and revive is set, and raises its

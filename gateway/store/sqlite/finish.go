@@ -90,6 +90,7 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
 	now := s.now()
 	ended := endedEntries{backlogs: make(map[int64]backlog)}
+	next := map[int64][]string{} // by the row of the log
 	for _, o := range outcomes {
 		log, bytes, err := s.applyOutcome(t, o, now)
 		switch {
@@ -99,10 +100,20 @@ func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []strin
 			return nil, 0, err
 		case !o.Retry:
 			ended.addEntry(o.EntryID, log, bytes)
+			if len(o.Next) > 0 {
+				next[log] = o.Next
+			}
 		}
 	}
-	changed, err = ended.updateSubmissions(t)
-	return changed, lost, err
+	if changed, err = ended.updateSubmissions(t); err != nil {
+		return nil, 0, err
+	}
+	for log, to := range next {
+		if err := s.passOn(t, ended.ids, log, to); err != nil {
+			return nil, 0, err
+		}
+	}
+	return changed, lost, nil
 }
 
 // endedEntries are those that a transaction has logged or failed.

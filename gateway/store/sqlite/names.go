@@ -38,6 +38,24 @@ func newShardIDs() *rowIDs[gateway.Shard] {
 		func(s gateway.Shard) []any { return []any{s.Origin, s.KeyID[:]} })
 }
 
+func newTakeoverIDs() *rowIDs[string] {
+	return newRowIDs(`INSERT INTO takeover (logs) VALUES (?) ON CONFLICT DO NOTHING`,
+		`SELECT id FROM takeover WHERE logs = ?`, func(logs string) []any { return []any{logs} })
+}
+
+// resolveTakeover returns the row of a list of logs, nil of none.
+func (s *Store) resolveTakeover(t *tx, logs []string) (*int64, error) {
+	if len(logs) == 0 {
+		return nil, nil
+	}
+	arg, err := encodeList(logs)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.takeovers.idOf(t, arg)
+	return &id, err
+}
+
 // idOf returns the id of k's row, which it makes when there is none. A row that this transaction
 // made, or found, is remembered once the transaction is committed.
 func (r *rowIDs[K]) idOf(t *tx, k K) (int64, error) {

@@ -57,6 +57,7 @@ func TestPlans(t *testing.T) {
 		"in doubt":    {countDoubtful, []any{"log", 1, 2}, "d USING COVERING INDEX entry_doubtful (log=? AND id>?)"},
 		"found":       {settleFound, []any{1, 2, 3, 4}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"absent":      {settleAbsent, []any{1, 2, 3, 4, false}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
+		"move":        {queueToMove, []any{1, 2, 3, 4}, "e USING COVERING INDEX entry_oldest (log=? AND queued_at>?)"},
 		"known":       {knownSubmissions, []any{"[]"}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

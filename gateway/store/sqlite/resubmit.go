@@ -14,7 +14,7 @@ const (
 	// still bound where an earlier send may have landed.
 	reviveEntry = `
 UPDATE entry SET state = 'PENDING', queued_at = ?, next_at = 0, attempts = 0, problem = ''
-WHERE id = ? AND state = 'FAILED' RETURNING log, bytes`
+WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retired = 1) RETURNING log, bytes`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`
 

@@ -70,8 +70,8 @@ type Store struct {
 	readers     *sql.DB
 	statements  statements // on writer
 
-	tenants, logs *rowIDs[string]
-	shards        *rowIDs[gateway.Shard]
+	tenants, logs, takeovers *rowIDs[string]
+	shards                   *rowIDs[gateway.Shard]
 }
 
 var _ gateway.Store = (*Store)(nil)
@@ -96,7 +96,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), shards: newShardIDs()}
+	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs()}
 	if err := s.openFile(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
 	}

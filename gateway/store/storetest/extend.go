@@ -76,7 +76,7 @@ var extendTests = map[string]func(*testing.T, opener){
 }
 
 // extendLeases extends leases none of which is lost.
-func extendLeases(t *testing.T, s *testStore, lease time.Duration, leases ...gateway.Lease) {
+func extendLeases(t testing.TB, s *testStore, lease time.Duration, leases ...gateway.Lease) {
 	t.Helper()
 	if lost, err := s.Extend(t.Context(), leases, lease); err != nil || len(lost) > 0 {
 		t.Fatalf("lost %v, %v", lost, err)

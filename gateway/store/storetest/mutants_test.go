@@ -160,26 +160,3 @@ func failures(t *testing.T, s gateway.Checkpoints, forgets bool) (failed []strin
 	slices.Sort(failed)
 	return failed
 }
-
-// recorder takes down that a test failed.
-type recorder struct {
-	testing.TB
-	mu     sync.Mutex
-	failed bool
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) fail() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failed = true
-}
-
-func (r *recorder) Error(...any) { r.fail() }
-
-func (r *recorder) Errorf(string, ...any) { r.fail() }
-
-func (r *recorder) Fatal(...any) { r.fail(); runtime.Goexit() }
-
-func (r *recorder) Fatalf(string, ...any) { r.Fatal() }

@@ -18,16 +18,23 @@ func twoLogs(name string, needed int) gateway.NewSubmission {
 }
 
 // claimOf claims the one pending entry of a log.
-func claimOf(t *testing.T, s *testStore, log string) gateway.Claimed {
+func claimOf(t testing.TB, s *testStore, log string) gateway.Claimed {
+	t.Helper()
+	got := claimAllOf(t, s, log)
+	if len(got) != 1 {
+		t.Fatalf("claimed %d entries of %s, want 1", len(got), log)
+	}
+	return got[0]
+}
+
+// claimAllOf claims the pending entries of a log.
+func claimAllOf(t testing.TB, s *testStore, log string) []gateway.Claimed {
 	t.Helper()
 	p := claimParams(9)
 	p.Log = log
 	got, err := s.Claim(t.Context(), p)
 	noError(t, err)
-	if len(got) != 1 {
-		t.Fatalf("claimed %d entries of %s, want 1", len(got), log)
-	}
-	return got[0]
+	return got
 }
 
 // A submission's state is gateway.StateOf its entries, whatever changes them.

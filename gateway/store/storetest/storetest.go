@@ -78,6 +78,11 @@ func Run(t *testing.T, driver Driver) {
 			t.Run(name, func(t *testing.T) { test(t, open) })
 		}
 	}
+	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests} {
+		for name, test := range group {
+			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
+		}
+	}
 	RunCheckpoints(t, func(t *testing.T) (gateway.Checkpoints, func() gateway.Checkpoints) {
 		s, reopen := open(t, 0)
 		return s, func() gateway.Checkpoints { return reopen() }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// recorder takes down that a test failed.
+type recorder struct {
+	testing.TB
+	mu     sync.Mutex
+	failed bool
+}
+
+// Helper implements testing.TB.
+func (r *recorder) Helper() {}
+
+func (r *recorder) fail() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = true
+}
+
+// Error implements testing.TB.
+func (r *recorder) Error(...any) { r.fail() }
+
+// Errorf implements testing.TB.
+func (r *recorder) Errorf(string, ...any) { r.fail() }
+
+// Fatal implements testing.TB.
+func (r *recorder) Fatal(...any) { r.fail(); runtime.Goexit() }
+
+// Fatalf implements testing.TB.
+func (r *recorder) Fatalf(string, ...any) { r.Fatal() }
+
+// FailMoving returns the name of a test of Move and of Outcome.Next that a store of driver fails, or "". It is for
+// stores that are broken on purpose.
+func FailMoving(t *testing.T, driver Driver) string {
+	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests} {
+		for name, test := range group {
+			r := &recorder{TB: t}
+			done := make(chan struct{})
+			go func() { // Fatal ends it
+				defer close(done)
+				test(r, opening{t, driver})
+			}()
+			<-done
+			if r.failed {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// opening opens stores of a driver, for tests that may be expected to fail.
+type opening struct {
+	t      *testing.T
+	driver Driver
+}
+
+// open returns an empty store whose clock stands at start.
+func (o opening) open() *testStore {
+	s := &testStore{clock: new(clock)}
+	s.setClock(start)
+	opened := o.driver(o.t, Options{Now: s.clock.now})
+	s.Store, s.hideCold = opened.Store, opened.HideCold
+	return s
+}
