@@ -118,7 +118,10 @@ func (b *batch) awaitOthers() bool {
 func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest) {
 	answer, err := b.server.submitItem(ctx, r)
 	if err != nil {
-		problem.FromError(err).LogCause(ctx, b.server.cfg.Logger, err)
+		p := problem.FromError(err)
+		p.LogCause(ctx, b.server.cfg.Logger, err)
+		b.server.cfg.Refused(p.Reason)
+		gateway.NoteFrom(ctx).NoteRefused()
 		answer = &pb.SubmitBatchResponse{Ref: r.GetRef(), Problem: convertProblem(err)}
 	}
 	b.sending.Lock()

@@ -18,7 +18,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
@@ -118,11 +117,11 @@ type fragile struct {
 	over []byte
 }
 
-func (f fragile) Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error) {
+func (f fragile) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error) {
 	if bytes.Equal(r.Signature, f.over) {
 		panic("about a signature")
 	}
-	return f.Service.Submit(ctx, r, artifact)
+	return f.Service.Begin(ctx, r)
 }
 
 // A panic over one submission is that one's INTERNAL; the others, the stream and the process live on.

@@ -24,7 +24,9 @@ type GRPCConfig struct {
 	// CountItem counts a submission of a batch against the caller's rate limit, and returns the refusal; nil:
 	// there is no limit.
 	CountItem func(context.Context) error
-	Logger    *slog.Logger
+	// Refused is told why a submission of a batch was refused, which the call's status does not say; nil: it is not.
+	Refused func(formats.Reason)
+	Logger  *slog.Logger
 }
 
 // grpcServer is the gRPC service over the domain's.
@@ -37,6 +39,9 @@ type grpcServer struct {
 
 // RegisterGRPC adds the service to s.
 func RegisterGRPC(s *grpc.Server, service Service, cfg GRPCConfig) {
+	if cfg.Refused == nil {
+		cfg.Refused = func(formats.Reason) {}
+	}
 	pb.RegisterGatewayServiceServer(upload.Registrar{Server: s, Config: cfg.Calls}, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
 }
 

@@ -23,9 +23,6 @@ type Service interface {
 	Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error)
 	// Begin refuses all that can be refused without the artifact. It parses; the draft does not again.
 	Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error)
-	// Submit is both in one: it takes r in, and calls artifact once r alone has not been refused. When it returns nil,
-	// the submission is durable; Existing is set when the same tenant had submitted the same before.
-	Submit(ctx context.Context, r gateway.Request, artifact func() (formats.Artifact, error)) (gateway.Submission, error)
 
 	// Wait returns the submission once it is settled, or as it is when ctx ends.
 	Wait(ctx context.Context, tenant, id string) (gateway.Submission, error)

@@ -109,11 +109,16 @@ func (h *httpServer) servePlan(w http.ResponseWriter, r *http.Request) error {
 
 // submitHeader takes in a header and its artifact; readArtifact is called once the header has been accepted.
 func submitHeader(ctx context.Context, s Service, h upload.Header, readArtifact func() (formats.Artifact, error)) (gateway.Submission, error) {
-	request, err := convertHeader(h, tenantOf(ctx))
+	ctx = formats.EnsureWork(ctx) // one account for the signature with and without the artifact
+	draft, err := beginHeader(ctx, s, h)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	return s.Submit(ctx, request, readArtifact)
+	artifact, err := readArtifact()
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	return draft.Submit(ctx, artifact)
 }
 
 // awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error.

@@ -129,6 +129,7 @@ type Attestation struct {
 type Logging struct {
 	Level  string `yaml:"level,omitempty"`  // debug, info, warn or error
 	Format string `yaml:"format,omitempty"` // text or json
+	Access bool   `yaml:"access"`           // a line for each request
 }
 
 // DefaultIntegrationDelay is that of a log whose own is not set.
@@ -159,6 +160,6 @@ func Default() Config {
 		Worker: Worker{
 			InFlight: 1024, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
-		Logging: Logging{Level: "info", Format: "json"},
+		Logging: Logging{Level: "info", Format: "json", Access: true},
 	}
 }

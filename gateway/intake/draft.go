@@ -81,7 +81,9 @@ func (d *Draft) Plan() gateway.Plan { return d.plan }
 // Submit implements gateway.Draft.
 func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
 	defer d.held.Close()
-	verified, packed, err := d.verifyArtifact(ctx, artifact)
+	verifying, end := d.service.cfg.observe(ctx, StepVerify)
+	verified, packed, err := d.verifyArtifact(verifying, artifact)
+	end(err)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
@@ -89,7 +91,9 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	stored, err := d.storeSubmission(ctx, sub, verified)
+	committing, end := d.service.cfg.observe(ctx, StepCommit)
+	stored, err := d.storeSubmission(committing, sub, verified)
+	end(err)
 	if err != nil {
 		return gateway.Submission{}, err
 	}

@@ -33,6 +33,9 @@ type Config struct {
 	CheckDisk func() error
 	// MaxArtifact bounds what comes out of a compressed container, in bytes.
 	MaxArtifact int64
+	// Observe is called when a step of the work on a submission begins, with the request's context, and returns the
+	// step's own, and what is called when it has ended. Nil: nobody watches.
+	Observe func(ctx context.Context, step string) (context.Context, func(error))
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
 }
@@ -40,6 +43,20 @@ type Config struct {
 // Archive is what of a gateway.Reader is asked when an earlier release may have stored the same submission.
 type Archive interface {
 	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
+}
+
+// The steps of the work on a submission that Config.Observe is told of.
+const (
+	StepParse  = "parse"  // and plan
+	StepVerify = "verify" // while the artifact is read
+	StepCommit = "commit" // until the submission is durable
+)
+
+func (c *Config) observe(ctx context.Context, step string) (context.Context, func(error)) {
+	if c.Observe == nil {
+		return ctx, func(error) {}
+	}
+	return c.Observe(ctx, step)
 }
 
 func (c *Config) checkDisk() error {
@@ -101,7 +118,9 @@ func (s *Service) policyFor(r gateway.Request) formats.Policy {
 func (s *Service) SetPolicy(p formats.Policy) { s.policy.Store(&p) }
 
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
-func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, held *gateway.Held) (formats.Parsed, gateway.Plan, error) {
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
+	ctx, end := s.cfg.observe(ctx, StepParse)
+	defer func() { end(err) }()
 	if err := gateway.CheckLabels(r.Labels); err != nil {
 		return nil, gateway.Plan{}, err
 	}

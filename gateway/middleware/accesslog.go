@@ -3,7 +3,6 @@
 package middleware
 
 import (
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -13,22 +12,26 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
-// Metrics is called for each request once it is answered. route is the pattern that matched, or
-// "none".
-type Metrics func(method, route string, status int, d time.Duration)
+// Answered is a request that was answered.
+type Answered struct {
+	Method, Route string // Route is the pattern that matched, or "none"
+	Status        int
+	Reason        string // of a refusal; "" is none
+	Duration      time.Duration
+}
 
 // answerTimeout bounds the time from an answer's first byte to its last. It also bounds reading the
 // rest of a request that was answered early: net/http reads some of the body before it sends the
 // answer.
 const answerTimeout = time.Minute
 
-// LogAccess logs one line per request, counts it, and answers 500 to a panic. The line holds
-// nothing of what was submitted. next must leave the route that took the request in its Pattern.
-func LogAccess(next http.Handler, logger *slog.Logger, count Metrics, reporter *panics.Reporter) http.Handler {
-	return logAccess(next, logger, count, reporter, answerTimeout)
+// LogAccess logs one line per request (AccessLog), counts it, and answers 500 to a panic. next must leave the route
+// that took the request in its Pattern.
+func LogAccess(next http.Handler, log AccessLog, count func(Answered), reporter *panics.Reporter) http.Handler {
+	return logAccess(next, log, count, reporter, answerTimeout)
 }
 
-func logAccess(next http.Handler, logger *slog.Logger, count Metrics, reporter *panics.Reporter, timeout time.Duration) http.Handler {
+func logAccess(next http.Handler, log AccessLog, count func(Answered), reporter *panics.Reporter, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		a := &answer{ResponseWriter: w, timeout: timeout}
@@ -36,10 +39,9 @@ func logAccess(next http.Handler, logger *slog.Logger, count Metrics, reporter *
 			if p := recover(); p != nil {
 				a.answerPanic(p, reporter, gateway.RequestID(r.Context()))
 			}
-			d := time.Since(started)
-			count(methodLabel(r), routeLabel(r), a.statusCode(), d)
-			logger.Info("request", "request", gateway.RequestID(r.Context()), "method", methodLabel(r), "path", shortenPath(r.URL.Path), "route", routeLabel(r),
-				"status", a.statusCode(), "duration", d.Round(time.Microsecond), "bytes", a.bytes, "reason", a.reason())
+			done := Answered{methodLabel(r), routeLabel(r), a.statusCode(), a.reason(), time.Since(started)}
+			count(done)
+			log.logRequest(r, done, a.bytes)
 		}()
 		next.ServeHTTP(a, r)
 	})
@@ -107,12 +109,4 @@ func routeLabel(r *http.Request) string {
 		return "none"
 	}
 	return r.Pattern
-}
-
-func shortenPath(path string) string {
-	const longest = 128
-	if len(path) <= longest {
-		return path
-	}
-	return path[:longest] + "…"
 }

@@ -31,8 +31,8 @@ func TestLogAccess(t *testing.T) {
 	mux.HandleFunc("GET /refused", func(w http.ResponseWriter, _ *http.Request) {
 		problem.FromError(formats.NewError(formats.ReasonWeakAlgorithm, "d", "h")).WriteHTTP(w)
 	})
-	h := LogAccess(BlockForeignPages(IdentifyCaller(mux, anybody), "x", nil), slog.New(slog.NewTextHandler(&log, nil)), func(method, route string, status int, _ time.Duration) {
-		counted = append(counted, method+" "+route+" "+http.StatusText(status))
+	h := LogAccess(BlockForeignPages(IdentifyCaller(mux, anybody), "x", nil), AccessLog{slog.New(slog.NewTextHandler(&log, nil))}, func(a Answered) {
+		counted = append(counted, a.Method+" "+a.Route+" "+http.StatusText(a.Status))
 	}, panics.NewReporter(slog.New(slog.NewTextHandler(&log, nil)), func(where string) { counted = append(counted, where) }))
 	h = NameRequest(h)
 	for _, path := range []string{"/things/1?label=secret", "/panic", "/refused", "/nothing"} {
@@ -63,7 +63,7 @@ func TestLatePanicCutsTheConnection(t *testing.T) {
 	h := LogAccess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<16))
 		panic("late")
-	}), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, nil)
+	}), AccessLog{}, func(Answered) {}, nil)
 	s := httptest.NewServer(h)
 	defer s.Close()
 	resp, err := http.Get(s.URL)
@@ -79,7 +79,7 @@ func TestLatePanicCutsTheConnection(t *testing.T) {
 // A client that never sends the body it announced must not hold a connection, although
 // nothing reads that body.
 func TestUnsentBodyIsNotWaitedFor(t *testing.T) {
-	h := logAccess(http.NotFoundHandler(), slog.New(slog.DiscardHandler), func(string, string, int, time.Duration) {}, nil, 100*time.Millisecond)
+	h := logAccess(http.NotFoundHandler(), AccessLog{}, func(Answered) {}, nil, 100*time.Millisecond)
 	s := httptest.NewServer(h)
 	defer s.Close()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())

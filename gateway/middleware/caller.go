@@ -20,6 +20,7 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (gateway.Cal
 			problem.FromError(err).WriteHTTP(w)
 			return
 		}
+		gateway.NoteFrom(r.Context()).NoteCaller(caller)
 		identified := r.WithContext(gateway.WithCaller(r.Context(), caller))
 		defer func() { r.Pattern = identified.Pattern }() // the access log asks r for its route
 		next.ServeHTTP(w, identified)

@@ -43,6 +43,13 @@ func (f *InFlight) Enter(key string) (leave func(), err error) {
 	return sync.OnceFunc(func() { f.leave(key) }), nil
 }
 
+// Count returns how many requests are under way.
+func (f *InFlight) Count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.total
+}
+
 func (f *InFlight) leave(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

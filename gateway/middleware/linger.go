@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // Linger bounds what is read of a request after it was refused.
@@ -33,7 +35,7 @@ func DeliverRefusals(next http.Handler, l Linger) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		refusal := &refusalWriter{ResponseWriter: w, request: r, body: &countedBody{ReadCloser: r.Body, left: r.ContentLength}, places: places}
+		refusal := &refusalWriter{ResponseWriter: w, request: r, body: newCountedBody(r), places: places}
 		defer refusal.leave()
 		counted := r.WithContext(r.Context())
 		counted.Body = refusal.body
@@ -63,6 +65,11 @@ type countedBody struct {
 	io.ReadCloser
 	left  int64 // negative: the client did not say
 	ended bool
+	note  *gateway.RequestNote
+}
+
+func newCountedBody(r *http.Request) *countedBody {
+	return &countedBody{ReadCloser: r.Body, left: r.ContentLength, note: gateway.NoteFrom(r.Context())}
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
@@ -71,6 +78,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 		b.left -= int64(n)
 	}
 	b.ended = b.ended || err == io.EOF
+	b.note.NoteBytes(n)
 	return n, err
 }
 

@@ -25,6 +25,7 @@ func identifyStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	if err != nil {
 		return err
 	}
+	gateway.NoteFrom(stream.Context()).NoteCaller(caller)
 	return handle(service, contextStream{stream, gateway.WithCaller(stream.Context(), caller)})
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -39,6 +41,20 @@ func (c *certificate) config() *tls.Config {
 
 // certificates are those of both public listeners.
 type certificates struct{ http, grpc certificate }
+
+var certificateDesc = newDesc("tls_certificate_expiry_timestamp_seconds", "When the listener's certificate ends, Unix time.", "listener")
+
+// Describe implements prometheus.Collector.
+func (c *certificates) Describe(out chan<- *prometheus.Desc) { out <- certificateDesc }
+
+// Collect implements prometheus.Collector.
+func (c *certificates) Collect(out chan<- prometheus.Metric) {
+	for name, listener := range map[string]*certificate{"http": &c.http, "grpc": &c.grpc} {
+		if now := listener.current.Load(); now != nil && now.Leaf != nil {
+			out <- prometheus.MustNewConstMetric(certificateDesc, prometheus.GaugeValue, float64(now.Leaf.NotAfter.Unix()), name)
+		}
+	}
+}
 
 func (c *certificates) setAll(f files) {
 	c.http.current.Store(f.http)

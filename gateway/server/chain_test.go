@@ -19,6 +19,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 )
 
 func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
@@ -33,7 +34,7 @@ func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 	}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	return &Server{
-		limiter: limiter, logger: logger, panics: panics.NewReporter(logger, m.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
+		limiter: limiter, logger: logger, access: middleware.AccessLog{Logger: logger}, panics: panics.NewReporter(logger, m.requests.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
 	}, m
 }
 

@@ -35,9 +35,9 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	f.policy.ForbiddenSigners = s.forbidden
 	s.domain = joinRooms(s.store, intake.Config{
 		Formats: all.Formats(), Policy: f.policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
-		Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
+		Observe: s.observeStep, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
-		Logs: logs, Store: s.store, Metrics: m.deliveryMetrics(), Logger: s.logger,
+		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
 		Timing: delivery.Timing{InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})

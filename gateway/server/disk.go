@@ -80,7 +80,7 @@ func (g *diskGuard) askFolders() error {
 	return nil
 }
 
-var diskFreeDesc = prometheus.NewDesc(namespace+"_disk_free_bytes", "Bytes free where the store and the spool are.", []string{"of"}, nil)
+var diskFreeDesc = newDesc("disk_free_bytes", "Bytes free where the store and the spool are.", "of")
 
 // Describe implements prometheus.Collector.
 func (g *diskGuard) Describe(out chan<- *prometheus.Desc) { out <- diskFreeDesc }

@@ -26,7 +26,7 @@ const (
 )
 
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
-	routes := api.NewHTTP(s.domain, api.HTTPConfig{
+	routes := api.NewHTTP(s.service, api.HTTPConfig{
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
@@ -66,7 +66,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	}
 	h = middleware.IdentifyCaller(h, identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
-	h = middleware.LogAccess(h, s.logger, m.countRequest, s.panics)
+	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
 		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
 	}))

@@ -43,11 +43,15 @@ func (s *Server) countRequest(ctx context.Context) error {
 
 // rateKey is whom a call is counted as.
 func rateKey(ctx context.Context) string {
-	remote := ""
+	return middleware.RateKey(gateway.CallerFrom(ctx), remoteOf(ctx))
+}
+
+// remoteOf is where a call comes from, or "".
+func remoteOf(ctx context.Context) string {
 	if p, ok := peer.FromContext(ctx); ok {
-		remote = p.Addr.String()
+		return p.Addr.String()
 	}
-	return middleware.RateKey(gateway.CallerFrom(ctx), remote)
+	return ""
 }
 
 // isAPI tells the API from health checks and reflection.

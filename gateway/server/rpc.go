@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"google.golang.org/grpc"
@@ -54,8 +53,8 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 	}
 	server := grpc.NewServer(options...)
 	calls := upload.CallConfig{Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
-	api.RegisterGRPC(server, s.domain, api.GRPCConfig{
-		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Logger: s.logger,
+	api.RegisterGRPC(server, s.service, api.GRPCConfig{
+		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Refused: m.requests.countRefusal, Logger: s.logger,
 	})
 	s.health = health.NewServer()
 	s.tellHealth(healthpb.HealthCheckResponse_NOT_SERVING) // until readiness is known
@@ -72,13 +71,14 @@ func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 		id := gateway.NewRequestID(firstOf(metadata.ValueFromIncomingContext(stream.Context(), requestIDKey)))
 		started := time.Now()
+		ctx := gateway.WithRequestNote(gateway.WithRequestID(stream.Context(), id), new(gateway.RequestNote))
 		defer func() {
 			err = problem.WithRequestID(err, id)
-			s.logCall(m, info.FullMethod, id, started, err)
+			s.logCall(ctx, m, info.FullMethod, started, err)
 		}()
 		defer s.recoverCall(id, &err)
 		_ = stream.SetHeader(metadata.Pairs(requestIDKey, id)) // fails only once a header was sent
-		return handle(service, contextStream{stream, gateway.WithRequestID(stream.Context(), id)})
+		return handle(service, contextStream{stream, ctx})
 	}
 }
 
@@ -98,12 +98,10 @@ func (s *Server) recoverCall(id string, err *error) {
 }
 
 // logCall counts a call and logs a line of it.
-func (s *Server) logCall(m *metrics, method, id string, started time.Time, err error) {
-	d := time.Since(started)
-	m.countCall(method, status.Code(err), d)
-	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "call", slog.String("request", id), slog.String("method", method),
-		slog.String("code", status.Code(err).String()), slog.Duration("duration", d.Round(time.Microsecond)),
-		slog.String("reason", problem.GRPCReason(err)))
+func (s *Server) logCall(ctx context.Context, m *metrics, method string, started time.Time, err error) {
+	took, code, reason := time.Since(started), status.Code(err), problem.GRPCReason(err)
+	m.requests.countCall(method, code, reason, took)
+	s.access.LogCall(ctx, method, code.String(), reason, took, remoteOf(ctx))
 }
 
 func (s *Server) tellHealth(state healthpb.HealthCheckResponse_ServingStatus) {
@@ -119,6 +117,7 @@ func (s *Server) followReadiness(ctx context.Context) {
 			state = healthpb.HealthCheckResponse_NOT_SERVING
 		}
 		s.tellHealth(state)
+		s.metrics.ready.Set(flag(state == healthpb.HealthCheckResponse_SERVING))
 		select {
 		case <-ctx.Done():
 			return

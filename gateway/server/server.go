@@ -18,9 +18,11 @@ import (
 	"google.golang.org/grpc/health"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
@@ -53,6 +55,10 @@ type Server struct {
 	store  closingStore // nil until it is open
 	logs   []*rekorv2.Log
 	domain *domain
+	// service is domain, as the listeners see it.
+	service api.Service
+	metrics *metrics
+	access  middleware.AccessLog
 
 	certificates certificates
 	forbidden    [][sha256.Size]byte // signers, whatever the policy says
@@ -74,6 +80,9 @@ type Server struct {
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain}
+	if cfg.Logging.Access {
+		s.access = middleware.AccessLog{Logger: o.Logger}
+	}
 	if err := s.buildServer(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -93,16 +102,16 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}
-	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
-		return err
-	}
 	m, err := newMetrics(o.Registry)
 	if err != nil {
 		return err
 	}
-	if err := s.boundRequests(cfg.Limits, m); err != nil {
+	s.metrics = m
+	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
 		return err
 	}
+	s.limiter = m.requests.countLimiter(s.limiter)
+	s.boundRequests(cfg.Limits)
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
@@ -110,15 +119,13 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	s.spool = upload.NewSpool(upload.SpoolConfig{
 		Dir: cfg.Limits.SpoolDir, Max: int64(cfg.Limits.MaxSpoolBytes), CheckDisk: s.disk.checkWrite,
 	})
-	if err := m.watchQueue(s.store, cfg.Logs); err != nil {
+	if err := m.watchServer(s, cfg, o.Version); err != nil {
 		return err
-	}
-	if err := m.registry.Register(s.disk); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
 	}
 	if err := s.composeDomain(ctx, cfg, f, m, o.Version); err != nil {
 		return err
 	}
+	s.service = watchedDomain{s.domain, m.submissions}
 	s.http = s.newHTTP(cfg, m)
 	s.grpc = s.newGRPC(cfg, m)
 	s.admin = s.newAdmin(cfg.Admin, m)
@@ -126,12 +133,11 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 }
 
 // boundRequests makes what bounds connections and requests of all listeners together.
-func (s *Server) boundRequests(c config.Limits, m *metrics) error {
-	s.panics = panics.NewReporter(s.logger, m.countPanic)
+func (s *Server) boundRequests(c config.Limits) {
+	s.panics = panics.NewReporter(s.logger, s.metrics.requests.countPanic)
 	s.memory = gateway.NewMemory(int64(c.MaxRequestMemory))
 	s.admission = newAdmission(c, s.memory)
 	s.listeners.boundConnections(c.MaxConnections, s.memory)
-	return m.watchMemory(s.memory)
 }
 
 func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
@@ -141,7 +147,7 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	s.store = store
+	s.store = measuredStore{store, s.metrics.store}
 	s.warnOfCopy(store.Incarnation(), cfg.Store.SQLite.Path)
 	return nil
 }

@@ -29,6 +29,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -71,12 +72,14 @@ type running struct {
 	t    *testing.T
 	stop func() error
 	log  *bytes.Buffer // read after stop
+
+	registry *prometheus.Registry
 }
 
 func run(t *testing.T, cfg *config.Config) *running {
 	t.Helper()
-	r := &running{t: t, log: new(bytes.Buffer)}
-	s, err := server.Build(t.Context(), cfg, server.Options{Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "test"})
+	r := &running{t: t, log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
+	s, err := server.Build(t.Context(), cfg, server.Options{Registry: r.registry, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

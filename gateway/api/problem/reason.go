@@ -176,3 +176,9 @@ var rows = map[formats.Reason]row{
 
 // Reasons returns every reason that has a row, sorted.
 func Reasons() []formats.Reason { return slices.Sorted(maps.Keys(rows)) }
+
+// IsReason reports whether r has a row.
+func IsReason(r formats.Reason) bool {
+	_, ok := rows[r]
+	return ok
+}

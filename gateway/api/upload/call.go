@@ -220,6 +220,7 @@ func (c *Call) readBytes(buf []byte, n int) ([]byte, error) {
 		return nil, err
 	}
 	defer data.Free()
+	gateway.NoteFrom(c.ctx).NoteBytes(n)
 	for _, b := range data {
 		buf = append(buf, b.ReadOnlyData()...)
 	}

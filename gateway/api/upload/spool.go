@@ -50,6 +50,9 @@ func (s *Spool) TakeIn(src io.Reader) (io.ReadCloser, error) {
 	return s.copyIn(src)
 }
 
+// Used returns the bytes of all files together.
+func (s *Spool) Used() int64 { return s.used.Load() }
+
 // hasRoom reports whether n bytes more may be spooled now.
 func (s *Spool) hasRoom(n int64) bool { return s.room(0) == nil && n <= s.max-s.used.Load() }
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
+)
+
+// deliveryMetrics are of entries on their way to the logs.
+type deliveryMetrics struct {
+	worked           *prometheus.CounterVec
+	entryTime        *prometheus.HistogramVec
+	halted, degraded *prometheus.GaugeVec
+
+	inDoubt, inDoubtElsewhere *prometheus.GaugeVec
+	settled, doubled          *prometheus.CounterVec
+}
+
+func newDeliveryMetrics() *deliveryMetrics {
+	return &deliveryMetrics{
+		worked:    newCounter("entry_attempts_total", "Attempts to log an entry, by outcome.", "log", "outcome"),
+		entryTime: newHistogram("entry_attempt_seconds", "How long attempts to log an entry took.", waitBuckets, "log"),
+		halted:    newGauge("log_halted", "1 when nothing is submitted to the log since it forked.", "log"),
+		degraded:  newGauge("log_degraded", "1 while the log cannot be used, so that entries wait; /readyz says why.", "log"),
+
+		inDoubt:          newGauge("entries_in_doubt", "Entries that may have been logged, and are looked for in the log.", "log"),
+		inDoubtElsewhere: newGauge("entries_in_doubt_elsewhere", "Entries that may have been logged in a former shard of the log; they wait until it is configured again.", "log"),
+		settled:          newCounter("doubts_settled_total", "Doubts that ended: found in the log, or proven absent, so that the entry is sent again.", "log", "how"),
+		doubled:          newCounter("entries_doubled_total", "Entries that were met in the log a second time.", "log"),
+	}
+}
+
+func (m *deliveryMetrics) list() []prometheus.Collector {
+	return []prometheus.Collector{m.worked, m.entryTime, m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled}
+}
+
+func (m *deliveryMetrics) hooks() delivery.Metrics {
+	return delivery.Metrics{
+		Attempted: func(log, outcome string, d time.Duration) {
+			m.worked.WithLabelValues(log, outcome).Inc()
+			m.entryTime.WithLabelValues(log).Observe(d.Seconds())
+		},
+		Halted:   func(log string, halted bool) { m.halted.WithLabelValues(log).Set(flag(halted)) },
+		Degraded: func(log string, degraded bool) { m.degraded.WithLabelValues(log).Set(flag(degraded)) },
+		InDoubt: func(log string, here, elsewhere int) {
+			m.inDoubt.WithLabelValues(log).Set(float64(here))
+			m.inDoubtElsewhere.WithLabelValues(log).Set(float64(elsewhere))
+		},
+		Settled: func(log string, found, absent int) {
+			m.settled.WithLabelValues(log, "found").Add(float64(found))
+			m.settled.WithLabelValues(log, "absent").Add(float64(absent))
+		},
+		Doubled: func(log string, n int) { m.doubled.WithLabelValues(log).Add(float64(n)) },
+	}
+}
+
+// nameLogs makes the metrics of the logs show from the start.
+func (m *deliveryMetrics) nameLogs(logs []config.Log) {
+	for _, l := range logs {
+		for _, g := range []*prometheus.GaugeVec{m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere} {
+			g.WithLabelValues(l.ID)
+		}
+		m.doubled.WithLabelValues(l.ID)
+		m.settled.WithLabelValues(l.ID, "found")
+		m.settled.WithLabelValues(l.ID, "absent")
+		for _, problem := range []string{"logged", gateway.ProblemRefused, gateway.ProblemForbidden, gateway.ProblemOverloaded, gateway.ProblemUnavailable,
+			gateway.ProblemBadAnswer, gateway.ProblemFork, gateway.ProblemUnknown} {
+			m.worked.WithLabelValues(l.ID, problem)
+		}
+		m.entryTime.WithLabelValues(l.ID)
+	}
+}
+
+// queue shows the store's queue of the given logs, read when it is asked for.
+type queue struct {
+	store gateway.Store
+	logs  []config.Log
+}
+
+var (
+	pendingDesc      = newDesc("entries_pending", "Entries accepted and not logged yet.", "log")
+	pendingBytesDesc = newDesc("entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes.", "log")
+	leasedDesc       = newDesc("entries_leased", "Of the pending entries, those under way to the log.", "log")
+	oldestDesc       = newDesc("entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", "log")
+)
+
+// Describe implements prometheus.Collector.
+func (q queue) Describe(out chan<- *prometheus.Desc) {
+	out <- pendingDesc
+	out <- pendingBytesDesc
+	out <- leasedDesc
+	out <- oldestDesc
+}
+
+// Collect implements prometheus.Collector.
+func (q queue) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	stats, err := q.store.Stats(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(pendingDesc, err)
+		return
+	}
+	for _, l := range q.logs {
+		gauge := func(d *prometheus.Desc, v float64) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l.ID)
+		}
+		gauge(pendingDesc, float64(stats.Pending[l.ID]))
+		gauge(pendingBytesDesc, float64(stats.PendingBytes[l.ID]))
+		gauge(leasedDesc, float64(stats.Leased[l.ID]))
+		gauge(oldestDesc, stats.Oldest[l.ID].Seconds())
+	}
+}

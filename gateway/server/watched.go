@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// watchedDomain is the domain as the listeners see it: what becomes of a submission is counted, and taken down in its
+// request's note.
+type watchedDomain struct {
+	*domain
+	metrics *submissionMetrics
+}
+
+// Begin implements api.Service.
+func (d watchedDomain) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error) {
+	started := time.Now()
+	draft, err := d.domain.Begin(ctx, r)
+	if err != nil {
+		d.metrics.countRefused(d.nameFormat(r.Format), "", err)
+		return nil, err
+	}
+	return &watchedDraft{draft, d.metrics, started}, nil
+}
+
+// nameFormat returns "" for what is no format's name.
+func (d watchedDomain) nameFormat(name string) string {
+	for _, known := range d.registry.Names() {
+		if name == known {
+			return name
+		}
+	}
+	return ""
+}
+
+type watchedDraft struct {
+	gateway.Draft
+	metrics *submissionMetrics
+	started time.Time
+}
+
+// Submit implements gateway.Draft.
+func (d *watchedDraft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
+	stored, err := d.Draft.Submit(ctx, artifact)
+	if err != nil {
+		plan := d.Plan()
+		d.metrics.countRefused(plan.Description.Format, plan.Chosen, err)
+		return stored, err
+	}
+	d.metrics.countStored(stored, time.Since(d.started))
+	gateway.NoteFrom(ctx).NoteStored(stored)
+	return stored, nil
+}
+
+// observeStep is intake.Config.Observe.
+func (s *Server) observeStep(ctx context.Context, step string) (context.Context, func(error)) {
+	started := time.Now()
+	return ctx, func(error) { s.metrics.submissions.observeStep(step, time.Since(started)) }
+}
