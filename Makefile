@@ -46,8 +46,14 @@ test: system-tools $(REKOR_SERVER) ## Vet and run all tests, a real local Rekor 
 lint: $(BIN)/golangci-lint ## Check the import rules and the code with golangci-lint
 	$(BIN)/golangci-lint run ./...
 
+BENCHMARKS := $(CURDIR)/docs/benchmarks.md
+
 .PHONY: bench
-bench: system-tools $(REKOR_SERVER) ## Run every benchmark
+bench: $(REKOR_SERVER) ## Measure a gateway beside a bare writer and a bare loop, into docs/benchmarks.md (BENCH=full: 1,000,000 stored, too)
+	go test -tags bench -run TestBench -count=1 -timeout 60m -v ./cmd/rekor-gateway/bench -table $(BENCHMARKS) $(BENCHFLAGS)
+
+.PHONY: bench-go
+bench-go: system-tools $(REKOR_SERVER) ## Run every Go benchmark
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-formats
