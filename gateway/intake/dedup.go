@@ -36,7 +36,7 @@ func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, pack
 
 func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.DedupForm {
 	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
-	for _, l := range d.service.cfg.Logs {
+	for _, l := range d.logs.logs {
 		f.Logs = append(f.Logs, l.Describe().ID)
 	}
 	slices.Sort(f.Logs)

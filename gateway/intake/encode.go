@@ -34,7 +34,7 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 	for i, part := range parts {
 		var err error
 		c := &choices[i]
-		if c.representation, c.projections, err = d.service.planner.Choose(plans[i], d.request.Representation, part); err != nil {
+		if c.representation, c.projections, err = d.logs.planner.Choose(plans[i], d.request.Representation, part); err != nil {
 			return recorded{}, err
 		}
 		r.representations = append(r.representations, c.representation)
@@ -46,7 +46,7 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 			return recorded{}, err
 		}
 		for _, o := range offers {
-			if err := r.addEntries(d.service.cfg.Logs, o, i); err != nil {
+			if err := r.addEntries(d.logs.logs, o, i); err != nil {
 				return recorded{}, err
 			}
 		}

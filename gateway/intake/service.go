@@ -18,7 +18,7 @@ type Config struct {
 	Formats *formats.Registry
 	// Policy applies to every submission until Service.SetPolicy; its Now is set for each.
 	Policy formats.Policy
-	// Logs are those that every submission goes to, at least one.
+	// Logs are those that every submission goes to until Service.SetLogs, at least one.
 	Logs []gateway.Log
 	// Queue is where submissions become durable.
 	Queue gateway.Queue
@@ -71,7 +71,7 @@ func (c *Config) checkDisk() error {
 type Service struct {
 	cfg       Config
 	policy    atomic.Pointer[formats.Policy] // in use
-	planner   planning.Planner
+	logs      atomic.Pointer[logSet]         // in use
 	commits   *committer
 	parsing   *parsingPlaces
 	unpacking *unpacker
@@ -81,14 +81,26 @@ type Service struct {
 // New returns a service that commits nothing until Run.
 func New(cfg Config) *Service {
 	s := &Service{
-		cfg: cfg, planner: planning.Planner{Attests: cfg.Attester != nil},
-		commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
+		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
 	}
 	s.SetPolicy(cfg.Policy)
-	for _, l := range cfg.Logs {
-		s.planner.Logs = append(s.planner.Logs, l)
-	}
+	s.SetLogs(cfg.Logs)
 	return s
+}
+
+// logSet is logs and what plans for them. It is immutable, and one submission has one from its plan to its storing.
+type logSet struct {
+	logs    []gateway.Log
+	planner planning.Planner
+}
+
+// SetLogs has logs, at least one, take what is submitted from now on.
+func (s *Service) SetLogs(logs []gateway.Log) {
+	set := &logSet{logs: slices.Clone(logs), planner: planning.Planner{Attests: s.cfg.Attester != nil}}
+	for _, l := range logs {
+		set.planner.Logs = append(set.planner.Logs, l)
+	}
+	s.logs.Store(set)
 }
 
 // Run commits submissions until ctx ends. The caller stops taking requests before it ends ctx;
@@ -104,7 +116,7 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), held)
+	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), s.logs.Load().planner, held)
 	return plan, err
 }
 
@@ -118,7 +130,7 @@ func (s *Service) policyFor(r gateway.Request) formats.Policy {
 func (s *Service) SetPolicy(p formats.Policy) { s.policy.Store(&p) }
 
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
-func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, planner planning.Planner, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
 	ctx, end := s.cfg.observe(ctx, StepParse)
 	defer func() { end(err) }()
 	if err := gateway.CheckLabels(r.Labels); err != nil {
@@ -133,7 +145,6 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats
 	if err != nil {
 		return nil, gateway.Plan{}, err
 	}
-	planner := s.planner
 	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
 	description := parsed.Describe()
 	if r.PublishCertificate {

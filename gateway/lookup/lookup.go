@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"google.golang.org/protobuf/proto"
@@ -19,11 +21,23 @@ import (
 // Lookup answers from the store. Methods are safe for concurrent use.
 type Lookup struct {
 	store gateway.Reader
-	logs  []string // IDs of the logs whose statements are served
+	logs  atomic.Pointer[[]string] // IDs of the logs whose statements are served
 }
 
 // New returns a lookup that serves the statements in the logs with these IDs.
-func New(store gateway.Reader, logs []string) *Lookup { return &Lookup{store: store, logs: logs} }
+func New(store gateway.Reader, logs []string) *Lookup {
+	l := &Lookup{store: store}
+	l.logs.Store(&logs)
+	return l
+}
+
+// AddLogs has the statements in the logs with these IDs served, too. Those of logs that are not configured any more stay.
+func (l *Lookup) AddLogs(logs []string) {
+	all := slices.Concat(*l.logs.Load(), logs)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	l.logs.Store(&all)
+}
 
 // Get returns the tenant's submission, or gateway.ErrNotFound.
 func (l *Lookup) Get(ctx context.Context, tenant, id string) (gateway.Submission, error) {
@@ -38,7 +52,7 @@ func (l *Lookup) List(ctx context.Context, tenant string, p gateway.ListParams) 
 // Statement returns the statement that was logged under leaf, in its DSSE envelope, or
 // gateway.ErrNotFound. It is for auditors, whoever submitted: the log holds only its hash.
 func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error) {
-	for _, log := range l.logs {
+	for _, log := range *l.logs.Load() {
 		sub, err := l.store.ByLeaf(ctx, log, leaf)
 		if errors.Is(err, gateway.ErrNotFound) {
 			continue
