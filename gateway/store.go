@@ -74,8 +74,8 @@ type Work interface {
 
 	// Finish stores outcomes and releases their leases, in one transaction. Outcomes whose
 	// fence is no longer the entry's are not applied; the error is then ErrLeaseLost, with
-	// all others applied. It returns the settled or changed submissions' IDs.
-	Finish(ctx context.Context, outcomes []Outcome) ([]string, error)
+	// all others applied. It returns how far the submissions of those are that were logged or failed.
+	Finish(ctx context.Context, outcomes []Outcome) ([]Progress, error)
 
 	// Doubtful returns pending entries of a shard that are in doubt and that nobody has a lease on, in the
 	// order of their IDs.
@@ -86,8 +86,8 @@ type Work interface {
 
 	// Settle stores what a search has shown of doubtful entries, in one transaction. Those that are not in
 	// doubt any more, that somebody has a lease on, or whose fence has changed, are left alone; the error is
-	// then ErrLeaseLost, with all others applied. It returns the settled or changed submissions' IDs.
-	Settle(ctx context.Context, settlements []Settlement) ([]string, error)
+	// then ErrLeaseLost, with all others applied. It returns how far the submissions of those are that were logged.
+	Settle(ctx context.Context, settlements []Settlement) ([]Progress, error)
 
 	// DoubtPending puts in doubt what of a log is pending, and returns how many that are: a store cannot know
 	// whether it is an older copy of itself. What it says was never sent is looked for from the size of the
@@ -130,6 +130,10 @@ type LogKeeping interface {
 type Reader interface {
 	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
 	Get(ctx context.Context, tenant, id string) (Submission, error)
+
+	// Progress returns how far the submissions with these IDs are, of any tenant, in no order. Those that are
+	// not there are left out.
+	Progress(ctx context.Context, ids []string) ([]Progress, error)
 
 	// Archived returns what is cold of the tenant's submission; errors are Get's.
 	Archived(ctx context.Context, tenant, id string) (Archived, error)

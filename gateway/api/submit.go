@@ -128,7 +128,7 @@ func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait ti
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return s.Wait(waiting, stored.Tenant, stored.ID)
+	return s.Await(waiting, stored)
 }
 
 // planHeader returns the plan also when nothing is possible; the options say why.

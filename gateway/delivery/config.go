@@ -14,8 +14,8 @@ import (
 type Config struct {
 	Logs  []gateway.Log
 	Store gateway.Work
-	// Changed is called with the IDs of submissions that were settled or changed. It must not block.
-	Changed func(ids []string)
+	// Changed is called with how far submissions are that have got on. It must not block.
+	Changed func([]gateway.Progress)
 	// Restored: the store is known to be an older copy, so that what it says was never sent is in doubt as
 	// what was.
 	Restored bool

@@ -31,13 +31,13 @@ func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
 		outcomes[i] = r.Outcome
 	}
 	w.held.releaseOutcomes(outcomes)
-	ids, err := w.store.Finish(ctx, outcomes)
+	changed, err := w.store.Finish(ctx, outcomes)
 	if err != nil {
 		// Not stored: the leases run out and the entries are settled from the log's tiles.
 		w.logger.Error("storing outcomes", "entries", len(batch), "error", err)
 	}
 	killpoint.Reach(killpoint.Finished)
-	w.changed(ids)
+	w.changed(changed)
 	w.wakeWorker() // there is room in the in-flight bound again
 }
 

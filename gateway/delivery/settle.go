@@ -299,8 +299,8 @@ func (w *worker) storeSettlements(ctx context.Context, settlements []gateway.Set
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	ids, err := w.store.Settle(ctx, settlements)
-	w.changed(ids)
+	changed, err := w.store.Settle(ctx, settlements)
+	w.changed(changed)
 	if errors.Is(err, gateway.ErrLeaseLost) { // somebody else has settled them
 		return nil
 	}

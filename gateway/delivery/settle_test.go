@@ -139,7 +139,7 @@ func (s *doubtStore) Doubtful(_ context.Context, p gateway.DoubtParams) (d []gat
 	return d, nil
 }
 
-func (s *doubtStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]string, error) {
+func (s *doubtStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]gateway.Progress, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -148,7 +148,7 @@ func (s *doubtStore) Settle(ctx context.Context, settlements []gateway.Settlemen
 }
 
 func scanWorker(log *scriptedLog, store *doubtStore) *scanner {
-	cfg := Config{Store: store, Changed: func([]string) {}, Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{Store: store, Changed: func([]gateway.Progress) {}, Logger: slog.New(slog.DiscardHandler)}
 	cfg.Timing, cfg.Metrics = Timing{AddTimeout: time.Minute}.withDefaults(), Metrics{}.withDefaults()
 	return newScanner(newWorker(log, cfg), currentShard)
 }

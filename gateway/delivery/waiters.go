@@ -5,36 +5,61 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// watchPoll is how often watchers look for changes made by other processes.
-const watchPoll = 2 * time.Second
+const (
+	// watchPoll is how often the store is asked for changes made by other processes.
+	watchPoll = 5 * time.Second
+	// pollBatch bounds the submissions that are asked for at once.
+	pollBatch = 512
+	// recentChanges bounds what is kept for those who begin to wait for a change just after it.
+	recentChanges = 4096
+)
 
 // Getter is what waiters need of a store; see gateway.Reader.
 type Getter interface {
 	Get(ctx context.Context, tenant, id string) (gateway.Submission, error)
+	Progress(ctx context.Context, ids []string) ([]gateway.Progress, error)
 }
 
-// Waiters wake those in this process who wait for a submission to change. That is only a shortcut:
-// they also look at the store now and then, since another process may have made the change. Methods
-// are safe for concurrent use.
+// Waiters tell those in this process who wait for a submission how far it is, and nobody asks the store for
+// that. Now and then one goroutine asks it for all of them together, since another process may have made the change.
+// Methods are safe for concurrent use.
 type Waiters struct {
-	store Getter
+	store  Getter
+	recent *lru.Cache[string, gateway.Progress] // by ID; locks itself
 
-	mu      sync.Mutex // over waiting
-	waiting map[string]map[chan struct{}]struct{}
+	mu      sync.Mutex // guards what follows
+	waiting map[string]map[news]struct{}
+	polling bool // a goroutine asks the store, as long as anybody waits
+}
+
+// news has room for the last progress that was not read yet. It is written to under Waiters.mu alone.
+type news chan gateway.Progress
+
+// put replaces what was not read yet; but a settled state stays, since what comes late may be older.
+func (n news) put(p gateway.Progress) {
+	select {
+	case before := <-n:
+		if before.State.Settled() {
+			p = before
+		}
+	default:
+	}
+	n <- p
 }
 
 // NewWaiters returns waiters that read submissions from store.
 func NewWaiters(store Getter) *Waiters {
-	return &Waiters{store: store, waiting: map[string]map[chan struct{}]struct{}{}}
+	recent, _ := lru.New[string, gateway.Progress](recentChanges) // fails for sizes below one
+	return &Waiters{store: store, recent: recent, waiting: map[string]map[news]struct{}{}}
 }
 
 // Wait returns the submission once it is settled, or as it is when ctx ends. The only errors
@@ -45,7 +70,7 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 		last = sub
 		return nil
 	})
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if err != nil && !isEnded(err) {
 		return gateway.Submission{}, err
 	}
 	if last.ID == "" { // ctx had ended before the first look
@@ -54,76 +79,134 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 	return last, nil
 }
 
+// Await is Wait for a submission that was stored just now; a new one is not read from the store.
+func (w *Waiters) Await(ctx context.Context, stored gateway.Submission) (gateway.Submission, error) {
+	if stored.Existing {
+		return w.Wait(ctx, stored.Tenant, stored.ID)
+	}
+	changes, leave := w.subscribe(stored.ID)
+	defer leave()
+	if p, ok := w.recent.Get(stored.ID); ok {
+		stored = stored.WithProgress(p)
+	}
+	err := follow(ctx, stored, changes, func(sub gateway.Submission) error {
+		stored = sub
+		return nil
+	})
+	if err != nil && !isEnded(err) {
+		return gateway.Submission{}, err
+	}
+	return stored, nil
+}
+
+func isEnded(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
 // Watch calls f with the submission now and after each change, until it is settled, f
 // fails or ctx ends; it returns nil, f's error or ctx's.
 func (w *Waiters) Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error {
 	if u, err := uuid.Parse(id); err == nil { // whoever notifies names it so
 		id = u.String()
 	}
-	changed, cancel := w.subscribeChanges(id)
-	defer cancel()
-	seen := ""
-	for {
-		sub, err := w.store.Get(ctx, tenant, id)
-		if err != nil {
-			return err
-		}
-		if now := summarizeProgress(sub); now != seen {
-			seen = now
+	changes, leave := w.subscribe(id)
+	defer leave()
+	sub, err := w.store.Get(ctx, tenant, id)
+	if err != nil {
+		return err
+	}
+	if err := f(sub); err != nil {
+		return err
+	}
+	return follow(ctx, sub, changes, f)
+}
+
+// follow calls f with sub after each change that is news, until it is settled, f fails or ctx ends.
+func follow(ctx context.Context, sub gateway.Submission, changes news, f func(gateway.Submission) error) error {
+	known := sub.Progress()
+	for !known.State.Settled() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case p := <-changes:
+			if !p.IsNews(known) {
+				continue
+			}
+			known, sub = p, sub.WithProgress(p)
 			if err := f(sub); err != nil {
 				return err
 			}
 		}
-		if sub.State.Settled() {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-time.After(watchPoll):
-		}
 	}
+	return nil
 }
 
-// summarizeProgress returns a text that differs whenever a watcher would want to know.
-func summarizeProgress(sub gateway.Submission) string {
-	p := string(sub.State)
-	for _, e := range sub.Entries {
-		p += fmt.Sprintf("|%s %s", e.State, e.Problem)
+// Notify tells those who wait for these submissions how far they are.
+func (w *Waiters) Notify(changed []gateway.Progress) {
+	for _, p := range changed {
+		w.recent.Add(p.ID, p)
 	}
-	return p
+	w.tell(changed)
 }
 
-// Notify wakes those who wait for one of the submissions.
-func (w *Waiters) Notify(ids []string) {
+func (w *Waiters) tell(changed []gateway.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, id := range ids {
-		for ch := range w.waiting[id] {
-			select {
-			case ch <- struct{}{}:
-			default: // a wake-up is waiting already
-			}
+	for _, p := range changed {
+		for n := range w.waiting[p.ID] {
+			n.put(p)
 		}
 	}
 }
 
-// subscribeChanges returns a channel that gets a value after each Notify of id, and what ends that.
-func (w *Waiters) subscribeChanges(id string) (<-chan struct{}, func()) {
-	ch := make(chan struct{}, 1)
+// subscribe returns what gets the progress at each Notify of id, and what ends that.
+func (w *Waiters) subscribe(id string) (news, func()) {
+	n := make(news, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.waiting[id] == nil {
-		w.waiting[id] = map[chan struct{}]struct{}{}
+		w.waiting[id] = map[news]struct{}{}
 	}
-	w.waiting[id][ch] = struct{}{}
-	return ch, func() {
+	w.waiting[id][n] = struct{}{}
+	if !w.polling {
+		w.polling = true
+		time.AfterFunc(watchPoll, w.poll)
+	}
+	return n, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.waiting[id], ch)
+		delete(w.waiting[id], n)
 		if len(w.waiting[id]) == 0 {
 			delete(w.waiting, id)
 		}
 	}
+}
+
+// poll asks the store how far all submissions are that somebody waits for, and again later, until nobody waits.
+func (w *Waiters) poll() {
+	ids := w.listWaiting()
+	for len(ids) > 0 {
+		n := min(len(ids), pollBatch)
+		ctx, cancel := context.WithTimeout(context.Background(), watchPoll)
+		if found, err := w.store.Progress(ctx, ids[:n]); err == nil { // else there is no news
+			w.tell(found)
+		}
+		cancel()
+		ids = ids[n:]
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.polling = len(w.waiting) > 0; w.polling {
+		time.AfterFunc(watchPoll, w.poll)
+	}
+}
+
+func (w *Waiters) listWaiting() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := make([]string, 0, len(w.waiting))
+	for id := range w.waiting {
+		ids = append(ids, id)
+	}
+	return ids
 }

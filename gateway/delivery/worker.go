@@ -22,7 +22,7 @@ type worker struct {
 	timing   Timing
 	logger   *slog.Logger
 	metrics  Metrics
-	changed  func(ids []string) // submissions that Finish or Settle changed
+	changed  func([]gateway.Progress) // what Finish or Settle returned
 
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan result   // of every goroutine that sends; closed once they have ended

@@ -150,7 +150,7 @@ func (g *grown) run(t *testing.T) (stop func()) {
 		t.Fatal(err)
 	}
 	d := delivery.New(delivery.Config{
-		Logs: []gateway.Log{log}, Store: g.store, Changed: func([]string) {}, Logger: slog.New(slog.DiscardHandler),
+		Logs: []gateway.Log{log}, Store: g.store, Changed: func([]gateway.Progress) {}, Logger: slog.New(slog.DiscardHandler),
 		Timing: delivery.Timing{InFlight: 100, AddTimeout: time.Minute, Drain: time.Second},
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -82,7 +82,7 @@ func (s measuredStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gate
 }
 
 // Finish implements gateway.Store.
-func (s measuredStore) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]string, error) {
+func (s measuredStore) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]gateway.Progress, error) {
 	started := time.Now()
 	changed, err := s.closingStore.Finish(ctx, outcomes)
 	s.metrics.observe(ctx, opFinish, len(outcomes), started, err)
@@ -90,7 +90,7 @@ func (s measuredStore) Finish(ctx context.Context, outcomes []gateway.Outcome) (
 }
 
 // Settle implements gateway.Store.
-func (s measuredStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]string, error) {
+func (s measuredStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]gateway.Progress, error) {
 	started := time.Now()
 	changed, err := s.closingStore.Settle(ctx, settlements)
 	s.metrics.observe(ctx, opSettle, len(settlements), started, err)

@@ -15,7 +15,9 @@ import (
 
 	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -81,27 +83,34 @@ func submitWaiting(clients []pb.GatewayServiceClient, items []item, inFlight int
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	return inParallel(len(items), inFlight, func(worker, i int) error {
-		stream, err := clients[worker%len(clients)].Submit(ctx)
-		if err != nil {
-			return err
+		d, err := submitOne(ctx, clients[worker%len(clients)], items[i])
+		for status.Code(err) == codes.Unavailable { // too much to do: that is to be sent again
+			time.Sleep(500 * time.Millisecond)
+			d, err = submitOne(ctx, clients[worker%len(clients)], items[i])
 		}
-		start := &pb.SubmitStart{Header: items[i].header(), Wait: durationpb.New(time.Minute)}
-		if err := stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: start}}); err != nil {
-			return err
+		if err == nil && took != nil {
+			took(i, d)
 		}
-		sent := time.Now()
-		answer, err := stream.CloseAndRecv()
-		if err != nil {
-			return err
-		}
-		if answer.GetSubmission().GetReceipt() == nil {
-			return fmt.Errorf("no receipt: %v", answer.GetSubmission().GetState())
-		}
-		if took != nil {
-			took(i, time.Since(sent))
-		}
-		return nil
+		return err
 	})
+}
+
+// submitOne sends one item and waits for its receipt. It returns how long that took from its last byte on.
+func submitOne(ctx context.Context, client pb.GatewayServiceClient, i item) (time.Duration, error) {
+	stream, err := client.Submit(ctx)
+	if err != nil {
+		return 0, err
+	}
+	start := &pb.SubmitStart{Header: i.header(), Wait: durationpb.New(time.Minute)}
+	if err := stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: start}}); err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	sent := time.Now()
+	answer, err := stream.CloseAndRecv()
+	if err == nil && answer.GetSubmission().GetReceipt() == nil {
+		err = fmt.Errorf("no receipt: %v", answer.GetSubmission().GetState())
+	}
+	return time.Since(sent), err
 }
 
 // batchStreams is how many SubmitBatch calls share the items: each verifies 64 at once.

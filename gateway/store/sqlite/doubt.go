@@ -85,7 +85,7 @@ func (s *Store) CountDoubtful(ctx context.Context, log string) (counts map[gatew
 }
 
 // Settle implements gateway.Store.
-func (s *Store) Settle(ctx context.Context, settlements []gateway.Settlement) (changed []string, err error) {
+func (s *Store) Settle(ctx context.Context, settlements []gateway.Settlement) (changed []gateway.Progress, err error) {
 	if len(settlements) == 0 {
 		return nil, nil
 	}
@@ -108,7 +108,7 @@ func (s *Store) Settle(ctx context.Context, settlements []gateway.Settlement) (c
 	return changed, nil
 }
 
-func (s *Store) settleEntries(t *tx, settlements []gateway.Settlement) (changed []string, lost int, err error) {
+func (s *Store) settleEntries(t *tx, settlements []gateway.Settlement) (changed []gateway.Progress, lost int, err error) {
 	now := s.now()
 	ended := endedEntries{backlogs: make(map[int64]backlog)}
 	for _, e := range settlements {

@@ -7,8 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
@@ -29,13 +28,11 @@ UPDATE entry SET next_at = ?1, in_doubt = ?2, last_sent_at = CASE WHEN ?2 THEN ?
 WHERE id = ?5 AND fence = ?6 AND leased_until > 0 RETURNING log, bytes`
 
 	keepInclusion = `UPDATE entry_blob SET inclusion_kind = ?, inclusion = ?, tokens = ? WHERE entry = ?`
-
-	idsOfSubmissions = `SELECT id FROM submission WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`
 )
 
 // Finish implements gateway.Store. It returns the submissions of all entries that were
 // logged or failed, other tenants' that share them included, also beside ErrLeaseLost.
-func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]string, error) {
+func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]gateway.Progress, error) {
 	if len(outcomes) == 0 {
 		return nil, nil
 	}
@@ -43,7 +40,7 @@ func (s *Store) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]strin
 	if err != nil {
 		return nil, fmt.Errorf("finishing entries: %w", err)
 	}
-	var changed []string
+	var changed []gateway.Progress
 	lost := 0
 	err = s.writeTx(ctx, "finishing entries", func(t *tx) error {
 		changed, lost, err = s.finishEncoded(t, encoded)
@@ -87,7 +84,7 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 	return encoded, nil
 }
 
-func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []string, lost int, err error) {
+func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []gateway.Progress, lost int, err error) {
 	now := s.now()
 	ended := endedEntries{backlogs: make(map[int64]backlog)}
 	next := map[int64][]string{} // by the row of the log
@@ -109,11 +106,23 @@ func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []strin
 		return nil, 0, err
 	}
 	for log, to := range next {
-		if err := s.passOn(t, ended.ids, log, to); err != nil {
+		passed, err := s.passOn(t, ended.ids, log, to)
+		if err != nil {
 			return nil, 0, err
 		}
+		changed = replaceProgress(changed, passed)
 	}
 	return changed, lost, nil
+}
+
+// replaceProgress returns all with those that have got on since.
+func replaceProgress(all, later []gateway.Progress) []gateway.Progress {
+	for _, p := range later {
+		if i := slices.IndexFunc(all, func(before gateway.Progress) bool { return before.ID == p.ID }); i >= 0 {
+			all[i] = p
+		}
+	}
+	return all
 }
 
 // endedEntries are those that a transaction has logged or failed.
@@ -127,16 +136,12 @@ func (e *endedEntries) addEntry(id, log, bytes int64) {
 	e.backlogs[log] = e.backlogs[log].plus(backlog{-1, -bytes})
 }
 
-// updateSubmissions brings up to date what follows from the entries, and returns their submissions' IDs.
-func (e *endedEntries) updateSubmissions(t *tx) ([]string, error) {
+// updateSubmissions brings up to date what follows from the entries, and returns how far their submissions are.
+func (e *endedEntries) updateSubmissions(t *tx) ([]gateway.Progress, error) {
 	if err := t.changeBacklog(e.backlogs); err != nil {
 		return nil, err
 	}
-	touched, err := t.refreshStates(nil, e.ids)
-	if err != nil {
-		return nil, err
-	}
-	return t.submissionIDs(touched)
+	return t.refreshStates(nil, e.ids)
 }
 
 // applyOutcome stores one outcome and returns the row of the entry's log, and the entry's bytes. The
@@ -154,24 +159,4 @@ func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log, bytes int
 		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
 	}
 	return log, bytes, err
-}
-
-// submissionIDs returns the IDs of submissions in the order of their rows.
-func (t *tx) submissionIDs(seqs []int64) ([]string, error) {
-	if len(seqs) == 0 {
-		return nil, nil
-	}
-	arg, err := encodeList(seqs)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := collectColumn[uuid.UUID](t, idsOfSubmissions, arg)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]string, len(ids))
-	for i, id := range ids {
-		all[i] = id.String()
-	}
-	return all, nil
 }

@@ -138,8 +138,8 @@ func workRound(ctx context.Context, s *Store, n int) error {
 		outcomes = append(outcomes, gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: storetest.NewInclusion(e.ID)})
 	}
 	logged, err := s.Finish(ctx, outcomes)
-	for _, id := range logged {
-		fmt.Println(id, gateway.Logged)
+	for _, p := range logged {
+		fmt.Println(p.ID, gateway.Logged)
 	}
 	return err
 }

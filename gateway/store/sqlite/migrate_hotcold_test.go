@@ -372,9 +372,9 @@ func wantFences(t *testing.T, s *Store, all []oldStored) {
 	outcome := func(e oldStoredEntry) gateway.Outcome {
 		return gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: &gateway.Inclusion{Kind: "test", Proof: []byte("proof")}}
 	}
-	ids, err := s.Finish(t.Context(), []gateway.Outcome{outcome(held), outcome(lost)})
-	if !errors.Is(err, gateway.ErrLeaseLost) || !slices.Equal(ids, []string{leased.ID}) {
-		t.Errorf("finished %q: %v", ids, err)
+	changed, err := s.Finish(t.Context(), []gateway.Outcome{outcome(held), outcome(lost)})
+	if !errors.Is(err, gateway.ErrLeaseLost) || len(changed) != 1 || changed[0].ID != leased.ID {
+		t.Errorf("finished %+v: %v", changed, err)
 	}
 }
 

@@ -112,10 +112,8 @@ func (s *Store) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err erro
 		return m, err
 	}
 	m.Entries, m.Submissions = len(ids)-m.Kept, len(moved)
-	if _, err := t.refreshStates(moved, v.revived); err != nil {
-		return m, err
-	}
-	m.Changed, err = t.submissionIDs(moved)
+	changed, err := t.refreshStates(moved, v.revived)
+	m.Changed = idsOf(changed)
 	return m, err
 }
 
@@ -156,33 +154,35 @@ func (s *Store) newMove(t *tx, from int64, to string) (*move, error) {
 }
 
 // passOn moves the submissions that have just failed, by entries that have ended in a log, to the first of the
-// next logs to which each may go.
-func (s *Store) passOn(t *tx, entries []int64, from int64, next []string) error {
+// next logs to which each may go, and returns how far they are then.
+func (s *Store) passOn(t *tx, entries []int64, from int64, next []string) (passed []gateway.Progress, err error) {
 	arg, err := encodeList(entries)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	failed, err := collectColumn[int64](t, failedByLog, arg, from)
 	for _, to := range next {
 		if err != nil || len(failed) == 0 {
-			return err
+			return passed, err
 		}
 		v, newErr := s.newMove(t, from, to)
 		if errors.Is(newErr, gateway.ErrRetired) || v != nil && v.to == from {
 			continue
 		}
 		if newErr != nil {
-			return newErr
+			return nil, newErr
 		}
 		v.planned = true
 		moved, moveErr := v.moveSubmissions(t, failed)
 		if moveErr != nil {
-			return moveErr
+			return nil, moveErr
 		}
-		_, err = t.refreshStates(moved, nil)
+		var now []gateway.Progress
+		now, err = t.refreshStates(moved, nil)
+		passed = append(passed, now...)
 		failed = slices.DeleteFunc(failed, func(seq int64) bool { return slices.Contains(moved, seq) })
 	}
-	return err
+	return passed, err
 }
 
 // moveSubmissions moves those of the submissions that may be, and returns them. States are for the caller to

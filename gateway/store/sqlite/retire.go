@@ -117,7 +117,8 @@ func (t *tx) giveUpPending(log int64, limit int) (r gateway.Retired, err error) 
 		return r, err
 	}
 	r.GivenUp, r.More = len(ended.ids), len(ended.ids) == limit
-	r.Changed, err = ended.updateSubmissions(t)
+	changed, err := ended.updateSubmissions(t)
+	r.Changed = idsOf(changed)
 	return r, err
 }
 

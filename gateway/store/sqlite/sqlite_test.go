@@ -117,13 +117,13 @@ func checkStates(t *testing.T, db *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	states, err := all.submissionStates(seqs)
+	states, err := all.submissionStates(seqs, nil)
 	if err != nil || len(states) != len(seqs) {
 		t.Fatalf("%d of %d submissions have entries: %v", len(states), len(seqs), err)
 	}
-	for seq, s := range states {
-		if want := gateway.StateOf(s.entries, s.needed); s.stored != want {
-			t.Errorf("submission %d is %s, want %s", seq, s.stored, want)
+	for _, s := range states {
+		if want := gateway.StateOf(s.entries, s.needed); s.progress.State != want {
+			t.Errorf("submission %d is %s, want %s", s.seq, s.progress.State, want)
 		}
 	}
 }

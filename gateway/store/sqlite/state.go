@@ -2,53 +2,90 @@
 
 package sqlite
 
-import "github.com/rekor-gateway/rekor-gateway/gateway"
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
 
 const (
+	// Submissions by row, or by entries.
+	progressOfSubmissions = `
+SELECT s.seq, s.id, s.state, s.needed, l.name, e.state, e.problem, e.attempts, e.log_index
+FROM submission s JOIN submission_entry se ON se.submission = s.seq
+JOIN entry e ON e.id = se.entry JOIN log l ON l.id = e.log
+WHERE s.seq IN (SELECT value FROM json_each(?1)
+    UNION ALL SELECT submission FROM submission_entry WHERE entry IN (SELECT value FROM json_each(?2)))
+ORDER BY s.seq, se.role`
+
 	submissionsOf = `
 SELECT DISTINCT submission FROM submission_entry
 WHERE entry IN (SELECT value FROM json_each(?)) ORDER BY submission`
 
-	statesOfEntries = `
-SELECT s.seq, s.state, s.needed, l.name, e.state
-FROM submission s JOIN submission_entry se ON se.submission = s.seq
-JOIN entry e ON e.id = se.entry JOIN log l ON l.id = e.log
-WHERE s.seq IN (SELECT value FROM json_each(?))`
-
 	setState = `UPDATE submission SET state = ? WHERE seq IN (SELECT value FROM json_each(?))`
+
+	rowsOfIDs = `SELECT seq FROM submission WHERE id IN (SELECT unhex(value) FROM json_each(?))`
 )
 
-// submissionState is what a submission's state follows from, and what is stored.
-type submissionState struct {
-	stored  gateway.State
-	needed  int
-	entries []gateway.EntryState
-}
-
-// refreshStates computes anew the states of the submissions in seqs and of those that have one of
-// entries, and returns the latter.
-func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
-	if len(entries) > 0 {
-		changed, err := encodeList(entries)
-		if err != nil {
-			return nil, err
-		}
-		if touched, err = collectColumn[int64](t, submissionsOf, changed); err != nil {
-			return nil, err
+// Progress implements gateway.Store.
+func (s *Store) Progress(ctx context.Context, ids []string) (all []gateway.Progress, err error) {
+	var keys []string
+	for _, id := range ids {
+		if key, err := uuid.Parse(id); err == nil { // what is no UUID is no submission's ID
+			keys = append(keys, fmt.Sprintf("%x", key[:]))
 		}
 	}
-	if len(seqs)+len(touched) == 0 {
-		return nil, nil
+	arg, err := encodeList(keys)
+	if err != nil || len(keys) == 0 {
+		return nil, err
 	}
-	states, err := t.submissionStates(append(touched[:len(touched):len(touched)], seqs...))
+	err = s.readTx(ctx, "reading progress", func(t *tx) error {
+		seqs, err := collectColumn[int64](t, rowsOfIDs, arg)
+		if err != nil || len(seqs) == 0 {
+			return err
+		}
+		states, err := t.submissionStates(seqs, nil)
+		for _, s := range states {
+			all = append(all, s.progress)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	return all, nil
+}
+
+// submissionState is what a submission's state follows from, and how far it is by what is stored.
+type submissionState struct {
+	seq      int64
+	needed   int
+	entries  []gateway.EntryState
+	progress gateway.Progress
+}
+
+// refreshStates computes anew the states of the submissions in seqs and of those that have one of
+// entries, and returns how far they are.
+func (t *tx) refreshStates(seqs, entries []int64) ([]gateway.Progress, error) {
+	if len(seqs)+len(entries) == 0 {
+		return nil, nil
+	}
+	states, err := t.submissionStates(seqs, entries)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]gateway.Progress, len(states))
 	changed := make(map[gateway.State][]int64)
-	for seq, s := range states {
-		if state := gateway.StateOf(s.entries, s.needed); state != s.stored {
-			changed[state] = append(changed[state], seq)
+	for i, s := range states {
+		if state := gateway.StateOf(s.entries, s.needed); state != s.progress.State {
+			s.progress.State = state
+			changed[state] = append(changed[state], s.seq)
 		}
+		all[i] = s.progress
 	}
 	for state, seqs := range changed {
 		arg, err := encodeList(seqs)
@@ -59,27 +96,50 @@ func (t *tx) refreshStates(seqs, entries []int64) (touched []int64, err error) {
 			return nil, err
 		}
 	}
-	return touched, nil
+	return all, nil
 }
 
-func (t *tx) submissionStates(seqs []int64) (map[int64]*submissionState, error) {
-	arg, err := encodeList(seqs)
+// submissionStates reads the submissions in seqs and those that have one of entries, in the order of their rows.
+func (t *tx) submissionStates(seqs, entries []int64) ([]submissionState, error) {
+	first, err := encodeList(seqs)
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[int64]*submissionState, len(seqs))
-	err = t.eachRow(statesOfEntries, []any{arg}, func(scan func(...any) error) error {
-		var seq int64
-		var s submissionState
-		var e gateway.EntryState
-		if err := scan(&seq, &s.stored, &s.needed, &e.Log, &e.State); err != nil {
+	second, err := encodeList(entries)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]submissionState, 0, len(seqs)+len(entries))
+	err = t.eachRow(progressOfSubmissions, []any{first, second}, func(scan func(...any) error) error {
+		s, e, err := scanState(scan)
+		if err != nil {
 			return err
 		}
-		if states[seq] == nil {
-			states[seq] = &s
+		if len(states) == 0 || states[len(states)-1].seq != s.seq {
+			states = append(states, s)
 		}
-		states[seq].entries = append(states[seq].entries, e)
+		last := &states[len(states)-1]
+		last.entries = append(last.entries, gateway.EntryState{Log: e.Log, State: e.State})
+		last.progress.Entries = append(last.progress.Entries, e)
 		return nil
 	})
 	return states, err
+}
+
+// scanState reads a row of progressOfSubmissions: a submission and one of its entries.
+func scanState(scan func(...any) error) (s submissionState, e gateway.EntryProgress, err error) {
+	var id uuid.UUID
+	var index sql.NullInt64
+	err = scan(&s.seq, &id, &s.progress.State, &s.needed, &e.Log, &e.State, &e.Problem, &e.Attempts, &index)
+	s.progress.ID, e.LogIndex = id.String(), toUnsigned(index)
+	return s, e, err
+}
+
+// idsOf returns the submissions' IDs.
+func idsOf(all []gateway.Progress) []string {
+	ids := make([]string, len(all))
+	for i, p := range all {
+		ids[i] = p.ID
+	}
+	return ids
 }

@@ -34,11 +34,12 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, doubtful := s.Doubtful(ctx, gateway.DoubtParams{Log: logA, Limit: 1})
 		_, settled := s.Settle(ctx, []gateway.Settlement{{EntryID: held.ID, Fence: held.Fence}})
 		_, doubted := s.DoubtPending(ctx, logA, shard)
+		_, progress := s.Progress(ctx, []string{newSubmission("one").ID})
 		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
 		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
-			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
+			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "Progress": progress, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
 			"Doubtful": doubtful, "CountDoubtful": counted, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {

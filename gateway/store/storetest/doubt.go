@@ -198,16 +198,16 @@ var doubtTests = map[string]func(*testing.T, opener){
 			for _, stale := range c[1:] {
 				x := gateway.Settlement{EntryID: stale.ID, Fence: stale.Fence}
 				say(&x)
-				ids, err := s.Settle(t.Context(), []gateway.Settlement{x})
+				changed, err := s.Settle(t.Context(), []gateway.Settlement{x})
 				wantError(t, err, gateway.ErrLeaseLost)
-				wantIDs(t, ids)
+				wantIDs(t, wantProgress(t, s, changed))
 			}
 		}
-		ids, err := s.Settle(t.Context(), []gateway.Settlement{
+		changed, err := s.Settle(t.Context(), []gateway.Settlement{
 			{EntryID: c[1].ID, Fence: c[1].Fence, Inclusion: NewInclusion(1)}, {EntryID: c[0].ID, Fence: c[0].Fence, Inclusion: NewInclusion(2)},
 		})
 		wantError(t, err, gateway.ErrLeaseLost)
-		wantIDs(t, ids, subs[0].ID)
+		wantIDs(t, wantProgress(t, s, changed), subs[0].ID)
 		for i, want := range []gateway.State{gateway.Logged, gateway.Pending, gateway.Pending, gateway.Logged, gateway.Pending} {
 			if e := wantState(t, s, subs[i], want).Entries[0]; e.AbsentTo != 0 {
 				t.Errorf("%d: absent to %d", i, e.AbsentTo)
@@ -235,8 +235,8 @@ var doubtTests = map[string]func(*testing.T, opener){
 		noKind.Kind, noProof.Proof, huge.Index = "", nil, 1<<63
 		for _, bad := range []gateway.Settlement{{Inclusion: noKind}, {Inclusion: noProof}, {Inclusion: huge}, {Inclusion: both, Resend: true}} {
 			bad.EntryID, bad.Fence = c.ID, c.Fence
-			if ids, err := s.Settle(t.Context(), []gateway.Settlement{bad}); err == nil || len(ids) != 0 {
-				t.Errorf("%+v: %q, %v", bad, ids, err)
+			if changed, err := s.Settle(t.Context(), []gateway.Settlement{bad}); err == nil || len(changed) != 0 {
+				t.Errorf("%+v: %+v, %v", bad, changed, err)
 			}
 		}
 		wantState(t, s, sub, gateway.Pending)

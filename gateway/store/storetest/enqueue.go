@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,27 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		one := enqueueAll(t, s, newSubmission("one"))[0]
 		_, err := s.Get(t.Context(), other, one.ID)
 		wantError(t, err, gateway.ErrNotFound)
+	},
+
+	"Progress": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		subs := enqueueAll(t, s, NewSubmission(tenant, "one", logA, "e1", "e2"), NewSubmission(other, "two", logA, "e1"), newSubmission("three"))
+		held := claimEntries(t, s, start, 1)
+		finishEntries(t, s, loggedOutcome(held[0]))
+		for _, sub := range subs {
+			found, err := s.Progress(t.Context(), []string{"none", "", newID("none"), sub.ID})
+			noError(t, err)
+			if want := getSubmission(t, s, sub.Tenant, sub.ID).Progress(); len(found) != 1 || !reflect.DeepEqual(found[0], want) {
+				t.Errorf("progress is %+v, want %+v", found, want)
+			}
+		}
+		if found, err := s.Progress(t.Context(), nil); err != nil || len(found) != 0 {
+			t.Errorf("progress of nothing is %+v, %v", found, err)
+		}
+		found, err := s.Progress(t.Context(), []string{subs[0].ID, subs[1].ID, subs[2].ID})
+		if err != nil || len(found) != 3 {
+			t.Errorf("progress of three is %+v, %v", found, err)
+		}
 	},
 
 	"Stats": func(t *testing.T, open opener) {

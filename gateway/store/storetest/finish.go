@@ -67,9 +67,9 @@ var finishTests = map[string]func(*testing.T, opener){
 		two := enqueueAll(t, s, newSubmission("two"))[0]
 		good := claimOne(t, s, after(time.Minute))
 
-		ids, err := s.Finish(t.Context(), []gateway.Outcome{failedOutcome(stale), loggedOutcome(good)})
+		changed, err := s.Finish(t.Context(), []gateway.Outcome{failedOutcome(stale), loggedOutcome(good)})
 		wantError(t, err, gateway.ErrLeaseLost)
-		wantIDs(t, ids, two.ID)
+		wantIDs(t, wantProgress(t, s, changed), two.ID)
 		wantState(t, s, two, gateway.Logged)
 		if e := wantState(t, s, one, gateway.Pending).Entries[0]; e.Problem != "" || !e.InDoubt {
 			t.Errorf("a stale outcome was applied: %+v", e)
@@ -119,8 +119,8 @@ var finishTests = map[string]func(*testing.T, opener){
 		for _, bad := range []gateway.Outcome{
 			{EntryID: held[1].ID, Fence: held[1].Fence}, both, noKind, noProof, huge, token,
 		} {
-			if ids, err := s.Finish(t.Context(), []gateway.Outcome{loggedOutcome(held[0]), bad}); err == nil || len(ids) != 0 {
-				t.Errorf("outcome %+v: %q, %v", bad, ids, err)
+			if changed, err := s.Finish(t.Context(), []gateway.Outcome{loggedOutcome(held[0]), bad}); err == nil || len(changed) != 0 {
+				t.Errorf("outcome %+v: %+v, %v", bad, changed, err)
 			}
 		}
 		wantState(t, s, one, gateway.Pending) // nothing of it was applied

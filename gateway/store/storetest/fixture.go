@@ -157,8 +157,30 @@ func wantCounts(t testing.TB, s *testStore, want map[gateway.Shard]int) {
 
 func settleEntries(t testing.TB, s gateway.Store, settlements ...gateway.Settlement) []string {
 	t.Helper()
-	ids, err := s.Settle(t.Context(), settlements)
+	changed, err := s.Settle(t.Context(), settlements)
 	noError(t, err)
+	return wantProgress(t, s, changed)
+}
+
+// wantProgress checks that changed is what Progress says, and returns the IDs.
+func wantProgress(t testing.TB, s gateway.Store, changed []gateway.Progress) []string {
+	t.Helper()
+	var ids []string
+	said := map[string]gateway.Progress{}
+	for _, p := range changed {
+		ids = append(ids, p.ID)
+		said[p.ID] = p
+	}
+	found, err := s.Progress(t.Context(), ids)
+	noError(t, err)
+	if len(found) != len(ids) {
+		t.Fatalf("progress of %d of %d submissions", len(found), len(ids))
+	}
+	for _, p := range found {
+		if !reflect.DeepEqual(p, said[p.ID]) {
+			t.Errorf("progress is %+v, and was said to be %+v", p, said[p.ID])
+		}
+	}
 	return ids
 }
 
@@ -166,9 +188,9 @@ func leaseOf(c gateway.Claimed) gateway.Lease { return gateway.Lease{EntryID: c.
 
 func finishEntries(t testing.TB, s gateway.Store, outcomes ...gateway.Outcome) []string {
 	t.Helper()
-	ids, err := s.Finish(t.Context(), outcomes)
+	changed, err := s.Finish(t.Context(), outcomes)
 	noError(t, err)
-	return ids
+	return wantProgress(t, s, changed)
 }
 
 func loggedOutcome(c gateway.Claimed) gateway.Outcome {
