@@ -17,7 +17,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging,
+		c.checkListeners, c.checkLogs, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -204,6 +204,21 @@ func (c *Config) checkLogging() error {
 		return err
 	}
 	return oneOf("logging.format", c.Logging.Format, "text", "json")
+}
+
+func (c *Config) checkTracing() error {
+	t := c.Tracing
+	if t.Sample <= 0 || t.Sample > 1 {
+		return fmt.Errorf("tracing.sample: %v is not above 0 and at most 1", t.Sample)
+	}
+	if t.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(t.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("tracing.endpoint: this is not http(s)://HOST[:PORT][/PATH]")
+	}
+	return nil
 }
 
 func oneOf(key, value string, known ...string) error {

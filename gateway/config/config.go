@@ -21,6 +21,7 @@ type Config struct {
 	Policy      Policy      `yaml:"policy,omitempty"`
 	Attestation Attestation `yaml:"attestation,omitempty"`
 	Logging     Logging     `yaml:"logging,omitempty"`
+	Tracing     Tracing     `yaml:"tracing,omitempty"`
 }
 
 // HTTP is the public HTTP listener.
@@ -132,6 +133,12 @@ type Logging struct {
 	Access bool   `yaml:"access"`           // a line for each request
 }
 
+// Tracing is where spans are sent. Without an endpoint nothing is traced.
+type Tracing struct {
+	Endpoint string  `yaml:"endpoint,omitempty"` // http(s)://HOST[:PORT][/PATH] of an OpenTelemetry collector
+	Sample   float64 `yaml:"sample,omitempty"`   // share of the requests that are traced, up to 1
+}
+
 // DefaultIntegrationDelay is that of a log whose own is not set.
 const DefaultIntegrationDelay = 5 * time.Minute
 
@@ -161,5 +168,6 @@ func Default() Config {
 			InFlight: 1024, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
 		Logging: Logging{Level: "info", Format: "json", Access: true},
+		Tracing: Tracing{Sample: 1},
 	}
 }

@@ -92,6 +92,9 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	if err != nil {
 		return gateway.Submission{}, err
 	}
+	if d.service.cfg.Storing != nil {
+		d.service.cfg.Storing(ctx, sub)
+	}
 	committing, end := d.service.cfg.observe(ctx, StepCommit)
 	stored, err := d.storeSubmission(committing, sub, verified)
 	end(err)

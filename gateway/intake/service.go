@@ -36,6 +36,8 @@ type Config struct {
 	// Observe is called when a step of the work on a submission begins, with the request's context, and returns the
 	// step's own, and what is called when it has ended. Nil: nobody watches.
 	Observe func(ctx context.Context, step string) (context.Context, func(error))
+	// Storing is called before a submission is stored, with its request's context; nil for no call. It must not block.
+	Storing func(context.Context, gateway.NewSubmission)
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -39,7 +41,7 @@ func (l AccessLog) logRequest(r *http.Request, a Answered, bytesOut int64) {
 	line := make([]slog.Attr, 0, mostInRequest)
 	line = append(line, slog.String("request", gateway.RequestID(ctx)), slog.String("method", a.Method), slog.String("path", shortenPath(r.URL.Path)),
 		slog.String("route", a.Route), slog.Int("status", a.Status))
-	line = appendEnd(line, a.Reason, a.Duration, r.RemoteAddr)
+	line = appendEnd(ctx, line, a.Reason, a.Duration, r.RemoteAddr)
 	line = append(line, slog.Int64("bytes", bytesOut))
 	l.Logger.LogAttrs(ctx, slog.LevelInfo, "request", appendNote(line, gateway.NoteFrom(ctx))...)
 }
@@ -51,11 +53,14 @@ func (l AccessLog) LogCall(ctx context.Context, method, code, reason string, too
 	}
 	line := make([]slog.Attr, 0, mostInRequest)
 	line = append(line, slog.String("request", gateway.RequestID(ctx)), slog.String("method", method), slog.String("code", code))
-	line = appendEnd(line, reason, took, remote)
+	line = appendEnd(ctx, line, reason, took, remote)
 	l.Logger.LogAttrs(ctx, slog.LevelInfo, "call", appendNote(line, gateway.NoteFrom(ctx))...)
 }
 
-func appendEnd(line []slog.Attr, reason string, took time.Duration, remote string) []slog.Attr {
+func appendEnd(ctx context.Context, line []slog.Attr, reason string, took time.Duration, remote string) []slog.Attr {
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		line = append(line, slog.String("trace", span.TraceID().String()))
+	}
 	line = append(line, slog.Duration("duration", took.Round(time.Microsecond)), slog.String("remote", remote))
 	if reason != "" {
 		line = append(line, slog.String("reason", reason))

@@ -41,6 +41,7 @@ func logAccess(next http.Handler, log AccessLog, count func(Answered), reporter 
 			}
 			done := Answered{methodLabel(r), routeLabel(r), a.statusCode(), a.reason(), time.Since(started)}
 			count(done)
+			describeRequest(r.Context(), done)
 			log.logRequest(r, done, a.bytes)
 		}()
 		next.ServeHTTP(a, r)

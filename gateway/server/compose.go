@@ -25,7 +25,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 			return err
 		}
 		s.logs = append(s.logs, log)
-		logs = append(logs, guardedLog{log, s.panics})
+		logs = append(logs, s.tracing.watchLog(guardedLog{log, s.panics}))
 	}
 	attester, own, err := newAttester(ctx, cfg.Attestation, &trustKeeper{store: s.store, logs: logs, logger: s.logger}, version)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	f.policy.ForbiddenSigners = s.forbidden
 	s.domain = joinRooms(s.store, intake.Config{
 		Formats: all.Formats(), Policy: f.policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
-		Observe: s.observeStep, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
+		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),

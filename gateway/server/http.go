@@ -67,6 +67,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	h = middleware.IdentifyCaller(h, identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
+	h = middleware.TraceRequests(h, s.tracing.requestTracer())
 	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
 		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
 	}))

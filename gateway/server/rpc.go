@@ -72,6 +72,8 @@ func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 		id := gateway.NewRequestID(firstOf(metadata.ValueFromIncomingContext(stream.Context(), requestIDKey)))
 		started := time.Now()
 		ctx := gateway.WithRequestNote(gateway.WithRequestID(stream.Context(), id), new(gateway.RequestNote))
+		ctx, end := s.startCall(ctx, info.FullMethod)
+		defer end()
 		defer func() {
 			err = problem.WithRequestID(err, id)
 			s.logCall(ctx, m, info.FullMethod, started, err)
@@ -101,6 +103,7 @@ func (s *Server) recoverCall(id string, err *error) {
 func (s *Server) logCall(ctx context.Context, m *metrics, method string, started time.Time, err error) {
 	took, code, reason := time.Since(started), status.Code(err), problem.GRPCReason(err)
 	m.requests.countCall(method, code, reason, took)
+	s.describeCall(ctx, method, code, reason)
 	s.access.LogCall(ctx, method, code.String(), reason, took, remoteOf(ctx))
 }
 

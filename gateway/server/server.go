@@ -59,6 +59,7 @@ type Server struct {
 	service api.Service
 	metrics *metrics
 	access  middleware.AccessLog
+	tracing *tracing // nil: off
 
 	certificates certificates
 	forbidden    [][sha256.Size]byte // signers, whatever the policy says
@@ -112,6 +113,9 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.limiter = m.requests.countLimiter(s.limiter)
 	s.boundRequests(cfg.Limits)
+	if s.tracing, err = newTracing(ctx, cfg.Tracing, o.Version, s.logger); err != nil {
+		return err
+	}
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
@@ -147,7 +151,7 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	s.store = measuredStore{store, s.metrics.store}
+	s.store = s.tracing.watchStore(measuredStore{store, s.metrics.store})
 	s.warnOfCopy(store.Incarnation(), cfg.Store.SQLite.Path)
 	return nil
 }
@@ -181,6 +185,9 @@ func (s *Server) closeStores() error {
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
+	}
+	if err := s.tracing.close(); err != nil {
+		s.logger.Warn("traces are lost", "error", err)
 	}
 	return errors.Join(errs...)
 }

@@ -60,5 +60,9 @@ func (d *watchedDraft) Submit(ctx context.Context, artifact formats.Artifact) (g
 // observeStep is intake.Config.Observe.
 func (s *Server) observeStep(ctx context.Context, step string) (context.Context, func(error)) {
 	started := time.Now()
-	return ctx, func(error) { s.metrics.submissions.observeStep(step, time.Since(started)) }
+	ctx, end := s.tracing.startStep(ctx, step)
+	return ctx, func(err error) {
+		s.metrics.submissions.observeStep(step, time.Since(started))
+		end(err)
+	}
 }
