@@ -8,7 +8,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -46,6 +48,10 @@ type Projection struct {
 	// Certificate is the signer's, DER, when the key came in one; logged only when asked.
 	Certificate []byte
 	Recipe      Recipe
+
+	// checked is the sum over all that VerifyDigest looks at, of a projection for which it has succeeded. Copies keep
+	// it; with anything else changed it is worth nothing.
+	checked [sha256.Size]byte
 }
 
 // KeyName names a public key for display: "RSA-3072", "ECDSA P-256", "Ed25519".
@@ -62,9 +68,38 @@ func KeyName(pub crypto.PublicKey) string {
 	}
 }
 
+// Check returns p with a note that VerifyDigest has succeeded for it, or the error of that.
+func (p Projection) Check() (Projection, error) {
+	err := p.VerifyDigest()
+	if err == nil {
+		p.checked = p.sumChecked()
+	}
+	return p, err
+}
+
+// WithCheckOf returns p with other's note, which is worth something where the two say the same.
+func (p Projection) WithCheckOf(other Projection) Projection {
+	p.checked = other.checked
+	return p
+}
+
+// sumChecked is SHA-256 over all that VerifyDigest looks at, each part after its length.
+func (p *Projection) sumChecked() [sha256.Size]byte {
+	var b []byte
+	for _, part := range [][]byte{p.SPKI, []byte(p.Scheme), []byte(p.Hash), []byte(p.Digest.Algorithm), p.Digest.Value, p.Signature} {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return sha256.Sum256(b)
+}
+
 // VerifyDigest checks the projection's signature against its digest with the standard
-// library alone, as the log will. Errors have ReasonSignatureInvalid or ReasonMalformedKey.
+// library alone, as the log will. It does so once for what Check has noted. Errors have ReasonSignatureInvalid or
+// ReasonMalformedKey.
 func (p Projection) VerifyDigest() error {
+	if p.checked != [sha256.Size]byte{} && p.checked == p.sumChecked() {
+		return nil
+	}
 	pub, err := x509.ParsePKIXPublicKey(p.SPKI)
 	if err != nil {
 		return WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")

@@ -118,8 +118,8 @@ func (s *reading) decideForm(p *pass) (*formats.Verified, error) {
 		return s.withoutDigest(p), nil
 	}
 	for _, a := range s.hashes {
-		if d := p.sumDigest(a); s.verifySignature(d) {
-			v := s.buildVerified(&d)
+		if projection, ok := s.verifySignature(p.sumDigest(a)); ok {
+			v := s.buildVerified(&projection)
 			v.Digests = p.listDigests(a)
 			return v, nil
 		}

@@ -81,10 +81,11 @@ func (s *reading) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 		return nil, formats.NewError(formats.ReasonMalformedDigest, "the digest is not one of its algorithm",
 			"send the artifact itself")
 	}
-	if !s.verifySignature(d) {
+	p, ok := s.verifySignature(d)
+	if !ok {
 		return nil, s.errSignatureInvalid()
 	}
-	v := s.buildVerified(&d)
+	v := s.buildVerified(&p)
 	v.Size = -1
 	v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 	v.Notes = []string{"with a digest alone it cannot be checked that the signed bytes are no other protocol's"}
@@ -112,13 +113,15 @@ func (s *reading) isAmbiguous(value []byte) bool {
 	return s.scheme == formats.ECDSA && len(value) > shortest
 }
 
-// verifySignature reports whether the signature verifies over d, by the standard library's checks.
-func (s *reading) verifySignature(d formats.Digest) bool {
+// verifySignature reports whether the signature verifies over d, by the standard library's checks, and returns it as a
+// projection.
+func (s *reading) verifySignature(d formats.Digest) (formats.Projection, bool) {
 	p := s.buildProjection(d)
 	if s.scheme == formats.RSAPSS && !verifyPSS(s.key.Public.(*rsa.PublicKey), d.Algorithm.Hash(), d.Value, s.signature, s.shortestSalt()) {
-		return false
+		return p, false
 	}
-	return p.VerifyDigest() == nil
+	p, err := p.Check()
+	return p, err == nil
 }
 
 // shortestSalt returns how long a salt the key asks for.
@@ -159,8 +162,8 @@ func (s *reading) hashNames() string {
 	return out
 }
 
-// buildVerified returns the result; d is nil when there is no digest that can stand alone.
-func (s *reading) buildVerified(d *formats.Digest) *formats.Verified {
+// buildVerified returns the result; p is nil when there is no digest that can stand alone.
+func (s *reading) buildVerified(p *formats.Projection) *formats.Verified {
 	v := &formats.Verified{
 		Signers: []formats.Signer{s.describeSigner()}, Keys: [][]byte{s.key.PEM()}, Canonical: s.canonical,
 		Checks: []string{"signature"},
@@ -171,8 +174,8 @@ func (s *reading) buildVerified(d *formats.Digest) *formats.Verified {
 	if s.rooted {
 		v.Checks = append(v.Checks, "certificate-chain")
 	}
-	if d != nil && len(s.findings) == 0 {
-		v.Projections = []formats.Projection{s.buildProjection(*d)}
+	if p != nil && len(s.findings) == 0 {
+		v.Projections = []formats.Projection{*p}
 	}
 	return v
 }

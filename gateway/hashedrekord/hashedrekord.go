@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
@@ -33,6 +32,8 @@ type Record struct {
 	KeyDetails  commonpb.PublicKeyDetails
 }
 
+// entry and what is in it have their members in the order of RFC 8785, and texts in it are ASCII that JSON does not
+// escape, so that its plain encoding is the canonical one.
 type entry struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -88,13 +89,9 @@ func Body(r Record) ([]byte, error) {
 	} else {
 		s.Signature.Verifier.PublicKey = &rawBytes{r.SPKI}
 	}
-	raw, err := json.Marshal(e)
+	body, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encoding entry: %w", err)
-	}
-	body, err := jsoncanonicalizer.Transform(raw)
-	if err != nil {
-		return nil, fmt.Errorf("canonicalizing entry: %w", err)
 	}
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	rekorpb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	upstream "github.com/sigstore/rekor-tiles/v2/pkg/types/hashedrekord"
@@ -61,6 +62,28 @@ func TestBodyIsTheServersLeaf(t *testing.T) {
 		}
 		if got := LeafHash(body); !bytes.Equal(got[:], want) {
 			t.Errorf("certificate %v: other leaf than the server's; body %s", withCert, body)
+		}
+	}
+}
+
+// TestBodyIsCanonical: the encoding is that of RFC 8785, whatever the bytes are.
+func TestBodyIsCanonical(t *testing.T) {
+	for _, a := range algorithms {
+		for i := range 64 {
+			r := Record{
+				Digest: bytes.Repeat([]byte{byte(255 - i)}, a.size), Signature: bytes.Repeat([]byte{byte(i), 0xfb, 0xff}, i+1), SPKI: []byte{byte(i * 4), 0x3e, 0x3f},
+				KeyDetails: a.details,
+			}
+			if i%2 == 1 {
+				r.Certificate = r.Signature
+			}
+			body, err := Body(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want, err := jsoncanonicalizer.Transform(body); err != nil || !bytes.Equal(body, want) {
+				t.Fatalf("body is %s, canonical is %s: %v", body, want, err)
+			}
 		}
 	}
 }

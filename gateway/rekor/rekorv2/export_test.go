@@ -3,11 +3,12 @@
 package rekorv2
 
 import (
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 )
 
 // PrepareRecord lets tests offer records that no projection is.
 func (l *Log) PrepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
-	return l.prepareRecord(r)
+	return l.prepareRecord(r, formats.Projection{})
 }

@@ -45,7 +45,11 @@ func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, e
 	if err != nil {
 		return gateway.Prepared{}, nil, err
 	}
-	prepared, err := l.prepareRecord(record)
+	var known formats.Projection
+	if o.Projection != nil {
+		known = *o.Projection
+	}
+	prepared, err := l.prepareRecord(record, known)
 	return prepared, entry, err
 }
 
@@ -60,11 +64,12 @@ func recordOf(o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error)
 	return receipt.Project(*o.Projection, o.Certificate)
 }
 
-func (l *Log) prepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
+// prepareRecord checks and encodes r, which was made of known.
+func (l *Log) prepareRecord(r hashedrekord.Record, known formats.Projection) (gateway.Prepared, error) {
 	for _, check := range []func() error{
 		func() error { return checkStrictKey(r.SPKI) },
 		func() error { return checkCertificate(r) },
-		r.Verify,
+		func() error { return r.VerifyKnown(known) },
 	} {
 		if err := check(); err != nil {
 			return gateway.Prepared{}, err
@@ -108,13 +113,17 @@ func checkCertificate(r hashedrekord.Record) error {
 	return nil
 }
 
-// encodeRecord returns the canonical body, which reads back as r.
+// encodeRecord returns the canonical body, which reads back as r: without a certificate there is nothing in it that could be
+// read otherwise.
 func encodeRecord(r hashedrekord.Record) ([]byte, error) {
 	body, err := hashedrekord.Body(r)
 	if err != nil {
 		return nil, formats.WrapError(err, formats.ReasonTooLarge,
 			fmt.Sprintf("the entry is over the log's %d bytes", hashedrekord.MaxBody),
 			"submit the public key instead of a large certificate")
+	}
+	if len(r.Certificate) == 0 {
+		return body, nil
 	}
 	if _, err := hashedrekord.Parse(body); err != nil {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the entry does not read back as it was written", "")
