@@ -5,6 +5,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 )
 
 // DedupForm decides how a submission is recorded and how its receipt verifies, beside its core: who
@@ -12,6 +13,7 @@ import (
 type DedupForm struct {
 	Way       Way
 	Logs      []string // IDs of the logs it goes to, sorted
+	AnyOf     int      // it goes to as many of Logs, whichever can be used; 0 is all
 	Embedded  bool     // the artifact is inside the signature
 	Container string   // "ALG:HEX" of the compressed file the artifact was in, or ""
 	Form      []byte   // formats.Verified.Form: what else of the signature file its receipt shows
@@ -44,6 +46,9 @@ func digestKey(version string, core [sha256.Size]byte, f DedupForm, form bool) S
 		for _, p := range parts {
 			part([]byte(p))
 		}
+	}
+	if f.AnyOf > 0 {
+		version = fmt.Sprintf("%s, any %d of the logs", version, f.AnyOf)
 	}
 	part([]byte(version))
 	part(core[:])

@@ -32,8 +32,8 @@ type Moved struct {
 	Submissions int // that were moved
 	Kept        int // of the entries that were looked at, those that stay
 	Next        QueuePlace
-	More        bool     // the queue goes on after Next
-	Changed     []string // IDs of submissions that were settled or changed
+	More        bool       // the queue goes on after Next
+	Changed     []Progress // how far the submissions are that were moved, or changed by that
 }
 
 // RetireParams are what Retire is asked for.

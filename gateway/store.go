@@ -181,14 +181,14 @@ type Lease struct {
 type Outcome struct {
 	EntryID   int64
 	Fence     int64
-	Inclusion *Inclusion    // logged
-	Tokens    [][]byte      // with Inclusion: RFC 3161 timestamps over the entry's signature, DER
-	Fail      bool          // refused for good
+	Inclusion *Inclusion // logged
+	Tokens    [][]byte   // with Inclusion: RFC 3161 timestamps over the entry's signature, DER
+	Fail      bool       // refused for good
 	// Next are the IDs of logs to which submissions go that would fail by this outcome, and were planned so
 	// (NewSubmission.Takeover), as by Move: the first of them that may. Theirs are the same bodies.
-	Next []string
-	Retry     bool          // not yet
-	RetryIn   time.Duration // with Retry: not claimed before
+	Next    []string
+	Retry   bool          // not yet
+	RetryIn time.Duration // with Retry: not claimed before
 	// InDoubt, with Retry: it may have been logged.
 	InDoubt bool
 	Problem string // machine-readable reason, for Fail and Retry

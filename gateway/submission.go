@@ -98,12 +98,12 @@ type NewSubmission struct {
 	SubmissionFields
 	// FormerKeys are those under which an earlier release may have stored the same submission.
 	FormerKeys []SubmissionKey
-	Priority   int                // higher is claimed first
+	Priority   int // higher is claimed first
 	// Takeover are the IDs of all logs that may take its entries over from one another, sorted; none: each entry
 	// stays with its log.
 	Takeover []string
-	Receipt    *receiptpb.Receipt // its entries are still without proofs
-	Entries    []NewEntry         // at least one; their positions are their roles
+	Receipt  *receiptpb.Receipt // its entries are still without proofs
+	Entries  []NewEntry         // at least one; their positions are their roles
 }
 
 // Submission is a stored submission with its entries: what is hot of it. The receipt and the proofs

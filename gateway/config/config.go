@@ -51,7 +51,7 @@ type TLS struct {
 	KeyFile  string `yaml:"key_file,omitempty"`
 }
 
-// Log is one Rekor v2 log. Every submission goes to all of them.
+// Log is one Rekor v2 log. Which submissions go to it is Policy.Logs.
 type Log struct {
 	ID     string `yaml:"id"`     // stable: it is in stored rows and metric labels
 	Origin string `yaml:"origin"` // of its checkpoints
@@ -101,7 +101,7 @@ type Worker struct {
 	Drain      time.Duration `yaml:"drain,omitempty"`       // for work under way at shutdown
 }
 
-// Policy is what signatures are held to.
+// Policy is what signatures are held to, and where they are recorded.
 type Policy struct {
 	Historical     bool                `yaml:"historical,omitempty"`
 	SSHNamespaces  []string            `yaml:"ssh_namespaces,omitempty"`
@@ -109,6 +109,7 @@ type Policy struct {
 	AllowedSigners []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs
 	Roots          []string            `yaml:"roots,omitempty"`           // PEM files of certificates
 	TUFRoots       []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
+	Logs           LogSet              `yaml:"logs,omitempty"`            // where submissions are recorded
 }
 
 // Attestation is the gateway's own signing. Without a key nothing is attested.

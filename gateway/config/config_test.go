@@ -57,6 +57,29 @@ func TestDefaultsAndPaths(t *testing.T) {
 	}
 }
 
+const twoLogs = minimal + "  - {id: second, origin: b, url: 'http://b'}\n"
+
+// Where nothing is said, all logs are needed.
+func TestResolvedLogs(t *testing.T) {
+	for text, want := range map[string]LogSet{
+		minimal: {List: []string{"local"}, Need: 1, Mode: ModeAll, FailoverAfter: time.Minute},
+		twoLogs: {List: []string{"local", "second"}, Need: 2, Mode: ModeAll, FailoverAfter: time.Minute},
+		twoLogs + "policy: {logs: {list: [second]}}": {List: []string{"second"}, Need: 1, Mode: ModeAll, FailoverAfter: time.Minute},
+		twoLogs + "policy: {logs: {list: [second, local], need: 1, mode: failover, failover_after: 5m}}": {
+			List: []string{"second", "local"}, Need: 1, Mode: ModeFailover, FailoverAfter: 5 * time.Minute,
+		},
+	} {
+		c, err := load(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := c.ResolvedLogs(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":         {minimal + "htp: {listen: x}", `line 5: unknown key "htp" (did you mean "http"?)`},
@@ -105,6 +128,14 @@ func TestRefusals(t *testing.T) {
 		"text as mapping":     {minimal + "http: 127.0.0.1:80", `line 5: http: "127.0.0.1:80" is not a mapping of keys`},
 		"in a log":            {strings.Replace(minimal, "origin: rekor.local", "origin: {a: b}", 1), "logs[0].origin: a mapping is not text"},
 		"all of it":           {"- a", "line 1: a list is not a mapping of keys"},
+		"unknown log":         {minimal + "policy: {logs: {list: [locla]}}", `policy.logs.list[0]: "locla" is not one of local (did you mean "local"?)`},
+		"listed twice":        {minimal + "policy: {logs: {list: [local, local]}}", `policy.logs.list[1]: "local" is there twice`},
+		"too many needed":     {minimal + "policy: {logs: {need: 2}}", "policy.logs.need is not between 1 and the 1 logs of the list"},
+		"fewer than none":     {minimal + "policy: {logs: {need: -1}}", "policy.logs.need is not between"},
+		"unknown mode":        {minimal + "policy: {logs: {mode: failvoer}}", `policy.logs.mode: "failvoer" is not one of all, failover (did you mean "failover"?)`},
+		"none to spare":       {minimal + "policy: {logs: {mode: failover}}", "policy.logs.mode: with failover fewer logs are needed than the 1 of the list"},
+		"time without use":    {minimal + "policy: {logs: {failover_after: 1m}}", "policy.logs.failover_after is for mode: failover"},
+		"short time":          {twoLogs + "policy: {logs: {need: 1, mode: failover, failover_after: 1ms}}", "policy.logs.failover_after is not between 1s and 24h"},
 		"former key":          {minimal + "log: {level: info}", `line 5: "log" is now "logging"`},
 		"former key, inner":   {minimal + "http:\n  log: x", `line 6: unknown key "log"`},
 	} {

@@ -67,7 +67,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, error) {
 		return nil, err
 	}
 	waiting := stats.Pending[w.id] > 0
-	if !waiting && time.Since(w.checkedAt) < idleCheck {
+	if !waiting && time.Since(w.checkedAt) < w.timing.Idle {
 		return nil, nil
 	}
 	info := w.log.Describe()

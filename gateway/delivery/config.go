@@ -21,10 +21,11 @@ type Config struct {
 	Restored bool
 	// Probe makes a new entry of no meaning for a log, which shows that the log still takes entries. Nil:
 	// doubts wait for an entry of somebody's.
-	Probe   func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
-	Timing  Timing
-	Metrics Metrics
-	Logger  *slog.Logger
+	Probe    func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
+	Failover Failover
+	Timing   Timing
+	Metrics  Metrics
+	Logger   *slog.Logger
 }
 
 // Timing tunes the workers. What operators may set has its defaults in package config; the others are 0
@@ -36,6 +37,8 @@ type Timing struct {
 	Lease      time.Duration // after which another process takes over from a dead one: 15 s
 	Poll       time.Duration // how often to look for work that nobody announced: 1 s
 	ProbeAfter time.Duration // how long a doubt waits for somebody's entry before a probe is sent: 10 s
+	Idle       time.Duration // how often a log is read that nothing waits for: 30 s
+	Stalled    time.Duration // after which a log that includes nothing of what it is sent counts as one that stalls: 30 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -47,6 +50,12 @@ func (t Timing) withDefaults() Timing {
 	}
 	if t.ProbeAfter == 0 {
 		t.ProbeAfter = 10 * time.Second
+	}
+	if t.Idle == 0 {
+		t.Idle = idleCheck
+	}
+	if t.Stalled == 0 {
+		t.Stalled = 30 * time.Second
 	}
 	return t
 }
@@ -66,6 +75,8 @@ type Metrics struct {
 	Settled func(log string, found, absent int)
 	// Doubled counts entries that were met in the log a second time.
 	Doubled func(log string, n int)
+	// FailedOver counts submissions that were handed on from a log that could not be used.
+	FailedOver func(from, to string, submissions int)
 }
 
 // withDefaults replaces fields that are nil.
@@ -87,6 +98,9 @@ func (m Metrics) withDefaults() Metrics {
 	}
 	if m.Doubled == nil {
 		m.Doubled = func(string, int) {}
+	}
+	if m.FailedOver == nil {
+		m.FailedOver = func(string, string, int) {}
 	}
 	return m
 }

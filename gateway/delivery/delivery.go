@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -23,6 +24,9 @@ type Delivery struct {
 
 	unconfigured atomic.Pointer[map[string]int] // pending entries, by the log that is not configured
 	changed      chan struct{}                  // the logs are others
+
+	failover *failover
+	trials   sync.WaitGroup // probes of logs that stalled
 }
 
 // runningWorker is a worker and what ends it.
@@ -38,6 +42,7 @@ func New(cfg Config) *Delivery {
 	d := &Delivery{cfg: cfg, changed: make(chan struct{}, 1)}
 	d.workers.Store(&map[string]*runningWorker{})
 	d.unconfigured.Store(&map[string]int{})
+	d.failover = newFailover(d, cfg)
 	d.SetLogs(cfg.Logs)
 	return d
 }
@@ -51,6 +56,10 @@ func (d *Delivery) Run(ctx context.Context) {
 	for _, w := range *d.workers.Load() {
 		d.startWorker(w)
 	}
+	d.running.Go(func() {
+		defer d.trials.Wait()
+		d.failover.watchUntil(ctx, d.cfg.Timing.Poll)
+	})
 	d.mu.Unlock()
 	d.watchUnconfigured(ctx)
 	d.mu.Lock()
@@ -82,7 +91,9 @@ func (d *Delivery) SetLogs(logs []gateway.Log) (drained <-chan struct{}) {
 		if now[id] = before[id]; now[id] != nil {
 			continue
 		}
-		now[id] = &runningWorker{worker: newWorker(l, d.cfg), done: make(chan struct{})}
+		w := newWorker(l, d.cfg)
+		w.next = func() []string { return d.failover.nextOf(id) }
+		now[id] = &runningWorker{worker: w, done: make(chan struct{})}
 		if d.ctx != nil {
 			d.startWorker(now[id])
 		}
@@ -136,7 +147,7 @@ func (d *Delivery) Degraded() map[string]string {
 		degraded[id] = gateway.TroubleNotConfigured
 	}
 	for id, w := range *d.workers.Load() {
-		if problem := w.health.describeProblem(); problem != "" {
+		if problem := cmp.Or(d.ProblemOf(id), w.health.describeProblem()); problem != "" {
 			degraded[id] = problem
 		}
 	}

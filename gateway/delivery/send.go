@@ -34,6 +34,10 @@ func (w *worker) sendEntry(s send) result {
 	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, retryDelay(s.Attempts)), attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
 	w.noteWriting(r.Outcome, err)
+	w.stall.noteOutcome(r.Outcome, time.Now())
+	if !r.Retry {
+		r.Next = w.next()
+	}
 	return r
 }
 

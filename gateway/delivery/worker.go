@@ -23,12 +23,14 @@ type worker struct {
 	logger   *slog.Logger
 	metrics  Metrics
 	changed  func([]gateway.Progress) // what Finish or Settle returned
+	next     func() []string          // logs to which goes what this one refuses
 
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan result   // of every goroutine that sends; closed once they have ended
 	held     *leases
 	health   health
 	shards   shards
+	stall    stall
 
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt
@@ -41,7 +43,7 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 		id: id, log: log, store: cfg.Store, restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
 		woken: make(chan struct{}, 1), outcomes: make(chan result, cfg.Timing.InFlight), held: newLeases(cfg.Timing.Lease),
-		shards: newShards(),
+		shards: newShards(), stall: stall{after: cfg.Timing.Stalled},
 	}
 }
 

@@ -22,12 +22,14 @@ import (
 // Quick is a delivery's timing for tests with a fake log.
 var Quick = delivery.Timing{
 	InFlight: 1024, AddTimeout: 300 * time.Millisecond, Drain: 100 * time.Millisecond,
-	Lease: 2 * time.Second, Poll: 20 * time.Millisecond, ProbeAfter: 20 * time.Millisecond,
+	Lease: 2 * time.Second, Poll: 20 * time.Millisecond, ProbeAfter: 20 * time.Millisecond, Stalled: 5 * time.Second,
 }
 
 // Config is what a Gateway is made of; zero fields take defaults for tests.
 type Config struct {
 	Logs     []gateway.Log // needed
+	Need     int           // how many of Logs are; 0 is all
+	Failover time.Duration // above 0: a submission goes to as many as are needed, and on after so long
 	Store    gateway.Store // needed; the test closes it
 	Formats  *formats.Registry
 	Policy   formats.Policy
@@ -56,10 +58,10 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
 	g.delivery = delivery.New(delivery.Config{
 		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Metrics: cfg.Metrics,
-		Logger: slog.New(slog.DiscardHandler),
+		Failover: cfg.failover(), Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{
-		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.Logs, Queue: cfg.Store, Archive: cfg.Store, Attester: cfg.Attester,
+		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.logSet(), Condition: g.condition, Queue: cfg.Store, Archive: cfg.Store, Attester: cfg.Attester,
 		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string
@@ -68,6 +70,28 @@ func New(cfg Config) *Gateway {
 	}
 	g.Lookup = lookup.New(cfg.Store, ids)
 	return g
+}
+
+func (c *Config) logSet() intake.LogSet {
+	s := intake.AllOf(c.Logs...)
+	if c.Need > 0 {
+		s.Need, s.Failover = c.Need, c.Failover > 0
+	}
+	return s
+}
+
+func (c *Config) failover() (f delivery.Failover) {
+	if c.Failover > 0 {
+		f.After = c.Failover
+		for _, l := range c.Logs {
+			f.Logs = append(f.Logs, l.Describe().ID)
+		}
+	}
+	return f
+}
+
+func (g *Gateway) condition(log string) intake.Condition {
+	return intake.Condition{Unusable: g.delivery.ProblemOf(log) != ""}
 }
 
 // Start runs the gateway until the returned function, or the end of the test, stops it.

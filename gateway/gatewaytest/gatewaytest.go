@@ -5,6 +5,7 @@
 package gatewaytest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -40,19 +41,22 @@ type Fault struct {
 
 // Log keeps gateway.Log's contract without proofs: those are the adapters' business.
 type Log struct {
+	// Name is its ID; "" is "fake".
+	Name string
 	// Delay is its integration delay.
 	Delay time.Duration
 
-	mu     sync.Mutex
-	shard  gateway.Shard
-	former []gateway.FormerShard
-	tree   gateway.Shard // where the former shards' trees go on; zero: nowhere
-	probes int
-	leaves map[gateway.Shard][]gateway.LeafHash
-	shown  map[gateway.LeafHash]time.Time
-	faults []Fault // for the next Adds, in order
-	sent   map[gateway.LeafHash]int
-	down   error
+	mu      sync.Mutex
+	shard   gateway.Shard
+	former  []gateway.FormerShard
+	tree    gateway.Shard // where the former shards' trees go on; zero: nowhere
+	probes  int
+	leaves  map[gateway.Shard][]gateway.LeafHash
+	shown   map[gateway.LeafHash]time.Time
+	faults  []Fault // for the next Adds, in order
+	sent    map[gateway.LeafHash]int
+	down    error
+	noProbe error // what probes get
 }
 
 // NewLog returns an empty log whose next Adds do as faults say.
@@ -64,12 +68,14 @@ func NewLog(faults ...Fault) *Log {
 	}
 }
 
-// Describe names the log "fake".
+// Describe describes the log.
 func (l *Log) Describe() gateway.LogInfo {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return gateway.LogInfo{ID: "fake", Shard: l.shard, APIVersion: 2, IntegrationDelay: l.Delay}
+	return gateway.LogInfo{ID: l.id(), Shard: l.shard, APIVersion: 2, IntegrationDelay: l.Delay}
 }
+
+func (l *Log) id() string { return cmp.Or(l.Name, "fake") }
 
 // Former returns what Rotate and SetFormer said.
 func (l *Log) Former() []gateway.FormerShard {
@@ -120,8 +126,8 @@ func (l *Log) checkShard(shard gateway.Shard) error {
 const probeKind = "probe"
 
 // NewProbe makes a probe for a Log.
-func NewProbe(context.Context, gateway.Log) (gateway.Prepared, error) {
-	p := gateway.Prepared{Log: "fake", Kind: probeKind}
+func NewProbe(_ context.Context, log gateway.Log) (gateway.Prepared, error) {
+	p := gateway.Prepared{Log: log.Describe().ID, Kind: probeKind}
 	_, err := rand.Read(p.LeafHash[:])
 	return p, err
 }
@@ -150,7 +156,7 @@ func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, e
 		return gateway.Prepared{}, nil, formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "refused", "")
 	}
 	return gateway.Prepared{
-		Log: "fake", LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: record.Signature,
+		Log: l.id(), LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: record.Signature,
 	}, entry, nil
 }
 
@@ -169,6 +175,9 @@ func (l *Log) Add(_ context.Context, shard gateway.Shard, e gateway.Prepared) (*
 		return nil, fmt.Errorf("%w: another shard", gateway.ErrNotSent)
 	}
 	if e.Kind == probeKind {
+		if l.noProbe != nil {
+			return nil, l.noProbe
+		}
 		l.probes++
 		l.leaves[shard] = append(l.leaves[shard], e.LeafHash)
 		return newInclusion(len(l.leaves[shard]) - 1), nil
@@ -243,6 +252,13 @@ func (l *Log) SetDown(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = err
+}
+
+// SetProbesFailing makes probes get err, or be logged with nil.
+func (l *Log) SetProbesFailing(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.noProbe = err
 }
 
 // Signed is an X.509 submission of text by digest.

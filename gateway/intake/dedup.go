@@ -36,10 +36,10 @@ func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, pack
 
 func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.DedupForm {
 	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
-	for _, l := range d.logs.logs {
-		f.Logs = append(f.Logs, l.Describe().ID)
+	f.Logs = d.target.ids
+	if d.target.mayFailOver() {
+		f.AnyOf = d.target.Need
 	}
-	slices.Sort(f.Logs)
 	if packed != nil {
 		f.Container = packed.String()
 	}

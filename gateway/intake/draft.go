@@ -19,7 +19,7 @@ type Draft struct {
 	service *Service
 	request gateway.Request
 	policy  formats.Policy
-	logs    *logSet
+	target  *target
 	parsed  formats.Parsed
 	plan    gateway.Plan
 	held    *gateway.Held // what parsed takes
@@ -58,8 +58,8 @@ func (s *Service) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, 
 }
 
 func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gateway.Held) (*Draft, error) {
-	p, logs := s.policyFor(r), s.logs.Load()
-	parsed, plan, err := s.parseAndPlan(ctx, r, p, logs.planner, held)
+	p, target := s.policyFor(r), s.target.Load()
+	parsed, plan, err := s.parseAndPlan(ctx, r, p, target.planner, held)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gatew
 	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
-	return &Draft{service: s, request: r, policy: p, logs: logs, parsed: parsed, plan: plan, held: held}, nil
+	return &Draft{service: s, request: r, policy: p, target: target, parsed: parsed, plan: plan, held: held}, nil
 }
 
 // Plan implements gateway.Draft.
@@ -179,9 +179,9 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: d.request.Tenant, Key: key, Format: d.plan.Description.Format, Digests: digestsOf(v),
 			Signatures: listRecorded(v, recorded.representations),
-			Labels:     d.request.Labels, Needed: len(d.logs.logs),
+			Labels:     d.request.Labels, Needed: d.target.Need,
 		},
-		FormerKeys: former, Receipt: recorded.receipt, Entries: recorded.entries,
+		FormerKeys: former, Takeover: d.target.takeover(), Receipt: recorded.receipt, Entries: recorded.entries,
 	}, nil
 }
 

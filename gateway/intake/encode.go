@@ -25,8 +25,8 @@ type choice struct {
 	projections    []formats.Projection
 }
 
-// encodeEntries chooses the representation of each signature by what verification found, and encodes its entries for
-// every log.
+// encodeEntries chooses the representation of each signature by what verification found, and the logs that it goes
+// to, and encodes its entries for these.
 func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verified, packed *formats.Digest) (recorded, error) {
 	plans, parts := d.plan.Each(), v.Each()
 	choices := make([]choice, len(parts))
@@ -34,11 +34,12 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 	for i, part := range parts {
 		var err error
 		c := &choices[i]
-		if c.representation, c.projections, err = d.logs.planner.Choose(plans[i], d.request.Representation, part); err != nil {
+		if c.representation, c.projections, err = d.target.planner.Choose(plans[i], d.request.Representation, part); err != nil {
 			return recorded{}, err
 		}
 		r.representations = append(r.representations, c.representation)
 	}
+	logs := d.target.chooseLogs(d.service.cfg.Condition)
 	r.receipt = d.makeSkeleton(id, v, r.representations, packed)
 	for i, c := range choices {
 		offers, err := d.makeOffers(ctx, c, i, r.receipt)
@@ -46,7 +47,7 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 			return recorded{}, err
 		}
 		for _, o := range offers {
-			if err := r.addEntries(d.logs.logs, o, i); err != nil {
+			if err := r.addEntries(logs, o, i); err != nil {
 				return recorded{}, err
 			}
 		}

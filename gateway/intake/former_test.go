@@ -69,7 +69,7 @@ func TestFormerRowFits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &firstRow{}
-			s := intake.New(intake.Config{Formats: all.Formats(), Logs: []gateway.Log{gatewaytest.NewLog()}, Queue: store, Archive: store})
+			s := intake.New(intake.Config{Formats: all.Formats(), Logs: intake.AllOf(gatewaytest.NewLog()), Queue: store, Archive: store})
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.Run(ctx) }()

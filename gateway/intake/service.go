@@ -18,8 +18,10 @@ type Config struct {
 	Formats *formats.Registry
 	// Policy applies to every submission until Service.SetPolicy; its Now is set for each.
 	Policy formats.Policy
-	// Logs are those that every submission goes to until Service.SetLogs, at least one.
-	Logs []gateway.Log
+	// Logs are where submissions go, until Service.SetLogs.
+	Logs LogSet
+	// Condition returns what is known of a log now; nil: all can be used. It is quick.
+	Condition func(log string) Condition
 	// Queue is where submissions become durable.
 	Queue gateway.Queue
 	// Archive is where their receipts are.
@@ -73,7 +75,7 @@ func (c *Config) checkDisk() error {
 type Service struct {
 	cfg       Config
 	policy    atomic.Pointer[formats.Policy] // in use
-	logs      atomic.Pointer[logSet]         // in use
+	target    atomic.Pointer[target]         // in use
 	commits   *committer
 	parsing   *parsingPlaces
 	unpacking *unpacker
@@ -90,21 +92,6 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// logSet is logs and what plans for them. It is immutable, and one submission has one from its plan to its storing.
-type logSet struct {
-	logs    []gateway.Log
-	planner planning.Planner
-}
-
-// SetLogs has logs, at least one, take what is submitted from now on.
-func (s *Service) SetLogs(logs []gateway.Log) {
-	set := &logSet{logs: slices.Clone(logs), planner: planning.Planner{Attests: s.cfg.Attester != nil}}
-	for _, l := range logs {
-		set.planner.Logs = append(set.planner.Logs, l)
-	}
-	s.logs.Store(set)
-}
-
 // Run commits submissions until ctx ends. The caller stops taking requests before it ends ctx;
 // those that come all the same get gateway.ErrClosed.
 func (s *Service) Run(ctx context.Context) { s.commits.runCommitter(ctx) }
@@ -118,7 +105,7 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), s.logs.Load().planner, held)
+	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), s.target.Load().planner, held)
 	return plan, err
 }
 

@@ -33,14 +33,20 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}
 	s.forbidden = append(f.forbidden, own...)
 	f.policy.ForbiddenSigners = s.forbidden
+	s.guarded = logs
+	set, failover, err := selectLogs(cfg.ResolvedLogs(), logs)
+	if err != nil {
+		return err
+	}
 	s.domain = joinRooms(s.store, intake.Config{
-		Formats: all.Formats(), Policy: f.policy, Logs: logs, Queue: s.store, Archive: s.store, Attester: attester,
+		Formats: all.Formats(), Policy: f.policy, Logs: set, Queue: s.store, Archive: s.store, Attester: attester,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
-		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger,
+		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
 		Timing: delivery.Timing{InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
+	s.domain.roomEntries, s.domain.roomBytes = cfg.Limits.MaxPending, int64(cfg.Limits.MaxPendingBytes)
 	return nil
 }
 

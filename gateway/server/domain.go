@@ -4,8 +4,8 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -24,20 +24,24 @@ type domain struct {
 
 	registry *formats.Registry
 	store    gateway.Store
-	logs     []gateway.Log
+	recorded atomic.Pointer[intake.LogSet] // in which logs
+	// room is how much may wait for a log that cannot be used before it is left out; 0 is any.
+	roomEntries int
+	roomBytes   int64
 }
 
 var _ api.Service = (*domain)(nil)
 
 // joinRooms makes the rooms of both configurations, whose Committed and Changed it sets.
 func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *domain {
-	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store, logs: in.Logs}
+	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store}
+	d.recorded.Store(&in.Logs)
 	out.Changed = d.Notify
 	d.delivery = delivery.New(out)
-	in.Committed = d.delivery.Wake
+	in.Committed, in.Condition = d.delivery.Wake, d.conditionOf
 	d.Service = intake.New(in)
-	ids := make([]string, len(d.logs))
-	for i, l := range d.logs {
+	ids := make([]string, len(out.Logs))
+	for i, l := range out.Logs {
 		ids[i] = l.Describe().ID
 	}
 	d.Lookup = lookup.New(store, ids)
@@ -54,19 +58,3 @@ func (d *domain) Run(ctx context.Context) {
 
 // Formats implements api.Service.
 func (d *domain) Formats() *formats.Registry { return d.registry }
-
-// Ready returns nil when submissions can be taken and every log can be submitted to.
-func (d *domain) Ready(ctx context.Context) error {
-	if _, err := d.store.Stats(ctx); err != nil {
-		return fmt.Errorf("reading the store: %w", err)
-	}
-	if d.Failing() {
-		return gateway.ErrNotStored
-	}
-	for _, l := range d.logs {
-		if err := d.store.Forked(ctx, l.Describe().Shard); err != nil {
-			return err
-		}
-	}
-	return nil
-}

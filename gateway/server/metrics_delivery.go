@@ -21,6 +21,7 @@ type deliveryMetrics struct {
 
 	inDoubt, inDoubtElsewhere *prometheus.GaugeVec
 	settled, doubled          *prometheus.CounterVec
+	failedOver                *prometheus.CounterVec
 }
 
 func newDeliveryMetrics() *deliveryMetrics {
@@ -34,11 +35,12 @@ func newDeliveryMetrics() *deliveryMetrics {
 		inDoubtElsewhere: newGauge("entries_in_doubt_elsewhere", "Entries that may have been logged in a former shard of the log; they wait until it is configured again.", "log"),
 		settled:          newCounter("doubts_settled_total", "Doubts that ended: found in the log, or proven absent, so that the entry is sent again.", "log", "how"),
 		doubled:          newCounter("entries_doubled_total", "Entries that were met in the log a second time.", "log"),
+		failedOver:       newCounter("submissions_failed_over_total", "Submissions that went to another log because this one could not be used.", "log"),
 	}
 }
 
 func (m *deliveryMetrics) list() []prometheus.Collector {
-	return []prometheus.Collector{m.worked, m.entryTime, m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled}
+	return []prometheus.Collector{m.worked, m.entryTime, m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled, m.failedOver}
 }
 
 func (m *deliveryMetrics) hooks() delivery.Metrics {
@@ -57,7 +59,8 @@ func (m *deliveryMetrics) hooks() delivery.Metrics {
 			m.settled.WithLabelValues(log, "found").Add(float64(found))
 			m.settled.WithLabelValues(log, "absent").Add(float64(absent))
 		},
-		Doubled: func(log string, n int) { m.doubled.WithLabelValues(log).Add(float64(n)) },
+		Doubled:    func(log string, n int) { m.doubled.WithLabelValues(log).Add(float64(n)) },
+		FailedOver: func(from, _ string, n int) { m.failedOver.WithLabelValues(from).Add(float64(n)) },
 	}
 }
 
@@ -68,6 +71,7 @@ func (m *deliveryMetrics) nameLogs(logs []config.Log) {
 			g.WithLabelValues(l.ID)
 		}
 		m.doubled.WithLabelValues(l.ID)
+		m.failedOver.WithLabelValues(l.ID)
 		m.settled.WithLabelValues(l.ID, "found")
 		m.settled.WithLabelValues(l.ID, "absent")
 		for _, problem := range []string{"logged", gateway.ProblemRefused, gateway.ProblemForbidden, gateway.ProblemOverloaded, gateway.ProblemUnavailable,
@@ -78,7 +82,8 @@ func (m *deliveryMetrics) nameLogs(logs []config.Log) {
 	}
 }
 
-// queue shows the store's queue of the given logs, read when it is asked for.
+// queue shows the store's queue of the given logs, and of those that are not configured any more and have entries
+// pending. It is read when it is asked for.
 type queue struct {
 	store gateway.Store
 	logs  []config.Log
@@ -108,13 +113,20 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.NewInvalidMetric(pendingDesc, err)
 		return
 	}
+	ids := map[string]bool{}
 	for _, l := range q.logs {
+		ids[l.ID] = true
+	}
+	for id := range stats.Pending {
+		ids[id] = true
+	}
+	for id := range ids {
 		gauge := func(d *prometheus.Desc, v float64) {
-			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l.ID)
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, id)
 		}
-		gauge(pendingDesc, float64(stats.Pending[l.ID]))
-		gauge(pendingBytesDesc, float64(stats.PendingBytes[l.ID]))
-		gauge(leasedDesc, float64(stats.Leased[l.ID]))
-		gauge(oldestDesc, stats.Oldest[l.ID].Seconds())
+		gauge(pendingDesc, float64(stats.Pending[id]))
+		gauge(pendingBytesDesc, float64(stats.PendingBytes[id]))
+		gauge(leasedDesc, float64(stats.Leased[id]))
+		gauge(oldestDesc, stats.Oldest[id].Seconds())
 	}
 }

@@ -24,6 +24,11 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	f.policy.ForbiddenSigners = s.forbidden
 	s.domain.SetPolicy(f.policy)
+	if set, failover, err := selectLogs(cfg.ResolvedLogs(), s.guarded); err != nil {
+		s.logger.Warn("policy.logs is as it was: it names a log that is used from the next start on", "error", err)
+	} else {
+		s.domain.setLogs(set, failover)
+	}
 	s.logger.Info("read again", "what", "certificates and policy")
 	if !reflect.DeepEqual(onlyAtStart(s.started), onlyAtStart(*cfg)) {
 		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")

@@ -50,11 +50,12 @@ type Server struct {
 	started config.Config // as Build got it
 	drain   time.Duration
 
-	disk   *diskGuard
-	spool  *upload.Spool
-	store  closingStore // nil until it is open
-	logs   []*rekorv2.Log
-	domain *domain
+	disk    *diskGuard
+	spool   *upload.Spool
+	store   closingStore // nil until it is open
+	logs    []*rekorv2.Log
+	guarded []gateway.Log // the same, as the domain has them
+	domain  *domain
 	// service is domain, as the listeners see it.
 	service api.Service
 	metrics *metrics

@@ -112,8 +112,7 @@ func (s *Store) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err erro
 		return m, err
 	}
 	m.Entries, m.Submissions = len(ids)-m.Kept, len(moved)
-	changed, err := t.refreshStates(moved, v.revived)
-	m.Changed = idsOf(changed)
+	m.Changed, err = t.refreshStates(moved, v.revived)
 	return m, err
 }
 

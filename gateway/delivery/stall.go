@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// stall is whether a log that can be read includes nothing of what it is sent: one that is frozen, or whose
+// sequencing stands. It is safe for concurrent use.
+type stall struct {
+	after  time.Duration // Timing.Stalled
+	trying atomic.Bool   // a probe is under way
+
+	mu sync.Mutex // guards since
+	// since is when the first attempt ended after which nothing was included; zero is none.
+	since time.Time
+}
+
+// noteOutcome notes what came of an attempt.
+func (s *stall) noteOutcome(o gateway.Outcome, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case o.Inclusion != nil || o.Fail: // it answers
+		s.since = time.Time{}
+	case s.since.IsZero():
+		s.since = now
+	}
+}
+
+// noteIncluded notes that the log includes what it is sent.
+func (s *stall) noteIncluded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since = time.Time{}
+}
+
+// lasts returns for how long the log has stalled, 0 where it does not.
+func (s *stall) lasts(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since.IsZero() {
+		return 0
+	}
+	if d := now.Sub(s.since); d >= s.after {
+		return d
+	}
+	return 0
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+)
+
+// Ready returns nil when submissions can be taken, and can still become logged: fewer than the needed logs have
+// forked or are retired. Logs that cannot be used now hold nothing up; Degraded names them.
+func (d *domain) Ready(ctx context.Context) error {
+	if _, err := d.store.Stats(ctx); err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	if d.Failing() {
+		return gateway.ErrNotStored
+	}
+	retired, err := d.store.RetiredLogs(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	set := d.recorded.Load()
+	var lost []error
+	for _, l := range set.List {
+		info := l.Describe()
+		err := d.store.Forked(ctx, info.Shard)
+		switch {
+		case errors.Is(err, gateway.ErrFork):
+			lost = append(lost, err)
+		case err != nil:
+			return fmt.Errorf("reading the store: %w", err)
+		case slices.Contains(retired, info.ID):
+			lost = append(lost, fmt.Errorf("%w: %s", gateway.ErrRetired, info.ID))
+		}
+	}
+	if len(set.List)-len(lost) < set.Need {
+		return errors.Join(lost...)
+	}
+	return nil
+}
+
+// conditionOf returns what is known of a log now. It is full when its share of what may be pending waits for it: as one
+// of n logs, of n + 1 parts.
+func (d *domain) conditionOf(log string) intake.Condition {
+	c := intake.Condition{Unusable: d.delivery.ProblemOf(log) != ""}
+	entries, bytes := d.delivery.Waiting(log)
+	parts := len(d.recorded.Load().List) + 1
+	c.Full = d.roomEntries > 0 && entries >= d.roomEntries/parts || d.roomBytes > 0 && bytes >= d.roomBytes/int64(parts)
+	return c
+}
+
+// setLogs has submissions recorded in these logs from now on.
+func (d *domain) setLogs(set intake.LogSet, f delivery.Failover) {
+	d.recorded.Store(&set)
+	d.SetLogs(set)
+	d.delivery.SetFailover(f)
+}
+
+// selectLogs returns the set of logs that s names, of those that there are.
+func selectLogs(s config.LogSet, logs []gateway.Log) (intake.LogSet, delivery.Failover, error) {
+	set := intake.LogSet{Need: s.Need, Failover: s.Mode == config.ModeFailover}
+	for _, id := range s.List {
+		i := slices.IndexFunc(logs, func(l gateway.Log) bool { return l.Describe().ID == id })
+		if i < 0 {
+			return set, delivery.Failover{}, fmt.Errorf("there is no log %s", id)
+		}
+		set.List = append(set.List, logs[i])
+	}
+	if !set.Failover {
+		return set, delivery.Failover{}, nil
+	}
+	return set, delivery.Failover{Logs: s.List, After: s.FailoverAfter}, nil
+}
