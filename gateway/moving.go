@@ -72,11 +72,13 @@ type LogStatus struct {
 	Leased  int           // of those, under way now
 	Oldest  time.Duration // how long ago the oldest pending entry was queued
 	Retired bool
-	Shards  []ShardStatus // for which there are pending entries, in the order of their names
+	Shards  []ShardStatus // in which there are entries, in the order of their names
 }
 
-// ShardStatus is what is pending in one shard.
+// ShardStatus is what a store has of one shard of a log.
 type ShardStatus struct {
 	Shard
-	Pending, InDoubt int
+	Pending, InDoubt int     // as in LogStatus
+	Size             *uint64 // of the checkpoint that is kept; nil: none
+	Forked           bool    // evidence of a fork is kept
 }

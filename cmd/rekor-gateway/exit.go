@@ -36,6 +36,8 @@ const (
 	reasonStoreInterrupted formats.Reason = "RESTORE_INTERRUPTED"
 	reasonStoreDamaged     formats.Reason = "STORE_DAMAGED"
 	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
+
+	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
 )
 
 // ownReason says how the program ends with a reason of its own, when it gives it, and what to do.
@@ -61,6 +63,8 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonStoreInterrupted: {exitInput, "a restore was interrupted while it replaced the store", "run the restore again: the backup is complete, and the store that was there is kept beside it"},
 	reasonStoreDamaged:     {exitNo, "a store or a backup is not as it was written", "restore a backup that `store check` finds in order"},
 	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
+
+	reasonUnsettled: {exitLater, "entries of a log are in doubt or under way, so that they may be in it, and were left", "wait until the gateway has settled them; or tell `log` to give them up, or to move them"},
 }
 
 // exitCodeOf returns the exit code for a reason. Those that only the input's owner can do something about

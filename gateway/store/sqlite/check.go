@@ -143,17 +143,25 @@ func readStore(ctx context.Context, path string, f func(*sql.Conn, *tx) error) (
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	return readFile(ctx, readerDSN(path), func(c *sql.Conn, t *tx) error {
-		have, want, err := t.compareVersions()
-		switch {
-		case err != nil:
+		if err := t.requireVersion(); err != nil {
 			return err
-		case have > want:
-			return newerError(have, want)
-		case have < want:
-			return fmt.Errorf("%w: tables of version %d, this one knows %d: use the release that runs it, or start this one's gateway once", ErrVersion, have, want)
 		}
 		return f(c, t)
 	})
+}
+
+// requireVersion refuses tables that are not of this release.
+func (t *tx) requireVersion() error {
+	have, want, err := t.compareVersions()
+	switch {
+	case err != nil:
+		return err
+	case have > want:
+		return newerError(have, want)
+	case have < want:
+		return fmt.Errorf("%w: tables of version %d, this one knows %d: use the release that runs it, or start this one's gateway once", ErrVersion, have, want)
+	}
+	return nil
 }
 
 // readFile runs f in a transaction on a connection of its own.

@@ -39,9 +39,14 @@ SELECT id, name, pending, retired,
     (SELECT MIN(queued_at) FROM entry e WHERE e.log = l.id AND state = 'PENDING')
 FROM log l ORDER BY name`
 
+	// It reads all entries of the log where none is of some shard: that is for operators.
 	listShards = `
-SELECT h.origin, h.key_id, COUNT(*), SUM(e.in_doubt = 1 AND e.leased_until <= ?2) FROM entry e JOIN shard h ON h.id = e.shard
-WHERE e.log = ?1 AND e.state = 'PENDING' GROUP BY h.id ORDER BY h.origin, h.key_id`
+SELECT h.origin, h.key_id,
+    (SELECT COUNT(*) FROM entry e WHERE e.log = ?1 AND e.state = 'PENDING' AND e.shard = h.id),
+    (SELECT COUNT(*) FROM entry e WHERE e.log = ?1 AND e.state = 'PENDING' AND e.shard = h.id AND e.in_doubt = 1 AND e.leased_until <= ?2),
+    (SELECT size FROM checkpoint c WHERE c.origin = h.origin AND c.key_id = h.key_id),
+    EXISTS (SELECT 1 FROM fork f WHERE f.origin = h.origin AND f.key_id IN (h.key_id, x''))
+FROM shard h WHERE EXISTS (SELECT 1 FROM entry e WHERE e.log = ?1 AND e.shard = h.id) ORDER BY h.origin, h.key_id`
 )
 
 // readRetired returns the rows of the logs that are retired.
@@ -169,8 +174,10 @@ func (t *tx) listShards(log, now int64) (shards []gateway.ShardStatus, err error
 	err = t.eachRow(listShards, []any{log, now}, func(scan func(...any) error) error {
 		var s gateway.ShardStatus
 		var key []byte
-		err := scan(&s.Origin, &key, &s.Pending, &s.InDoubt)
+		var size sql.NullInt64
+		err := scan(&s.Origin, &key, &s.Pending, &s.InDoubt, &size, &s.Forked)
 		copy(s.KeyID[:], key)
+		s.Size = toUnsigned(size)
 		shards = append(shards, s)
 		return err
 	})

@@ -80,6 +80,32 @@ var _ gateway.Store = (*Store)(nil)
 // are missing, and brings the tables up to date. A file that a newer release has migrated
 // is refused.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	path, err := createFolder(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	s := newStore(opts)
+	if err := s.openFile(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// OpenBeside opens a store that is there for a command that works on it beside a gateway. It migrates nothing, and
+// is no opening in the sense of Incarnation: a restored store is one still for whoever opens it next.
+func OpenBeside(ctx context.Context, path string, opts Options) (_ *Store, err error) {
+	path, err = resolvePath(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	s := newStore(opts)
+	if err := s.openBeside(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+func newStore(opts Options) *Store {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -92,15 +118,23 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 			opts.boot = machineBoot()
 		}
 	}
-	path, err := createFolder(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
+	return &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs()}
+}
+
+func (s *Store) openBeside(ctx context.Context, path string) (err error) {
+	if !exists(path) && !exists(path+stagingSuffix) {
+		return errNoStore
 	}
-	s := &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs()}
-	if err := s.openFile(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
+	if s.lock, err = lockStore(path); err != nil {
+		return err
 	}
-	return s, nil
+	if err := s.connectWriter(path); err != nil {
+		return err
+	}
+	if err := runTx(ctx, s.writer, &sql.TxOptions{}, "reading its version", (*tx).requireVersion); err != nil {
+		return explainSQLite(err)
+	}
+	return s.connectReaders(ctx, path)
 }
 
 // openFile takes the lock before it looks at the file.
@@ -115,20 +149,31 @@ func (s *Store) openFile(ctx context.Context, path string) (err error) {
 }
 
 func (s *Store) openDatabases(ctx context.Context, path string) error {
-	writer, err := driver.NewConnector(writerDSN(path))
-	if err != nil {
+	if err := s.connectWriter(path); err != nil {
 		return err
 	}
-	reader, err := driver.NewConnector(readerDSN(path))
+	if err := migrateTables(ctx, s.writer, s.opts.Logger); err != nil {
+		return err
+	}
+	if err := s.beginIncarnation(ctx, path); err != nil {
+		return err
+	}
+	return s.connectReaders(ctx, path)
+}
+
+func (s *Store) connectWriter(path string) error {
+	writer, err := driver.NewConnector(writerDSN(path))
 	if err != nil {
 		return err
 	}
 	s.writer = sql.OpenDB(writer)
 	s.writer.SetMaxOpenConns(1)
-	if err := migrateTables(ctx, s.writer, s.opts.Logger); err != nil {
-		return err
-	}
-	if err := s.beginIncarnation(ctx, path); err != nil {
+	return nil
+}
+
+func (s *Store) connectReaders(ctx context.Context, path string) error {
+	reader, err := driver.NewConnector(readerDSN(path))
+	if err != nil {
 		return err
 	}
 	if err := s.setUpClock(ctx); err != nil {

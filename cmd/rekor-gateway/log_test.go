@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+const logConfig = `
+trusted_root: trusted_root.json
+logs:
+  - {id: new, origin: new.example, url: 'http://127.0.0.1:1'}
+  - {id: spare, origin: spare.example, url: 'http://127.0.0.1:1'}
+policy: {logs: {list: [new]}}
+store: {sqlite: {path: store.db}}
+`
+
+// logCommands is a store with a log that is gone: an entry that was never sent, one in doubt, one under way.
+type logCommands struct {
+	t     *testing.T
+	dir   string
+	store *sqlite.Store // open meanwhile, as by a gateway
+}
+
+func newLogCommands(t *testing.T) *logCommands {
+	t.Helper()
+	l := &logCommands{t: t, dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(l.dir, "config.yaml"), []byte(logConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if l.store, err = sqlite.Open(t.Context(), filepath.Join(l.dir, "store.db"), sqlite.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.store.Close() })
+	l.enqueue("in doubt", "under way")
+	shard := gateway.Shard{Origin: "old.example", KeyID: sha256.Sum256([]byte("key"))}
+	if _, err := l.store.KeepCheckpoint(t.Context(), shard, nil, gateway.Checkpoint{Size: 7, Envelope: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := l.store.Claim(t.Context(), gateway.ClaimParams{Log: "old", Lease: time.Minute, Limit: 2, InFlight: 9, Shard: shard, TreeSize: 7})
+	if err != nil || len(claimed) != 2 {
+		t.Fatalf("%+v, %v", claimed, err)
+	}
+	_, err = l.store.Finish(t.Context(), []gateway.Outcome{{EntryID: claimed[0].ID, Fence: claimed[0].Fence, Retry: true, InDoubt: true, Problem: gateway.ProblemUnknown}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.enqueue("new")
+	return l
+}
+
+func (l *logCommands) enqueue(names ...string) {
+	l.t.Helper()
+	for _, name := range names {
+		if _, err := l.store.Enqueue(l.t.Context(), []gateway.NewSubmission{storetest.NewSubmission("alice", name, "old")}); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// run runs rekor-gateway log, and compares the exit code and the lines.
+func (l *logCommands) run(exit int, want string, args ...string) {
+	l.t.Helper()
+	var out, errs bytes.Buffer
+	args = append([]string{"log"}, append(args, "--config", filepath.Join(l.dir, "config.yaml"))...)
+	got := runProgram(l.t.Context(), args, &out, &errs)
+	text := out.String() + errs.String()
+	if got != exit || !regexp.MustCompile("(?ms)"+want).MatchString(text) {
+		l.t.Errorf("%s: exit %d:\n%swant exit %d and %s", strings.Join(args, " "), got, text, exit, want)
+	}
+}
+
+// What waits for a log that is gone is seen, moved and given up, while the store is in use.
+func TestLogCommands(t *testing.T) {
+	l := newLogCommands(t)
+	l.run(0, `^new +in use +nothing pending$.^spare +configured, not in policy.logs +nothing pending$.`+
+		`^old +not configured +3 pending \(1 in doubt, 1 under way\), the oldest for \d+s$.^  old.example +size 7, key [0-9a-f]{8} +2 pending \(1 in doubt\)$`, "list")
+	l.run(0, `^\{"logs":\[\{"id":"new","configured":true,"recorded":true,"retired":false,"pending":0,"inDoubt":0,"underWay":0,"oldestSeconds":0,"shards":\[\]\},`+
+		`.*\{"id":"old","configured":false,"recorded":false,"retired":false,"pending":3,"inDoubt":1,"underWay":1,"oldestSeconds":\d+,`+
+		`"shards":\[\{"origin":"old.example","keyId":"[0-9a-f]{64}","pending":2,"inDoubt":1,"checkpointSize":7,"forked":false\}\]\}\]\}$`, "list", "--output", "json")
+	l.run(0, "^new\nspare\nold\n$", "list", "--quiet")
+
+	l.run(2, `hint: add --yes to do it`, "retire", "old")
+	l.run(4, `1 entries are in doubt and 1 under way$.^hint: wait until`, "retire", "old", "--yes")
+	l.run(4, `"reason":"LOG_UNSETTLED"`, "retire", "old", "--yes", "--output", "json")
+
+	l.run(2, `there is no log "older" in the store, nor in the configuration \(did you mean "old"\?\)`, "replan", "older", "--to", "new")
+	l.run(2, `there is no log "gone" in the configuration`, "replan", "old", "--to", "gone")
+	l.run(2, `a log cannot take over from itself`, "replan", "new", "--to", "new")
+	l.run(4, `^1 entries of 1 submissions go from old to new$.*1 entries are in doubt and 1 under way: they may be in old, and were left`, "replan", "old", "--to", "new")
+	l.run(4, `^\{"log":"old","to":"new","moved":0,"submissions":0,"leftInDoubt":1,"leftUnderWay":1,"leftOthers":0,"error":`, "replan", "old", "--to", "new", "--output", "json")
+	l.run(0, `^0 entries of 0 submissions go`, "replan", "spare", "--to", "new")
+	l.run(0, `^2 entries of 2 submissions go from old to new$`, "replan", "old", "--to", "new", "--in-doubt")
+
+	l.enqueue("later")
+	l.run(0, `^log old is retired; 1 entries of 1 submissions were given up$`, "retire", "old", "--yes")
+	l.run(0, `^old +not configured, RETIRED +nothing pending$`, "list")
+	l.run(0, `^log new is retired; 3 entries of 3 submissions were given up$`, "retire", "new", "--yes")
+	l.run(2, `take its mark back`, "replan", "old", "--to", "new")
+	l.run(2, `--undo gives nothing up`, "retire", "old", "--undo", "--yes")
+	l.run(0, `^log old is not retired any more$`, "retire", "old", "--undo")
+	l.run(2, `is not retired`, "retire", "old", "--undo")
+	l.run(2, `nothing was ever recorded for a log spare`, "retire", "spare", "--yes")
+	l.run(2, `the log's id is missing`, "retire")
+}
+
+// What was put in its place is still known to be an older copy after such a command.
+func TestLogCommandsLeaveARestoreToBeSeen(t *testing.T) {
+	l := newLogCommands(t)
+	if err := l.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(l.dir, "store.db.incarnation")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, "^old", "list")
+	reopened, err := sqlite.Open(t.Context(), filepath.Join(l.dir, "store.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reopened.Close()
+	if !reopened.Incarnation().Restored {
+		t.Error("the gateway does not know any more that its store is an older copy")
+	}
+}
+
+// A command makes no store.
+func TestLogCommandsWithoutAStore(t *testing.T) {
+	l := &logCommands{t: t, dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(l.dir, "config.yaml"), []byte(logConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(2, `there is no store: file does not exist`, "list")
+	if files, err := os.ReadDir(l.dir); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
