@@ -61,8 +61,13 @@ type Enqueued struct {
 
 // Work is the side of a Store from which entries go to their logs.
 type Work interface {
-	// Claim leases pending entries of one log for p.Lease: those due and not in doubt, highest
-	// priority first, then oldest. It returns no more than p.Limit, nor than p.InFlight minus
+	// Claim leases pending entries of one log for p.Lease: those due and not in doubt. Interactive ones go
+	// before Backfill; of each priority the tenants have one entry each in turn, within a claim and from one
+	// to the next by this process; of a tenant the oldest is first. One of BackfillShare is Backfill that has
+	// waited for BackfillAge, where there is any, in turns as well. An entry belongs to the tenant of the first
+	// submission that needs it, at the highest priority of all that do. The cost depends on what is claimed, and
+	// on nothing else: not on what is pending, or waits for its time, nor on how many tenants there are. It
+	// returns no more than p.Limit, nor than p.InFlight minus
 	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
 	// and Shard and SentAtTreeSize of p, unless it has them of that shard already. InDoubt and LastSentAt
 	// are returned as they were before this claim; the stored row is in doubt from here until Finish.

@@ -98,7 +98,7 @@ type NewSubmission struct {
 	SubmissionFields
 	// FormerKeys are those under which an earlier release may have stored the same submission.
 	FormerKeys []SubmissionKey
-	Priority   int // higher is claimed first
+	Priority   Priority
 	// Takeover are the IDs of all logs that may take its entries over from one another, sorted; none: each entry
 	// stays with its log.
 	Takeover []string
@@ -110,6 +110,8 @@ type NewSubmission struct {
 // are read by Reader.Archived.
 type Submission struct {
 	SubmissionFields
+	// Priority is the highest that it was sent with while it was not settled.
+	Priority  Priority
 	CreatedAt time.Time // when it was stored, by the store's clock, to the millisecond
 	State     State
 	Entries   []Entry // in the order of their roles

@@ -33,6 +33,9 @@ func CheckNew(s *gateway.NewSubmission) (uuid.UUID, error) {
 			return uuid.UUID{}, fmt.Errorf("submission %s has a text that is not UTF-8, or has a NUL", s.ID)
 		}
 	}
+	if !s.Priority.Valid() {
+		return uuid.UUID{}, fmt.Errorf("submission %s has priority %d, which there is not", s.ID, s.Priority)
+	}
 	if s.Needed < 1 || s.Needed > len(logs) {
 		return uuid.UUID{}, fmt.Errorf("submission %s needs %d logs and has entries for %d", s.ID, s.Needed, len(logs))
 	}

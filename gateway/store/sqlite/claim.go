@@ -4,6 +4,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -17,10 +18,12 @@ const (
 	countLeased = `
 SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND leased_until > ? AND leased_until > 0`
 
-	claimable = `
-SELECT ` + entryColumns + ` FROM entry e ` + entryNames + `
-WHERE e.log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND e.state = 'PENDING' AND e.in_doubt = 0 AND e.next_at <= ?2
-ORDER BY e.priority DESC, e.queued_at, e.id LIMIT ?3`
+	writableLog = `SELECT id FROM log WHERE name = ? AND retired = 0`
+
+	// What has waited for its time stands in its tenant's line again, from where it is claimed.
+	endWaits = `
+UPDATE entry SET next_at = 0 WHERE id IN (SELECT id FROM entry WHERE log = ?1 AND priority = ?2 AND state = 'PENDING' AND in_doubt = 0
+    AND next_at > 0 AND next_at <= ?3 ORDER BY next_at LIMIT ?4)`
 
 	// Whether an entry may be leased is asked again: the lease itself is the compare and
 	// swap, whatever was read before. What is not in doubt is certainly not in the shard that it was
@@ -54,7 +57,7 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 		if limit <= 0 {
 			return nil
 		}
-		claimed, err = t.findClaimable(p.Log, now, limit)
+		claimed, err = s.findClaimable(t, p.Log, now, limit)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
@@ -66,15 +69,25 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 	return claimed, nil
 }
 
+// maxEndedWaits bounds the entries of a priority whose waiting one claim ends. It is more than a claim takes.
+const maxEndedWaits = 1024
+
 // findClaimable returns the entries to claim, as they are before, and without their bodies.
-func (t *tx) findClaimable(log string, now int64, limit int) ([]gateway.Claimed, error) {
-	var found []gateway.Claimed
-	err := t.eachRow(claimable, []any{log, now, limit}, func(scan func(...any) error) error {
-		e, err := scanEntry(scan)
-		found = append(found, gateway.Claimed{Entry: e})
-		return err
-	})
-	return found, err
+func (s *Store) findClaimable(t *tx, name string, now int64, limit int) ([]gateway.Claimed, error) {
+	var log int64
+	err := t.QueryRow(writableLog, name).Scan(&log)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range []gateway.Priority{gateway.Interactive, gateway.Backfill} {
+		if _, err := t.Exec(endWaits, log, p, now, maxEndedWaits); err != nil {
+			return nil, err
+		}
+	}
+	return s.pickEntries(t, log, now, limit)
 }
 
 // leaseClaimed leases all of claimed, and completes them.

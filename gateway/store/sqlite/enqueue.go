@@ -26,7 +26,7 @@ VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?)`
 	insertSigner = `INSERT INTO submission_signer (tenant, prefix, submission) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	insertEntry = `
-INSERT INTO entry (log, leaf_hash, kind, state, priority, queued_at, bytes) VALUES (?, ?, ?, 'PENDING', ?, ?, ?)
+INSERT INTO entry (log, leaf_hash, kind, state, priority, tenant, queued_at, bytes) VALUES (?, ?, ?, 'PENDING', ?, ?, ?, ?)
 ON CONFLICT (log, leaf_hash) DO NOTHING`
 
 	insertBody = `INSERT INTO entry_blob (entry, body, signature) VALUES (?, ?, ?)`
@@ -48,7 +48,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	e := enqueuing{
 		store: s, now: s.now(), createdAt: store.Millis(s.opts.Now()), rows: make([]newRow, len(subs)), results: make([]gateway.Enqueued, len(subs)),
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
-		unread: make(map[int]int64), urgency: make(map[int64]int), added: make(map[int64]backlog),
+		unread: make(map[int]int64), urgency: make(map[int64]request), added: make(map[int64]backlog),
 	}
 	e.encodeRows(subs)
 	if err := s.writeTx(ctx, "enqueuing", e.enqueueRows); err != nil {
@@ -137,7 +137,7 @@ type enqueuing struct {
 	tenants, logs map[string]int64    // rows, by name
 	stored        map[tenantKey]int64 // rows of those keys of the batch that are known
 	unread        map[int]int64       // results that are not wholly new, and their rows
-	urgency       map[int64]int       // rows of known submissions, and the highest priority they are given now
+	urgency       map[int64]request   // rows of known submissions, and the most urgent request for them now
 	sharing       []int64             // new submissions with an entry that existed
 	revived       []int64             // entries made pending again
 	before        *backlog            // what waited before this Enqueue; nil: not asked yet
@@ -268,7 +268,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 	fields := r.SubmissionFields
 	fields.ID = r.id.String()
 	e.results[i].Submission = gateway.Submission{
-		SubmissionFields: fields, CreatedAt: store.FromMillis(e.createdAt), State: gateway.Pending, Entries: entries,
+		SubmissionFields: fields, Priority: r.Priority, CreatedAt: store.FromMillis(e.createdAt), State: gateway.Pending, Entries: entries,
 	}
 	return nil
 }
@@ -277,7 +277,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 // row is new and waits.
 func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int64) (id int64, fresh bool, err error) {
 	s, log := &e.store.statements, e.logs[n.Log]
-	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.now, bytes+weighNew(n))
+	result, err := t.bindStmt(s.insertEntry).Exec(log, n.LeafHash[:], n.Kind, r.Priority, e.tenants[r.Tenant], e.now, bytes+weighNew(n))
 	if err != nil {
 		return 0, false, err
 	}
@@ -287,7 +287,7 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int6
 		if err := t.bindStmt(s.findEntry).QueryRow(log, n.LeafHash[:]).Scan(&id); err != nil {
 			return 0, false, err
 		}
-		if err := e.touchEntry(t, id, r.Priority, true); err != nil {
+		if err := e.touchEntry(t, id, request{r.Priority, e.tenants[r.Tenant]}, true); err != nil {
 			return 0, false, err
 		}
 		return id, false, e.addReceipt(t, id, log, bytes)
@@ -319,22 +319,29 @@ func (e *enqueuing) addReceipt(t *tx, id, log, bytes int64) error {
 	return err
 }
 
-// touchEntry makes an existing entry pending again if it failed and revive is set, and raises its
-// priority.
-func (e *enqueuing) touchEntry(t *tx, id int64, priority int, revive bool) error {
+// request is who needs an entry, and how urgently.
+type request struct {
+	priority gateway.Priority
+	tenant   int64
+}
+
+// touchEntry makes an existing entry pending again if it failed and revive is set, as the tenant's own. If it
+// is pending already, it raises its priority.
+func (e *enqueuing) touchEntry(t *tx, id int64, r request, revive bool) error {
 	s := &e.store.statements
 	if revive {
 		var log, bytes int64
-		err := t.bindStmt(s.reviveEntry).QueryRow(e.now, id).Scan(&log, &bytes)
-		switch {
-		case err == nil:
+		err := t.bindStmt(s.reviveEntry).QueryRow(e.now, r.priority, r.tenant, id).Scan(&log, &bytes)
+		if err == nil {
 			e.addBacklog(log, backlog{1, bytes})
 			e.revived = append(e.revived, id)
-		case !errors.Is(err, sql.ErrNoRows):
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 	}
-	_, err := t.execChange(s.raiseEntry, priority, id)
+	_, err := t.execChange(s.raiseEntry, r.priority, id)
 	return err
 }
 

@@ -32,14 +32,14 @@ AND (NOT ?4 OR EXISTS (SELECT 1 FROM takeover k, json_each(k.logs) j WHERE k.id 
 ORDER BY s.seq`
 
 	linksToMove = `
-SELECT se.role, e.id, e.leaf_hash, e.priority, CASE WHEN se.role = 0 THEN COALESCE(length(b.receipt), 0) ELSE 0 END
-FROM submission_entry se JOIN entry e ON e.id = se.entry LEFT JOIN submission_blob b ON b.submission = se.submission
+SELECT se.role, e.id, e.leaf_hash, e.priority, s.tenant, CASE WHEN se.role = 0 THEN COALESCE(length(b.receipt), 0) ELSE 0 END
+FROM submission_entry se JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry LEFT JOIN submission_blob b ON b.submission = se.submission
 WHERE se.submission = ? AND e.log = ? ORDER BY se.role`
 
-	// What is new there is as old in the queue as it was.
+	// What is new there is as old in the queue as it was, and belongs to the tenant of the submission.
 	copyEntry = `
-INSERT INTO entry (log, leaf_hash, kind, state, priority, queued_at, bytes)
-SELECT ?1, e.leaf_hash, e.kind, 'PENDING', e.priority, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0)
+INSERT INTO entry (log, leaf_hash, kind, state, priority, tenant, queued_at, bytes)
+SELECT ?1, e.leaf_hash, e.kind, 'PENDING', e.priority, ?3, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0)
 FROM entry e JOIN entry_blob b ON b.entry = e.id WHERE e.id = ?2 RETURNING id, bytes`
 
 	copyBody = `INSERT INTO entry_blob (entry, body, signature) SELECT ?1, body, signature FROM entry_blob WHERE entry = ?2`
@@ -218,17 +218,17 @@ func (v *move) moveSubmissions(t *tx, seqs []int64) ([]int64, error) {
 
 // link is how a submission has an entry.
 type link struct {
-	role     int
-	entry    int64
-	leaf     []byte
-	priority int
-	receipt  int64 // bytes that wait with the entry
+	role    int
+	entry   int64
+	leaf    []byte
+	request request
+	receipt int64 // bytes that wait with the entry
 }
 
 func (v *move) readLinks(t *tx, seq int64) (links []link, err error) {
 	err = t.eachRow(linksToMove, []any{seq, v.from}, func(scan func(...any) error) error {
 		var l link
-		err := scan(&l.role, &l.entry, &l.leaf, &l.priority, &l.receipt)
+		err := scan(&l.role, &l.entry, &l.leaf, &l.request.priority, &l.request.tenant, &l.receipt)
 		links = append(links, l)
 		return err
 	})
@@ -255,30 +255,30 @@ func (v *move) moveLink(t *tx, seq int64, l link) error {
 func (v *move) findTarget(t *tx, l link) (id int64, err error) {
 	err = t.QueryRow(findEntry, v.to, l.leaf).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return v.copyEntry(t, l.entry)
+		return v.copyEntry(t, l)
 	}
 	if err != nil {
 		return 0, err
 	}
 	var log, bytes int64
-	switch err := t.QueryRow(reviveEntry, v.store.now(), id).Scan(&log, &bytes); {
+	switch err := t.QueryRow(reviveEntry, v.store.now(), l.request.priority, l.request.tenant, id).Scan(&log, &bytes); {
 	case err == nil:
 		v.addBacklog(log, backlog{1, bytes})
 		v.revived = append(v.revived, id)
 	case !errors.Is(err, sql.ErrNoRows):
 		return 0, err
 	}
-	_, err = t.Exec(raiseEntry, l.priority, id)
+	_, err = t.Exec(raiseEntry, l.request.priority, id)
 	return id, err
 }
 
-func (v *move) copyEntry(t *tx, from int64) (id int64, err error) {
+func (v *move) copyEntry(t *tx, l link) (id int64, err error) {
 	var bytes int64
-	if err := t.QueryRow(copyEntry, v.to, from).Scan(&id, &bytes); err != nil {
+	if err := t.QueryRow(copyEntry, v.to, l.entry, l.request.tenant).Scan(&id, &bytes); err != nil {
 		return 0, err
 	}
 	v.addBacklog(v.to, backlog{1, bytes})
-	_, err = t.Exec(copyBody, id, from)
+	_, err = t.Exec(copyBody, id, l.entry)
 	return id, err
 }
 

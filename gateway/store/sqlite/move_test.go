@@ -28,6 +28,7 @@ var moveMutants = map[string]struct {
 	"leaves the entry to be sent":         {&unlinkedEntry, "state = 'PENDING' AND", "state = 'NONE' AND"},
 	"takes the entry from others":         {&unlinkedEntry, "AND NOT EXISTS (SELECT 1 FROM submission_entry se WHERE se.entry = e.id)", ""},
 	"makes the entry younger":             {&copyEntry, "e.queued_at", "e.queued_at + 1"},
+	"loses the tenant":                    {&copyEntry, "?3", "?3 * 0"},
 	"loses the priority":                  {&copyEntry, "e.priority", "0"},
 	"forgets where it is in the queue":    {&queueToMove, "(e.queued_at, e.id) > (?, ?)", "(e.queued_at, e.id) > (0 * ?, 0 * ?)"},
 	"skips what is of the same time":      {&queueToMove, "(e.queued_at, e.id) > (?, ?)", "e.queued_at > ? AND 0 <= ?"},

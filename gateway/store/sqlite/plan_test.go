@@ -38,7 +38,11 @@ func TestPlans(t *testing.T) {
 		args  []any
 		want  string
 	}{
-		"claimable":   {claimable, []any{"log", 1, 2}, "e USING INDEX entry_queue (log=?)"},
+		"turns":       {tenantsInLine, []any{1, 0, 2, 9, 9}, "SEARCH e USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=? AND tenant>? AND tenant<?)"},
+		"first turn":  {tenantsInLine, []any{1, 0, 2, 9, 9}, "SEARCH entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=? AND tenant>? AND tenant<?)"},
+		"in line":     {entriesInLine, []any{1, 0, 9, "[]", 9}, "entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=? AND tenant=? AND queued_at>? AND queued_at<?)"},
+		"in line ":    {entriesInLine, []any{1, 0, 9, "[]", 9}, "e USING INTEGER PRIMARY KEY (rowid=?)"},
+		"end waits":   {endWaits, []any{1, 2, 3, 4}, "entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at>? AND next_at<?)"},
 		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
 		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},

@@ -16,7 +16,7 @@ import (
 
 const (
 	submissionsBySeq = `
-SELECT s.seq, s.id, t.name, s.key, s.format, s.state, s.needed, s.created_at, s.digests, s.signatures, s.labels
+SELECT s.seq, s.id, t.name, s.key, s.format, s.state, s.needed, s.priority, s.created_at, s.digests, s.signatures, s.labels
 FROM submission s JOIN tenant t ON t.id = s.tenant WHERE s.seq IN (SELECT value FROM json_each(?))`
 
 	entryColumns = `e.id, l.name, e.leaf_hash, e.kind, h.origin, h.key_id, e.state, e.next_at, e.fence, e.attempts, e.in_doubt,
@@ -108,7 +108,7 @@ func scanSubmission(scan func(...any) error, seq *int64) (gateway.Submission, er
 	var id uuid.UUID
 	var key sql.RawBytes
 	var createdAt int64
-	err := scan(seq, &id, &sub.Tenant, &key, &sub.Format, &sub.State, &sub.Needed, &createdAt,
+	err := scan(seq, &id, &sub.Tenant, &key, &sub.Format, &sub.State, &sub.Needed, &sub.Priority, &createdAt,
 		&c.Digests, &c.Signatures, &c.Labels)
 	if err != nil {
 		return gateway.Submission{}, err

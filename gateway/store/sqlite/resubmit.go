@@ -7,16 +7,20 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 const (
 	// The fence goes on where it was, and so do shard, sent_at_tree_size and absent_to: they
 	// still bound where an earlier send may have landed.
 	reviveEntry = `
-UPDATE entry SET state = 'PENDING', queued_at = ?, next_at = 0, attempts = 0, problem = ''
+UPDATE entry SET state = 'PENDING', queued_at = ?, priority = ?, tenant = ?, next_at = 0, attempts = 0, problem = ''
 WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retired = 1) RETURNING log, bytes`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`
+
+	setPriority = `UPDATE submission SET priority = ? WHERE seq = ?`
 
 	// The argument is a JSON array of a key in hex, followed by its tenant's row in decimal; at is
 	// the place in it.
@@ -25,7 +29,7 @@ SELECT j.key AS at, s.seq FROM json_each(?) j JOIN submission s
 ON s.tenant = CAST(substr(j.value, 65) AS INTEGER) AND s.key = unhex(substr(j.value, 1, 64))`
 
 	unsettledEntries = `
-SELECT se.submission, se.entry, s.state = 'FAILED' AND e.state = 'FAILED', e.bytes FROM submission_entry se
+SELECT se.submission, se.entry, s.priority, s.state = 'FAILED' AND e.state = 'FAILED', e.bytes FROM submission_entry se
 JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry
 WHERE se.submission IN (SELECT value FROM json_each(?)) AND e.state <> 'LOGGED'`
 )
@@ -79,8 +83,8 @@ func (e *enqueuing) lookUpKnown(r *newRow) (seq int64, ok bool) {
 func (e *enqueuing) noteKnown(i int, seq int64) {
 	e.results[i].Submission.Existing = true
 	e.unread[i] = seq
-	if p, ok := e.urgency[seq]; !ok || p < e.rows[i].Priority {
-		e.urgency[seq] = e.rows[i].Priority
+	if r, ok := e.urgency[seq]; !ok || r.priority < e.rows[i].Priority {
+		e.urgency[seq] = request{e.rows[i].Priority, e.tenants[e.rows[i].Tenant]}
 	}
 }
 
@@ -113,14 +117,30 @@ func (e *enqueuing) resumeKnown(t *tx) error {
 				return err
 			}
 		}
+		if err := e.changePriority(t, seq, unsettled[seq]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// changePriority gives a submission that is not settled the higher priority, and one that had failed the one
+// that it is sent with now.
+func (e *enqueuing) changePriority(t *tx, seq int64, unsettled []unsettledEntry) error {
+	asked := e.urgency[seq].priority
+	changes := func(u unsettledEntry) bool { return u.priority < asked || u.revive && u.priority != asked }
+	if !slices.ContainsFunc(unsettled, changes) {
+		return nil
+	}
+	_, err := t.Exec(setPriority, asked, seq)
+	return err
 }
 
 // unsettledEntry is an entry of a known submission that is not logged.
 type unsettledEntry struct {
 	entry, bytes int64
-	revive       bool // it has failed, and so has the submission
+	priority     gateway.Priority // the submission's
+	revive       bool             // it has failed, and so has the submission
 }
 
 // readUnsettled returns the entries to touch, by submission.
@@ -133,7 +153,7 @@ func (t *tx) readUnsettled(seqs []int64) (map[int64][]unsettledEntry, error) {
 	err = t.eachRow(unsettledEntries, []any{arg}, func(scan func(...any) error) error {
 		var seq int64
 		var u unsettledEntry
-		err := scan(&seq, &u.entry, &u.revive, &u.bytes)
+		err := scan(&seq, &u.entry, &u.priority, &u.revive, &u.bytes)
 		all[seq] = append(all[seq], u)
 		return err
 	})

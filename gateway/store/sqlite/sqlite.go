@@ -59,8 +59,8 @@ type Options struct {
 //
 // An entry that several submissions share is one row. When it has Failed and a new
 // submission brings it again, even another tenant's, it becomes Pending for all of them,
-// with its attempts counted afresh. A Pending one takes the highest priority that any of
-// its submissions was given.
+// with its attempts counted afresh, and is the new one's tenant's. A Pending one stays that of the
+// tenant who needed it first, and takes the highest priority that any of its submissions was given.
 type Store struct {
 	opts        Options
 	lock        *flock.Flock // shared, until Close
@@ -72,6 +72,7 @@ type Store struct {
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
+	rotation                 *rotation
 }
 
 var _ gateway.Store = (*Store)(nil)
@@ -118,7 +119,7 @@ func newStore(opts Options) *Store {
 			opts.boot = machineBoot()
 		}
 	}
-	return &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs()}
+	return &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(), rotation: newRotation()}
 }
 
 func (s *Store) openBeside(ctx context.Context, path string) (err error) {

@@ -79,7 +79,7 @@ func hideCold(t *testing.T, path string) (show func()) {
 }
 
 // connect opens a file without a Store.
-func connect(t *testing.T, dsn string) *sql.DB {
+func connect(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	connector, err := driver.NewConnector(dsn)
 	if err != nil {

@@ -25,6 +25,7 @@ var unstorable = map[string]func(*gateway.NewSubmission){
 	"no UTF-8":    func(s *gateway.NewSubmission) { s.Format = "\xff" },
 	"receipt":     func(s *gateway.NewSubmission) { s.Receipt = &receiptpb.Receipt{MediaType: "\xff"} },
 	"kind of NUL": func(s *gateway.NewSubmission) { s.Entries[0].Kind = "\x00" },
+	"priority":    func(s *gateway.NewSubmission) { s.Priority = 1 },
 	"needs two of one log": func(s *gateway.NewSubmission) {
 		s.Entries, s.Needed = append(s.Entries, newEntry(logA, "more")), 2
 	},

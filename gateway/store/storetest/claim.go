@@ -29,33 +29,6 @@ var claimTests = map[string]func(*testing.T, opener){
 		}
 	},
 
-	"Claim/order": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
-		for _, in := range []struct {
-			name     string
-			priority int
-			at       time.Time
-		}{
-			{"young, low", 0, after(time.Hour)}, {"old, low", 0, start},
-			{"young, high", 5, after(time.Hour)}, {"old, high", 5, start}, {"lowest", -1, start},
-		} {
-			sub := newSubmission(in.name)
-			sub.Priority = in.priority
-			s.setClock(in.at)
-			enqueueAll(t, s, sub)
-		}
-		var got []string
-		for len(got) < 5 {
-			for _, e := range claimEntries(t, s, after(2*time.Hour), 2) {
-				got = append(got, string(e.Body[len("body of "):]))
-			}
-		}
-		want := []string{"old, high", "young, high", "old, low", "young, low", "lowest"}
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("claimed %q, want %q", got, want)
-		}
-	},
-
 	"Claim/bounds": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		for i := range 10 {

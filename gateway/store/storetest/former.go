@@ -65,9 +65,9 @@ var formerTests = map[string]func(*testing.T, opener){
 		old := enqueueAll(t, s, newSubmission("old"))[0]
 		finishEntries(t, s, failedOutcome(claimOne(t, s, start)))
 		wantState(t, s, old, gateway.Failed)
-		urgent := renewedSubmission("new", newSubmission("old"))
-		urgent.Priority = 7
-		enqueueAll(t, s, newSubmission("x"))
+		urgent, patient := renewedSubmission("new", newSubmission("old")), newSubmission("x")
+		patient.Priority = gateway.Backfill
+		enqueueAll(t, s, patient)
 		if got := enqueueAll(t, s, urgent)[0]; got.ID != old.ID || got.State != gateway.Pending {
 			t.Errorf("submitted again: %+v", got)
 		}

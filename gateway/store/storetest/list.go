@@ -42,7 +42,7 @@ func fillStore(t *testing.T, s *testStore) []gateway.Submission {
 		sub.Signatures = append(sub.Signatures, sub.Signatures[0])
 		sub.Signatures[1].Signers = [][32]byte{makeSigner(i % 3 / 2), makeSigner(9)}
 		if i%4 == 0 {
-			sub.Priority = 1
+			sub.Priority = gateway.Backfill
 		}
 		s.setClock(after(time.Duration(i%5/2) * time.Second)) // the order is that of storing, whatever the clock says
 		enqueueAll(t, s, sub)

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -62,10 +63,10 @@ func wantLogs(t testing.TB, s *testStore, sub gateway.Submission, state gateway.
 var moveTests = map[string]func(testing.TB, opening){
 	"Move/unsent": func(t testing.TB, o opening) {
 		s := o.open()
-		in := planned(tenant, "one")
-		in.Priority = 3
-		sub := enqueueAll(t, s, NewSubmission(other, "waits longer", logB), in)[1]
-		s.setClock(after(time.Hour))
+		in, less := planned(tenant, "one"), NewSubmission(other, "waits longer", logB)
+		less.Priority = gateway.Backfill
+		sub := enqueueAll(t, s, less, in)[1]
+		s.setClock(after(time.Minute))
 		m := moveAll(t, s, gateway.MoveParams{Planned: true})
 		wantMoved(t, m, 1, 0)
 		wantIDs(t, wantProgress(t, s, m.Changed), sub.ID)
@@ -209,11 +210,31 @@ var moveTests = map[string]func(testing.TB, opening){
 		}
 	},
 
+	// What is moved is of the turn of the tenant that needs it, and as urgent as it was.
+	"Move/turns": func(t testing.TB, o opening) {
+		s := o.open()
+		low := planned(other, "b0")
+		low.Priority = gateway.Backfill
+		enqueueAll(t, s, low, planned(tenant, "a1"), planned(tenant, "a2"), planned(tenant, "a3"), planned(other, "b1"))
+		wantMoved(t, moveAll(t, s, gateway.MoveParams{Planned: true}), 5, 0)
+		p := claimParams(2)
+		p.Log = logB
+		claimed, err := s.Claim(t.Context(), p)
+		noError(t, err)
+		var got []string
+		for _, c := range claimed {
+			got = append(got, string(c.Body))
+		}
+		if slices.Sort(got); !slices.Equal(got, []string{"body of a1", "body of b1"}) {
+			t.Errorf("claimed %q", got)
+		}
+	},
+
 	"Move/to what waits there": func(t testing.TB, o opening) {
 		s := o.open()
 		low := NewSubmission(other, "there", logB, "shared")
 		goes := planned(tenant, "goes", "shared")
-		goes.Priority = 5
+		low.Priority = gateway.Backfill
 		subs := enqueueAll(t, s, low, NewSubmission(other, "urgent", logB), goes)
 		wantMoved(t, moveAll(t, s, gateway.MoveParams{Planned: true}), 1, 0)
 		wantPending(t, s, logB, 2)

@@ -150,11 +150,20 @@ var sharingTests = map[string]func(*testing.T, opener){
 
 	"Sharing/raises the priority": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
-		enqueueAll(t, s, newSubmission("first"), NewSubmission(tenant, "a", logA, "shared"), newSubmission("last"))
-		urgent, resent := NewSubmission(other, "b", logA, "shared"), newSubmission("last")
-		urgent.Priority, resent.Priority = 2, 1
-		enqueueAll(t, s, urgent, resent)
-		enqueueAll(t, s, NewSubmission(other, "c", logA, "shared")) // does not lower it
+		first, shared, last := newSubmission("first"), NewSubmission(tenant, "a", logA, "shared"), newSubmission("last")
+		later := NewSubmission(other, "c", logA, "shared")
+		for _, sub := range []*gateway.NewSubmission{&first, &shared, &last, &later} {
+			sub.Priority = gateway.Backfill
+		}
+		enqueueAll(t, s, first, shared, last)
+		out := enqueueAll(t, s, NewSubmission(other, "b", logA, "shared"), newSubmission("last"))
+		enqueueAll(t, s, later) // does not lower it
+		if p := out[1].Priority; p != gateway.Interactive {
+			t.Errorf("the submission that was sent again has priority %v", p)
+		}
+		if p := getSubmission(t, s, tenant, shared.ID).Priority; p != gateway.Backfill {
+			t.Errorf("the submission whose entry another one needs has priority %v", p)
+		}
 		got := claimEntries(t, s, start, 9)
 		for i, want := range []string{"body of shared", "body of last", "body of first"} {
 			if string(got[i].Body) != want {

@@ -83,6 +83,12 @@ func Run(t *testing.T, driver Driver) {
 			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
 		}
 	}
+	for name, test := range orderTests {
+		t.Run(name, func(t *testing.T) {
+			s, _ := open(t, 0)
+			test(t, ordered{s, s.setClock})
+		})
+	}
 	RunCheckpoints(t, func(t *testing.T) (gateway.Checkpoints, func() gateway.Checkpoints) {
 		s, reopen := open(t, 0)
 		return s, func() gateway.Checkpoints { return reopen() }
