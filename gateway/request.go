@@ -18,6 +18,7 @@ type Request struct {
 	Representation Representation    // "" for the best possible
 	Decompress     container.Kind    // the artifact is the file inside of what is sent; "" for none
 	Labels         map[string]string // kept only when this is no repeat (SubmissionFields.Labels)
+	Priority       Priority          // no part of what is recorded: a repeat with another one is the same submission
 	// KnownOnly lets signatures of the file pass that are by none of Keys; see formats.Policy.
 	KnownOnly bool
 	// PublishCertificate logs the signer's certificate, with all it names, not the bare key.

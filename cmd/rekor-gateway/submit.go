@@ -15,6 +15,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -30,6 +31,7 @@ type submitFlags struct {
 	representation     string
 	receipt            string
 	decompress         string
+	priority           string
 	labels, namespaces []string
 	wait               time.Duration
 	sendBytes, publish bool
@@ -73,10 +75,12 @@ func (f *submitFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.receipt, "receipt", "", "write the receipt to this `FILE`")
 	c.Flags().BoolVar(&f.force, "force", false, "replace the receipt's file when it has something else in it")
 	c.Flags().StringVar(&f.decompress, "decompress", "", "the artifact is a container, gzip or xz, and what is inside was signed; the container is sent")
+	c.Flags().StringVar(&f.priority, "priority", "", "interactive, or backfill, which waits while anything interactive does; interactive when not given")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace that the gateway accepts (repeatable); file when not given")
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
 	c.Flags().BoolVar(&f.publish, "publish-certificate", false, "log the signer's certificate, with all it names, for ever; not the bare key")
 	completeFlag(c, "representation", representationNames()...)
+	completeFlag(c, "priority", gateway.Interactive.String(), gateway.Backfill.String())
 	completeFlag(c, "decompress", string(container.Gzip), string(container.XZ))
 	c.MarkFlagsMutuallyExclusive("artifact", "digest")
 }
@@ -144,7 +148,10 @@ func (a *attempt) explainNeedsBytes(err error) error {
 
 // buildHeader returns the header that the flags describe, without a digest.
 func (f *submitFlags) buildHeader(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish, Signatures: f.which}
+	h := &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Decompress: f.decompress, PublishCertificate: f.publish, Signatures: f.which, Priority: f.priority}
+	if _, ok := gateway.ParsePriority(f.priority); !ok {
+		return nil, withHint(fmt.Errorf("there is no priority %q", f.priority), "use interactive or backfill")
+	}
 	if f.representation != "" {
 		r, ok := receiptpb.Receipt_Representation_value[strings.ToUpper(f.representation)]
 		if !ok || r == 0 {

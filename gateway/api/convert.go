@@ -22,7 +22,7 @@ func readHeader(h *pb.SubmissionHeader) upload.Header {
 	out := upload.Header{
 		Signature: h.GetSignature(), Keys: h.GetKeys(), Format: h.GetFormat(), Digest: h.GetDigest(),
 		SignedDigest: h.GetSignedDigest(), Labels: h.GetLabels(), Decompress: h.GetDecompress(), PublishCertificate: h.GetPublishCertificate(),
-		Signatures: h.GetSignatures(),
+		Signatures: h.GetSignatures(), Priority: h.GetPriority(),
 	}
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		out.Representation = r.String()
@@ -38,6 +38,9 @@ func convertHeader(h upload.Header, tenant string) (gateway.Request, error) {
 	}
 	var err error
 	if r.KnownOnly, err = parseSignatures(h.Signatures); err != nil {
+		return r, err
+	}
+	if r.Priority, err = parsePriority(h.Priority); err != nil {
 		return r, err
 	}
 	if h.Decompress != "" {
@@ -63,11 +66,19 @@ func parseSignatures(which string) (knownOnly bool, err error) {
 	return false, problem.Malformed("signatures is "+problem.QuoteName(which), "use all, or known for those by the keys that are sent")
 }
 
+func parsePriority(name string) (gateway.Priority, error) {
+	p, ok := gateway.ParsePriority(name)
+	if !ok {
+		return 0, problem.Malformed("priority is "+problem.QuoteName(name), "use interactive, or backfill for what may wait")
+	}
+	return p, nil
+}
+
 // convertSubmission converts sub; its receipt is put in when it is Logged and wanted.
 func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
 	out := &pb.Submission{
 		Id: sub.ID, State: convertState(sub.State), Format: sub.Format, Representation: convertRepresentation(sub.Representation()),
-		CreateTime: timestamppb.New(sub.CreatedAt), Labels: sub.Labels,
+		CreateTime: timestamppb.New(sub.CreatedAt), Labels: sub.Labels, Priority: sub.Priority.String(),
 	}
 	for _, d := range sub.Digests {
 		out.ArtifactDigests = append(out.ArtifactDigests, d.String())

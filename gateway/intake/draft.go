@@ -181,7 +181,7 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 			Signatures: listRecorded(v, recorded.representations),
 			Labels:     d.request.Labels, Needed: d.target.Need,
 		},
-		FormerKeys: former, Takeover: d.target.takeover(), Receipt: recorded.receipt, Entries: recorded.entries,
+		FormerKeys: former, Priority: d.request.Priority, Takeover: d.target.takeover(), Receipt: recorded.receipt, Entries: recorded.entries,
 	}, nil
 }
 

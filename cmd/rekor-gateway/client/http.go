@@ -194,7 +194,7 @@ func writeForm(form *multipart.Writer, s Submission) error {
 			return err
 		}
 	}
-	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}, {"decompress", h.GetDecompress()}, {"signatures", h.GetSignatures()}}
+	fields := [][2]string{{"format", h.GetFormat()}, {"digest", h.GetDigest()}, {"signed_digest", h.GetSignedDigest()}, {"decompress", h.GetDecompress()}, {"signatures", h.GetSignatures()}, {"priority", h.GetPriority()}}
 	if h.GetPublishCertificate() {
 		fields = append(fields, [2]string{"publish_certificate", "true"})
 	}

@@ -111,13 +111,15 @@ func (f *form) readField(part *multipart.Part) error {
 		return f.setText(part, &h.Decompress)
 	case "signatures":
 		return f.setText(part, &h.Signatures)
+	case "priority":
+		return f.setText(part, &h.Priority)
 	case "publish_certificate":
 		return f.setBool(part, &h.PublishCertificate)
 	case "label":
 		return f.addLabel(part)
 	default:
 		return problem.Malformed("there is no part called "+problem.QuoteName(name),
-			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, signatures, publish_certificate and label")
+			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, signatures, priority, publish_certificate and label")
 	}
 }
 

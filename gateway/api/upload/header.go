@@ -20,6 +20,7 @@ type Header struct {
 	Labels         map[string]string
 	Decompress     string // "gzip", "xz" or ""
 	Signatures     string // "all", "known" or ""
+	Priority       string // "interactive", "backfill" or ""
 	// PublishCertificate logs the signer's certificate, not the bare key.
 	PublishCertificate bool
 }

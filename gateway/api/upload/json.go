@@ -144,13 +144,15 @@ func (r *jsonReader) readMember(name string) error {
 		return r.readText(&h.Decompress)
 	case "signatures":
 		return r.readText(&h.Signatures)
+	case "priority":
+		return r.readText(&h.Priority)
 	case "publishCertificate":
 		return r.readBool(&h.PublishCertificate)
 	case "labels":
 		return r.readLabels()
 	}
 	return problem.Malformed("there is no field "+problem.QuoteName(name),
-		"use signature, keys, artifact, digest, signedDigest, format, representation, decompress, signatures, publishCertificate and labels, in this letter case")
+		"use signature, keys, artifact, digest, signedDigest, format, representation, decompress, signatures, priority, publishCertificate and labels, in this letter case")
 }
 
 // readString returns the next string as it is written, or nil for null. It is good until the next read.

@@ -114,7 +114,10 @@ type SubmissionHeader struct {
 	PublishCertificate bool `protobuf:"varint,9,opt,name=publish_certificate,json=publishCertificate,proto3" json:"publish_certificate,omitempty"`
 	// Which signatures have to verify where the file holds several: "all", which is the default, or "known": those by
 	// the keys that are sent. The others are named in the receipt as not checked.
-	Signatures    string `protobuf:"bytes,10,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	Signatures string `protobuf:"bytes,10,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	// How urgent it is: "interactive", which is the default, or "backfill", which waits while anything interactive does, though not
+	// for ever. The same submission sent again at the higher priority takes that.
+	Priority      string `protobuf:"bytes,11,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +218,13 @@ func (x *SubmissionHeader) GetPublishCertificate() bool {
 func (x *SubmissionHeader) GetSignatures() string {
 	if x != nil {
 		return x.Signatures
+	}
+	return ""
+}
+
+func (x *SubmissionHeader) GetPriority() string {
+	if x != nil {
+		return x.Priority
 	}
 	return ""
 }
@@ -1082,7 +1092,9 @@ type Submission struct {
 	// Present once LOGGED.
 	Receipt *v1.Receipt `protobuf:"bytes,10,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	// How each signature of the file is recorded; `representation` is the weakest of them.
-	Signatures    []*SubmittedSignature `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
+	Signatures []*SubmittedSignature `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
+	// "interactive" or "backfill": the highest that it was sent with while it was not settled.
+	Priority      string `protobuf:"bytes,12,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1192,6 +1204,13 @@ func (x *Submission) GetSignatures() []*SubmittedSignature {
 		return x.Signatures
 	}
 	return nil
+}
+
+func (x *Submission) GetPriority() string {
+	if x != nil {
+		return x.Priority
+	}
+	return ""
 }
 
 // SubmittedSignature is one signature of a submission's file, or all of a TUF metadata file's together.
@@ -1619,7 +1638,7 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xe5\x03\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\x81\x04\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
@@ -1635,7 +1654,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"signatures\x18\n" +
 	" \x01(\tR\n" +
-	"signatures\x1a9\n" +
+	"signatures\x12\x1a\n" +
+	"\bpriority\x18\v \x01(\tR\bpriority\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +
@@ -1693,7 +1713,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x13ListFormatsResponse\x121\n" +
 	"\aformats\x18\x01 \x03(\v2\x17.rekorgateway.v1.FormatR\aformats\"\x1c\n" +
 	"\x06Format\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xc9\x05\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xe5\x05\n" +
 	"\n" +
 	"Submission\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
@@ -1710,7 +1730,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	" \x01(\v2 .rekorgateway.receipt.v1.ReceiptR\areceipt\x12C\n" +
 	"\n" +
 	"signatures\x18\v \x03(\v2#.rekorgateway.v1.SubmittedSignatureR\n" +
-	"signatures\x1a9\n" +
+	"signatures\x12\x1a\n" +
+	"\bpriority\x18\f \x01(\tR\bpriority\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
