@@ -81,7 +81,7 @@ func (c *Config) checkLogs() error {
 			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
 		}
 		seen[l.ID] = true
-		if err := errors.Join(l.checkURLs(), l.checkDelay()); err != nil {
+		if err := errors.Join(l.checkURLs(), l.checkDelay(), l.checkFormer()); err != nil {
 			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
 		}
 	}
@@ -101,6 +101,23 @@ func (l *Log) checkDelay() error {
 	return nil
 }
 
+func (l *Log) checkFormer() error {
+	seen := map[string]bool{}
+	for i, f := range l.Former {
+		if f.Origin == "" {
+			return fmt.Errorf("former[%d]: origin is needed", i)
+		}
+		if seen[f.Origin] {
+			return fmt.Errorf("former[%d]: the origin %q is there twice", i, f.Origin)
+		}
+		seen[f.Origin] = true
+		if err := checkURL("read_url", f.ReadURL); err != nil {
+			return fmt.Errorf("former[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
 func (l *Log) checkURLs() error {
 	if l.URL != "" {
 		if l.GRPCURL != "" || l.ReadURL != "" {
@@ -109,10 +126,17 @@ func (l *Log) checkURLs() error {
 		l.GRPCURL, l.ReadURL, l.URL = l.URL, l.URL, ""
 	}
 	for key, raw := range map[string]string{"grpc_url": l.GRPCURL, "read_url": l.ReadURL} {
-		u, err := url.Parse(raw)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("%s: %q is not an http or https URL", key, raw)
+		if err := checkURL(key, raw); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkURL(key, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%s: %q is not an http or https URL", key, raw)
 	}
 	return nil
 }

@@ -61,6 +61,17 @@ type Log struct {
 	ReadURL string `yaml:"read_url,omitempty"` // checkpoint and tiles are below it
 	// IntegrationDelay is how long the log may take to include what it was sent.
 	IntegrationDelay time.Duration `yaml:"integration_delay,omitempty"`
+	// Former are what the log was before, as long as entries may be in doubt there.
+	Former []FormerLog `yaml:"former,omitempty"`
+}
+
+// FormerLog is what a log was before it rotated: all shards of an origin, or, where that is the log's own origin, those with
+// other keys than the one in use.
+type FormerLog struct {
+	Origin  string `yaml:"origin"`   // of its checkpoints
+	ReadURL string `yaml:"read_url"` // checkpoint and tiles are below it
+	// Closed: nothing will be included in it any more.
+	Closed bool `yaml:"closed,omitempty"`
 }
 
 // Store is where submissions are kept.

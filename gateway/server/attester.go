@@ -13,8 +13,10 @@ import (
 )
 
 // newAttester returns nil when no key is configured. own are the identities of all of the
-// gateway's keys.
-func newAttester(ctx context.Context, c config.Attestation, keeper *trustKeeper, version string) (a gateway.Attester, own [][sha256.Size]byte, err error) {
+// gateway's keys. It sets extendTrust.
+func (s *Server) newAttester(ctx context.Context, c config.Attestation, logs []trustedLog, version string) (a gateway.Attester, own [][sha256.Size]byte, err error) {
+	keeper := &trustKeeper{store: s.store, logs: logs, logger: s.logger}
+	s.extendTrust = func(context.Context, []trustedLog) error { return nil }
 	if c.Key == "" {
 		return nil, nil, nil
 	}
@@ -37,6 +39,11 @@ func newAttester(ctx context.Context, c config.Attestation, keeper *trustKeeper,
 	trust, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs())
 	if err != nil {
 		return nil, nil, err
+	}
+	s.extendTrust = func(ctx context.Context, logs []trustedLog) error {
+		keeper := &trustKeeper{store: s.store, logs: logs, logger: s.logger}
+		_, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs())
+		return err
 	}
 	return signer, append(own, trust.IDs()...), nil
 }

@@ -25,6 +25,8 @@ type domain struct {
 	registry *formats.Registry
 	store    gateway.Store
 	recorded atomic.Pointer[intake.LogSet] // in which logs
+
+	configured atomic.Pointer[[]string] // the IDs of all logs
 	// room is how much may wait for a log that cannot be used before it is left out; 0 is any.
 	roomEntries int
 	roomBytes   int64
@@ -40,11 +42,8 @@ func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *doma
 	d.delivery = delivery.New(out)
 	in.Committed, in.Condition = d.delivery.Wake, d.conditionOf
 	d.Service = intake.New(in)
-	ids := make([]string, len(out.Logs))
-	for i, l := range out.Logs {
-		ids[i] = l.Describe().ID
-	}
-	d.Lookup = lookup.New(store, ids)
+	d.configured.Store(listIDs(out.Logs))
+	d.Lookup = lookup.New(store, d.listConfigured())
 	return d
 }
 

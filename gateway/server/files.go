@@ -14,28 +14,33 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // files are what a configuration names, read and checked. Whatever is wrong with one of them is known here, before
 // anything is opened or made.
 type files struct {
-	root       *trustroot.Root
-	logs       map[string]trustroot.Log // by the log's id: whose key is in use
-	forbidden  [][32]byte               // signers: the authorities in root
+	rootFile   []byte                     // the trusted root, as it is in its file
+	shards     map[string][]rekorv2.Shard // by the log's id
+	forbidden  [][32]byte                 // signers: the authorities in the trusted root
 	policy     formats.Policy
 	http, grpc *tls.Certificate // nil: none
 }
 
-// readFiles reads every file that cfg names, but for the attestation's, some of which are made.
-func readFiles(ctx context.Context, cfg *config.Config) (f files, err error) {
+// readFiles reads every file that cfg names, but for the attestation's, some of which are made. The logs have to have keys
+// in use at the given time.
+func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, err error) {
 	if f.http, err = loadCertificate("http.tls", cfg.HTTP.TLS); err != nil {
 		return f, err
 	}
 	if f.grpc, err = loadCertificate("grpc.tls", cfg.GRPC.TLS); err != nil {
 		return f, err
 	}
-	if err := f.readRoot(cfg); err != nil {
+	if f.rootFile, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {
+		return f, err
+	}
+	if err := f.useRoot(cfg, at); err != nil {
 		return f, err
 	}
 	if f.policy, err = cfg.Policy.Load(ctx, all.Formats()); err != nil {
@@ -45,16 +50,18 @@ func readFiles(ctx context.Context, cfg *config.Config) (f files, err error) {
 	return f, nil
 }
 
-func (f *files) readRoot(cfg *config.Config) (err error) {
-	if f.root, err = trustroot.Load(cfg.TrustedRoot); err != nil {
+// useRoot reads the logs' keys in rootFile.
+func (f *files) useRoot(cfg *config.Config, at time.Time) error {
+	root, err := trustroot.Parse(f.rootFile)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cfg.TrustedRoot, err)
+	}
+	if f.forbidden, err = listAuthorities(root); err != nil {
 		return err
 	}
-	if f.forbidden, err = listAuthorities(f.root); err != nil {
-		return err
-	}
-	f.logs = map[string]trustroot.Log{}
+	f.shards = map[string][]rekorv2.Shard{}
 	for _, l := range cfg.Logs {
-		if f.logs[l.ID], err = keyInUse(f.root, l.Origin, time.Now()); err != nil {
+		if f.shards[l.ID], err = listShards(root, l, at); err != nil {
 			return fmt.Errorf("log %s: %s: %w", l.ID, cfg.TrustedRoot, err)
 		}
 	}
@@ -63,7 +70,7 @@ func (f *files) readRoot(cfg *config.Config) (err error) {
 
 // CheckFiles checks what cfg names as Build would, without listening, or opening or making anything.
 func CheckFiles(ctx context.Context, cfg *config.Config) error {
-	if _, err := readFiles(ctx, cfg); err != nil {
+	if _, err := readFiles(ctx, cfg, time.Now()); err != nil {
 		return err
 	}
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {

@@ -30,7 +30,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Trust: trustFiles(cfg), Logger: s.logger,
+		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Trust: s.trustFiles(cfg), Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.HTTP2 = newHTTP2Config(takeTimeout)
@@ -38,9 +38,10 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 	return server
 }
 
-// trustFiles are read for each request: the gateway's own grows as keys and logs are added.
-func trustFiles(cfg *config.Config) api.TrustFiles {
-	t := api.TrustFiles{TrustedRoot: func() ([]byte, error) { return os.ReadFile(cfg.TrustedRoot) }}
+// trustFiles are the trusted root in use, whatever is in its file since, and the gateway's own, which is read for each request: it
+// grows as keys and logs are added.
+func (s *Server) trustFiles(cfg *config.Config) api.TrustFiles {
+	t := api.TrustFiles{TrustedRoot: func() ([]byte, error) { return *s.rootFile.Load(), nil }}
 	if cfg.Attestation.GatewayTrust != "" {
 		t.GatewayTrust = func() ([]byte, error) { return os.ReadFile(cfg.Attestation.GatewayTrust) }
 	}

@@ -57,11 +57,26 @@ func (d *domain) conditionOf(log string) intake.Condition {
 	return c
 }
 
-// setLogs has submissions recorded in these logs from now on.
-func (d *domain) setLogs(set intake.LogSet, f delivery.Failover) {
+// setLogs has these logs delivered to, and submissions recorded in those of set, from now on. The channel is closed once nothing
+// is under way to those that are gone.
+func (d *domain) setLogs(logs []gateway.Log, set intake.LogSet, f delivery.Failover) (drained <-chan struct{}) {
+	d.configured.Store(listIDs(logs))
 	d.recorded.Store(&set)
+	d.AddLogs(d.listConfigured())
 	d.SetLogs(set)
 	d.delivery.SetFailover(f)
+	return d.delivery.SetLogs(logs)
+}
+
+// listConfigured returns the IDs of the logs that are delivered to.
+func (d *domain) listConfigured() []string { return slices.Clone(*d.configured.Load()) }
+
+func listIDs(logs []gateway.Log) *[]string {
+	ids := make([]string, len(logs))
+	for i, l := range logs {
+		ids[i] = l.Describe().ID
+	}
+	return &ids
 }
 
 // selectLogs returns the set of logs that s names, of those that there are.

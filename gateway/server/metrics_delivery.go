@@ -4,6 +4,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +34,7 @@ func newDeliveryMetrics() *deliveryMetrics {
 		degraded:  newGauge("log_degraded", "1 while the log cannot be used, so that entries wait; /readyz says why.", "log"),
 
 		inDoubt:          newGauge("entries_in_doubt", "Entries that may have been logged, and are looked for in the log.", "log"),
-		inDoubtElsewhere: newGauge("entries_in_doubt_elsewhere", "Entries that may have been logged in a former shard of the log; they wait until it is configured again.", "log"),
+		inDoubtElsewhere: newGauge("entries_in_doubt_elsewhere", "Entries that may have been logged in a former shard of the log, and are looked for there.", "log"),
 		settled:          newCounter("doubts_settled_total", "Doubts that ended: found in the log, or proven absent, so that the entry is sent again.", "log", "how"),
 		doubled:          newCounter("entries_doubled_total", "Entries that were met in the log a second time.", "log"),
 		failedOver:       newCounter("submissions_failed_over_total", "Submissions that went to another log because this one could not be used.", "log"),
@@ -82,11 +84,18 @@ func (m *deliveryMetrics) nameLogs(logs []config.Log) {
 	}
 }
 
-// queue shows the store's queue of the given logs, and of those that are not configured any more and have entries
-// pending. It is read when it is asked for.
+// queue shows the store's queue, read when it is asked for: of the configured logs, and of those that have pending entries though
+// they are not.
 type queue struct {
 	store gateway.Store
-	logs  []config.Log
+	logs  func() []string // IDs
+}
+
+// listLogs returns the IDs of those logs.
+func (q queue) listLogs(stats gateway.Stats) []string {
+	ids := slices.AppendSeq(q.logs(), maps.Keys(stats.Pending))
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 var (
@@ -113,14 +122,7 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.NewInvalidMetric(pendingDesc, err)
 		return
 	}
-	ids := map[string]bool{}
-	for _, l := range q.logs {
-		ids[l.ID] = true
-	}
-	for id := range stats.Pending {
-		ids[id] = true
-	}
-	for id := range ids {
+	for _, id := range q.listLogs(stats) {
 		gauge := func(d *prometheus.Desc, v float64) {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, id)
 		}

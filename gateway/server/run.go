@@ -20,6 +20,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var work, serving sync.WaitGroup
 	work.Go(func() { s.domain.Run(working) })
 	work.Go(func() { s.followReadiness(working) })
+	work.Go(func() { s.followTrust(working) })
 
 	failed := make(chan error, 3)
 	for _, serve := range []func() error{s.serveHTTP, s.serveGRPC, s.serveAdmin} {

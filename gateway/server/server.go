@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Version of the program, for the statements it signs.
 	Version string
+	// Now is the clock by which the logs' keys are in use; nil is time.Now.
+	Now func() time.Time
 }
 
 // Server is a gateway that listens already and serves once Run is called.
@@ -49,21 +52,33 @@ type Server struct {
 	logger  *slog.Logger
 	started config.Config // as Build got it
 	drain   time.Duration
+	now     func() time.Time // of the logs' keys
 
-	disk    *diskGuard
-	spool   *upload.Spool
-	store   closingStore // nil until it is open
-	logs    []*rekorv2.Log
-	guarded []gateway.Log // the same, as the domain has them
-	domain  *domain
+	disk   *diskGuard
+	spool  *upload.Spool
+	store  closingStore // nil until it is open
+	domain *domain
 	// service is domain, as the listeners see it.
 	service api.Service
 	metrics *metrics
 	access  middleware.AccessLog
 	tracing *tracing // nil: off
 
+	reloading   sync.Mutex                 // held while what follows changes, and the files in use
+	logs        map[string]*rekorv2.Log    // by their IDs
+	drained     <-chan struct{}            // closed when no log that is gone is still at work
+	inUse       config.Config              // as far as it is read again
+	files       files                      // in use
+	seenRoot    [sha256.Size]byte          // of the trusted root's file when it was last looked at
+	toldTrust   string                     // the fault of it that the operator was told last
+	shardsInUse map[string]gateway.LogInfo // by the log's ID, as the operator was told last
+
+	closing     sync.WaitGroup                            // of logs that are gone
+	extendTrust func(context.Context, []trustedLog) error // adds logs to the gateway trust file
+	rootFile    atomic.Pointer[[]byte]                    // the trusted root in use
+
 	certificates certificates
-	forbidden    [][sha256.Size]byte // signers, whatever the policy says
+	own          [][sha256.Size]byte // the gateway's own keys
 	limiter      ratelimit.Limiter   // nil: no limit
 
 	memory    *gateway.Memory // of all requests
@@ -81,7 +96,10 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, drained: closedChannel()}
+	if s.now == nil {
+		s.now = time.Now
+	}
 	if cfg.Logging.Access {
 		s.access = middleware.AccessLog{Logger: o.Logger}
 	}
@@ -96,7 +114,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if s.listeners, err = bindListeners(ctx, cfg); err != nil {
 		return err
 	}
-	f, err := readFiles(ctx, cfg)
+	f, err := readFiles(ctx, cfg, s.now())
 	if err != nil {
 		return err
 	}
@@ -179,7 +197,14 @@ func (s *Server) Close() error {
 	return errors.Join(err, s.closeStores())
 }
 
+func closedChannel() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
 func (s *Server) closeStores() error {
+	s.closing.Wait()
 	var errs []error
 	for _, l := range s.logs {
 		errs = append(errs, l.Close())

@@ -24,8 +24,14 @@ import (
 // logged before would count no more. So it is made again from what the store has, or start fails.
 type trustKeeper struct {
 	store  gateway.Reader
-	logs   []gateway.Log
+	logs   []trustedLog
 	logger *slog.Logger
+}
+
+// trustedLog is a log whose entries the gateway's key is to count for.
+type trustedLog struct {
+	id, origin string
+	size       func(context.Context) (uint64, error) // of the shard that is written to
 }
 
 // prepareFirstStart tells the first start from a lost file, before the key is made: a key of which
@@ -71,15 +77,14 @@ func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, activ
 	from := map[string]int64{}
 	known, _ := trust.Key(active)
 	for _, l := range k.logs {
-		origin := l.Describe().Origin
-		if hasRange(known, origin) {
+		if hasRange(known, l.origin) {
 			continue
 		}
 		if lost && c.GatewayTrustFrom != nil {
-			from[origin] = *c.GatewayTrustFrom
+			from[l.origin] = *c.GatewayTrustFrom
 			continue
 		}
-		if from[origin], err = k.readSize(ctx, origin); err != nil {
+		if from[l.origin], err = k.readSize(ctx, l.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -95,12 +100,12 @@ func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, activ
 // readSize returns the size of the log called origin now.
 func (k *trustKeeper) readSize(ctx context.Context, origin string) (int64, error) {
 	for _, l := range k.logs {
-		if l.Describe().Origin != origin {
+		if l.origin != origin {
 			continue
 		}
-		size, err := l.Size(ctx, l.Describe().Shard)
+		size, err := l.size(ctx)
 		if err != nil {
-			return 0, fmt.Errorf("adding a key to the gateway trust: reading log %s: %w", l.Describe().ID, err)
+			return 0, fmt.Errorf("adding a key to the gateway trust: reading log %s: %w", l.id, err)
 		}
 		return int64(size), nil
 	}
@@ -179,7 +184,7 @@ func (u *keyUse) toKey(active bool) trustroot.GatewayKey {
 func (k *trustKeeper) findUses(ctx context.Context) ([]*keyUse, error) {
 	origins := map[string]string{}
 	for _, l := range k.logs {
-		origins[l.Describe().ID] = l.Describe().Origin
+		origins[l.id] = l.origin
 	}
 	var uses []*keyUse
 	err := k.store.EachAttested(ctx, func(e gateway.Entry, body []byte) error {

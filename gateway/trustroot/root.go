@@ -55,15 +55,24 @@ type Log struct {
 
 // Load reads the trusted root in the file at path.
 func Load(path string) (*Root, error) {
-	b, err := readBounded(path)
+	b, err := ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading trusted root: %w", err)
+		return nil, err
 	}
 	root, err := Parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return root, nil
+}
+
+// ReadFile returns the content of a trusted root's file, of at most MaxSize bytes; Parse reads it.
+func ReadFile(path string) ([]byte, error) {
+	b, err := readBounded(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading trusted root: %w", err)
+	}
+	return b, nil
 }
 
 func readBounded(path string) ([]byte, error) {

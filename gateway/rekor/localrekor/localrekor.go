@@ -102,25 +102,43 @@ func newServer(cfg Config) (*Server, error) {
 	if err := os.MkdirAll(filepath.Join(cfg.DataDir, tilesDir), 0o700); err != nil {
 		return nil, fmt.Errorf("making the log's directory: %w", err)
 	}
-	key, err := loadKey(filepath.Join(cfg.DataDir, keyFile))
+	s := &Server{cfg: cfg}
+	if err := s.readKey(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readKey reads the log's key, or makes it.
+func (s *Server) readKey() error {
+	key, err := loadKey(filepath.Join(s.cfg.DataDir, keyFile))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{cfg: cfg, key: key}
+	s.key = key
 	if err := writePublicKey(s.PublicKeyPath(), key); err != nil {
-		return nil, err
+		return err
 	}
-	if _, s.keyID, err = rekornote.KeyHash(cfg.Origin, key); err != nil {
-		return nil, fmt.Errorf("computing the log's id: %w", err)
+	if _, s.keyID, err = rekornote.KeyHash(s.cfg.Origin, key); err != nil {
+		return fmt.Errorf("computing the log's id: %w", err)
 	}
 	verifier, err := signature.LoadVerifier(key, crypto.SHA256)
 	if err != nil {
-		return nil, fmt.Errorf("loading the log's key: %w", err)
+		return fmt.Errorf("loading the log's key: %w", err)
 	}
-	if s.verifier, err = rekornote.NewNoteVerifier(cfg.Origin, verifier); err != nil {
-		return nil, fmt.Errorf("making the checkpoint verifier: %w", err)
+	if s.verifier, err = rekornote.NewNoteVerifier(s.cfg.Origin, verifier); err != nil {
+		return fmt.Errorf("making the checkpoint verifier: %w", err)
 	}
-	return s, nil
+	return nil
+}
+
+// Rekey gives a server that has ended a new key for its tree: Restart starts it with that. The old key's file is kept.
+func (s *Server) Rekey() error {
+	path := filepath.Join(s.cfg.DataDir, keyFile)
+	if err := os.Rename(path, fmt.Sprintf("%s.%x", path, s.keyID[:4])); err != nil {
+		return fmt.Errorf("putting the log's key aside: %w", err)
+	}
+	return s.readKey()
 }
 
 // Restart starts the server again, on the same ports, after Kill or an exit of its own.

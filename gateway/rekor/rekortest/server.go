@@ -28,6 +28,9 @@ type Server struct {
 	t testing.TB
 }
 
+// Named gives the log another origin.
+func Named(origin string) Option { return func(c *localrekor.Config) { c.Origin = origin } }
+
 // Option changes how the server is started.
 type Option func(*localrekor.Config)
 
@@ -77,6 +80,16 @@ func (s *Server) Restart() {
 	if err := s.Server.Restart(ctx); err != nil {
 		s.t.Fatalf("restarting the local Rekor server: %v", err)
 	}
+}
+
+// Rekey restarts the server with a new key, over the same tree and at the same addresses.
+func (s *Server) Rekey() {
+	s.t.Helper()
+	s.Kill()
+	if err := s.Server.Rekey(); err != nil {
+		s.t.Fatalf("giving the local Rekor server another key: %v", err)
+	}
+	s.Restart()
 }
 
 // Binary returns the path of the real server, or ends the test as StartServer does.

@@ -11,7 +11,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// Change is another configuration of a log, opened and not in use yet. It is applied or discarded, once.
+// Change is another configuration of a log, opened and not in use yet. It is applied or discarded, once, and before the next
+// one is prepared.
 type Change struct {
 	log    *Log
 	cfg    Config
@@ -47,14 +48,21 @@ func (l *Log) PrepareChange(cfg Config) (*Change, error) {
 	return c, nil
 }
 
-// Size returns the shard that is written to once the change is applied, and its size; see gateway.Log.
-func (c *Change) Size(ctx context.Context) (gateway.Shard, uint64, error) {
-	best, _ := chooseCurrent(c.cfg.Shards, c.cfg.Now())
-	cp, err := c.shards[best].checkpoints.CurrentCheckpoint(ctx)
+// Shard returns the one that is written to once the change is applied.
+func (c *Change) Shard() gateway.Shard { return c.current().name }
+
+func (c *Change) current() *shard {
+	at, _ := chooseCurrent(c.cfg.Shards, c.cfg.Now())
+	return c.shards[at]
+}
+
+// Size returns that shard's size; see gateway.Log.
+func (c *Change) Size(ctx context.Context) (uint64, error) {
+	cp, err := c.current().checkpoints.CurrentCheckpoint(ctx)
 	if err != nil {
-		return gateway.Shard{}, 0, err
+		return 0, err
 	}
-	return c.shards[best].name, cp.Size, nil
+	return cp.Size, nil
 }
 
 // Apply puts the change into use. What was taken away is closed once the calls to it are over.

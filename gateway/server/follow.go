@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// trustPoll is how often the trusted root's file is looked at, and whether a log has become another shard by time alone.
+const trustPoll = 5 * time.Second
+
+// followTrust reads the trusted root again when its file changes, until ctx ends.
+func (s *Server) followTrust(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(trustPoll):
+		}
+		if s.reloading.TryLock() { // else a reload is under way, which reads it as well
+			s.checkTrust(ctx)
+			s.reloading.Unlock()
+		}
+	}
+}
+
+// checkTrust looks at the trusted root's file, and at the shards in use. A faulty file changes nothing, and is told once. The
+// caller holds the lock of reloads.
+func (s *Server) checkTrust(ctx context.Context) {
+	b, err := readRegular(s.inUse.TrustedRoot)
+	if err != nil {
+		s.tellTrust(err)
+		return
+	}
+	f, sum := s.files, sha256.Sum256(b)
+	if sum == s.seenRoot && !s.noteShards() {
+		if sum == sha256.Sum256(f.rootFile) {
+			s.toldTrust = ""
+		}
+		return
+	}
+	if sum != s.seenRoot {
+		s.seenRoot, f.rootFile = sum, b
+	}
+	err = f.useRoot(&s.inUse, s.now())
+	if err == nil {
+		err = s.changeLogs(ctx, &s.inUse, f)
+	}
+	if err != nil {
+		s.tellTrust(err)
+		return
+	}
+	s.toldTrust = ""
+	s.logger.Info("read again", "what", "trusted root")
+}
+
+// readRegular reads a trusted root's file. What is not a file might not end.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	return trustroot.ReadFile(path)
+}
+
+// tellTrust tells the operator of a fault once, until there is another.
+func (s *Server) tellTrust(err error) {
+	if err.Error() != s.toldTrust {
+		s.logger.Error("the trusted root was not read again; the one before stays in use", "error", err)
+	}
+	s.toldTrust = err.Error()
+}
+
+// noteShards tells the operator of logs that are written to another shard than when it was last called, and reports whether there
+// are any.
+func (s *Server) noteShards() (changed bool) {
+	now := map[string]gateway.LogInfo{}
+	for id, l := range s.logs {
+		info := l.Describe()
+		now[id] = info
+		before, known := s.shardsInUse[id]
+		switch {
+		case known && info.Retired && !before.Retired:
+			s.logger.Error("the log's key has ended, and the trusted root has no other that is in use: entries wait", "log", id, "origin", info.Origin)
+		case known && info.Shard != before.Shard:
+			s.logger.Info("the log is written to another shard from now on", "log", id, "origin", info.Origin, "key_id", fmt.Sprintf("%x", info.KeyID[:4]),
+				"before", before.Origin, "key_id_before", fmt.Sprintf("%x", before.KeyID[:4]))
+		}
+	}
+	changed = !maps.Equal(now, s.shardsInUse)
+	s.shardsInUse = now
+	return changed
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// listShards returns the shards of a log: each key of its origin, and what it was before. Which of them is written to follows
+// from the keys' windows as time goes on; one has to be in use at the given time.
+func listShards(root *trustroot.Root, l config.Log, at time.Time) ([]rekorv2.Shard, error) {
+	current, err := keyInUse(root, l.Origin, at)
+	if err != nil {
+		return nil, err
+	}
+	var shards []rekorv2.Shard
+	for _, trusted := range listKeys(root, l.Origin, current) {
+		s := newShard(trusted)
+		s.GRPCURL, s.ReadURL = l.GRPCURL, l.ReadURL
+		if at := indexOfFormer(l, l.Origin); at >= 0 && trusted.Start.Before(current.Start) {
+			s.GRPCURL, s.ReadURL, s.Closed = "", l.Former[at].ReadURL, l.Former[at].Closed
+		}
+		shards = append(shards, s)
+	}
+	for _, f := range l.Former {
+		if f.Origin == l.Origin {
+			continue
+		}
+		keys := listKeys(root, f.Origin, trustroot.Log{})
+		if len(keys) == 0 {
+			return nil, fmt.Errorf("the trusted root has no key for the former log called %s", f.Origin)
+		}
+		for _, trusted := range keys {
+			s := newShard(trusted)
+			s.ReadURL, s.Closed = f.ReadURL, f.Closed
+			shards = append(shards, s)
+		}
+	}
+	return shards, nil
+}
+
+func indexOfFormer(l config.Log, origin string) int {
+	return slices.IndexFunc(l.Former, func(f config.FormerLog) bool { return f.Origin == origin })
+}
+
+// listKeys returns the keys of the logs called origin that Rekor v2 can have signed with, and always the one given.
+func listKeys(root *trustroot.Root, origin string, always trustroot.Log) []trustroot.Log {
+	return slices.DeleteFunc(root.Logs(), func(l trustroot.Log) bool {
+		isRekorV2 := len(l.ID) == 32 && binary.BigEndian.Uint32(l.ID) == l.KeyHash
+		return l.Origin != origin || !isRekorV2 && l.KeyHash != always.KeyHash
+	})
+}
+
+func newShard(l trustroot.Log) rekorv2.Shard {
+	return rekorv2.Shard{Origin: l.Origin, Verifier: l.Verifier, KeyID: l.ID, Start: l.Start, End: l.End}
+}
+
+// keyInUse returns the log called origin whose key is in use at the given time: the one that
+// came into use last, where a new key overlaps the old one.
+func keyInUse(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
+	var found *trustroot.Log
+	for _, l := range root.Logs() {
+		inUse := !l.Start.After(at) && (l.End.IsZero() || l.End.After(at))
+		if l.Origin == origin && inUse && (found == nil || l.Start.After(found.Start)) {
+			found = &l
+		}
+	}
+	if found == nil {
+		return trustroot.Log{}, fmt.Errorf("the trusted root has no key in use for a log called %s", origin)
+	}
+	return *found, nil
+}
