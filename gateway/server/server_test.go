@@ -51,7 +51,11 @@ func must[T any](v T, err error) T {
 // newConfig is a gateway with files of its own in front of a real log.
 func newConfig(t *testing.T) *config.Config {
 	t.Helper()
-	log := rekortest.StartServer(t)
+	return newConfigOver(t, rekortest.StartServer(t))
+}
+
+func newConfigOver(t *testing.T, log *rekortest.Server) *config.Config {
+	t.Helper()
 	dir := t.TempDir()
 	root := must(trustroot.New(trustroot.LogKey{Origin: log.Origin(), SPKI: must(log.PublicKey()), Start: time.Now().Add(-time.Hour)}))
 	if err := root.Write(filepath.Join(dir, "trusted_root.json")); err != nil {
@@ -78,8 +82,14 @@ type running struct {
 
 func run(t *testing.T, cfg *config.Config) *running {
 	t.Helper()
+	return runBy(t, cfg, time.Now)
+}
+
+// runBy runs a gateway that judges the logs' keys by a clock.
+func runBy(t *testing.T, cfg *config.Config, now func() time.Time) *running {
+	t.Helper()
 	r := &running{t: t, log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
-	s, err := server.Build(t.Context(), cfg, server.Options{Registry: r.registry, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "test"})
+	s, err := server.Build(t.Context(), cfg, server.Options{Registry: r.registry, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "test", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
