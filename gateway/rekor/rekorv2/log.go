@@ -32,6 +32,7 @@ type Log struct {
 	store   gateway.Checkpoints
 	logger  *slog.Logger
 	metrics *metrics
+	answers answers
 
 	stop    chan struct{}  // closed by Close
 	closing sync.WaitGroup // of shards that were taken away
@@ -46,7 +47,7 @@ var _ gateway.Log = (*Log)(nil)
 // New returns the log; it does not connect yet. The store keeps its checkpoints. Metrics are
 // registered with reg, labelled with the log's ID.
 func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometheus.Registerer) (*Log, error) {
-	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), stop: make(chan struct{})}
+	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), stop: make(chan struct{}), answers: newAnswers()}
 	change, err := l.PrepareChange(cfg)
 	if err != nil {
 		return nil, err
@@ -163,6 +164,7 @@ func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err er
 	if err != nil {
 		return 0, err
 	}
+	s.noteRead()
 	return cp.Size, nil
 }
 

@@ -25,6 +25,8 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	size    prometheus.GaugeFunc
 	forked  prometheus.GaugeFunc
+	answers answers
+	times   checkpointTimes
 }
 
 // newMetrics registers the metrics of l.
@@ -48,6 +50,7 @@ func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
 			Name: "rekor_gateway_log_forked",
 			Help: "1 when the log's current shard signed checkpoints that contradict each other; nothing more is submitted to it.",
 		}, l.isForked),
+		answers: l.answers, times: checkpointTimes{l},
 	}
 	for _, c := range m.listCollectors() {
 		if err := m.reg.Register(c); err != nil {
@@ -58,7 +61,7 @@ func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) listCollectors() []prometheus.Collector {
-	return []prometheus.Collector{m.calls, m.seconds, m.size, m.forked}
+	return []prometheus.Collector{m.calls, m.seconds, m.size, m.forked, m.answers, m.times}
 }
 
 func (m *metrics) unregisterMetrics() {

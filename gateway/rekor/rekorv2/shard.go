@@ -24,9 +24,12 @@ type shard struct {
 	reader                      *tiles.Reader
 	checkpoints                 *tiles.Checkpoints
 
-	size   atomic.Uint64 // of the largest checkpoint verified
-	forked atomic.Bool
+	size atomic.Uint64 // of the largest checkpoint verified
+	// When a checkpoint was read and verified, and when size changed, Unix seconds; 0: not yet.
+	readAt, grownAt atomic.Int64
+	forked          atomic.Bool
 
+	now   func() time.Time
 	calls sync.WaitGroup // under way; begun under the log's lock
 	// goesOnIn is the shard in whose tree this one's was proven to go on; nil: none yet.
 	goesOnIn atomic.Pointer[gateway.Shard]
@@ -34,22 +37,23 @@ type shard struct {
 
 // openShard returns the shard; it does not connect yet.
 func (l *Log) openShard(cfg Config, c Shard) (*shard, error) {
-	s := &shard{name: c.name(), grpcURL: c.GRPCURL, readURL: c.ReadURL, requestTimeout: cfg.RequestTimeout, readTimeout: cfg.ReadTimeout}
+	s := &shard{name: c.name(), grpcURL: c.GRPCURL, readURL: c.ReadURL, requestTimeout: cfg.RequestTimeout, readTimeout: cfg.ReadTimeout, now: cfg.Now}
 	var err error
 	s.reader, err = tiles.NewReader(tiles.ReaderConfig{
 		URL: c.ReadURL, RootCAs: cfg.RootCAs, UserAgent: userAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
+		Answered: l.answers.countRead,
 	})
 	if err != nil {
 		return nil, err
 	}
 	if c.GRPCURL != "" {
-		if s.writers, err = newWriters(c.GRPCURL, cfg.RootCAs, cfg.Connections); err != nil {
+		if s.writers, err = newWriters(c.GRPCURL, cfg.RootCAs, cfg.Connections, l.answers.countWrite); err != nil {
 			return nil, err
 		}
 	}
 	s.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{
 		Shard: s.name, Verifier: c.Verifier, Store: l.store, Reader: s.reader, Logger: l.logger,
-		Size: s.size.Store, Forked: func() { s.forked.Store(true) },
+		Size: s.noteSize, Forked: func() { s.forked.Store(true) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.writers.closeConns())

@@ -41,7 +41,7 @@ type writers struct {
 	next    atomic.Uint64
 }
 
-func newWriters(url string, roots *x509.CertPool, connections int) (*writers, error) {
+func newWriters(url string, roots *x509.CertPool, connections int, watch grpc.UnaryClientInterceptor) (*writers, error) {
 	target, secure, err := grpcTarget(url)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func newWriters(url string, roots *x509.CertPool, connections int) (*writers, er
 	}
 	w := &writers{}
 	for range connections {
-		conn, err := grpc.NewClient("dns:///"+target, dialOptions(creds)...)
+		conn, err := grpc.NewClient("dns:///"+target, append(dialOptions(creds), grpc.WithUnaryInterceptor(watch))...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.closeConns())
 		}

@@ -53,6 +53,8 @@ type ReaderConfig struct {
 	// MaxBundle bounds an entry bundle, in bytes. Zero is the most that the format can hold,
 	// 16 MiB: 256 entries of 65,535 bytes, each with its length.
 	MaxBundle int64
+	// Answered, when set, is called with the HTTP status of each answer, redirects aside. It must not block.
+	Answered func(status int)
 }
 
 // Reader gets checkpoints, tiles and entry bundles, none of them authenticated, by the paths of
@@ -176,6 +178,9 @@ func (r *Reader) getOnce(ctx context.Context, path string, limit int64) ([]byte,
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if r.cfg.Answered != nil {
+		r.cfg.Answered(resp.StatusCode)
+	}
 	if err := checkStatus(resp.StatusCode); err != nil {
 		return nil, err
 	}
