@@ -93,8 +93,14 @@ stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way
 refusals: system-tools $(REKOR_SERVER) ## Refuse thousands of uploads of up to 1 GiB in every way curl has, and check that no refusal is lost
 	REKOR_GATEWAY_REFUSALS=all go test -run TestRefusalsReachWhoeverIsSending -count=1 -timeout 30m -v ./gateway/server
 
+.PHONY: alerts
+alerts: ## Check docs/alerts.yml with promtool, and run the tests of its rules
+	@./.tools/system-tools.sh promtool prometheus
+	promtool check rules docs/alerts.yml
+	promtool test rules docs/alerts_test.yml
+
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals stall ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools
