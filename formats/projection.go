@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -100,7 +99,7 @@ func (p Projection) VerifyDigest() error {
 	if p.checked != [sha256.Size]byte{} && p.checked == p.sumChecked() {
 		return nil
 	}
-	pub, err := x509.ParsePKIXPublicKey(p.SPKI)
+	pub, err := ParseSPKI(p.SPKI)
 	if err != nil {
 		return WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}

@@ -26,6 +26,7 @@ func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchR
 	b := newBatch(g, stream)
 	defer b.fail(nil)
 	err := b.receiveAll()
+	close(b.work)
 	b.working.Wait()
 	if failed := b.failure(); failed != nil {
 		err = failed
@@ -46,14 +47,16 @@ type batch struct {
 	fail    context.CancelCauseFunc
 	places  *semaphore.Weighted // submissions
 	bytes   *semaphore.Weighted
+	work    chan batchItem // to a worker that has nothing to do; closed once all have come
 	working sync.WaitGroup
+	workers int        // that were started; the receiver's
 	sending sync.Mutex // gRPC takes one answer at a time
 }
 
 func newBatch(g *grpcServer, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) *batch {
 	b := &batch{
 		server: g, stream: stream, call: upload.CallFrom(stream.Context()),
-		places: semaphore.NewWeighted(upload.MaxBatchParallel), bytes: semaphore.NewWeighted(upload.MaxBatchHeld),
+		places: semaphore.NewWeighted(upload.MaxBatchParallel), bytes: semaphore.NewWeighted(upload.MaxBatchHeld), work: make(chan batchItem),
 	}
 	b.ctx, b.fail = context.WithCancelCause(stream.Context())
 	b.call.Relieve, b.call.Unhurried = b.awaitOthers, true
@@ -81,12 +84,42 @@ func (b *batch) receiveAll() error {
 			held.Close()
 			return err
 		}
-		b.working.Go(func() {
-			defer b.freePlace(size)
-			defer held.Close()
-			b.answerItem(gateway.WithHeld(b.ctx, held), r)
-		})
+		b.startItem(batchItem{r, size, held})
 	}
+}
+
+// batchItem is a submission that has a place.
+type batchItem struct {
+	request *pb.SubmitBatchRequest
+	size    int64 // of its place
+	held    *gateway.Held
+}
+
+// startItem gives the item to a worker that has nothing to do, or to a new one while there are fewer of them than places. A
+// worker lives as long as the stream: a new one would have to grow its stack for each item.
+func (b *batch) startItem(i batchItem) {
+	select {
+	case b.work <- i:
+		return
+	default:
+	}
+	if b.workers == upload.MaxBatchParallel { // one of them has freed the place that i has, and comes back
+		b.work <- i
+		return
+	}
+	b.workers++
+	b.working.Go(func() {
+		b.workOn(i)
+		for i := range b.work {
+			b.workOn(i)
+		}
+	})
+}
+
+func (b *batch) workOn(i batchItem) {
+	defer b.freePlace(i.size)
+	defer i.held.Close()
+	b.answerItem(gateway.WithHeld(b.ctx, i.held), i.request)
 }
 
 func (b *batch) takePlace(size int64) error {

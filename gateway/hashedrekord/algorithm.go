@@ -10,7 +10,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"crypto/x509"
 	"fmt"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -71,7 +70,7 @@ func findAlgorithm(d commonpb.PublicKeyDetails) (algorithm, bool) {
 // KeyDetails returns the PKIX name that Rekor v2 and Sigstore bundles give to c's algorithm. Errors
 // have ReasonMalformedKey, or ReasonAlgorithmNotLoggable with c's remedy as hint.
 func KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetails, error) {
-	pub, err := x509.ParsePKIXPublicKey(c.SPKI)
+	pub, err := formats.ParseSPKI(c.SPKI)
 	if err != nil {
 		return 0, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}

@@ -45,13 +45,10 @@ func newParsingPlaces() *parsingPlaces {
 // the place and leaves counted what was parsed. The wait ends in gateway.ErrBusy; memory is not
 // waited for (gateway.ErrMemoryFull).
 func (p *parsingPlaces) takePlace(ctx context.Context, r gateway.Request, held *gateway.Held) (done func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, p.patience)
-	defer cancel()
-	if err := p.places.Acquire(waiting, 1); err != nil {
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-			return nil, gateway.ErrBusy
+	if !p.places.TryAcquire(1) {
+		if err := p.awaitPlace(ctx); err != nil {
+			return nil, err
 		}
-		return nil, err
 	}
 	parsing, parsed := parsingMemory(r)
 	if err := held.Grow(parsing); err != nil {
@@ -62,6 +59,16 @@ func (p *parsingPlaces) takePlace(ctx context.Context, r gateway.Request, held *
 		p.places.Release(1)
 		held.Shrink(parsing - parsed)
 	}, nil
+}
+
+func (p *parsingPlaces) awaitPlace(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	err := p.places.Acquire(waiting, 1)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return gateway.ErrBusy
+	}
+	return err
 }
 
 // parsingMemory returns what r takes while it is parsed, and afterwards, in bytes.

@@ -40,7 +40,7 @@ func measureAccepted(t *testing.T, r *report) {
 	log.Kill()
 	clients := g.clients(batchStreams)
 	sign := signX509()
-	mixed := mixedItems(2 * acceptedMixed)
+	mixed := mixedItems(2 * scaled(acceptedMixed))
 	var x509Bare, x509Gateway, mixedBare, mixedGateway spent
 	bare := newBareLoop(t)
 	accept := func(items []item) spent {
@@ -51,16 +51,16 @@ func measureAccepted(t *testing.T, r *report) {
 	mixedGateway.add(accept(mixed[half : half+half/2]))
 	mixedBare.add(bare.run(mixed[half/2 : half]))
 	mixedGateway.add(accept(mixed[half+half/2:]))
-	for left := acceptedX509; left > 0; left -= bareX509 {
-		if left > acceptedX509-2*bareX509 {
-			x509Bare.add(bare.run(makeItems(bareX509, sign)))
+	for i := range acceptedX509 / bareX509 {
+		if i < 2 {
+			x509Bare.add(bare.run(makeItems(scaled(bareX509), sign)))
 		}
-		x509Gateway.add(accept(makeItems(bareX509, sign)))
+		x509Gateway.add(accept(makeItems(scaled(bareX509), sign)))
 	}
 	r.add(acceptedRows("accepted with the log stopped, X.509 digests", x509Gateway, x509Bare, "≥ 5,000/s; ≥ 0.7")...)
 	r.add(acceptedRows("accepted with the log stopped, six formats of 1 KiB", mixedGateway, mixedBare, "≥ 0.7")...)
 	r.add(row{
-		what:    fmt.Sprintf("peak RSS with %d pending", acceptedX509+acceptedMixed),
+		what:    fmt.Sprintf("peak RSS with %d pending", x509Gateway.entries+mixedGateway.entries),
 		gateway: formatMiB(memoryOf(g.pid(), "VmHWM")), target: "< 300 MiB",
 	})
 	g.stop()

@@ -48,7 +48,7 @@ func measureLogged(t *testing.T, r *report) {
 		inFlight, entries int
 		target            string
 	}{{256, 2048, "≥ 0.95"}, {1024, 6144, "≥ 0.95"}, {4000, 16000, "≥ 0.8"}} {
-		t.Run(fmt.Sprint(c.inFlight), func(t *testing.T) { compareLogged(t, r, c.inFlight, c.entries, c.target) })
+		t.Run(fmt.Sprint(c.inFlight), func(t *testing.T) { compareLogged(t, r, c.inFlight, scaled(c.entries), c.target) })
 	}
 }
 

@@ -28,6 +28,7 @@ var (
 	only       = flag.String("only", "", "measure only those whose name this regular expression matches")
 	profileDir = flag.String("profile", "", "write a CPU profile of each gateway into this `FOLDER`")
 	full       = flag.Bool("full", os.Getenv("BENCH") == "full", "measure with 1,000,000 submissions stored, too")
+	scale      = flag.Float64("scale", 1, "measure with so many times the usual number of submissions")
 	rounds     = flag.Int("rounds", 2, "how often the gateway and what it is compared with take turns")
 )
 
@@ -101,6 +102,9 @@ func TestBench(t *testing.T) {
 		}
 	}
 }
+
+// scaled returns how many submissions stand for n.
+func scaled(n int) int { return max(1, int(float64(n)**scale)) }
 
 func must[T any](v T, err error) T {
 	if err != nil {

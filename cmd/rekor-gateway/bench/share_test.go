@@ -39,7 +39,7 @@ func measureShare(t *testing.T, r *report) {
 	g := startGateway(t, "share", log, t.TempDir(), func(c *config.Config) { c.Logs[0].GRPCURL = "http://" + relay.address })
 	clients := g.clients(2 * shareInFlight)
 	rate := float64(shareInFlight) / 1.1 // by the second
-	items := makeItems(int(rate*shareTime.Seconds()), signX509())
+	items := makeItems(scaled(int(rate*shareTime.Seconds())), signX509())
 	var mu sync.Mutex // over shares
 	var shares, fsyncs []time.Duration
 	stop := make(chan struct{})

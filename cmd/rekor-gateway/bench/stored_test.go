@@ -21,9 +21,9 @@ import (
 
 // measureStored measures what a submission costs with few and with many stored and logged before.
 func measureStored(t *testing.T, r *report) {
-	few, many := 10_000, 100_000
+	few, many := scaled(10_000), scaled(100_000)
 	if *full {
-		many = 1_000_000
+		many = scaled(1_000_000)
 	}
 	log := rekortest.StartServer(t)
 	gate, sign := startGate(t, log), signX509()
@@ -35,8 +35,8 @@ func measureStored(t *testing.T, r *report) {
 		gate.shut.Store(true)
 		defer gate.shut.Store(false)
 		clients := g.clients(batchStreams)
-		_ = must(submitBatch(clients, makeItems(2000, sign))) // caches
-		const n = 10_000
+		_ = must(submitBatch(clients, makeItems(scaled(2000), sign))) // caches
+		n := scaled(10_000)
 		items := makeItems(n, sign)
 		s := measure(g.pid(), 0, n, func() { _ = must(submitBatch(clients, items)) })
 		return perEntry(s.gateway, n), must(os.Stat(filepath.Join(dir, "rekor-gateway.db"))).Size() / int64(stored)

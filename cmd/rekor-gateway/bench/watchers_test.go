@@ -19,11 +19,9 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// watchers is how many watch a submission each, on one gateway.
-const watchers = 10_000
-
 // measureWatchers lets many watch while the log cannot be read, and until each has heard that its submission is logged.
 func measureWatchers(t *testing.T, r *report) {
+	watchers := scaled(10_000)
 	log := rekortest.StartServer(t)
 	gate := startGate(t, log)
 	g := startGateway(t, "watchers", log, t.TempDir(), func(c *config.Config) {
@@ -48,7 +46,7 @@ func measureWatchers(t *testing.T, r *report) {
 			heard.Add(1)
 		})
 	}
-	for watching.Load() < watchers && ctx.Err() == nil {
+	for watching.Load() < int64(watchers) && ctx.Err() == nil {
 		time.Sleep(50 * time.Millisecond)
 	}
 	const idle = 10 * time.Second

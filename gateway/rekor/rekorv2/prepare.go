@@ -86,7 +86,7 @@ func (l *Log) prepareRecord(r hashedrekord.Record, known formats.Projection) (ga
 
 // checkStrictKey refuses a public key that is not in the one DER form that it encodes to again.
 func checkStrictKey(spki []byte) error {
-	pub, err := x509.ParsePKIXPublicKey(spki)
+	pub, err := formats.ParseSPKI(spki)
 	if err != nil {
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}
