@@ -69,6 +69,8 @@ type Store struct {
 	writer      *sql.DB // one connection
 	readers     *sql.DB
 	statements  statements // on writer
+	usualWrites queries    // on writer
+	usualReads  queries    // on readers
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
@@ -184,6 +186,12 @@ func (s *Store) connectReaders(ctx context.Context, path string) error {
 	connections := max(4, runtime.GOMAXPROCS(0))
 	s.readers.SetMaxOpenConns(connections)
 	s.readers.SetMaxIdleConns(connections)
+	if s.usualReads, err = prepareQueries(ctx, s.readers, usualReads); err != nil {
+		return err
+	}
+	if s.usualWrites, err = prepareQueries(ctx, s.writer, usualWrites); err != nil {
+		return err
+	}
 	return s.statements.prepareStatements(ctx, s.writer)
 }
 

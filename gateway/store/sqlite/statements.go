@@ -61,3 +61,31 @@ func (s *statements) closeStatements() error {
 		return (*target).Close()
 	})
 }
+
+// What transactions run all the time, once each; the others are parsed by SQLite whenever they are run.
+var (
+	usualWrites = []string{
+		countPending, addPending, progressOfSubmissions, setState, knownSubmissions,
+		countLeased, writableLog, endWaits, tenantsInLine, entriesInLine, leaseEntries, bodiesOfEntries, extendLeases,
+	}
+
+	usualReads = []string{
+		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptOfSubmission, blobsOfSubmission,
+		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked,
+	}
+)
+
+// queries are statements of one database, by their text. They are closed with it.
+type queries map[string]*sql.Stmt
+
+func prepareQueries(ctx context.Context, db *sql.DB, usual []string) (queries, error) {
+	all := make(queries, len(usual))
+	for _, query := range usual {
+		stmt, err := db.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, fmt.Errorf("preparing %q: %w", query, err)
+		}
+		all[query] = stmt
+	}
+	return all, nil
+}

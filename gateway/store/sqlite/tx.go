@@ -19,6 +19,7 @@ import (
 type tx struct {
 	*sql.Tx
 	bound     map[*sql.Stmt]*sql.Stmt
+	usual     queries  // that need not be parsed
 	committed []func() // run once the transaction is committed
 }
 
@@ -29,6 +30,30 @@ func (t *tx) bindStmt(s *sql.Stmt) *sql.Stmt {
 		t.bound[s] = b
 	}
 	return b
+}
+
+// Query is sql.Tx's; a usual query is not parsed again, nor is one that QueryRow or Exec gets.
+func (t *tx) Query(query string, args ...any) (*sql.Rows, error) {
+	if s := t.usual[query]; s != nil {
+		return t.bindStmt(s).Query(args...)
+	}
+	return t.Tx.Query(query, args...)
+}
+
+// QueryRow is sql.Tx's.
+func (t *tx) QueryRow(query string, args ...any) *sql.Row {
+	if s := t.usual[query]; s != nil {
+		return t.bindStmt(s).QueryRow(args...)
+	}
+	return t.Tx.QueryRow(query, args...)
+}
+
+// Exec is sql.Tx's.
+func (t *tx) Exec(query string, args ...any) (sql.Result, error) {
+	if s := t.usual[query]; s != nil {
+		return t.bindStmt(s).Exec(args...)
+	}
+	return t.Tx.Exec(query, args...)
 }
 
 // execChange runs a prepared statement and returns how many rows it changed.
@@ -64,13 +89,17 @@ func (s *Store) writeTx(ctx context.Context, doing string, f func(*tx) error) er
 		if !patience.Stop() {
 			return errLocked
 		}
+		t.usual = s.usualWrites
 		return f(t)
 	})
 }
 
 // readTx runs f on a consistent snapshot.
 func (s *Store) readTx(ctx context.Context, doing string, f func(*tx) error) error {
-	return runTx(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, doing, f)
+	return runTx(ctx, s.readers, &sql.TxOptions{ReadOnly: true}, doing, func(t *tx) error {
+		t.usual = s.usualReads
+		return f(t)
+	})
 }
 
 func runTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f func(*tx) error) error {
