@@ -112,6 +112,10 @@ type Work interface {
 
 	// Stats counts entries, for the worker, metrics and readiness.
 	Stats(ctx context.Context) (Stats, error)
+
+	// Lines says what stands in line for each log that something is pending for, for metrics: what is pending, and
+	// neither under way, in doubt, nor waiting for its time. Its cost is bounded, whatever stands in line.
+	Lines(ctx context.Context) ([]Line, error)
 }
 
 // LogKeeping is the side of a Store by which operators see what waits for each log, and give it up.
@@ -241,6 +245,20 @@ type ListParams struct {
 	PageSize  int   // 0 or less is DefaultPageSize; more than MaxPageSize is that
 	PageToken string
 }
+
+// Line is what stands in line for a log at one priority.
+type Line struct {
+	Log      string
+	Priority Priority
+	Entries  int           // counted up to MaxLine
+	Oldest   time.Duration // how long ago the oldest was queued, of MaxLineTenants where there are more
+}
+
+// What Store.Lines looks at in one line, at most.
+const (
+	MaxLine        = 10_000 // entries
+	MaxLineTenants = 1000
+)
 
 // Stats are counts over all tenants.
 type Stats struct {

@@ -103,6 +103,8 @@ var (
 	pendingBytesDesc = newDesc("entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes.", "log")
 	leasedDesc       = newDesc("entries_leased", "Of the pending entries, those under way to the log.", "log")
 	oldestDesc       = newDesc("entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", "log")
+	inLineDesc       = newDesc("entries_in_line", "Of the pending entries, those that may be sent now and are not under way, counted up to 10,000.", "log", "priority")
+	lineAgeDesc      = newDesc("entries_in_line_oldest_seconds", "Age of the oldest of those; 0 when there is none.", "log", "priority")
 )
 
 // Describe implements prometheus.Collector.
@@ -111,6 +113,8 @@ func (q queue) Describe(out chan<- *prometheus.Desc) {
 	out <- pendingBytesDesc
 	out <- leasedDesc
 	out <- oldestDesc
+	out <- inLineDesc
+	out <- lineAgeDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -130,5 +134,24 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		gauge(pendingBytesDesc, float64(stats.PendingBytes[id]))
 		gauge(leasedDesc, float64(stats.Leased[id]))
 		gauge(oldestDesc, stats.Oldest[id].Seconds())
+	}
+	q.collectLines(ctx, q.listLogs(stats), out)
+}
+
+func (q queue) collectLines(ctx context.Context, logs []string, out chan<- prometheus.Metric) {
+	lines, err := q.store.Lines(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(inLineDesc, err)
+		return
+	}
+	for _, id := range logs {
+		for _, p := range []gateway.Priority{gateway.Interactive, gateway.Backfill} {
+			line := gateway.Line{Log: id, Priority: p}
+			if i := slices.IndexFunc(lines, func(l gateway.Line) bool { return l.Log == id && l.Priority == p }); i >= 0 {
+				line = lines[i]
+			}
+			out <- prometheus.MustNewConstMetric(inLineDesc, prometheus.GaugeValue, float64(line.Entries), id, p.String())
+			out <- prometheus.MustNewConstMetric(lineAgeDesc, prometheus.GaugeValue, line.Oldest.Seconds(), id, p.String())
+		}
 	}
 }

@@ -26,6 +26,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, got := s.Get(ctx, tenant, newSubmission("one").ID)
 		_, _, listed := s.List(ctx, tenant, gateway.ListParams{})
 		_, stats := s.Stats(ctx)
+		_, lines := s.Lines(ctx)
 		_, read := s.Checkpoint(ctx, shardA)
 		_, kept := s.KeepCheckpoint(ctx, shardA, nil, c)
 		_, forks := s.Forks(ctx)
@@ -40,7 +41,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "Progress": progress, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
-			"Doubtful": doubtful, "CountDoubtful": counted, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Checkpoint": read, "KeepCheckpoint": kept,
+			"Doubtful": doubtful, "CountDoubtful": counted, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Lines": lines, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, gateway.ErrFork) {

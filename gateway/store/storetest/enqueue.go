@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -232,6 +233,43 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		if err != nil || len(found) != 3 {
 			t.Errorf("progress of three is %+v, %v", found, err)
 		}
+	},
+
+	"Lines": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		want := func(want map[string]int, oldest map[string]time.Duration) {
+			t.Helper()
+			lines, err := s.Lines(t.Context())
+			noError(t, err)
+			entries, ages := map[string]int{}, map[string]time.Duration{}
+			for _, l := range lines {
+				if l.Entries > 0 {
+					entries[l.Log+" "+l.Priority.String()], ages[l.Log+" "+l.Priority.String()] = l.Entries, l.Oldest
+				}
+			}
+			if !maps.Equal(entries, want) || !maps.Equal(ages, oldest) {
+				t.Errorf("in line are %v, aged %v; want %v, aged %v", entries, ages, want, oldest)
+			}
+		}
+		backfill := func(tenant, name string) gateway.NewSubmission {
+			sub := NewSubmission(tenant, name, logB)
+			sub.Priority = gateway.Backfill
+			return sub
+		}
+		want(map[string]int{}, map[string]time.Duration{})
+		enqueueAll(t, s, newSubmission("one"), backfill(tenant, "old"))
+		s.setClock(after(time.Minute))
+		enqueueAll(t, s, newSubmission("two"), NewSubmission(tenant, "live", logB), backfill("another", "young"), backfill(tenant, "youngest"))
+		s.setClock(after(time.Hour))
+		want(map[string]int{logA + " interactive": 2, logB + " interactive": 1, logB + " backfill": 3},
+			map[string]time.Duration{logA + " interactive": time.Hour, logB + " interactive": time.Hour - time.Minute, logB + " backfill": time.Hour})
+		claimed := claimEntries(t, s, after(time.Hour), 1) // of logA, the oldest
+		want(map[string]int{logA + " interactive": 1, logB + " interactive": 1, logB + " backfill": 3},
+			map[string]time.Duration{logA + " interactive": time.Hour - time.Minute, logB + " interactive": time.Hour - time.Minute, logB + " backfill": time.Hour})
+		_, err := s.Finish(t.Context(), []gateway.Outcome{retryOutcome(claimed[0], time.Hour)})
+		noError(t, err)
+		want(map[string]int{logA + " interactive": 1, logB + " interactive": 1, logB + " backfill": 3}, // one waits for its time
+			map[string]time.Duration{logA + " interactive": time.Hour - time.Minute, logB + " interactive": time.Hour - time.Minute, logB + " backfill": time.Hour})
 	},
 
 	"Stats": func(t *testing.T, open opener) {
