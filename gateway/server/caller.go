@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -15,10 +16,12 @@ import (
 var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant}
 
 // identifyRequest says who sends an HTTP request, or returns the refusal.
-func identifyRequest(*http.Request) (gateway.Caller, error) { return defaultCaller, nil }
+func identifyRequest(r *http.Request) (gateway.Caller, error) { return callerNamed(r.Header.Get), nil }
 
 // identifyCall says who makes a gRPC call, or returns the refusal as a status.
-func identifyCall(context.Context) (gateway.Caller, error) { return defaultCaller, nil }
+func identifyCall(ctx context.Context) (gateway.Caller, error) {
+	return callerNamed(func(name string) string { return firstOf(metadata.ValueFromIncomingContext(ctx, name)) }), nil
+}
 
 func identifyStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	caller, err := identifyCall(stream.Context())

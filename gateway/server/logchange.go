@@ -88,7 +88,7 @@ func (c *logChange) applyLogs() map[string]*rekorv2.Log {
 func (c *logChange) listLogs() []gateway.Log {
 	logs := make([]gateway.Log, len(c.logs))
 	for i, l := range c.logs {
-		logs[i] = c.server.tracing.watchLog(guardedLog{l.Log, c.server.panics})
+		logs[i] = c.server.tracing.watchLog(withLogPoints(guardedLog{l.Log, c.server.panics}))
 	}
 	return logs
 }

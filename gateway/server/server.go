@@ -170,7 +170,7 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	s.store = s.tracing.watchStore(measuredStore{store, s.metrics.store})
+	s.store = s.tracing.watchStore(withStorePoints(measuredStore{store, s.metrics.store}))
 	s.warnOfCopy(store.Incarnation(), cfg.Store.SQLite.Path)
 	return nil
 }

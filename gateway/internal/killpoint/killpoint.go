@@ -28,5 +28,14 @@ const (
 	Finished Point = "finished"
 )
 
-// All returns every kill point.
+// Around is for the calls of a store and of a log, such as "store.Claim": it reaches the point "before store.Claim", and what it
+// returns reaches "after store.Claim". Before a call nothing has happened yet. After it a store has durably
+// changed, or a log has answered, and this process has died before it knew. Whatever the call is, the next
+// process finds one of the states that the points above leave.
+func Around(call string) (returned func()) {
+	Reach(Point("before " + call))
+	return func() { Reach(Point("after " + call)) }
+}
+
+// All returns every kill point that stands in the code by its name.
 func All() []Point { return []Point{Accepted, Claimed, Answered, BeforeFinish, Finished} }

@@ -6,12 +6,30 @@ package killpoint
 
 import (
 	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
-// Reach ends the process as kill -9 does when REKOR_GATEWAY_KILLPOINT names this point.
+// REKOR_GATEWAY_KILLPOINT names a point, as in "claimed", or the time it is reached for the n-th time, as in
+// "claimed#3".
+var point, atReach = readKillpoint(os.Getenv("REKOR_GATEWAY_KILLPOINT"))
+
+var reached atomic.Int64
+
+func readKillpoint(value string) (Point, int64) {
+	name, count, _ := strings.Cut(value, "#")
+	n, err := strconv.ParseInt(count, 10, 64)
+	if err != nil {
+		n = 1
+	}
+	return Point(name), n
+}
+
+// Reach ends the process as kill -9 does where REKOR_GATEWAY_KILLPOINT says so.
 func Reach(p Point) {
-	if Point(os.Getenv("REKOR_GATEWAY_KILLPOINT")) != p {
+	if p != point || reached.Add(1) < atReach {
 		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
