@@ -78,6 +78,21 @@ func (g *deployment) file(name string) string { return filepath.Join(g.dir, name
 // start runs the gateway and waits until it serves.
 func (g *deployment) start(env ...string) {
 	g.t.Helper()
+	g.launch(env...)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(g.url + "/readyz"); err == nil {
+			resp.Body.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("the gateway does not start:\n%s", must(os.ReadFile(g.file("log"))))
+		}
+	}
+}
+
+// launch runs the gateway.
+func (g *deployment) launch(env ...string) {
+	g.t.Helper()
 	if err := os.WriteFile(g.file(configFile), must(g.cfg.Marshal()), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
@@ -93,15 +108,6 @@ func (g *deployment) start(env ...string) {
 		_ = g.process.Process.Kill()
 		_ = g.process.Wait()
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if resp, err := http.Get(g.url + "/readyz"); err == nil {
-			resp.Body.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			g.t.Fatalf("the gateway does not start:\n%s", must(os.ReadFile(g.file("log"))))
-		}
-	}
 }
 
 // stop ends the gateway in an orderly way.

@@ -42,6 +42,19 @@ func killPoints(t *testing.T) []string {
 	return names
 }
 
+// killCalls reads the calls of store and log that have a kill point before and after, such as "store.Claim".
+func killCalls(t *testing.T) (calls []string) {
+	t.Helper()
+	source := must(os.ReadFile("../../gateway/server/killpoints_on.go"))
+	for _, m := range regexp.MustCompile(`killpoint\.Around\("([a-zA-Z.]+)"\)`).FindAllSubmatch(source, -1) {
+		calls = append(calls, string(m[1]))
+	}
+	if len(calls) < 20 {
+		t.Fatalf("only these calls have kill points: %q", calls)
+	}
+	return calls
+}
+
 // killed is how many submissions are sent while the gateway is killed, mostProbes how many probes that takes
 // at most.
 const killed, mostProbes = 8, 4

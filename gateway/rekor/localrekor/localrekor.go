@@ -169,6 +169,9 @@ func (s *Server) Stop() error {
 // Done is closed when the server's process has ended, by itself or otherwise.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.process.cmd.Process.Pid }
+
 // GRPCURL is where entries are written.
 func (s *Server) GRPCURL() string { return "http://" + loopbackAddress(s.ports.grpc) }
 

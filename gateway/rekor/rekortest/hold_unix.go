@@ -30,3 +30,14 @@ func (s *Server) HoldSequencing() (release func()) {
 	}
 	return func() { _ = f.Close() } // which gives the lock back
 }
+
+// Freeze stops the server's process, as on a machine that hangs, until thaw is called: its connections stay,
+// and nothing answers.
+func (s *Server) Freeze() (thaw func()) {
+	s.t.Helper()
+	pid := s.PID()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		s.t.Errorf("stopping the local Rekor server: %v", err)
+	}
+	return func() { _ = syscall.Kill(pid, syscall.SIGCONT) } // it may have been killed meanwhile
+}

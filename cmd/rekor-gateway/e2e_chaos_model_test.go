@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+)
+
+// model is what was sent to a gateway and what it has answered, to which the outcome is held.
+type model struct {
+	planned []planned // by number
+
+	connecting sync.Once
+	conn       *grpc.ClientConn
+
+	mu     sync.Mutex // guards what follows
+	next   int        // the number that is sent next
+	ids    []string   // that were accepted, by number; "" where none was yet
+	leaves []string   // of those that are logged, by number
+}
+
+func newModel(all []planned) *model {
+	return &model{planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all))}
+}
+
+// take returns the numbers of submissions to be sent next, of one tenant: at most so many, and no more than this part of
+// all in sum. It returns nil once there are none.
+func (m *model) take(most int, part float64) []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next == len(m.planned) {
+		return nil
+	}
+	numbers := []int{}
+	for end := min(m.next+most, int(part*float64(len(m.planned)))+1, len(m.planned)); m.next < end; m.next++ {
+		if len(numbers) > 0 && m.planned[m.next].tenant != m.planned[numbers[0]].tenant {
+			break
+		}
+		numbers = append(numbers, m.next)
+	}
+	return numbers
+}
+
+// noteAccepted notes an answer. What was accepted once keeps its ID: another one would mean that it was lost.
+func (m *model) noteAccepted(t *testing.T, number int, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if before := m.ids[number]; id == "" || before != "" && before != id {
+		t.Errorf("submission %d was accepted as %q, and is %q now", number, before, id)
+	}
+	m.ids[number] = id
+}
+
+// acceptedOne returns one that was accepted.
+func (m *model) acceptedOne(random *rand.Rand) (number int, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next == 0 {
+		return 0, ""
+	}
+	number = random.IntN(m.next)
+	return number, m.ids[number]
+}
+
+// readAll asks for what was accepted, in every way, until stop is closed. Only that it has the gateway read matters.
+func (m *model) readAll(g *deployment, random *rand.Rand, stop <-chan struct{}) {
+	for ; !isClosed(stop); time.Sleep(50 * time.Millisecond) {
+		n, id := m.acceptedOne(random)
+		answer, err := m.get(g, n, "/v1/submissions/"+id)
+		if err != nil || len(answer.Entries) == 0 {
+			continue
+		}
+		for _, path := range []string{"/v1/submissions", "/v1/submissions/" + id + "/receipt", "/v1/statements/" + answer.Entries[0].LeafHash} {
+			_, _ = m.get(g, n, path)
+		}
+	}
+}
+
+// get asks for what belongs to the tenant of a submission.
+func (m *model) get(g *deployment, number int, path string) (submitted, error) {
+	return m.ask(must(http.NewRequest(http.MethodGet, g.url+path, nil)), m.planned[number].tenant)
+}
+
+// awaitLogged waits until all are logged.
+func (m *model) awaitLogged(t *testing.T, g *deployment) {
+	t.Helper()
+	began := time.Now()
+	deadline := began.Add(3 * time.Minute)
+	for n := range m.planned {
+		for m.leaves[n] == "" {
+			answer, err := m.get(g, n, "/v1/submissions/"+m.ids[n])
+			switch {
+			case errors.Is(err, errNotNow):
+			case err != nil:
+				t.Fatalf("submission %d, %s, was accepted: %v", n, m.ids[n], err)
+			case answer.State == "LOGGED":
+				m.leaves[n] = answer.Entries[0].LeafHash
+				continue
+			}
+			if answer.State == "FAILED" || time.Now().After(deadline) {
+				t.Fatalf("submission %d, %s, is %s\n%s", n, m.ids[n], answer.State, g.lastLines())
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	t.Logf("all of %d logged %v after the trouble", len(m.planned), time.Since(began).Round(time.Second))
+}
+
+// lastLines returns the end of what the gateway has logged.
+func (g *deployment) lastLines() []byte {
+	log := must(os.ReadFile(g.file("log")))
+	return log[max(0, len(log)-20_000):]
+}
+
+// checkListed holds each tenant's list to the answers: nothing is missing, and nothing was stored twice.
+func (m *model) checkListed(t *testing.T, g *deployment) {
+	t.Helper()
+	want := map[string][]string{}
+	for n, p := range m.planned {
+		want[p.tenant] = append(want[p.tenant], m.ids[n])
+	}
+	for tenant, ids := range want {
+		var listed []string
+		for token := ""; ; {
+			request := must(http.NewRequest(http.MethodGet, g.url+"/v1/submissions?page_size=1000&page_token="+token, nil))
+			var page struct {
+				Submissions   []submitted
+				NextPageToken string
+			}
+			if err := json.Unmarshal(must(m.fetch(request, tenant)), &page); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range page.Submissions {
+				listed = append(listed, s.ID)
+			}
+			if token = page.NextPageToken; token == "" {
+				break
+			}
+		}
+		slices.Sort(ids)
+		slices.Sort(listed)
+		if ids = slices.Compact(ids); !slices.Equal(ids, listed) { // the plan may have one twice
+			t.Errorf("tenant %s has %d submissions; %d were accepted", tenant, len(listed), len(ids))
+		}
+	}
+}
+
+// checkReceipts verifies each receipt by the command, offline, with the signer's key.
+func (m *model) checkReceipts(t *testing.T, g *deployment) {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string][]string{} // by signer
+	for n, p := range m.planned {
+		file := filepath.Join(dir, fmt.Sprint("artifact", n))
+		request := must(http.NewRequest(http.MethodGet, g.url+"/v1/submissions/"+m.ids[n]+"/receipt", nil))
+		for name, content := range map[string][]byte{file: p.artifact, file + ".receipt.json": must(m.fetch(request, p.tenant)), filepath.Join(dir, p.signer): p.key} {
+			if err := os.WriteFile(name, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files[p.signer] = append(files[p.signer], file)
+	}
+	for _, by := range slices.Sorted(maps.Keys(files)) {
+		for some := range slices.Chunk(files[by], 500) {
+			arguments := append([]string{"verify", "--quiet", "--key", filepath.Join(dir, by), "--trusted-root", g.file(rootFile), "--gateway-trust", g.file(trustFile)}, some...)
+			if out, err := exec.Command(g.program, arguments...).CombinedOutput(); err != nil {
+				t.Errorf("receipts of %s do not verify: %v\n%s", by, err, out[:min(len(out), 4000)])
+			}
+		}
+		t.Logf("%d receipts of %s verify offline", len(files[by]), by)
+	}
+}
+
+// checkLog holds the log to the answers: each entry is in it once, and nothing else is but probes.
+func (m *model) checkLog(t *testing.T, g *deployment, log *rekortest.Server) {
+	t.Helper()
+	counts, doubled := countLeaves(t, log.ReadURL()), 0
+	entries := map[string]bool{}
+	for n, leaf := range m.leaves {
+		entries[leaf] = true
+		if counts[leaf] != 1 {
+			doubled++
+			t.Logf("the entry of submission %d, %s, is logged %d times", n, leaf, counts[leaf])
+		}
+	}
+	if doubled > 0 {
+		t.Errorf("%d of %d submissions have an entry that is not logged once", doubled, len(m.leaves))
+	}
+	said := must(os.ReadFile(g.file("log")))
+	probes := bytes.Count(said, []byte("a probe was logged")) + bytes.Count(said, []byte("has not included a probe")) + bytes.Count(said, []byte(`"serving"`))
+	if others := len(counts) - len(entries); others > probes {
+		t.Errorf("the log has %d entries beside those of submissions, and there were at most %d probes", others, probes)
+	}
+	t.Logf("%d submissions, %d entries, each in the log once; %d others in the log, which are probes", len(m.leaves), len(entries), len(counts)-len(entries))
+}
