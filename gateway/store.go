@@ -163,11 +163,14 @@ type Reader interface {
 
 // What a Store may answer. They are matched with errors.Is.
 var (
-	ErrNotFound     = errors.New("no such submission")
-	ErrLeaseLost    = errors.New("lease lost")
-	ErrQueueFull    = errors.New("queue is full")
-	ErrUnstorable   = errors.New("submission is not one that can be stored")
-	ErrBadPageToken = errors.New("malformed page token")
+	ErrNotFound   = errors.New("no such submission")
+	ErrLeaseLost  = errors.New("lease lost")
+	ErrQueueFull  = errors.New("queue is full")
+	ErrUnstorable = errors.New("submission is not one that can be stored")
+	// ErrStoreUnavailable: the store's disk fails, is full, or is locked. Nothing was done, as far as the
+	// store can know, and the same may be tried again.
+	ErrStoreUnavailable = errors.New("store unavailable")
+	ErrBadPageToken     = errors.New("malformed page token")
 )
 
 // ClaimParams are what Claim is asked for.

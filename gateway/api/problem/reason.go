@@ -24,6 +24,7 @@ const (
 	ReasonQueueFull        formats.Reason = "QUEUE_FULL"
 	ReasonShuttingDown     formats.Reason = "SHUTTING_DOWN"
 	ReasonNotStored        formats.Reason = "NOT_STORED"
+	ReasonStoreUnavailable formats.Reason = "STORE_UNAVAILABLE"
 	ReasonBusy             formats.Reason = "BUSY"
 	ReasonDiskLow          formats.Reason = "DISK_LOW"
 	ReasonSpoolFull        formats.Reason = "SPOOL_FULL"
@@ -139,6 +140,7 @@ var rows = map[formats.Reason]row{
 	// The gateway and the log.
 	ReasonQueueFull:                          unavailable.withRetryAfter(10 * time.Second),
 	ReasonNotStored:                          unavailable.withRetryAfter(10 * time.Second),
+	ReasonStoreUnavailable:                   unavailable.withRetryAfter(10 * time.Second),
 	ReasonBusy:                               unavailable.withRetryAfter(10 * time.Second),
 	ReasonMemoryFull:                         unavailable.withRetryAfter(10 * time.Second),
 	ReasonDiskLow:                            unavailable.withRetryAfter(time.Minute),

@@ -131,7 +131,7 @@ func (s *Store) openBeside(ctx context.Context, path string) (err error) {
 	if s.lock, err = lockStore(path); err != nil {
 		return err
 	}
-	if err := s.connectWriter(path); err != nil {
+	if err := s.connectWriter(ctx, path); err != nil {
 		return err
 	}
 	if err := runTx(ctx, s.writer, &sql.TxOptions{}, "reading its version", (*tx).requireVersion); err != nil {
@@ -152,7 +152,7 @@ func (s *Store) openFile(ctx context.Context, path string) (err error) {
 }
 
 func (s *Store) openDatabases(ctx context.Context, path string) error {
-	if err := s.connectWriter(path); err != nil {
+	if err := s.connectWriter(ctx, path); err != nil {
 		return err
 	}
 	if err := migrateTables(ctx, s.writer, s.opts.Logger); err != nil {
@@ -164,14 +164,14 @@ func (s *Store) openDatabases(ctx context.Context, path string) error {
 	return s.connectReaders(ctx, path)
 }
 
-func (s *Store) connectWriter(path string) error {
+func (s *Store) connectWriter(ctx context.Context, path string) error {
 	writer, err := driver.NewConnector(writerDSN(path))
 	if err != nil {
 		return err
 	}
 	s.writer = sql.OpenDB(writer)
 	s.writer.SetMaxOpenConns(1)
-	return nil
+	return makeDurable(ctx, s.writer, path)
 }
 
 func (s *Store) connectReaders(ctx context.Context, path string) error {

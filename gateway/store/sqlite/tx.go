@@ -11,6 +11,8 @@ import (
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // tx is a running transaction. Its statements do not watch the context one by one, which
@@ -108,9 +110,11 @@ func runTx(ctx context.Context, db *sql.DB, opts *sql.TxOptions, doing string, f
 	case err == nil:
 		return nil
 	case errors.Is(context.Cause(ctx), errLocked):
-		return fmt.Errorf("%s: %w", doing, errLocked)
+		return fmt.Errorf("%s: %w: %w", doing, gateway.ErrStoreUnavailable, errLocked)
 	case ctx.Err() != nil: // what a statement says of its interruption adds nothing
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	case isOutage(err):
+		return fmt.Errorf("%s: %w: %w", doing, gateway.ErrStoreUnavailable, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -171,6 +175,16 @@ func encodeList[T any](values []T) (string, error) {
 	}
 	b, err := json.Marshal(values)
 	return string(b), err
+}
+
+// isOutage reports whether a statement failed for the disk, or for somebody who holds the file, and not for
+// what it says. A read that the disk fails is a damaged file to SQLite, and may go well the next time.
+func isOutage(err error) bool {
+	switch errorCode(err) {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL:
+		return true
+	}
+	return errors.Is(err, errLocked)
 }
 
 // isConstraint reports whether a statement was refused for what it would have stored.
