@@ -82,8 +82,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 	./.tools/fuzz.sh ./...
 
 .PHONY: chaos
-chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateway and log, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
-	go test -tags e2e -run 'TestKillPoints|TestChaos' -count=1 -timeout 60m -v ./cmd/rekor-gateway
+chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateway and log, fail the disk, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
+	go test -tags e2e -run 'TestKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: stall
 stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way (or REKOR_GATEWAY_STALLED=4000), and check that nothing is logged twice

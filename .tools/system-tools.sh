@@ -18,6 +18,7 @@ openssl openssl
 jq jq
 curl curl
 xz xz-utils
+strace strace
 $(printf '%s %s\n' "$@")
 "
 
