@@ -95,6 +95,7 @@ func TestNoFailoverFromDoubt(t *testing.T) {
 	sub := submit(t, g, gatewaytest.Signed(t, "doubtful"))
 	until(t, "it is sent", func() bool { _, sent := first.Count(); return sent == 1 })
 	first.SetDown(gateway.ErrUnavailable)
+	until(t, "first is degraded", func() bool { return g.Degraded()["first"] == gateway.ProblemUnavailable })
 	wantIn(t, wait(t, g, submit(t, g, gatewaytest.Signed(t, "another")).ID), "second")
 	time.Sleep(time.Second) // for what must not happen
 	if now, err := g.Get(t.Context(), gateway.DefaultTenant, sub.ID); err != nil || now.State != gateway.Pending || now.Entries[0].Log != "first" {
@@ -146,7 +147,7 @@ func TestFailoverFromAStall(t *testing.T) {
 		c.Timing.Stalled = 500 * time.Millisecond
 	})
 	sub := submit(t, g, gatewaytest.Signed(t, "stalled"))
-	until(t, "first stalls", func() bool { return g.Degraded()["first"] == gateway.ProblemUnavailable })
+	until(t, "first stalls", func() bool { return g.Degraded()["first"] == gateway.ProblemStalled })
 	wantIn(t, wait(t, g, sub.ID), "second")
 	wantIn(t, wait(t, g, submit(t, g, gatewaytest.Signed(t, "meanwhile")).ID), "second")
 }

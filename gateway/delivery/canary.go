@@ -93,20 +93,30 @@ func (c *canaries) provesAbsence(since time.Time, absentTo uint64) bool {
 // sendProbe sends an entry of no meaning to a shard, the current one, as a canary. It is not stored: what becomes of it
 // matters to nobody but the doubts that wait for it.
 func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
+	slots, _, _ := w.budget.takeSlots(1)
+	if len(slots) == 0 {
+		return // nothing may be sent now
+	}
+	slot := slots[0]
 	ctx, cancel := context.WithTimeout(ctx, w.timing.AddTimeout)
 	defer cancel()
 	size, err := w.log.Size(ctx, shard)
 	if err != nil {
+		slot.giveBack()
 		return // whoever scans is told
 	}
 	p, err := w.probe(ctx, w.log)
 	if err != nil {
+		slot.giveBack()
 		w.logger.Error("making a probe for the log", "error", err)
 		return
 	}
-	started, canaries := time.Now(), w.shards.canariesOf(shard)
+	slot.begin()
+	defer slot.free()
+	started, canaries := slot.started, w.shards.canariesOf(shard)
 	canaries.noteSent(started)
 	inclusion, err := w.log.Add(ctx, shard, p)
+	slot.end(err)
 	if err != nil {
 		w.logger.Warn("the log has not included a probe, which entries in doubt wait for", "error", err)
 		return

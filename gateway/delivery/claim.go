@@ -12,17 +12,18 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
 )
 
-// claimLimit bounds the entries claimed in one store transaction.
-const claimLimit = 256
-
-// idleCheck is how often a log is read that nothing waits for, so that it is known whether it can be used.
-const idleCheck = 30 * time.Second
+const (
+	// claimLimit bounds the entries claimed in one store transaction.
+	claimLimit = 1024
+	// claimPause is the least time between two claims that bring something, so that each brings many.
+	claimPause = 5 * time.Millisecond
+)
 
 // claimUntil claims and sends until ctx ends. What it started runs under the context work.
 func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) {
 	failures := 0
 	for ctx.Err() == nil {
-		claimed, err := w.claimDue(ctx, work)
+		claimed, next, err := w.claimDue(ctx, work)
 		if err != nil {
 			failures++
 			w.waitAfterFailure(ctx, err, failures)
@@ -32,14 +33,36 @@ func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) 
 		for _, s := range claimed {
 			sending.Go(func() { w.outcomes <- w.sendEntry(s) })
 		}
-		if len(claimed) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-w.woken:
-		case <-time.After(w.timing.Poll):
-		}
+		w.waitForWork(ctx, next)
+	}
+}
+
+// pause is how long the next claim waits at most.
+type pause struct {
+	d time.Duration
+	// why is one of Metrics.Throttled's reasons; "" is none, and then a wake-up ends the pause.
+	why string
+}
+
+// waitForWork waits until there may be something to claim, and room for it.
+func (w *worker) waitForWork(ctx context.Context, next pause) {
+	woken := w.woken
+	if next.why != "" {
+		woken = nil
+	}
+	began := time.Now()
+	timer := time.NewTimer(next.d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-woken:
+	case <-timer.C:
+	}
+	if next.why != "" {
+		w.metrics.Throttled(w.id, next.why, time.Since(began))
+	}
+	if d := claimPause - time.Since(w.claimedAt); d > 0 {
+		time.Sleep(d)
 	}
 }
 
@@ -55,48 +78,62 @@ func (w *worker) waitAfterFailure(ctx context.Context, err error, failures int) 
 	}
 }
 
-// claimDue leases due entries and returns those to send, under contexts that end with work or with their
-// leases. The log's size is read first, so that it is recorded with an entry before the entry is first
-// sent to it.
-func (w *worker) claimDue(ctx, work context.Context) ([]send, error) {
+// claimDue leases due entries, as many as the budget has slots for, and returns those to send, under contexts that end with
+// work or with their leases, and how long to wait then. A size of the log is recorded with an entry before it is first sent.
+func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	if err := w.settlePast(ctx); err != nil {
-		return nil, err
+		return nil, pause{}, err
 	}
-	stats, err := w.store.Stats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	waiting := stats.Pending[w.id] > 0
-	if !waiting && time.Since(w.checkedAt) < w.timing.Idle {
-		return nil, nil
-	}
+	slots, why, again := w.budget.takeSlots(claimLimit)
+	defer func() { giveBackSlots(slots) }()
 	info := w.log.Describe()
 	size, err := w.readSize(ctx, info)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err != nil || len(slots) == 0 {
+		return nil, pause{min(again, w.timing.Idle), why}, err
 	}
-	w.noteReading(err)
-	w.checkedAt = time.Now()
-	if err != nil || !waiting {
-		return nil, err
-	}
-	claimedAt := time.Now()
+	claimedAt, wanted := time.Now(), len(slots)
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
-		Log: w.id, Lease: w.timing.Lease, Limit: claimLimit, InFlight: w.timing.InFlight,
+		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.flight.bound(),
 		Shard: info.Shard, TreeSize: size,
 	})
-	if len(entries) > 0 {
-		killpoint.Reach(killpoint.Claimed)
+	if err != nil || len(entries) == 0 {
+		return nil, pause{d: w.timing.Poll}, err
 	}
-	return w.held.addClaimed(work, entries, claimedAt), err
+	killpoint.Reach(killpoint.Claimed)
+	w.claimedAt = time.Now()
+	var fresh []send
+	fresh, slots = w.held.addClaimed(work, entries, claimedAt, slots)
+	next := pause{d: w.timing.Poll}
+	if len(entries) == wanted { // there may be more
+		next.d = 0
+	}
+	return fresh, next, nil
 }
 
-// readSize returns the size of the shard that is written to now.
-func (w *worker) readSize(ctx context.Context, info gateway.LogInfo) (uint64, error) {
-	if info.Retired {
-		return 0, errRetired
+// giveBackSlots gives back what is not used.
+func giveBackSlots(slots []*slot) {
+	for _, s := range slots {
+		s.giveBack()
 	}
-	return w.log.Size(ctx, info.Shard)
+}
+
+// readSize returns a size of the shard that is written to now, and asks the log where none is known well enough.
+func (w *worker) readSize(ctx context.Context, info gateway.LogInfo) (size uint64, err error) {
+	now := time.Now()
+	if size, ok := w.size.lookUp(info.Shard, now); ok && !info.Retired && w.health.canBeRead() {
+		return size, nil
+	}
+	if err = errRetired; !info.Retired {
+		size, err = w.log.Size(ctx, info.Shard)
+	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	w.noteReading(err)
+	if err == nil {
+		w.size.noteSize(info.Shard, size, now)
+	}
+	return size, err
 }
 
 // errRetired is why entries wait for a log whose key has ended, or has not begun.

@@ -24,21 +24,24 @@ type Config struct {
 	Probe    func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
 	Failover Failover
 	Timing   Timing
-	Metrics  Metrics
-	Logger   *slog.Logger
+	// Limits returns those of a log, by its ID. Nil: Timing's, and no others.
+	Limits  func(log string) Limits
+	Metrics Metrics
+	Logger  *slog.Logger
 }
 
 // Timing tunes the workers. What operators may set has its defaults in package config; the others are 0
 // for the defaults given here.
 type Timing struct {
-	InFlight   int           // entries leased at once per log, over all processes
+	InFlight   int           // entries leased at once per log, over all processes; 0: a bound is found
 	AddTimeout time.Duration // for one entry to be included
 	Drain      time.Duration // how long entries under way may take at shutdown
 	Lease      time.Duration // after which another process takes over from a dead one: 15 s
 	Poll       time.Duration // how often to look for work that nobody announced: 1 s
 	ProbeAfter time.Duration // how long a doubt waits for somebody's entry before a probe is sent: 10 s
-	Idle       time.Duration // how often a log is read that nothing waits for: 30 s
+	Idle       time.Duration // how often a log is read at least: 30 s
 	Stalled    time.Duration // after which a log that includes nothing of what it is sent counts as one that stalls: 30 s
+	Reopen     time.Duration // how long nothing is sent to a log that fails, before one entry is tried: 3 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -52,12 +55,22 @@ func (t Timing) withDefaults() Timing {
 		t.ProbeAfter = 10 * time.Second
 	}
 	if t.Idle == 0 {
-		t.Idle = idleCheck
+		t.Idle = 30 * time.Second
 	}
 	if t.Stalled == 0 {
 		t.Stalled = 30 * time.Second
 	}
+	if t.Reopen == 0 {
+		t.Reopen = 3 * time.Second
+	}
 	return t
+}
+
+func (c Config) limitsOf(log string) Limits {
+	if c.Limits == nil {
+		return Limits{}
+	}
+	return c.Limits(log)
 }
 
 // Metrics are what workers count; every field may be nil.
@@ -77,6 +90,14 @@ type Metrics struct {
 	Doubled func(log string, n int)
 	// FailedOver counts submissions that were handed on from a log that could not be used.
 	FailedOver func(from, to string, submissions int)
+	// InFlight is how many entries may be under way to the log, and how many are.
+	InFlight func(log string, bound, taken int)
+	// Breaker is whether entries are sent to the log: "closed", they are; "open", nothing is, since it
+	// fails; "half-open", one is tried.
+	Breaker func(log, state string)
+	// Throttled counts time in which nothing was sent to the log, and why: one of the constants named
+	// after it. Entries may have been due, or not.
+	Throttled func(log, why string, d time.Duration)
 }
 
 // withDefaults replaces fields that are nil.
@@ -101,6 +122,15 @@ func (m Metrics) withDefaults() Metrics {
 	}
 	if m.FailedOver == nil {
 		m.FailedOver = func(string, string, int) {}
+	}
+	if m.InFlight == nil {
+		m.InFlight = func(string, int, int) {}
+	}
+	if m.Breaker == nil {
+		m.Breaker = func(string, string) {}
+	}
+	if m.Throttled == nil {
+		m.Throttled = func(string, string, time.Duration) {}
 	}
 	return m
 }

@@ -79,7 +79,8 @@ func (d *Delivery) startWorker(w *runningWorker) {
 	})
 }
 
-// SetLogs has these logs delivered to from now on. A log that has a worker already, by its ID, goes on as it is. The
+// SetLogs has these logs delivered to from now on. A log that has a worker already, by its ID, goes on, within
+// what Config.Limits returns now. The
 // workers of the others are stopped: what is under way may finish as in Run, and then drained is closed, after which those logs
 // may be. What is still pending for them stays so.
 func (d *Delivery) SetLogs(logs []gateway.Log) (drained <-chan struct{}) {
@@ -89,6 +90,7 @@ func (d *Delivery) SetLogs(logs []gateway.Log) (drained <-chan struct{}) {
 	for _, l := range logs {
 		id := l.Describe().ID
 		if now[id] = before[id]; now[id] != nil {
+			now[id].budget.setLimits(d.cfg.limitsOf(id))
 			continue
 		}
 		w := newWorker(l, d.cfg)
@@ -123,6 +125,7 @@ func awaitWorkers(gone []*runningWorker) <-chan struct{} {
 			w.metrics.Halted(w.id, false)
 			w.metrics.Degraded(w.id, false)
 			w.metrics.InDoubt(w.id, 0, 0)
+			w.metrics.InFlight(w.id, 0, 0)
 		}
 	}()
 	return drained
@@ -163,7 +166,7 @@ func (d *Delivery) watchUnconfigured(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-d.changed:
-		case <-time.After(idleCheck):
+		case <-time.After(d.cfg.Timing.Idle):
 		}
 	}
 }

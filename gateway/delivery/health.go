@@ -39,6 +39,13 @@ func (h *health) currentProblem() string {
 	return cmp.Or(h.reading, h.writing)
 }
 
+// canBeRead reports whether the log could be read when that was last tried.
+func (h *health) canBeRead() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reading == ""
+}
+
 // describeProblem returns what callers are told: a gateway.Problem, or "".
 func (h *health) describeProblem() string {
 	h.mu.Lock()

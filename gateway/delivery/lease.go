@@ -27,13 +27,14 @@ type heldLease struct {
 	since time.Time // it was given, or extended, no earlier
 	end   *time.Timer
 	stop  context.CancelCauseFunc // of the call under way
+	slot  *slot
 }
 
 // send is an entry to be sent under a lease: not after it, and not beyond the end of ctx.
 type send struct {
 	gateway.Claimed
 	ctx   context.Context
-	lease *heldLease
+	lease *heldLease // whose slot is the call's
 }
 
 // errLeaseEnded is why a call is ended whose entry is somebody else's by now.
@@ -43,25 +44,25 @@ func newLeases(length time.Duration) *leases {
 	return &leases{length: length, held: map[int64]*heldLease{}}
 }
 
-// addClaimed notes entries that were claimed no earlier than claimedAt and returns those that are not under
-// way here. An entry under way is not sent a second time, which could log it twice; its call has ended or
+// addClaimed notes entries that were claimed no earlier than claimedAt, and returns those that are not under
+// way here, each with one of slots, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
 // is about to, since its lease was lost.
-func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt time.Time) []send {
+func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt time.Time, slots []*slot) (fresh []send, left []*slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var fresh []send
 	for _, e := range entries {
 		if h := l.held[e.ID]; h != nil {
 			h.Lease = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
 			continue
 		}
 		ctx, stop := context.WithCancelCause(work)
-		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, since: claimedAt, stop: stop}
+		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, since: claimedAt, stop: stop, slot: slots[0]}
+		slots = slots[1:]
 		h.end = time.AfterFunc(l.length-time.Since(claimedAt), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h
 		fresh = append(fresh, send{Claimed: e, ctx: ctx, lease: h})
 	}
-	return fresh
+	return fresh, slots
 }
 
 // isOver reports whether s may not be sent any more. It asks the clock of the wall, too: the other one may
@@ -84,6 +85,7 @@ func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) {
 			outcomes[i].Fence = held.Fence
 			held.end.Stop()
 			held.stop(nil)
+			held.slot.free()
 			delete(l.held, o.EntryID)
 		}
 	}

@@ -17,13 +17,23 @@ func claimedEntry(id, fence int64) gateway.Claimed {
 	return gateway.Claimed{Entry: gateway.Entry{ID: id, Fence: fence}}
 }
 
+// someSlots are n slots of a budget without limits.
+func someSlots(t *testing.T, n int) []*slot {
+	t.Helper()
+	slots, _, _ := newBudget("log", Limits{InFlight: n}, Timing{}.withDefaults(), Metrics{}.withDefaults()).takeSlots(n)
+	if len(slots) != n {
+		t.Fatalf("%d slots, want %d", len(slots), n)
+	}
+	return slots
+}
+
 // TestCallEndsWithLease: a call lasts as long as its lease, extended or not, and no longer.
 func TestCallEndsWithLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeases(15 * time.Second)
 		claimedAt := time.Now()
 		time.Sleep(5 * time.Second) // the store took its time
-		sends := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt)
+		sends, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt, someSlots(t, 3))
 		kept, lapsing, lost := sends[0], sends[1], sends[2]
 		held, since := l.listHeld()
 		time.Sleep(2 * time.Second)
@@ -53,7 +63,8 @@ func TestCallEndsWithLease(t *testing.T) {
 // TestSleptThrough: where only the clock of the wall has seen time pass, a lease has ended.
 func TestSleptThrough(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	s := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now())[0]
+	fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 1))
+	s := fresh[0]
 	s.lease.since = s.lease.since.Round(0).Add(-time.Minute) // without a monotonic reading
 	if !l.isOver(s) {
 		t.Error("sent after a minute's sleep")
@@ -65,10 +76,10 @@ func TestSleptThrough(t *testing.T) {
 // that of the last lease.
 func TestClaimedWhileUnderWay(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	if fresh := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now()); len(fresh) != 1 || !l.isHeld(1) {
-		t.Fatalf("%d to send", len(fresh))
+	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 2)); len(fresh) != 1 || len(left) != 1 || !l.isHeld(1) {
+		t.Fatalf("%d to send, %d slots left", len(fresh), len(left))
 	}
-	if fresh := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, time.Now()); len(fresh) != 0 {
+	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, time.Now(), someSlots(t, 1)); len(fresh) != 0 || len(left) != 1 {
 		t.Error("it is sent beside itself")
 	}
 	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}

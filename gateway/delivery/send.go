@@ -22,17 +22,25 @@ type result struct {
 func (w *worker) sendEntry(s send) result {
 	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout)
 	defer cancel()
-	started := time.Now()
+	slot := s.lease.slot
+	slot.begin()
+	started := slot.started
 	if s.LastSentAt.IsZero() {
 		w.shards.canariesOf(s.Shard).noteSent(started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
+	if s.ctx.Err() != nil {
+		slot.end(errGivenUp)
+	} else {
+		slot.end(err)
+	}
 	killpoint.Reach(killpoint.Answered)
 	if err == nil && s.LastSentAt.IsZero() && inclusion.Index >= *s.SentAtTreeSize {
 		w.shards.canariesOf(s.Shard).addLogged(started, inclusion.Index)
 	}
 	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, retryDelay(s.Attempts)), attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
+	w.size.noteOutcome(s.Shard, r.Outcome)
 	w.noteWriting(r.Outcome, err)
 	w.stall.noteOutcome(r.Outcome, time.Now())
 	if !r.Retry {

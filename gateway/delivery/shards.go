@@ -4,7 +4,6 @@ package delivery
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -16,9 +15,8 @@ type shards struct {
 	mu       sync.Mutex // guards what follows
 	canaries map[gateway.Shard]*canaries
 	scanners map[gateway.Shard]*runningScanner
-	stuck    map[gateway.Shard]int  // entries that cannot be settled as things stand
-	told     int                    // what the operator was told last of those
-	readable map[gateway.Shard]bool // as followShards saw them last
+	stuck    map[gateway.Shard]int // entries that cannot be settled as things stand
+	told     int                   // what the operator was told last of those
 }
 
 // runningScanner is a scanner and what ends it.
@@ -75,11 +73,11 @@ func (w *worker) settleUntil(ctx context.Context) {
 	}
 }
 
-// listReadable returns the shards that can be read now, and whether each is closed.
+// listReadable returns the shards that can be read now.
 func (w *worker) listReadable() map[gateway.Shard]bool {
-	readable := map[gateway.Shard]bool{w.log.Describe().Shard: false}
+	readable := map[gateway.Shard]bool{w.log.Describe().Shard: true}
 	for _, f := range w.log.Former() {
-		readable[f.Shard] = f.Closed
+		readable[f.Shard] = true
 	}
 	return readable
 }
@@ -90,18 +88,14 @@ func (w *worker) followShards(ctx context.Context, scanning *sync.WaitGroup) {
 	w.shards.mu.Lock()
 	defer w.shards.mu.Unlock()
 	for shard, running := range w.shards.scanners {
-		if _, ok := readable[shard]; !ok {
+		if !readable[shard] {
 			running.stop()
 			delete(w.shards.scanners, shard)
-		} else if !maps.Equal(readable, w.shards.readable) {
-			running.wakeScanner()
 		}
 	}
-	w.shards.readable = readable
 	for shard := range w.shards.canaries {
-		if _, ok := readable[shard]; !ok {
+		if !readable[shard] {
 			delete(w.shards.canaries, shard)
-			delete(w.shards.stuck, shard)
 		}
 	}
 	for shard := range readable {
@@ -126,15 +120,16 @@ func (w *worker) noteDoubts(counts map[gateway.Shard]int) {
 	w.shards.mu.Lock()
 	stuck := 0
 	for shard, n := range counts {
-		if shard == current || shard == (gateway.Shard{}) {
+		switch {
+		case shard == current || shard == gateway.Shard{}:
 			here += n
-			continue
+		case readable[shard]:
+			elsewhere += n
+			stuck += min(n, w.shards.stuck[shard])
+		default:
+			elsewhere += n
+			stuck += n
 		}
-		elsewhere += n
-		if _, ok := readable[shard]; ok {
-			n = min(n, w.shards.stuck[shard])
-		}
-		stuck += n
 	}
 	changed := stuck != w.shards.told
 	w.shards.told = stuck

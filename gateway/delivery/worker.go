@@ -28,13 +28,15 @@ type worker struct {
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan result   // of every goroutine that sends; closed once they have ended
 	held     *leases
+	budget   *budget
+	size     knownSize
 	health   health
 	shards   shards
 	stall    stall
 
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt
-	checkedAt   time.Time // when the log was last read
+	claimedAt   time.Time // when entries were last claimed
 }
 
 func newWorker(log gateway.Log, cfg Config) *worker {
@@ -42,7 +44,8 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 	return &worker{
 		id: id, log: log, store: cfg.Store, restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
-		woken: make(chan struct{}, 1), outcomes: make(chan result, cfg.Timing.InFlight), held: newLeases(cfg.Timing.Lease),
+		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics),
+		size:   knownSize{idle: cfg.Timing.Idle},
 		shards: newShards(), stall: stall{after: cfg.Timing.Stalled},
 	}
 }

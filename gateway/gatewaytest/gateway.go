@@ -22,7 +22,7 @@ import (
 // Quick is a delivery's timing for tests with a fake log.
 var Quick = delivery.Timing{
 	InFlight: 1024, AddTimeout: 300 * time.Millisecond, Drain: 100 * time.Millisecond,
-	Lease: 2 * time.Second, Poll: 20 * time.Millisecond, ProbeAfter: 20 * time.Millisecond, Stalled: 5 * time.Second,
+	Lease: 2 * time.Second, Poll: 20 * time.Millisecond, ProbeAfter: 20 * time.Millisecond, Stalled: 5 * time.Second, Reopen: 50 * time.Millisecond,
 }
 
 // Config is what a Gateway is made of; zero fields take defaults for tests.
@@ -35,6 +35,7 @@ type Config struct {
 	Policy   formats.Policy
 	Attester gateway.Attester
 	Timing   delivery.Timing
+	Limits   func(log string) delivery.Limits
 	Metrics  delivery.Metrics
 }
 
@@ -57,7 +58,7 @@ func New(cfg Config) *Gateway {
 	}
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
 	g.delivery = delivery.New(delivery.Config{
-		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Metrics: cfg.Metrics,
+		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Limits: cfg.Limits, Metrics: cfg.Metrics,
 		Failover: cfg.failover(), Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{

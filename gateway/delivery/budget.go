@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"cmp"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Limits are the bounds on what is sent to one log.
+type Limits struct {
+	InFlight int     // entries under way at once; 0: Timing's
+	Rate     float64 // entries a second; 0: no limit
+	Burst    int     // with Rate: entries that may be sent at once; 0: a quarter of a second's
+	// Throttle learns how many entries a second the log takes. Nil: nothing is learned. It is the log's own.
+	Throttle Throttle
+}
+
+// Why nothing is sent to a log although entries may be due, for Metrics.Throttled.
+const (
+	ThrottledBreaker    = "breaker"     // the log fails
+	ThrottledRetryAfter = "retry_after" // the log said not to send before
+	ThrottledRate       = "rate"        // as configured
+	ThrottledRefusals   = "refusals"    // as the log's refusals have taught
+	throttledInFlight   = ""            // as many are under way as may be; that is no throttling
+)
+
+// budget is what may be sent to one log. Whatever is written to it, retries and probes included, takes a slot of its budget
+// first, so that nothing goes beyond it. It is safe for concurrent use.
+type budget struct {
+	id      string // the log's
+	timing  Timing
+	metrics Metrics
+	flight  *flight
+	breaker *gobreaker.TwoStepCircuitBreaker[any]
+
+	mu    sync.Mutex // guards what follows; the breaker's lock and the flight's are taken within
+	taken int        // slots
+	pace  *pace
+}
+
+func newBudget(id string, limits Limits, timing Timing, metrics Metrics) *budget {
+	b := &budget{
+		id: id, timing: timing, metrics: metrics,
+		flight: newFlight(timing.AddTimeout), pace: &pace{throttle: limits.Throttle},
+	}
+	b.setLimits(limits)
+	b.breaker = newBreaker(timing.Reopen, func(to gobreaker.State) {
+		if to == gobreaker.StateClosed {
+			b.flight.rampUp()
+		}
+		metrics.Breaker(id, to.String())
+	})
+	metrics.Breaker(id, gobreaker.StateClosed.String())
+	return b
+}
+
+// setLimits changes the limits; what was learned stays.
+func (b *budget) setLimits(limits Limits) {
+	b.flight.given.Store(int64(cmp.Or(limits.InFlight, b.timing.InFlight)))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pace.setRate(limits.Rate, limits.Burst)
+}
+
+// slot is the right to one call to a log. It is either given back, or begun, ended, and freed.
+type slot struct {
+	budget  *budget
+	done    func(error) // tells the breaker
+	permit  adaptivelimiter.Permit
+	started time.Time
+}
+
+// takeSlots takes at most n slots. With none, why is one of the reasons above, and again is when to ask again at the latest.
+func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer func() { b.metrics.InFlight(b.id, b.flight.bound(), b.taken) }()
+	n = min(n, b.flight.bound()-b.taken)
+	if n <= 0 {
+		return nil, throttledInFlight, b.timing.AddTimeout
+	}
+	switch b.breaker.State() {
+	case gobreaker.StateOpen:
+		return nil, ThrottledBreaker, min(b.timing.Reopen, breakerPause)
+	case gobreaker.StateHalfOpen:
+		n = 1
+	case gobreaker.StateClosed:
+	}
+	now := time.Now()
+	n, why, again = b.pace.take(now, n)
+	for i := range n {
+		done, err := b.breaker.Allow()
+		if err != nil { // it has opened meanwhile, or its trial is under way
+			for range n - i {
+				b.pace.giveBack(now)
+			}
+			why, again = ThrottledBreaker, min(b.timing.Reopen, breakerPause)
+			break
+		}
+		slots = append(slots, &slot{budget: b, done: done})
+	}
+	b.taken += len(slots)
+	return slots, why, again
+}
+
+// breakerPause is the longest time between looks whether an open breaker lets a call through.
+const breakerPause = time.Second
+
+// giveBack gives back a slot that was not begun.
+func (s *slot) giveBack() {
+	b := s.budget
+	b.mu.Lock()
+	b.pace.giveBack(time.Now())
+	b.taken--
+	b.mu.Unlock()
+	s.done(errGivenUp)
+}
+
+// begin is called when the slot's call begins.
+func (s *slot) begin() {
+	b := s.budget
+	s.started = time.Now()
+	b.mu.Lock()
+	b.pace.use(s.started)
+	b.mu.Unlock()
+	s.permit = b.flight.begin()
+}
+
+// end is called with what came of the call: nil, an error of gateway.Log's Add, or errGivenUp.
+func (s *slot) end(err error) {
+	b, now := s.budget, time.Now()
+	var overload *gateway.OverloadError
+	if errors.As(err, &overload) {
+		b.mu.Lock()
+		b.pace.refused(now, s.started, overload.RetryAfter)
+		b.mu.Unlock()
+	}
+	took := now.Sub(s.started)
+	b.flight.end(s.permit, took, err == nil || took >= b.timing.AddTimeout)
+	s.done(err)
+}
+
+// free is called when the entry of the slot is not under way any more, and what came of it is about to be stored.
+func (s *slot) free() {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.taken--
+}

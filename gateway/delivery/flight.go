@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
+)
+
+// Bounds on the entries under way to one log, where the bound is found and not given.
+const (
+	// MaxInFlight is the largest bound that is found.
+	MaxInFlight = 4096
+	// flightStep is the unit of the library's limit, and its least. The library moves its limit by a unit or two at a time,
+	// and looks for a trend in a few units' latencies; single entries would take it minutes to get from 256 to 4096.
+	flightStep = 64
+	// flightStart is the bound that a log begins with, and begins with again when it comes back.
+	flightStart = 256
+)
+
+// rampTime bounds how long a log that comes back is sent less than a given bound.
+const rampTime = time.Minute
+
+// flight bounds the entries under way to a log. Without a given bound, it is what the library finds from the latencies of
+// those that are logged: it grows while throughput does, and shrinks as latency rises without it. It is safe for concurrent use.
+type flight struct {
+	limiter adaptivelimiter.AdaptiveLimiter[any]
+	given   atomic.Int64  // 0: to be found
+	longest time.Duration // that a log should take for an entry
+	latency atomic.Int64  // of the last one that counted: a time.Duration
+
+	mu        sync.Mutex // guards what follows
+	sending   int        // calls under way
+	permits   int        // of the limiter's, each stands for flightStep of those
+	rampUntil time.Time  // a given bound is not used up before
+}
+
+// newFlight returns a flight whose bound is to be found, so that a log answers well within addTimeout.
+func newFlight(addTimeout time.Duration) *flight {
+	f := &flight{longest: addTimeout / 4}
+	// Windows end with samples, not with time: a log answers in bursts, one for each checkpoint. The baseline is an average
+	// over 2000 samples, so over 128,000 entries.
+	f.limiter = adaptivelimiter.NewBuilder[any]().
+		WithLimits(1, MaxInFlight/flightStep, flightStart/flightStep).
+		WithMaxLimitFunc(f.capLimit).
+		WithRecentWindow(1, 1, 2).WithRecentQuantile(0.5).
+		WithBaselineWindow(1000).WithCorrelationWindow(200).
+		Build()
+	return f
+}
+
+// capLimit returns the largest limit that the library may set with so many of its units under way: three times as many, and no
+// more than the log gets done in time.
+func (f *flight) capLimit(underWay int) float64 {
+	inTime := float64(f.longest) / float64(max(1, f.latency.Load()))
+	limit := float64(underWay) * min(3, inTime)
+	if inTime > 1 { // one unit more is not too many, and a limit of one unit must not stay that for ever
+		limit = max(limit, float64(underWay+1))
+	}
+	return limit
+}
+
+// bound returns how many entries may be under way.
+func (f *flight) bound() int {
+	found := f.limiter.Limit() * flightStep
+	given := int(f.given.Load())
+	if given == 0 {
+		return found
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Now().Before(f.rampUntil) && found < given {
+		return found
+	}
+	f.rampUntil = time.Time{}
+	return given
+}
+
+// rampUp begins anew, after a time in which nothing was sent.
+func (f *flight) rampUp() {
+	f.limiter.Reset()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rampUntil = time.Now().Add(rampTime)
+}
+
+// begin notes a call, and returns the permit that the call ends with. It is nil for all but one of flightStep.
+func (f *flight) begin() adaptivelimiter.Permit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sending++
+	if f.sending <= f.permits*flightStep {
+		return nil
+	}
+	permit, ok := f.limiter.TryAcquirePermit()
+	if !ok {
+		return nil
+	}
+	f.permits++
+	return permit
+}
+
+// end notes the end of a call that took so long, which counts when measured is set.
+func (f *flight) end(permit adaptivelimiter.Permit, took time.Duration, measured bool) {
+	f.mu.Lock()
+	f.sending--
+	if permit != nil {
+		f.permits--
+	}
+	f.mu.Unlock()
+	switch {
+	case permit == nil:
+	case measured:
+		f.latency.Store(int64(took))
+		permit.Record()
+	default:
+		permit.Drop()
+	}
+}
