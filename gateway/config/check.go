@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -81,7 +82,7 @@ func (c *Config) checkLogs() error {
 			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
 		}
 		seen[l.ID] = true
-		if err := errors.Join(l.checkURLs(), l.checkDelay(), l.checkFormer()); err != nil {
+		if err := errors.Join(l.checkURLs(), l.checkDelay(), l.checkFormer(), l.checkRate()); err != nil {
 			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
 		}
 	}
@@ -114,6 +115,21 @@ func (l *Log) checkFormer() error {
 		if err := checkURL("read_url", f.ReadURL); err != nil {
 			return fmt.Errorf("former[%d]: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// maxRate is more than any log takes.
+const maxRate = 100_000
+
+func (l *Log) checkRate() error {
+	switch {
+	case l.Rate < 0 || l.Rate > maxRate || l.Rate > 0 && l.Rate < 0.01 || math.IsNaN(l.Rate):
+		return fmt.Errorf("rate is not between 0.01 and %d entries a second; leave it out for no limit", maxRate)
+	case l.RateBurst < 0 || l.RateBurst > maxRate:
+		return fmt.Errorf("rate_burst is not between 1 and %d entries", maxRate)
+	case l.RateBurst > 0 && l.Rate == 0:
+		return errors.New("rate_burst goes with rate; give both, or neither")
 	}
 	return nil
 }
@@ -177,13 +193,7 @@ func (c *Config) checkLimits() error {
 	return nil
 }
 
-// maxInFlight keeps one log's share of memory and of the log's own capacity sane.
-const maxInFlight = 65536
-
 func (c *Config) checkWorker() error {
-	if c.Worker.InFlight < 1 || c.Worker.InFlight > maxInFlight {
-		return fmt.Errorf("worker.in_flight is not between 1 and %d", maxInFlight)
-	}
 	for key, d := range map[string]time.Duration{
 		"add_timeout": c.Worker.AddTimeout, "drain": c.Worker.Drain,
 	} {

@@ -63,6 +63,11 @@ type Log struct {
 	IntegrationDelay time.Duration `yaml:"integration_delay,omitempty"`
 	// Former are what the log was before, as long as entries may be in doubt there.
 	Former []FormerLog `yaml:"former,omitempty"`
+	// InFlight is Worker's for this log.
+	InFlight InFlight `yaml:"in_flight,omitempty"`
+	// Rate is how many entries a second are sent to it, 0 for no limit, and RateBurst how many of them at once.
+	Rate      float64 `yaml:"rate,omitempty"`
+	RateBurst int     `yaml:"rate_burst,omitempty"`
 }
 
 // FormerLog is what a log was before it rotated: all shards of an origin, or, where that is the log's own origin, those with
@@ -107,7 +112,7 @@ type Limits struct {
 
 // Worker tunes the way from the store to the logs.
 type Worker struct {
-	InFlight   int           `yaml:"in_flight,omitempty"`   // entries under way at once, per log
+	InFlight   InFlight      `yaml:"in_flight,omitempty"`   // entries under way at once, per log
 	AddTimeout time.Duration `yaml:"add_timeout,omitempty"` // for one entry to be included
 	Drain      time.Duration `yaml:"drain,omitempty"`       // for work under way at shutdown
 }
@@ -177,7 +182,7 @@ func Default() Config {
 			MaxRequestTime:       3 * time.Hour,
 		},
 		Worker: Worker{
-			InFlight: 1024, AddTimeout: time.Minute, Drain: 20 * time.Second,
+			InFlight: AutoInFlight, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
 		Logging: Logging{Level: "info", Format: "json", Access: true},
 		Tracing: Tracing{Sample: 1},

@@ -68,6 +68,10 @@ func describeType(goType string) string {
 		return `a duration; write it as "30s"`
 	case "config.Size":
 		return "a size; write it as 8GiB, or as a number of bytes"
+	case "config.InFlight":
+		return fmt.Sprintf("a whole number from 1 to %d, or auto", maxInFlight)
+	case "float64":
+		return "a number"
 	case "[]string":
 		return "a list of texts; write it as [a, b]"
 	case "[]config.Log":

@@ -3,12 +3,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/throttle"
 )
 
 // composeDomain makes the domain of the store, the logs, the key and the policy.
@@ -35,8 +37,23 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
-		Timing: delivery.Timing{InFlight: cfg.Worker.InFlight, AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
+		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now
+		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
 	s.domain.roomEntries, s.domain.roomBytes = cfg.Limits.MaxPending, int64(cfg.Limits.MaxPendingBytes)
 	return nil
+}
+
+// newLimits returns what bounds the sending to the log called id.
+func newLimits(cfg *config.Config, id string) delivery.Limits {
+	limits, inFlight := delivery.Limits{Throttle: throttle.New()}, cfg.Worker.InFlight
+	for _, l := range cfg.Logs {
+		if l.ID == id {
+			limits.Rate, limits.Burst, inFlight = l.Rate, l.RateBurst, cmp.Or(l.InFlight, inFlight)
+		}
+	}
+	if inFlight != config.AutoInFlight {
+		limits.InFlight = int(inFlight)
+	}
+	return limits
 }

@@ -24,7 +24,13 @@ type deliveryMetrics struct {
 	inDoubt, inDoubtElsewhere *prometheus.GaugeVec
 	settled, doubled          *prometheus.CounterVec
 	failedOver                *prometheus.CounterVec
+
+	inFlight, inFlightBound, breaker *prometheus.GaugeVec
+	throttled                        *prometheus.CounterVec
 }
+
+// breakerStates are what delivery.Metrics.Breaker tells.
+var breakerStates = []string{"closed", "half-open", "open"}
 
 func newDeliveryMetrics() *deliveryMetrics {
 	return &deliveryMetrics{
@@ -38,11 +44,17 @@ func newDeliveryMetrics() *deliveryMetrics {
 		settled:          newCounter("doubts_settled_total", "Doubts that ended: found in the log, or proven absent, so that the entry is sent again.", "log", "how"),
 		doubled:          newCounter("entries_doubled_total", "Entries that were met in the log a second time.", "log"),
 		failedOver:       newCounter("submissions_failed_over_total", "Submissions that went to another log because this one could not be used.", "log"),
+
+		inFlight:      newGauge("log_in_flight", "Entries under way to the log, probes included.", "log"),
+		inFlightBound: newGauge("log_in_flight_limit", "How many may be now: worker.in_flight, or what was found.", "log"),
+		breaker:       newGauge("log_breaker", "1 for the state of the log's circuit breaker: closed; open, nothing is sent since the log fails; half-open, one entry is tried.", "log", "state"),
+		throttled:     newCounter("log_throttled_seconds_total", "Time in which nothing was sent to the log, due or not: breaker (it fails), retry_after (it said so), rate (logs[].rate), refusals (as it has refused before).", "log", "why"),
 	}
 }
 
 func (m *deliveryMetrics) list() []prometheus.Collector {
-	return []prometheus.Collector{m.worked, m.entryTime, m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled, m.failedOver}
+	return []prometheus.Collector{m.worked, m.entryTime, m.halted, m.degraded, m.inDoubt, m.inDoubtElsewhere, m.settled, m.doubled, m.failedOver,
+		m.inFlight, m.inFlightBound, m.breaker, m.throttled}
 }
 
 func (m *deliveryMetrics) hooks() delivery.Metrics {
@@ -63,6 +75,16 @@ func (m *deliveryMetrics) hooks() delivery.Metrics {
 		},
 		Doubled:    func(log string, n int) { m.doubled.WithLabelValues(log).Add(float64(n)) },
 		FailedOver: func(from, _ string, n int) { m.failedOver.WithLabelValues(from).Add(float64(n)) },
+		InFlight: func(log string, bound, taken int) {
+			m.inFlightBound.WithLabelValues(log).Set(float64(bound))
+			m.inFlight.WithLabelValues(log).Set(float64(taken))
+		},
+		Breaker: func(log, state string) {
+			for _, s := range breakerStates {
+				m.breaker.WithLabelValues(log, s).Set(flag(s == state))
+			}
+		},
+		Throttled: func(log, why string, d time.Duration) { m.throttled.WithLabelValues(log, why).Add(d.Seconds()) },
 	}
 }
 
@@ -81,6 +103,9 @@ func (m *deliveryMetrics) nameLogs(logs []config.Log) {
 			m.worked.WithLabelValues(l.ID, problem)
 		}
 		m.entryTime.WithLabelValues(l.ID)
+		for _, why := range []string{delivery.ThrottledBreaker, delivery.ThrottledRetryAfter, delivery.ThrottledRate, delivery.ThrottledRefusals} {
+			m.throttled.WithLabelValues(l.ID, why)
+		}
 	}
 }
 
