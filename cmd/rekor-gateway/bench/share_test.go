@@ -36,7 +36,11 @@ const (
 func measureShare(t *testing.T, r *report) {
 	log := rekortest.StartServer(t)
 	relay := startRelay(t, log)
-	g := startGateway(t, "share", log, t.TempDir(), func(c *config.Config) { c.Logs[0].GRPCURL = "http://" + relay.address })
+	g := startGateway(t, "share", log, t.TempDir(), func(c *config.Config) {
+		c.Logs[0].GRPCURL = "http://" + relay.address
+		c.Limits.MaxRequests, c.Limits.MaxRequestsPerCaller = 8192, 8192
+		c.Limits.MaxRequestMemory = 2 << 30 // of which a call counts 160 KiB, whatever it takes
+	})
 	clients := g.clients(2 * shareInFlight)
 	rate := float64(shareInFlight) / 1.1 // by the second
 	items := makeItems(scaled(int(rate*shareTime.Seconds())), signX509())
