@@ -4,9 +4,14 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -148,5 +153,44 @@ func TestTracesWithoutCollector(t *testing.T) {
 	}
 	if took := time.Since(started); took > 20*time.Second {
 		t.Errorf("stopping took %v", took)
+	}
+}
+
+// A batch is one request, with the steps of each of its submissions; the delivery of one is linked to it.
+func TestTracesOfBatch(t *testing.T) {
+	spans, endpoint := startCollector(t)
+	cfg := newConfig(t)
+	cfg.Tracing = config.Tracing{Endpoint: endpoint, Sample: 1}
+	r := run(t, cfg)
+	digest := sha256.Sum256([]byte("batch"))
+	signature, spki := must(ecdsa.SignASN1(rand.Reader, key, digest[:])), must(x509.MarshalPKIXPublicKey(key.Public()))
+	r.sendBatchOf(digest[:], signature, spki)
+	for deadline := time.Now().Add(10 * time.Second); r.pending(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is still pending")
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	calls, deliveries := spans.named("rekorgateway.v1.GatewayService/SubmitBatch"), spans.named("deliver")
+	if len(calls) != 1 || len(deliveries) != 1 || !isLinked(deliveries[0], calls[0]) {
+		t.Fatalf("calls %v, deliveries %v", calls, deliveries)
+	}
+	for step, want := range map[string]int{"parse": 2, "verify": 1, "commit": 1} { // one is refused as it is parsed
+		found := spans.named(step)
+		if len(found) != want {
+			t.Errorf("%d spans %s, want %d", len(found), step, want)
+		}
+		for _, s := range found {
+			if !isChild(s, calls[0]) {
+				t.Errorf("%v is not in %v", s, calls[0])
+			}
+		}
+	}
+	for _, secret := range slices.Concat([]string{secretLabel, secretToken}, secretBytes(signature), secretBytes(spki)) {
+		if strings.Contains(spans.raw.String(), secret) {
+			t.Errorf("the spans have %q", secret)
+		}
 	}
 }
