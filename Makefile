@@ -85,6 +85,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateway and log, fail the disk, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
 	go test -tags e2e -run 'TestKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
+.PHONY: outage
+outage: $(REKOR_SERVER) ## Let a log fail for a day by a simulated clock, and then drain what a stopped log has left (OUTAGE_ENTRIES=10000)
+	OUTAGE=day go test -run TestOutage -count=1 -timeout 60m -v ./gateway
+	go test -tags e2e -run TestBacklog -count=1 -timeout 60m -v ./cmd/rekor-gateway
+
 .PHONY: stall
 stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way (or REKOR_GATEWAY_STALLED=4000), and check that nothing is logged twice; count what arrives at one of what a log's budget allows
 	go test -tags e2e -run 'TestStalledLogForLong|TestGrownLog|AtTheServer' -count=1 -timeout 20m -v ./gateway/server

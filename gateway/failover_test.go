@@ -147,7 +147,7 @@ func TestFailoverFromAStall(t *testing.T) {
 		c.Timing.Stalled = 500 * time.Millisecond
 	})
 	sub := submit(t, g, gatewaytest.Signed(t, "stalled"))
-	until(t, "first stalls", func() bool { return g.Degraded()["first"] == gateway.ProblemStalled })
+	until(t, "first stalls", func() bool { return g.Degraded()["first"] == gateway.ProblemUnavailable })
 	wantIn(t, wait(t, g, sub.ID), "second")
 	wantIn(t, wait(t, g, submit(t, g, gatewaytest.Signed(t, "meanwhile")).ID), "second")
 }

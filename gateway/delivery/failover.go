@@ -83,10 +83,8 @@ func (d *Delivery) ProblemOf(log string) string {
 	if problem := w.health.currentProblem(); problem != "" {
 		return problem
 	}
-	if w.stall.lasts(time.Now()) > 0 {
-		return gateway.ProblemStalled
-	}
-	return ""
+	_, problem := w.stall.lasts(time.Now())
+	return problem
 }
 
 // nextOf returns the logs to which goes what a log refuses: those that can be used first.
@@ -124,12 +122,12 @@ func (f *failover) lookOnce(ctx context.Context, now time.Time) error {
 	}
 	problems := f.view.Load().problems
 	for id, w := range *f.delivery.workers.Load() {
-		f.watchStall(ctx, w.worker, now)
+		lasts := f.watchStall(ctx, w.worker, now)
 		if problems[id] == "" {
 			delete(f.downSince, id)
 			delete(f.passedAt, id)
 		} else if _, ok := f.downSince[id]; !ok {
-			f.downSince[id] = now
+			f.downSince[id] = now.Add(-lasts)
 		}
 	}
 	var errs []error
@@ -212,12 +210,12 @@ func (f *failover) moveAll(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// watchStall tells the operator when a log stalls, and tries one that does.
-func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) {
-	lasts := w.stall.lasts(now)
+// watchStall tells the operator when a log stalls, tries one that does, and returns for how long it has.
+func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) time.Duration {
+	lasts, problem := w.stall.lasts(now)
 	if stalls := lasts > 0; stalls != f.stalled[w.id] {
 		f.stalled[w.id] = stalls
-		w.tellStall(stalls)
+		w.tellStall(problem)
 	}
 	switch {
 	case lasts == 0:
@@ -231,14 +229,15 @@ func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) {
 			w.sendProbe(ctx, w.log.Describe().Shard)
 		})
 	}
+	return lasts
 }
 
-func (w *worker) tellStall(stalls bool) {
+func (w *worker) tellStall(problem string) {
 	if w.health.currentProblem() == "" {
-		w.metrics.Degraded(w.id, stalls)
+		w.metrics.Degraded(w.id, problem != "")
 	}
-	if stalls {
-		w.logger.Warn("the log can be read, and includes nothing of what it is sent", "problem", gateway.ProblemStalled)
+	if problem != "" {
+		w.logger.Warn("the log can be read, and includes nothing of what it is sent", "problem", problem)
 	} else {
 		w.logger.Info("the log includes what it is sent again")
 	}

@@ -64,7 +64,7 @@ func (s *scanner) scanUntil(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			failures++
-			wait = min(retryDelay(failures), 15*time.Second)
+			wait = min(retryDelay(failures), s.longestWait())
 			s.logger.Warn("looking for entries in doubt", "origin", s.shard.Origin, "error", err, "failures", failures)
 		case again:
 			wait = 0
@@ -78,6 +78,15 @@ func (s *scanner) scanUntil(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// longestWait bounds the wait after failures. A former shard may be gone for good, and whoever changes what is configured of it
+// wakes the scanner.
+func (s *scanner) longestWait() time.Duration {
+	if s.shard == s.log.Describe().Shard {
+		return 15 * time.Second
+	}
+	return 5 * time.Minute
 }
 
 // doubt is an entry in doubt during one pass.

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,8 +16,9 @@ type shards struct {
 	mu       sync.Mutex // guards what follows
 	canaries map[gateway.Shard]*canaries
 	scanners map[gateway.Shard]*runningScanner
-	stuck    map[gateway.Shard]int // entries that cannot be settled as things stand
-	told     int                   // what the operator was told last of those
+	stuck    map[gateway.Shard]int  // entries that cannot be settled as things stand
+	told     int                    // what the operator was told last of those
+	readable map[gateway.Shard]bool // as followShards saw them last
 }
 
 // runningScanner is a scanner and what ends it.
@@ -73,11 +75,11 @@ func (w *worker) settleUntil(ctx context.Context) {
 	}
 }
 
-// listReadable returns the shards that can be read now.
+// listReadable returns the shards that can be read now, and whether each is closed.
 func (w *worker) listReadable() map[gateway.Shard]bool {
-	readable := map[gateway.Shard]bool{w.log.Describe().Shard: true}
+	readable := map[gateway.Shard]bool{w.log.Describe().Shard: false}
 	for _, f := range w.log.Former() {
-		readable[f.Shard] = true
+		readable[f.Shard] = f.Closed
 	}
 	return readable
 }
@@ -88,14 +90,18 @@ func (w *worker) followShards(ctx context.Context, scanning *sync.WaitGroup) {
 	w.shards.mu.Lock()
 	defer w.shards.mu.Unlock()
 	for shard, running := range w.shards.scanners {
-		if !readable[shard] {
+		if _, ok := readable[shard]; !ok {
 			running.stop()
 			delete(w.shards.scanners, shard)
+		} else if !maps.Equal(readable, w.shards.readable) {
+			running.wakeScanner()
 		}
 	}
+	w.shards.readable = readable
 	for shard := range w.shards.canaries {
-		if !readable[shard] {
+		if _, ok := readable[shard]; !ok {
 			delete(w.shards.canaries, shard)
+			delete(w.shards.stuck, shard)
 		}
 	}
 	for shard := range readable {
@@ -120,16 +126,15 @@ func (w *worker) noteDoubts(counts map[gateway.Shard]int) {
 	w.shards.mu.Lock()
 	stuck := 0
 	for shard, n := range counts {
-		switch {
-		case shard == current || shard == gateway.Shard{}:
+		if shard == current || shard == (gateway.Shard{}) {
 			here += n
-		case readable[shard]:
-			elsewhere += n
-			stuck += min(n, w.shards.stuck[shard])
-		default:
-			elsewhere += n
-			stuck += n
+			continue
 		}
+		elsewhere += n
+		if _, ok := readable[shard]; ok {
+			n = min(n, w.shards.stuck[shard])
+		}
+		stuck += n
 	}
 	changed := stuck != w.shards.told
 	w.shards.told = stuck

@@ -10,15 +10,16 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// stall is whether a log that can be read includes nothing of what it is sent: one that is frozen, or whose
-// sequencing stands. It is safe for concurrent use.
+// stall is whether a log that can be read includes nothing of what it is sent: one that is frozen, whose
+// sequencing stands, or that cannot be reached where it is written to. It is safe for concurrent use.
 type stall struct {
 	after  time.Duration // Timing.Stalled
 	trying atomic.Bool   // a probe is under way
 
-	mu sync.Mutex // guards since
+	mu sync.Mutex // guards what follows
 	// since is when the first attempt ended after which nothing was included; zero is none.
-	since time.Time
+	since   time.Time
+	problem string // of the last attempt
 }
 
 // noteOutcome notes what came of an attempt.
@@ -31,6 +32,10 @@ func (s *stall) noteOutcome(o gateway.Outcome, now time.Time) {
 	case s.since.IsZero():
 		s.since = now
 	}
+	s.problem = gateway.ProblemStalled
+	if o.Problem == gateway.ProblemUnavailable {
+		s.problem = o.Problem
+	}
 }
 
 // noteIncluded notes that the log includes what it is sent.
@@ -40,15 +45,15 @@ func (s *stall) noteIncluded() {
 	s.since = time.Time{}
 }
 
-// lasts returns for how long the log has stalled, 0 where it does not.
-func (s *stall) lasts(now time.Time) time.Duration {
+// lasts returns for how long the log has stalled, and the problem that it is; 0 and "" where it does not.
+func (s *stall) lasts(now time.Time) (time.Duration, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since.IsZero() {
-		return 0
+		return 0, ""
 	}
 	if d := now.Sub(s.since); d >= s.after {
-		return d
+		return d, s.problem
 	}
-	return 0
+	return 0, ""
 }

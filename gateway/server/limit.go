@@ -70,9 +70,8 @@ func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.S
 
 // Bounds on calls that are no submissions.
 const (
-	maxProbes           = 256 // health checks and reflection, at once
-	maxProbesPerCaller  = 64  // of those, so that nobody keeps the operator's from being answered
-	maxWatchesPerCaller = 64  // each reads the store now and then
+	maxProbes          = 256 // health checks and reflection, at once
+	maxProbesPerCaller = 64  // of those, so that nobody keeps the operator's from being answered
 )
 
 // admission is what bounds the requests under way, over HTTP and gRPC together.
@@ -88,8 +87,9 @@ func newAdmission(c config.Limits, memory *gateway.Memory) admission {
 			InFlight: middleware.NewInFlight(c.MaxRequests, c.MaxRequestsPerCaller), Memory: memory, MaxTime: c.MaxRequestTime,
 			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
 		},
-		probes:  middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, maxProbesPerCaller), Memory: memory},
-		watches: middleware.NewInFlight(0, maxWatchesPerCaller),
+		probes: middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, maxProbesPerCaller), Memory: memory},
+		// They last long and cost little: half of a caller's calls are left for what is short.
+		watches: middleware.NewInFlight(0, max(1, c.MaxRequestsPerCaller/2)),
 	}
 }
 

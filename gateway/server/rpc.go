@@ -30,6 +30,10 @@ const (
 	pingTimeout = 20 * time.Second // for the answer to that
 	idleCalls   = 5 * time.Minute  // without a call, before a connection is closed
 	bufferSize  = 16 << 10         // bytes, of a connection's reads
+
+	// streamWorkers serve one call after the other: a goroutine for each call would have to grow its stack each time.
+	// While all of them are at work, calls have one of their own.
+	streamWorkers = 256
 )
 
 func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
@@ -41,6 +45,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 		grpc.StaticConnWindowSize(upload.ConnectionWindow),
 		upload.AnswerCodec(),
 		grpc.ReadBufferSize(bufferSize),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleCalls, Time: idlePing, Timeout: pingTimeout}),

@@ -26,7 +26,7 @@ func measureWatchers(t *testing.T, r *report) {
 	gate := startGate(t, log)
 	g := startGateway(t, "watchers", log, t.TempDir(), func(c *config.Config) {
 		gate.stand(c)
-		c.Limits.MaxRequests, c.Limits.MaxRequestsPerCaller = watchers+1000, watchers+1000
+		c.Limits.MaxRequests, c.Limits.MaxRequestsPerCaller = watchers+1000, 2*watchers+1000
 		c.Limits.MaxRequestMemory = 3 << 30 // of which a call counts 160 KiB, whatever it takes
 	})
 	gate.shut.Store(true)

@@ -98,6 +98,28 @@ var finishTests = map[string]func(*testing.T, opener){
 		wantPending(t, s, logA, 1)
 	},
 
+	"Finish/several at once": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		subs := enqueueAll(t, s, newSubmission("one"), newSubmission("two"), newSubmission("three"), newSubmission("four"))
+		held := claimEntries(t, s, start, 4)
+		stale := loggedOutcome(held[0])
+		stale.Fence--
+		twice := loggedOutcome(held[1])
+		twice.Inclusion = NewInclusion(99)
+		changed, err := s.Finish(t.Context(), []gateway.Outcome{
+			stale, loggedOutcome(held[0]), loggedOutcome(held[1]), twice, retryOutcome(held[2], time.Hour), loggedOutcome(held[2]), failedOutcome(held[3]),
+		})
+		wantError(t, err, gateway.ErrLeaseLost)
+		wantIDs(t, wantProgress(t, s, changed), subs[0].ID, subs[1].ID, subs[3].ID)
+		for i, want := range []gateway.State{gateway.Logged, gateway.Logged, gateway.Pending, gateway.Failed} {
+			e := wantState(t, s, subs[i], want).Entries[0]
+			if want == gateway.Logged && *e.LogIndex != uint64(held[i].ID) {
+				t.Errorf("entry %d is at %d", i, *e.LogIndex)
+			}
+		}
+		wantPending(t, s, logA, 1)
+	},
+
 	"Finish/never claimed": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		one := enqueueAll(t, s, newSubmission("one"))[0]
