@@ -45,6 +45,9 @@ func (s *Server) newAttester(ctx context.Context, c config.Attestation, logs []t
 		_, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs())
 		return err
 	}
+	s.restartRange = func(origin string) error {
+		return (&trustKeeper{logger: s.logger}).restartRange(c.GatewayTrust, signer.SPKI(), origin)
+	}
 	return signer, append(own, trust.IDs()...), nil
 }
 

@@ -27,6 +27,7 @@ func (s *Server) followTrust(ctx context.Context) {
 		}
 		if s.reloading.TryLock() { // else a reload is under way, which reads it as well
 			s.checkTrust(ctx)
+			s.checkRanges(ctx)
 			s.reloading.Unlock()
 		}
 	}
@@ -101,4 +102,54 @@ func (s *Server) noteShards() (changed bool) {
 	changed = !maps.Equal(now, s.shardsInUse)
 	s.shardsInUse = now
 	return changed
+}
+
+// checkRanges sees to the ranges in the gateway trust file, which are by origin, where a new tree has begun under the old name: there the
+// range is of the old tree. What cannot be told yet is looked at again. The caller holds the lock of reloads.
+func (s *Server) checkRanges(ctx context.Context) {
+	if s.restartRange == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, trustPoll)
+	defer cancel()
+	for id, l := range s.logs {
+		current := l.Describe().Shard
+		if s.ranged[id] == current {
+			continue
+		}
+		fresh, err := s.isFreshTree(ctx, l, current)
+		if err == nil && fresh {
+			err = s.restartRange(current.Origin)
+		}
+		if err != nil {
+			s.logger.Debug("the range of the attestation key is not known to be right yet", "log", id, "error", err)
+			continue
+		}
+		s.ranged[id] = current
+	}
+}
+
+// isFreshTree reports whether a log's tree is not that of any key that its origin had before, as far as those are known.
+func (s *Server) isFreshTree(ctx context.Context, l gateway.Log, current gateway.Shard) (fresh bool, err error) {
+	for _, f := range l.Former() {
+		if f.Origin != current.Origin {
+			continue
+		}
+		kept, err := s.store.Checkpoint(ctx, f.Shard)
+		if err != nil {
+			return false, err
+		}
+		if kept == nil || kept.Size == 0 { // nothing was read of it, or it had no index to begin at
+			continue
+		}
+		if _, err := l.Size(ctx, current); err != nil {
+			return false, err
+		}
+		tree, err := l.TreeOf(ctx, f.Shard)
+		if err != nil || tree == current {
+			return false, err
+		}
+		fresh = true
+	}
+	return fresh, nil
 }

@@ -294,12 +294,22 @@ func TestKeyBegins(t *testing.T) {
 	before, after := rekortest.StartServer(t), rekortest.StartServer(t)
 	writes, reads := startForwarder(t, before.GRPCURL()), startForwarder(t, before.ReadURL())
 	cfg := rotatingConfig(t, before)
-	cfg.Attestation = config.Attestation{} // its key's range is of the old tree
 	cfg.Logs[0].GRPCURL, cfg.Logs[0].ReadURL = writes.url(), reads.url()
-	begins := time.Now().Add(time.Hour)
-	writeRoot(t, cfg, trusted(before, anHourAgo, begins), trusted(after, begins, time.Time{}))
-	var ahead atomic.Int64
-	r := runBy(t, cfg, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	begins := time.Now().Add(-time.Hour)
+	writeRoot(t, cfg, trusted(before, begins.Add(-time.Hour), begins), trusted(after, begins, time.Time{}))
+	var begun atomic.Bool
+	now := func() time.Time {
+		if begun.Load() {
+			return begins
+		}
+		return begins.Add(-time.Minute)
+	}
+	unattested := *cfg
+	unattested.Attestation = config.Attestation{}
+	r := runBy(t, &unattested, now)
+	r.awaitLogged(r.postAll("before there was an attestation key", 9))
+	r.end()
+	r = runBy(t, cfg, now)
 	first := r.awaitLogged(r.postAll("first", 3))
 	release := before.HoldSequencing()
 	lost := r.postAll("lost", 3)
@@ -309,7 +319,9 @@ func TestKeyBegins(t *testing.T) {
 
 	writes.forward(after.GRPCURL())
 	reads.forward(after.ReadURL())
-	ahead.Store(int64(2 * time.Hour))
+	begun.Store(true)
+	attested := r.attestText("attested in the fresh tree")
+	await(t, "the range of the attestation key", func() bool { return verdictOn(t, cfg, attested, "attested in the fresh tree") == "" })
 	fresh := r.awaitLogged(r.postAll("fresh", 5))
 	await(t, "the trouble", func() bool { return r.troubles()["log"] == gateway.TroubleFormerShard })
 

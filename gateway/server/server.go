@@ -75,7 +75,10 @@ type Server struct {
 
 	closing     sync.WaitGroup                            // of logs that are gone
 	extendTrust func(context.Context, []trustedLog) error // adds logs to the gateway trust file
-	rootFile    atomic.Pointer[[]byte]                    // the trusted root in use
+	// restartRange has the attestation key count from the first index on in the log called origin; nil: there is no trust file.
+	restartRange func(origin string) error
+	ranged       map[string]gateway.Shard // by the log's ID: whose range is known to be right; under reloading
+	rootFile     atomic.Pointer[[]byte]   // the trusted root in use
 
 	certificates certificates
 	own          [][sha256.Size]byte // the gateway's own keys
@@ -96,7 +99,7 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, drained: closedChannel()}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, drained: closedChannel(), ranged: map[string]gateway.Shard{}}
 	if s.now == nil {
 		s.now = time.Now
 	}

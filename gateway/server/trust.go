@@ -112,6 +112,21 @@ func (k *trustKeeper) readSize(ctx context.Context, origin string) (int64, error
 	return 0, fmt.Errorf("adding a key to the gateway trust: there is no log called %s", origin)
 }
 
+// restartRange has the key count from the first index on in the log called origin.
+func (k *trustKeeper) restartRange(path string, spki []byte, origin string) error {
+	before, err := trustroot.LoadGateway(path)
+	if err != nil {
+		return err
+	}
+	trust, err := before.FromStart(spki, origin)
+	if err != nil || trust == before {
+		return err
+	}
+	k.logger.Warn("the log's indexes have begun again under its old name: the attestation key counts from the first one on; give verifiers the new gateway trust file",
+		"path", path, "origin", origin)
+	return trust.Write(path)
+}
+
 // hasRange reports whether k has a range in the log called origin, whether it has ended or not.
 func hasRange(k trustroot.GatewayKey, origin string) bool {
 	return slices.ContainsFunc(k.Logs, func(l trustroot.LogRange) bool { return l.Origin == origin })

@@ -171,6 +171,21 @@ func (g *Gateway) WithKey(spki []byte, from map[string]int64) (*Gateway, error) 
 	return NewGateway(keys...)
 }
 
+// FromStart returns g with spki trusted from the first index on of a log that it has a range in: its indexes have begun again.
+// It returns g itself where nothing changes.
+func (g *Gateway) FromStart(spki []byte, origin string) (*Gateway, error) {
+	keys := g.Keys()
+	for i, k := range keys {
+		at := slices.IndexFunc(k.Logs, func(l LogRange) bool { return l.Origin == origin && l.From > 0 })
+		if at >= 0 && bytes.Equal(k.SPKI, spki) {
+			keys[i].Logs = slices.Clone(k.Logs)
+			keys[i].Logs[at].From = 0
+			return NewGateway(keys...)
+		}
+	}
+	return g, nil
+}
+
 // Retire returns g with spki trusted up to the given last index of each log. A log that is
 // not named, and an end already there, stay as they are.
 func (g *Gateway) Retire(spki []byte, last map[string]int64) (*Gateway, error) {
