@@ -88,7 +88,7 @@ chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateway and log, fa
 .PHONY: outage
 outage: $(REKOR_SERVER) ## Let a log fail for a day by a simulated clock, and then drain what a stopped log has left (OUTAGE_ENTRIES=10000)
 	OUTAGE=day go test -run TestOutage -count=1 -timeout 60m -v ./gateway
-	go test -tags e2e -run TestBacklog -count=1 -timeout 60m -v ./cmd/rekor-gateway
+	OUTAGE_ENTRIES=$${OUTAGE_ENTRIES:-10000} go test -tags e2e -run TestBacklog -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: stall
 stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way (or REKOR_GATEWAY_STALLED=4000), and check that nothing is logged twice; count what arrives at one of what a log's budget allows

@@ -27,7 +27,8 @@ import (
 
 // model is what was sent to a gateway and what it has answered, to which the outcome is held.
 type model struct {
-	planned []planned // by number
+	planned  []planned // by number
+	priority string    // of what is sent over gRPC
 
 	connecting sync.Once
 	conn       *grpc.ClientConn

@@ -69,7 +69,7 @@ func (m *model) sendAll(t *testing.T, g *deployment, send sender, random *rand.R
 func (m *model) sendOnce(t *testing.T, g *deployment, send sender, numbers []int) {
 	accepted := map[int]bool{}
 	for tries := 0; len(numbers) > 0 && !t.Failed(); tries++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 65*time.Second)
 		err := send(ctx, g, numbers, func(number int, id string) {
 			accepted[number] = true
 			m.noteAccepted(t, number, id)
@@ -97,22 +97,39 @@ func (m *model) sendOnce(t *testing.T, g *deployment, send sender, numbers []int
 // sendHTTP posts forms, one after the other.
 func (m *model) sendHTTP(ctx context.Context, g *deployment, numbers []int, accept func(int, string)) error {
 	for _, n := range numbers {
-		p := m.planned[n]
-		var body bytes.Buffer
-		w := multipart.NewWriter(&body)
-		for name, content := range map[string][]byte{"signature": p.signature, "key": p.key, "artifact": p.artifact} {
-			_, _ = must(w.CreateFormFile(name, name)).Write(content)
-		}
-		w.Close()
-		request := must(http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/v1/submissions?wait="+strconv.Itoa(n%3), &body))
-		request.Header.Set("Content-Type", w.FormDataContentType())
-		answer, err := m.ask(request, p.tenant)
+		answer, err := m.post(ctx, g, n, n%3)
 		if err != nil {
 			return err
 		}
 		accept(n, answer.ID)
 	}
 	return nil
+}
+
+// sendWaiting posts a form and waits until it is logged.
+func (m *model) sendWaiting(ctx context.Context, g *deployment, numbers []int, accept func(int, string)) error {
+	answer, err := m.post(ctx, g, numbers[0], 60)
+	if err == nil && answer.State != "LOGGED" {
+		err = fmt.Errorf("it is %s after a minute", answer.State)
+	}
+	if err == nil {
+		accept(numbers[0], answer.ID)
+	}
+	return err
+}
+
+// post sends a submission as a form, and waits for so many seconds.
+func (m *model) post(ctx context.Context, g *deployment, n, wait int) (submitted, error) {
+	p := m.planned[n]
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, content := range map[string][]byte{"signature": p.signature, "key": p.key, "artifact": p.artifact} {
+		_, _ = must(w.CreateFormFile(name, name)).Write(content)
+	}
+	w.Close()
+	request := must(http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/v1/submissions?wait="+strconv.Itoa(wait), &body))
+	request.Header.Set("Content-Type", w.FormDataContentType())
+	return m.ask(request, p.tenant)
 }
 
 // ask sends a request for a tenant.
@@ -164,7 +181,7 @@ func notNow(err error) error {
 }
 
 func (m *model) header(n int) *pb.SubmissionHeader {
-	return &pb.SubmissionHeader{Signature: m.planned[n].signature, Keys: [][]byte{m.planned[n].key}}
+	return &pb.SubmissionHeader{Signature: m.planned[n].signature, Keys: [][]byte{m.planned[n].key}, Priority: m.priority}
 }
 
 // sendGRPC calls Submit, one after the other.
