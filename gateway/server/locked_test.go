@@ -35,7 +35,6 @@ func TestLockedStore(t *testing.T) {
 		t.Fatalf("%d %v", a.status, a.body)
 	}
 	unlock := lockStore(t, cfg.Store.SQLite.Path)
-	defer unlock()
 	started := time.Now()
 	var answered sync.WaitGroup
 	for _, text := range []string{"a", "b", "c", "d", "e"} {
@@ -49,6 +48,15 @@ func TestLockedStore(t *testing.T) {
 	if took := time.Since(started); took > 12*time.Second {
 		t.Errorf("five submissions were answered after %v", took)
 	}
+	unlock() // it goes on by itself
+	if a := r.submit(key, "a"); a.status != http.StatusCreated {
+		t.Errorf("unlocked: %d %v", a.status, a.body)
+	}
+	if a := r.answer(http.Get(r.Addresses().Admin + "/readyz")); a.status != http.StatusOK {
+		t.Errorf("unlocked: readyz is %d", a.status)
+	}
+	unlock = lockStore(t, cfg.Store.SQLite.Path)
+	defer unlock()
 	go func() { // one more is under way
 		kind, body := form(key, "cut off")
 		if resp, err := http.Post(r.Addresses().HTTP+"/v1/submissions", kind, body); err == nil {

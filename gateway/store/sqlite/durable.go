@@ -10,8 +10,13 @@ import (
 	"io/fs"
 )
 
-// moveLog copies the write-ahead log into the file, syncs that, and empties the log.
-const moveLog = `PRAGMA wal_checkpoint(TRUNCATE)`
+// moveLog copies the write-ahead log into the file, syncs that, and empties the log. It keeps others from writing while it waits
+// for readers, and so must not wait.
+const (
+	neverWait = `PRAGMA busy_timeout(0)`
+	moveLog   = `PRAGMA wal_checkpoint(TRUNCATE)`
+	waitAgain = `PRAGMA busy_timeout(` + busyTimeout + `)`
+)
 
 // makeDurable has the disk hold what a former process left in the write-ahead log.
 //
@@ -22,15 +27,34 @@ const moveLog = `PRAGMA wal_checkpoint(TRUNCATE)`
 // lost with the machine's power although it was synced. So at each opening the pages are written anew, to the file
 // itself, and nothing is left in the log. Where another process has the file open, it has done so.
 func makeDurable(ctx context.Context, db *sql.DB, path string) error {
-	var busy, inLog, moved int
-	if err := db.QueryRowContext(ctx, moveLog).Scan(&busy, &inLog, &moved); err != nil {
+	moved, err := tryMoveLog(ctx, db)
+	if err != nil {
 		return fmt.Errorf("moving the write-ahead log into the store: %w", err)
 	}
-	if busy != 0 {
+	if !moved {
 		return nil
 	}
 	if err := syncFile(path + "-wal"); !errors.Is(err, fs.ErrNotExist) { // it is empty: what was in it must not come back
 		return err
 	}
 	return nil
+}
+
+// tryMoveLog moves the log, unless another process is at work on the file.
+func tryMoveLog(ctx context.Context, db *sql.DB) (moved bool, err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, neverWait); err != nil {
+		return false, err
+	}
+	var busy, inLog, copied int
+	err = conn.QueryRowContext(ctx, moveLog).Scan(&busy, &inLog, &copied)
+	if isBusy(err) {
+		busy, err = 1, nil
+	}
+	_, again := conn.ExecContext(ctx, waitAgain)
+	return busy == 0, errors.Join(err, again)
 }
