@@ -2,7 +2,11 @@
 
 package gateway
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // LeafHash is the RFC 6962 hash of an entry's leaf in its log.
 type LeafHash [32]byte
@@ -54,12 +58,21 @@ type Entry struct {
 // Claimed is an entry under a lease, with what is sent.
 type Claimed struct {
 	Entry
-	Body []byte
+	Body []byte // nil where it cannot be read back: then the entry must not be sent
 }
 
 // Prepared returns the entry as its adapter made it, but for the signature.
 func (c Claimed) Prepared() Prepared {
 	return Prepared{Log: c.Log, LeafHash: c.LeafHash, Kind: c.Kind, Body: c.Body}
+}
+
+// CheckInclusion refuses what no log answers, and no store keeps: an inclusion without a proof, or at an index that
+// is out of range.
+func CheckInclusion(i *Inclusion) error {
+	if i == nil || i.Kind == "" || len(i.Proof) == 0 || i.Index > math.MaxInt64 {
+		return fmt.Errorf("%w: not an inclusion with a proof", ErrBadAnswer)
+	}
+	return nil
 }
 
 // Inclusion is a verified record of an entry in a log, in the form that a receipt of its kind needs.

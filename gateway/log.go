@@ -113,6 +113,8 @@ var (
 	// ErrForbidden: the log does not let this gateway in; nothing was logged. That is the operator's to
 	// mend, and the entry waits for it.
 	ErrForbidden = errors.New("the log does not let this gateway in")
+	// ErrUnreadable: what is stored of an entry cannot be read back; it was not sent.
+	ErrUnreadable = errors.New("stored entry cannot be read")
 	// ErrBadAnswer: the log answered with something that does not verify.
 	ErrBadAnswer = errors.New("log answered wrongly")
 	// ErrUnavailable: the log cannot be read now.

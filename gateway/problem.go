@@ -24,6 +24,8 @@ const (
 	ProblemUnknown     = "OUTCOME_UNKNOWN"
 	ProblemStalled     = "LOG_STALLED"
 	ProblemRetired     = "LOG_RETIRED"
+	// ProblemUnreadable: what is stored of the entry cannot be read back.
+	ProblemUnreadable = "STORED_ENTRY_UNREADABLE"
 )
 
 // Troubles of logs, beside the problems above: the log itself can be used.

@@ -67,8 +67,8 @@ type Work interface {
 	// waited for BackfillAge, where there is any, in turns as well. An entry belongs to the tenant of the first
 	// submission that needs it, at the highest priority of all that do. The cost depends on what is claimed, and
 	// on nothing else: not on what is pending, or waits for its time, nor on how many tenants there are. It
-	// returns no more than p.Limit, nor than p.InFlight minus
-	// the entries leased now. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
+	// returns no more than p.Limit, nor than p.InFlight minus the entries leased now. One whose body cannot be read
+	// back is claimed without, and takes no other with it. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
 	// and Shard and SentAtTreeSize of p, unless it has them of that shard already. InDoubt and LastSentAt
 	// are returned as they were before this claim; the stored row is in doubt from here until Finish.
 	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
@@ -230,7 +230,8 @@ type Settlement struct {
 	Fence     int64
 	Inclusion *Inclusion // found: logged
 	AbsentTo  uint64     // without Inclusion: how far absence is proven now; it only grows
-	// Resend, without Inclusion: the absence counts; the entry is not in doubt any more, and due.
+	// Resend, without Inclusion: the absence counts; the entry is not in doubt any more, and due once
+	// the time of its last Outcome's RetryIn is over.
 	Resend bool
 }
 
@@ -263,10 +264,14 @@ const (
 	MaxLineTenants = 1000
 )
 
+// StuckAttempts is how often an entry was tried that counts as stuck.
+const StuckAttempts = 10
+
 // Stats are counts over all tenants.
 type Stats struct {
 	Pending      map[string]int           // entries not yet logged, by log
 	PendingBytes map[string]int64         // what is stored for those, as bounded by MaxPendingBytes, by log
 	Leased       map[string]int           // of those, leased now
+	Stuck        map[string]int           // of those, tried StuckAttempts times or more
 	Oldest       map[string]time.Duration // how long ago the oldest pending entry was queued, by log
 }

@@ -32,6 +32,8 @@ func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, d
 		o.Problem, o.RetryIn = gateway.ProblemOverloaded, max(overload.RetryAfter, delay)
 	case errors.Is(err, gateway.ErrForbidden):
 		o.Problem, o.RetryIn = gateway.ProblemForbidden, max(forbiddenDelay, delay)
+	case errors.Is(err, gateway.ErrUnreadable):
+		o.Problem = gateway.ProblemUnreadable
 	case errors.Is(err, gateway.ErrNotSent):
 		o.Problem = gateway.ProblemUnavailable
 	case errors.Is(err, gateway.ErrFork):

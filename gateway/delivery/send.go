@@ -53,7 +53,14 @@ func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, erro
 	if w.held.isOver(s) {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, errLeaseEnded)
 	}
-	return w.log.Add(ctx, s.Shard, s.Prepared())
+	if s.Body == nil {
+		return nil, gateway.ErrUnreadable
+	}
+	inclusion, err := w.log.Add(ctx, s.Shard, s.Prepared())
+	if err != nil {
+		return nil, err
+	}
+	return inclusion, gateway.CheckInclusion(inclusion)
 }
 
 func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {

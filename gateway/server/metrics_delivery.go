@@ -99,7 +99,7 @@ func (m *deliveryMetrics) nameLogs(logs []config.Log) {
 		m.settled.WithLabelValues(l.ID, "found")
 		m.settled.WithLabelValues(l.ID, "absent")
 		for _, problem := range []string{"logged", gateway.ProblemRefused, gateway.ProblemForbidden, gateway.ProblemOverloaded, gateway.ProblemUnavailable,
-			gateway.ProblemBadAnswer, gateway.ProblemFork, gateway.ProblemUnknown} {
+			gateway.ProblemBadAnswer, gateway.ProblemFork, gateway.ProblemUnknown, gateway.ProblemUnreadable} {
 			m.worked.WithLabelValues(l.ID, problem)
 		}
 		m.entryTime.WithLabelValues(l.ID)
@@ -127,6 +127,7 @@ var (
 	pendingDesc      = newDesc("entries_pending", "Entries accepted and not logged yet.", "log")
 	pendingBytesDesc = newDesc("entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes.", "log")
 	leasedDesc       = newDesc("entries_leased", "Of the pending entries, those under way to the log.", "log")
+	stuckDesc        = newDesc("entries_stuck", "Of the pending entries, those that were tried ten times or more; the submissions say why.", "log")
 	oldestDesc       = newDesc("entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", "log")
 	inLineDesc       = newDesc("entries_in_line", "Of the pending entries, those that may be sent now and are not under way, counted up to 10,000.", "log", "priority")
 	lineAgeDesc      = newDesc("entries_in_line_oldest_seconds", "Age of the oldest of those; 0 when there is none.", "log", "priority")
@@ -137,6 +138,7 @@ func (q queue) Describe(out chan<- *prometheus.Desc) {
 	out <- pendingDesc
 	out <- pendingBytesDesc
 	out <- leasedDesc
+	out <- stuckDesc
 	out <- oldestDesc
 	out <- inLineDesc
 	out <- lineAgeDesc
@@ -158,6 +160,7 @@ func (q queue) Collect(out chan<- prometheus.Metric) {
 		gauge(pendingDesc, float64(stats.Pending[id]))
 		gauge(pendingBytesDesc, float64(stats.PendingBytes[id]))
 		gauge(leasedDesc, float64(stats.Leased[id]))
+		gauge(stuckDesc, float64(stats.Stuck[id]))
 		gauge(oldestDesc, stats.Oldest[id].Seconds())
 	}
 	q.collectLines(ctx, q.listLogs(stats), out)

@@ -15,6 +15,7 @@ var entryMessages = map[string]string{
 	gateway.ProblemUnknown:     "the log did not answer; the entry will be looked for in the log",
 	gateway.ProblemStalled:     "the log includes nothing of what it is sent; the entry will be looked for in the log",
 	gateway.ProblemRetired:     "the gateway's operator has retired the log; the entry was given up",
+	gateway.ProblemUnreadable:  "the gateway cannot read the entry back from its store; its operator has to mend that",
 }
 
 // EntryMessage returns the words for an entry's problem.

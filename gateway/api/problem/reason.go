@@ -156,6 +156,7 @@ var rows = map[formats.Reason]row{
 	formats.Reason(gateway.ProblemUnknown):     notLoggedNow,
 	formats.Reason(gateway.ProblemStalled):     notLoggedNow,
 	formats.Reason(gateway.ProblemRetired):     badUpstream,
+	formats.Reason(gateway.ProblemUnreadable):  notLoggedNow,
 
 	// Receipts.
 	receipt.ReasonMalformedReceipt:  refused,

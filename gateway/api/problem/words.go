@@ -116,6 +116,7 @@ var words = map[formats.Reason]word{
 	formats.Reason(gateway.ProblemBadAnswer):   {"setback of an entry: the log's answer did not verify", "nothing: it will be looked for in the log"},
 	formats.Reason(gateway.ProblemUnknown):     {"setback of an entry: the log did not answer", "nothing: it will be looked for in the log"},
 	formats.Reason(gateway.ProblemStalled):     {"trouble of a log: it includes nothing of what it is sent", "nothing: what it was sent will be looked for in it"},
+	formats.Reason(gateway.ProblemUnreadable):  {"setback of an entry: what is stored of it cannot be read back", "tell the gateway's operator: store check finds what is damaged"},
 	formats.Reason(gateway.ProblemRetired):     {"an entry was given up: the gateway's operator has retired the log", "send it again once the gateway records in other logs; ask its operator"},
 
 	receipt.ReasonMalformedReceipt:  {"not a receipt, or a part of it is missing", "take the receipt as the gateway gave it"},

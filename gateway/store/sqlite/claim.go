@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -37,6 +38,9 @@ WHERE id IN (SELECT value FROM json_each(?5)) AND state = 'PENDING' AND in_doubt
 	bodiesOfEntries = `SELECT entry, body FROM entry_blob WHERE entry IN (SELECT value FROM json_each(?))`
 )
 
+// errUnreadable is returned when none of several bodies can be read.
+var errUnreadable = errors.New("no body can be read")
+
 // Claim implements gateway.Store.
 func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Claimed, error) {
 	size, err := store.TreeSize(p.TreeSize)
@@ -61,7 +65,7 @@ func (s *Store) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Cla
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
-		return s.leaseClaimed(t, p, now, size, claimed)
+		return s.leaseClaimed(ctx, t, p, now, size, claimed)
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +95,7 @@ func (s *Store) findClaimable(t *tx, name string, now int64, limit int) ([]gatew
 }
 
 // leaseClaimed leases all of claimed, and completes them.
-func (s *Store) leaseClaimed(t *tx, p gateway.ClaimParams, now, size int64, claimed []gateway.Claimed) error {
+func (s *Store) leaseClaimed(ctx context.Context, t *tx, p gateway.ClaimParams, now, size int64, claimed []gateway.Claimed) error {
 	var shard *int64
 	if p.Shard != (gateway.Shard{}) {
 		id, err := s.shards.idOf(t, p.Shard)
@@ -115,21 +119,53 @@ func (s *Store) leaseClaimed(t *tx, p gateway.ClaimParams, now, size int64, clai
 	if n, err := r.RowsAffected(); err != nil || n != int64(len(ids)) {
 		return errors.Join(err, fmt.Errorf("%d of %d entries leased", n, len(ids)))
 	}
-	bodies := make(map[int64][]byte, len(ids))
-	err = t.eachRow(bodiesOfEntries, []any{arg}, func(scan func(...any) error) error {
-		var id int64
-		var body []byte
-		err := scan(&id, &body)
-		bodies[id] = body
-		return err
-	})
+	bodies, err := s.readBodies(ctx, ids)
 	if err != nil {
 		return err
+	}
+	if len(bodies) == 0 && len(ids) > 1 { // it is not these entries: the disk fails
+		return errUnreadable
 	}
 	for i := range claimed {
 		completeClaim(&claimed[i], p, bodies[claimed[i].ID])
 	}
 	return nil
+}
+
+// readBodies returns the bodies of entries. Those that SQLite finds damaged are left out: one damaged page must
+// not keep all others from being sent. They are read beside the transaction that leases the entries, since one
+// that has met a damaged page cannot be committed.
+func (s *Store) readBodies(ctx context.Context, ids []int64) (map[int64][]byte, error) {
+	arg, err := encodeList(ids)
+	if err != nil {
+		return nil, err
+	}
+	bodies := make(map[int64][]byte, len(ids))
+	err = s.readTx(ctx, "reading bodies", func(t *tx) error {
+		return t.eachRow(bodiesOfEntries, []any{arg}, func(scan func(...any) error) error {
+			var id int64
+			var body []byte
+			err := scan(&id, &body)
+			bodies[id] = nonNil(body)
+			return err
+		})
+	})
+	switch {
+	case !isDamage(err):
+		return bodies, err
+	case len(ids) == 1:
+		return nil, nil
+	}
+	half := len(ids) / 2
+	bodies, err = s.readBodies(ctx, ids[:half])
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.readBodies(ctx, ids[half:])
+	all := make(map[int64][]byte, len(ids))
+	maps.Copy(all, bodies)
+	maps.Copy(all, more)
+	return all, err
 }
 
 // completeClaim does to c what leaseEntries did to its row, InDoubt and LastSentAt aside.

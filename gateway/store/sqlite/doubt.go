@@ -37,7 +37,7 @@ WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_u
 
 	// leased_until stays: who comes late with the outcome of a lease that ran out is still heard.
 	settleAbsent = `
-UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5, next_at = CASE WHEN ?5 THEN 0 ELSE next_at END
+UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5
 WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
 
 	doubtPending = `

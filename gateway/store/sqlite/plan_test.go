@@ -48,6 +48,7 @@ func TestPlans(t *testing.T) {
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
 		"line":        {countLine, []any{1, 0, 9}, "SEARCH entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=?)"},
 		"line's age":  {oldestInLine, []any{1, 0, -1, 9, 9}, "SEARCH q USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=? AND tenant=?)"},
+		"stuck":       {selectStats, []any{1}, "e USING INDEX entry_stuck (log=?)"},
 		"leaf":        {findEntry, []any{1, []byte("leaf")}, "(log=? AND leaf_hash=?)"},
 		"by leaf":     {firstOfLeaf, []any{"log", []byte("leaf")}, "(log=? AND leaf_hash=?)"},
 		"extend":      {extendLeases, []any{1, 2, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},

@@ -13,7 +13,8 @@ import (
 const selectStats = `
 SELECT name, pending, pending_bytes,
     (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND leased_until > ? AND leased_until > 0),
-    (SELECT MIN(queued_at) FROM entry e WHERE e.log = l.id AND state = 'PENDING')
+    (SELECT MIN(queued_at) FROM entry e WHERE e.log = l.id AND state = 'PENDING'),
+    (SELECT COUNT(*) FROM entry e WHERE e.log = l.id AND state = 'PENDING' AND attempts >= 10)
 FROM log l WHERE pending > 0`
 
 // Stats implements gateway.Store. Logs without pending entries are left out. An entry that
@@ -21,18 +22,19 @@ FROM log l WHERE pending > 0`
 func (s *Store) Stats(ctx context.Context) (gateway.Stats, error) {
 	stats := gateway.Stats{
 		Pending: map[string]int{}, PendingBytes: map[string]int64{},
-		Leased: map[string]int{}, Oldest: map[string]time.Duration{},
+		Leased: map[string]int{}, Stuck: map[string]int{}, Oldest: map[string]time.Duration{},
 	}
 	err := s.readTx(ctx, "reading statistics", func(t *tx) error {
 		now := s.now()
 		return t.eachRow(selectStats, []any{now}, func(scan func(...any) error) error {
 			var log string
-			var pending, leased int
+			var pending, leased, stuck int
 			var bytes, queuedAt int64
-			if err := scan(&log, &pending, &bytes, &leased, &queuedAt); err != nil {
+			if err := scan(&log, &pending, &bytes, &leased, &queuedAt, &stuck); err != nil {
 				return err
 			}
 			stats.Pending[log], stats.PendingBytes[log], stats.Leased[log] = pending, bytes, leased
+			stats.Stuck[log] = stuck
 			stats.Oldest[log] = time.Duration(now-queuedAt) * time.Millisecond
 			return nil
 		})

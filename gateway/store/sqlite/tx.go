@@ -187,5 +187,11 @@ func isOutage(err error) bool {
 	return errors.Is(err, errLocked)
 }
 
+// isDamage reports whether SQLite found what it was to read not as it wrote it, or could not read it.
+func isDamage(err error) bool {
+	code := errorCode(err)
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_IOERR
+}
+
 // isConstraint reports whether a statement was refused for what it would have stored.
 func isConstraint(err error) bool { return errorCode(err) == sqlite3.SQLITE_CONSTRAINT }

@@ -176,7 +176,10 @@ var doubtTests = map[string]func(*testing.T, opener){
 		if got := listDoubtful(t, s, shard); len(got) != 0 {
 			t.Errorf("still in doubt: %+v", got)
 		}
-		if c := claimOne(t, s, start); c.InDoubt || c.AbsentTo != 20 || c.Fence <= o.Fence || c.Attempts != 2 {
+		if early := claimEntries(t, s, after(time.Hour-time.Millisecond), 1); len(early) != 0 {
+			t.Errorf("claimed before its time: %+v", early)
+		}
+		if c := claimOne(t, s, after(time.Hour)); c.InDoubt || c.AbsentTo != 20 || c.Fence <= o.Fence || c.Attempts != 2 {
 			t.Errorf("claimed again: %+v", c)
 		}
 	},

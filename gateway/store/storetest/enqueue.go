@@ -235,6 +235,25 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		}
 	},
 
+	"Stats/stuck": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		enqueueAll(t, s, newSubmission("one"), newSubmission("two"), NewSubmission(tenant, "three", logB))
+		for i := range gateway.StuckAttempts + 1 {
+			want := 0
+			if i >= gateway.StuckAttempts {
+				want = 1
+			}
+			if stats, err := s.Stats(t.Context()); err != nil || stats.Stuck[logA] != want || stats.Stuck[logB] != 0 {
+				t.Fatalf("after %d attempts: %+v, %v", i, stats, err)
+			}
+			finishEntries(t, s, retryOutcome(claimOne(t, s, start), 0))
+		}
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		if stats, err := s.Stats(t.Context()); err != nil || stats.Stuck[logA] != 0 {
+			t.Errorf("%+v, %v", stats, err)
+		}
+	},
+
 	"Lines": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		want := func(want map[string]int, oldest map[string]time.Duration) {
