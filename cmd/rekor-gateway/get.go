@@ -102,4 +102,10 @@ func printEntries(w io.Writer, s *pb.Submission) {
 		}
 		printLine(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
 	}
+	if s.GetEta() != nil {
+		printLine(w, "expected in the log about %s", s.GetEta().AsTime().Format(time.RFC3339))
+	}
+	for _, d := range s.GetDelays() {
+		printLine(w, "no estimate: log %s: %s", d.GetLog(), d.GetProblem().GetMessage())
+	}
 }

@@ -74,7 +74,7 @@ func parsePriority(name string) (gateway.Priority, error) {
 	return p, nil
 }
 
-// convertSubmission converts sub; its receipt is put in when it is Logged and wanted.
+// convertSubmission converts sub. Its receipt is put in when it is Logged and wanted; until then, when it will be.
 func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, withReceipt bool) (*pb.Submission, error) {
 	out := &pb.Submission{
 		Id: sub.ID, State: convertState(sub.State), Format: sub.Format, Representation: convertRepresentation(sub.Representation()),
@@ -92,12 +92,24 @@ func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, w
 	for _, e := range sub.Entries {
 		out.Entries = append(out.Entries, convertEntry(e))
 	}
+	if withReceipt && !sub.State.Settled() {
+		addEstimate(out, s.Estimate(ctx, sub))
+	}
 	if sub.State != gateway.Logged || !withReceipt {
 		return out, nil
 	}
 	var err error
 	out.Receipt, err = s.Receipt(ctx, sub)
 	return out, err
+}
+
+func addEstimate(out *pb.Submission, e gateway.Estimate) {
+	if !e.At.IsZero() {
+		out.Eta = timestamppb.New(e.At)
+	}
+	for _, d := range e.Delays {
+		out.Delays = append(out.Delays, &pb.Delay{Log: d.Log, Problem: &pb.Problem{Reason: d.Problem, Message: problem.LogMessage(d.Problem)}})
+	}
 }
 
 func convertRecorded(r gateway.RecordedSignature) *pb.SubmittedSignature {

@@ -7,11 +7,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"math"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
@@ -114,13 +118,33 @@ func (h *httpServer) serveSubmission(w http.ResponseWriter, r *http.Request) err
 
 // writeSubmission sends sub, with its receipt when it is logged.
 func (h *httpServer) writeSubmission(w http.ResponseWriter, r *http.Request, status int, sub gateway.Submission) error {
+	var eta *timestamppb.Timestamp
 	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
-		return convertSubmission(r.Context(), h.service, sub, true)
+		out, err := convertSubmission(r.Context(), h.service, sub, true)
+		eta = out.GetEta()
+		return out, err
 	})
 	if err != nil {
 		return err
 	}
+	if status == http.StatusAccepted {
+		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds(eta, time.Now())))
+	}
 	return h.writeJSON(w, r, status, body)
+}
+
+// Bounds on the seconds after which who was answered 202 is told to ask again.
+const (
+	soonestRetry = 1
+	usualRetry   = 30 // where there is no estimate
+	latestRetry  = 60
+)
+
+func retrySeconds(eta *timestamppb.Timestamp, now time.Time) int {
+	if eta == nil {
+		return usualRetry
+	}
+	return int(min(max(math.Ceil(eta.AsTime().Sub(now).Seconds()), soonestRetry), latestRetry))
 }
 
 func (h *httpServer) serveReceipt(w http.ResponseWriter, r *http.Request) error {

@@ -32,6 +32,8 @@ type Service interface {
 
 	// Get returns the tenant's submission, or gateway.ErrNotFound.
 	Get(ctx context.Context, tenant, id string) (gateway.Submission, error)
+	// Estimate says when a submission that is not settled will be logged.
+	Estimate(ctx context.Context, sub gateway.Submission) gateway.Estimate
 	// List returns a page of the tenant's submissions and the next page's token.
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	// Receipt returns the receipt of a Logged submission.

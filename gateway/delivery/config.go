@@ -73,9 +73,12 @@ func (c Config) limitsOf(log string) Limits {
 	return c.Limits(log)
 }
 
+// Logged is the outcome of an attempt that ended well, as Metrics.Attempted is told of it.
+const Logged = "logged"
+
 // Metrics are what workers count; every field may be nil.
 type Metrics struct {
-	// Attempted counts an attempt to log an entry that ended; outcome is "logged" or a gateway.Problem.
+	// Attempted counts an attempt to log an entry that ended; outcome is Logged or a gateway.Problem.
 	Attempted func(log, outcome string, d time.Duration)
 	// Halted reports whether submissions to the log are stopped because it is forked.
 	Halted func(log string, halted bool)

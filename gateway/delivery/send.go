@@ -64,7 +64,7 @@ func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, erro
 }
 
 func (w *worker) countAttempt(o gateway.Outcome, d time.Duration) {
-	name := "logged"
+	name := Logged
 	if o.Inclusion == nil {
 		name = o.Problem
 	}

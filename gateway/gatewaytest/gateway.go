@@ -44,6 +44,7 @@ type Gateway struct {
 	*intake.Service
 	*delivery.Waiters
 	*lookup.Lookup
+	*lookup.Estimator
 	delivery *delivery.Delivery
 	cfg      Config
 }
@@ -57,6 +58,7 @@ func New(cfg Config) *Gateway {
 		cfg.Timing = Quick
 	}
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
+	g.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{Stats: cfg.Store.Stats, Lines: cfg.Store.Lines, Now: time.Now, Degraded: g.Degraded})
 	g.delivery = delivery.New(delivery.Config{
 		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Limits: cfg.Limits, Metrics: cfg.Metrics,
 		Failover: cfg.failover(), Logger: slog.New(slog.DiscardHandler),

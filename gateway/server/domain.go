@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -20,6 +21,7 @@ type domain struct {
 	*intake.Service
 	*delivery.Waiters
 	*lookup.Lookup
+	*lookup.Estimator
 	delivery *delivery.Delivery
 
 	registry *formats.Registry
@@ -39,12 +41,28 @@ func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *doma
 	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store}
 	d.recorded.Store(&in.Logs)
 	out.Changed = d.Notify
+	d.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
+		Stats: store.Stats, Lines: store.Lines, Now: time.Now, Degraded: func() map[string]string { return d.delivery.Degraded() },
+	})
+	out.Metrics.Attempted = noteLogged(d.Estimator, out.Metrics.Attempted)
 	d.delivery = delivery.New(out)
 	in.Committed, in.Condition = d.delivery.Wake, d.conditionOf
 	d.Service = intake.New(in)
 	d.configured.Store(listIDs(out.Logs))
 	d.Lookup = lookup.New(store, d.listConfigured())
 	return d
+}
+
+// noteLogged has attempted called, and the estimator told of what was logged.
+func noteLogged(e *lookup.Estimator, attempted func(log, outcome string, d time.Duration)) func(log, outcome string, d time.Duration) {
+	return func(log, outcome string, d time.Duration) {
+		if attempted != nil {
+			attempted(log, outcome, d)
+		}
+		if outcome == delivery.Logged {
+			e.NoteLogged(log, d)
+		}
+	}
 }
 
 // Run commits submissions and works them off until ctx ends, then drains.

@@ -1094,7 +1094,11 @@ type Submission struct {
 	// How each signature of the file is recorded; `representation` is the weakest of them.
 	Signatures []*SubmittedSignature `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
 	// "interactive" or "backfill": the highest that it was sent with while it was not settled.
-	Priority      string `protobuf:"bytes,12,opt,name=priority,proto3" json:"priority,omitempty"`
+	Priority string `protobuf:"bytes,12,opt,name=priority,proto3" json:"priority,omitempty"`
+	// When it will be logged, as estimated now. Absent once it is settled, and where there is no estimate.
+	Eta *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=eta,proto3" json:"eta,omitempty"`
+	// Why there is no estimate: the logs that it waits for and that cannot be used now.
+	Delays        []*Delay `protobuf:"bytes,14,rep,name=delays,proto3" json:"delays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1213,6 +1217,74 @@ func (x *Submission) GetPriority() string {
 	return ""
 }
 
+func (x *Submission) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+func (x *Submission) GetDelays() []*Delay {
+	if x != nil {
+		return x.Delays
+	}
+	return nil
+}
+
+// Delay is a log that cannot be used now.
+type Delay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the gateway's configuration.
+	Log           string   `protobuf:"bytes,1,opt,name=log,proto3" json:"log,omitempty"`
+	Problem       *Problem `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delay) Reset() {
+	*x = Delay{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delay) ProtoMessage() {}
+
+func (x *Delay) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delay.ProtoReflect.Descriptor instead.
+func (*Delay) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Delay) GetLog() string {
+	if x != nil {
+		return x.Log
+	}
+	return ""
+}
+
+func (x *Delay) GetProblem() *Problem {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
 // SubmittedSignature is one signature of a submission's file, or all of a TUF metadata file's together.
 type SubmittedSignature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1225,7 +1297,7 @@ type SubmittedSignature struct {
 
 func (x *SubmittedSignature) Reset() {
 	*x = SubmittedSignature{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1309,7 @@ func (x *SubmittedSignature) String() string {
 func (*SubmittedSignature) ProtoMessage() {}
 
 func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1322,7 @@ func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmittedSignature.ProtoReflect.Descriptor instead.
 func (*SubmittedSignature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SubmittedSignature) GetSigners() []string {
@@ -1287,7 +1359,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1371,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1384,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Entry) GetLog() string {
@@ -1372,7 +1444,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1456,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1469,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Problem) GetReason() string {
@@ -1451,7 +1523,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1535,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1548,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Plan) GetFormat() string {
@@ -1578,7 +1650,7 @@ type PlanOption struct {
 
 func (x *PlanOption) Reset() {
 	*x = PlanOption{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1662,7 @@ func (x *PlanOption) String() string {
 func (*PlanOption) ProtoMessage() {}
 
 func (x *PlanOption) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1675,7 @@ func (x *PlanOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanOption.ProtoReflect.Descriptor instead.
 func (*PlanOption) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
@@ -1713,7 +1785,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x13ListFormatsResponse\x121\n" +
 	"\aformats\x18\x01 \x03(\v2\x17.rekorgateway.v1.FormatR\aformats\"\x1c\n" +
 	"\x06Format\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xe5\x05\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xc3\x06\n" +
 	"\n" +
 	"Submission\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
@@ -1731,7 +1803,9 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"signatures\x18\v \x03(\v2#.rekorgateway.v1.SubmittedSignatureR\n" +
 	"signatures\x12\x1a\n" +
-	"\bpriority\x18\f \x01(\tR\bpriority\x1a9\n" +
+	"\bpriority\x18\f \x01(\tR\bpriority\x12,\n" +
+	"\x03eta\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x12.\n" +
+	"\x06delays\x18\x0e \x03(\v2\x16.rekorgateway.v1.DelayR\x06delays\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
@@ -1742,7 +1816,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"\x06LOGGED\x10\x03\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\x04\"\x87\x01\n" +
+	"\x06FAILED\x10\x04\"M\n" +
+	"\x05Delay\x12\x10\n" +
+	"\x03log\x18\x01 \x01(\tR\x03log\x122\n" +
+	"\aproblem\x18\x02 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\"\x87\x01\n" +
 	"\x12SubmittedSignature\x12\x18\n" +
 	"\asigners\x18\x01 \x03(\tR\asigners\x12W\n" +
 	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\"\xef\x01\n" +
@@ -1803,7 +1880,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
@@ -1824,69 +1901,73 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*ListFormatsResponse)(nil),     // 16: rekorgateway.v1.ListFormatsResponse
 	(*Format)(nil),                  // 17: rekorgateway.v1.Format
 	(*Submission)(nil),              // 18: rekorgateway.v1.Submission
-	(*SubmittedSignature)(nil),      // 19: rekorgateway.v1.SubmittedSignature
-	(*Entry)(nil),                   // 20: rekorgateway.v1.Entry
-	(*Problem)(nil),                 // 21: rekorgateway.v1.Problem
-	(*Plan)(nil),                    // 22: rekorgateway.v1.Plan
-	(*PlanOption)(nil),              // 23: rekorgateway.v1.PlanOption
-	nil,                             // 24: rekorgateway.v1.SubmissionHeader.LabelsEntry
-	nil,                             // 25: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Receipt_Representation)(0),  // 26: rekorgateway.receipt.v1.Receipt.Representation
-	(*durationpb.Duration)(nil),     // 27: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 29: rekorgateway.receipt.v1.Receipt
+	(*Delay)(nil),                   // 19: rekorgateway.v1.Delay
+	(*SubmittedSignature)(nil),      // 20: rekorgateway.v1.SubmittedSignature
+	(*Entry)(nil),                   // 21: rekorgateway.v1.Entry
+	(*Problem)(nil),                 // 22: rekorgateway.v1.Problem
+	(*Plan)(nil),                    // 23: rekorgateway.v1.Plan
+	(*PlanOption)(nil),              // 24: rekorgateway.v1.PlanOption
+	nil,                             // 25: rekorgateway.v1.SubmissionHeader.LabelsEntry
+	nil,                             // 26: rekorgateway.v1.Submission.LabelsEntry
+	(v1.Receipt_Representation)(0),  // 27: rekorgateway.receipt.v1.Receipt.Representation
+	(*durationpb.Duration)(nil),     // 28: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 30: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	26, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	24, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
+	27, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	25, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
 	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	27, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	28, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
 	18, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
 	1,  // 6: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
 	18, // 7: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	21, // 8: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	22, // 8: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
 	1,  // 9: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	22, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	23, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
 	18, // 11: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	0,  // 12: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
 	18, // 13: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
 	18, // 14: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	17, // 15: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
 	0,  // 16: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	26, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	28, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	25, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	20, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	29, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	19, // 22: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
-	26, // 23: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	0,  // 24: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	21, // 25: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	23, // 26: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	26, // 27: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	22, // 28: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
-	26, // 29: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	21, // 30: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 31: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 32: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	7,  // 33: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	9,  // 34: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	11, // 35: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	13, // 36: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	15, // 37: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 38: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	6,  // 39: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	8,  // 40: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	10, // 41: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	12, // 42: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	14, // 43: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	16, // 44: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	38, // [38:45] is the sub-list for method output_type
-	31, // [31:38] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	27, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	29, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	26, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	21, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	30, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	20, // 22: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	29, // 23: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
+	19, // 24: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
+	22, // 25: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
+	27, // 26: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	0,  // 27: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	22, // 28: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	24, // 29: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	27, // 30: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	23, // 31: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	27, // 32: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	22, // 33: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 34: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 35: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	7,  // 36: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	9,  // 37: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	11, // 38: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	13, // 39: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	15, // 40: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 41: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	6,  // 42: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	8,  // 43: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	10, // 44: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	12, // 45: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	14, // 46: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	16, // 47: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	41, // [41:48] is the sub-list for method output_type
+	34, // [34:41] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }
@@ -1899,14 +1980,14 @@ func file_rekorgateway_v1_gateway_proto_init() {
 		(*SubmitRequest_Chunk)(nil),
 	}
 	file_rekorgateway_v1_gateway_proto_msgTypes[4].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[19].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_v1_gateway_proto_rawDesc), len(file_rekorgateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

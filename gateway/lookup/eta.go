@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lookup
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+const (
+	rateWindow    = 10               // seconds over which the rate of a log is measured
+	queueAge      = 2 * time.Second  // how old what is known of the queue may be
+	usualAddTime  = 10 * time.Second // until a log has answered: what Rekor takes to show an entry
+	settlingDelay = 30 * time.Second // for an entry in doubt to be looked for and sent again
+	longestETA    = 30 * 24 * time.Hour
+)
+
+// EstimatorConfig is what an Estimator is made of.
+type EstimatorConfig struct {
+	Stats func(context.Context) (gateway.Stats, error)
+	Lines func(context.Context) ([]gateway.Line, error)
+	// Degraded returns the logs that cannot be used now, each with a gateway.Problem.
+	Degraded func() map[string]string
+	Now      func() time.Time
+}
+
+// Estimator says when submissions will be logged. It counts nothing for a request: what stands in line is read every
+// two seconds at most, and a submission's place in it follows from its age, as if all that is there had come evenly
+// and went in the order of age. How fast a log is follows from what this process has logged in the last ten seconds,
+// or from how much is under way and how long that takes, whichever is more. Methods are safe for concurrent use.
+type Estimator struct {
+	cfg EstimatorConfig
+
+	mu    sync.Mutex // guards what follows
+	paces map[string]*pace
+	queue queue
+}
+
+// pace is how fast a log is, as seen lately.
+type pace struct {
+	logged  [rateWindow + 1]int // by second
+	second  int64               // the last one that logged has
+	addTime time.Duration       // of entries that were logged, averaged
+}
+
+// queue is what waited at a time.
+type queue struct {
+	readAt time.Time
+	leased map[string]int
+	lines  map[lineKey]gateway.Line
+}
+
+type lineKey struct {
+	log      string
+	priority gateway.Priority
+}
+
+// NewEstimator returns an Estimator that has seen nothing yet.
+func NewEstimator(cfg EstimatorConfig) *Estimator {
+	return &Estimator{cfg: cfg, paces: map[string]*pace{}}
+}
+
+// NoteLogged notes that an entry was logged, and how long its log took for it.
+func (e *Estimator) NoteLogged(log string, took time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.paces[log]
+	if p == nil {
+		p = &pace{addTime: took}
+		e.paces[log] = p
+	}
+	p.addTime += (took - p.addTime) / 16
+	second := e.cfg.Now().Unix()
+	p.forgetBefore(second)
+	p.logged[second%int64(len(p.logged))]++
+}
+
+// forgetBefore empties the seconds since the last one, up to the given one.
+func (p *pace) forgetBefore(second int64) {
+	for s := max(p.second+1, second-rateWindow); s <= second; s++ {
+		p.logged[s%int64(len(p.logged))] = 0
+	}
+	p.second = max(p.second, second)
+}
+
+// measureRate returns entries a second over the last whole seconds.
+func (p *pace) measureRate(second int64) float64 {
+	p.forgetBefore(second)
+	sum := 0
+	for _, n := range p.logged {
+		sum += n
+	}
+	return float64(sum-p.logged[second%int64(len(p.logged))]) / rateWindow
+}
+
+// Estimate returns when sub will be logged. It is a guess: nothing rests on it.
+func (e *Estimator) Estimate(ctx context.Context, sub gateway.Submission) gateway.Estimate {
+	if sub.State.Settled() {
+		return gateway.Estimate{}
+	}
+	now, degraded := e.cfg.Now(), e.cfg.Degraded()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.refreshQueue(ctx, now) {
+		return gateway.Estimate{}
+	}
+	var usable []time.Duration
+	var delays []gateway.Delay
+	for log, w := range e.estimateLogs(sub, now) {
+		problem := degraded[log]
+		switch {
+		case w.refused:
+		case !w.done && problem != "" && problem != gateway.TroubleFormerShard: // in which case the log itself can be used
+			delays = append(delays, gateway.Delay{Log: log, Problem: problem})
+		case !w.unknown:
+			usable = append(usable, w.wait)
+		}
+	}
+	if len(usable) < sub.Needed {
+		slices.SortFunc(delays, func(a, b gateway.Delay) int { return cmp.Compare(a.Log, b.Log) })
+		return gateway.Estimate{Delays: delays}
+	}
+	slices.Sort(usable)
+	return gateway.Estimate{At: now.Add(min(usable[sub.Needed-1], longestETA))}
+}
+
+// logWait is how long it takes until a log has all entries of a submission for it.
+type logWait struct {
+	wait    time.Duration
+	done    bool // it has them
+	refused bool // it will never have one of them
+	unknown bool // nobody can say
+}
+
+func (e *Estimator) estimateLogs(sub gateway.Submission, now time.Time) map[string]logWait {
+	all := map[string]logWait{}
+	for _, entry := range sub.Entries {
+		w, seen := all[entry.Log]
+		wait, ok := e.estimateEntry(sub, entry, now)
+		w.done = (w.done || !seen) && entry.State == gateway.Logged
+		w.wait, w.unknown = max(w.wait, wait), w.unknown || !ok
+		w.refused = w.refused || entry.State == gateway.Failed
+		all[entry.Log] = w
+	}
+	return all
+}
+
+// refreshQueue reads what waits, unless that is known, and reports whether it is.
+func (e *Estimator) refreshQueue(ctx context.Context, now time.Time) bool {
+	if age := now.Sub(e.queue.readAt); age >= 0 && age < queueAge {
+		return e.queue.lines != nil
+	}
+	e.queue = queue{readAt: now}
+	stats, err := e.cfg.Stats(ctx)
+	if err != nil {
+		return false
+	}
+	lines, err := e.cfg.Lines(ctx)
+	if err != nil {
+		return false
+	}
+	e.queue.leased, e.queue.lines = stats.Leased, make(map[lineKey]gateway.Line, len(lines))
+	for _, l := range lines {
+		if l.Priority == gateway.Backfill && l.Entries >= gateway.MaxLine { // it was not counted further
+			l.Entries = max(l.Entries, stats.Pending[l.Log]-stats.Leased[l.Log])
+		}
+		e.queue.lines[lineKey{l.Log, l.Priority}] = l
+	}
+	return true
+}
+
+// estimateEntry returns how long it takes until an entry of sub is logged; 0 when it is. It is not known where others wait and
+// nothing was logged lately.
+func (e *Estimator) estimateEntry(sub gateway.Submission, entry gateway.Entry, now time.Time) (wait time.Duration, ok bool) {
+	if entry.State != gateway.Pending {
+		return 0, true
+	}
+	p := e.paces[entry.Log]
+	if p == nil {
+		p = &pace{addTime: usualAddTime}
+	}
+	switch {
+	case entry.InDoubt && entry.Problem == "": // under way
+		return p.addTime, true
+	case entry.InDoubt:
+		return max(settlingDelay, entry.NextAt.Sub(now)) + p.addTime, true
+	}
+	ahead := e.countAhead(lineKey{entry.Log, sub.Priority}, now.Sub(sub.CreatedAt))
+	if sub.Priority == gateway.Backfill {
+		ahead += float64(e.queue.lines[lineKey{entry.Log, gateway.Interactive}].Entries)
+	}
+	if ahead >= 1 {
+		rate := max(p.measureRate(now.Unix()), float64(e.queue.leased[entry.Log])/max(p.addTime.Seconds(), 0.001))
+		if rate == 0 {
+			return 0, false
+		}
+		wait = time.Duration(min(ahead/rate, longestETA.Seconds()) * float64(time.Second))
+	}
+	if !entry.NextAt.IsZero() {
+		wait = max(wait, entry.NextAt.Sub(now))
+	}
+	return wait + p.addTime, true
+}
+
+// countAhead returns about how many entries of a line are older than one that was queued so long ago.
+func (e *Estimator) countAhead(key lineKey, age time.Duration) float64 {
+	l := e.queue.lines[key]
+	oldest := l.Oldest + e.cfg.Now().Sub(e.queue.readAt)
+	if oldest <= 0 || age >= oldest {
+		return 0
+	}
+	return float64(l.Entries) * float64(oldest-max(age, 0)) / float64(oldest)
+}
