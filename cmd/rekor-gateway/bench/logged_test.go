@@ -57,7 +57,7 @@ func compareLogged(t *testing.T, r *report, inFlight, entries int, target string
 	logPID := childNamed("rekor-server-posix")
 	name := fmt.Sprintf("logged-%d", inFlight)
 	g := startGateway(t, name, log, t.TempDir(), func(c *config.Config) {
-		c.Worker.InFlight = inFlight
+		c.Worker.InFlight = config.InFlight(inFlight)
 		c.Limits.MaxRequests, c.Limits.MaxRequestsPerCaller = 8192, 8192
 		c.Limits.MaxRequestMemory = 2 << 30 // of which a call counts 160 KiB, whatever it takes
 	})
