@@ -53,7 +53,7 @@ var outages = map[string]outage{
 		applied: true,
 	},
 	"frozen": { // read, and not written
-		problem: gateway.ProblemStalled,
+		problem: gateway.ProblemUnavailable,
 		add: func(context.Context, int) error {
 			return fmt.Errorf("%w: %w: log frozen", gateway.ErrNotSent, gateway.ErrUnavailable)
 		},
