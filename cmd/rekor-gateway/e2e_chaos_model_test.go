@@ -105,7 +105,7 @@ func (m *model) get(g *deployment, number int, path string) (submitted, error) {
 func (m *model) awaitLogged(t *testing.T, g *deployment) {
 	t.Helper()
 	began := time.Now()
-	deadline := began.Add(3 * time.Minute)
+	deadline := began.Add(10 * time.Minute) // an entry that failed often waits up to seven
 	for n := range m.planned {
 		for m.leaves[n] == "" {
 			answer, err := m.get(g, n, "/v1/submissions/"+m.ids[n])
