@@ -61,7 +61,7 @@ func startBacklog(t *testing.T, log gateway.Log, entries int, timing delivery.Ti
 // pending returns how many entries are not logged yet.
 func (b *backlog) pending(t *testing.T) int {
 	t.Helper()
-	stats, err := b.store.Store.Stats(t.Context())
+	stats, err := b.store.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (g *gate) deliver(t *testing.T, server *rekortest.Server, limits delivery.L
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close() //nolint:errcheck // a test's
+	defer store.Close()
 	log, err := rekorv2.New(rekorv2.Config{
 		ID: "real", Shards: []rekorv2.Shard{{
 			Origin: server.Origin(), GRPCURL: g.url, ReadURL: server.ReadURL(), Verifier: server.Verifier(), KeyID: server.KeyID(),
@@ -96,7 +96,7 @@ func (g *gate) deliver(t *testing.T, server *rekortest.Server, limits delivery.L
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // a test's
+	defer log.Close()
 	logs := []gateway.Log{log}
 	domain := joinRooms(store, intake.Config{Formats: all.Formats(), Logs: intake.AllOf(logs...), Queue: store, Archive: store}, delivery.Config{
 		Logs: logs, Store: store, Logger: slog.New(slog.DiscardHandler), Limits: func(string) delivery.Limits { return limits },
