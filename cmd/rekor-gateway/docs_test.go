@@ -35,7 +35,10 @@ func TestDocs(t *testing.T) {
 
 // TestDocsConfiguration loads the ```yaml blocks as serve would; those without logs are parts.
 func TestDocsConfiguration(t *testing.T) {
-	const rest = "trusted_root: r.json\nlogs: [{id: a, origin: log.example, url: 'https://log.example'}]\n"
+	rest := map[string]string{
+		"logs:":         "logs: [{id: a, origin: log.example, url: 'https://log.example'}]\n",
+		"trusted_root:": "trusted_root: r.json\n",
+	}
 	found := 0
 	for _, page := range docPages(t) {
 		for _, b := range page.blocks {
@@ -44,8 +47,10 @@ func TestDocsConfiguration(t *testing.T) {
 			}
 			found++
 			text := b.text
-			if !strings.Contains(text, "logs:") {
-				text = rest + text
+			for key, line := range rest {
+				if !strings.Contains(text, key) {
+					text = line + text
+				}
 			}
 			if _, err := config.Parse([]byte(text)); err != nil {
 				t.Errorf("%s:%d: %v", page.path, b.line, err)
