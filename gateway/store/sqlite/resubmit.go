@@ -13,9 +13,10 @@ import (
 
 const (
 	// The fence goes on where it was, and so do shard, sent_at_tree_size and absent_to: they
-	// still bound where an earlier send may have landed.
+	// still bound where an earlier send may have landed. What was given up while it was in doubt is in doubt again.
 	reviveEntry = `
-UPDATE entry SET state = 'PENDING', queued_at = ?, priority = ?, tenant = ?, next_at = 0, attempts = 0, problem = ''
+UPDATE entry SET state = 'PENDING', queued_at = ?, priority = ?, tenant = ?, next_at = 0, attempts = 0, problem = '',
+    in_doubt = problem = '` + gateway.ProblemRetired + `' AND last_sent_at > 0 AND sent_at_tree_size IS NOT NULL
 WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retired = 1) RETURNING log, bytes`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`

@@ -27,9 +27,11 @@ FROM entry WHERE log = ?1 AND state = 'PENDING' AND (in_doubt = 1 OR leased_unti
 
 	pendingOfLog = `SELECT id, bytes FROM entry WHERE log = ? AND state = 'PENDING' LIMIT ?`
 
-	// What is under way is the business of nobody any more: its lease is gone.
+	// What is under way is the business of nobody any more: its lease is gone. A size of the log stays with what may be in
+	// it alone, which is in doubt again once somebody wants it logged after all.
 	giveUpEntries = `
-UPDATE entry SET state = 'FAILED', problem = ?1, in_doubt = 0, leased_until = 0, next_at = 0
+UPDATE entry SET state = 'FAILED', problem = ?1, in_doubt = 0, leased_until = 0, next_at = 0,
+    last_sent_at = MAX(last_sent_at, leased_until), sent_at_tree_size = CASE WHEN in_doubt = 1 THEN sent_at_tree_size END
 WHERE state = 'PENDING' AND id IN (SELECT value FROM json_each(?2))`
 
 	listLogs = `

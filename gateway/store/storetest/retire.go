@@ -117,6 +117,35 @@ var retireTests = map[string]func(testing.TB, opening){
 		finishEntries(t, s, loggedOutcome(claimOf(t, s, logA)))
 	},
 
+	// What was given up may be in the log all the same: once it is wanted again, it is looked for before it is sent.
+	"Retire/wanted again": func(t testing.TB, o opening) {
+		s := o.open()
+		names := []string{"unknown", "leased", "not sent", "new"}
+		var subs []gateway.NewSubmission
+		for _, name := range names {
+			subs = append(subs, newSubmission(name))
+		}
+		enqueueAll(t, s, subs...)
+		held := claimEntries(t, s, start, 3)
+		unknown := retryOutcome(held[0], time.Hour)
+		unknown.InDoubt = true
+		finishEntries(t, s, unknown, retryOutcome(held[2], time.Hour))
+		retireAll(t, s, gateway.RetireParams{Log: logA, GiveUpDoubt: true})
+		noError(t, s.Reinstate(t.Context(), logA))
+		for _, again := range enqueueAll(t, s, subs...) {
+			wantState(t, s, again, gateway.Pending)
+		}
+		s.setClock(after(time.Hour))
+		doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: logA, Shard: shard, Limit: 9})
+		noError(t, err)
+		if len(doubts) != 2 || doubts[0].ID != held[0].ID || doubts[1].ID != held[1].ID || *doubts[0].SentAtTreeSize != *held[0].SentAtTreeSize {
+			t.Errorf("in doubt: %+v", doubts)
+		}
+		if claimed := claimAllOf(t, s, logA); len(claimed) != 2 || claimed[0].ID != held[2].ID {
+			t.Errorf("sent again: %+v", claimed)
+		}
+	},
+
 	"Retire/unknown": func(t testing.TB, o opening) {
 		s := o.open()
 		_, err := s.Retire(t.Context(), gateway.RetireParams{Log: "unknown", Limit: 9})
