@@ -180,6 +180,13 @@ func testOutage(t *testing.T, o outage) {
 	if degraded := g.Degraded(); len(degraded) > 0 {
 		t.Errorf("the log works, and the gateway says %v", degraded)
 	}
+	soon := 2 * time.Minute
+	if o.applied { // what is in doubt waits for as long as the log may take to include it
+		soon += log.Delay
+	}
+	if all > soon {
+		t.Errorf("all was logged %v after the log worked again", all)
+	}
 	t.Logf("%d accepted; sent %d times; after the log worked again one more was logged in %v, all in %v", len(accepted), log.adds, live, all)
 }
 

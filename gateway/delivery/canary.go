@@ -112,6 +112,7 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 		return
 	}
 	slot.begin()
+	defer w.wakeWorker() // there is room for an entry again
 	defer slot.free()
 	started, canaries := slot.started, w.shards.canariesOf(shard)
 	canaries.noteSent(started)

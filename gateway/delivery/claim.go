@@ -74,7 +74,7 @@ func (w *worker) waitAfterFailure(ctx context.Context, err error, failures int) 
 	w.logger.Warn("log or store is unavailable", "error", err, "failures", failures)
 	select {
 	case <-ctx.Done():
-	case <-time.After(min(retryDelay(failures), 15*time.Second)):
+	case <-time.After(min(retryDelay(failures, longestRetry), 15*time.Second)):
 	}
 }
 

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +30,8 @@ func (w *worker) sendEntry(s send) result {
 		w.shards.canariesOf(s.Shard).noteSent(started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
-	if s.ctx.Err() != nil {
+	unreadable := errors.Is(err, gateway.ErrUnreadable) // that says nothing of the log
+	if s.ctx.Err() != nil || unreadable {
 		slot.end(errGivenUp)
 	} else {
 		slot.end(err)
@@ -38,11 +40,14 @@ func (w *worker) sendEntry(s send) result {
 	if err == nil && s.LastSentAt.IsZero() && inclusion.Index >= *s.SentAtTreeSize {
 		w.shards.canariesOf(s.Shard).addLogged(started, inclusion.Index)
 	}
-	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, retryDelay(s.Attempts)), attempt: s.Attempts, err: err}
+	delay := retryDelay(s.Attempts, w.longestRetry(time.Now()))
+	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, delay), attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
-	w.size.noteOutcome(s.Shard, r.Outcome)
-	w.noteWriting(r.Outcome, err)
-	w.stall.noteOutcome(r.Outcome, time.Now())
+	if !unreadable {
+		w.size.noteOutcome(s.Shard, r.Outcome)
+		w.noteWriting(r.Outcome, err)
+		w.stall.noteOutcome(r.Outcome, time.Now())
+	}
 	if !r.Retry {
 		r.Next = w.next()
 	}

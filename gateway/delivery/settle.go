@@ -64,7 +64,7 @@ func (s *scanner) scanUntil(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			failures++
-			wait = min(retryDelay(failures), s.longestWait())
+			wait = min(retryDelay(failures, longestRetry), s.longestWait())
 			s.logger.Warn("looking for entries in doubt", "origin", s.shard.Origin, "error", err, "failures", failures)
 		case again:
 			wait = 0
