@@ -25,6 +25,8 @@ type canaries struct {
 	mu     sync.Mutex // guards what follows
 	list   []canary   // in the order of their logging
 	lastAt time.Time  // when an entry was last sent that may become one
+	// probedAt is when a probe was last sent.
+	probedAt time.Time
 }
 
 // Of the canaries one for each canaryStep of time is kept, and at most maxCanaries.
@@ -47,6 +49,24 @@ func (c *canaries) lastSent() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lastAt
+}
+
+// noteProbe is noteSent for a probe.
+func (c *canaries) noteProbe(at time.Time) {
+	c.noteSent(at)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.probedAt = at
+}
+
+// lastTold returns when something was last sent that became a canary, or a probe was.
+func (c *canaries) lastTold() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.list); n > 0 && c.list[n-1].sentAt.After(c.probedAt) {
+		return c.list[n-1].sentAt
+	}
+	return c.probedAt
 }
 
 // addLogged notes an entry, never sent before, whose sending began at sentAt.
@@ -115,7 +135,7 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 	defer w.wakeWorker() // there is room for an entry again
 	defer slot.free()
 	started, canaries := slot.started, w.shards.canariesOf(shard)
-	canaries.noteSent(started)
+	canaries.noteProbe(started)
 	inclusion, err := w.log.Add(ctx, shard, p)
 	slot.end(err)
 	if err != nil {
@@ -129,7 +149,9 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 	w.logger.Info("a probe was logged for entries in doubt", "index", inclusion.Index)
 }
 
-// needsCanary reports whether a probe is to be sent now: nobody's entry may become a canary.
-func (w *worker) needsCanary(lastSent, now time.Time) bool {
-	return w.probe != nil && w.health.currentProblem() == "" && now.Sub(lastSent) >= w.timing.ProbeAfter
+// needsCanary reports whether a probe is to be sent now: nobody's entry may become a canary, or, for as long as one may be under
+// way, none has: what is sent may all be refused, or be in the log already.
+func (w *worker) needsCanary(lastSent, lastTold, now time.Time) bool {
+	return w.probe != nil && w.health.currentProblem() == "" &&
+		(now.Sub(lastSent) >= w.timing.ProbeAfter || now.Sub(lastTold) >= w.timing.AddTimeout+w.timing.ProbeAfter)
 }

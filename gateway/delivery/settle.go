@@ -30,6 +30,8 @@ type scanner struct {
 	seen  map[int64]sighting
 	after int64 // what the last page of this round ended with; 0: a round begins
 	stuck int   // how many of this round cannot be settled as things stand
+	// waitsSince is since when there has always been something that waits for a canary; zero: there is nothing.
+	waitsSince time.Time
 
 	probing atomic.Bool // a probe is under way
 	probes  sync.WaitGroup
@@ -241,7 +243,11 @@ func (s *scanner) resendAbsent(ctx context.Context, p place, doubts []*doubt, si
 	}
 	switch {
 	case waiting == 0:
+		s.waitsSince = time.Time{}
 	case p.current:
+		if s.waitsSince.IsZero() {
+			s.waitsSince = time.Now()
+		}
 		s.startProbe(ctx, p)
 	default: // none can be sent to it
 		s.stuck += waiting
@@ -287,18 +293,23 @@ func (s *scanner) judgeAbsence(p place, d *doubt, size uint64) verdict {
 
 // startProbe sends a probe, unless one is under way or somebody's entry may become a canary.
 func (s *scanner) startProbe(ctx context.Context, p place) {
-	var last time.Time
+	sent, told := time.Time{}, s.waitsSince
 	for _, c := range p.canaries {
-		if at := c.lastSent(); at.After(last) {
-			last = at
-		}
+		sent, told = latest(sent, c.lastSent()), latest(told, c.lastTold())
 	}
-	if s.needsCanary(last, time.Now()) && s.probing.CompareAndSwap(false, true) {
+	if s.needsCanary(sent, told, time.Now()) && s.probing.CompareAndSwap(false, true) {
 		s.probes.Go(func() {
 			defer s.probing.Store(false)
 			s.sendProbe(ctx, p.tree)
 		})
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // storeSettlements stores what was shown, also when ctx has ended meanwhile.

@@ -310,3 +310,39 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d met, round at %d", len(w.seen), w.after)
 	}
 }
+
+// TestProbeBesideTraffic: what is sent and never becomes a canary, since the log refuses it or has it already, does not put off
+// a probe for ever. While canaries are logged there is none.
+func TestProbeBesideTraffic(t *testing.T) {
+	for name, logged := range map[string]bool{"nothing new is logged": false, "new ones are logged": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				size, probes := uint64(100), 0
+				store := &doubtStore{doubts: []gateway.Doubt{{
+					Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size, LastSentAt: time.Now()}, SentAgo: time.Hour,
+				}}}
+				log := &scriptedLog{size: size, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
+				s := scanWorker(log, store)
+				s.probe = func(context.Context, gateway.Log) (gateway.Prepared, error) {
+					probes++
+					return gateway.Prepared{}, errors.New("none here")
+				}
+				for range 10 * 60 {
+					canaries := s.shards.canariesOf(currentShard)
+					canaries.noteSent(time.Now())
+					if logged {
+						canaries.addLogged(time.Now(), 1000) // not covered yet
+					}
+					if _, err := s.settlePage(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					s.probes.Wait()
+					time.Sleep(time.Second)
+				}
+				if (probes > 0) == logged {
+					t.Errorf("%d probes in ten minutes", probes)
+				}
+			})
+		})
+	}
+}
