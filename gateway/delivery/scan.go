@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -24,24 +25,44 @@ func splitDoubts(doubts []*doubt, size uint64) (near, far []*doubt) {
 
 // searchDoubts looks for doubts, in windows, from where the first of them is proven absent to. After each
 // window what it showed is stored: what was found is logged, and for the others how far they are absent. It
-// ends at size, after so many windows, or with the first one that is cut short.
+// ends at size, after so many windows, or with the first one that is cut short. Where the log cannot be read
+// from some index on, it goes on with those that are to be looked for beyond: they do not wait for the others.
 func (w *worker) searchDoubts(ctx context.Context, tree gateway.Shard, doubts []*doubt, size uint64, windows int, counts *settleCounts) error {
 	if len(doubts) == 0 {
 		return nil
 	}
-	from := size
-	for _, d := range doubts {
-		from = min(from, d.absentTo)
-	}
-	for ; windows > 0 && from < size; windows-- {
+	var errs []error
+	for from := nextStart(doubts, 0, size); windows > 0 && from < size; {
 		to := min(from+scanWindow, size)
 		reached, err := w.searchWindow(ctx, tree, doubts, from, to, counts)
-		if err != nil || reached < to {
-			return err
+		switch unreadable := errors.Is(err, gateway.ErrBadAnswer) || errors.Is(err, gateway.ErrUnavailable); {
+		case unreadable && len(errs) < maxUnreadable && ctx.Err() == nil:
+			errs = append(errs, err)
+			from = nextStart(doubts, (from/bundleWidth+1)*bundleWidth, size)
+			continue
+		case err != nil || reached < to:
+			return errors.Join(append(errs, err)...)
 		}
-		from = to
+		from, windows = to, windows-1
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// A search passes over bundles of the log that cannot be read, each of so many entries, so often at most.
+const (
+	bundleWidth   = 256
+	maxUnreadable = 16
+)
+
+// nextStart returns where, from an index on, the first search for one of doubts begins, and size where none does.
+func nextStart(doubts []*doubt, from, size uint64) uint64 {
+	start := size
+	for _, d := range doubts {
+		if !d.settled && d.absentTo >= from {
+			start = min(start, d.absentTo)
+		}
+	}
+	return start
 }
 
 // searchWindow looks for doubts at indexes from the first one given up to to, and returns how far it got. That is stored

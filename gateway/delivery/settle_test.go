@@ -346,3 +346,26 @@ func TestProbeBesideTraffic(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadableBundle: an entry whose search meets a bundle that cannot be read does not hold up those that are looked for
+// beyond it.
+func TestUnreadableBundle(t *testing.T) {
+	const size, bad, at = 5 * scanWindow, 300, 10_500
+	broken := fmt.Errorf("bundle: %w", gateway.ErrBadAnswer)
+	log := &scriptedLog{size: size, find: func(from, to uint64) (gateway.Found, error) {
+		switch {
+		case from <= bad && bad < to:
+			return gateway.Found{AbsentTo: from / bundleWidth * bundleWidth}, broken
+		case from <= at && at < to:
+			return gateway.Found{AbsentTo: to, Inclusions: map[gateway.LeafHash]*gateway.Inclusion{{3}: {Kind: "k"}}}, nil
+		}
+		return gateway.Found{AbsentTo: to}, nil
+	}}
+	w := scanWorker(log, &doubtStore{})
+	var counts settleCounts
+	before, same, beyond, last := doubtAt(1, 256), doubtAt(2, 310), doubtAt(3, 10_000), doubtAt(4, size-1)
+	err := w.searchDoubts(t.Context(), currentShard, []*doubt{before, same, beyond, last}, size, 9, &counts)
+	if !errors.Is(err, broken) || !beyond.settled || last.absentTo != size || before.absentTo != 256 || same.absentTo != 310 {
+		t.Errorf("%v; found beyond it %t, the last one absent to %d, the others to %d and %d", err, beyond.settled, last.absentTo, before.absentTo, same.absentTo)
+	}
+}
