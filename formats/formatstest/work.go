@@ -30,19 +30,19 @@ const (
 )
 
 // CheckWork opens an account for a fuzz target's one Parse and Verify. When check is called, what was charged
-// and the time that has passed must be in proportion to the input.
+// and the time that it took must be in proportion to the input.
 func CheckWork(t testing.TB, input ...[]byte) (ctx context.Context, check func()) {
 	size := 0
 	for _, in := range input {
 		size += len(in)
 	}
-	w, start := formats.NewWork(formats.MaxWork), time.Now()
+	w, watch := formats.NewWork(formats.MaxWork), startStopwatch()
 	return formats.WithWork(t.Context(), w), func() {
 		t.Helper()
 		if spent := w.Spent(); spent > fixedUnits+unitsPer*int64(size) {
 			t.Errorf("%d bytes cost %d units", size, spent)
 		}
-		if took := time.Since(start); took > fixedTime+timePer*time.Duration(size) {
+		if took := watch.read(); took > fixedTime+timePer*time.Duration(size) {
 			t.Errorf("%d bytes took %v", size, took)
 		}
 	}
@@ -142,9 +142,9 @@ func CheckHostile(t *testing.T, f formats.Format, v Vector) error {
 	for attempt := range attempts {
 		ctx, w := openAccount(context.Background(), formats.MaxWork)
 		e := &ending{Context: ctx, left: -1, work: w}
-		start := time.Now()
+		watch := startStopwatch()
 		_, err = submitUnder(e, f, v)
-		took := time.Since(start)
+		took := watch.read()
 		t.Logf("%d units, %v: %v", w.Spent(), took, err)
 		if looks = e.looks; took <= maxTime {
 			break
