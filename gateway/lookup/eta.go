@@ -5,6 +5,7 @@ package lookup
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +15,9 @@ import (
 
 const (
 	rateWindow    = 10               // seconds over which the rate of a log is measured
-	queueAge      = 2 * time.Second  // how old what is known of the queue may be
+	queueAge      = 2 * time.Second  // how old what is known of the queue may be before it is read again
+	oldestQueue   = 30 * time.Second // how old it may be while somebody else reads it
+	queueTimeout  = 5 * time.Second  // to read it
 	usualAddTime  = 10 * time.Second // until a log has answered: what Rekor takes to show an entry
 	settlingDelay = 30 * time.Second // for an entry in doubt to be looked for and sent again
 	longestETA    = 30 * 24 * time.Hour
@@ -36,9 +39,10 @@ type EstimatorConfig struct {
 type Estimator struct {
 	cfg EstimatorConfig
 
-	mu    sync.Mutex // guards what follows
-	paces map[string]*pace
-	queue queue
+	reading sync.Mutex // held while the queue is read; nobody waits for it
+	mu      sync.Mutex // guards what follows; never held while the store is asked, since deliveries wait for it
+	paces   map[string]*pace
+	queue   queue
 }
 
 // pace is how fast a log is, as seen lately.
@@ -104,9 +108,10 @@ func (e *Estimator) Estimate(ctx context.Context, sub gateway.Submission) gatewa
 		return gateway.Estimate{}
 	}
 	now, degraded := e.cfg.Now(), e.cfg.Degraded()
+	e.refreshQueue(ctx, now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.refreshQueue(ctx, now) {
+	if e.queue.lines == nil || e.queue.age(now) > oldestQueue {
 		return gateway.Estimate{}
 	}
 	var usable []time.Duration
@@ -150,28 +155,54 @@ func (e *Estimator) estimateLogs(sub gateway.Submission, now time.Time) map[stri
 	return all
 }
 
-// refreshQueue reads what waits, unless that is known, and reports whether it is.
-func (e *Estimator) refreshQueue(ctx context.Context, now time.Time) bool {
-	if age := now.Sub(e.queue.readAt); age >= 0 && age < queueAge {
-		return e.queue.lines != nil
+// refreshQueue reads what waits, unless that is known, or somebody else does. It is read for all who ask, so that one who has left
+// already spoils it for nobody.
+func (e *Estimator) refreshQueue(ctx context.Context, now time.Time) {
+	if e.isFresh(now) || !e.reading.TryLock() {
+		return
 	}
-	e.queue = queue{readAt: now}
+	defer e.reading.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueTimeout)
+	defer cancel()
+	q := e.readQueue(ctx, now)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queue = q
+}
+
+func (e *Estimator) isFresh(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.queue.age(now) < queueAge
+}
+
+// age is how long ago q was read. A clock that was set back makes it old.
+func (q queue) age(now time.Time) time.Duration {
+	if age := now.Sub(q.readAt); age >= 0 {
+		return age
+	}
+	return math.MaxInt64
+}
+
+// readQueue returns a queue without lines where the store does not say.
+func (e *Estimator) readQueue(ctx context.Context, now time.Time) queue {
+	q := queue{readAt: now}
 	stats, err := e.cfg.Stats(ctx)
 	if err != nil {
-		return false
+		return q
 	}
 	lines, err := e.cfg.Lines(ctx)
 	if err != nil {
-		return false
+		return q
 	}
-	e.queue.leased, e.queue.lines = stats.Leased, make(map[lineKey]gateway.Line, len(lines))
+	q.leased, q.lines = stats.Leased, make(map[lineKey]gateway.Line, len(lines))
 	for _, l := range lines {
 		if l.Priority == gateway.Backfill && l.Entries >= gateway.MaxLine { // it was not counted further
 			l.Entries = max(l.Entries, stats.Pending[l.Log]-stats.Leased[l.Log])
 		}
-		e.queue.lines[lineKey{l.Log, l.Priority}] = l
+		q.lines[lineKey{l.Log, l.Priority}] = l
 	}
-	return true
+	return q
 }
 
 // estimateEntry returns how long it takes until an entry of sub is logged; 0 when it is. It is not known where others wait and

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -157,5 +158,47 @@ func TestEstimateUnknown(t *testing.T) {
 	e.now, e.err = e.now.Add(3*time.Second), errors.New("disk")
 	if got := e.Estimate(t.Context(), e.waiting(gateway.Interactive, 0, 1, "a")); !got.At.IsZero() {
 		t.Errorf("estimated %v", got)
+	}
+}
+
+// TestEstimateWhileTheStoreIsAsked: deliveries that note what was logged do not wait for the store, and neither do others who ask.
+func TestEstimateWhileTheStoreIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		e := lookup.NewEstimator(lookup.EstimatorConfig{
+			Stats:    func(context.Context) (gateway.Stats, error) { <-answer; return gateway.Stats{}, nil },
+			Lines:    func(context.Context) ([]gateway.Line, error) { return nil, nil },
+			Degraded: func() map[string]string { return nil },
+			Now:      time.Now,
+		})
+		sub := newEstimating().waiting(gateway.Interactive, 0, 1, "a")
+		go e.Estimate(t.Context(), sub)
+		synctest.Wait()
+		e.NoteLogged("a", time.Second) // it would wait for ever
+		if got := e.Estimate(t.Context(), sub); !reflect.DeepEqual(got, gateway.Estimate{}) {
+			t.Errorf("while nothing is known yet: %v", got)
+		}
+		close(answer)
+		synctest.Wait()
+		if got := e.Estimate(t.Context(), sub); got.At.IsZero() {
+			t.Errorf("once the store has answered: %v", got)
+		}
+	})
+}
+
+// TestEstimateForOneWhoLeft: who leaves while the queue is read spoils it for nobody.
+func TestEstimateForOneWhoLeft(t *testing.T) {
+	e := lookup.NewEstimator(lookup.EstimatorConfig{
+		Stats:    func(ctx context.Context) (gateway.Stats, error) { return gateway.Stats{}, ctx.Err() },
+		Lines:    func(ctx context.Context) ([]gateway.Line, error) { return nil, ctx.Err() },
+		Degraded: func() map[string]string { return nil },
+		Now:      func() time.Time { return time.Unix(1_800_000_000, 0) },
+	})
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	sub := newEstimating().waiting(gateway.Interactive, 0, 1, "a")
+	e.Estimate(left, sub)
+	if got := e.Estimate(t.Context(), sub); got.At.IsZero() {
+		t.Errorf("the next one gets no estimate: %v", got)
 	}
 }
