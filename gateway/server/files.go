@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -48,6 +49,29 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	}
 	f.policy.ForbiddenSigners = f.forbidden
 	return f, nil
+}
+
+// checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.
+func checkRegularFiles(cfg *config.Config) error {
+	paths := append([]string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}, cfg.Policy.Roots...)
+	for _, keys := range cfg.Policy.Keys {
+		paths = append(paths, keys...)
+	}
+	for _, path := range paths {
+		if err := checkRegular(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRegular refuses what is there and not a file: reading a pipe, say, might not end, and nothing could end it. What is missing is
+// left to whoever reads it.
+func checkRegular(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	return nil
 }
 
 // useRoot reads the logs' keys in rootFile.

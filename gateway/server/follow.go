@@ -63,14 +63,13 @@ func (s *Server) checkTrust(ctx context.Context) {
 	s.logger.Info("read again", "what", "trusted root")
 }
 
-// readRegular reads a trusted root's file. What is not a file might not end.
+// readRegular reads a trusted root's file.
 func readRegular(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
+	if err := checkRegular(path); err != nil {
+		return nil, err
 	}
 	return trustroot.ReadFile(path)
 }

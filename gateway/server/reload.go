@@ -19,6 +19,9 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	defer s.panics.Recover("reload", &err)
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	if err := checkRegularFiles(cfg); err != nil { // no reload would come after one that does not end
+		return err
+	}
 	f, err := readFiles(ctx, cfg, s.now())
 	if err != nil {
 		return err
