@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -78,7 +80,7 @@ func newTracing(ctx context.Context, cfg config.Tracing, version string, logger 
 		return nil, fmt.Errorf("tracing.endpoint: %w", err)
 	}
 	// The library has one for the process, and by default writes to standard error by itself.
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("exporting traces", "error", err) }))
+	otel.SetErrorHandler(&exportFaults{logger: logger, now: time.Now})
 	own := resource.NewSchemaless(attribute.String("service.name", "rekor-gateway"), attribute.String("service.version", version))
 	described, err := resource.Merge(own, resource.Environment())
 	if err != nil {
@@ -87,6 +89,38 @@ func newTracing(ctx context.Context, cfg config.Tracing, version string, logger 
 	return newTracingTo(sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter), sdktrace.WithResource(described), sdktrace.WithSampler(linkedSampler{sdktrace.TraceIDRatioBased(cfg.Sample)}),
 	))
+}
+
+// exportFaults tells the operator that spans are not exported, once in faultsEvery: each batch fails by itself, several a second under load,
+// and what the collector answers may have megabytes.
+type exportFaults struct {
+	logger *slog.Logger
+	now    func() time.Time
+
+	mu     sync.Mutex // over what follows
+	toldAt time.Time
+	more   int // faults since then
+}
+
+const (
+	faultsEvery  = time.Minute
+	longestFault = 512 // bytes
+)
+
+// Handle implements otel.ErrorHandler.
+func (f *exportFaults) Handle(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := f.now(); f.toldAt.IsZero() || now.Sub(f.toldAt).Abs() >= faultsEvery {
+		text := err.Error()
+		if len(text) > longestFault {
+			text = strings.ToValidUTF8(text[:longestFault], "") + "…"
+		}
+		f.logger.Warn("exporting traces", "error", text, "more_before", f.more)
+		f.toldAt, f.more = now, 0
+		return
+	}
+	f.more++
 }
 
 // tracesURL adds the path that OTLP has by default.

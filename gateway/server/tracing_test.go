@@ -194,3 +194,28 @@ func TestTracesOfBatch(t *testing.T) {
 		}
 	}
 }
+
+// TestCollectorThatFails: what a collector answers instead of taking spans does not fill the log, whatever its size and however often it does.
+func TestCollectorThatFails(t *testing.T) {
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds between exports, for the library
+	answers := make(chan struct{}, 64)
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, strings.Repeat("no spans here ", 250_000))
+		answers <- struct{}{}
+	}))
+	t.Cleanup(collector.Close)
+	cfg := newConfig(t)
+	cfg.Tracing = config.Tracing{Endpoint: collector.URL, Sample: 1}
+	r := run(t, cfg)
+	r.submit(key, "traced")
+	<-answers
+	r.submit(key, "traced as well")
+	<-answers
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(r.log.String(), "exporting traces"); got != 1 || r.log.Len() > 64<<10 {
+		t.Errorf("%d lines of spans that were not exported, and %d bytes in all", got, r.log.Len())
+	}
+}
