@@ -398,3 +398,26 @@ func TestTenfold(t *testing.T) {
 		}
 	})
 }
+
+// TestBreakerOfLogThatIsGone: nobody is told for ever of the open breaker of a log that was taken away.
+func TestBreakerOfLogThatIsGone(t *testing.T) {
+	var last string
+	metrics := Metrics{Breaker: func(_, state string) { last = state }}.withDefaults()
+	w := &runningWorker{worker: &worker{metrics: metrics, budget: newBudget("a", Limits{InFlight: 1}, Timing{Reopen: time.Hour}.withDefaults(), metrics)}, done: make(chan struct{})}
+	for range tripAfter {
+		slots, _, _ := w.budget.takeSlots(1)
+		for _, s := range slots {
+			s.begin()
+			s.end(gateway.ErrUnavailable)
+			s.free()
+		}
+	}
+	if last != "open" {
+		t.Fatalf("the breaker is %s", last)
+	}
+	close(w.done)
+	<-awaitWorkers([]*runningWorker{w})
+	if last != "closed" {
+		t.Errorf("the breaker of a log that is gone is %s", last)
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -126,6 +128,7 @@ func awaitWorkers(gone []*runningWorker) <-chan struct{} {
 			w.metrics.Degraded(w.id, false)
 			w.metrics.InDoubt(w.id, 0, 0)
 			w.metrics.InFlight(w.id, 0, 0)
+			w.metrics.Breaker(w.id, gobreaker.StateClosed.String())
 		}
 	}()
 	return drained
