@@ -85,7 +85,7 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 // listener.
 func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", s.serveMetrics(m))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w)(http.StatusOK, []byte(`{"status":"ok"}`)) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := s.readyInTime(r.Context())
@@ -97,6 +97,13 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 	server := s.newHTTPServer(middleware.BlockForeignPages(api.RefuseUncleanPaths(mux), cfg.Listen, cfg.AllowedHosts))
 	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute
 	return server
+}
+
+// serveMetrics serves what can be read. A store that cannot be takes its own metrics away, not those that say so.
+func (s *Server) serveMetrics(m *metrics) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	})
 }
 
 // readyTimeout bounds one look at the gateway's readiness, and is how often gRPC health looks.
