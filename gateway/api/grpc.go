@@ -154,6 +154,9 @@ func listSubmissions(ctx context.Context, s Service, r *pb.ListSubmissionsReques
 func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.ServerStreamingServer[pb.WatchSubmissionResponse]) error {
 	ctx := stream.Context()
 	err := g.service.Watch(ctx, tenantOf(ctx), r.GetId(), func(sub gateway.Submission) error {
+		held := gateway.HeldFrom(ctx).Part() // of this answer: there is no saying how many come
+		defer held.Close()
+		ctx := gateway.WithHeld(ctx, held)
 		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, sub, true) })
 		if err != nil {
 			return err

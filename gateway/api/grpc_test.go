@@ -227,3 +227,36 @@ func TestGRPCWatch(t *testing.T) {
 		}
 	}
 }
+
+// changingService has every submission change for ever.
+type changingService struct{ Service }
+
+func (s changingService) Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error {
+	sub, err := s.Get(ctx, tenant, id)
+	for err == nil {
+		err = f(sub)
+	}
+	return err
+}
+
+// TestGRPCWatchOfManyChanges: what a watch holds does not grow with each change.
+func TestGRPCWatchOfManyChanges(t *testing.T) {
+	log := gatewaytest.NewLog()
+	log.SetDown(gateway.ErrUnavailable)
+	c := dialWith(t, changingService{start(t, log)}, gateway.NewMemory(1<<20), GRPCConfig{})
+	m := startMessage(headerMessage(gatewaytest.Signed(t, "hello")))
+	m.GetStart().Wait = durationpb.New(0)
+	accepted, err := send(t, c, m, chunk([]byte("hello")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := c.WatchSubmission(t.Context(), &pb.WatchSubmissionRequest{Id: accepted.GetSubmission().GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10_000 {
+		if _, err := stream.Recv(); err != nil {
+			t.Fatalf("answer %d: %v", i, err)
+		}
+	}
+}
