@@ -82,7 +82,7 @@ type slot struct {
 func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer func() { b.metrics.InFlight(b.id, b.flight.bound(), b.taken) }()
+	defer b.reportTaken()
 	n = min(n, b.flight.bound()-b.taken)
 	if n <= 0 {
 		return nil, throttledInFlight, b.timing.AddTimeout
@@ -111,10 +111,27 @@ func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duratio
 	return slots, why, again
 }
 
+// reportTaken tells the metrics how many slots are taken. The budget's lock is held.
+func (b *budget) reportTaken() { b.metrics.InFlight(b.id, b.flight.bound(), b.taken) }
+
 // breakerPause is the longest time between looks whether an open breaker lets a call through.
 const breakerPause = time.Second
 
-// giveBack gives back a slot that was not begun.
+// giveBackSlots gives back slots of one budget that were not begun.
+func giveBackSlots(slots []*slot) {
+	if len(slots) == 0 {
+		return
+	}
+	for _, s := range slots {
+		s.giveBack()
+	}
+	b := slots[0].budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reportTaken()
+}
+
+// giveBack gives back one slot; giveBackSlots reports it.
 func (s *slot) giveBack() {
 	b := s.budget
 	b.mu.Lock()
@@ -153,4 +170,5 @@ func (s *slot) free() {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
 	s.budget.taken--
+	s.budget.reportTaken()
 }

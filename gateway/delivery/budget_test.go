@@ -217,6 +217,27 @@ func TestLimitsChange(t *testing.T) {
 	})
 }
 
+// TestInFlightIsReported: the metric falls, too: what was taken and is not used, or has ended, is not under way.
+func TestInFlightIsReported(t *testing.T) {
+	reported := -1
+	metrics := Metrics{InFlight: func(_ string, _, taken int) { reported = taken }}.withDefaults()
+	b := newBudget("log", Limits{InFlight: 10}, Timing{}.withDefaults(), metrics)
+	slots, _, _ := b.takeSlots(100)
+	if reported != 10 {
+		t.Errorf("%d reported once 10 slots were taken", reported)
+	}
+	giveBackSlots(slots[1:])
+	if reported != 1 {
+		t.Errorf("%d reported once all slots but one were given back", reported)
+	}
+	slots[0].begin()
+	slots[0].end(nil)
+	slots[0].free()
+	if reported != 0 {
+		t.Errorf("%d reported once the last slot was free", reported)
+	}
+}
+
 // TestRefusalsTeach: without a configured rate, a log that refuses what goes beyond its own is sent about that rate after half
 // a minute, and refuses next to nothing.
 func TestRefusalsTeach(t *testing.T) {

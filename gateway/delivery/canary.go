@@ -122,12 +122,12 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 	defer cancel()
 	size, err := w.log.Size(ctx, shard)
 	if err != nil {
-		slot.giveBack()
+		giveBackSlots(slots)
 		return // whoever scans is told
 	}
 	p, err := w.probe(ctx, w.log)
 	if err != nil {
-		slot.giveBack()
+		giveBackSlots(slots)
 		w.logger.Error("making a probe for the log", "error", err)
 		return
 	}

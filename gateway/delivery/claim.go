@@ -110,13 +110,6 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	return fresh, next, nil
 }
 
-// giveBackSlots gives back what is not used.
-func giveBackSlots(slots []*slot) {
-	for _, s := range slots {
-		s.giveBack()
-	}
-}
-
 // readSize returns a size of the shard that is written to now, and asks the log where none is known well enough.
 func (w *worker) readSize(ctx context.Context, info gateway.LogInfo) (size uint64, err error) {
 	now := time.Now()
