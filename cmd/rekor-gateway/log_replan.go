@@ -58,10 +58,12 @@ type replanResult struct {
 	LeftInDoubt  int    `json:"leftInDoubt"`  // entries
 	LeftUnderWay int    `json:"leftUnderWay"` // entries
 	LeftOthers   int    `json:"leftOthers"`   // entries of submissions that are in the other log anyway
+
+	inDoubt bool // was asked for, so that what is left in doubt is so because the other log has it anyway
 }
 
 func (f *replanFlags) replan(ctx context.Context, k keptLogs, id string) (replanResult, error) {
-	r := replanResult{Log: id, To: f.to}
+	r := replanResult{Log: id, To: f.to, inDoubt: f.inDoubt}
 	if _, err := k.findLog(ctx, id); err != nil {
 		return r, err
 	}
@@ -69,7 +71,7 @@ func (f *replanFlags) replan(ctx context.Context, k keptLogs, id string) (replan
 		return r, withHint(errors.New("a log cannot take over from itself"), "name another log with --to")
 	}
 	if !k.isConfigured(f.to) {
-		return r, withHint(fmt.Errorf("there is no log %q in the configuration", f.to), "add it to the configuration and restart the gateway, or name one that is there")
+		return r, withHint(fmt.Errorf("there is no log %q in the configuration", f.to), "add it to the configuration and send the gateway SIGHUP, or name one that is there")
 	}
 	p := gateway.MoveParams{From: id, To: f.to, InDoubt: f.inDoubt, Limit: changeLimit}
 	for more := true; more; {
@@ -94,6 +96,10 @@ func showReplanned(g *globals, w io.Writer, r replanResult) error {
 		if r.LeftOthers > 0 {
 			printLine(w, "%d entries wait for %s still: their submissions are recorded in %s anyway, or share a signature with one that is in doubt", r.LeftOthers, r.Log, r.To)
 		}
+	}
+	if r.LeftInDoubt+r.LeftUnderWay > 0 && r.inDoubt {
+		return failLeft(r, fmt.Errorf("%d entries are in doubt and %d under way, and were left: their submissions are recorded in %s anyway", r.LeftInDoubt, r.LeftUnderWay, r.To),
+			"wait until the gateway has settled them; or, where that log never comes back, give them up: log retire with --give-up-doubt")
 	}
 	if r.LeftInDoubt+r.LeftUnderWay > 0 {
 		return failLeft(r, fmt.Errorf("%d entries are in doubt and %d under way: they may be in %s, and were left", r.LeftInDoubt, r.LeftUnderWay, r.Log),

@@ -116,6 +116,20 @@ func TestLogCommands(t *testing.T) {
 	l.run(2, `the log's id is missing`, "retire")
 }
 
+// With --in-doubt, what is left is said to be in the other log anyway, and the flag is not proposed.
+func TestReplanInDoubtSaysWhatIsLeft(t *testing.T) {
+	l := newLogCommands(t)
+	both := storetest.NewSubmission("alice", "both", "old")
+	both.Entries = append(both.Entries, storetest.NewSubmission("alice", "both", "new").Entries...)
+	if _, err := l.store.Enqueue(t.Context(), []gateway.NewSubmission{both}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.store.Claim(t.Context(), gateway.ClaimParams{Log: "old", Lease: time.Minute, Limit: 9, InFlight: 9, Shard: gateway.Shard{Origin: "old.example"}}); err != nil {
+		t.Fatal(err)
+	}
+	l.run(4, `1 under way, and were left: their submissions are recorded in new anyway$.^hint: wait .*log retire with --give-up-doubt$`, "replan", "old", "--to", "new", "--in-doubt")
+}
+
 // What was put in its place is still known to be an older copy after such a command.
 func TestLogCommandsLeaveARestoreToBeSeen(t *testing.T) {
 	l := newLogCommands(t)

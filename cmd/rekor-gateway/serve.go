@@ -23,7 +23,7 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run a gateway from a configuration file",
 		Long: `serve runs a gateway until it is interrupted, then lets what is under way finish. SIGHUP has it
-read the configuration again, and use its certificates and its policy.
+read the configuration again, and use its certificates, policy, trusted root and logs.
 Every field of the configuration file is described in docs/configuration.md.`,
 		Example: "  rekor-gateway serve --config /etc/rekor-gateway/config.yaml",
 		Args:    noArguments,

@@ -72,7 +72,7 @@ func (c *Config) checkLogs() error {
 	if len(c.Logs) == 0 {
 		return errors.New("logs is empty: name at least one log")
 	}
-	seen, origins := map[string]bool{}, map[string]string{}
+	seen, ofOrigin := map[string]bool{}, map[string]string{}
 	for i := range c.Logs {
 		l := &c.Logs[i]
 		if l.ID == "" || l.Origin == "" {
@@ -81,11 +81,10 @@ func (c *Config) checkLogs() error {
 		if seen[l.ID] {
 			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
 		}
-		seen[l.ID] = true
-		if other, ok := origins[l.Origin]; ok { // one log would count as two of those that are needed
-			return fmt.Errorf("logs[%d] (%s): the origin %q is that of %s already: it is one log", i, l.ID, l.Origin, other)
+		if other, ok := ofOrigin[l.Origin]; ok { // it would count as two of policy.logs.need, and be one
+			return fmt.Errorf("logs[%d] (%s): the origin %q is that of %s: they are one log", i, l.ID, l.Origin, other)
 		}
-		origins[l.Origin] = l.ID
+		seen[l.ID], ofOrigin[l.Origin] = true, l.ID
 		if err := errors.Join(l.checkURLs(), l.checkDelay(), l.checkFormer(), l.checkRate()); err != nil {
 			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
 		}

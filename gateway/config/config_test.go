@@ -104,6 +104,7 @@ func TestRefusals(t *testing.T) {
 		"both kinds of URL":   {strings.Replace(minimal, "url:", "read_url: http://x, url:", 1), "give it, or the two"},
 		"no URL":              {strings.Replace(minimal, "url:", "read_url:", 1), "grpc_url"},
 		"log twice":           {minimal + "  - {id: local, origin: b, url: 'http://b'}", "there twice"},
+		"origin twice":        {minimal + "  - {id: second, origin: rekor.local, url: 'http://b'}", `logs[1] (second): the origin "rekor.local" is that of local: they are one log`},
 		"zero limit":          {minimal + "limits: {max_pending: 0}", "limits.max_pending"},
 		"no connections":      {minimal + "limits: {max_connections: 0}", "limits.max_connections"},
 		"no rate":             {minimal + "limits: {min_upload_rate: 0}", "limits.min_upload_rate"},
