@@ -41,7 +41,6 @@ type failover struct {
 	downSince map[string]time.Time // logs that cannot be used
 	passedAt  map[string]time.Time // when the queue of a log was last looked through
 	triedAt   map[string]time.Time // when a log that stalls was last tried
-	stalled   map[string]bool      // as the operator was told
 }
 
 // view is what was last seen of all logs.
@@ -55,7 +54,7 @@ type view struct {
 func newFailover(d *Delivery, cfg Config) *failover {
 	f := &failover{
 		delivery: d, store: cfg.Store, downSince: map[string]time.Time{}, passedAt: map[string]time.Time{},
-		triedAt: map[string]time.Time{}, stalled: map[string]bool{},
+		triedAt: map[string]time.Time{},
 	}
 	f.policy.Store(&cfg.Failover)
 	f.view.Store(&view{})
@@ -213,8 +212,7 @@ func (f *failover) moveAll(ctx context.Context, from, to string) error {
 // watchStall tells the operator when a log stalls, tries one that does, and returns for how long it has.
 func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) time.Duration {
 	lasts, problem := w.stall.lasts(now)
-	if stalls := lasts > 0; stalls != f.stalled[w.id] {
-		f.stalled[w.id] = stalls
+	if w.stall.noteTold(lasts > 0) {
 		w.tellStall(problem)
 	}
 	switch {
@@ -233,9 +231,7 @@ func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) tim
 }
 
 func (w *worker) tellStall(problem string) {
-	if w.health.currentProblem() == "" {
-		w.metrics.Degraded(w.id, problem != "")
-	}
+	w.tellDegraded()
 	if problem != "" {
 		w.logger.Warn("the log can be read, and includes nothing of what it is sent", "problem", problem)
 	} else {

@@ -117,5 +117,5 @@ func (w *worker) tellHealth(before, after string, err error) {
 	default:
 		w.logger.Warn("the log cannot be used; entries wait", "problem", after, "error", err)
 	}
-	w.metrics.Degraded(w.id, after != "")
+	w.tellDegraded()
 }

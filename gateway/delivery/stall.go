@@ -20,6 +20,7 @@ type stall struct {
 	// since is when the first attempt ended after which nothing was included; zero is none.
 	since   time.Time
 	problem string // of the last attempt
+	told    bool   // the operator was told that the log stalls
 }
 
 // noteOutcome notes what came of an attempt.
@@ -43,6 +44,22 @@ func (s *stall) noteIncluded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.since = time.Time{}
+}
+
+// noteTold notes whether the operator is told that the log stalls, and reports whether that is news.
+func (s *stall) noteTold(stalls bool) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.told != stalls
+	s.told = stalls
+	return news
+}
+
+// tellDegraded tells whether the log can be used: it can once neither of what may be wrong with it is.
+func (w *worker) tellDegraded() {
+	w.stall.mu.Lock()
+	defer w.stall.mu.Unlock()
+	w.metrics.Degraded(w.id, w.stall.told || w.health.currentProblem() != "")
 }
 
 // lasts returns for how long the log has stalled, and the problem that it is; 0 and "" where it does not.
