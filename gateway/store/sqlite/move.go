@@ -50,13 +50,13 @@ FROM entry e JOIN entry_blob b ON b.entry = e.id WHERE e.id = ?2 RETURNING id, b
 
 	// Nobody waits for it here any more. What was refused stays, so that it is known.
 	unlinkedEntry = `
-SELECT bytes FROM entry e WHERE id = ? AND state = 'PENDING' AND NOT EXISTS (SELECT 1 FROM submission_entry se WHERE se.entry = e.id)`
+SELECT bytes, in_doubt FROM entry e WHERE id = ? AND state = 'PENDING' AND NOT EXISTS (SELECT 1 FROM submission_entry se WHERE se.entry = e.id)`
 
 	removeBody = `DELETE FROM entry_blob WHERE entry = ?`
 
 	removeEntry = `DELETE FROM entry WHERE id = ?`
 
-	countWaiting = `SELECT COUNT(*) FROM entry WHERE id IN (SELECT value FROM json_each(?))`
+	countWaiting = `SELECT COUNT(*) FROM entry WHERE id IN (SELECT value FROM json_each(?)) AND state = 'PENDING'`
 
 	failedByLog = `
 SELECT s.seq FROM submission s WHERE s.seq IN (SELECT se.submission FROM submission_entry se WHERE se.entry IN (SELECT value FROM json_each(?1)))
@@ -294,10 +294,12 @@ func (v *move) addReceipt(t *tx, entry, bytes int64) error {
 	return nil
 }
 
-// removeUnlinked removes an entry that no submission has any more, and that would be sent for nobody.
+// removeUnlinked removes an entry that no submission has any more, and that would be sent for nobody. One that may be in
+// the log is given up instead: should it come back, it is looked for before it is sent.
 func (v *move) removeUnlinked(t *tx, id int64) error {
 	var bytes int64
-	err := t.QueryRow(unlinkedEntry, id).Scan(&bytes)
+	var inDoubt bool
+	err := t.QueryRow(unlinkedEntry, id).Scan(&bytes, &inDoubt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -305,6 +307,13 @@ func (v *move) removeUnlinked(t *tx, id int64) error {
 		return err
 	}
 	v.addBacklog(v.from, backlog{-1, -bytes})
+	if inDoubt {
+		arg, err := encodeList([]int64{id})
+		if err == nil {
+			_, err = t.Exec(giveUpEntries, gateway.ProblemRetired, arg)
+		}
+		return err
+	}
 	if _, err := t.Exec(removeBody, id); err != nil {
 		return err
 	}

@@ -146,6 +146,30 @@ var moveTests = map[string]func(testing.TB, opening){
 		}
 	},
 
+	// What went elsewhere although it was in doubt may come back, or be needed by others: it is looked for then.
+	"Move/back to where it was in doubt": func(t testing.TB, o opening) {
+		s := o.open()
+		sub := enqueueAll(t, s, planned(tenant, "one"))[0]
+		held := claimOne(t, s, start)
+		s.setClock(after(time.Hour)) // in doubt
+		wantMoved(t, moveAll(t, s, gateway.MoveParams{InDoubt: true}), 1, 0)
+		wantPending(t, s, logA, 0)
+		m, err := s.Move(t.Context(), gateway.MoveParams{From: logB, To: logA, Limit: 9})
+		noError(t, err)
+		if m.Submissions != 1 || m.Kept != 0 {
+			t.Errorf("moved back: %+v", m)
+		}
+		wantLogs(t, s, sub, gateway.Pending, logA)
+		wantPending(t, s, logA, 1)
+		doubts := listDoubtful(t, s, shard)
+		if len(doubts) != 1 || doubts[0].LeafHash != held.LeafHash || *doubts[0].SentAtTreeSize != *held.SentAtTreeSize {
+			t.Errorf("in doubt: %+v", doubts)
+		}
+		if claimed := claimAllOf(t, s, logA); len(claimed) != 0 {
+			t.Errorf("sent again: %+v", claimed)
+		}
+	},
+
 	"Move/only what was planned so": func(t testing.TB, o opening) {
 		s := o.open()
 		elsewhere := planned(tenant, "elsewhere")
