@@ -38,8 +38,9 @@ func StartSpan(ctx context.Context, tracer trace.Tracer, name string, headers pr
 	ctx, span := tracer.Start(ctx, name, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
 	theirs := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), headers))
 	if span.IsRecording() && theirs.IsValid() {
-		// Not when it starts: the sampler would see it.
-		span.AddLink(trace.Link{SpanContext: theirs, Attributes: []attribute.KeyValue{attribute.String("of", "caller")}})
+		// Not when it starts: the sampler would see it. And without the caller's trace state, which may have many kilobytes, and of
+		// which two thousand spans and more wait while the collector is slow.
+		span.AddLink(trace.Link{SpanContext: theirs.WithTraceState(trace.TraceState{}), Attributes: []attribute.KeyValue{attribute.String("of", "caller")}})
 	}
 	return ctx, span
 }
