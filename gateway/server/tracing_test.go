@@ -199,7 +199,7 @@ func TestTracesOfBatch(t *testing.T) {
 func TestCollectorThatFails(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds between exports, for the library
 	answers := make(chan struct{}, 64)
-	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, strings.Repeat("no spans here ", 250_000))
 		answers <- struct{}{}
