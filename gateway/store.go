@@ -256,6 +256,7 @@ type Line struct {
 	Priority Priority
 	Entries  int           // counted up to MaxLine
 	Oldest   time.Duration // how long ago the oldest was queued, of MaxLineTenants where there are more
+	First    int64         // the least ID of the tenants' oldest entries, of as many tenants; those that are behind have larger ones as a rule
 }
 
 // What Store.Lines looks at in one line, at most.

@@ -33,8 +33,8 @@ type EstimatorConfig struct {
 }
 
 // Estimator says when submissions will be logged. It counts nothing for a request: what stands in line is read every
-// two seconds at most, and a submission's place in it follows from its age, as if all that is there had come evenly
-// and went in the order of age. How fast a log is follows from what this process has logged in the last ten seconds,
+// two seconds at most, and a submission's place in it follows from its entries' IDs, as if all that is there went in the
+// order of age. How fast a log is follows from what this process has logged in the last ten seconds,
 // or from how much is under way and how long that takes, whichever is more. Methods are safe for concurrent use.
 type Estimator struct {
 	cfg EstimatorConfig
@@ -197,12 +197,25 @@ func (e *Estimator) readQueue(ctx context.Context, now time.Time) queue {
 	}
 	q.leased, q.lines = stats.Leased, make(map[lineKey]gateway.Line, len(lines))
 	for _, l := range lines {
-		if l.Priority == gateway.Backfill && l.Entries >= gateway.MaxLine { // it was not counted further
-			l.Entries = max(l.Entries, stats.Pending[l.Log]-stats.Leased[l.Log])
-		}
 		q.lines[lineKey{l.Log, l.Priority}] = l
 	}
+	for log, pending := range stats.Pending {
+		q.completeLines(log, pending-stats.Leased[log])
+	}
 	return q
+}
+
+// completeLines makes lines that were not counted to their ends as long as they must be for so many entries to wait for log. Of two such,
+// that of Backfill is taken to have the rest.
+func (q queue) completeLines(log string, waiting int) {
+	others := map[gateway.Priority]gateway.Priority{gateway.Backfill: gateway.Interactive, gateway.Interactive: gateway.Backfill}
+	for _, p := range []gateway.Priority{gateway.Backfill, gateway.Interactive} {
+		l, other := q.lines[lineKey{log, p}], q.lines[lineKey{log, others[p]}]
+		if l.Entries >= gateway.MaxLine {
+			l.Entries = max(l.Entries, waiting-other.Entries)
+			q.lines[lineKey{log, p}] = l
+		}
+	}
 }
 
 // estimateEntry returns how long it takes until an entry of sub is logged; 0 when it is. It is not known where others wait and
@@ -221,7 +234,7 @@ func (e *Estimator) estimateEntry(sub gateway.Submission, entry gateway.Entry, n
 	case entry.InDoubt:
 		return max(settlingDelay, entry.NextAt.Sub(now)) + p.addTime, true
 	}
-	ahead := e.countAhead(lineKey{entry.Log, sub.Priority}, now.Sub(sub.CreatedAt))
+	ahead := e.countAhead(lineKey{entry.Log, sub.Priority}, entry.ID, now.Sub(sub.CreatedAt))
 	if sub.Priority == gateway.Backfill {
 		ahead += float64(e.queue.lines[lineKey{entry.Log, gateway.Interactive}].Entries)
 	}
@@ -238,12 +251,17 @@ func (e *Estimator) estimateEntry(sub gateway.Submission, entry gateway.Entry, n
 	return wait + p.addTime, true
 }
 
-// countAhead returns about how many entries of a line are older than one that was queued so long ago.
-func (e *Estimator) countAhead(key lineKey, age time.Duration) float64 {
+// countAhead returns about how many entries of a line are older than one that has this ID, 0 where it is not known, and was queued so long
+// ago. Those between the first and it are no more than their IDs are apart. Without its ID it is as if all had come evenly, which those of an
+// outage or a backfill have not.
+func (e *Estimator) countAhead(key lineKey, id int64, age time.Duration) float64 {
 	l := e.queue.lines[key]
 	oldest := l.Oldest + e.cfg.Now().Sub(e.queue.readAt)
-	if oldest <= 0 || age >= oldest {
+	switch {
+	case oldest <= 0 || age >= oldest:
 		return 0
+	case id > 0 && l.First > 0:
+		return float64(min(int64(l.Entries), max(id-l.First, 0)))
 	}
 	return float64(l.Entries) * float64(oldest-max(age, 0)) / float64(oldest)
 }

@@ -75,7 +75,7 @@ func TestEstimate(t *testing.T) {
 			{Log: "a", Priority: gateway.Interactive, Entries: 1000, Oldest: 20 * time.Second},
 			{Log: "a", Priority: gateway.Backfill, Entries: gateway.MaxLine, Oldest: 1000 * time.Second}, // counted no further
 		}
-		e.stats.Pending["a"] = 50_000
+		e.stats.Pending["a"] = 51_000 // with the interactive ones
 		got := e.Estimate(t.Context(), e.waiting(c.priority, c.age, 1, "a")).At.Sub(e.now)
 		if d := got - c.want; d < -time.Second || d > time.Second {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -200,5 +200,26 @@ func TestEstimateForOneWhoLeft(t *testing.T) {
 	e.Estimate(left, sub)
 	if got := e.Estimate(t.Context(), sub); got.At.IsZero() {
 		t.Errorf("the next one gets no estimate: %v", got)
+	}
+}
+
+// TestEstimateInBurst: what came all at once an hour ago is not taken to have come evenly since, whichever line it stands in.
+func TestEstimateInBurst(t *testing.T) {
+	for _, p := range []gateway.Priority{gateway.Interactive, gateway.Backfill} {
+		e := newEstimating()
+		e.log("a", 100, 10, time.Second)
+		e.lines = []gateway.Line{{Log: "a", Priority: p, Entries: gateway.MaxLine, Oldest: time.Hour, First: 1000}} // counted no further
+		e.stats.Pending["a"] = 90_000
+		sub := e.waiting(p, time.Hour-time.Minute, 1, "a")
+		for _, c := range []struct {
+			id   int64
+			want time.Duration
+		}{{1000, time.Second}, {46_000, 451 * time.Second}, {91_000, 901 * time.Second}, {200_000, 901 * time.Second}} {
+			sub.Entries[0].ID = c.id
+			got := e.Estimate(t.Context(), sub).At.Sub(e.now)
+			if d := got - c.want; d < -time.Second || d > time.Second {
+				t.Errorf("%s, entry %d: %v, want %v", p, c.id, got, c.want)
+			}
+		}
 	}
 }

@@ -15,8 +15,9 @@ const (
 
 	// Each tenant's oldest is one look; parameters are those of tenantsInLine.
 	oldestInLine = `
-SELECT COALESCE(MIN((SELECT q.queued_at FROM entry q WHERE q.log = ?1 AND q.priority = ?2 AND q.state = 'PENDING' AND q.in_doubt = 0 AND q.next_at = 0
-    AND q.tenant = t.tenant ORDER BY q.queued_at LIMIT 1)), 0) FROM (` + tenantsInLine + `) t`
+SELECT COALESCE(MIN(o.queued_at), 0), COALESCE(MIN(o.id), 0) FROM (` + tenantsInLine + `) t JOIN entry o ON o.id = (
+    SELECT q.id FROM entry q WHERE q.log = ?1 AND q.priority = ?2 AND q.state = 'PENDING' AND q.in_doubt = 0 AND q.next_at = 0
+    AND q.tenant = t.tenant ORDER BY q.queued_at LIMIT 1)`
 )
 
 // Lines implements gateway.Store.
@@ -54,7 +55,7 @@ func readLine(t *tx, log int64, p gateway.Priority, now int64) (line gateway.Lin
 		return line, err
 	}
 	var queuedAt int64
-	if err := t.QueryRow(oldestInLine, log, p, -1, int64(1<<63-1), gateway.MaxLineTenants).Scan(&queuedAt); err != nil {
+	if err := t.QueryRow(oldestInLine, log, p, -1, int64(1<<63-1), gateway.MaxLineTenants).Scan(&queuedAt, &line.First); err != nil {
 		return line, err
 	}
 	line.Oldest = time.Duration(now-queuedAt) * time.Millisecond

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,6 +290,24 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		noError(t, err)
 		want(map[string]int{logA + " interactive": 1, logB + " interactive": 1, logB + " backfill": 3}, // one waits for its time
 			map[string]time.Duration{logA + " interactive": time.Hour - time.Minute, logB + " interactive": time.Hour - time.Minute, logB + " backfill": time.Hour})
+	},
+
+	"Lines/first": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		var ids []int64
+		for _, sub := range enqueueAll(t, s, newSubmission("one"), NewSubmission("another", "two", logA), newSubmission("three")) {
+			stored, err := s.Get(t.Context(), sub.Tenant, sub.ID)
+			noError(t, err)
+			ids = append(ids, stored.Entries[0].ID)
+		}
+		for _, id := range append(ids, 0) { // each is claimed before the next look
+			lines, err := s.Lines(t.Context())
+			noError(t, err)
+			if i := slices.IndexFunc(lines, func(l gateway.Line) bool { return l.Log == logA && l.Priority == gateway.Interactive }); lines[i].First != id {
+				t.Errorf("the first in line is %d, want %d of %d", lines[i].First, id, ids)
+			}
+			claimEntries(t, s, start, 1)
+		}
 	},
 
 	"Stats": func(t *testing.T, open opener) {
