@@ -41,7 +41,7 @@ func (s *submission) Verify(ctx context.Context, a formats.Artifact) (*formats.V
 		v.Checks = append(v.Checks, "target-digest")
 	}
 	for _, r := range s.recorded {
-		v.Projections = append(v.Projections, r.key.buildProjection(s.doc.payload, r.sig))
+		v.Projections = append(v.Projections, r.key.buildProjection(s.doc.payload, r.sig).WithCheckOf(r.checked))
 	}
 	return v, nil
 }

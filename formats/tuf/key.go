@@ -253,12 +253,14 @@ func (k *publicKey) describeAlgorithm() string {
 	return name + "/" + k.scheme.hash.Hash().String()
 }
 
-// verifySignature reports whether sig is k's signature over message.
-func (k *publicKey) verifySignature(message, sig []byte) bool {
+// verifySignature reports whether sig is k's signature over message, and returns the projection that was checked for
+// that, but for Ed25519.
+func (k *publicKey) verifySignature(message, sig []byte) (checked formats.Projection, ok bool) {
 	if pub, ok := k.public.(ed25519.PublicKey); ok {
-		return ed25519.Verify(pub, message, sig)
+		return formats.Projection{}, ed25519.Verify(pub, message, sig)
 	}
-	return k.buildProjection(message, sig).VerifyDigest() == nil
+	checked, err := k.buildProjection(message, sig).Check()
+	return checked, err == nil
 }
 
 func (k *publicKey) buildCandidate() formats.Candidate {

@@ -18,7 +18,8 @@ type signer struct {
 	computed string // the id as the specification computes it
 	key      *publicKey
 	sig      []byte
-	named    bool // the two are the same
+	checked  formats.Projection // by which it verified; zero for Ed25519
+	named    bool               // the two are the same
 }
 
 func (s signer) hasSameKey(o signer) bool { return bytes.Equal(s.key.spki, o.key.spki) }
@@ -99,7 +100,8 @@ func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 	if err := v.chargeCheck(pub); err != nil {
 		return signer{}, err
 	}
-	if !pub.verifySignature(v.doc.payload, s.value) {
+	checked, ok := pub.verifySignature(v.doc.payload, s.value)
+	if !ok {
 		return signer{}, formats.NewError(formats.ReasonSignatureInvalid,
 			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
 			"send the metadata unchanged, with the root that was current when it was signed")
@@ -108,7 +110,7 @@ func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 	if err != nil {
 		return signer{}, err
 	}
-	return signer{keyID: k.id, computed: id, key: pub, sig: s.value, named: named}, nil
+	return signer{keyID: k.id, computed: id, key: pub, sig: s.value, checked: checked, named: named}, nil
 }
 
 // passes is how often the octets of a key are looked at to read it.

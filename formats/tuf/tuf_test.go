@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -130,6 +131,23 @@ func TestSubject(t *testing.T) {
 const madeUp = "the root was named by the submitter; nothing says it is the repository's"
 
 // TestRootNamedBy: only a pinned root, or one that the operator configured, is free of the note.
+// TestProjectionsKnown: what verified as a signature of a role is not verified again as a projection.
+func TestProjectionsKnown(t *testing.T) {
+	parsed, err := New().Parse(t.Context(), read(t, "targets.json"), readAll(t, "root-1.json"), strict())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := parsed.Verify(t.Context(), formats.Artifact{})
+	if err != nil || len(v.Projections) == 0 {
+		t.Fatalf("%v, %v", v, err)
+	}
+	for i, p := range v.Projections {
+		if reflect.ValueOf(p).FieldByName("checked").IsZero() || p.VerifyDigest() != nil {
+			t.Errorf("projection %d does not say that it was checked", i)
+		}
+	}
+}
+
 func TestRootNamedBy(t *testing.T) {
 	configured := strict()
 	configured.Keys = map[string][][]byte{"tuf": readAll(t, "root-1.json")}
