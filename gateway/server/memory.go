@@ -9,15 +9,28 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-// ownMemory is what a gateway takes beside its requests, in bytes: the store's caches, entries under way to the logs,
-// and what the garbage collector needs to go on.
-const ownMemory = 64 << 20
+const (
+	// ownMemory is what a gateway takes beside its requests, in bytes: the store's caches, entries under way to the logs,
+	// and what the garbage collector needs to go on.
+	ownMemory = 64 << 20
 
-// LimitMemory tells the garbage collector to work harder rather than let the process grow: by default it would let
-// it grow to twice what requests hold. GOMEMLIMIT in the environment has precedence. It is for the program
-// that runs the one gateway of its process.
+	// leastGarbage is how much garbage is worth collecting, in bytes. A gateway holds few megabytes as a rule and makes as
+	// many in a few dozen submissions; by default they would be collected each time.
+	leastGarbage = 32 << 20
+)
+
+// ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
+// to, so that it takes no memory.
+var ballast []byte
+
+// LimitMemory tells the garbage collector to work harder rather than let the process grow beyond what c allows: by default it
+// would let it grow to twice what requests hold. Far below that it works less. GOMEMLIMIT and GOGC in the environment
+// have precedence. It is for the program that runs the one gateway of its process.
 func LimitMemory(c config.Limits) {
+	if os.Getenv("GOGC") == "" && ballast == nil {
+		ballast = make([]byte, leastGarbage)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(c.MaxRequestMemory) + ownMemory)
+		debug.SetMemoryLimit(int64(c.MaxRequestMemory) + ownMemory + int64(len(ballast)))
 	}
 }
