@@ -49,7 +49,7 @@ lint: $(BIN)/golangci-lint ## Check the import rules and the code with golangci-
 BENCHMARKS := $(CURDIR)/docs/benchmarks.md
 
 .PHONY: bench
-bench: $(REKOR_SERVER) ## Measure a gateway beside a bare writer and a bare loop, into docs/benchmarks.md (BENCH=full: 1,000,000 stored, too)
+bench: $(REKOR_SERVER) ## Measure a gateway beside a client that writes to the log itself, and beside a loop that verifies and stores, into docs/benchmarks.md (BENCH=full: 1,000,000 stored, too)
 	go test -tags bench -run TestBench -count=1 -timeout 60m -v ./cmd/rekor-gateway/bench -table $(BENCHMARKS) $(BENCHFLAGS)
 
 .PHONY: bench-go
@@ -91,7 +91,7 @@ outage: $(REKOR_SERVER) ## Let a log fail for a day by a simulated clock, and th
 	OUTAGE_ENTRIES=$${OUTAGE_ENTRIES:-10000} go test -tags e2e -run TestBacklog -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: stall
-stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way (or REKOR_GATEWAY_STALLED=4000), and check that nothing is logged twice; count what arrives at one of what a log's budget allows
+stall: $(REKOR_SERVER) ## Hold a real log for 150 s with 1,000 entries under way (or REKOR_GATEWAY_STALLED=4000), and check that nothing is logged twice, and that no log is sent more than its budget allows
 	go test -tags e2e -run 'TestStalledLogForLong|TestGrownLog|AtTheServer' -count=1 -timeout 20m -v ./gateway/server
 
 .PHONY: refusals

@@ -34,6 +34,7 @@ func (r *report) format() string {
 What `+"`make bench`"+` printed last, on %s with %d processors of %s (load average at the end: %s).
 The log is a real Rekor v2 (rekor-server-posix) with a checkpoint each second, batches of 100 ms, on the same disk. Load generator, gateway and log share the processors.
 Ratios mean something, since both sides take turns in one run; absolute figures are this machine's. CPU is user and system time of the process.
+The bare writer is a gRPC client that sends the same entries to the same log, and verifies nothing. The bare loop verifies the same submissions and stores the rows that the gateway would, without HTTP or gRPC.
 
 | measured | gateway | beside it | ratio | target |
 |---|---|---|---|---|
