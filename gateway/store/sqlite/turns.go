@@ -47,8 +47,9 @@ const (
 	lines
 )
 
-// agedLook is how many tenants at least are looked at for backfill that is old.
-const agedLook = 32
+// agedLook is how many tenants at least are looked at for backfill that is old. Among many whose backfill is fresh, the old one would
+// not have its share else where a claim takes few.
+const agedLook = 1024
 
 // turns are whose turn it was in each line of a log.
 type turns struct {
