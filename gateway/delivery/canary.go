@@ -142,7 +142,7 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 		w.logger.Warn("the log has not included a probe, which entries in doubt wait for", "error", err)
 		return
 	}
-	w.stall.noteIncluded()
+	w.noteIncluded()
 	if inclusion.Index >= size {
 		canaries.addLogged(started, inclusion.Index)
 	}

@@ -219,7 +219,7 @@ func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) tim
 	case lasts == 0:
 		delete(f.triedAt, w.id)
 	case w.probe == nil && lasts > trialAfter:
-		w.stall.noteIncluded() // what comes next shows
+		w.noteIncluded() // what comes next shows
 	case w.probe != nil && now.Sub(f.triedAt[w.id]) >= trialEvery && w.stall.trying.CompareAndSwap(false, true):
 		f.triedAt[w.id] = now
 		f.delivery.trials.Go(func() {

@@ -86,6 +86,14 @@ func (w *worker) noteWriting(o gateway.Outcome, err error) {
 	w.tellHealth(before, after, err)
 }
 
+// noteIncluded notes that the log includes what it is sent, or that this is assumed until the next outcome. Nobody else would
+// find out about a log to which nothing goes any more.
+func (w *worker) noteIncluded() {
+	w.stall.noteIncluded()
+	before, after := w.health.changeHealth(func(h *health) { h.writing = "" })
+	w.tellHealth(before, after, nil)
+}
+
 // tellStuck tells the operator of entries in doubt that wait for a person.
 func (w *worker) tellStuck(n int) {
 	former := ""

@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,4 +39,38 @@ func TestDegradedWhileStalled(t *testing.T) {
 		w.noteReading(nil)
 		look("works", false)
 	})
+}
+
+// TestLetInAgain: a log that let nobody in, and to which nothing goes any more since another one takes over, is found to be
+// usable again by a probe, or, where there are none, assumed to be after a while.
+func TestLetInAgain(t *testing.T) {
+	for name, probes := range map[string]bool{"probes": true, "no probes": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := retryWorker(gateway.ErrForbidden)
+				if probes {
+					w.probe = func(context.Context, gateway.Log) (gateway.Prepared, error) { return gateway.Prepared{}, nil }
+				}
+				f := &failover{triedAt: map[string]time.Time{}, delivery: &Delivery{}}
+				look := func() string {
+					f.watchStall(t.Context(), w, time.Now())
+					f.delivery.trials.Wait()
+					return w.health.currentProblem()
+				}
+				sendClaimed(t, w, 1, []byte("b"), 1)
+				time.Sleep(w.timing.Stalled)
+				if got := look(); got != gateway.ProblemForbidden {
+					t.Errorf("at first: %q", got)
+				}
+				w.log = &refusingLog{scriptedLog: scriptedLog{size: 1}}
+				time.Sleep(trialAfter + time.Second)
+				if got := look(); got != "" {
+					t.Errorf("once it lets us in: %q", got)
+				}
+				if lasts, problem := w.stall.lasts(time.Now()); lasts > 0 {
+					t.Errorf("it counts as %s", problem)
+				}
+			})
+		})
+	}
 }
