@@ -23,6 +23,8 @@ import (
 
 // SubmitBatch answers each submission once it is durable; it does not wait for the log.
 func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
+	g.batches.Add(1)
+	defer g.batches.Add(-1)
 	b := newBatch(g, stream)
 	defer b.fail(nil)
 	err := b.receiveAll()
@@ -95,7 +97,7 @@ type batchItem struct {
 	held    *gateway.Held
 }
 
-// startItem gives the item to a worker that has nothing to do, or to a new one while there are fewer of them than places. A
+// startItem gives the item to a worker that has nothing to do, or to a new one while there are fewer of them than the stream's share. A
 // worker lives as long as the stream: a new one would have to grow its stack for each item.
 func (b *batch) startItem(i batchItem) {
 	select {
@@ -103,7 +105,7 @@ func (b *batch) startItem(i batchItem) {
 		return
 	default:
 	}
-	if b.workers == upload.MaxBatchParallel { // one of them has freed the place that i has, and comes back
+	if b.workers >= b.server.shareWorkers() { // there is one, and it comes back
 		b.work <- i
 		return
 	}
@@ -114,6 +116,11 @@ func (b *batch) startItem(i batchItem) {
 			b.workOn(i)
 		}
 	})
+}
+
+// shareWorkers returns how many workers one stream may have now.
+func (g *grpcServer) shareWorkers() int {
+	return int(min(max(upload.MaxBatchWorkers/max(g.batches.Load(), 1), 1), upload.MaxBatchParallel))
 }
 
 func (b *batch) workOn(i batchItem) {

@@ -223,3 +223,69 @@ func TestCallsEndInTime(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// gatedService counts those who begin, and lets nobody on until its gate is open.
+type gatedService struct {
+	Service
+	gate         chan struct{}
+	within, most atomic.Int64
+}
+
+func (s *gatedService) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error) {
+	n := s.within.Add(1)
+	defer s.within.Add(-1)
+	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
+	}
+	<-s.gate
+	return s.Service.Begin(ctx, r)
+}
+
+// TestBatchesShareWorkers: many streams do not have as many workers each as a few have, and all are answered.
+func TestBatchesShareWorkers(t *testing.T) {
+	const streams, share = 128, upload.MaxBatchWorkers / 128
+	service := &gatedService{Service: start(t, gatewaytest.NewLog()), gate: make(chan struct{})}
+	c := dialWith(t, service, gateway.NewMemory(1<<30), GRPCConfig{})
+	opened := make([]grpc.BidiStreamingClient[pb.SubmitBatchRequest, pb.SubmitBatchResponse], streams)
+	malformed := &pb.SubmitBatchRequest{Header: &pb.SubmissionHeader{Signature: []byte("none")}}
+	for i := range opened {
+		var err error
+		if opened[i], err = c.SubmitBatch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := opened[i].Send(malformed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool { return service.within.Load() == streams }) // all are open
+	for _, stream := range opened {
+		for range upload.MaxBatchParallel - 1 {
+			if err := stream.Send(malformed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stream.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool { return service.within.Load() >= streams*share })
+	close(service.gate)
+	for _, stream := range opened {
+		for range upload.MaxBatchParallel {
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := service.most.Load(); got > streams*share {
+		t.Errorf("%d submissions were worked on at once, want %d at most", got, streams*share)
+	}
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come to that")
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,6 +36,7 @@ type grpcServer struct {
 	service Service
 	cfg     GRPCConfig
 	answers *builder
+	batches atomic.Int64 // SubmitBatch streams
 }
 
 // RegisterGRPC adds the service to s.

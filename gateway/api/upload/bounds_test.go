@@ -21,7 +21,7 @@ var bounds = map[string]string{
 	"MaxReplay": formatSize(MaxReplay), "ReplayMemory": formatSize(ReplayMemory),
 	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
-	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchHeld": formatSize(MaxBatchHeld),
+	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchWorkers": fmt.Sprint(MaxBatchWorkers), "MaxBatchHeld": formatSize(MaxBatchHeld),
 	"MaxStreams": fmt.Sprint(MaxStreams), "MaxRequests": fmt.Sprint(MaxRequests),
 	"CallWindow": formatSize(CallWindow), "ConnectionWindow": formatSize(ConnectionWindow),
 	"IdleTimeout": IdleTimeout.String(), "MaxWatch": MaxWatch.String(),
