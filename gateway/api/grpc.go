@@ -67,7 +67,7 @@ func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, 
 }
 
 func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
-	stored, wait, err := g.submitStream(ctx, stream)
+	stored, wait, err := g.submitApart(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,19 @@ func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb
 		}
 		return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
 	})
+}
+
+// submitApart is submitStream in a goroutine of its own, and lasts as long. What verifies and stores takes a large stack, which
+// the call's goroutine would keep while it waits for the log: of thousands that wait, these are most of the memory.
+func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, wait time.Duration, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer g.cfg.Calls.Panics.Recover("Submit", &err, "request", gateway.RequestID(ctx))
+		stored, wait, err = g.submitStream(ctx, stream)
+	}()
+	<-done
+	return stored, wait, err
 }
 
 // submitStream takes in what a stream holds, and returns how long to wait for the log. Nothing of the stream
