@@ -154,20 +154,43 @@ func (c *Checkpoints) Accept(ctx context.Context, envelope []byte) (*gateway.Che
 		}
 		return cp, nil
 	}
-	cp, err := OpenCheckpoint(envelope, c.cfg.Shard.Origin, c.cfg.Verifier)
-	if err != nil {
-		return nil, err
-	}
-	proven := c.flight.DoChan(string(envelope), func() (any, error) { return nil, c.acceptCheckpoint(cp) })
+	proven := c.flight.DoChan(string(envelope), func() (any, error) { return c.openAndAccept(envelope), nil })
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: waiting for a consistency proof: %w", gateway.ErrUnavailable, ctx.Err())
 	case result := <-proven:
-		if result.Err != nil {
-			return nil, result.Err
-		}
-		return cp, nil
+		return result.Val.(*acceptance).unwrap()
 	}
+}
+
+// acceptance is what came of one checkpoint, for all who wait for it.
+type acceptance struct {
+	checkpoint *gateway.Checkpoint
+	err        error
+	panicked   any // what the work panicked with
+}
+
+// unwrap goes on with the panic, so that who waits reports it as one of his own: in the goroutine of the work it would end
+// the process.
+func (a *acceptance) unwrap() (*gateway.Checkpoint, error) {
+	if a.panicked != nil {
+		panic(a.panicked)
+	}
+	return a.checkpoint, a.err
+}
+
+// openAndAccept verifies a checkpoint once for all the answers that carry it: they come at the same time.
+func (c *Checkpoints) openAndAccept(envelope []byte) *acceptance {
+	a := new(acceptance)
+	defer func() { a.panicked = recover() }()
+	var cp *gateway.Checkpoint
+	if cp, a.err = OpenCheckpoint(envelope, c.cfg.Shard.Origin, c.cfg.Verifier); a.err != nil {
+		return a
+	}
+	if a.err = c.acceptCheckpoint(cp); a.err == nil {
+		a.checkpoint = cp
+	}
+	return a
 }
 
 // acceptCheckpoint compares cp with the checkpoint kept and keeps it if it is larger. Reading the kept
