@@ -120,7 +120,7 @@ func (e *Estimator) Estimate(ctx context.Context, sub gateway.Submission) gatewa
 		problem := degraded[log]
 		switch {
 		case w.refused:
-		case !w.done && problem != "" && problem != gateway.TroubleFormerShard: // in which case the log itself can be used
+		case !w.done && problem != "" && (w.inDoubt || problem != gateway.TroubleFormerShard): // else the log itself can be used
 			delays = append(delays, gateway.Delay{Log: log, Problem: problem})
 		case !w.unknown:
 			usable = append(usable, w.wait)
@@ -131,7 +131,7 @@ func (e *Estimator) Estimate(ctx context.Context, sub gateway.Submission) gatewa
 		return gateway.Estimate{Delays: delays}
 	}
 	slices.Sort(usable)
-	return gateway.Estimate{At: now.Add(min(usable[sub.Needed-1], longestETA))}
+	return gateway.Estimate{At: now.Add(min(usable[sub.Needed-1], longestETA)).Round(time.Millisecond)}
 }
 
 // logWait is how long it takes until a log has all entries of a submission for it.
@@ -140,6 +140,7 @@ type logWait struct {
 	done    bool // it has them
 	refused bool // it will never have one of them
 	unknown bool // nobody can say
+	inDoubt bool // one of them may be in it, and is looked for
 }
 
 func (e *Estimator) estimateLogs(sub gateway.Submission, now time.Time) map[string]logWait {
@@ -150,6 +151,7 @@ func (e *Estimator) estimateLogs(sub gateway.Submission, now time.Time) map[stri
 		w.done = (w.done || !seen) && entry.State == gateway.Logged
 		w.wait, w.unknown = max(w.wait, wait), w.unknown || !ok
 		w.refused = w.refused || entry.State == gateway.Failed
+		w.inDoubt = w.inDoubt || entry.State == gateway.Pending && entry.InDoubt && entry.Problem != ""
 		all[entry.Log] = w
 	}
 	return all

@@ -136,6 +136,18 @@ func TestEstimateOfSetbacks(t *testing.T) {
 	}
 }
 
+// TestEstimateOfAFormerShard: what may be in a former shard that cannot show it waits for the operator, and has no estimate.
+func TestEstimateOfAFormerShard(t *testing.T) {
+	e := newEstimating()
+	e.degraded = map[string]string{"a": gateway.TroubleFormerShard}
+	sub := e.waiting(gateway.Interactive, 0, 1, "a")
+	sub.Entries[0].InDoubt, sub.Entries[0].Problem = true, gateway.ProblemUnknown
+	want := gateway.Estimate{Delays: []gateway.Delay{{Log: "a", Problem: gateway.TroubleFormerShard}}}
+	if got := e.Estimate(t.Context(), sub); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // TestEstimateUnknown: nothing is guessed where others wait and nothing is logged, nor where the store cannot be read; what is under
 // way tells the pace before anything was logged.
 func TestEstimateUnknown(t *testing.T) {
