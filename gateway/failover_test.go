@@ -90,11 +90,10 @@ func TestFailover(t *testing.T) {
 
 // Nothing goes on from doubt.
 func TestNoFailoverFromDoubt(t *testing.T) {
-	first, second := namedLog("first", gatewaytest.Fault{Err: errLost, Applied: true}), namedLog("second")
+	first, second := namedLog("first", gatewaytest.Fault{Err: errLost, Applied: true, Down: gateway.ErrUnavailable}), namedLog("second")
 	g := runLogs(t, 1, true, first, second)
 	sub := submit(t, g, gatewaytest.Signed(t, "doubtful"))
 	until(t, "it is sent", func() bool { _, sent := first.Count(); return sent == 1 })
-	first.SetDown(gateway.ErrUnavailable)
 	until(t, "first is degraded", func() bool { return g.Degraded()["first"] == gateway.ProblemUnavailable })
 	wantIn(t, wait(t, g, submit(t, g, gatewaytest.Signed(t, "another")).ID), "second")
 	time.Sleep(time.Second) // for what must not happen

@@ -23,9 +23,10 @@ type Failover struct {
 const (
 	movePage  = 256              // entries looked at in one transaction
 	passEvery = 15 * time.Second // between two looks through the queue of one log
-	// trialEvery is how often a log that stalled, and that nothing is sent to any more, is tried: by a probe, or where
-	// there are none by what comes next.
+	// trialEvery is how often a log that stalled, and that nothing is sent to any more, is tried by a probe. Where there are
+	// none it is tried by what comes within trialTime, after each trialAfter.
 	trialEvery = 30 * time.Second
+	trialTime  = 30 * time.Second
 	trialAfter = 5 * time.Minute
 )
 
@@ -84,6 +85,15 @@ func (d *Delivery) ProblemOf(log string) string {
 	}
 	_, problem := w.stall.lasts(time.Now())
 	return problem
+}
+
+// IsUsable reports whether what comes next may go to a log: it can be used, or stalls and is tried by that.
+func (d *Delivery) IsUsable(log string) bool {
+	if d.ProblemOf(log) == "" {
+		return true
+	}
+	w := (*d.workers.Load())[log]
+	return w != nil && w.probe == nil && !d.failover.view.Load().retired[log] && w.health.currentProblem() == "" && w.stall.isOnTrial(time.Now())
 }
 
 // nextOf returns the logs to which goes what a log refuses: those that can be used first.
@@ -218,7 +228,7 @@ func (f *failover) watchStall(ctx context.Context, w *worker, now time.Time) tim
 	switch {
 	case lasts == 0:
 		delete(f.triedAt, w.id)
-	case w.probe == nil && lasts > trialAfter:
+	case w.probe == nil && lasts > trialAfter && w.health.isForbidden():
 		w.noteIncluded() // what comes next shows
 	case w.probe != nil && now.Sub(f.triedAt[w.id]) >= trialEvery && w.stall.trying.CompareAndSwap(false, true):
 		f.triedAt[w.id] = now

@@ -46,6 +46,13 @@ func (h *health) canBeRead() bool {
 	return h.reading == ""
 }
 
+// isForbidden reports whether the log did not let this gateway in when it was last written to.
+func (h *health) isForbidden() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.writing != ""
+}
+
 // describeProblem returns what callers are told: a gateway.Problem, or "".
 func (h *health) describeProblem() string {
 	h.mu.Lock()

@@ -74,3 +74,9 @@ func (s *stall) lasts(now time.Time) (time.Duration, string) {
 	}
 	return 0, ""
 }
+
+// isOnTrial reports whether a log that stalls is to be tried by what comes now. It stalls on until it includes something.
+func (s *stall) isOnTrial(now time.Time) bool {
+	d, _ := s.lasts(now)
+	return d >= trialAfter && d%trialAfter < trialTime
+}

@@ -74,3 +74,33 @@ func TestLetInAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestStallLastsThroughTrials: a log that is tried by what comes stalls on, for whoever watches it, until it includes something.
+func TestStallLastsThroughTrials(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	s := stall{after: 30 * time.Second}
+	failed := gateway.Outcome{Retry: true, Problem: gateway.ProblemUnavailable}
+	s.noteOutcome(failed, start)
+	for _, c := range []struct {
+		after          time.Duration
+		stalls, trying bool
+	}{
+		{29 * time.Second, false, false},
+		{time.Minute, true, false},
+		{trialAfter - time.Second, true, false},
+		{trialAfter + time.Second, true, true},
+		{trialAfter + trialTime, true, false},
+		{2*trialAfter + time.Second, true, true},
+	} {
+		now := start.Add(c.after)
+		lasts, problem := s.lasts(now)
+		if stalls := lasts > 0 && problem == gateway.ProblemUnavailable; stalls != c.stalls || s.isOnTrial(now) != c.trying {
+			t.Errorf("after %v: stalls %t, on trial %t", c.after, stalls, s.isOnTrial(now))
+		}
+		s.noteOutcome(failed, now)
+	}
+	s.noteOutcome(gateway.Outcome{Inclusion: &gateway.Inclusion{}}, start.Add(time.Hour))
+	if lasts, _ := s.lasts(start.Add(2 * time.Hour)); lasts != 0 || s.isOnTrial(start.Add(2*time.Hour)) {
+		t.Error("it stalls although it has included something")
+	}
+}

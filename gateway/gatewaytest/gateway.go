@@ -94,7 +94,7 @@ func (c *Config) failover() (f delivery.Failover) {
 }
 
 func (g *Gateway) condition(log string) intake.Condition {
-	return intake.Condition{Unusable: g.delivery.ProblemOf(log) != ""}
+	return intake.Condition{Unusable: !g.delivery.IsUsable(log)}
 }
 
 // Start runs the gateway until the returned function, or the end of the test, stops it.

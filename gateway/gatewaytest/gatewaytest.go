@@ -37,6 +37,7 @@ type Fault struct {
 	Err     error
 	Applied bool
 	Late    time.Duration // after which an applied entry shows in the tiles
+	Down    error         // what reading the log gives from then on, as by SetDown
 }
 
 // Log keeps gateway.Log's contract without proofs: those are the adapters' business.
@@ -186,6 +187,9 @@ func (l *Log) Add(_ context.Context, shard gateway.Shard, e gateway.Prepared) (*
 	var f Fault
 	if len(l.faults) > 0 {
 		f, l.faults = l.faults[0], l.faults[1:]
+	}
+	if f.Down != nil {
+		l.down = f.Down
 	}
 	if f.Err == nil || f.Applied {
 		l.leaves[shard] = append(l.leaves[shard], e.LeafHash) // as a log without deduplication would

@@ -50,7 +50,7 @@ func (d *domain) Ready(ctx context.Context) error {
 // conditionOf returns what is known of a log now. It is full when its share of what may be pending waits for it: as one
 // of n logs, of n + 1 parts.
 func (d *domain) conditionOf(log string) intake.Condition {
-	c := intake.Condition{Unusable: d.delivery.ProblemOf(log) != ""}
+	c := intake.Condition{Unusable: !d.delivery.IsUsable(log)}
 	entries, bytes := d.delivery.Waiting(log)
 	parts := len(d.recorded.Load().List) + 1
 	c.Full = d.roomEntries > 0 && entries >= d.roomEntries/parts || d.roomBytes > 0 && bytes >= d.roomBytes/int64(parts)
