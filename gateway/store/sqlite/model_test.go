@@ -45,6 +45,8 @@ func TestModel(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), "store.db")
 			m.store = open(t, path, Options{Now: func() time.Time { return m.now }})
+			_, err := m.store.KeepCheckpoint(t.Context(), m.shard, nil, gateway.Checkpoint{Size: 1, Envelope: []byte("signed")})
+			m.ok(err)
 			steps := []func(){m.submit, m.submit, m.claim, m.claim, m.answer, m.answer, m.answer, m.settle, m.move, m.move, m.retire, m.reinstate, m.restart}
 			for range 300 {
 				steps[m.IntN(len(steps))]()
@@ -74,8 +76,18 @@ func (m *modelled) submit() {
 		second := storetest.NewSubmission("", name, sub.Entries[0].Log, "leaf"+fmt.Sprint(25+m.IntN(9)))
 		sub.Entries = append(sub.Entries, second.Entries[0])
 	}
-	if m.IntN(2) == 0 {
+	switch m.IntN(3) {
+	case 0:
 		sub.Takeover = modelNames
+	case 1: // in all logs
+		alone := sub.Entries
+		sub.Entries, sub.Needed = nil, 1+m.IntN(len(modelNames))
+		for _, log := range modelNames {
+			for _, e := range alone {
+				e.Log = log
+				sub.Entries = append(sub.Entries, e)
+			}
+		}
 	}
 	got, err := m.store.Enqueue(m.Context(), []gateway.NewSubmission{sub})
 	m.ok(err)

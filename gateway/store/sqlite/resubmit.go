@@ -16,7 +16,7 @@ const (
 	// still bound where an earlier send may have landed. What was given up while it was in doubt is in doubt again.
 	reviveEntry = `
 UPDATE entry SET state = 'PENDING', queued_at = ?, priority = ?, tenant = ?, next_at = 0, attempts = 0, problem = '',
-    in_doubt = problem = '` + gateway.ProblemRetired + `' AND last_sent_at > 0 AND sent_at_tree_size IS NOT NULL
+    in_doubt = problem = '` + gateway.ProblemRetired + `' AND sent_at_tree_size IS NOT NULL
 WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retired = 1) RETURNING log, bytes`
 
 	raiseEntry = `UPDATE entry SET priority = ?1 WHERE id = ?2 AND state = 'PENDING' AND priority < ?1`
