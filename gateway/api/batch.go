@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
@@ -53,6 +55,32 @@ type batch struct {
 	working sync.WaitGroup
 	workers int        // that were started; the receiver's
 	sending sync.Mutex // gRPC takes one answer at a time
+	causes  causes
+}
+
+// causes tells the operator why submissions of a batch were not taken where callers are not told. While the store fails, that
+// is each of them, thousands a second.
+type causes struct {
+	mu     sync.Mutex // over what follows
+	toldAt time.Time
+	more   int // that were not told since
+}
+
+// causesEvery is how often a cause is told, in one batch.
+const causesEvery = time.Minute
+
+func (c *causes) logCause(ctx context.Context, l *slog.Logger, p problem.Problem, err error) {
+	if !p.HasCause(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); c.toldAt.IsZero() || now.Sub(c.toldAt) >= causesEvery {
+		p.LogCause(ctx, l, err, "more_before", c.more)
+		c.toldAt, c.more = now, 0
+		return
+	}
+	c.more++
 }
 
 func newBatch(g *grpcServer, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) *batch {
@@ -159,7 +187,7 @@ func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest) {
 	answer, err := b.server.submitItem(ctx, r)
 	if err != nil {
 		p := problem.FromError(err)
-		p.LogCause(ctx, b.server.cfg.Logger, err)
+		b.causes.logCause(ctx, b.server.cfg.Logger, p, err)
 		b.server.cfg.Refused(p.Reason)
 		gateway.NoteFrom(ctx).NoteRefused()
 		answer = &pb.SubmitBatchResponse{Ref: r.GetRef(), Problem: convertProblem(err)}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -287,5 +288,25 @@ func waitFor(t *testing.T, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come to that")
 		}
+	}
+}
+
+// failingService cannot take anything.
+type failingService struct{ Service }
+
+func (failingService) Begin(context.Context, gateway.Request) (gateway.Draft, error) {
+	return nil, fmt.Errorf("%w: disk I/O error", gateway.ErrNotStored)
+}
+
+// TestBatchCausesAreToldOnce: a store that fails does not fill the log with each submission of a batch.
+func TestBatchCausesAreToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	c := dialWith(t, failingService{start(t, gatewaytest.NewLog())}, gateway.NewMemory(64<<20), GRPCConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	answers, err := sendBatch(t, c, items(t, 200)...)
+	if !errors.Is(err, io.EOF) || len(answers) != 200 || answers["199"].GetProblem().GetReason() != "NOT_STORED" {
+		t.Fatalf("%v, %d answers", err, len(answers))
+	}
+	if got := strings.Count(log.String(), "disk I/O error"); got != 1 {
+		t.Errorf("the cause was told %d times", got)
 	}
 }

@@ -146,9 +146,14 @@ func Malformed(message, hint string) error {
 	return formats.NewError(ReasonMalformedRequest, message, hint)
 }
 
-// LogCause tells the operator the cause of p, err, where callers are not told. A panic was told already.
+// HasCause reports whether callers are not told the cause of p, err, and the operator is. A panic was told already.
+func (p Problem) HasCause(err error) bool {
+	return (p.Reason == ReasonInternal || p.Reason == ReasonNotStored) && !errors.Is(err, panics.Err)
+}
+
+// LogCause tells the operator the cause of p, err, if p has one.
 func (p Problem) LogCause(ctx context.Context, l *slog.Logger, err error, where ...any) {
-	if (p.Reason == ReasonInternal || p.Reason == ReasonNotStored) && !errors.Is(err, panics.Err) {
+	if p.HasCause(err) {
 		l.Error("request failed", append(where, "request", gateway.RequestID(ctx), "error", err)...)
 	}
 }
