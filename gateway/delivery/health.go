@@ -69,8 +69,11 @@ func (h *health) changeHealth(change func(*health)) (before, after string) {
 	return before, cmp.Or(h.reading, h.writing)
 }
 
-// noteReading notes what came of reading the log.
+// noteReading notes what came of reading the log. That its checkpoint could not be kept says nothing of it.
 func (w *worker) noteReading(err error) {
+	if errors.Is(err, gateway.ErrStoreUnavailable) {
+		return
+	}
 	before, after := w.health.changeHealth(func(h *health) { h.reading = problemOfReading(err) })
 	if forked := after == gateway.ProblemFork; forked != (before == gateway.ProblemFork) {
 		w.metrics.Halted(w.id, forked)
