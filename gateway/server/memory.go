@@ -14,9 +14,13 @@ const (
 	// and what the garbage collector needs to go on.
 	ownMemory = 64 << 20
 
-	// leastGarbage is how much garbage is worth collecting, in bytes. A gateway holds few megabytes as a rule and makes as
-	// many in a few dozen submissions; by default they would be collected each time.
-	leastGarbage = 32 << 20
+	// collectAt is how much garbage is collected, in percent of what is in use, stacks and ballast included. It is less than
+	// by default, since thousands of calls that wait have large stacks.
+	collectAt = 60
+
+	// ballastSize, in bytes, makes some 30 MiB of garbage the least that is collected. A gateway holds few megabytes as a rule and
+	// makes as many in a few dozen submissions; by default they would be collected each time.
+	ballastSize = 48 << 20
 )
 
 // ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
@@ -28,7 +32,8 @@ var ballast []byte
 // have precedence. It is for the program that runs the one gateway of its process.
 func LimitMemory(c config.Limits) {
 	if os.Getenv("GOGC") == "" && ballast == nil {
-		ballast = make([]byte, leastGarbage)
+		ballast = make([]byte, ballastSize)
+		debug.SetGCPercent(collectAt)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(c.MaxRequestMemory) + ownMemory + int64(len(ballast)))
