@@ -175,6 +175,9 @@ func (l *Log) Add(_ context.Context, shard gateway.Shard, e gateway.Prepared) (*
 	if shard != l.shard {
 		return nil, fmt.Errorf("%w: another shard", gateway.ErrNotSent)
 	}
+	if l.down != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, l.down)
+	}
 	if e.Kind == probeKind {
 		if l.noProbe != nil {
 			return nil, l.noProbe
@@ -251,7 +254,7 @@ func (l *Log) Count() (logged, sent int) {
 	return logged - l.probes, sent
 }
 
-// SetDown makes Size and Find answer err, or work again with nil.
+// SetDown makes Size and Find answer err, so that nothing is sent to it either, or work again with nil.
 func (l *Log) SetDown(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
