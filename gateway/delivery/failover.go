@@ -102,10 +102,18 @@ func (f *failover) nextOf(log string) []string {
 	if !slices.Contains(logs, log) {
 		return nil
 	}
-	next := slices.DeleteFunc(slices.Clone(logs), func(id string) bool { return id == log })
 	problems := f.view.Load().problems
-	slices.SortStableFunc(next, func(a, b string) int { return len(problems[a]) - len(problems[b]) })
-	return next
+	var usable, others []string
+	for _, id := range logs {
+		switch {
+		case id == log:
+		case problems[id] == "":
+			usable = append(usable, id)
+		default:
+			others = append(others, id)
+		}
+	}
+	return append(usable, others...)
 }
 
 // watchUntil looks at the logs until ctx ends.

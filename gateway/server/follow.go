@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
-	"os"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -65,9 +64,6 @@ func (s *Server) checkTrust(ctx context.Context) {
 
 // readRegular reads a trusted root's file.
 func readRegular(path string) ([]byte, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
 	if err := checkRegular(path); err != nil {
 		return nil, err
 	}
