@@ -4,7 +4,7 @@
 # Makes sure that the programs the tests and the demo call are installed:
 # silent when they are, installs them where that's possible (root on Debian or
 # Ubuntu), and otherwise names the packages to install. Arguments are further
-# programs, or files by their path, each followed by its package.
+# programs, or files by their path or a pattern of it, each followed by its package.
 set -euo pipefail
 
 # Program and the Debian package that holds it.
@@ -19,13 +19,14 @@ jq jq
 curl curl
 xz xz-utils
 strace strace
+/usr/lib/postgresql/*/bin/postgres postgresql
 $(printf '%s %s\n' "$@")
 "
 
 missing_packages() {
 	while read -r program package; do
 		[ -n "$program" ] || continue
-		command -v "$program" >/dev/null || [ -f "$program" ] || echo "$package"
+		command -v "$program" >/dev/null || compgen -G "$program" >/dev/null || echo "$package"
 	done <<<"$tools"
 }
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// schema holds all tables, so that a database may be shared with other programs.
+const schema = "rekor_gateway"
+
+const (
+	// oldestServer is the oldest PostgreSQL that is still maintained.
+	oldestServer = 140000
+
+	// maxIdle is how long a transaction may wait for its gateway. One that was stopped in the middle of a
+	// transaction has it undone after that time, and its locks are free.
+	maxIdle = 5 * time.Second
+)
+
+// ErrUnsafeServer is returned for a server that would not keep what it has acknowledged, or takes nothing.
+var ErrUnsafeServer = errors.New("not a server that a store can be kept in")
+
+// connectPool connects to the database, and fails unless one connection can be made.
+func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, hideSecrets(err)
+	}
+	config.MaxConns = int32(min(opts.MaxConnections, 1000)) //nolint:gosec // it is small
+	config.ConnConfig.ConnectTimeout = opts.Patience
+	params := config.ConnConfig.RuntimeParams
+	params["search_path"] = schema
+	params["application_name"] = "rekor-gateway"
+	params["timezone"] = "UTC"
+	params["default_transaction_isolation"] = "read committed"
+	params["synchronous_commit"] = "on"
+	params["lock_timeout"] = milliseconds(opts.Patience)
+	params["statement_timeout"] = milliseconds(2 * opts.Patience)
+	params["idle_in_transaction_session_timeout"] = milliseconds(maxIdle)
+	config.AfterConnect = refuseUnsafe
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opts.Patience)
+	defer cancel()
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+// hideSecrets is for an error of parsing a DSN, which may quote what it could not read.
+func hideSecrets(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("the data source name cannot be parsed: give a URL (postgres://USER@HOST/DATABASE) or keywords and values (host=… user=… dbname=…)")
+	}
+	return err
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// refuseUnsafe looks at each new connection's server, since the next one may be another.
+func refuseUnsafe(ctx context.Context, conn *pgx.Conn) error {
+	var version int
+	var fsync, commit string
+	var standby bool
+	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('fsync'),
+    current_setting('synchronous_commit'), pg_is_in_recovery()`).Scan(&version, &fsync, &commit, &standby)
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking the server what it is: %w", err)
+	case version < oldestServer:
+		return fmt.Errorf("%w: it is of version %d, and %d is the oldest that will do", ErrUnsafeServer, version/10000, oldestServer/10000)
+	case standby:
+		return fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
+	case fsync != "on":
+		return fmt.Errorf("%w: fsync is %s, so that a crash may lose what was acknowledged: set it on", ErrUnsafeServer, fsync)
+	case commit != "on" && commit != "remote_apply":
+		return fmt.Errorf("%w: synchronous_commit is %s in spite of what was asked for: connect without a pooler that keeps its own settings", ErrUnsafeServer, commit)
+	}
+	return nil
+}
+
+// acquireConn takes a connection out of the pool, for which it waits for Options.Patience.
+func (s *Store) acquireConn(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Patience, errNoConnection)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errNoConnection) {
+		return nil, errNoConnection
+	}
+	return conn, err
+}
+
+// errNoConnection is returned when no connection was to be had in time.
+var errNoConnection = errors.New("no connection to the database in time")
+
+// isConnectionError reports whether err is one of reaching the server, or of a connection that broke.
+func isConnectionError(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.Is(err, errNoConnection) || errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, ErrUnsafeServer) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
+}

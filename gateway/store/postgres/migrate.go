@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrVersion is returned for tables that this release does not know, or that a command would have to migrate.
+var ErrVersion = errors.New("the store is of another version")
+
+// migrateTables makes the schema where it is missing and brings the tables up to date. Gateways that start at once
+// take turns, by an advisory lock.
+func migrateTables(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	if _, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema); err != nil && !isConstraint(err) { // another gateway's, at this moment
+		return fmt.Errorf("making the schema %s: %w", schema, err)
+	}
+	provider, err := newProvider(pool)
+	if err != nil {
+		return err
+	}
+	defer provider.Close() //nolint:errcheck // it closes what it borrows from the pool
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	if have > want {
+		return newerError(have, want)
+	}
+	done, err := provider.Up(ctx)
+	for _, m := range done {
+		logger.InfoContext(ctx, "store migrated", "version", m.Source.Version, "duration", m.Duration)
+	}
+	if err != nil {
+		return fmt.Errorf("migrating tables: %w", err)
+	}
+	return nil
+}
+
+// requireVersion refuses tables of another version than this release's.
+func requireVersion(ctx context.Context, pool *pgxpool.Pool) error {
+	provider, err := newProvider(pool)
+	if err != nil {
+		return err
+	}
+	defer provider.Close() //nolint:errcheck // as above
+	var have int64
+	err = pool.QueryRow(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	sources := provider.ListSources()
+	want := sources[len(sources)-1].Version
+	switch {
+	case sqlState(err) == "42P01": // undefined_table
+		return fmt.Errorf("%w: there are no tables of a gateway in schema %s: start a gateway on it first", ErrVersion, schema)
+	case err != nil:
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	case have > want:
+		return newerError(have, want)
+	case have < want:
+		return fmt.Errorf("%w: the tables are of version %d, and this release works on %d: start a gateway of this release on it first", ErrVersion, have, want)
+	}
+	return nil
+}
+
+func newerError(have, want int64) error {
+	return fmt.Errorf("%w: the tables are of a newer release (version %d, this one knows %d)", ErrVersion, have, want)
+}
+
+func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 1800)) // a large store takes minutes
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, stdlib.OpenDBFromPool(pool), files,
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+}

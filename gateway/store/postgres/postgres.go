@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package postgres keeps submissions, entries and checkpoints in a PostgreSQL database, for any number of gateways
+// at once.
+//
+// Rows are the truth, and each transaction takes the locks it needs in one order: entries before submissions, each
+// in the order of their numbers or, where they are new, of their keys. Claims pass over what is locked (SKIP
+// LOCKED). No row is changed by every submission. Leases and due times go by the database's clock. A transaction
+// is durable when its method returns: synchronous_commit is on for every connection, and a server with fsync off, or
+// one that follows another, is refused.
+//
+// All that a connection is asked has a bound in time, idle transactions too, so that a gateway that is stopped or
+// cut off holds its locks for maxIdle at most.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Options configure a Store.
+type Options struct {
+	// MaxPending and MaxPendingBytes bound the pending entries of all logs together, and what is
+	// stored for them: bodies, signatures and receipts; 0 is no bound. Several gateways that store at the same
+	// moment may exceed them by what they store then.
+	MaxPending      int
+	MaxPendingBytes int64
+	// Patience is how long a call waits for a connection, and a transaction for the locks of others, before it
+	// fails; 0 is 10 seconds.
+	Patience time.Duration
+	// MaxConnections bounds the pool; 0 is 16.
+	MaxConnections int
+	// Logger logs migrations and what is retried; nil discards.
+	Logger *slog.Logger
+	// Now is a clock in place of the database's, for tests; nil is the database's.
+	Now func() time.Time
+}
+
+// What an Option is when it is not set.
+const (
+	defaultPatience       = 10 * time.Second
+	defaultMaxConnections = 16
+)
+
+// Store is a gateway.Store in a PostgreSQL database. It is as package sqlite's where submissions share entries.
+type Store struct {
+	opts Options
+	pool *pgxpool.Pool
+
+	tenants, logs, takeovers *rowIDs[string]
+	shards                   *rowIDs[gateway.Shard]
+}
+
+// Open opens the store in the database that dsn names, a URL or keywords and values as libpq takes them, makes its
+// schema where it is missing, and brings the tables up to date. What a newer release has migrated is refused.
+func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	s, err := connectStore(ctx, dsn, opts)
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	if err := migrateTables(ctx, s.pool, s.opts.Logger); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	return s, nil
+}
+
+// OpenBeside opens a store that is there for a command that works on it beside gateways. It migrates nothing.
+func OpenBeside(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	s, err := connectStore(ctx, dsn, opts)
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	if err := requireVersion(ctx, s.pool); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	return s, nil
+}
+
+func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Patience == 0 {
+		opts.Patience = defaultPatience
+	}
+	if opts.MaxConnections == 0 {
+		opts.MaxConnections = defaultMaxConnections
+	}
+	pool, err := connectPool(ctx, dsn, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{
+		opts: opts, pool: pool,
+		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
+	}, nil
+}
+
+// Close waits for running calls and closes all connections. Later calls fail; a second Close does nothing.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}

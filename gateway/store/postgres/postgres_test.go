@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+
+// open opens a store, in a fresh database unless a DSN is given, and closes it when the test ends.
+func open(t testing.TB, dsn string, opts Options) *Store {
+	t.Helper()
+	if dsn == "" {
+		dsn = postgrestest.Shared(t).NewDatabase(t, "")
+	}
+	s, err := Open(t.Context(), dsn, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestOpen opens a database that is new, that is there, and that is of a newer release.
+func TestOpen(t *testing.T) {
+	server := postgrestest.Shared(t)
+	dsn := server.NewDatabase(t, "")
+	if _, err := OpenBeside(t.Context(), dsn, Options{}); !errors.Is(err, ErrVersion) {
+		t.Errorf("opened beside nobody: %v", err)
+	}
+	for range 2 {
+		open(t, dsn, Options{})
+	}
+	beside, err := OpenBeside(t.Context(), dsn, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(beside.Close(), beside.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := server.Exec(t.Context(), postgrestest.DatabaseOf(dsn), `INSERT INTO rekor_gateway.goose_db_version (version_id, is_applied) VALUES (999, true)`); err != nil {
+		t.Fatal(err)
+	}
+	for name, opened := range map[string]func() (*Store, error){
+		"Open":       func() (*Store, error) { return Open(t.Context(), dsn, Options{}) },
+		"OpenBeside": func() (*Store, error) { return OpenBeside(t.Context(), dsn, Options{}) },
+	} {
+		if _, err := opened(); !errors.Is(err, ErrVersion) {
+			t.Errorf("%s of a newer store: %v", name, err)
+		}
+	}
+}
+
+// TestOpenAtOnce has several gateways open an empty database at the same moment.
+func TestOpenAtOnce(t *testing.T) {
+	dsn := postgrestest.Shared(t).NewDatabase(t, "")
+	opened := make(chan error)
+	for range 5 {
+		go func() {
+			s, err := Open(t.Context(), dsn, Options{})
+			if err == nil {
+				err = s.Close()
+			}
+			opened <- err
+		}()
+	}
+	for range 5 {
+		if err := <-opened; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestUnsafeServers: a server that would lose what it acknowledged is refused, and so is one that takes no writes.
+func TestUnsafeServers(t *testing.T) {
+	server := postgrestest.NewServer(t, "fsync=off")
+	_, err := Open(t.Context(), server.DSN("postgres"), Options{})
+	if !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "fsync is off") {
+		t.Errorf("fsync off: %v", err)
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(server.Data()+"/standby.signal", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), server.DSN("postgres"), Options{}); !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "standby") {
+		t.Errorf("standby: %v", err)
+	}
+}
+
+// TestBadNames: what cannot be reached or parsed is said, without the password.
+func TestBadNames(t *testing.T) {
+	for _, dsn := range []string{"postgres://gateway:secret@127.0.0.1:1/x", "postgres://gateway:secret@[::1/x", "host=127.0.0.1 port=secret"} {
+		_, err := Open(t.Context(), dsn, Options{})
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", dsn, err)
+		}
+	}
+}

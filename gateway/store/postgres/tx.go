@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+)
+
+// tx is a running transaction. A statement sees what was committed when it began (READ COMMITTED): what must not
+// change between two of them is locked.
+type tx struct {
+	pgx.Tx
+	ctx       context.Context //nolint:containedctx // a transaction lives as long as one call
+	now       int64           // of the queue: the database's clock when the transaction began
+	committed []func()        // run once the transaction is committed
+}
+
+// maxTries bounds how often a transaction is run that the server undid for another's sake.
+const maxTries = 10
+
+// writeTx runs f in a transaction and commits it, durably, when f returns nil. It is run again when the server has
+// undone it for the sake of another one, so that f must set what it returns afresh each time.
+func (s *Store) writeTx(ctx context.Context, doing string, f func(*tx) error) error {
+	return s.runTx(ctx, doing, pgx.TxOptions{}, f)
+}
+
+// readTx runs f on a consistent snapshot.
+func (s *Store) readTx(ctx context.Context, doing string, f func(*tx) error) error {
+	return s.runTx(ctx, doing, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+}
+
+func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f func(*tx) error) error {
+	tries := uint(0)
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		tries++
+		err := s.transact(ctx, opts, f)
+		if err != nil && !isUndone(err) {
+			err = backoff.Permanent(err)
+		}
+		if err != nil && isUndone(err) {
+			s.opts.Logger.DebugContext(ctx, "transaction was undone for another one's sake", "doing", doing, "error", err, "tries", tries)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxTries(maxTries), backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 2 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 200 * time.Millisecond,
+	}))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil: // what a statement says of its interruption adds nothing
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	case isOutage(err):
+		return fmt.Errorf("%s: %w: %w", doing, gateway.ErrStoreUnavailable, err)
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) error) error {
+	conn, err := s.acquireConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	begun, err := conn.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	t := &tx{Tx: begun, ctx: ctx}
+	if t.now, err = s.readClock(t); err == nil {
+		err = f(t)
+	}
+	if err != nil {
+		// A connection whose transaction cannot be undone is closed, and so undone by the server.
+		_ = begun.Rollback(context.WithoutCancel(ctx))
+		return err
+	}
+	if err := begun.Commit(ctx); err != nil {
+		return err
+	}
+	for _, done := range t.committed {
+		done()
+	}
+	return nil
+}
+
+// readClock returns the time of the queue, in milliseconds.
+func (s *Store) readClock(t *tx) (now int64, err error) {
+	if s.opts.Now != nil {
+		return store.Millis(s.opts.Now()), nil
+	}
+	err = t.QueryRow(t.ctx, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).Scan(&now)
+	return now, err
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	tag, err := t.Tx.Exec(t.ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+// scanRow reads the only row of a query. The error is pgx.ErrNoRows where there is none.
+func (t *tx) scanRow(query string, args []any, into ...any) error {
+	return t.Tx.QueryRow(t.ctx, query, args...).Scan(into...)
+}
+
+// eachRow runs a query and calls f for each row. What it scans is the caller's own.
+func (t *tx) eachRow(query string, args []any, f func(scan func(...any) error) error) error {
+	rows, err := t.Tx.Query(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// collectColumn reads one value of each row of a query.
+func collectColumn[T any](t *tx, query string, args ...any) ([]T, error) {
+	rows, err := t.Tx.Query(t.ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[T])
+}
+
+// isUndone reports whether the server has undone a transaction for the sake of another one: run again, it may pass.
+func isUndone(err error) bool {
+	switch sqlState(err) {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	}
+	return false
+}
+
+// isOutage reports whether a call failed for the server, or for who holds what it needs, and not for what it says.
+// An error that no server has sent is one of the connection.
+func isOutage(err error) bool {
+	var answered *pgconn.PgError
+	if !errors.As(err, &answered) {
+		return isConnectionError(err)
+	}
+	switch answered.Code[:2] {
+	case "08", "53", "57", "58", "XX", "40", "25": // connection, resources, operator, system, corruption, undone, state (a standby)
+		return true
+	}
+	return answered.Code == "55P03" // lock_not_available
+}
+
+// isConstraint reports whether a statement was refused for what it would have stored.
+func isConstraint(err error) bool { return len(sqlState(err)) == 5 && sqlState(err)[:2] == "23" }
+
+// sqlState returns the server's code of an error, or "".
+func sqlState(err error) string {
+	var answered *pgconn.PgError
+	if !errors.As(err, &answered) {
+		return ""
+	}
+	return answered.Code
+}
