@@ -64,7 +64,11 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	if err := migrateTables(ctx, s.pool, s.opts.Logger); err != nil {
+	err = migrateTables(ctx, s.pool, s.opts.Logger)
+	if err == nil {
+		err = refuseUnfinished(ctx, s.pool)
+	}
+	if err != nil {
 		s.pool.Close()
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
@@ -77,23 +81,33 @@ func OpenBeside(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	if err := requireVersion(ctx, s.pool); err != nil {
+	err = requireVersion(ctx, s.pool)
+	if err == nil {
+		err = refuseUnfinished(ctx, s.pool)
+	}
+	if err != nil {
 		s.pool.Close()
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	return s, nil
 }
 
+// withDefaults returns o with what was left out.
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Patience == 0 {
+		o.Patience = defaultPatience
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = defaultMaxConnections
+	}
+	return o
+}
+
 func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Patience == 0 {
-		opts.Patience = defaultPatience
-	}
-	if opts.MaxConnections == 0 {
-		opts.MaxConnections = defaultMaxConnections
-	}
+	opts = opts.withDefaults()
 	pool, err := connectPool(ctx, dsn, opts)
 	if err != nil {
 		return nil, err

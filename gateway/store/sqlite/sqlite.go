@@ -128,7 +128,7 @@ func (s *Store) openBeside(ctx context.Context, path string) (err error) {
 	if !exists(path) && !exists(path+stagingSuffix) {
 		return errNoStore
 	}
-	if s.lock, err = lockStore(path); err != nil {
+	if s.lock, err = lockToWork(path); err != nil {
 		return err
 	}
 	if err := s.connectWriter(ctx, path); err != nil {
@@ -142,7 +142,7 @@ func (s *Store) openBeside(ctx context.Context, path string) (err error) {
 
 // openFile takes the lock before it looks at the file.
 func (s *Store) openFile(ctx context.Context, path string) (err error) {
-	if s.lock, err = lockStore(path); err != nil {
+	if s.lock, err = lockToWork(path); err != nil {
 		return err
 	}
 	if err := createFile(path); err != nil {

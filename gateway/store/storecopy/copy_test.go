@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storecopy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+
+var shard = gateway.Shard{Origin: "log.example/2026", KeyID: [32]byte{1}}
+
+// fillStore makes a store with something of everything: logged, pending, in doubt, waiting and failed entries, a
+// checkpoint, a fork, a retired log, and a lease.
+func fillStore(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "store.db")
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	must(t, err)
+	var subs []gateway.NewSubmission
+	for i := range 40 {
+		sub := storetest.NewSubmission(fmt.Sprintf("tenant %d", i%3), fmt.Sprint(i), "log-a", fmt.Sprint(i), "shared")
+		sub.Entries = append(sub.Entries, storetest.NewSubmission("x", fmt.Sprint(i), "log-b").Entries...)
+		sub.Takeover, sub.Priority = []string{"log-a", "log-b"}, gateway.Priority(-(i % 2))
+		subs = append(subs, sub)
+	}
+	subs = append(subs, storetest.NewSubmission("gone", "gone", "old-log"))
+	_, err = s.Enqueue(t.Context(), subs)
+	must(t, err)
+	claimed, err := s.Claim(t.Context(), gateway.ClaimParams{Log: "log-a", Lease: time.Minute, Limit: 30, InFlight: 100, Shard: shard, TreeSize: 7})
+	must(t, err)
+	var outcomes []gateway.Outcome
+	for i, c := range claimed[:20] {
+		o := gateway.Outcome{EntryID: c.ID, Fence: c.Fence}
+		switch i % 4 {
+		case 0, 1:
+			o.Inclusion, o.Tokens = storetest.NewInclusion(c.ID), [][]byte{{1, 2}}
+		case 2:
+			o.Retry, o.RetryIn, o.InDoubt, o.Problem = true, time.Hour, i%8 == 2, "OVERLOADED"
+		case 3:
+			o.Fail, o.Problem = true, "REFUSED"
+		}
+		outcomes = append(outcomes, o)
+	}
+	_, err = s.Finish(t.Context(), outcomes)
+	must(t, err)
+	_, err = s.Retire(t.Context(), gateway.RetireParams{Log: "old-log", Limit: 10})
+	must(t, err)
+	_, err = s.KeepCheckpoint(t.Context(), shard, nil, gateway.Checkpoint{Size: 9, Root: [32]byte{2}, Envelope: []byte("note")})
+	must(t, err)
+	must(t, s.KeepFork(t.Context(), gateway.Fork{
+		Shard: shard, Small: gateway.Checkpoint{Size: 3, Envelope: []byte("a")}, Large: gateway.Checkpoint{Size: 4, Root: [32]byte{9}, Envelope: []byte("b")},
+		PrefixRoot: [32]byte{7}, Consistency: [][]byte{make([]byte, 32)},
+	}))
+	must(t, s.Close())
+	return path
+}
+
+// TestCopyResumed interrupts a copy at each batch, and goes on.
+func TestCopyResumed(t *testing.T) {
+	path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+	interrupted := 0
+	for {
+		ctx, cancel := context.WithCancel(t.Context())
+		batches := 0
+		result, err := Copy(ctx, Params{From: path, To: dsn, batch: 7, Progress: func(doing, _ string, _ int64) {
+			if batches++; doing == "copying" && batches == 3 {
+				cancel()
+			}
+		}})
+		cancel()
+		if err == nil {
+			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 {
+				t.Errorf("copied %v", result.Rows)
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		interrupted++
+		if _, err := postgres.Open(t.Context(), dsn, postgres.Options{}); !errors.Is(err, postgres.ErrUnfinishedCopy) {
+			t.Fatalf("a gateway opened a part of a copy: %v", err)
+		}
+	}
+	if interrupted < 5 {
+		t.Errorf("interrupted %d times", interrupted)
+	}
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); !errors.Is(err, sqlite.ErrMoved) {
+		t.Errorf("the original was opened: %v", err)
+	}
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); !errors.Is(err, postgres.ErrNotEmpty) {
+		t.Errorf("copied again: %v", err)
+	}
+}
+
+// TestCopyRefused: nothing is copied over another store, from one in use, or from one that has gone on since.
+func TestCopyRefused(t *testing.T) {
+	path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+	used, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	must(t, err)
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); !errors.Is(err, sqlite.ErrInUse) {
+		t.Errorf("copied while in use: %v", err)
+	}
+	must(t, used.Close())
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := Copy(ctx, Params{From: path, To: dsn, batch: 7, Progress: func(string, string, int64) { cancel() }}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	again, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	must(t, err)
+	must(t, again.Close())
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); !errors.Is(err, postgres.ErrNotEmpty) {
+		t.Errorf("went on with a store that has changed: %v", err)
+	}
+}
+
+// TestCopyCompared changes a row of the copy before it is compared.
+func TestCopyCompared(t *testing.T) {
+	for _, change := range []string{
+		`UPDATE entry SET fence = fence + 1 WHERE id = (SELECT MIN(id) FROM entry)`,
+		`UPDATE entry_blob SET body = body || 'x'::bytea WHERE entry = (SELECT MAX(id) FROM entry)`,
+		`DELETE FROM submission_entry WHERE submission = 41`,
+		`INSERT INTO tenant (id, name) OVERRIDING SYSTEM VALUE VALUES (99, 'more')`,
+	} {
+		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+		changed := false
+		_, err := Copy(t.Context(), Params{From: path, To: dsn, Progress: func(_, table string, _ int64) {
+			if table != "submission_signer" || changed { // the last one that is copied
+				return
+			}
+			changed = true
+			pool, err := pgxpool.New(t.Context(), dsn+"&search_path=rekor_gateway")
+			must(t, err)
+			defer pool.Close()
+			_, err = pool.Exec(t.Context(), change)
+			must(t, err)
+		}})
+		if !errors.Is(err, ErrDifferent) {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

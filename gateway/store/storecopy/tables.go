@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storecopy
+
+import (
+	"strings"
+)
+
+// table is what is copied of one table, in the order of its key.
+type table struct {
+	name    string
+	key     []string // of the columns, the first ones
+	columns []column
+	fork    bool // rows get a column more, derived of them
+}
+
+// column is one that both stores have.
+type column struct {
+	name string
+	from string // expression in the source; "" is the column itself
+	kind kind
+}
+
+// kind is how a value of SQLite's is PostgreSQL's.
+type kind int
+
+const (
+	integer kind = iota
+	truth        // 0 or 1
+	text
+	octets
+	id // 16 bytes
+)
+
+func ints(names ...string) []column  { return columnsOf(integer, names) }
+func texts(names ...string) []column { return columnsOf(text, names) }
+func blobs(names ...string) []column { return columnsOf(octets, names) }
+
+func columnsOf(k kind, names []string) []column {
+	all := make([]column, len(names))
+	for i, n := range names {
+		all[i] = column{name: n, kind: k}
+	}
+	return all
+}
+
+func join(parts ...[]column) (all []column) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// tables are all that is copied. Nobody has a lease any more: what was under way is in doubt. Nothing waits for
+// its time, which was that of another clock.
+var tables = []table{
+	{name: "tenant", key: []string{"id"}, columns: join(ints("id"), texts("name"))},
+	{name: "log", key: []string{"id"}, columns: join(ints("id"), texts("name"), []column{{name: "retired", kind: truth}})},
+	{name: "shard", key: []string{"id"}, columns: join(ints("id"), texts("origin"), blobs("key_id"))},
+	{name: "takeover", key: []string{"id"}, columns: join(ints("id"), texts("logs"))},
+	{name: "checkpoint", key: []string{"origin", "key_id"}, columns: join(texts("origin"), blobs("key_id"), ints("size"), blobs("root", "envelope"))},
+	{name: "fork", key: []string{"id"}, fork: true, columns: join(ints("id"), texts("origin"), blobs("key_id"), ints("found_at", "small_size"),
+		blobs("small_root", "small_envelope"), ints("large_size"), blobs("large_root", "large_envelope", "prefix_root", "consistency"))},
+	{name: "entry", key: []string{"id"}, columns: join(ints("id", "log", "tenant"), blobs("leaf_hash"), texts("kind"), ints("shard"), texts("state"),
+		ints("priority", "queued_at"), []column{{name: "next_at", from: "0"}, {name: "leased_until", from: "0"}}, ints("fence", "attempts"),
+		[]column{{name: "in_doubt", kind: truth}}, ints("last_sent_at", "sent_at_tree_size", "absent_to", "log_index"), texts("problem"), ints("bytes"))},
+	{name: "entry_blob", key: []string{"entry"}, columns: join(ints("entry"), blobs("body", "signature"), texts("inclusion_kind"), blobs("inclusion", "tokens"))},
+	{name: "submission", key: []string{"seq"}, columns: join(ints("seq"), []column{{name: "id", kind: id}}, ints("tenant"), blobs("key"), texts("format", "state"),
+		ints("needed", "priority", "created_at"), blobs("digests", "signatures"), texts("labels"), ints("takeover"))},
+	{name: "submission_blob", key: []string{"submission"}, columns: join(ints("submission"), blobs("receipt"))},
+	{name: "submission_entry", key: []string{"submission", "role"}, columns: ints("submission", "role", "entry", "of")},
+	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
+	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
+}
+
+// names are those of the columns, as SQL.
+func (t *table) names() string {
+	all := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		all[i] = quote(c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// expressions are the columns of the source.
+func (t *table) expressions() string {
+	all := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		if all[i] = c.from; c.from == "" {
+			all[i] = quote(c.name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// order is the key as a list, by which rows are ordered in both stores: texts by their bytes.
+func (t *table) order(collation string) string {
+	all := make([]string, len(t.key))
+	for i, name := range t.key {
+		if all[i] = quote(name); t.columns[i].kind == text {
+			all[i] += collation
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// quote is for the column named of.
+func quote(name string) string { return `"` + name + `"` }
