@@ -38,6 +38,8 @@ type Config struct {
 	// Observe is called when a step of the work on a submission begins, with the request's context, and returns the
 	// step's own, and what is called when it has ended. Nil: nobody watches.
 	Observe func(ctx context.Context, step string) (context.Context, func(error))
+	// Now is the clock by which signatures and keys are judged; nil is the machine's.
+	Now func() time.Time
 	// Storing is called before a submission is stored, with its request's context; nil for no call. It must not block.
 	Storing func(context.Context, gateway.NewSubmission)
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
@@ -84,8 +86,11 @@ type Service struct {
 
 // New returns a service that commits nothing until Run.
 func New(cfg Config) *Service {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	s := &Service{
-		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: time.Now,
+		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: cfg.Now,
 	}
 	s.SetPolicy(cfg.Policy)
 	s.SetLogs(cfg.Logs)

@@ -40,9 +40,12 @@ var _ api.Service = (*domain)(nil)
 func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *domain {
 	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store}
 	d.recorded.Store(&in.Logs)
+	if in.Now == nil {
+		in.Now = wallClock
+	}
 	out.Changed = d.Notify
 	d.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
-		Stats: store.Stats, Lines: store.Lines, Now: time.Now, Degraded: func() map[string]string { return d.delivery.Degraded() },
+		Stats: store.Stats, Lines: store.Lines, Now: in.Now, Degraded: func() map[string]string { return d.delivery.Degraded() },
 	})
 	out.Metrics.Attempted = noteLogged(d.Estimator, out.Metrics.Attempted)
 	d.delivery = delivery.New(out)

@@ -43,7 +43,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Version of the program, for the statements it signs.
 	Version string
-	// Now is the clock by which the logs' keys are in use; nil is time.Now.
+	// Now is the clock by which the logs' keys are in use; nil is the machine's.
 	Now func() time.Time
 }
 
@@ -101,7 +101,7 @@ type Server struct {
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, drained: closedChannel(), ranged: map[string]gateway.Shard{}}
 	if s.now == nil {
-		s.now = time.Now
+		s.now = wallClock
 	}
 	if cfg.Logging.Access {
 		s.access = middleware.AccessLog{Logger: o.Logger}
