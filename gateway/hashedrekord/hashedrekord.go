@@ -11,9 +11,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/json"
+	"encoding/base64"
+	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -32,34 +34,27 @@ type Record struct {
 	KeyDetails  commonpb.PublicKeyDetails
 }
 
-// entry and what is in it have their members in the order of RFC 8785, and texts in it are ASCII that JSON does not
-// escape, so that its plain encoding is the canonical one.
-type entry struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Spec       struct {
-		HashedRekord spec `json:"hashedRekordV002"`
-	} `json:"spec"`
-}
+// form is the canonical entry without its values. Its members are in the order of RFC 8785, and texts in it are ASCII that JSON
+// does not escape, so that each is what stands between two quotation marks.
+var form = strings.Split(`{"apiVersion":"`+APIVersion+`","kind":"`+KindName+`","spec":{"hashedRekordV002":{`+
+	`"data":{"algorithm":"","digest":""},`+
+	`"signature":{"content":"","verifier":{"keyDetails":"","publicKey":{"rawBytes":""}}}}}}`, `"`)
 
-type spec struct {
-	Data struct {
-		Algorithm string `json:"algorithm"`
-		Digest    []byte `json:"digest"`
-	} `json:"data"`
-	Signature struct {
-		Content  []byte `json:"content"`
-		Verifier struct {
-			KeyDetails  string    `json:"keyDetails"`
-			PublicKey   *rawBytes `json:"publicKey,omitempty"`
-			Certificate *rawBytes `json:"x509Certificate,omitempty"`
-		} `json:"verifier"`
-	} `json:"signature"`
-}
+// Where in form the values stand.
+const (
+	algorithmPart  = 17
+	digestPart     = 21
+	signaturePart  = 27
+	keyDetailsPart = 33
+	verifierPart   = 35 // what rawPart is
+	rawPart        = 39
+)
 
-type rawBytes struct {
-	RawBytes []byte `json:"rawBytes"`
-}
+// What verifierPart says.
+const (
+	publicKey   = "publicKey"
+	certificate = "x509Certificate"
+)
 
 // Kind names the entries of this package: kind and API version.
 const (
@@ -79,38 +74,28 @@ func Body(r Record) ([]byte, error) {
 		return nil, fmt.Errorf("incomplete hashedrekord: digest of %d bytes, signature of %d, key of %d",
 			len(r.Digest), len(r.Signature), len(r.SPKI))
 	}
-	e := entry{APIVersion: APIVersion, Kind: KindName}
-	s := &e.Spec.HashedRekord
-	s.Data.Algorithm, s.Data.Digest = a.output.String(), r.Digest
-	s.Signature.Content = r.Signature
-	s.Signature.Verifier.KeyDetails = r.KeyDetails.String()
+	values := slices.Clone(form)
+	values[algorithmPart], values[digestPart] = a.output.String(), base64.StdEncoding.EncodeToString(r.Digest)
+	values[signaturePart], values[keyDetailsPart] = base64.StdEncoding.EncodeToString(r.Signature), r.KeyDetails.String()
 	if len(r.Certificate) > 0 {
-		s.Signature.Verifier.Certificate = &rawBytes{r.Certificate}
+		values[verifierPart], values[rawPart] = certificate, base64.StdEncoding.EncodeToString(r.Certificate)
 	} else {
-		s.Signature.Verifier.PublicKey = &rawBytes{r.SPKI}
+		values[rawPart] = base64.StdEncoding.EncodeToString(r.SPKI)
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("encoding entry: %w", err)
-	}
+	body := []byte(strings.Join(values, `"`))
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)
 	}
 	return body, nil
 }
 
-// Parse reads a canonical entry. It accepts exactly what Body produces: Body(Parse(b)) is b.
+// errNotCanonical is returned for what Body does not produce.
+var errNotCanonical = errors.New("entry is not a canonical hashedrekord 0.0.2")
+
+// Parse reads a canonical entry. It accepts exactly what Body produces: Body(Parse(b)) is b. That comparison is the check,
+// so that the values are taken from where they have to stand, and nothing else is looked at.
 func Parse(body []byte) (Record, error) {
-	var e entry
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil {
-		return Record{}, fmt.Errorf("reading entry: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Record{}, fmt.Errorf("reading entry: trailing data")
-	}
-	r, err := e.toRecord()
+	r, err := readValues(bytes.SplitN(body, []byte(`"`), len(form)+1))
 	if err != nil {
 		return Record{}, err
 	}
@@ -119,30 +104,33 @@ func Parse(body []byte) (Record, error) {
 		return Record{}, err
 	}
 	if !bytes.Equal(again, body) {
-		return Record{}, fmt.Errorf("entry is not a canonical hashedrekord 0.0.2")
+		return Record{}, errNotCanonical
 	}
 	return r, nil
 }
 
-func (e *entry) toRecord() (Record, error) {
-	s := e.Spec.HashedRekord
-	v := s.Signature.Verifier
+func readValues(values [][]byte) (Record, error) {
+	if len(values) != len(form) {
+		return Record{}, errNotCanonical
+	}
+	decode := func(part int) []byte {
+		value, _ := base64.StdEncoding.AppendDecode(nil, values[part]) // what is wrong does not encode to the same
+		return value
+	}
 	r := Record{
-		Digest: s.Data.Digest, Signature: s.Signature.Content,
-		KeyDetails: commonpb.PublicKeyDetails(commonpb.PublicKeyDetails_value[v.KeyDetails]),
+		Digest: decode(digestPart), Signature: decode(signaturePart),
+		KeyDetails: commonpb.PublicKeyDetails(commonpb.PublicKeyDetails_value[string(values[keyDetailsPart])]),
 	}
-	switch {
-	case v.PublicKey != nil && v.Certificate == nil:
-		r.SPKI = v.PublicKey.RawBytes
-	case v.Certificate != nil && v.PublicKey == nil:
-		cert, err := x509.ParseCertificate(v.Certificate.RawBytes)
-		if err != nil {
-			return Record{}, fmt.Errorf("reading the entry's certificate: %w", err)
-		}
-		r.SPKI, r.Certificate = cert.RawSubjectPublicKeyInfo, v.Certificate.RawBytes
-	default:
-		return Record{}, fmt.Errorf("entry has no single key or certificate")
+	raw := decode(rawPart)
+	if string(values[verifierPart]) != certificate {
+		r.SPKI = raw
+		return r, nil
 	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		return Record{}, fmt.Errorf("reading the entry's certificate: %w", err)
+	}
+	r.SPKI, r.Certificate = cert.RawSubjectPublicKeyInfo, raw
 	return r, nil
 }
 
