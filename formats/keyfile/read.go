@@ -121,7 +121,10 @@ func (k Key) PEM() []byte {
 
 // FromCertificate returns the key that chain[0] certifies. Errors are as for ReadAll.
 func FromCertificate(chain ...*x509.Certificate) (Key, error) {
-	k, err := fromSPKI(chain[0].PublicKey, chain[0].RawSubjectPublicKeyInfo)
+	k, err := fromPublic(chain[0].PublicKey)
+	if err == nil {
+		k.PSS, err = readPSS(chain[0].RawSubjectPublicKeyInfo)
+	}
 	if err != nil {
 		return Key{}, err
 	}
@@ -130,26 +133,19 @@ func FromCertificate(chain ...*x509.Certificate) (Key, error) {
 }
 
 func fromPublic(pub crypto.PublicKey) (Key, error) {
+	return newKey(pub, func() ([]byte, error) { return x509.MarshalPKIXPublicKey(pub) })
+}
+
+// newKey returns the key that encode encodes. A key that is refused may be of a kind that has no encoding.
+func newKey(pub crypto.PublicKey, encode func() ([]byte, error)) (Key, error) {
 	if err := CheckStrength(pub); err != nil {
 		return Key{}, err
 	}
-	spki, err := x509.MarshalPKIXPublicKey(pub)
+	spki, err := encode()
 	if err != nil {
 		return Key{}, errMalformedKey(err)
 	}
 	return Key{Public: pub, SPKI: spki}, nil
-}
-
-// fromSPKI is fromPublic for a key that was written as spki.
-func fromSPKI(pub crypto.PublicKey, spki []byte) (Key, error) {
-	k, err := fromPublic(pub)
-	if err != nil {
-		return Key{}, err
-	}
-	if k.PSS, err = readPSS(spki); err != nil {
-		return Key{}, err
-	}
-	return k, nil
 }
 
 func errMalformedKey(err error) error {
@@ -197,9 +193,13 @@ func readPKIX(der []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	pub, err := x509.ParsePKIXPublicKey(normal)
+	pub, err := formats.ParseSPKI(normal)
 	if err == nil {
-		return fromSPKI(pub, der)
+		k, err := newKey(pub, func() ([]byte, error) { return formats.EncodeSPKI(normal) })
+		if err == nil {
+			k.PSS, err = readPSS(der)
+		}
+		return k, err
 	}
 	id, ok := readKind(der)
 	switch {

@@ -4,10 +4,10 @@ package receipt
 
 import (
 	"bytes"
-	"crypto/x509"
 	"slices"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -213,11 +213,30 @@ func keyMaterial(spki []byte) *bundlepb.VerificationMaterial {
 	}}
 }
 
+// What KeyHint remembers: the hints of the keys used last, and of none that is larger, in bytes.
+const (
+	rememberedHints = 256
+	rememberedSize  = 1 << 10
+)
+
+var keyHints, _ = lru.New[string, string](rememberedHints) // fails for sizes below one
+
 // KeyHint names a key in a bundle and its DSSE envelope: "SHA256:" and base64, as ssh-keygen
 // prints it, since that is what the DSSE library of stock verifiers computes and compares.
 // It is "" for a key that it cannot be computed of.
 func KeyHint(spki []byte) string {
-	pub, err := x509.ParsePKIXPublicKey(spki)
+	if hint, ok := keyHints.Get(string(spki)); ok {
+		return hint
+	}
+	hint := computeHint(spki)
+	if len(spki) <= rememberedSize {
+		keyHints.Add(string(spki), hint)
+	}
+	return hint
+}
+
+func computeHint(spki []byte) string {
+	pub, err := formats.ParseSPKI(spki)
 	if err != nil {
 		return ""
 	}

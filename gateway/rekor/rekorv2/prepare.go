@@ -86,11 +86,10 @@ func (l *Log) prepareRecord(r hashedrekord.Record, known formats.Projection) (ga
 
 // checkStrictKey refuses a public key that is not in the one DER form that it encodes to again.
 func checkStrictKey(spki []byte) error {
-	pub, err := formats.ParseSPKI(spki)
-	if err != nil {
+	if _, err := formats.ParseSPKI(spki); err != nil {
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}
-	again, err := x509.MarshalPKIXPublicKey(pub)
+	again, err := formats.EncodeSPKI(spki)
 	if err != nil || !bytes.Equal(again, spki) {
 		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not in strict DER form",
 			"send it as openssl writes it: openssl pkey -pubin -in KEY -out KEY.pem")
