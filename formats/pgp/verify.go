@@ -105,27 +105,41 @@ func (p *parsed) verifySum(sum []byte, digests []formats.ArtifactDigest, size in
 	if !bytes.Equal(sum[:2], p.sig.tag[:]) {
 		return nil, p.errArtifact()
 	}
-	if !p.key.verifyDigest(p.sig.hash, sum, p.raw) {
+	projections, ok := p.verifyDigest(sum)
+	if !ok {
 		return nil, formats.NewError(formats.ReasonSignatureInvalid, "the signature does not verify",
 			"check that the signature, the key and the artifact belong together")
 	}
-	v := &formats.Verified{
-		Digests:   digests,
-		Size:      size,
-		Signers:   slices.Clone(p.description.Signers),
-		Keys:      [][]byte{bytes.Clone(p.use.minimal)},
-		Canonical: p.encodeCanonical(),
-		Checks:    p.listChecks(),
+	return &formats.Verified{
+		Digests:     digests,
+		Size:        size,
+		Signers:     slices.Clone(p.description.Signers),
+		Keys:        [][]byte{bytes.Clone(p.use.minimal)},
+		Canonical:   p.encodeCanonical(),
+		Projections: projections,
+		Checks:      p.listChecks(),
+	}, nil
+}
+
+// verifyDigest reports whether the signature verifies over sum, and returns what it can be recorded as. The check of that is the
+// same computation with the same key as the signature's own, so that it stands in its place.
+func (p *parsed) verifyDigest(sum []byte) (projections []formats.Projection, ok bool) {
+	if len(p.description.Candidates) == 0 {
+		return nil, p.key.verifyDigest(p.sig.hash, sum, p.raw)
 	}
 	for _, c := range p.description.Candidates {
-		v.Projections = append(v.Projections, formats.Projection{
+		checked, err := formats.Projection{
 			Candidate: c,
 			Digest:    formats.Digest{Algorithm: c.Hash, Value: sum},
 			Signature: bytes.Clone(p.raw),
 			Recipe:    p.buildRecipe(),
-		})
+		}.Check()
+		if err != nil {
+			return nil, false
+		}
+		projections = append(projections, checked)
 	}
-	return v, nil
+	return projections, true
 }
 
 // errArtifact is the refusal when not even the two octets of the digest that the signature

@@ -28,9 +28,10 @@ type signer struct {
 	scheme     scheme
 	attributes *attributes // nil when there are none
 	key        keyfile.Key
-	keys       [][]byte // that Parse needs again
-	digest     []byte   // of the attributes; nil without them, or when the bytes themselves are signed
-	inside     *match   // how the content inside was signed; nil when detached
+	keys       [][]byte           // that Parse needs again
+	digest     []byte             // of the attributes; nil without them, or when the bytes themselves are signed
+	checked    formats.Projection // that verified over digest; see verifyDigest
+	inside     *match             // how the content inside was signed; nil when detached
 	findings   []formats.Finding
 	notes      []string
 	rooted     bool // the certificate chains to the policy's roots
@@ -38,7 +39,8 @@ type signer struct {
 
 // match is the form of a content that a signer signed.
 type match struct {
-	digest   []byte // that the signature covers; nil when the bytes themselves are signed
+	digest   []byte             // that the signature covers; nil when the bytes themselves are signed
+	checked  formats.Projection // that verified over digest; see signer.verifyDigest
 	crlf     bool
 	excluded []string // checks that the content is no other protocol's, without attributes
 }
@@ -106,8 +108,21 @@ func (s *signer) startVerifier() (*ed25519stream.Verifier, error) {
 	return v, nil
 }
 
-// verifyDigest reports whether the signature verifies over digest, which this package computed.
-func (s *signer) verifyDigest(digest []byte) bool {
+// verifyDigest reports whether the signature verifies over digest, which this package computed. Where the check of what it can be
+// recorded as is the same computation, that stands in its place and is returned.
+func (s *signer) verifyDigest(digest []byte) (checked formats.Projection, ok bool) {
+	a, known := formats.AlgorithmOf(s.scheme.hash)
+	if known && (s.scheme.name == formats.ECDSA || s.scheme.name == formats.RSAPKCS1v15) {
+		checked, err := formats.Projection{
+			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: digest}, Signature: s.info.signature,
+		}.Check()
+		return checked, err == nil
+	}
+	return formats.Projection{}, s.verifyAlone(digest)
+}
+
+// verifyAlone is for what no log takes over any digest, and for RSA-PSS, whose salt has the length that its parameters say.
+func (s *signer) verifyAlone(digest []byte) bool {
 	sig := s.info.signature
 	switch pub := s.key.Public.(type) {
 	case *ecdsa.PublicKey:
@@ -139,10 +154,11 @@ func (s *signer) verifyAttributes() error {
 	if err != nil {
 		return err
 	}
-	if !s.verifyDigest(digest) {
+	checked, ok := s.verifyDigest(digest)
+	if !ok {
 		return errSignatureInvalid()
 	}
-	s.digest = digest
+	s.digest, s.checked = digest, checked
 	return nil
 }
 
@@ -151,7 +167,7 @@ func (s *signer) matchContent(forms []reading) (match, error) {
 	for _, f := range forms {
 		if s.attributes != nil {
 			if bytes.Equal(f.digests[s.scheme.hash], s.attributes.messageDigest) {
-				return match{digest: s.digest, crlf: f.crlf}, nil
+				return match{digest: s.digest, checked: s.checked, crlf: f.crlf}, nil
 			}
 			continue
 		}
@@ -162,8 +178,11 @@ func (s *signer) matchContent(forms []reading) (match, error) {
 			if v.Verify() {
 				return match{crlf: f.crlf, excluded: f.excluded}, nil
 			}
-		} else if digest := f.digests[s.scheme.hash]; s.verifyDigest(digest) {
-			return match{digest: digest, crlf: f.crlf, excluded: f.excluded}, nil
+			continue
+		}
+		digest := f.digests[s.scheme.hash]
+		if checked, ok := s.verifyDigest(digest); ok {
+			return match{digest: digest, checked: checked, crlf: f.crlf, excluded: f.excluded}, nil
 		}
 	}
 	if s.attributes != nil {

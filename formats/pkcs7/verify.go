@@ -124,7 +124,7 @@ func (p *parsed) verifyDigest(d formats.Digest) (*formats.Verified, error) {
 			return nil, nameSignature(formats.NewError(formats.ReasonArtifactMismatch, "the signature is for another artifact",
 				"send the artifact itself if it is a text that was signed without -binary"), i, len(p.signers))
 		}
-		v := p.buildVerified(s, match{digest: s.digest}, formats.Recipe{})
+		v := p.buildVerified(s, match{digest: s.digest, checked: s.checked}, formats.Recipe{})
 		v.Size = -1
 		v.Digests = []formats.ArtifactDigest{{Digest: d, Evidence: formats.EvidenceDigest}}
 		parts = append(parts, v)
@@ -240,10 +240,11 @@ func (p *parsed) buildVerified(s *signer, found match, r formats.Recipe) *format
 		v.Checks = append(v.Checks, "certificate-chain")
 	}
 	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && s.refuseProjection() == nil {
-		v.Projections = []formats.Projection{{
+		p := formats.Projection{
 			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: found.digest},
 			Signature: s.info.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
-		}}
+		}
+		v.Projections = []formats.Projection{p.WithCheckOf(found.checked)}
 	}
 	return v
 }

@@ -136,13 +136,13 @@ func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, er
 // verifySignature checks the signature over the last of digests, the one that it is made for.
 func (p *parsedSignature) verifySignature(size int64, digests []formats.ArtifactDigest) (*formats.Verified, error) {
 	blob := p.encodeSigned(digests[len(digests)-1].Value)
-	if err := p.key.Verify(blob, p.raw); err != nil {
-		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "the signature does not verify",
-			"check that signature and file belong together; line ends count")
-	}
 	projections, err := p.buildProjections(blob)
 	if err != nil {
 		return nil, err
+	}
+	if err := p.checkSignature(blob, projections); err != nil {
+		return nil, formats.WrapError(err, formats.ReasonSignatureInvalid, "the signature does not verify",
+			"check that signature and file belong together; line ends count")
 	}
 	checks := slices.Clone(p.trust.checks)
 	slices.Sort(checks)
@@ -157,6 +157,17 @@ func (p *parsedSignature) verifySignature(size int64, digests []formats.Artifact
 	}, nil
 }
 
+// checkSignature verifies the signature over blob. The check of a plain ECDSA signature's projection is the same computation as
+// the library's, with the same key, and stands in its place; others are the library's, which looks at a security key's flags as well.
+func (p *parsedSignature) checkSignature(blob []byte, projections []formats.Projection) (err error) {
+	if p.ecdsa == nil || p.sk != nil || len(projections) == 0 {
+		return p.key.Verify(blob, p.raw)
+	}
+	projections[0], err = projections[0].Check()
+	return err
+}
+
+// buildProjections returns what the signature over blob can be recorded as, not checked yet: one projection at most.
 func (p *parsedSignature) buildProjections(blob []byte) ([]formats.Projection, error) {
 	c, refusal := p.buildCandidate()
 	if refusal != nil {
