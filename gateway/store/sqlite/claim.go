@@ -21,6 +21,9 @@ SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND l
 
 	writableLog = `SELECT id FROM log WHERE name = ? AND retired = 0`
 
+	anyWaited = `
+SELECT EXISTS (SELECT 1 FROM entry WHERE log = ?1 AND priority = ?2 AND state = 'PENDING' AND in_doubt = 0 AND next_at > 0 AND next_at <= ?3)`
+
 	// What has waited for its time stands in its tenant's line again, from where it is claimed.
 	endWaits = `
 UPDATE entry SET next_at = 0 WHERE id IN (SELECT id FROM entry WHERE log = ?1 AND priority = ?2 AND state = 'PENDING' AND in_doubt = 0
@@ -87,6 +90,13 @@ func (s *Store) findClaimable(t *tx, name string, now int64, limit int) ([]gatew
 		return nil, err
 	}
 	for _, p := range []gateway.Priority{gateway.Interactive, gateway.Backfill} {
+		var any bool
+		if err := t.QueryRow(anyWaited, log, p, now).Scan(&any); err != nil {
+			return nil, err
+		}
+		if !any {
+			continue
+		}
 		if _, err := t.Exec(endWaits, log, p, now, maxEndedWaits); err != nil {
 			return nil, err
 		}

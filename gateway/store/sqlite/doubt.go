@@ -4,8 +4,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -33,12 +31,12 @@ WHERE e.id IN (` + idsInDoubt + `) GROUP BY e.shard`
 	// What was read before, and searched for meanwhile, may be another's by now.
 	settleFound = `
 UPDATE entry SET state = 'LOGGED', log_index = ?1, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
-WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
+WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4`
 
 	// leased_until stays: who comes late with the outcome of a lease that ran out is still heard.
 	settleAbsent = `
 UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5
-WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4 RETURNING log, bytes`
+WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4`
 
 	doubtPending = `
 UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
@@ -110,41 +108,41 @@ func (s *Store) Settle(ctx context.Context, settlements []gateway.Settlement) (c
 
 func (s *Store) settleEntries(t *tx, settlements []gateway.Settlement) (changed []gateway.Progress, lost int, err error) {
 	now := s.now()
-	ended := endedEntries{backlogs: make(map[int64]backlog)}
+	var ended []int64
 	for _, e := range settlements {
-		log, bytes, err := s.settleEntry(t, e, now)
+		applied, err := s.settleEntry(t, e, now)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			lost++
 		case err != nil:
 			return nil, 0, err
+		case !applied:
+			lost++
 		case e.Inclusion != nil:
-			ended.addEntry(e.EntryID, log, bytes)
+			ended = append(ended, e.EntryID)
 		}
 	}
-	changed, err = ended.updateSubmissions(t)
+	_, changed, err = t.endEntries(ended)
 	return changed, lost, err
 }
 
 // settleEntry is as applyOutcome.
-func (s *Store) settleEntry(t *tx, e gateway.Settlement, now int64) (log, bytes int64, err error) {
+func (s *Store) settleEntry(t *tx, e gateway.Settlement, now int64) (applied bool, err error) {
 	if e.Inclusion == nil {
 		absentTo, err := store.TreeSize(e.AbsentTo)
 		if err != nil {
-			return 0, 0, err
+			return false, err
 		}
-		err = t.bindStmt(s.statements.settleAbsent).QueryRow(absentTo, e.EntryID, e.Fence, now, e.Resend).Scan(&log, &bytes)
-		return log, bytes, err
+		n, err := t.execChange(s.statements.settleAbsent, absentTo, e.EntryID, e.Fence, now, e.Resend)
+		return n > 0, err
 	}
 	index, err := store.TreeSize(e.Inclusion.Index)
 	if err != nil {
-		return 0, 0, err
+		return false, err
 	}
-	err = t.bindStmt(s.statements.settleFound).QueryRow(index, e.EntryID, e.Fence, now).Scan(&log, &bytes)
-	if err == nil {
+	n, err := t.execChange(s.statements.settleFound, index, e.EntryID, e.Fence, now)
+	if err == nil && n > 0 {
 		_, err = t.execChange(s.statements.keepInclusion, e.Inclusion.Kind, e.Inclusion.Proof, nil, e.EntryID)
 	}
-	return log, bytes, err
+	return n > 0, err
 }
 
 // DoubtPending implements gateway.Store.

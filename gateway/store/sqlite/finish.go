@@ -4,8 +4,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -17,15 +15,17 @@ import (
 const (
 	finishLogged = `
 UPDATE entry SET state = 'LOGGED', log_index = ?, in_doubt = 0, leased_until = 0, next_at = 0, problem = ''
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
+WHERE id = ? AND fence = ? AND leased_until > 0`
 
 	finishFailed = `
 UPDATE entry SET state = 'FAILED', problem = ?, in_doubt = 0, leased_until = 0, next_at = 0
-WHERE id = ? AND fence = ? AND leased_until > 0 RETURNING log, bytes`
+WHERE id = ? AND fence = ? AND leased_until > 0`
 
 	finishRetry = `
 UPDATE entry SET next_at = ?1, in_doubt = ?2, last_sent_at = CASE WHEN ?2 THEN ?3 ELSE last_sent_at END, problem = ?4, leased_until = 0
-WHERE id = ?5 AND fence = ?6 AND leased_until > 0 RETURNING log, bytes`
+WHERE id = ?5 AND fence = ?6 AND leased_until > 0`
+
+	logsOfEntries = `SELECT id, log, bytes FROM entry WHERE id IN (SELECT value FROM json_each(?))`
 
 	keepInclusion = `UPDATE entry_blob SET inclusion_kind = ?, inclusion = ?, tokens = ? WHERE entry = ?`
 )
@@ -86,27 +86,32 @@ func encodeOutcomes(outcomes []gateway.Outcome) ([]encodedOutcome, error) {
 
 func (s *Store) finishEncoded(t *tx, outcomes []encodedOutcome) (changed []gateway.Progress, lost int, err error) {
 	now := s.now()
-	ended := endedEntries{backlogs: make(map[int64]backlog)}
-	next := map[int64][]string{} // by the row of the log
+	var ended []int64
+	next := map[int64][]string{} // by entry
 	for _, o := range outcomes {
-		log, bytes, err := s.applyOutcome(t, o, now)
+		applied, err := s.applyOutcome(t, o, now)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			lost++
 		case err != nil:
 			return nil, 0, err
+		case !applied:
+			lost++
 		case !o.Retry:
-			ended.addEntry(o.EntryID, log, bytes)
+			ended = append(ended, o.EntryID)
 			if len(o.Next) > 0 {
-				next[log] = o.Next
+				next[o.EntryID] = o.Next
 			}
 		}
 	}
-	if changed, err = ended.updateSubmissions(t); err != nil {
-		return nil, 0, err
+	logs, changed, err := t.endEntries(ended)
+	if err != nil || len(next) == 0 {
+		return changed, lost, err
 	}
-	for log, to := range next {
-		passed, err := s.passOn(t, ended.ids, log, to)
+	nextOf := map[int64][]string{} // by the row of the log
+	for id, to := range next {
+		nextOf[logs[id]] = to
+	}
+	for log, to := range nextOf {
+		passed, err := s.passOn(t, ended, log, to)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -125,38 +130,46 @@ func replaceProgress(all, later []gateway.Progress) []gateway.Progress {
 	return all
 }
 
-// endedEntries are those that a transaction has logged or failed.
-type endedEntries struct {
-	ids      []int64
-	backlogs map[int64]backlog // changes, by the row of the log
-}
-
-func (e *endedEntries) addEntry(id, log, bytes int64) {
-	e.ids = append(e.ids, id)
-	e.backlogs[log] = e.backlogs[log].plus(backlog{-1, -bytes})
-}
-
-// updateSubmissions brings up to date what follows from the entries, and returns how far their submissions are.
-func (e *endedEntries) updateSubmissions(t *tx) ([]gateway.Progress, error) {
-	if err := t.changeBacklog(e.backlogs); err != nil {
-		return nil, err
+// endEntries brings up to date what follows from entries that this transaction has logged or failed. It returns the rows of
+// their logs, by entry, and how far their submissions are.
+func (t *tx) endEntries(ids []int64) (logs map[int64]int64, changed []gateway.Progress, err error) {
+	if len(ids) == 0 {
+		return nil, nil, nil
 	}
-	return t.refreshStates(nil, e.ids)
+	arg, err := encodeList(ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	logs, backlogs := make(map[int64]int64, len(ids)), map[int64]backlog{}
+	err = t.eachRow(logsOfEntries, []any{arg}, func(scan func(...any) error) error {
+		var id, log, bytes int64
+		err := scan(&id, &log, &bytes)
+		logs[id], backlogs[log] = log, backlogs[log].plus(backlog{-1, -bytes})
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.changeBacklog(backlogs); err != nil {
+		return nil, nil, err
+	}
+	changed, err = t.refreshStates(nil, ids)
+	return logs, changed, err
 }
 
-// applyOutcome stores one outcome and returns the row of the entry's log, and the entry's bytes. The
-// error is sql.ErrNoRows when the lease is lost.
-func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (log, bytes int64, err error) {
+// applyOutcome stores one outcome, and reports whether its lease was not lost.
+func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (applied bool, err error) {
+	var n int64
 	switch {
 	case o.Inclusion != nil:
-		err = t.bindStmt(s.statements.finishLogged).QueryRow(o.index, o.EntryID, o.Fence).Scan(&log, &bytes)
-		if err == nil {
+		n, err = t.execChange(s.statements.finishLogged, o.index, o.EntryID, o.Fence)
+		if err == nil && n > 0 {
 			_, err = t.execChange(s.statements.keepInclusion, o.Inclusion.Kind, o.Inclusion.Proof, o.tokens, o.EntryID)
 		}
 	case o.Fail:
-		err = t.bindStmt(s.statements.finishFailed).QueryRow(o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
+		n, err = t.execChange(s.statements.finishFailed, o.Problem, o.EntryID, o.Fence)
 	default:
-		err = t.bindStmt(s.statements.finishRetry).QueryRow(now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence).Scan(&log, &bytes)
+		n, err = t.execChange(s.statements.finishRetry, now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence)
 	}
-	return log, bytes, err
+	return n > 0, err
 }

@@ -25,7 +25,7 @@ FROM entry WHERE log = ?1 AND state = 'PENDING' AND (in_doubt = 1 OR leased_unti
 
 	reinstateLog = `UPDATE log SET retired = 0 WHERE name = ? AND retired = 1`
 
-	pendingOfLog = `SELECT id, bytes FROM entry WHERE log = ? AND state = 'PENDING' LIMIT ?`
+	pendingOfLog = `SELECT id FROM entry WHERE log = ? AND state = 'PENDING' LIMIT ?`
 
 	// What is under way is the business of nobody any more: its lease is gone. A size of the log stays with what may be in
 	// it alone, which is in doubt again once somebody wants it logged after all.
@@ -106,25 +106,19 @@ func (s *Store) retirePage(t *tx, p gateway.RetireParams) (r gateway.Retired, er
 
 // giveUpPending fails up to limit of a log's pending entries.
 func (t *tx) giveUpPending(log int64, limit int) (r gateway.Retired, err error) {
-	ended := endedEntries{backlogs: make(map[int64]backlog)}
-	err = t.eachRow(pendingOfLog, []any{log, limit}, func(scan func(...any) error) error {
-		var id, bytes int64
-		err := scan(&id, &bytes)
-		ended.addEntry(id, log, bytes)
-		return err
-	})
+	ended, err := collectColumn[int64](t, pendingOfLog, log, limit)
 	if err != nil {
 		return r, err
 	}
-	arg, err := encodeList(ended.ids)
+	arg, err := encodeList(ended)
 	if err != nil {
 		return r, err
 	}
 	if _, err := t.Exec(giveUpEntries, gateway.ProblemRetired, arg); err != nil {
 		return r, err
 	}
-	r.GivenUp, r.More = len(ended.ids), len(ended.ids) == limit
-	changed, err := ended.updateSubmissions(t)
+	r.GivenUp, r.More = len(ended), len(ended) == limit
+	_, changed, err := t.endEntries(ended)
 	r.Changed = idsOf(changed)
 	return r, err
 }

@@ -65,8 +65,8 @@ func (s *statements) closeStatements() error {
 // What transactions run all the time, once each; the others are parsed by SQLite whenever they are run.
 var (
 	usualWrites = []string{
-		countPending, addPending, progressOfSubmissions, setState, knownSubmissions,
-		countLeased, writableLog, endWaits, tenantsInLine, entriesInLine, leaseEntries, bodiesOfEntries, extendLeases,
+		countPending, addPending, logsOfEntries, progressOfSubmissions, setState, knownSubmissions,
+		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, bodiesOfEntries, extendLeases,
 	}
 
 	usualReads = []string{

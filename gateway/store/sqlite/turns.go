@@ -19,6 +19,8 @@ const (
 	// Where entries stand that may be sent: in the index entry_queue.
 	sendable = `state = 'PENDING' AND in_doubt = 0 AND next_at = 0`
 
+	anyInLine = `SELECT EXISTS (SELECT 1 FROM entry WHERE log = ? AND priority = ? AND ` + sendable + `)`
+
 	// Tenants after ?3, up to ?4, each found by one look into the index.
 	tenantsInLine = `
 WITH RECURSIVE line (tenant, n) AS (
@@ -105,15 +107,24 @@ func (s *Store) pickEntries(t *tx, log, now int64, limit int) ([]gateway.Claimed
 	}}
 	p.turns.owed += limit
 	share := p.turns.owed / gateway.BackfillShare
-	if err := p.takeTurns(agedLine, share); err != nil {
+	var backfill bool // there is any; looking whose it is costs more than asking that
+	if err := t.QueryRow(anyInLine, log, gateway.Backfill).Scan(&backfill); err != nil {
 		return nil, err
+	}
+	if backfill {
+		if err := p.takeTurns(agedLine, share); err != nil {
+			return nil, err
+		}
 	}
 	p.turns.owed -= gateway.BackfillShare * len(p.picked)
 	if len(p.picked) < share { // what nobody asked for is not owed later
 		p.turns.owed = 0
 	}
-	for _, l := range []line{interactiveLine, backfillLine} {
-		if err := p.takeTurns(l, limit-len(p.picked)); err != nil {
+	if err := p.takeTurns(interactiveLine, limit-len(p.picked)); err != nil {
+		return nil, err
+	}
+	if backfill {
+		if err := p.takeTurns(backfillLine, limit-len(p.picked)); err != nil {
 			return nil, err
 		}
 	}
@@ -154,12 +165,28 @@ func (p *picking) takeTurns(l line, n int) error {
 // listTenants returns up to n tenants in a line, those whose turn is next first.
 func (p *picking) listTenants(l line, n int) ([]int64, error) {
 	last := p.turns.last[l]
-	tenants, err := collectColumn[int64](p.tx, tenantsInLine, p.log, l.priority(), last, int64(math.MaxInt64), n)
+	all, err := p.tenantsBetween(l, math.MinInt64, math.MaxInt64, n+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) <= n { // all that there are, as a rule
+		after := slices.IndexFunc(all, func(tenant int64) bool { return tenant > last })
+		if after > 0 {
+			all = slices.Concat(all[after:], all[:after])
+		}
+		return all, nil
+	}
+	tenants, err := p.tenantsBetween(l, last, math.MaxInt64, n)
 	if err != nil || len(tenants) == n {
 		return tenants, err
 	}
-	more, err := collectColumn[int64](p.tx, tenantsInLine, p.log, l.priority(), int64(math.MinInt64), last, n-len(tenants))
+	more, err := p.tenantsBetween(l, math.MinInt64, last, n-len(tenants))
 	return append(tenants, more...), err
+}
+
+// tenantsBetween returns up to n tenants in a line, after one and up to another.
+func (p *picking) tenantsBetween(l line, after, upTo int64, n int) ([]int64, error) {
+	return collectColumn[int64](p.tx, tenantsInLine, p.log, l.priority(), after, upTo, n)
 }
 
 func (l line) priority() gateway.Priority {
