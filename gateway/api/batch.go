@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -23,13 +24,15 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// SubmitBatch answers each submission once it is durable; it does not wait for the log.
+// SubmitBatch answers each submission once it is durable; it does not wait for the log. Whoever takes no answers is read no
+// further: an answer that cannot be sent keeps its submission's place.
 func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
 	g.batches.Add(1)
 	defer g.batches.Add(-1)
 	b := newBatch(g, stream)
 	defer b.fail(nil)
 	err := b.receiveAll()
+	b.artifact.End(b.ctx, err)
 	close(b.work)
 	b.working.Wait()
 	if failed := b.failure(); failed != nil {
@@ -56,6 +59,9 @@ type batch struct {
 	workers int        // that were started; the receiver's
 	sending sync.Mutex // gRPC takes one answer at a time
 	causes  causes
+
+	// artifact is the one that comes in chunks, or came last; nil before the first. It is the receiver's.
+	artifact *upload.Chunks
 }
 
 // causes tells the operator why submissions of a batch were not taken where callers are not told. While the store fails, that
@@ -105,17 +111,58 @@ func (b *batch) failure() error {
 func (b *batch) receiveAll() error {
 	for {
 		r := new(pb.SubmitBatchRequest)
+		b.call.Unhurried = !b.artifact.IsAwaited()
 		held, err := b.call.Receive(r)
 		if err != nil {
 			return err
 		}
-		size := min(max(1, int64(proto.Size(r))), upload.MaxBatchHeld)
-		if err := b.takePlace(size); err != nil {
+		if err := b.takeMessage(r, held); err != nil {
 			held.Close()
 			return err
 		}
-		b.startItem(batchItem{r, size, held})
 	}
+}
+
+// takeMessage starts what r starts, or hands it to whoever reads the artifact that it is a part of. It closes held, unless it
+// fails.
+func (b *batch) takeMessage(r *pb.SubmitBatchRequest, held *gateway.Held) error {
+	if r.GetChunk() != nil && b.artifact.IsOf(r.GetRef()) {
+		b.artifact.Put(b.ctx, r, held)
+		return nil
+	}
+	if r.GetChunk() == nil {
+		b.artifact.End(b.ctx, nil)
+		if r.GetChunked() {
+			return b.startArtifact(r, held)
+		}
+	}
+	size := min(max(1, int64(proto.Size(r))), upload.MaxBatchHeld)
+	if err := b.takePlace(size); err != nil {
+		return err
+	}
+	b.startItem(batchItem{r, size, held})
+	return nil
+}
+
+// startArtifact starts work on a submission whose artifact comes in chunks, once the one before is answered. It takes none of
+// b.bytes, for which awaitOthers waits: its worker waits for the receiver.
+func (b *batch) startArtifact(r *pb.SubmitBatchRequest, held *gateway.Held) error {
+	if err := b.artifact.Await(b.ctx); err != nil {
+		return err
+	}
+	if err := b.places.Acquire(b.ctx, 1); err != nil {
+		return err
+	}
+	artifact := upload.NewChunks(r, b.server.cfg.MaxArtifact)
+	b.artifact = artifact
+	b.working.Go(func() {
+		defer b.places.Release(1)
+		defer held.Close()
+		defer artifact.Done()
+		ctx := gateway.WithHeld(b.ctx, held)
+		b.answerItem(ctx, r, func() (formats.Artifact, error) { return formats.FromReader(artifact.Reader(ctx)), nil })
+	})
+	return nil
 }
 
 // batchItem is a submission that has a place.
@@ -154,7 +201,7 @@ func (g *grpcServer) shareWorkers() int {
 func (b *batch) workOn(i batchItem) {
 	defer b.freePlace(i.size)
 	defer i.held.Close()
-	b.answerItem(gateway.WithHeld(b.ctx, i.held), i.request)
+	b.answerItem(gateway.WithHeld(b.ctx, i.held), i.request, func() (formats.Artifact, error) { return readItem(i.request) })
 }
 
 func (b *batch) takePlace(size int64) error {
@@ -183,14 +230,17 @@ func (b *batch) awaitOthers() bool {
 	return !idle
 }
 
-func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest) {
-	answer, err := b.server.submitItem(ctx, r)
+func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest, readArtifact func() (formats.Artifact, error)) {
+	answer, err := b.server.submitItem(ctx, r, readArtifact)
 	if err != nil {
 		p := problem.FromError(err)
 		b.causes.logCause(ctx, b.server.cfg.Logger, p, err)
 		b.server.cfg.Refused(p.Reason)
 		gateway.NoteFrom(ctx).NoteRefused()
 		answer = &pb.SubmitBatchResponse{Ref: r.GetRef(), Problem: convertProblem(err)}
+		if p.RetryAfter > 0 {
+			answer.RetryAfter = durationpb.New(p.RetryAfter)
+		}
 	}
 	b.sending.Lock()
 	defer b.sending.Unlock()
@@ -200,23 +250,33 @@ func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest) {
 }
 
 // submitItem takes one submission of a batch in. A panic is that one's refusal.
-func (g *grpcServer) submitItem(ctx context.Context, r *pb.SubmitBatchRequest) (answer *pb.SubmitBatchResponse, err error) {
+func (g *grpcServer) submitItem(
+	ctx context.Context, r *pb.SubmitBatchRequest, readArtifact func() (formats.Artifact, error),
+) (answer *pb.SubmitBatchResponse, err error) {
 	defer g.cfg.Calls.Panics.Recover("SubmitBatch", &err, "request", gateway.RequestID(ctx))
 	if g.cfg.CountItem != nil {
 		if err := g.cfg.CountItem(ctx); err != nil {
 			return nil, err
 		}
 	}
-	stored, err := submitHeader(ctx, g.service, readHeader(r.GetHeader()), func() (formats.Artifact, error) { return readItem(r) })
+	if r.GetChunk() != nil {
+		return nil, errStrayChunk
+	}
+	if err := upload.CheckSize(r, g.cfg.MaxArtifact); err != nil {
+		return nil, err
+	}
+	stored, err := submitHeader(ctx, g.service, readHeader(r.GetHeader()), readArtifact)
 	if err != nil {
 		return nil, err
 	}
-	sub, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, stored, true) })
+	sub, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, stored) })
 	if err != nil {
 		return nil, err
 	}
 	return &pb.SubmitBatchResponse{Ref: r.GetRef(), Submission: sub, Created: !stored.Existing}, nil
 }
+
+var errStrayChunk = problem.Malformed("a chunk belongs to no submission that is under way", "send the header with chunked first, and its chunks with the same ref")
 
 // readItem returns the artifact in r, if there is one.
 func readItem(r *pb.SubmitBatchRequest) (formats.Artifact, error) {
@@ -224,7 +284,7 @@ func readItem(r *pb.SubmitBatchRequest) (formats.Artifact, error) {
 		return formats.Artifact{}, nil
 	}
 	if len(r.Artifact) > upload.MaxChunk {
-		return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the artifact is larger than %d MiB", upload.MaxChunk>>20), "use Submit for it")
+		return formats.Artifact{}, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the artifact is larger than %d MiB", upload.MaxChunk>>20), "send it in chunks, or use Submit")
 	}
 	return formats.FromReader(bytes.NewReader(r.Artifact)), nil
 }

@@ -4,6 +4,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ import (
 // dialWith is a client of service, which counts in memory what calls hold.
 func dialWith(t *testing.T, service Service, memory *gateway.Memory, cfg GRPCConfig) pb.GatewayServiceClient {
 	t.Helper()
-	cfg.MaxArtifact = testMaxArtifact
+	cfg.MaxArtifact = cmp.Or(cfg.MaxArtifact, testMaxArtifact)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -101,6 +102,21 @@ func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, w
 	var err error
 	out.Receipt, err = s.Receipt(ctx, sub)
 	return out, err
+}
+
+// convertWithJSON converts sub for gRPC: with its receipt also as the JSON that HTTP answers.
+func convertWithJSON(ctx context.Context, s Service, sub gateway.Submission) (*pb.Submission, error) {
+	out, err := convertSubmission(ctx, s, sub, true)
+	if err != nil || out.GetReceipt() == nil {
+		return out, err
+	}
+	raw, err := receipt.Marshal(out.GetReceipt())
+	if err != nil {
+		return nil, err
+	}
+	text := string(raw)
+	out.ReceiptJson = &text
+	return out, nil
 }
 
 func addEstimate(out *pb.Submission, e gateway.Estimate) {

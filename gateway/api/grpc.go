@@ -76,7 +76,7 @@ func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb
 		return nil, err
 	}
 	return buildMessage(ctx, g.answers, func() (*pb.SubmitResponse, error) {
-		sub, err := convertSubmission(ctx, g.service, settled, true)
+		sub, err := convertWithJSON(ctx, g.service, settled)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionReque
 	if err != nil {
 		return nil, g.writeError(ctx, err)
 	}
-	out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, sub, true) })
+	out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, sub) })
 	if err != nil {
 		return nil, g.writeError(ctx, err)
 	}
@@ -172,7 +172,7 @@ func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.S
 		held := gateway.HeldFrom(ctx).Part() // of this answer: there is no saying how many come
 		defer held.Close()
 		ctx := gateway.WithHeld(ctx, held)
-		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertSubmission(ctx, g.service, sub, true) })
+		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, sub) })
 		if err != nil {
 			return err
 		}

@@ -271,11 +271,16 @@ func (l *Log) SetProbesFailing(err error) {
 // Signed is an X.509 submission of text by digest.
 func Signed(t testing.TB, text string) gateway.Request {
 	t.Helper()
+	return SignedDigest(t, sha256.Sum256([]byte(text)))
+}
+
+// SignedDigest returns a request with a signature over what has this SHA-256.
+func SignedDigest(t testing.TB, sum [sha256.Size]byte) gateway.Request {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(text))
 	sig, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ const (
 	// MaxBatchParallel bounds a SubmitBatch stream: number of submissions verified at once.
 	MaxBatchParallel = 64
 	// MaxBatchWorkers bounds all SubmitBatch streams together: number of submissions worked on at once, each in a goroutine whose stack
-	// has grown to some 16 KiB. Streams share them evenly, and each has one in any case.
+	// has grown to some 16 KiB. Streams share them evenly, and each has one in any case, and one more for an artifact in chunks.
 	MaxBatchWorkers = 2048
 	// MaxBatchHeld bounds what the submissions of a SubmitBatch stream that are verified at once hold,
 	// beyond the first.

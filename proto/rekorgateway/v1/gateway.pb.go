@@ -85,7 +85,7 @@ func (x Submission_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Submission_State.Descriptor instead.
 func (Submission_State) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17, 0}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18, 0}
 }
 
 // SubmissionHeader is a submission but for the artifact's bytes.
@@ -420,13 +420,22 @@ func (x *SubmitResponse) GetCreated() bool {
 	return false
 }
 
+// SubmitBatchRequest starts a submission, or is a part of the artifact of the one that was started last.
 type SubmitBatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Returned with the answer, so that the caller knows what it belongs to.
+	// Returned with the answer, so that the caller knows what it belongs to. The same in each message of a submission.
 	Ref    string            `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
 	Header *SubmissionHeader `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
 	// The artifact, at most 1 MiB.
-	Artifact      []byte `protobuf:"bytes,3,opt,name=artifact,proto3,oneof" json:"artifact,omitempty"`
+	Artifact []byte `protobuf:"bytes,3,opt,name=artifact,proto3,oneof" json:"artifact,omitempty"`
+	// The artifact, of any size, comes in the messages that follow, each with this ref and a chunk. The next submission starts
+	// after the last of them; one that starts before cuts this one off.
+	Chunked bool `protobuf:"varint,4,opt,name=chunked,proto3" json:"chunked,omitempty"`
+	// Bytes of the artifact, where the client knows. What is too large is refused before it is sent, and what is
+	// larger or smaller than this is refused.
+	ArtifactSize *int64 `protobuf:"varint,5,opt,name=artifact_size,json=artifactSize,proto3,oneof" json:"artifact_size,omitempty"`
+	// Nothing but ref stands beside it.
+	Chunk         *ArtifactChunk `protobuf:"bytes,6,opt,name=chunk,proto3" json:"chunk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -482,6 +491,100 @@ func (x *SubmitBatchRequest) GetArtifact() []byte {
 	return nil
 }
 
+func (x *SubmitBatchRequest) GetChunked() bool {
+	if x != nil {
+		return x.Chunked
+	}
+	return false
+}
+
+func (x *SubmitBatchRequest) GetArtifactSize() int64 {
+	if x != nil && x.ArtifactSize != nil {
+		return *x.ArtifactSize
+	}
+	return 0
+}
+
+func (x *SubmitBatchRequest) GetChunk() *ArtifactChunk {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+// ArtifactChunk is a part of an artifact in a batch. Chunks of a submission that was answered already are dropped.
+type ArtifactChunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes of the artifact that came before it.
+	Offset int64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	// At most 1 MiB.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// No chunk follows.
+	Last bool `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	// No chunk follows, and the submission is given up: it is answered with REQUEST_CANCELLED unless it was answered before.
+	Abort         bool `protobuf:"varint,4,opt,name=abort,proto3" json:"abort,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArtifactChunk) Reset() {
+	*x = ArtifactChunk{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArtifactChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArtifactChunk) ProtoMessage() {}
+
+func (x *ArtifactChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArtifactChunk.ProtoReflect.Descriptor instead.
+func (*ArtifactChunk) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ArtifactChunk) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ArtifactChunk) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ArtifactChunk) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *ArtifactChunk) GetAbort() bool {
+	if x != nil {
+		return x.Abort
+	}
+	return false
+}
+
 type SubmitBatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Ref   string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
@@ -489,14 +592,16 @@ type SubmitBatchResponse struct {
 	Submission *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
 	Created    bool        `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
 	// The refusal, when it was not.
-	Problem       *Problem `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	Problem *Problem `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How long to wait before the same is sent again. Absent where it would be refused again.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,5,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmitBatchResponse) Reset() {
 	*x = SubmitBatchResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[5]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +613,7 @@ func (x *SubmitBatchResponse) String() string {
 func (*SubmitBatchResponse) ProtoMessage() {}
 
 func (x *SubmitBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[5]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +626,7 @@ func (x *SubmitBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitBatchResponse.ProtoReflect.Descriptor instead.
 func (*SubmitBatchResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{5}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubmitBatchResponse) GetRef() string {
@@ -552,6 +657,13 @@ func (x *SubmitBatchResponse) GetProblem() *Problem {
 	return nil
 }
 
+func (x *SubmitBatchResponse) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
 type PlanRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Header        *SubmissionHeader      `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
@@ -561,7 +673,7 @@ type PlanRequest struct {
 
 func (x *PlanRequest) Reset() {
 	*x = PlanRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[6]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +685,7 @@ func (x *PlanRequest) String() string {
 func (*PlanRequest) ProtoMessage() {}
 
 func (x *PlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[6]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +698,7 @@ func (x *PlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRequest.ProtoReflect.Descriptor instead.
 func (*PlanRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{6}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlanRequest) GetHeader() *SubmissionHeader {
@@ -605,7 +717,7 @@ type PlanResponse struct {
 
 func (x *PlanResponse) Reset() {
 	*x = PlanResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[7]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +729,7 @@ func (x *PlanResponse) String() string {
 func (*PlanResponse) ProtoMessage() {}
 
 func (x *PlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[7]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +742,7 @@ func (x *PlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanResponse.ProtoReflect.Descriptor instead.
 func (*PlanResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{7}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PlanResponse) GetPlan() *Plan {
@@ -649,7 +761,7 @@ type GetSubmissionRequest struct {
 
 func (x *GetSubmissionRequest) Reset() {
 	*x = GetSubmissionRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +773,7 @@ func (x *GetSubmissionRequest) String() string {
 func (*GetSubmissionRequest) ProtoMessage() {}
 
 func (x *GetSubmissionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +786,7 @@ func (x *GetSubmissionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSubmissionRequest.ProtoReflect.Descriptor instead.
 func (*GetSubmissionRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetSubmissionRequest) GetId() string {
@@ -693,7 +805,7 @@ type GetSubmissionResponse struct {
 
 func (x *GetSubmissionResponse) Reset() {
 	*x = GetSubmissionResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +817,7 @@ func (x *GetSubmissionResponse) String() string {
 func (*GetSubmissionResponse) ProtoMessage() {}
 
 func (x *GetSubmissionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +830,7 @@ func (x *GetSubmissionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSubmissionResponse.ProtoReflect.Descriptor instead.
 func (*GetSubmissionResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetSubmissionResponse) GetSubmission() *Submission {
@@ -746,7 +858,7 @@ type ListSubmissionsRequest struct {
 
 func (x *ListSubmissionsRequest) Reset() {
 	*x = ListSubmissionsRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +870,7 @@ func (x *ListSubmissionsRequest) String() string {
 func (*ListSubmissionsRequest) ProtoMessage() {}
 
 func (x *ListSubmissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +883,7 @@ func (x *ListSubmissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubmissionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubmissionsRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSubmissionsRequest) GetArtifact() string {
@@ -821,7 +933,7 @@ type ListSubmissionsResponse struct {
 
 func (x *ListSubmissionsResponse) Reset() {
 	*x = ListSubmissionsResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +945,7 @@ func (x *ListSubmissionsResponse) String() string {
 func (*ListSubmissionsResponse) ProtoMessage() {}
 
 func (x *ListSubmissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +958,7 @@ func (x *ListSubmissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubmissionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubmissionsResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListSubmissionsResponse) GetSubmissions() []*Submission {
@@ -872,7 +984,7 @@ type WatchSubmissionRequest struct {
 
 func (x *WatchSubmissionRequest) Reset() {
 	*x = WatchSubmissionRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +996,7 @@ func (x *WatchSubmissionRequest) String() string {
 func (*WatchSubmissionRequest) ProtoMessage() {}
 
 func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +1009,7 @@ func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchSubmissionRequest) GetId() string {
@@ -916,7 +1028,7 @@ type WatchSubmissionResponse struct {
 
 func (x *WatchSubmissionResponse) Reset() {
 	*x = WatchSubmissionResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1040,7 @@ func (x *WatchSubmissionResponse) String() string {
 func (*WatchSubmissionResponse) ProtoMessage() {}
 
 func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1053,7 @@ func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchSubmissionResponse) GetSubmission() *Submission {
@@ -959,7 +1071,7 @@ type ListFormatsRequest struct {
 
 func (x *ListFormatsRequest) Reset() {
 	*x = ListFormatsRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1083,7 @@ func (x *ListFormatsRequest) String() string {
 func (*ListFormatsRequest) ProtoMessage() {}
 
 func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1096,7 @@ func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsRequest.ProtoReflect.Descriptor instead.
 func (*ListFormatsRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 type ListFormatsResponse struct {
@@ -996,7 +1108,7 @@ type ListFormatsResponse struct {
 
 func (x *ListFormatsResponse) Reset() {
 	*x = ListFormatsResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1120,7 @@ func (x *ListFormatsResponse) String() string {
 func (*ListFormatsResponse) ProtoMessage() {}
 
 func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1133,7 @@ func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsResponse.ProtoReflect.Descriptor instead.
 func (*ListFormatsResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListFormatsResponse) GetFormats() []*Format {
@@ -1040,7 +1152,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1164,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1177,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Format) GetName() string {
@@ -1098,14 +1210,17 @@ type Submission struct {
 	// When it will be logged, as estimated now. Absent once it is settled, and where there is no estimate.
 	Eta *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=eta,proto3" json:"eta,omitempty"`
 	// Why there is no estimate: the logs that it waits for and that cannot be used now.
-	Delays        []*Delay `protobuf:"bytes,14,rep,name=delays,proto3" json:"delays,omitempty"`
+	Delays []*Delay `protobuf:"bytes,14,rep,name=delays,proto3" json:"delays,omitempty"`
+	// The receipt as a receipt file: the very bytes that GET /v1/submissions/{id}/receipt answers. Present once LOGGED, over
+	// gRPC only.
+	ReceiptJson   *string `protobuf:"bytes,15,opt,name=receipt_json,json=receiptJson,proto3,oneof" json:"receipt_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Submission) Reset() {
 	*x = Submission{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1232,7 @@ func (x *Submission) String() string {
 func (*Submission) ProtoMessage() {}
 
 func (x *Submission) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1245,7 @@ func (x *Submission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submission.ProtoReflect.Descriptor instead.
 func (*Submission) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Submission) GetId() string {
@@ -1231,6 +1346,13 @@ func (x *Submission) GetDelays() []*Delay {
 	return nil
 }
 
+func (x *Submission) GetReceiptJson() string {
+	if x != nil && x.ReceiptJson != nil {
+		return *x.ReceiptJson
+	}
+	return ""
+}
+
 // Delay is a log that cannot be used now.
 type Delay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1243,7 +1365,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1377,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1390,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Delay) GetLog() string {
@@ -1297,7 +1419,7 @@ type SubmittedSignature struct {
 
 func (x *SubmittedSignature) Reset() {
 	*x = SubmittedSignature{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1431,7 @@ func (x *SubmittedSignature) String() string {
 func (*SubmittedSignature) ProtoMessage() {}
 
 func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1444,7 @@ func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmittedSignature.ProtoReflect.Descriptor instead.
 func (*SubmittedSignature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubmittedSignature) GetSigners() []string {
@@ -1359,7 +1481,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1493,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1506,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Entry) GetLog() string {
@@ -1444,7 +1566,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1578,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1591,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Problem) GetReason() string {
@@ -1523,7 +1645,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1657,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1670,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Plan) GetFormat() string {
@@ -1650,7 +1772,7 @@ type PlanOption struct {
 
 func (x *PlanOption) Reset() {
 	*x = PlanOption{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1784,7 @@ func (x *PlanOption) String() string {
 func (*PlanOption) ProtoMessage() {}
 
 func (x *PlanOption) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1797,7 @@ func (x *PlanOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanOption.ProtoReflect.Descriptor instead.
 func (*PlanOption) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
@@ -1742,19 +1864,30 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
 	"submission\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\bR\acreated\"\x8f\x01\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\x9b\x02\n" +
 	"\x12SubmitBatchRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x129\n" +
 	"\x06header\x18\x02 \x01(\v2!.rekorgateway.v1.SubmissionHeaderR\x06header\x12\x1f\n" +
-	"\bartifact\x18\x03 \x01(\fH\x00R\bartifact\x88\x01\x01B\v\n" +
-	"\t_artifact\"\xb2\x01\n" +
+	"\bartifact\x18\x03 \x01(\fH\x00R\bartifact\x88\x01\x01\x12\x18\n" +
+	"\achunked\x18\x04 \x01(\bR\achunked\x12(\n" +
+	"\rartifact_size\x18\x05 \x01(\x03H\x01R\fartifactSize\x88\x01\x01\x124\n" +
+	"\x05chunk\x18\x06 \x01(\v2\x1e.rekorgateway.v1.ArtifactChunkR\x05chunkB\v\n" +
+	"\t_artifactB\x10\n" +
+	"\x0e_artifact_size\"e\n" +
+	"\rArtifactChunk\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12\x14\n" +
+	"\x05abort\x18\x04 \x01(\bR\x05abort\"\xee\x01\n" +
 	"\x13SubmitBatchResponse\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12;\n" +
 	"\n" +
 	"submission\x18\x02 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
 	"submission\x12\x18\n" +
 	"\acreated\x18\x03 \x01(\bR\acreated\x122\n" +
-	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\"H\n" +
+	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\x12:\n" +
+	"\vretry_after\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"H\n" +
 	"\vPlanRequest\x129\n" +
 	"\x06header\x18\x01 \x01(\v2!.rekorgateway.v1.SubmissionHeaderR\x06header\"9\n" +
 	"\fPlanResponse\x12)\n" +
@@ -1785,7 +1918,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x13ListFormatsResponse\x121\n" +
 	"\aformats\x18\x01 \x03(\v2\x17.rekorgateway.v1.FormatR\aformats\"\x1c\n" +
 	"\x06Format\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xc3\x06\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xfc\x06\n" +
 	"\n" +
 	"Submission\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
@@ -1805,7 +1938,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"signatures\x12\x1a\n" +
 	"\bpriority\x18\f \x01(\tR\bpriority\x12,\n" +
 	"\x03eta\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x12.\n" +
-	"\x06delays\x18\x0e \x03(\v2\x16.rekorgateway.v1.DelayR\x06delays\x1a9\n" +
+	"\x06delays\x18\x0e \x03(\v2\x16.rekorgateway.v1.DelayR\x06delays\x12&\n" +
+	"\freceipt_json\x18\x0f \x01(\tH\x00R\vreceiptJson\x88\x01\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
@@ -1816,7 +1950,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"\x06LOGGED\x10\x03\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\x04\"M\n" +
+	"\x06FAILED\x10\x04B\x0f\n" +
+	"\r_receipt_json\"M\n" +
 	"\x05Delay\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x122\n" +
 	"\aproblem\x18\x02 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\"\x87\x01\n" +
@@ -1880,7 +2015,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
@@ -1888,86 +2023,89 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*SubmitStart)(nil),             // 3: rekorgateway.v1.SubmitStart
 	(*SubmitResponse)(nil),          // 4: rekorgateway.v1.SubmitResponse
 	(*SubmitBatchRequest)(nil),      // 5: rekorgateway.v1.SubmitBatchRequest
-	(*SubmitBatchResponse)(nil),     // 6: rekorgateway.v1.SubmitBatchResponse
-	(*PlanRequest)(nil),             // 7: rekorgateway.v1.PlanRequest
-	(*PlanResponse)(nil),            // 8: rekorgateway.v1.PlanResponse
-	(*GetSubmissionRequest)(nil),    // 9: rekorgateway.v1.GetSubmissionRequest
-	(*GetSubmissionResponse)(nil),   // 10: rekorgateway.v1.GetSubmissionResponse
-	(*ListSubmissionsRequest)(nil),  // 11: rekorgateway.v1.ListSubmissionsRequest
-	(*ListSubmissionsResponse)(nil), // 12: rekorgateway.v1.ListSubmissionsResponse
-	(*WatchSubmissionRequest)(nil),  // 13: rekorgateway.v1.WatchSubmissionRequest
-	(*WatchSubmissionResponse)(nil), // 14: rekorgateway.v1.WatchSubmissionResponse
-	(*ListFormatsRequest)(nil),      // 15: rekorgateway.v1.ListFormatsRequest
-	(*ListFormatsResponse)(nil),     // 16: rekorgateway.v1.ListFormatsResponse
-	(*Format)(nil),                  // 17: rekorgateway.v1.Format
-	(*Submission)(nil),              // 18: rekorgateway.v1.Submission
-	(*Delay)(nil),                   // 19: rekorgateway.v1.Delay
-	(*SubmittedSignature)(nil),      // 20: rekorgateway.v1.SubmittedSignature
-	(*Entry)(nil),                   // 21: rekorgateway.v1.Entry
-	(*Problem)(nil),                 // 22: rekorgateway.v1.Problem
-	(*Plan)(nil),                    // 23: rekorgateway.v1.Plan
-	(*PlanOption)(nil),              // 24: rekorgateway.v1.PlanOption
-	nil,                             // 25: rekorgateway.v1.SubmissionHeader.LabelsEntry
-	nil,                             // 26: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Receipt_Representation)(0),  // 27: rekorgateway.receipt.v1.Receipt.Representation
-	(*durationpb.Duration)(nil),     // 28: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 30: rekorgateway.receipt.v1.Receipt
+	(*ArtifactChunk)(nil),           // 6: rekorgateway.v1.ArtifactChunk
+	(*SubmitBatchResponse)(nil),     // 7: rekorgateway.v1.SubmitBatchResponse
+	(*PlanRequest)(nil),             // 8: rekorgateway.v1.PlanRequest
+	(*PlanResponse)(nil),            // 9: rekorgateway.v1.PlanResponse
+	(*GetSubmissionRequest)(nil),    // 10: rekorgateway.v1.GetSubmissionRequest
+	(*GetSubmissionResponse)(nil),   // 11: rekorgateway.v1.GetSubmissionResponse
+	(*ListSubmissionsRequest)(nil),  // 12: rekorgateway.v1.ListSubmissionsRequest
+	(*ListSubmissionsResponse)(nil), // 13: rekorgateway.v1.ListSubmissionsResponse
+	(*WatchSubmissionRequest)(nil),  // 14: rekorgateway.v1.WatchSubmissionRequest
+	(*WatchSubmissionResponse)(nil), // 15: rekorgateway.v1.WatchSubmissionResponse
+	(*ListFormatsRequest)(nil),      // 16: rekorgateway.v1.ListFormatsRequest
+	(*ListFormatsResponse)(nil),     // 17: rekorgateway.v1.ListFormatsResponse
+	(*Format)(nil),                  // 18: rekorgateway.v1.Format
+	(*Submission)(nil),              // 19: rekorgateway.v1.Submission
+	(*Delay)(nil),                   // 20: rekorgateway.v1.Delay
+	(*SubmittedSignature)(nil),      // 21: rekorgateway.v1.SubmittedSignature
+	(*Entry)(nil),                   // 22: rekorgateway.v1.Entry
+	(*Problem)(nil),                 // 23: rekorgateway.v1.Problem
+	(*Plan)(nil),                    // 24: rekorgateway.v1.Plan
+	(*PlanOption)(nil),              // 25: rekorgateway.v1.PlanOption
+	nil,                             // 26: rekorgateway.v1.SubmissionHeader.LabelsEntry
+	nil,                             // 27: rekorgateway.v1.Submission.LabelsEntry
+	(v1.Receipt_Representation)(0),  // 28: rekorgateway.receipt.v1.Receipt.Representation
+	(*durationpb.Duration)(nil),     // 29: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 31: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	27, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	25, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
+	28, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	26, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
 	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	28, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
-	18, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
+	29, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	19, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
 	1,  // 6: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	18, // 7: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	22, // 8: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
-	1,  // 9: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	23, // 10: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
-	18, // 11: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	0,  // 12: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
-	18, // 13: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
-	18, // 14: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	17, // 15: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
-	0,  // 16: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	27, // 17: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	29, // 18: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	26, // 19: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	21, // 20: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	30, // 21: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	20, // 22: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
-	29, // 23: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
-	19, // 24: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
-	22, // 25: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
-	27, // 26: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	0,  // 27: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	22, // 28: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	24, // 29: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	27, // 30: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	23, // 31: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
-	27, // 32: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	22, // 33: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 34: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 35: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	7,  // 36: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	9,  // 37: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	11, // 38: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	13, // 39: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	15, // 40: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 41: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	6,  // 42: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	8,  // 43: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	10, // 44: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	12, // 45: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	14, // 46: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	16, // 47: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	41, // [41:48] is the sub-list for method output_type
-	34, // [34:41] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	6,  // 7: rekorgateway.v1.SubmitBatchRequest.chunk:type_name -> rekorgateway.v1.ArtifactChunk
+	19, // 8: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
+	23, // 9: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	29, // 10: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
+	1,  // 11: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
+	24, // 12: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	19, // 13: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	0,  // 14: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
+	19, // 15: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
+	19, // 16: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	18, // 17: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
+	0,  // 18: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
+	28, // 19: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	30, // 20: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	27, // 21: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	22, // 22: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	31, // 23: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	21, // 24: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	30, // 25: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
+	20, // 26: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
+	23, // 27: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
+	28, // 28: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	0,  // 29: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	23, // 30: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	25, // 31: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	28, // 32: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	24, // 33: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	28, // 34: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	23, // 35: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 36: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 37: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	8,  // 38: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	10, // 39: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	12, // 40: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	14, // 41: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	16, // 42: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 43: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	7,  // 44: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	9,  // 45: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	11, // 46: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	13, // 47: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	15, // 48: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	17, // 49: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	43, // [43:50] is the sub-list for method output_type
+	36, // [36:43] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }
@@ -1980,14 +2118,15 @@ func file_rekorgateway_v1_gateway_proto_init() {
 		(*SubmitRequest_Chunk)(nil),
 	}
 	file_rekorgateway_v1_gateway_proto_msgTypes[4].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[20].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[18].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_v1_gateway_proto_rawDesc), len(file_rekorgateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -46,7 +46,9 @@ type GatewayServiceClient interface {
 	// has a digest, or when the signature carries its artifact). What can be refused is
 	// refused after the header, so a client may read an error before it has sent all.
 	Submit(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitRequest, SubmitResponse], error)
-	// SubmitBatch takes many small submissions over one stream and answers each, in any order.
+	// SubmitBatch takes many submissions over one stream and answers each once it is durable, in any order. It does not wait
+	// for the log. Artifacts of more than 1 MiB come in chunks, one artifact after the other. A client that takes no answers is
+	// read no further.
 	SubmitBatch(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitBatchRequest, SubmitBatchResponse], error)
 	// Plan says how a signature could be recorded, without its artifact. Nothing is stored.
 	Plan(ctx context.Context, in *PlanRequest, opts ...grpc.CallOption) (*PlanResponse, error)
@@ -167,7 +169,9 @@ type GatewayServiceServer interface {
 	// has a digest, or when the signature carries its artifact). What can be refused is
 	// refused after the header, so a client may read an error before it has sent all.
 	Submit(grpc.ClientStreamingServer[SubmitRequest, SubmitResponse]) error
-	// SubmitBatch takes many small submissions over one stream and answers each, in any order.
+	// SubmitBatch takes many submissions over one stream and answers each once it is durable, in any order. It does not wait
+	// for the log. Artifacts of more than 1 MiB come in chunks, one artifact after the other. A client that takes no answers is
+	// read no further.
 	SubmitBatch(grpc.BidiStreamingServer[SubmitBatchRequest, SubmitBatchResponse]) error
 	// Plan says how a signature could be recorded, without its artifact. Nothing is stored.
 	Plan(context.Context, *PlanRequest) (*PlanResponse, error)
