@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
@@ -47,7 +48,7 @@ func (n *connection) open(patience time.Duration, retrying func(error, time.Dura
 		return nil, withHint(fmt.Errorf("the server's URL %q ends in a path of the API", n.server), "name the gateway alone: --server %s", base)
 	}
 	log.SetOutput(io.Discard) // net/http's transport tells the standard logger what its error says as well
-	o := client.Options{Patience: patience, Retrying: retrying}
+	o := client.Options{Retries: gatewayclient.Retries{Patience: patience, Notify: retrying}}
 	if err := n.readToken(&o); err != nil {
 		return nil, err
 	}

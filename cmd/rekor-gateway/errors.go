@@ -137,7 +137,7 @@ func explainRequired(err error) string {
 
 // explainRefusal is for answers that did not come from a gateway, too: a proxy's, another server's.
 func explainRefusal(e *client.Error) (formats.Reason, string) {
-	if strings.HasPrefix(e.Reason, "HTTP_") || strings.HasPrefix(e.Reason, "GRPC_") {
+	if e.Reason == "" {
 		if e.Temporary {
 			return reasonUnreachable, e.Hint
 		}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -41,7 +42,7 @@ func dial(t *testing.T, patience time.Duration, handler func(try int64, w http.R
 	var tries atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler(tries.Add(1), w, r) }))
 	t.Cleanup(s.Close)
-	c, err := New(s.URL, Options{Patience: patience})
+	c, err := New(s.URL, Options{Retries: gatewayclient.Retries{Patience: patience}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	})
 	_, err := c.Submit(t.Context(), submission(content(strings.Repeat("x", 64<<20)))) // refused before it is all sent
 	var refusal *Error
-	if !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why", Status: 422}) || tries.Load() != 1 {
+	if !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why"}) || tries.Load() != 1 {
 		t.Errorf("%v after %d tries", err, tries.Load())
 	}
 }
@@ -123,7 +124,7 @@ func TestNoGateway(t *testing.T) {
 	}
 	c, _ = dial(t, 0, func(_ int64, w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusNotFound) })
 	var refusal *Error
-	if _, err := c.Plan(t.Context(), &pb.SubmissionHeader{}); !errors.As(err, &refusal) || refusal.Reason != "HTTP_404" {
+	if _, err := c.Plan(t.Context(), &pb.SubmissionHeader{}); !errors.As(err, &refusal) || refusal.Reason != "" || refusal.Code != codes.NotFound {
 		t.Errorf("%v", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -132,7 +133,7 @@ func TestNoGateway(t *testing.T) {
 	}
 	listener.Close()
 	for _, scheme := range []string{"http", "grpc"} {
-		c, err := New(scheme+"://"+listener.Addr().String(), Options{Patience: 300 * time.Millisecond})
+		c, err := New(scheme+"://"+listener.Addr().String(), Options{Retries: gatewayclient.Retries{Patience: 300 * time.Millisecond}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +165,7 @@ func TestUnreadableArtifact(t *testing.T) {
 		if _, err := c.Submit(t.Context(), submission(artifact)); !errors.Is(err, broken) || tries.Load() > 1 {
 			t.Errorf("%s: %v after %d tries", name, err, tries.Load())
 		}
-		g, err := New(serveGRPC(t, &fake{}), Options{Patience: time.Minute})
+		g, err := New(serveGRPC(t, &fake{}), Options{Retries: gatewayclient.Retries{Patience: time.Minute}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +232,7 @@ func refused(code codes.Code, reason string, after time.Duration) error {
 
 func TestGRPC(t *testing.T) {
 	f := &fake{refusals: []error{refused(codes.Unavailable, "QUEUE_FULL", 500*time.Millisecond)}}
-	c, err := New(serveGRPC(t, f), Options{Patience: time.Minute})
+	c, err := New(serveGRPC(t, f), Options{Retries: gatewayclient.Retries{Patience: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func TestGRPC(t *testing.T) {
 	}
 	f.refusals = []error{refused(codes.FailedPrecondition, "WEAK_ALGORITHM", 0)}
 	var refusal *Error
-	if _, err := c.Submit(t.Context(), submission(nil)); !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why"}) {
+	if _, err := c.Submit(t.Context(), submission(nil)); !errors.As(err, &refusal) || *refusal != (Error{Reason: "WEAK_ALGORITHM", Message: "what", Hint: "why", Code: codes.FailedPrecondition}) {
 		t.Errorf("%v", err)
 	}
 }

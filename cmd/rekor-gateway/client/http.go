@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -125,7 +126,7 @@ func (c *httpClient) TrustFiles(ctx context.Context) (t TrustFiles, err error) {
 func (c *httpClient) getFile(ctx context.Context, name string) ([]byte, error) {
 	_, raw, err := c.get(ctx, c.base.JoinPath(wellKnown, name))
 	var refusal *Error
-	if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
+	if errors.As(err, &refusal) && refusal.Code == codes.NotFound {
 		return nil, fmt.Errorf("%w: %w", ErrNoTrustFiles, err)
 	}
 	return raw, err
@@ -296,9 +297,12 @@ var ErrUnreadable = errors.New("reading the answer")
 func readRefusal(r *http.Response, raw []byte) error {
 	var p struct{ Reason, Detail, Hint string }
 	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
-		p.Reason, p.Detail, p.Hint = "HTTP_"+strconv.Itoa(r.StatusCode), "the server answered "+r.Status, "check that this is the URL of a rekor-gateway"
+		p.Reason, p.Detail, p.Hint = "", "the server answered "+r.Status, "check that this is the URL of a rekor-gateway"
 	}
-	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, Status: r.StatusCode}
+	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, RequestID: r.Header.Get("X-Request-Id")}
+	if r.StatusCode == http.StatusNotFound {
+		e.Code = codes.NotFound
+	}
 	switch r.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		e.Temporary = true

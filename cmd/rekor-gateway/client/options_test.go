@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -68,7 +69,7 @@ func TestNoRedirects(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})
 	var refusal *Error
-	if _, err := c.Get(t.Context(), "x"); !errors.As(err, &refusal) || refusal.Reason != "HTTP_307" || tries.Load() != 1 {
+	if _, err := c.Get(t.Context(), "x"); !errors.As(err, &refusal) || refusal.Message != "the server answered 307 Temporary Redirect" || tries.Load() != 1 {
 		t.Errorf("%v after %d tries", err, tries.Load())
 	}
 }
@@ -164,7 +165,7 @@ func TestRetryingIsTold(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`)
 	}))
 	defer s.Close()
-	c, err := New(s.URL, Options{Patience: time.Minute, Retrying: func(err error, _ time.Duration) { told = append(told, err) }})
+	c, err := New(s.URL, Options{Retries: gatewayclient.Retries{Patience: time.Minute, Notify: func(err error, _ time.Duration) { told = append(told, err) }}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -33,6 +34,7 @@ func (mute) Plan(ctx context.Context, _ *pb.PlanRequest) (*pb.PlanResponse, erro
 
 // A server that takes what it is sent and answers nothing, or never ends its answer, is not waited for without end.
 func TestSilentServers(t *testing.T) {
+	const quick = 50 * time.Millisecond
 	silent, _ := dial(t, time.Minute, func(_ int64, _ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
@@ -43,18 +45,20 @@ func TestSilentServers(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 		}
 	})
-	overGRPC, err := New(serveGRPC(t, mute{}), Options{Patience: time.Minute})
+	overGRPC, err := New(serveGRPC(t, mute{}), Options{Retries: gatewayclient.Retries{Patience: time.Minute, Silence: quick}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { overGRPC.Close() })
 	for name, c := range map[string]Client{"silent": silent, "trickling": trickling, "gRPC": overGRPC} {
-		c.(*retrying).silence = 50 * time.Millisecond
+		if r, ok := c.(*retrying); ok {
+			r.retries.Silence = quick
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		if _, err := c.Submit(ctx, submission(content("bytes"))); !errors.Is(err, errSilent) {
+		if _, err := c.Submit(ctx, submission(content("bytes"))); !errors.Is(err, gatewayclient.ErrSilent) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := c.Plan(ctx, &pb.SubmissionHeader{}); !errors.Is(err, errSilent) {
+		if _, err := c.Plan(ctx, &pb.SubmissionHeader{}); !errors.Is(err, gatewayclient.ErrSilent) {
 			t.Errorf("%s, plan: %v", name, err)
 		}
 		cancel()
@@ -65,7 +69,7 @@ func TestSilentServers(t *testing.T) {
 func TestSlowUpload(t *testing.T) {
 	const patience = 100 * time.Millisecond
 	read := 0
-	_, err := awaitAnswer(t.Context(), patience, func(ctx context.Context, progress func()) (int, error) {
+	_, err := gatewayclient.Do(t.Context(), gatewayclient.Retries{Silence: patience}, func(ctx context.Context, progress func()) (int, error) {
 		artifact, err := noteReads(submission(content(strings.Repeat("x", 12))), progress).Artifact()
 		if err != nil {
 			return 0, err
@@ -110,13 +114,13 @@ func TestEmptyAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Submit(t.Context(), submission(nil)); !errors.Is(err, errIncomplete) {
+	if _, err := c.Submit(t.Context(), submission(nil)); !errors.Is(err, gatewayclient.ErrIncomplete) {
 		t.Errorf("submit: %v", err)
 	}
-	if _, err := c.Get(t.Context(), "1"); !errors.Is(err, errIncomplete) {
+	if _, err := c.Get(t.Context(), "1"); !errors.Is(err, gatewayclient.ErrIncomplete) {
 		t.Errorf("get: %v", err)
 	}
-	if _, err := c.Plan(t.Context(), new(pb.SubmissionHeader)); !errors.Is(err, errIncomplete) {
+	if _, err := c.Plan(t.Context(), new(pb.SubmissionHeader)); !errors.Is(err, gatewayclient.ErrIncomplete) {
 		t.Errorf("plan: %v", err)
 	}
 }
