@@ -122,23 +122,17 @@ func giveBackSlots(slots []*slot) {
 	if len(slots) == 0 {
 		return
 	}
-	for _, s := range slots {
-		s.giveBack()
+	b, now := slots[0].budget, time.Now()
+	b.mu.Lock()
+	for range slots {
+		b.pace.giveBack(now)
 	}
-	b := slots[0].budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.taken -= len(slots)
 	b.reportTaken()
-}
-
-// giveBack gives back one slot; giveBackSlots reports it.
-func (s *slot) giveBack() {
-	b := s.budget
-	b.mu.Lock()
-	b.pace.giveBack(time.Now())
-	b.taken--
 	b.mu.Unlock()
-	s.done(errGivenUp)
+	for _, s := range slots {
+		s.done(errGivenUp)
+	}
 }
 
 // begin is called when the slot's call begins.
@@ -165,10 +159,17 @@ func (s *slot) end(err error) {
 	s.done(err)
 }
 
-// free is called when the entry of the slot is not under way any more, and what came of it is about to be stored.
-func (s *slot) free() {
-	s.budget.mu.Lock()
-	defer s.budget.mu.Unlock()
-	s.budget.taken--
-	s.budget.reportTaken()
+// freeSlots is called when the entries of slots of one budget are not under way any more, and what came of them is about to be stored.
+func freeSlots(slots []*slot) {
+	if len(slots) == 0 {
+		return
+	}
+	b := slots[0].budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken -= len(slots)
+	b.reportTaken()
 }
+
+// free is freeSlots for one.
+func (s *slot) free() { freeSlots([]*slot{s}) }

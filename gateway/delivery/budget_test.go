@@ -204,9 +204,7 @@ func TestLimitsChange(t *testing.T) {
 		if more, why, _ := b.takeSlots(100); len(slots) != 10 || len(more) != 0 || why != ThrottledRate {
 			t.Errorf("%d slots, then %d, %q", len(slots), len(more), why)
 		}
-		for _, s := range slots {
-			s.giveBack()
-		}
+		giveBackSlots(slots)
 		if more, _, _ := b.takeSlots(100); len(more) != 1 {
 			t.Errorf("%d slots, want 1", len(more))
 		}

@@ -15,6 +15,8 @@ import (
 const (
 	// claimLimit bounds the entries claimed in one store transaction.
 	claimLimit = 1024
+	// leastClaim is how many are asked for where few come: taking slots that nothing uses costs time, too.
+	leastClaim = 256
 	// claimPause is the least time between two claims that bring something, so that each brings many.
 	claimPause = 5 * time.Millisecond
 )
@@ -84,7 +86,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	if err := w.settlePast(ctx); err != nil {
 		return nil, pause{}, err
 	}
-	slots, why, again := w.budget.takeSlots(claimLimit)
+	slots, why, again := w.budget.takeSlots(w.claimSize)
 	defer func() { giveBackSlots(slots) }()
 	info := w.log.Describe()
 	size, err := w.readSize(ctx, info)
@@ -96,8 +98,12 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.flight.bound(),
 		Shard: info.Shard, TreeSize: size,
 	})
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return nil, pause{d: w.timing.Poll}, err
+	}
+	w.claimSize = nextClaimSize(len(entries), wanted)
+	if len(entries) == 0 {
+		return nil, pause{d: w.timing.Poll}, nil
 	}
 	killpoint.Reach(killpoint.Claimed)
 	w.claimedAt = time.Now()
@@ -108,6 +114,14 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 		next.d = 0
 	}
 	return fresh, next, nil
+}
+
+// nextClaimSize returns how many entries to ask for after a claim that has brought so many of those wanted.
+func nextClaimSize(brought, wanted int) int {
+	if brought == wanted { // there may be any number more
+		return claimLimit
+	}
+	return min(max(leastClaim, 2*brought), claimLimit)
 }
 
 // readSize returns a size of the shard that is written to now, and asks the log where none is known well enough.

@@ -80,15 +80,17 @@ func (l *leases) isOver(s send) bool {
 func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var slots []*slot
 	for i, o := range outcomes {
 		if held, ok := l.held[o.EntryID]; ok {
 			outcomes[i].Fence = held.Fence
 			held.end.Stop()
 			held.stop(nil)
-			held.slot.free()
+			slots = append(slots, held.slot)
 			delete(l.held, o.EntryID)
 		}
 	}
+	freeSlots(slots)
 }
 
 // listHeld returns all leases, and since when the list is true.

@@ -37,6 +37,7 @@ type worker struct {
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt
 	claimedAt   time.Time // when entries were last claimed
+	claimSize   int       // how many the next claim asks for
 }
 
 func newWorker(log gateway.Log, cfg Config) *worker {
@@ -46,7 +47,7 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
 		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics),
 		size:   knownSize{idle: cfg.Timing.Idle},
-		shards: newShards(), stall: stall{after: cfg.Timing.Stalled},
+		shards: newShards(), stall: stall{after: cfg.Timing.Stalled}, claimSize: claimLimit,
 	}
 }
 
