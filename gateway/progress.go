@@ -18,6 +18,10 @@ type EntryProgress struct {
 	Problem  string
 	Attempts int
 	LogIndex *uint64 // set when Logged
+	// Inclusion, where it is at hand, is that of an entry with LeafHash that the Log has at LogIndex now: another shard's, perhaps, so that
+	// LeafHash says whether it is this entry's. No Store sets them.
+	Inclusion *Inclusion
+	LeafHash  LeafHash
 }
 
 // Progress returns how far s is.

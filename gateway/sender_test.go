@@ -8,13 +8,17 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -28,6 +32,9 @@ func TestEverySendersReceipt(t *testing.T) {
 	t.Cleanup(func() {
 		if n := ran.Load(); n < 90 {
 			t.Errorf("%d signatures were sent; there were more", n)
+		}
+		if n := atHand.Load(); n < 500 {
+			t.Errorf("%d receipts were at hand; there were more", n)
 		}
 	})
 	for _, m := range list {
@@ -50,6 +57,7 @@ func TestEverySendersReceipt(t *testing.T) {
 func (d *desk) sendAll(t *testing.T, tenant string, ways []way) {
 	t.Helper()
 	first := map[string]string{}
+	var waiting sync.WaitGroup
 	for range 2 {
 		for _, w := range ways {
 			w.request.Tenant = tenant
@@ -62,13 +70,53 @@ func (d *desk) sendAll(t *testing.T, tenant string, ways []way) {
 				t.Errorf("%s: sent again, it is another submission", w.name)
 			}
 			first[w.name] = sub.ID
+			if !sub.Existing {
+				waiting.Go(func() { checkAwaited(t, d.gateway, w.name, sub) })
+			}
 		}
 	}
+	waiting.Wait()
 	for _, w := range ways {
 		if id := first[w.name]; id != "" {
 			d.checkReceipt(t, w, d.receiptOf(t, tenant, id))
 		}
 	}
+}
+
+// atHand counts the receipts for which the store need not be read.
+var atHand atomic.Int32
+
+// checkAwaited waits for a submission that was stored just now, and compares what its sender gets with what the store has.
+func checkAwaited(t *testing.T, g *gatewaytest.Gateway, name string, stored gateway.Submission) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	sub, err := g.Await(ctx, stored)
+	if err != nil || sub.State != gateway.Logged {
+		t.Errorf("%s: %s, %v", name, sub.State, err)
+		return
+	}
+	if sub.Archived != nil {
+		atHand.Add(1)
+	}
+	got, err := g.Receipt(t.Context(), sub)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	sub.Archived = nil
+	kept, err := g.Receipt(t.Context(), sub)
+	if err != nil || !proto.Equal(got, kept) || !bytes.Equal(encode(t, got), encode(t, kept)) {
+		t.Errorf("%s: the sender gets another receipt than is kept: %v", name, err)
+	}
+}
+
+// encode returns r as JSON, as callers get it.
+func encode(t *testing.T, r *receiptpb.Receipt) []byte {
+	b, err := receipt.Marshal(r)
+	if err != nil {
+		t.Error(err)
+	}
+	return b
 }
 
 func (d *desk) receiptOf(t *testing.T, tenant, id string) *receiptpb.Receipt {

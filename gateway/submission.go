@@ -117,6 +117,8 @@ type Submission struct {
 	Entries   []Entry // in the order of their roles
 	// Existing is set by Enqueue when the key was known: the row is the earlier one's.
 	Existing bool
+	// Archived is what is cold of it, where that is at hand; nil: Reader.Archived reads it. No Store sets it.
+	Archived *Archived
 }
 
 // Archived is what is cold of a submission: it is read when a receipt or a statement is asked for,

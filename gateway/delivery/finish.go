@@ -47,8 +47,32 @@ func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
 		w.logger.Error("storing outcomes", "entries", len(batch), "error", err)
 	}
 	killpoint.Reach(killpoint.Finished)
+	if err == nil {
+		w.addInclusions(changed, batch)
+	}
 	w.changed(changed)
 	w.wakeWorker() // there is room in the in-flight bound again
+}
+
+// addInclusions adds what a batch has stored to how far the submissions are, for those who wait for their receipts.
+func (w *worker) addInclusions(changed []gateway.Progress, batch []result) {
+	logged := make(map[uint64]result, len(batch))
+	for _, r := range batch {
+		if r.Inclusion != nil && len(r.Tokens) == 0 {
+			logged[r.Inclusion.Index] = r
+		}
+	}
+	for _, p := range changed {
+		for i := range p.Entries {
+			e := &p.Entries[i]
+			if e.Log != w.id || e.LogIndex == nil {
+				continue
+			}
+			if r, ok := logged[*e.LogIndex]; ok {
+				e.Inclusion, e.LeafHash = r.Inclusion, r.leaf
+			}
+		}
+	}
 }
 
 // logSetbacks tells the operator what of a batch was not logged: one line for each problem, with one of the

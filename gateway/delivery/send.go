@@ -15,6 +15,7 @@ import (
 // result is an outcome, with what the operator is told of it.
 type result struct {
 	gateway.Outcome
+	leaf    gateway.LeafHash
 	attempt int
 	err     error // nil: logged
 }
@@ -41,7 +42,7 @@ func (w *worker) sendEntry(s send) result {
 		w.shards.canariesOf(s.Shard).addLogged(started, inclusion.Index)
 	}
 	delay := retryDelay(s.Attempts, w.longestRetry(time.Now()))
-	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, delay), attempt: s.Attempts, err: err}
+	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, delay), leaf: s.LeafHash, attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
 	if !unreadable {
 		w.size.noteOutcome(s.Shard, r.Outcome)

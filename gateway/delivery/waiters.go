@@ -5,6 +5,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,8 +80,11 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 	return last, nil
 }
 
-// Await is Wait for a submission that was stored just now; a new one is not read from the store.
+// Await is Wait for a submission that was stored just now; a new one is not read from the store. It takes over what
+// is in stored.Archived, and returns it complete, or nil, where it does not have all of it.
 func (w *Waiters) Await(ctx context.Context, stored gateway.Submission) (gateway.Submission, error) {
+	archived := keepArchived(stored.Archived)
+	stored.Archived = nil
 	if stored.Existing {
 		return w.Wait(ctx, stored.Tenant, stored.ID)
 	}
@@ -89,13 +93,15 @@ func (w *Waiters) Await(ctx context.Context, stored gateway.Submission) (gateway
 	if p, ok := w.recent.Get(stored.ID); ok {
 		stored = stored.WithProgress(p)
 	}
-	err := follow(ctx, stored, changes, func(sub gateway.Submission) error {
+	err := follow(ctx, stored, changes, func(sub gateway.Submission, p gateway.Progress) error {
 		stored = sub
+		archived.addInclusions(sub, p)
 		return nil
 	})
 	if err != nil && !isEnded(err) {
 		return gateway.Submission{}, err
 	}
+	stored.Archived = archived.readAll(stored)
 	return stored, nil
 }
 
@@ -118,11 +124,11 @@ func (w *Waiters) Watch(ctx context.Context, tenant, id string, f func(gateway.S
 	if err := f(sub); err != nil {
 		return err
 	}
-	return follow(ctx, sub, changes, f)
+	return follow(ctx, sub, changes, func(sub gateway.Submission, _ gateway.Progress) error { return f(sub) })
 }
 
-// follow calls f with sub after each change that is news, until it is settled, f fails or ctx ends.
-func follow(ctx context.Context, sub gateway.Submission, changes news, f func(gateway.Submission) error) error {
+// follow calls f with sub after each change that is news, and with that, until it is settled, f fails or ctx ends.
+func follow(ctx context.Context, sub gateway.Submission, changes news, f func(gateway.Submission, gateway.Progress) error) error {
 	known := sub.Progress()
 	for !known.State.Settled() {
 		select {
@@ -133,7 +139,7 @@ func follow(ctx context.Context, sub gateway.Submission, changes news, f func(ga
 				continue
 			}
 			known, sub = p, sub.WithProgress(p)
-			if err := f(sub); err != nil {
+			if err := f(sub, p); err != nil {
 				return err
 			}
 		}
@@ -144,9 +150,18 @@ func follow(ctx context.Context, sub gateway.Submission, changes news, f func(ga
 // Notify tells those who wait for these submissions how far they are.
 func (w *Waiters) Notify(changed []gateway.Progress) {
 	for _, p := range changed {
-		w.recent.Add(p.ID, p)
+		w.recent.Add(p.ID, withoutInclusions(p))
 	}
 	w.tell(changed)
+}
+
+// withoutInclusions returns p without what is large in it.
+func withoutInclusions(p gateway.Progress) gateway.Progress {
+	p.Entries = slices.Clone(p.Entries)
+	for i := range p.Entries {
+		p.Entries[i].Inclusion = nil
+	}
+	return p
 }
 
 func (w *Waiters) tell(changed []gateway.Progress) {

@@ -64,7 +64,7 @@ func New(cfg Config) *Gateway {
 		Failover: cfg.failover(), Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{
-		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.logSet(), Condition: g.condition, Queue: cfg.Store, Archive: cfg.Store, Attester: cfg.Attester,
+		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.logSet(), Condition: g.condition, Queue: lookup.WithArchived(cfg.Store), Archive: cfg.Store, Attester: cfg.Attester,
 		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string

@@ -81,28 +81,41 @@ func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.
 // Receipt returns the receipt of a Logged submission: its stored receipt with the proofs of the logs that
 // have all of its entries. Logs that are not needed and not done yet are left out.
 func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error) {
-	archived, err := l.store.Archived(ctx, sub.Tenant, sub.ID)
+	archived, err := l.readArchived(ctx, sub)
 	if err != nil {
 		return nil, err
 	}
-	skeleton := proto.CloneOf(archived.Receipt)
-	if len(skeleton.GetEntries()) != len(archived.Entries) || len(sub.Entries) != len(archived.Entries) {
-		return nil, fmt.Errorf("submission %s has %d entries and %d in its receipt", sub.ID, len(archived.Entries), len(skeleton.GetEntries()))
+	all := archived.Receipt.GetEntries()
+	if len(all) != len(archived.Entries) || len(sub.Entries) != len(archived.Entries) {
+		return nil, fmt.Errorf("submission %s has %d entries and %d in its receipt", sub.ID, len(archived.Entries), len(all))
 	}
-	all := skeleton.GetEntries()
-	skeleton.Entries = nil
+	var entries []*receiptpb.LogEntry
 	var proofs []receipt.Proof
 	for i, e := range archived.Entries {
 		if !isComplete(sub, archived, sub.Entries[i].Log) {
 			continue
 		}
-		skeleton.Entries = append(skeleton.Entries, all[i])
+		entries = append(entries, all[i])
 		proofs = append(proofs, receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens})
 	}
 	if len(proofs) == 0 {
 		return nil, fmt.Errorf("submission %s is not logged yet", sub.ID)
 	}
+	skeleton := archived.Receipt
+	if len(entries) < len(all) {
+		skeleton = proto.CloneOf(skeleton)
+		skeleton.Entries = entries
+	}
 	return receipt.Complete(skeleton, proofs)
+}
+
+// readArchived returns what is cold of sub.
+func (l *Lookup) readArchived(ctx context.Context, sub gateway.Submission) (gateway.Archived, error) {
+	atHand := sub.Archived
+	if atHand == nil || slices.ContainsFunc(atHand.Entries, func(e gateway.ArchivedEntry) bool { return e.Inclusion == nil }) {
+		return l.store.Archived(ctx, sub.Tenant, sub.ID)
+	}
+	return *atHand, nil
 }
 
 // isComplete reports whether log has all of the submission's entries for it.

@@ -43,7 +43,7 @@ func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *doma
 	if in.Now == nil {
 		in.Now = wallClock
 	}
-	out.Changed = d.Notify
+	in.Queue, out.Changed = lookup.WithArchived(in.Queue), d.Notify
 	d.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
 		Stats: store.Stats, Lines: store.Lines, Now: in.Now, Degraded: func() map[string]string { return d.delivery.Degraded() },
 	})
