@@ -50,6 +50,10 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
 		unread: make(map[int]int64), urgency: make(map[int64]request), added: make(map[int64]backlog),
 	}
+	st := &s.statements
+	for i, insert := range []*bulkInsert{&st.insertDigest, &st.insertSigner, &st.insertReceipt, &st.insertBody, &st.linkEntry} {
+		e.listPending()[i].insert = insert
+	}
 	e.encodeRows(subs)
 	if err := s.writeTx(ctx, "enqueuing", e.enqueueRows); err != nil {
 		return nil, err
@@ -144,6 +148,13 @@ type enqueuing struct {
 	retired       map[int64]bool      // rows of logs
 	added         map[int64]backlog   // what waits by it, by logs' rows
 	addedInAll    backlog             // their sum
+
+	digests, signers, receipts, bodies, links pendingRows // that belong to rows which are stored
+}
+
+// listPending returns the rows on their way into tables.
+func (e *enqueuing) listPending() []*pendingRows {
+	return []*pendingRows{&e.digests, &e.signers, &e.receipts, &e.bodies, &e.links}
 }
 
 func (e *enqueuing) enqueueRows(t *tx) error {
@@ -159,6 +170,11 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	}
 	if err := e.eachRow(func(i int) error { return e.insertRow(t, i) }); err != nil {
 		return err
+	}
+	for _, p := range e.listPending() {
+		if err := p.insertRest(t); err != nil {
+			return err
+		}
 	}
 	if err := e.resumeKnown(t); err != nil {
 		return err
@@ -224,17 +240,17 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 	}
 	e.stored[tenantKey{tenant, r.Key}] = seq
 	for _, prefix := range r.digests {
-		if _, err := t.execChange(s.insertDigest, tenant, prefix, seq); err != nil {
+		if err := e.digests.insertRow(t, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
 	for _, prefix := range r.signers {
-		if _, err := t.execChange(s.insertSigner, tenant, prefix, seq); err != nil {
+		if err := e.signers.insertRow(t, tenant, prefix, seq); err != nil {
 			return err
 		}
 	}
 	if r.receipt != nil {
-		if _, err := t.execInsert(s.insertReceipt, seq, r.receipt); err != nil {
+		if err := e.receipts.insertRow(t, seq, r.receipt); err != nil {
 			return err
 		}
 	}
@@ -254,7 +270,7 @@ func (e *enqueuing) insertEntries(t *tx, i int, seq int64) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.execChange(e.store.statements.linkEntry, seq, role, id, n.Of); err != nil {
+		if err := e.links.insertRow(t, seq, role, id, n.Of); err != nil {
 			return err
 		}
 		shared = shared || !fresh
@@ -295,7 +311,7 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int6
 	if id, err = result.LastInsertId(); err != nil {
 		return 0, false, err
 	}
-	if _, err = t.execInsert(s.insertBody, id, nonNil(n.Body), n.Signature); err != nil {
+	if err = e.bodies.insertRow(t, id, nonNil(n.Body), n.Signature); err != nil {
 		return 0, false, err
 	}
 	if e.retired[log] {

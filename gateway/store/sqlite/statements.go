@@ -12,24 +12,21 @@ import (
 // statements are those that a transaction runs once per row; they are prepared once, on
 // the writer's connection.
 type statements struct {
-	insertSubmission, insertReceipt, insertDigest, insertSigner *sql.Stmt
-	insertEntry, insertBody, findEntry, linkEntry               *sql.Stmt
-	addBytes                                                    *sql.Stmt
-	reviveEntry, raiseEntry                                     *sql.Stmt
-	finishLogged, finishFailed, finishRetry, keepInclusion      *sql.Stmt
-	settleFound, settleAbsent                                   *sql.Stmt
+	insertSubmission                                       *sql.Stmt
+	insertEntry, findEntry                                 *sql.Stmt
+	addBytes                                               *sql.Stmt
+	reviveEntry, raiseEntry                                *sql.Stmt
+	finishLogged, finishFailed, finishRetry, keepInclusion *sql.Stmt
+	settleFound, settleAbsent                              *sql.Stmt
+
+	insertDigest, insertSigner, insertReceipt, insertBody, linkEntry bulkInsert
 }
 
 func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error) error {
 	return errors.Join(
 		f(&s.insertSubmission, insertSubmission),
-		f(&s.insertReceipt, insertReceipt),
-		f(&s.insertDigest, insertDigest),
-		f(&s.insertSigner, insertSigner),
 		f(&s.insertEntry, insertEntry),
-		f(&s.insertBody, insertBody),
 		f(&s.findEntry, findEntry),
-		f(&s.linkEntry, linkEntry),
 		f(&s.addBytes, addBytes),
 		f(&s.reviveEntry, reviveEntry),
 		f(&s.raiseEntry, raiseEntry),
@@ -42,24 +39,39 @@ func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error
 	)
 }
 
+func (s *statements) eachBulk(f func(target *bulkInsert, query string) error) error {
+	return errors.Join(
+		f(&s.insertDigest, insertDigest),
+		f(&s.insertSigner, insertSigner),
+		f(&s.insertReceipt, insertReceipt),
+		f(&s.insertBody, insertBody),
+		f(&s.linkEntry, linkEntry),
+	)
+}
+
 func (s *statements) prepareStatements(ctx context.Context, db *sql.DB) error {
-	return s.eachStatement(func(target **sql.Stmt, query string) error {
+	bulk := s.eachBulk(func(target *bulkInsert, query string) (err error) {
+		*target, err = prepareBulk(ctx, db, query)
+		return err
+	})
+	return errors.Join(bulk, s.eachStatement(func(target **sql.Stmt, query string) error {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {
 			return fmt.Errorf("preparing %q: %w", query, err)
 		}
 		*target = stmt
 		return nil
-	})
+	}))
 }
 
 func (s *statements) closeStatements() error {
-	return s.eachStatement(func(target **sql.Stmt, _ string) error {
+	bulk := s.eachBulk(func(target *bulkInsert, _ string) error { return target.closeBulk() })
+	return errors.Join(bulk, s.eachStatement(func(target **sql.Stmt, _ string) error {
 		if *target == nil {
 			return nil
 		}
 		return (*target).Close()
-	})
+	}))
 }
 
 // What transactions run all the time, once each; the others are parsed by SQLite whenever they are run.
