@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -55,6 +56,7 @@ type Store struct {
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
+	changes                  atomic.Uint64 // of the backlog, by this process
 }
 
 // Open opens the store in the database that dsn names, a URL or keywords and values as libpq takes them, makes its

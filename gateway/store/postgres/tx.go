@@ -21,8 +21,9 @@ import (
 type tx struct {
 	pgx.Tx
 	ctx       context.Context //nolint:containedctx // a transaction lives as long as one call
-	now       int64           // of the queue: the database's clock when the transaction began
-	committed []func()        // run once the transaction is committed
+	store     *Store
+	now       int64    // of the queue: the database's clock when the transaction began
+	committed []func() // run once the transaction is committed
 }
 
 // maxTries bounds how often a transaction is run that the server undid for another's sake.
@@ -76,7 +77,7 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 	if err != nil {
 		return err
 	}
-	t := &tx{Tx: begun, ctx: ctx}
+	t := &tx{Tx: begun, ctx: ctx, store: s}
 	if t.now, err = s.readClock(t); err == nil {
 		err = f(t)
 	}
@@ -127,6 +128,27 @@ func (t *tx) eachRow(query string, args []any, f func(scan func(...any) error) e
 		}
 	}
 	return rows.Err()
+}
+
+// sendBatch runs all statements of b in one round trip; what they return goes to the functions that they were queued
+// with.
+func (t *tx) sendBatch(b *pgx.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	return t.SendBatch(t.ctx, b).Close()
+}
+
+// queueEach adds a query to a batch, which calls f for each row, as eachRow does.
+func queueEach(b *pgx.Batch, query string, args []any, f func(scan func(...any) error) error) {
+	b.Queue(query, args...).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := f(rows.Scan); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
 }
 
 // collectColumn reads one value of each row of a query.
