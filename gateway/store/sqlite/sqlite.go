@@ -35,6 +35,7 @@ import (
 	driver "modernc.org/sqlite"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/turns"
 )
 
 // Options configure a Store.
@@ -74,7 +75,7 @@ type Store struct {
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
-	rotation                 *rotation
+	rotation                 turns.Rotation
 }
 
 var _ gateway.Store = (*Store)(nil)
@@ -121,7 +122,7 @@ func newStore(opts Options) *Store {
 			opts.boot = machineBoot()
 		}
 	}
-	return &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(), rotation: newRotation()}
+	return &Store{opts: opts, tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs()}
 }
 
 func (s *Store) openBeside(ctx context.Context, path string) (err error) {
