@@ -166,7 +166,7 @@ func isUndone(err error) bool {
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		return true
 	}
-	return false
+	return errors.Is(err, errChanged)
 }
 
 // isOutage reports whether a call failed for the server, or for who holds what it needs, and not for what it says.
@@ -174,7 +174,7 @@ func isUndone(err error) bool {
 func isOutage(err error) bool {
 	var answered *pgconn.PgError
 	if !errors.As(err, &answered) {
-		return isConnectionError(err)
+		return errors.Is(err, errChanged) || isConnectionError(err)
 	}
 	switch answered.Code[:2] {
 	case "08", "53", "57", "58", "XX", "40", "25": // connection, resources, operator, system, corruption, undone, state (a standby)
