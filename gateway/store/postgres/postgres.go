@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/turns"
 )
 
 // Options configure a Store.
@@ -51,8 +52,10 @@ const (
 
 // Store is a gateway.Store in a PostgreSQL database. It is as package sqlite's where submissions share entries.
 type Store struct {
-	opts Options
-	pool *pgxpool.Pool
+	opts     Options
+	pool     *pgxpool.Pool
+	rotation turns.Rotation
+	claiming claimTurns
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+// template is a database that is migrated once, and copied for each test.
+var template struct {
+	once sync.Once
+	name string
+}
+
+// newDatabase returns the data source name of a database of the test's own, with the tables of a store.
+func newDatabase(t testing.TB) string {
+	t.Helper()
+	server := postgrestest.Shared(t)
+	template.once.Do(func() {
+		dsn := server.NewDatabase(t, "")
+		s, err := Open(t.Context(), dsn, Options{})
+		if err != nil {
+			return
+		}
+		if err := s.Close(); err == nil {
+			template.name = postgrestest.DatabaseOf(dsn)
+		}
+	})
+	if template.name == "" {
+		t.Fatal("no template database")
+	}
+	return server.NewDatabase(t, template.name)
+}
+
+type rest struct{ gateway.Store }
+type partial struct {
+	*Store
+	rest
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
+		dsn := newDatabase(t)
+		opts := Options{MaxPending: o.MaxPending, MaxPendingBytes: o.MaxPendingBytes, Now: o.Now}
+		s := open(t, dsn, opts)
+		reopen := func() gateway.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, dsn, opts)
+			return partial{s, rest{}}
+		}
+		return storetest.Opened{Store: partial{s, rest{}}, Reopen: reopen, HideCold: func() func() { return hideCold(t, dsn) }}
+	})
+}
+
+// hideCold renames the cold tables by a connection of its own.
+func hideCold(t *testing.T, dsn string) (show func()) {
+	t.Helper()
+	run := func(statements string) {
+		t.Helper()
+		if err := postgrestest.Shared(t).Exec(t.Context(), postgrestest.DatabaseOf(dsn), statements); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`ALTER TABLE rekor_gateway.submission_blob RENAME TO hidden_submission_blob; ALTER TABLE rekor_gateway.entry_blob RENAME TO hidden_entry_blob`)
+	return func() {
+		run(`ALTER TABLE rekor_gateway.hidden_submission_blob RENAME TO submission_blob; ALTER TABLE rekor_gateway.hidden_entry_blob RENAME TO entry_blob`)
+	}
+}
+
+// connect opens a connection without a Store.
+func connect(t testing.TB, dsn string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.RuntimeParams["search_path"] = schema
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(t.Context()) })
+	return conn
+}
