@@ -31,7 +31,7 @@ type Store interface {
 
 // Incarnation names one life of a store, from one opening to the next.
 type Incarnation struct {
-	ID string // opaque, another one at each opening
+	ID string // opaque; another one at each opening, or, of a server, where another copy of the data is opened
 	// Restored: what was opened is not what was last written, so that an older state was put in its
 	// place. That it is false proves nothing: a whole folder may have been put back.
 	Restored bool
@@ -70,7 +70,9 @@ type Work interface {
 	// returns no more than p.Limit, nor than p.InFlight minus the entries leased now. One whose body cannot be read
 	// back is claimed without, and takes no other with it. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
 	// and Shard and SentAtTreeSize of p, unless it has them of that shard already. InDoubt and LastSentAt
-	// are returned as they were before this claim; the stored row is in doubt from here until Finish.
+	// are returned as they were before this claim; the stored row is in doubt from here until Finish. The error is
+	// ErrDoubtFirst, and nothing is claimed, where the store's engine went on, while this store was open, with what may be an
+	// older state, until DoubtPending was called for the log, by this process or another one that shares the store.
 	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
 
 	// Extend prolongs leases to end lease from now and sets their entries' LastSentAt to now, so that
@@ -97,7 +99,8 @@ type Work interface {
 	// DoubtPending puts in doubt what of a log is pending, and returns how many that are: a store cannot know
 	// whether it is an older copy of itself. What it says was never sent is looked for from the size of the
 	// shard's kept checkpoint on, or, where none is kept, is left alone, as is what was sent to another shard
-	// without doubt. It does nothing while anybody has a lease on an entry of the log.
+	// without doubt. It does nothing while anybody has a lease on an entry of the log: where Claim says ErrDoubtFirst, it
+	// says so still then. There, leases and fences of before are worth nothing, and what was pending counts as sent until then.
 	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 
 	// Move has submissions recorded in another log than one for which they wait: all of a submission's entries
@@ -171,6 +174,9 @@ var (
 	// store can know, and the same may be tried again.
 	ErrStoreUnavailable = errors.New("store unavailable")
 	ErrBadPageToken     = errors.New("malformed page token")
+	// ErrDoubtFirst: the store is not, or not certainly, as it was when what is pending for a log was last put
+	// in doubt, so that nothing may be sent to it: DoubtPending comes first.
+	ErrDoubtFirst = errors.New("what is pending must be put in doubt first")
 )
 
 // ClaimParams are what Claim is asked for.

@@ -48,11 +48,18 @@ func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, 
 	params["lock_timeout"] = milliseconds(opts.Patience)
 	params["statement_timeout"] = milliseconds(2 * opts.Patience)
 	params["idle_in_transaction_session_timeout"] = milliseconds(maxIdle)
-	config.AfterConnect = refuseUnsafe
+	watch := new(lifeWatch)
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := refuseUnsafe(ctx, conn); err != nil {
+			return err
+		}
+		return watch.noteLife(ctx, conn)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
+	watch.setPool(pool)
 	ctx, cancel := context.WithTimeout(ctx, opts.Patience)
 	defer cancel()
 	if err := pool.Ping(ctx); err != nil {

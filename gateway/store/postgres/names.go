@@ -15,12 +15,13 @@ type rowIDs[K comparable] struct {
 	insert, find string // both by args
 	args         func(K) []any
 
-	mu  sync.Mutex // guards ids
-	ids map[K]int64
+	mu   sync.Mutex // guards what follows
+	ids  map[K]int64
+	life string // of the database in which they are ids: another copy of it may give the same to another name
 }
 
 func newRowIDs[K comparable](insert, find string, args func(K) []any) *rowIDs[K] {
-	return &rowIDs[K]{insert: insert, find: find, args: args, ids: make(map[K]int64)}
+	return &rowIDs[K]{insert: insert, find: find, args: args}
 }
 
 func newTenantIDs() *rowIDs[string] {
@@ -29,8 +30,7 @@ func newTenantIDs() *rowIDs[string] {
 }
 
 func newLogIDs() *rowIDs[string] {
-	return newRowIDs(`INSERT INTO log (name) VALUES ($1) ON CONFLICT DO NOTHING`,
-		`SELECT id FROM log WHERE name = $1`, func(name string) []any { return []any{name} })
+	return newRowIDs(insertLog, `SELECT id FROM log WHERE name = $1`, func(name string) []any { return []any{name} })
 }
 
 func newShardIDs() *rowIDs[gateway.Shard] {
@@ -61,22 +61,36 @@ func (s *Store) resolveTakeover(t *tx, logs []string) (*int64, error) {
 // made, or found, is remembered once the transaction is committed. Several that are new are asked for in the order
 // of their names, or two transactions may wait for each other's.
 func (r *rowIDs[K]) idOf(t *tx, k K) (int64, error) {
-	r.mu.Lock()
-	id, ok := r.ids[k]
-	r.mu.Unlock()
-	if ok {
+	if id, ok := r.lookUp(t.life, k); ok {
 		return id, nil
 	}
+	var id int64
 	if _, err := t.exec(r.insert, r.args(k)...); err != nil {
 		return 0, err
 	}
 	if err := t.scanRow(r.find, r.args(k), &id); err != nil {
 		return 0, err
 	}
-	t.committed = append(t.committed, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.ids[k] = id
-	})
+	t.committed = append(t.committed, func() { r.note(t.life, k, id) })
 	return id, nil
+}
+
+func (r *rowIDs[K]) lookUp(life string, k K) (int64, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.life != life {
+		return 0, false
+	}
+	id, ok := r.ids[k]
+	return id, ok
+}
+
+// note remembers an id, and forgets those of another life.
+func (r *rowIDs[K]) note(life string, k K, id int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.life != life || r.ids == nil {
+		r.life, r.ids = life, make(map[K]int64)
+	}
+	r.ids[k] = id
 }

@@ -59,7 +59,10 @@ type Store struct {
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
-	changes                  atomic.Uint64 // of the backlog, by this process
+
+	incarnation gateway.Incarnation
+	clock       *queueClock
+	changes     atomic.Uint64 // of the backlog, by this process
 }
 
 // Open opens the store in the database that dsn names, a URL or keywords and values as libpq takes them, makes its
@@ -77,10 +80,15 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
+	if err := s.beginIncarnation(ctx); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
 	return s, nil
 }
 
-// OpenBeside opens a store that is there for a command that works on it beside gateways. It migrates nothing.
+// OpenBeside opens a store that is there for a command that works on it beside gateways. It migrates nothing, and
+// is no opening in the sense of Incarnation: a restored store is one still for whoever opens it next.
 func OpenBeside(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	s, err := connectStore(ctx, dsn, opts)
 	if err != nil {
@@ -118,7 +126,7 @@ func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error)
 		return nil, err
 	}
 	return &Store{
-		opts: opts, pool: pool,
+		opts: opts, pool: pool, clock: newQueueClock(opts.Now),
 		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
 	}, nil
 }

@@ -23,6 +23,7 @@ type tx struct {
 	ctx       context.Context //nolint:containedctx // a transaction lives as long as one call
 	store     *Store
 	now       int64    // of the queue: the database's clock when the transaction began
+	life      string   // of the database that it runs on, see incarnation.go
 	committed []func() // run once the transaction is committed
 }
 
@@ -78,7 +79,7 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 		return err
 	}
 	t := &tx{Tx: begun, ctx: ctx, store: s}
-	if t.now, err = s.readClock(t); err == nil {
+	if err = s.readClock(t); err == nil {
 		err = f(t)
 	}
 	if err != nil {
@@ -95,13 +96,21 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 	return nil
 }
 
-// readClock returns the time of the queue, in milliseconds.
-func (s *Store) readClock(t *tx) (now int64, err error) {
-	if s.opts.Now != nil {
-		return store.Millis(s.opts.Now()), nil
+// readClock sets the time of the queue, and the life of the database.
+func (s *Store) readClock(t *tx) error {
+	before := s.clock.elapsed()
+	err := t.QueryRow(t.ctx, selectNow).Scan(&t.now, &t.life)
+	if sqlState(err) == "42704" { // undefined_object
+		return fmt.Errorf("%w: a connection is not the one that was made: connect without a pooler that puts others in its place: %w", ErrUnsafeServer, err)
 	}
-	err = t.QueryRow(t.ctx, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).Scan(&now)
-	return now, err
+	if err != nil {
+		return err
+	}
+	if s.opts.Now != nil {
+		t.now = store.Millis(s.opts.Now())
+	}
+	s.clock.noteTime(t.now, before, s.clock.elapsed())
+	return nil
 }
 
 // exec runs a statement and returns how many rows it changed.

@@ -12,8 +12,8 @@ CREATE TABLE tenant (
     name text   NOT NULL UNIQUE
 );
 
--- incarnation is the life of the database in which all that is pending for the log was last put in doubt, or found
--- to be under way: see incarnation.go. A retired log has nothing pending, and gets nothing more.
+-- incarnation is the life of the database in which all that was pending for the log was put in doubt, or in which the
+-- row was made, when nothing was: see incarnation.go. A retired log has nothing pending, and gets nothing more.
 CREATE TABLE log (
     id          bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name        text    NOT NULL UNIQUE,
@@ -101,7 +101,7 @@ CREATE TABLE entry (
     queued_at         bigint  NOT NULL, -- when it was created, or last made pending again
     next_at           bigint  NOT NULL DEFAULT 0, -- not claimed before
     leased_until      bigint  NOT NULL DEFAULT 0, -- 0: no lease; may be past: expired
-    fence             bigint  NOT NULL DEFAULT 0,
+    fence             bigint  NOT NULL DEFAULT floor(random() * 1000000000)::bigint, -- see fenceStep
     attempts          integer NOT NULL DEFAULT 0,
     in_doubt          boolean NOT NULL DEFAULT false,
     last_sent_at      bigint  NOT NULL DEFAULT 0,
@@ -169,4 +169,10 @@ CREATE TABLE fork (
     consistency    bytea  NOT NULL, -- from prefix_root to large_root: 32 bytes each
     pair           bytea  NOT NULL CHECK (length(pair) = 32),
     UNIQUE (origin, key_id, pair)
+);
+
+-- One row: the database that was last opened. See incarnation.go.
+CREATE TABLE incarnation (
+    id     integer PRIMARY KEY CHECK (id = 1),
+    server text    NOT NULL
 );
