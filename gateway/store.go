@@ -107,7 +107,8 @@ type Work interface {
 	// in p.From go over, or none do. They go only if one of them waits, none is in doubt or leased, and the
 	// submission has no entry in p.To yet. An entry of p.To with the same leaf hash is shared, in whatever state
 	// it is; else it is new there, as old in the queue as it was. What nobody waits for in p.From any more is
-	// removed, unless it has settled, or given up as by Retire where it is in doubt. All is one transaction. The error is ErrRetired where p.To is.
+	// removed, unless it has settled, or given up as by Retire where it is in doubt. All is one transaction. The error is ErrRetired where p.To is, and,
+	// unless p.InDoubt is set, ErrDoubtFirst where Claim would say so of p.From.
 	Move(ctx context.Context, p MoveParams) (Moved, error)
 
 	// RetiredLogs returns the IDs of the logs that are retired, in order.

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -98,6 +99,9 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.flight.bound(),
 		Shard: info.Shard, TreeSize: size,
 	})
+	if errors.Is(err, gateway.ErrDoubtFirst) {
+		err = w.putInDoubt(ctx)
+	}
 	if err != nil {
 		return nil, pause{d: w.timing.Poll}, err
 	}
@@ -152,11 +156,19 @@ func (w *worker) settlePast(ctx context.Context) error {
 	if w.settledPast {
 		return nil
 	}
+	if err := w.putInDoubt(ctx); err != nil {
+		return err
+	}
+	w.settledPast = true
+	return nil
+}
+
+// putInDoubt puts in doubt what is pending, so that it is looked for before it is sent.
+func (w *worker) putInDoubt(ctx context.Context) error {
 	n, err := w.store.DoubtPending(ctx, w.id, w.log.Describe().Shard)
 	if err != nil {
 		return err
 	}
-	w.settledPast = true
 	if n > 0 {
 		w.shards.wakeScanners()
 		w.logger.Info("what is pending is looked for in the log before it is sent", "entries", n)

@@ -206,6 +206,9 @@ func (f *failover) moveAll(ctx context.Context, from, to string) error {
 		if errors.Is(err, gateway.ErrRetired) { // since the last look
 			return nil
 		}
+		if w := (*f.delivery.workers.Load())[from]; w != nil && errors.Is(err, gateway.ErrDoubtFirst) { // it cannot be read, so that nothing is claimed for it
+			return w.putInDoubt(ctx)
+		}
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type leases struct {
 // heldLease is the lease of an entry that is under way.
 type heldLease struct {
 	gateway.Lease
+	leaf  gateway.LeafHash
 	since time.Time // it was given, or extended, no earlier
 	end   *time.Timer
 	stop  context.CancelCauseFunc // of the call under way
@@ -52,11 +53,13 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 	defer l.mu.Unlock()
 	for _, e := range entries {
 		if h := l.held[e.ID]; h != nil {
-			h.Lease = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
+			if h.leaf == e.LeafHash {
+				h.Lease = gateway.Lease{EntryID: e.ID, Fence: e.Fence}
+			} // else the store is an older copy, and has given the ID again: no outcome of the one is the other's
 			continue
 		}
 		ctx, stop := context.WithCancelCause(work)
-		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, since: claimedAt, stop: stop, slot: slots[0]}
+		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, leaf: e.LeafHash, since: claimedAt, stop: stop, slot: slots[0]}
 		slots = slots[1:]
 		h.end = time.AfterFunc(l.length-time.Since(claimedAt), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h

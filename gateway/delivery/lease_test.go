@@ -87,3 +87,19 @@ func TestClaimedWhileUnderWay(t *testing.T) {
 		t.Errorf("released as %+v", outcomes)
 	}
 }
+
+// TestIDGivenTwice: a store that was put back may give the ID of what is under way to another entry. That one is not
+// sent, and what was under way says nothing of it.
+func TestIDGivenTwice(t *testing.T) {
+	l := newLeases(15 * time.Second)
+	l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 1))
+	another := claimedEntry(1, 2)
+	another.LeafHash = gateway.LeafHash{9}
+	if fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{another}, time.Now(), someSlots(t, 1)); len(fresh) != 0 {
+		t.Error("it is sent although its ID is under way")
+	}
+	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}
+	if l.releaseOutcomes(outcomes); outcomes[0].Fence != 1 {
+		t.Errorf("the outcome of one entry is said to be another's: %+v", outcomes)
+	}
+}
