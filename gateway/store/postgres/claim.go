@@ -27,7 +27,7 @@ UPDATE entry SET next_at = 0 WHERE id = ANY (ARRAY(SELECT id FROM entry WHERE lo
 
 	// What is not in doubt is certainly not in the shard that it was sent to before, so that it may be sent to another.
 	leaseEntries = `
-UPDATE entry SET fence = fence + 1, attempts = attempts + 1, in_doubt = true, leased_until = $1, last_sent_at = $2,
+UPDATE entry SET fence = fence + ` + fenceStep + `, attempts = attempts + 1, in_doubt = true, leased_until = $1, last_sent_at = $2,
     sent_at_tree_size = CASE WHEN shard IS NOT DISTINCT FROM $3 THEN COALESCE(sent_at_tree_size, $4) ELSE $4 END,
     absent_to = CASE WHEN shard IS NOT DISTINCT FROM $3 THEN absent_to ELSE 0 END, shard = $3
 WHERE id = ANY($5::bigint[]) AND state = 'PENDING' AND NOT in_doubt AND next_at <= $2 RETURNING id, fence`

@@ -224,7 +224,8 @@ SELECT queued_at, id FROM entry WHERE log = $1 AND state = 'PENDING' AND (queued
 	lockPending = `WITH locked AS (SELECT id FROM entry WHERE id = ANY($1::bigint[]) AND state = 'PENDING' ORDER BY id FOR UPDATE) `
 
 	doubtPending = lockPending + `
-UPDATE entry e SET in_doubt = true, leased_until = 0, shard = COALESCE(e.shard, $2), sent_at_tree_size = COALESCE(e.sent_at_tree_size, $3)
+UPDATE entry e SET in_doubt = true, leased_until = 0, shard = COALESCE(e.shard, $2), sent_at_tree_size = COALESCE(e.sent_at_tree_size, $3),
+    fence = e.fence + ` + fenceStep + `
 FROM locked WHERE e.id = locked.id AND NOT e.in_doubt AND (e.shard IS NULL OR e.shard = $2) AND (e.sent_at_tree_size IS NOT NULL OR $3::bigint IS NOT NULL)`
 
 	// What the life before has leased and stored, and this one knows nothing of, may be under way for as long as a lease.

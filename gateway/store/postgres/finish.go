@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -110,8 +111,27 @@ func (t *tx) finishOutcomes(outcomes map[gateway.Lease]encodedOutcome) (changed 
 	if len(ended.ids) == 0 {
 		return nil, applied, nil
 	}
-	changed, err = ended.updateSubmissions(t)
-	return changed, applied, err
+	if changed, err = ended.updateSubmissions(t); err != nil {
+		return nil, 0, err
+	}
+	for log, to := range ended.next {
+		passed, err := t.passOn(ended.ids, log, to)
+		if err != nil {
+			return nil, 0, err
+		}
+		changed = replaceProgress(changed, passed)
+	}
+	return changed, applied, nil
+}
+
+// replaceProgress returns all with those that have got on since.
+func replaceProgress(all, later []gateway.Progress) []gateway.Progress {
+	for _, p := range later {
+		if i := slices.IndexFunc(all, func(before gateway.Progress) bool { return before.ID == p.ID }); i >= 0 {
+			all[i] = p
+		}
+	}
+	return all
 }
 
 // outcomeColumns are the arguments of finishEntries, and the entries.

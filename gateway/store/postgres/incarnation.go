@@ -15,8 +15,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// A life of the database lasts while one server runs on it: it is a system identifier, a timeline and when the
-// postmaster started. Whatever comes after (a restart, a promoted standby, a backup that was put back) may have lost the
+// A life of the database lasts while one server runs on it: it is a system identifier, a timeline, the number of the
+// database, which is another one of a copy, and when the postmaster started. Whatever comes after (a restart, a promoted standby, a backup that was put back) may have lost the
 // last transactions, so that what it says is pending may have been sent: log.incarnation says in which life all that
 // was pending for a log was put in doubt last, and in another one Claim refuses.
 //
@@ -32,7 +32,7 @@ const (
 
 	beginLife = `
 SELECT set_config('` + lifeSetting + `', s.system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || '/' ||
-    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, false)
+    (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, false)
 FROM pg_control_system() s`
 
 	lifeMark = `(current_setting('` + lifeSetting + `') || '/' || 'log'::regclass::oid)`
@@ -88,8 +88,8 @@ func (s *Store) beginIncarnation(ctx context.Context) error {
 	})
 }
 
-// Incarnation implements gateway.Store. Its ID is the server's system identifier and timeline, and the number of a
-// table. Restored says that they were others when the database was last opened: a backup was put back, a dump was
+// Incarnation implements gateway.Store. Its ID is the server's system identifier and timeline, and the numbers of the
+// database and a table. Restored says that they were others when the database was last opened: a backup was put back, a dump was
 // loaded, or a standby was promoted. Of several gateways the first that opens it says so. A copy of the files that is
 // put back on the same timeline is not noticed by that.
 func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }

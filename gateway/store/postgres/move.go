@@ -17,9 +17,6 @@ import (
 var (
 	logToLeave = `SELECT id, incarnation = ` + lifeMark + ` FROM log WHERE name = $1`
 
-	// Nobody retires it meanwhile.
-	logToMoveTo = `SELECT retired FROM log WHERE id = $1 FOR SHARE`
-
 	queueToMove = `
 SELECT e.queued_at, e.id FROM entry e
 WHERE e.log = $1 AND e.state = 'PENDING' AND (e.queued_at, e.id) > ($2, $3) ORDER BY e.queued_at, e.id LIMIT $4`
@@ -57,13 +54,18 @@ SELECT e.id, e.priority, s.tenant, CASE WHEN se.role = 0 THEN COALESCE(length(b.
 FROM submission_entry se JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry LEFT JOIN submission_blob b ON b.submission = se.submission
 WHERE se.submission = ANY($1::bigint[]) AND e.log = $2 ORDER BY se.submission, se.role`
 
-	// What is new there is as old in the queue as it was, and belongs to the tenant of the submission.
+	// What is new there is as old in the queue as it was, and belongs to the tenant of the submission. It is numbered in
+	// the order of the queue, and inserted in that of keys.
 	copyEntries = `
-WITH fresh AS (
-    INSERT INTO entry (log, leaf_hash, kind, state, priority, tenant, queued_at, bytes)
-    SELECT $1, e.leaf_hash, e.kind, 'PENDING', e.priority, d.tenant, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0)
-    FROM unnest($2::bigint[], $3::bigint[]) AS d (id, tenant) JOIN entry e ON e.id = d.id JOIN entry_blob b ON b.entry = e.id
-    ORDER BY e.leaf_hash ON CONFLICT DO NOTHING RETURNING id, leaf_hash, bytes),
+WITH numbered AS MATERIALIZED (
+    SELECT nextval('entry_id_seq') AS number, o.* FROM (
+        SELECT e.leaf_hash, e.kind, e.priority, d.tenant, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0) AS bytes
+        FROM unnest($2::bigint[], $3::bigint[]) AS d (id, tenant) JOIN entry e ON e.id = d.id JOIN entry_blob b ON b.entry = e.id
+        WHERE NOT EXISTS (SELECT 1 FROM entry there WHERE there.log = $1 AND there.leaf_hash = e.leaf_hash) ORDER BY e.queued_at, e.id) o),
+fresh AS (
+    INSERT INTO entry (id, log, leaf_hash, kind, state, priority, tenant, queued_at, bytes) OVERRIDING SYSTEM VALUE
+    SELECT number, $1, leaf_hash, kind, 'PENDING', priority, tenant, queued_at, bytes FROM numbered
+    ORDER BY leaf_hash ON CONFLICT DO NOTHING RETURNING id, leaf_hash, bytes),
 copied AS (
     INSERT INTO entry_blob (entry, body, signature)
     SELECT f.id, b.body, b.signature FROM fresh f JOIN entry e ON e.leaf_hash = f.leaf_hash AND e.id = ANY($2::bigint[]) JOIN entry_blob b ON b.entry = e.id)
@@ -196,9 +198,10 @@ func newMove(t *tx, from int64, to string) (*move, error) {
 	if v.to, err = t.store.logs.idOf(t, to); err != nil {
 		return nil, err
 	}
-	var retired bool
-	err = t.scanRow(logToMoveTo, []any{v.to}, &retired)
-	if err == nil && retired {
+	retired := map[int64]bool{}
+	var b pgx.Batch
+	queueRetired(&b, []int64{v.to}, retired)
+	if err = t.sendBatch(&b); err == nil && retired[v.to] {
 		err = fmt.Errorf("%w: %s", gateway.ErrRetired, to)
 	}
 	return v, err

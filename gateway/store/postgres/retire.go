@@ -16,7 +16,7 @@ import (
 const (
 	namesOfRetired = `SELECT name FROM log WHERE retired ORDER BY name`
 
-	logToRetire = `SELECT id FROM log WHERE name = $1 FOR NO KEY UPDATE`
+	findLog = `SELECT id FROM log WHERE name = $1`
 
 	countUnsettled = `
 SELECT COUNT(*) FILTER (WHERE leased_until <= $2), COUNT(*) FILTER (WHERE leased_until > $2)
@@ -69,8 +69,7 @@ func (s *Store) RetiredLogs(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// Retire implements gateway.Store. What another gateway is about to store as it begins may be pending afterwards, never
-// claimed, and given up by the next call.
+// Retire implements gateway.Store.
 func (s *Store) Retire(ctx context.Context, p gateway.RetireParams) (r gateway.Retired, err error) {
 	err = s.writeTx(ctx, "retiring log", func(t *tx) error {
 		r, err = retirePage(t, p)
@@ -84,11 +83,14 @@ func (s *Store) Retire(ctx context.Context, p gateway.RetireParams) (r gateway.R
 
 func retirePage(t *tx, p gateway.RetireParams) (r gateway.Retired, err error) {
 	var log int64
-	err = t.scanRow(logToRetire, []any{p.Log}, &log)
+	err = t.scanRow(findLog, []any{p.Log}, &log)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, fmt.Errorf("%w: nothing was ever recorded for a log %s", gateway.ErrNotFound, p.Log)
 	}
 	if err != nil {
+		return r, err
+	}
+	if err := t.lockRetirement(log); err != nil {
 		return r, err
 	}
 	var unsettled gateway.UnsettledError

@@ -87,7 +87,10 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 		_ = begun.Rollback(context.WithoutCancel(ctx))
 		return err
 	}
-	if err := begun.Commit(ctx); err != nil {
+	// A context that ends from here on is too late: what was committed must not be said to be undone.
+	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Patience)
+	defer cancel()
+	if err := begun.Commit(committing); err != nil {
 		return err
 	}
 	for _, done := range t.committed {

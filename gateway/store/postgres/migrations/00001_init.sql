@@ -88,7 +88,8 @@ CREATE TABLE submission_blob (
 );
 
 -- An entry may be shared by submissions of several tenants; it belongs to the tenant of the first that needs it.
--- An id is never given twice, so that no late outcome can meet another entry's fence.
+-- An id is never given twice, so that no late outcome can meet another entry's fence. An older copy that was put back
+-- may do so: fences grow by random steps.
 CREATE TABLE entry (
     id                bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     log               bigint  NOT NULL,
@@ -101,7 +102,7 @@ CREATE TABLE entry (
     queued_at         bigint  NOT NULL, -- when it was created, or last made pending again
     next_at           bigint  NOT NULL DEFAULT 0, -- not claimed before
     leased_until      bigint  NOT NULL DEFAULT 0, -- 0: no lease; may be past: expired
-    fence             bigint  NOT NULL DEFAULT floor(random() * 1000000000)::bigint, -- see fenceStep
+    fence             bigint  NOT NULL DEFAULT 0,
     attempts          integer NOT NULL DEFAULT 0,
     in_doubt          boolean NOT NULL DEFAULT false,
     last_sent_at      bigint  NOT NULL DEFAULT 0,

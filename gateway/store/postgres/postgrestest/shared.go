@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -25,7 +26,7 @@ var (
 func Main(m *testing.M) int {
 	code := m.Run()
 	if shared.server != nil {
-		if err := shared.server.Stop(); err != nil {
+		if err := shared.server.end(syscall.SIGQUIT); err != nil { // at once: nothing of it is kept
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -45,7 +46,7 @@ func Shared(t testing.TB) *Server {
 	t.Helper()
 	Require(t)
 	shared.once.Do(func() {
-		if shared.folder, shared.err = os.MkdirTemp("", "postgrestest"); shared.err != nil {
+		if shared.folder, shared.err = os.MkdirTemp(findMemory(), "postgrestest"); shared.err != nil {
 			return
 		}
 		shared.server, shared.err = Start(shared.folder, "shared_buffers=64MB", "max_connections=200")
@@ -101,4 +102,14 @@ func DatabaseOf(dsn string) string {
 	name := dsn[strings.LastIndexByte(dsn, '/')+1:]
 	name, _, _ = strings.Cut(name, "?")
 	return name
+}
+
+// findMemory returns a folder in memory, where there is one, since a server that syncs nothing is refused, and tests need not
+// wait for disks.
+func findMemory() string {
+	const memory = "/dev/shm"
+	if info, err := os.Stat(memory); err == nil && info.IsDir() {
+		return memory
+	}
+	return ""
 }
