@@ -177,7 +177,7 @@ func (t *tx) readBodies(ids []int64) (map[int64][]byte, error) {
 		var id int64
 		var body []byte
 		err := scan(&id, &body)
-		bodies[id] = orEmpty(body)
+		bodies[id] = nonNil(body)
 		return err
 	})
 	b.Queue(`RELEASE SAVEPOINT bodies`)

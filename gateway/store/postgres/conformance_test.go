@@ -47,6 +47,7 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
 		dsn := newDatabase(t)
 		opts := Options{MaxPending: o.MaxPending, MaxPendingBytes: o.MaxPendingBytes, Now: o.Now}
+		t.Cleanup(func() { checkRows(t, dsn) })
 		s := open(t, dsn, opts)
 		reopen := func() gateway.Store {
 			if err := s.Close(); err != nil {

@@ -89,7 +89,8 @@ type enqueuing struct {
 	own      map[int64]bool    // their numbers
 	unread   map[int]int64     // results that are not wholly new, and their submissions
 	urgency  map[int64]request // known submissions, and the most urgent request for them now
-	resumed  []int64           // entries of those, where one is to be touched
+	resuming []int64           // of those, the ones of which an entry is to be touched
+	resumed  []int64           // their entries
 	room     room
 	entries  entrySet
 
@@ -198,19 +199,18 @@ func queueNumbers(b *pgx.Batch, query string, n int, into *[]int64) {
 // the same key, or the same ID, the first goes first.
 func (e *enqueuing) storeSubmissions() error {
 	for left := e.places(); len(left) > 0; {
-		var now, later []int
+		var now, later []int // later: those that the ones before may turn out to be
 		keys, ids := map[tenantKey]bool{}, map[uuid.UUID]bool{}
 		for _, i := range left {
 			r := &e.rows[i]
-			own := tenantKey{e.tenants[r.Tenant], r.Key}
 			seq, known := e.lookUpKnown(i)
 			switch {
 			case known:
 				e.noteKnown(i, seq)
-			case keys[own] || ids[r.RowID]:
+			case slices.ContainsFunc(e.keysOf(i), func(k tenantKey) bool { return keys[k] }) || ids[r.RowID]:
 				later = append(later, i)
 			default:
-				keys[own], ids[r.RowID] = true, true
+				keys[tenantKey{e.tenants[r.Tenant], r.Key}], ids[r.RowID] = true, true
 				now = append(now, i)
 			}
 		}

@@ -238,17 +238,9 @@ func (set *entrySet) queueBodies(b *pgx.Batch) {
 	}
 	ids, bodies, signatures := make([]int64, n), make([][]byte, n), make([][]byte, n)
 	for i, h := range set.added {
-		ids[i], bodies[i], signatures[i] = h.id, orEmpty(h.source.Body), h.source.Signature
+		ids[i], bodies[i], signatures[i] = h.id, nonNil(h.source.Body), h.source.Signature
 	}
 	b.Queue(insertBodies, ids, bodies, signatures)
-}
-
-// orEmpty returns b, for a column that is never NULL.
-func orEmpty(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 // queueChanges adds to a batch what has become of entries that were there.

@@ -96,10 +96,12 @@ func (e *enqueuing) chooseResumed() error {
 		return err
 	}
 	logs := map[int64]bool{}
-	for seq, all := range unsettled {
+	for _, seq := range slices.Sorted(maps.Keys(unsettled)) {
+		all := unsettled[seq]
 		if !slices.ContainsFunc(all, func(u unsettledEntry) bool { return u.asksFor(e.urgency[seq].priority) }) {
 			continue
 		}
+		e.resuming = append(e.resuming, seq)
 		for _, u := range all {
 			e.resumed = append(e.resumed, u.entry)
 			logs[u.log] = true
@@ -121,9 +123,9 @@ func (e *enqueuing) readMoreRetired(logs map[int64]bool) error {
 	return e.sendBatch(&b)
 }
 
-// resumeKnown touches the entries of the submissions that were known. Each takes the highest priority
-// that it is given in this batch. One that cannot be made pending again for want of room is refused. What is read
-// anew, under the locks, is what counts.
+// resumeKnown touches the entries of those submissions that were chosen. Each takes the highest priority that it is
+// given in this batch. One that cannot be made pending again for want of room is refused. What is read anew, under the
+// locks, is what counts.
 func (e *enqueuing) resumeKnown() error {
 	if len(e.resumed) == 0 {
 		return nil
@@ -132,7 +134,7 @@ func (e *enqueuing) resumeKnown() error {
 	if err != nil {
 		return err
 	}
-	for _, seq := range slices.Sorted(maps.Keys(unsettled)) {
+	for _, seq := range e.resuming {
 		all, asked := unsettled[seq], e.urgency[seq]
 		if !slices.ContainsFunc(all, func(u unsettledEntry) bool { return u.asksFor(asked.priority) }) {
 			continue

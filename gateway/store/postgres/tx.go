@@ -27,6 +27,9 @@ type tx struct {
 	committed []func() // run once the transaction is committed
 }
 
+// undoneMessage is logged each time.
+const undoneMessage = "transaction was undone for another one's sake"
+
 // maxTries bounds how often a transaction is run that the server undid for another's sake.
 const maxTries = 10
 
@@ -50,7 +53,7 @@ func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f f
 			err = backoff.Permanent(err)
 		}
 		if err != nil && isUndone(err) {
-			s.opts.Logger.DebugContext(ctx, "transaction was undone for another one's sake", "doing", doing, "error", err, "tries", tries)
+			s.opts.Logger.DebugContext(ctx, undoneMessage, "doing", doing, "error", err, "tries", tries)
 		}
 		return struct{}{}, err
 	}, backoff.WithMaxTries(maxTries), backoff.WithBackOff(&backoff.ExponentialBackOff{
