@@ -16,7 +16,10 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -113,6 +116,10 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonStoreDamaged, "restore the latest backup that rekor-gateway store check finds in order; keep the damaged files until then"
 	case errors.Is(err, sqlite.ErrVersion):
 		return reasonStoreVersion, "use the release that wrote it, or a later one"
+	case errors.Is(err, postgres.ErrVersion):
+		return reasonStoreVersion, "use the release that the gateways are of"
+	case errors.Is(err, gateway.ErrStoreUnavailable):
+		return problem.ReasonStoreUnavailable, "check that the database runs and can be reached from here, or that nobody holds the store locked; then run it again"
 	case errors.Is(err, fs.ErrNotExist):
 		return reasonFile, "check the file's name"
 	case errors.As(err, &file):

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
-	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 )
 
 func newLog(g *globals) *cobra.Command {
@@ -21,7 +21,8 @@ func newLog(g *globals) *cobra.Command {
 		Use:   "log",
 		Short: "See what waits for each log, and settle what waits for one that is gone",
 		Long: `log works on the store that a gateway's configuration names, also while the gateway runs. What it changes
-is durable when it returns, and the gateway goes by it at once. Run it as the user that the gateway runs as.`,
+is durable when it returns, and the gateway goes by it at once. Run it as the user that the gateway runs as, or, with a store
+in PostgreSQL, wherever its database can be reached.`,
 		Example: `  rekor-gateway log list --config /etc/rekor-gateway/config.yaml
   rekor-gateway log replan old --to new --config /etc/rekor-gateway/config.yaml
   rekor-gateway log retire old --config /etc/rekor-gateway/config.yaml --yes`,
@@ -42,7 +43,7 @@ func (f *logFlags) addFlags(c *cobra.Command) {
 
 // keptLogs is a gateway's configuration with its store.
 type keptLogs struct {
-	*sqlite.Store
+	gateway.Store
 	cfg *config.Config
 }
 
@@ -52,7 +53,7 @@ func (f *logFlags) withStore(ctx context.Context, run func(keptLogs) error) (err
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.OpenBeside(ctx, cfg.Store.SQLite.Path, sqlite.Options{})
+	store, err := server.OpenStore(ctx, cfg)
 	if err != nil {
 		return err
 	}

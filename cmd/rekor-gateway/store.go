@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ func newStore(g *globals) *cobra.Command {
 		Use:   "store",
 		Short: "Back up, check and restore what a gateway keeps",
 		Long: `store helps with the SQLite store of a gateway: submissions, entries, checkpoints and receipts. What
-to back up besides, and what the loss of each file costs, is in docs/operations.md.`,
+to back up besides, and what the loss of each file costs, is in docs/operations.md. A store in
+PostgreSQL is backed up with PostgreSQL's own tools: see docs/postgres.md.`,
 		Example: `  rekor-gateway store backup --config /etc/rekor-gateway/config.yaml /backup/2026-11-01
   rekor-gateway store restore --config /etc/rekor-gateway/config.yaml /backup/2026-11-01`,
 		Args: noArguments,
@@ -48,6 +50,10 @@ func (f *storeFlags) findStore(c *cobra.Command) (string, error) {
 	cfg, err := config.Load(f.config)
 	if err != nil {
 		return "", err
+	}
+	if cfg.Store.IsPostgres() {
+		return "", withHint(fmt.Errorf("the store is in PostgreSQL, and %s is for files of SQLite", c.CommandPath()),
+			"use PostgreSQL's own pg_dump, pg_basebackup or point-in-time recovery; docs/postgres.md says how, and what a restore means")
 	}
 	return cfg.Store.SQLite.Path, nil
 }

@@ -27,10 +27,7 @@ func (c *Config) checkConfig() error {
 	if c.TrustedRoot == "" {
 		return errors.New("trusted_root is missing: name the trusted_root.json with the logs' keys")
 	}
-	if c.Store.SQLite.Path == "" {
-		return errors.New("store.sqlite.path is empty: name a file on a local disk")
-	}
-	return nil
+	return c.checkStore()
 }
 
 func (c *Config) checkListeners() error {

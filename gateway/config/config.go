@@ -79,16 +79,6 @@ type FormerLog struct {
 	Closed bool `yaml:"closed,omitempty"`
 }
 
-// Store is where submissions are kept.
-type Store struct {
-	SQLite SQLite `yaml:"sqlite,omitempty"`
-}
-
-// SQLite is the embedded store.
-type SQLite struct {
-	Path string `yaml:"path,omitempty"`
-}
-
 // Limits bound what callers can make the gateway hold.
 type Limits struct {
 	MaxArtifactBytes Size   `yaml:"max_artifact_bytes,omitempty"` // of one artifact
@@ -165,7 +155,7 @@ func Default() Config {
 		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
 		GRPC:  GRPC{Listen: "127.0.0.1:8081"},
 		Admin: Admin{Listen: "127.0.0.1:2112"},
-		Store: Store{SQLite: SQLite{Path: "rekor-gateway.db"}},
+		Store: Store{SQLite: SQLite{Path: defaultSQLite}},
 		Limits: Limits{
 			MaxArtifactBytes: 8 << 30,
 			MaxSpoolBytes:    16 << 30,

@@ -116,6 +116,12 @@ func TestRefusals(t *testing.T) {
 		"tracing endpoint":    {minimal + "tracing: {endpoint: 'localhost:4318'}", "tracing.endpoint: this is not http(s)://HOST[:PORT][/PATH]"},
 		"tracing with a user": {minimal + "tracing: {endpoint: 'http://u:p@localhost'}", "tracing.endpoint"},
 		"tracing sample":      {minimal + "tracing: {sample: 2}", "tracing.sample: 2 is not above 0 and at most 1"},
+		"two stores":          {minimal + "store: {sqlite: {path: a}, postgres: {dsn: b}}", "store: sqlite and postgres are two stores; give one of them"},
+		"store by default":    {minimal + "store: {sqlite: {path: rekor-gateway.db}, postgres: {dsn: b}}", "give one of them"},
+		"no store":            {minimal + "store: {sqlite: {path: ''}}", "store.sqlite.path is empty"},
+		"two names":           {minimal + "store: {postgres: {dsn: secret, dsn_env: B}}", "three ways to say one thing"},
+		"no name":             {minimal + "store: {postgres: {max_connections: 8}}", "name the database with dsn, dsn_file or dsn_env"},
+		"few connections":     {minimal + "store: {postgres: {dsn_env: B, max_connections: 1}}", "store.postgres.max_connections is not between 4 and 1000"},
 		"level":               {minimal + "logging: {level: inof}", `logging.level: "inof" is not one of debug, info, warn, error (did you mean "info"?)`},
 		"text as number":      {minimal + "limits:\n  max_pending: many", `line 6: limits.max_pending: "many" is not a whole number`},
 		"number as size":      {minimal + "limits: {max_spool_bytes: 8GiX}", `line 5: limits.max_spool_bytes: "8GiX" is not a size; write it as 8GiB`},
@@ -172,6 +178,35 @@ func TestMarshalReadsBack(t *testing.T) {
 	again, err := Parse(raw)
 	if err != nil || !reflect.DeepEqual(c, again) {
 		t.Errorf("%v\n%s", err, raw)
+	}
+}
+
+// A database may be named in the configuration, in a file, or in the environment. What is wrong is said without the name.
+func TestDSN(t *testing.T) {
+	t.Setenv("GATEWAY_TEST_DSN", "host=db password=secret")
+	folder := t.TempDir()
+	for name, content := range map[string]string{"good": " host=db password=secret\n", "empty": "\n", "large": strings.Repeat("secret", 10_000)} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for named, want := range map[string]string{
+		"dsn: host=db password=secret": "", "dsn_env: GATEWAY_TEST_DSN": "", "dsn_file: " + folder + "/good": "",
+		"dsn_env: GATEWAY_TEST_NONE": "no variable GATEWAY_TEST_NONE", "dsn_file: " + folder + "/none": "no such file",
+		"dsn_file: " + folder + "/empty": "does not hold a data source name", "dsn_file: " + folder + "/large": "does not hold",
+	} {
+		c, err := load(t, minimal+"store: {postgres: {"+named+"}}")
+		if err != nil || !c.Store.IsPostgres() || c.Store.SQLite.Path != "" || c.Store.Postgres.MaxConnections != 16 {
+			t.Errorf("%s: %+v, %v", named, c, err)
+			continue
+		}
+		dsn, err := c.Store.Postgres.ReadDSN()
+		switch {
+		case want == "" && (err != nil || dsn != "host=db password=secret"):
+			t.Errorf("%s: %q, %v", named, dsn, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")):
+			t.Errorf("%s: %v, want %q", named, err, want)
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ func readConfig(path string) ([]byte, error) {
 // line. Paths stay as they are.
 func Parse(raw []byte) (*Config, error) {
 	c := Default()
+	c.Store.SQLite.Path = notGiven
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
@@ -64,6 +65,7 @@ func Parse(raw []byte) (*Config, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is a second YAML document; put everything into one")
 	}
+	c.Store.completeStore()
 	if err := c.checkConfig(); err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func walkKeys(t reflect.Type, prefix string, visit func(owner reflect.Type, path
 func (c *Config) resolvePaths(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile,
-		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Limits.SpoolDir,
+		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.SpoolDir,
 		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust,
 	}
 	lists := [][]string{c.Policy.Roots, c.Attestation.OtherKeys}

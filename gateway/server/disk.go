@@ -25,8 +25,8 @@ const (
 	diskUnasked = 16
 )
 
-// diskGuard says when too little space is left where the store and the spool are, before the store
-// fails for it. A file system that cannot be asked is not taken to be low: what is written to it fails
+// diskGuard says when too little space is left where the spool and an embedded store are, before they
+// fail for it. A file system that cannot be asked is not taken to be low: what is written to it fails
 // by itself. Methods are safe for concurrent use.
 type diskGuard struct {
 	folders map[string]string // by what is in them
@@ -46,8 +46,12 @@ func newDiskGuard(cfg *config.Config, logger *slog.Logger) *diskGuard {
 	if spool == "" {
 		spool = os.TempDir()
 	}
+	folders := map[string]string{"spool": spool}
+	if !cfg.Store.IsPostgres() {
+		folders["store"] = filepath.Dir(cfg.Store.SQLite.Path)
+	}
 	return &diskGuard{
-		folders: map[string]string{"store": filepath.Dir(cfg.Store.SQLite.Path), "spool": spool},
+		folders: folders,
 		min:     int64(cfg.Limits.MinFreeDisk), free: freeBytes, now: time.Now, logger: logger,
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -100,8 +99,8 @@ func CheckFiles(ctx context.Context, cfg *config.Config) error {
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}
-	if folder := filepath.Dir(cfg.Store.SQLite.Path); !exists(folder) {
-		return fmt.Errorf("store.sqlite.path: there is no folder %s", folder)
+	if err := checkStore(cfg.Store); err != nil {
+		return err
 	}
 	return checkAttestation(cfg.Attestation)
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // withStorePoints puts kill points around the calls of s.
-func withStorePoints(s closingStore) closingStore { return pointedStore{s} }
+func withStorePoints(s Store) Store { return pointedStore{s} }
 
 // withLogPoints puts kill points around the calls of l.
 func withLogPoints(l gateway.Log) gateway.Log { return pointedLog{l} }
 
 // pointedStore has kill points around its calls.
-type pointedStore struct{ closingStore }
+type pointedStore struct{ Store }
 
 // pointedLog has kill points around its calls.
 type pointedLog struct{ gateway.Log }
@@ -29,157 +29,157 @@ type pointedLog struct{ gateway.Log }
 // Archived implements gateway.Store.
 func (w pointedStore) Archived(p0 context.Context, p1 string, p2 string) (gateway.Archived, error) {
 	defer killpoint.Around("store.Archived")()
-	return w.closingStore.Archived(p0, p1, p2)
+	return w.Store.Archived(p0, p1, p2)
 }
 
 // ByLeaf implements gateway.Store.
 func (w pointedStore) ByLeaf(p0 context.Context, p1 string, p2 gateway.LeafHash) (gateway.Submission, error) {
 	defer killpoint.Around("store.ByLeaf")()
-	return w.closingStore.ByLeaf(p0, p1, p2)
+	return w.Store.ByLeaf(p0, p1, p2)
 }
 
 // Checkpoint implements gateway.Store.
 func (w pointedStore) Checkpoint(p0 context.Context, p1 gateway.Shard) (*gateway.Checkpoint, error) {
 	defer killpoint.Around("store.Checkpoint")()
-	return w.closingStore.Checkpoint(p0, p1)
+	return w.Store.Checkpoint(p0, p1)
 }
 
 // Claim implements gateway.Store.
 func (w pointedStore) Claim(p0 context.Context, p1 gateway.ClaimParams) ([]gateway.Claimed, error) {
 	defer killpoint.Around("store.Claim")()
-	return w.closingStore.Claim(p0, p1)
+	return w.Store.Claim(p0, p1)
 }
 
 // CountDoubtful implements gateway.Store.
 func (w pointedStore) CountDoubtful(p0 context.Context, p1 string) (map[gateway.Shard]int, error) {
 	defer killpoint.Around("store.CountDoubtful")()
-	return w.closingStore.CountDoubtful(p0, p1)
+	return w.Store.CountDoubtful(p0, p1)
 }
 
 // DoubtPending implements gateway.Store.
 func (w pointedStore) DoubtPending(p0 context.Context, p1 string, p2 gateway.Shard) (int, error) {
 	defer killpoint.Around("store.DoubtPending")()
-	return w.closingStore.DoubtPending(p0, p1, p2)
+	return w.Store.DoubtPending(p0, p1, p2)
 }
 
 // Doubtful implements gateway.Store.
 func (w pointedStore) Doubtful(p0 context.Context, p1 gateway.DoubtParams) ([]gateway.Doubt, error) {
 	defer killpoint.Around("store.Doubtful")()
-	return w.closingStore.Doubtful(p0, p1)
+	return w.Store.Doubtful(p0, p1)
 }
 
 // EachAttested implements gateway.Store.
 func (w pointedStore) EachAttested(p0 context.Context, p1 func(gateway.Entry, []uint8) error) error {
 	defer killpoint.Around("store.EachAttested")()
-	return w.closingStore.EachAttested(p0, p1)
+	return w.Store.EachAttested(p0, p1)
 }
 
 // Enqueue implements gateway.Store.
 func (w pointedStore) Enqueue(p0 context.Context, p1 []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	defer killpoint.Around("store.Enqueue")()
-	return w.closingStore.Enqueue(p0, p1)
+	return w.Store.Enqueue(p0, p1)
 }
 
 // Extend implements gateway.Store.
 func (w pointedStore) Extend(p0 context.Context, p1 []gateway.Lease, p2 time.Duration) ([]gateway.Lease, error) {
 	defer killpoint.Around("store.Extend")()
-	return w.closingStore.Extend(p0, p1, p2)
+	return w.Store.Extend(p0, p1, p2)
 }
 
 // Finish implements gateway.Store.
 func (w pointedStore) Finish(p0 context.Context, p1 []gateway.Outcome) ([]gateway.Progress, error) {
 	defer killpoint.Around("store.Finish")()
-	return w.closingStore.Finish(p0, p1)
+	return w.Store.Finish(p0, p1)
 }
 
 // Forked implements gateway.Store.
 func (w pointedStore) Forked(p0 context.Context, p1 gateway.Shard) error {
 	defer killpoint.Around("store.Forked")()
-	return w.closingStore.Forked(p0, p1)
+	return w.Store.Forked(p0, p1)
 }
 
 // Forks implements gateway.Store.
 func (w pointedStore) Forks(p0 context.Context) ([]gateway.Fork, error) {
 	defer killpoint.Around("store.Forks")()
-	return w.closingStore.Forks(p0)
+	return w.Store.Forks(p0)
 }
 
 // Get implements gateway.Store.
 func (w pointedStore) Get(p0 context.Context, p1 string, p2 string) (gateway.Submission, error) {
 	defer killpoint.Around("store.Get")()
-	return w.closingStore.Get(p0, p1, p2)
+	return w.Store.Get(p0, p1, p2)
 }
 
 // KeepCheckpoint implements gateway.Store.
 func (w pointedStore) KeepCheckpoint(p0 context.Context, p1 gateway.Shard, p2 *gateway.Checkpoint, p3 gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	defer killpoint.Around("store.KeepCheckpoint")()
-	return w.closingStore.KeepCheckpoint(p0, p1, p2, p3)
+	return w.Store.KeepCheckpoint(p0, p1, p2, p3)
 }
 
 // KeepFork implements gateway.Store.
 func (w pointedStore) KeepFork(p0 context.Context, p1 gateway.Fork) error {
 	defer killpoint.Around("store.KeepFork")()
-	return w.closingStore.KeepFork(p0, p1)
+	return w.Store.KeepFork(p0, p1)
 }
 
 // Lines implements gateway.Store.
 func (w pointedStore) Lines(p0 context.Context) ([]gateway.Line, error) {
 	defer killpoint.Around("store.Lines")()
-	return w.closingStore.Lines(p0)
+	return w.Store.Lines(p0)
 }
 
 // List implements gateway.Store.
 func (w pointedStore) List(p0 context.Context, p1 string, p2 gateway.ListParams) ([]gateway.Submission, string, error) {
 	defer killpoint.Around("store.List")()
-	return w.closingStore.List(p0, p1, p2)
+	return w.Store.List(p0, p1, p2)
 }
 
 // ListLogs implements gateway.Store.
 func (w pointedStore) ListLogs(p0 context.Context) ([]gateway.LogStatus, error) {
 	defer killpoint.Around("store.ListLogs")()
-	return w.closingStore.ListLogs(p0)
+	return w.Store.ListLogs(p0)
 }
 
 // Move implements gateway.Store.
 func (w pointedStore) Move(p0 context.Context, p1 gateway.MoveParams) (gateway.Moved, error) {
 	defer killpoint.Around("store.Move")()
-	return w.closingStore.Move(p0, p1)
+	return w.Store.Move(p0, p1)
 }
 
 // Progress implements gateway.Store.
 func (w pointedStore) Progress(p0 context.Context, p1 []string) ([]gateway.Progress, error) {
 	defer killpoint.Around("store.Progress")()
-	return w.closingStore.Progress(p0, p1)
+	return w.Store.Progress(p0, p1)
 }
 
 // Reinstate implements gateway.Store.
 func (w pointedStore) Reinstate(p0 context.Context, p1 string) error {
 	defer killpoint.Around("store.Reinstate")()
-	return w.closingStore.Reinstate(p0, p1)
+	return w.Store.Reinstate(p0, p1)
 }
 
 // Retire implements gateway.Store.
 func (w pointedStore) Retire(p0 context.Context, p1 gateway.RetireParams) (gateway.Retired, error) {
 	defer killpoint.Around("store.Retire")()
-	return w.closingStore.Retire(p0, p1)
+	return w.Store.Retire(p0, p1)
 }
 
 // RetiredLogs implements gateway.Store.
 func (w pointedStore) RetiredLogs(p0 context.Context) ([]string, error) {
 	defer killpoint.Around("store.RetiredLogs")()
-	return w.closingStore.RetiredLogs(p0)
+	return w.Store.RetiredLogs(p0)
 }
 
 // Settle implements gateway.Store.
 func (w pointedStore) Settle(p0 context.Context, p1 []gateway.Settlement) ([]gateway.Progress, error) {
 	defer killpoint.Around("store.Settle")()
-	return w.closingStore.Settle(p0, p1)
+	return w.Store.Settle(p0, p1)
 }
 
 // Stats implements gateway.Store.
 func (w pointedStore) Stats(p0 context.Context) (gateway.Stats, error) {
 	defer killpoint.Around("store.Stats")()
-	return w.closingStore.Stats(p0)
+	return w.Store.Stats(p0)
 }
 
 // Add implements gateway.Log.

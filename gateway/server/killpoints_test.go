@@ -32,13 +32,13 @@ import (
 )
 
 // withStorePoints puts kill points around the calls of s.
-func withStorePoints(s closingStore) closingStore { return pointedStore{s} }
+func withStorePoints(s Store) Store { return pointedStore{s} }
 
 // withLogPoints puts kill points around the calls of l.
 func withLogPoints(l gateway.Log) gateway.Log { return pointedLog{l} }
 
 // pointedStore has kill points around its calls.
-type pointedStore struct{ closingStore }
+type pointedStore struct{ Store }
 
 // pointedLog has kill points around its calls.
 type pointedLog struct{ gateway.Log }
@@ -50,7 +50,7 @@ func TestEveryCallHasKillPoints(t *testing.T) {
 	const file = "killpoints_on.go"
 	var code bytes.Buffer
 	code.WriteString(killpointsHead)
-	writePoints(&code, reflect.TypeFor[gateway.Store](), "pointedStore", "closingStore")
+	writePoints(&code, reflect.TypeFor[gateway.Store](), "pointedStore", "Store")
 	writePoints(&code, reflect.TypeFor[gateway.Log](), "pointedLog", "Log")
 	want, err := format.Source(code.Bytes())
 	if err != nil {

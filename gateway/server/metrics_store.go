@@ -61,14 +61,14 @@ func (m *storeMetrics) observe(ctx context.Context, op string, n int, started ti
 
 // measuredStore is a store whose transactions are measured.
 type measuredStore struct {
-	closingStore
+	Store
 	metrics *storeMetrics
 }
 
 // Enqueue implements gateway.Store.
 func (s measuredStore) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error) {
 	started := time.Now()
-	stored, err := s.closingStore.Enqueue(ctx, subs)
+	stored, err := s.Store.Enqueue(ctx, subs)
 	s.metrics.observe(ctx, opCommit, len(subs), started, err)
 	return stored, err
 }
@@ -76,7 +76,7 @@ func (s measuredStore) Enqueue(ctx context.Context, subs []gateway.NewSubmission
 // Claim implements gateway.Store.
 func (s measuredStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Claimed, error) {
 	started := time.Now()
-	claimed, err := s.closingStore.Claim(ctx, p)
+	claimed, err := s.Store.Claim(ctx, p)
 	s.metrics.observe(ctx, opClaim, len(claimed), started, err)
 	return claimed, err
 }
@@ -84,7 +84,7 @@ func (s measuredStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gate
 // Finish implements gateway.Store.
 func (s measuredStore) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]gateway.Progress, error) {
 	started := time.Now()
-	changed, err := s.closingStore.Finish(ctx, outcomes)
+	changed, err := s.Store.Finish(ctx, outcomes)
 	s.metrics.observe(ctx, opFinish, len(outcomes), started, err)
 	return changed, err
 }
@@ -92,12 +92,12 @@ func (s measuredStore) Finish(ctx context.Context, outcomes []gateway.Outcome) (
 // Settle implements gateway.Store.
 func (s measuredStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]gateway.Progress, error) {
 	started := time.Now()
-	changed, err := s.closingStore.Settle(ctx, settlements)
+	changed, err := s.Store.Settle(ctx, settlements)
 	s.metrics.observe(ctx, opSettle, len(settlements), started, err)
 	return changed, err
 }
 
-// storeFiles shows how large the files of a SQLite store are.
+// storeFiles shows how large the files of a SQLite store are, and nothing of another one.
 type storeFiles struct{ path string }
 
 var storeBytesDesc = newDesc("store_bytes", "Size of the store's files: the database, and what SQLite has not moved into it yet (wal).", "file")
@@ -107,6 +107,9 @@ func (s storeFiles) Describe(out chan<- *prometheus.Desc) { out <- storeBytesDes
 
 // Collect implements prometheus.Collector.
 func (s storeFiles) Collect(out chan<- prometheus.Metric) {
+	if s.path == "" {
+		return
+	}
 	for name, path := range map[string]string{"database": s.path, "wal": s.path + "-wal"} {
 		info, err := os.Stat(path)
 		if err != nil {

@@ -25,15 +25,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
-	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
-
-// closingStore is a store that this package opened and closes.
-type closingStore interface {
-	gateway.Store
-	Close() error
-}
 
 // Options are what a configuration file does not say.
 type Options struct {
@@ -56,7 +49,7 @@ type Server struct {
 
 	disk   *diskGuard
 	spool  *upload.Spool
-	store  closingStore // nil until it is open
+	store  Store // nil until it is open
 	domain *domain
 	// service is domain, as the listeners see it.
 	service api.Service
@@ -164,31 +157,6 @@ func (s *Server) boundRequests(c config.Limits) {
 	s.memory = gateway.NewMemory(int64(c.MaxRequestMemory))
 	s.admission = newAdmission(c, s.memory)
 	s.listeners.boundConnections(c.MaxConnections, s.memory)
-}
-
-func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
-	store, err := sqlite.Open(ctx, cfg.Store.SQLite.Path, sqlite.Options{
-		MaxPending: cfg.Limits.MaxPending, MaxPendingBytes: int64(cfg.Limits.MaxPendingBytes), Logger: s.logger,
-	})
-	if err != nil {
-		return err
-	}
-	s.store = s.tracing.watchStore(withStorePoints(measuredStore{store, s.metrics.store}))
-	s.warnOfCopy(store.Incarnation(), cfg.Store.SQLite.Path)
-	return nil
-}
-
-// warnOfCopy tells the operator what a store that is not the one last used may cost. What is pending in it is safe either way.
-func (s *Server) warnOfCopy(i gateway.Incarnation, path string) {
-	const settled = "what is pending is looked for in its log before it is sent; see docs/operations.md"
-	switch {
-	case i.Restored:
-		s.logger.Warn("an older copy of the store was put in place of the one that was last used; what was accepted since that copy is lost",
-			"store", path, "pending", settled)
-	case i.Copied:
-		s.logger.Warn("the store is a copy of the one that was last used: when it is an older one, put back with its whole folder, what was accepted since that copy is lost; "+
-			"when the folder was moved while no gateway was at work, all is well", "store", path, "pending", settled)
-	}
 }
 
 // Close gives back what Build took. It is for a Server that is not run.

@@ -20,12 +20,12 @@ import (
 
 // tracedStore sees when the delivery of an entry begins and ends: with its claim, and with its outcome.
 type tracedStore struct {
-	closingStore
+	Store
 	tracing *tracing
 }
 
 // watchStore returns store, or what traces it.
-func (t *tracing) watchStore(store closingStore) closingStore {
+func (t *tracing) watchStore(store Store) Store {
 	if t == nil {
 		return store
 	}
@@ -34,7 +34,7 @@ func (t *tracing) watchStore(store closingStore) closingStore {
 
 // Claim implements gateway.Store.
 func (s tracedStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway.Claimed, error) {
-	claimed, err := s.closingStore.Claim(ctx, p)
+	claimed, err := s.Store.Claim(ctx, p)
 	for _, e := range claimed {
 		s.tracing.startDelivery(ctx, e)
 	}
@@ -43,7 +43,7 @@ func (s tracedStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gatewa
 
 // Finish implements gateway.Store.
 func (s tracedStore) Finish(ctx context.Context, outcomes []gateway.Outcome) ([]gateway.Progress, error) {
-	changed, err := s.closingStore.Finish(ctx, outcomes)
+	changed, err := s.Store.Finish(ctx, outcomes)
 	for _, o := range outcomes {
 		s.tracing.endDelivery(o, err)
 	}

@@ -31,6 +31,9 @@ const (
 // ErrUnsafeServer is returned for a server that would not keep what it has acknowledged, or takes nothing.
 var ErrUnsafeServer = errors.New("not a server that a store can be kept in")
 
+// errStandby is returned for a server that may take over from the one it follows.
+var errStandby = fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
+
 // connectPool connects to the database, and fails unless one connection can be made.
 func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
@@ -93,7 +96,7 @@ func refuseUnsafe(ctx context.Context, conn *pgx.Conn) error {
 	case version < oldestServer:
 		return fmt.Errorf("%w: it is of version %d, and %d is the oldest that will do", ErrUnsafeServer, version/10000, oldestServer/10000)
 	case standby:
-		return fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
+		return errStandby
 	case fsync != "on":
 		return fmt.Errorf("%w: fsync is %s, so that a crash may lose what was acknowledged: set it on", ErrUnsafeServer, fsync)
 	case commit != "on" && commit != "remote_apply":

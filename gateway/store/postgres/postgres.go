@@ -15,6 +15,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -66,11 +67,12 @@ type Store struct {
 }
 
 // Open opens the store in the database that dsn names, a URL or keywords and values as libpq takes them, makes its
-// schema where it is missing, and brings the tables up to date. What a newer release has migrated is refused.
+// schema where it is missing, and brings the tables up to date. What a newer release has migrated is refused. The error
+// is gateway.ErrStoreUnavailable where the same may pass later.
 func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	s, err := connectStore(ctx, dsn, opts)
 	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, wrapOpening(err)
 	}
 	err = migrateTables(ctx, s.pool, s.opts.Logger)
 	if err == nil {
@@ -78,11 +80,11 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	}
 	if err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, wrapOpening(err)
 	}
 	if err := s.beginIncarnation(ctx); err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, wrapOpening(err)
 	}
 	return s, nil
 }
@@ -92,7 +94,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 func OpenBeside(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	s, err := connectStore(ctx, dsn, opts)
 	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, wrapOpening(err)
 	}
 	err = requireVersion(ctx, s.pool)
 	if err == nil {
@@ -100,7 +102,7 @@ func OpenBeside(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	}
 	if err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, wrapOpening(err)
 	}
 	return s, nil
 }
@@ -117,6 +119,14 @@ func (o Options) withDefaults() Options {
 		o.MaxConnections = defaultMaxConnections
 	}
 	return o
+}
+
+// wrapOpening tells what may pass from what somebody has to mend: settings, and a server that is too old.
+func wrapOpening(err error) error {
+	if isOutage(err) && (!errors.Is(err, ErrUnsafeServer) || errors.Is(err, errStandby)) {
+		return fmt.Errorf("opening store: %w: %w", gateway.ErrStoreUnavailable, err)
+	}
+	return fmt.Errorf("opening store: %w", err)
 }
 
 func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error) {

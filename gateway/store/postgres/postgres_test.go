@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
@@ -85,7 +86,7 @@ func TestOpenAtOnce(t *testing.T) {
 func TestUnsafeServers(t *testing.T) {
 	server := postgrestest.NewServer(t, "fsync=off")
 	_, err := Open(t.Context(), server.DSN("postgres"), Options{})
-	if !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "fsync is off") {
+	if !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "fsync is off") || errors.Is(err, gateway.ErrStoreUnavailable) {
 		t.Errorf("fsync off: %v", err)
 	}
 	if err := server.Stop(); err != nil {
@@ -97,7 +98,7 @@ func TestUnsafeServers(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), server.DSN("postgres"), Options{}); !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "standby") {
+	if _, err := Open(t.Context(), server.DSN("postgres"), Options{}); !errors.Is(err, ErrUnsafeServer) || !strings.Contains(err.Error(), "standby") || !errors.Is(err, gateway.ErrStoreUnavailable) {
 		t.Errorf("standby: %v", err)
 	}
 }
@@ -109,5 +110,17 @@ func TestBadNames(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", dsn, err)
 		}
+	}
+}
+
+// TestDescribe: a database is named without a password, and without asking it anything.
+func TestDescribe(t *testing.T) {
+	for _, dsn := range []string{"postgres://gateway:secret@db.example.com:6543/own?sslmode=disable", "host=db.example.com port=6543 user=gateway password=secret dbname=own"} {
+		if name, err := Describe(dsn); err != nil || name != "database own of db.example.com:6543" {
+			t.Errorf("%q, %v", name, err)
+		}
+	}
+	if _, err := Describe("postgres://gateway:secret@[::1/x"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
 	}
 }
