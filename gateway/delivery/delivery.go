@@ -145,6 +145,21 @@ func (d *Delivery) Wake(sub gateway.Submission) {
 	}
 }
 
+// WakeLogs tells the workers of these logs, or of all where none is named, that there may be work: another process has brought it.
+func (d *Delivery) WakeLogs(ids ...string) {
+	workers := *d.workers.Load()
+	if len(ids) == 0 {
+		for _, w := range workers {
+			w.wakeWorker()
+		}
+	}
+	for _, id := range ids {
+		if w := workers[id]; w != nil {
+			w.wakeWorker()
+		}
+	}
+}
+
 // Degraded returns the logs that cannot be used now, or that have entries that wait for somebody, each with a gateway.Problem
 // or gateway.Trouble that says why. What is for them is accepted, and waits.
 func (d *Delivery) Degraded() map[string]string {

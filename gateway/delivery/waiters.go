@@ -5,6 +5,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,7 +40,9 @@ type Waiters struct {
 
 	mu      sync.Mutex // guards what follows
 	waiting map[string]map[news]struct{}
-	polling bool // a goroutine asks the store, as long as anybody waits
+	polling bool            // a goroutine asks the store, as long as anybody waits
+	asked   map[string]bool // for which the store is to be asked at once; somebody waited for each
+	asking  bool            // a goroutine does
 }
 
 // news has room for the last progress that was not read yet. It is written to under Waiters.mu alone.
@@ -60,7 +63,7 @@ func (n news) put(p gateway.Progress) {
 // NewWaiters returns waiters that read submissions from store.
 func NewWaiters(store Getter) *Waiters {
 	recent, _ := lru.New[string, gateway.Progress](recentChanges) // fails for sizes below one
-	return &Waiters{store: store, recent: recent, waiting: map[string]map[news]struct{}{}}
+	return &Waiters{store: store, recent: recent, waiting: map[string]map[news]struct{}{}, asked: map[string]bool{}}
 }
 
 // Wait returns the submission once it is settled, or as it is when ctx ends. The only errors
@@ -199,7 +202,16 @@ func (w *Waiters) subscribe(id string) (news, func()) {
 
 // poll asks the store how far all submissions are that somebody waits for, and again later, until nobody waits.
 func (w *Waiters) poll() {
-	ids := w.listWaiting()
+	w.askStore(w.listWaiting())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.polling = len(w.waiting) > 0; w.polling {
+		time.AfterFunc(watchPoll, w.poll)
+	}
+}
+
+// askStore tells those who wait how far these submissions are.
+func (w *Waiters) askStore(ids []string) {
 	for len(ids) > 0 {
 		n := min(len(ids), pollBatch)
 		ctx, cancel := context.WithTimeout(context.Background(), watchPoll)
@@ -209,10 +221,50 @@ func (w *Waiters) poll() {
 		cancel()
 		ids = ids[n:]
 	}
+}
+
+// NoteChanged has the store asked at once how far these submissions are, since another process has changed them: those that
+// somebody here waits for, and no others.
+func (w *Waiters) NoteChanged(ids []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.polling = len(w.waiting) > 0; w.polling {
-		time.AfterFunc(watchPoll, w.poll)
+	for _, id := range ids {
+		if w.waiting[id] != nil {
+			w.asked[id] = true
+		}
+	}
+	w.startAskingLocked()
+}
+
+// NoteMissed is NoteChanged of all that anybody waits for: other processes may have changed it.
+func (w *Waiters) NoteMissed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.waiting {
+		w.asked[id] = true
+	}
+	w.startAskingLocked()
+}
+
+func (w *Waiters) startAskingLocked() {
+	if !w.asking && len(w.asked) > 0 {
+		w.asking = true
+		go w.askAtOnce()
+	}
+}
+
+// askAtOnce asks for what is to be asked for at once, and for what came meanwhile.
+func (w *Waiters) askAtOnce() {
+	for {
+		w.mu.Lock()
+		ids := slices.Collect(maps.Keys(w.asked))
+		clear(w.asked)
+		w.asking = len(ids) > 0
+		w.mu.Unlock()
+		if len(ids) == 0 {
+			return
+		}
+		w.askStore(ids)
 	}
 }
 

@@ -200,3 +200,31 @@ func TestWatchTellsNews(t *testing.T) {
 		time.Sleep(2 * watchPoll) // the poll ends by itself
 	})
 }
+
+// TestNoteChanged: what another process has changed is asked for at once, in one question, and only for those that somebody waits for.
+func TestNoteChanged(t *testing.T) {
+	for name, note := range map[string]func(*Waiters){
+		"told":   func(w *Waiters) { w.NoteChanged([]string{"b", "x", "y"}) },
+		"missed": func(w *Waiters) { w.NoteMissed() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newProgressStore(newSub("b", gateway.Pending))
+				w := NewWaiters(store)
+				note(w) // nobody waits
+				time.AfterFunc(time.Second, func() {
+					store.set(newSub("b", gateway.Logged))
+					note(w)
+				})
+				began := time.Now()
+				got, err := w.Wait(t.Context(), "", "b")
+				if err != nil || got.State != gateway.Logged || time.Since(began) != time.Second {
+					t.Errorf("got %s, %v after %v", got.State, err, time.Since(began))
+				}
+				if _, asks := store.counts(); asks != 1 || len(store.asks[0]) != 1 {
+					t.Errorf("asked %v", store.asks)
+				}
+			})
+		})
+	}
+}

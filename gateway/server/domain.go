@@ -76,5 +76,18 @@ func (d *domain) Run(ctx context.Context) {
 	running.Wait()
 }
 
+// hear goes by what another process on the store tells.
+func (d *domain) hear(s gateway.Signal) {
+	if s.Missed {
+		d.delivery.WakeLogs()
+		d.NoteMissed()
+		return
+	}
+	if len(s.Logs) > 0 {
+		d.delivery.WakeLogs(s.Logs...)
+	}
+	d.NoteChanged(s.Changed)
+}
+
 // Formats implements api.Service.
 func (d *domain) Formats() *formats.Registry { return d.registry }

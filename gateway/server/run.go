@@ -21,6 +21,9 @@ func (s *Server) Run(ctx context.Context) error {
 	work.Go(func() { s.domain.Run(working) })
 	work.Go(func() { s.followReadiness(working) })
 	work.Go(func() { s.followTrust(working) })
+	if s.signals != nil {
+		work.Go(func() { s.signals.Hear(working, s.domain.hear) })
+	}
 
 	failed := make(chan error, 3)
 	for _, serve := range []func() error{s.serveHTTP, s.serveGRPC, s.serveAdmin} {

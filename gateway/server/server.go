@@ -51,6 +51,8 @@ type Server struct {
 	spool  *upload.Spool
 	store  Store // nil until it is open
 	domain *domain
+	// signals is the store's, or nil: nobody shares it.
+	signals gateway.Signals
 	// service is domain, as the listeners see it.
 	service api.Service
 	metrics *metrics

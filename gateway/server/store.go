@@ -33,6 +33,8 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	s.signals, _ = store.(gateway.Signals)
+	store = withSignals(store)
 	s.store = s.tracing.watchStore(withStorePoints(measuredStore{store, s.metrics.store}))
 	s.warnOfCopy(store.Incarnation(), name)
 	return nil
@@ -108,7 +110,7 @@ func OpenStore(ctx context.Context, cfg *config.Config) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store, nil
+	return withSignals(store), nil
 }
 
 // checkStore checks what names a store, without opening it.

@@ -57,6 +57,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	rotation turns.Rotation
 	claiming claimTurns
+	teller   *teller
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
@@ -135,14 +136,17 @@ func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{
+	s := &Store{
 		opts: opts, pool: pool, clock: newQueueClock(opts.Now),
 		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
-	}, nil
+	}
+	s.teller = newTeller(s)
+	return s, nil
 }
 
-// Close waits for running calls and closes all connections. Later calls fail; a second Close does nothing.
+// Close waits for running calls, and what is to be told, and closes all connections. Later calls fail; a second Close does nothing.
 func (s *Store) Close() error {
+	s.teller.waitUntilTold()
 	s.pool.Close()
 	return nil
 }
