@@ -30,8 +30,10 @@ type HTTPConfig struct {
 	Ready  func(context.Context) error // bounds its own time
 	// Degraded returns the logs that cannot be used now, each with a gateway.Problem; nil: there are none.
 	Degraded func() map[string]string
-	Trust    TrustFiles
-	Logger   *slog.Logger
+	// Drift returns where other gateways on the store do not agree with this one; nil: there are none.
+	Drift  func() []Drift
+	Trust  TrustFiles
+	Logger *slog.Logger
 }
 
 type httpServer struct {
@@ -41,8 +43,10 @@ type httpServer struct {
 	ready   func(context.Context) error
 	// degraded is HTTPConfig.Degraded.
 	degraded func() map[string]string
-	trust    TrustFiles
-	logger   *slog.Logger
+	// drift is HTTPConfig.Drift.
+	drift  func() []Drift
+	trust  TrustFiles
+	logger *slog.Logger
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
@@ -50,8 +54,11 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	if cfg.Degraded == nil {
 		cfg.Degraded = func() map[string]string { return nil }
 	}
+	if cfg.Drift == nil {
+		cfg.Drift = func() []Drift { return nil }
+	}
 	h := &httpServer{
-		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded,
+		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded, drift: cfg.Drift,
 		trust: cfg.Trust, logger: cfg.Logger,
 	}
 	mux := http.NewServeMux()
@@ -216,7 +223,7 @@ func (h *httpServer) serveReadiness(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		h.logger.Warn("not ready", "error", err)
 	}
-	status, body := EncodeReadiness(err, h.degraded())
+	status, body := EncodeReadiness(err, h.degraded(), h.drift())
 	return h.writeJSON(w, r, status, body)
 }
 

@@ -15,6 +15,13 @@ import (
 type readiness struct {
 	Status string       `json:"status"` // "ready", "degraded" or "not ready"
 	Logs   []logTrouble `json:"logs"`   // those that cannot be used now
+	Drift  []Drift      `json:"drift"`  // where gateways on one store do not agree
+}
+
+// Drift is where another gateway on the same store differs from this one in what all have to agree on.
+type Drift struct {
+	Replica string `json:"replica"` // the other one: what its ID begins with
+	Part    string `json:"part"`    // what differs
 }
 
 type logTrouble struct {
@@ -25,8 +32,8 @@ type logTrouble struct {
 
 // EncodeReadiness returns the status and the body of /readyz. Err is why nothing can be taken; degraded are
 // the logs that cannot be used, each with a gateway.Problem. Submissions for them are taken, and wait.
-func EncodeReadiness(err error, degraded map[string]string) (status int, body []byte) {
-	r := readiness{Status: "ready", Logs: []logTrouble{}}
+func EncodeReadiness(err error, degraded map[string]string, drift []Drift) (status int, body []byte) {
+	r := readiness{Status: "ready", Logs: []logTrouble{}, Drift: append([]Drift{}, drift...)}
 	for _, id := range slices.Sorted(maps.Keys(degraded)) {
 		r.Logs = append(r.Logs, logTrouble{ID: id, Problem: degraded[id], Message: problem.LogMessage(degraded[id])})
 	}
@@ -34,7 +41,7 @@ func EncodeReadiness(err error, degraded map[string]string) (status int, body []
 	switch {
 	case err != nil:
 		r.Status, status = "not ready", http.StatusServiceUnavailable
-	case len(r.Logs) > 0:
+	case len(r.Logs)+len(r.Drift) > 0:
 		r.Status = "degraded"
 	}
 	body, _ = json.Marshal(r) // of texts alone

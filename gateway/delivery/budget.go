@@ -41,15 +41,21 @@ type budget struct {
 	flight  *flight
 	breaker *gobreaker.TwoStepCircuitBreaker[any]
 
-	mu    sync.Mutex // guards what follows; the breaker's lock and the flight's are taken within
-	taken int        // slots
-	pace  *pace
+	mu     sync.Mutex // guards what follows; the breaker's lock and the flight's are taken within
+	taken  int        // slots
+	pace   *pace
+	limits Limits // as configured
+	share  *share // nil: all of those are this process's
 }
 
-func newBudget(id string, limits Limits, timing Timing, metrics Metrics) *budget {
+// newBudget returns a budget within limits; where they are shared, nothing may be sent before useShare.
+func newBudget(id string, limits Limits, timing Timing, metrics Metrics, shared bool) *budget {
 	b := &budget{
 		id: id, timing: timing, metrics: metrics,
 		flight: newFlight(timing.AddTimeout), pace: &pace{throttle: limits.Throttle},
+	}
+	if shared {
+		b.share = &share{}
 	}
 	b.setLimits(limits)
 	b.breaker = newBreaker(timing.Reopen, func(to gobreaker.State) {
@@ -64,10 +70,15 @@ func newBudget(id string, limits Limits, timing Timing, metrics Metrics) *budget
 
 // setLimits changes the limits; what was learned stays.
 func (b *budget) setLimits(limits Limits) {
-	b.flight.given.Store(int64(cmp.Or(limits.InFlight, b.timing.InFlight)))
+	limits.InFlight = cmp.Or(limits.InFlight, b.timing.InFlight)
+	if limits.Burst == 0 {
+		limits.Burst = max(1, int(limits.Rate/4))
+	}
+	b.flight.given.Store(int64(limits.InFlight))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pace.setRate(limits.Rate, limits.Burst)
+	b.limits = limits
+	b.applyLimitsLocked(time.Now())
 }
 
 // slot is the right to one call to a log. It is either given back, or begun, ended, and freed.
@@ -83,8 +94,9 @@ func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duratio
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer b.reportTaken()
-	n = min(n, b.flight.bound()-b.taken)
-	if n <= 0 {
+	now := time.Now()
+	b.applyLimitsLocked(now)
+	if n = min(n, b.boundLocked()-b.taken); n <= 0 {
 		return nil, throttledInFlight, b.timing.AddTimeout
 	}
 	switch b.breaker.State() {
@@ -94,7 +106,6 @@ func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duratio
 		n = 1
 	case gobreaker.StateClosed:
 	}
-	now := time.Now()
 	n, why, again = b.pace.take(now, n)
 	for i := range n {
 		done, err := b.breaker.Allow()
@@ -112,7 +123,7 @@ func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duratio
 }
 
 // reportTaken tells the metrics how many slots are taken. The budget's lock is held.
-func (b *budget) reportTaken() { b.metrics.InFlight(b.id, b.flight.bound(), b.taken) }
+func (b *budget) reportTaken() { b.metrics.InFlight(b.id, b.boundLocked(), b.taken) }
 
 // breakerPause is the longest time between looks whether an open breaker lets a call through.
 const breakerPause = time.Second

@@ -42,7 +42,7 @@ func simulate(t *testing.T, limits Limits, metrics Metrics, d time.Duration, ans
 	t.Helper()
 	timing := Timing{AddTimeout: time.Minute}.withDefaults()
 	s := &simulation{
-		budget: newBudget("log", limits, timing, metrics.withDefaults()), answer: answer, began: time.Now(), woken: make(chan struct{}, 1),
+		budget: newBudget("log", limits, timing, metrics.withDefaults(), false), answer: answer, began: time.Now(), woken: make(chan struct{}, 1),
 	}
 	var calls sync.WaitGroup
 	for time.Since(s.began) < d {
@@ -198,7 +198,7 @@ func TestConfiguredRate(t *testing.T) {
 // TestLimitsChange: limits that change count from then on, and what is under way already, too.
 func TestLimitsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget("log", Limits{InFlight: 10}, Timing{}.withDefaults(), Metrics{}.withDefaults())
+		b := newBudget("log", Limits{InFlight: 10}, Timing{}.withDefaults(), Metrics{}.withDefaults(), false)
 		slots, _, _ := b.takeSlots(100)
 		b.setLimits(Limits{InFlight: 12, Rate: 1})
 		if more, why, _ := b.takeSlots(100); len(slots) != 10 || len(more) != 0 || why != ThrottledRate {
@@ -219,7 +219,7 @@ func TestLimitsChange(t *testing.T) {
 func TestInFlightIsReported(t *testing.T) {
 	reported := -1
 	metrics := Metrics{InFlight: func(_ string, _, taken int) { reported = taken }}.withDefaults()
-	b := newBudget("log", Limits{InFlight: 10}, Timing{}.withDefaults(), metrics)
+	b := newBudget("log", Limits{InFlight: 10}, Timing{}.withDefaults(), metrics, false)
 	slots, _, _ := b.takeSlots(100)
 	if reported != 10 {
 		t.Errorf("%d reported once 10 slots were taken", reported)
@@ -422,7 +422,7 @@ func TestTenfold(t *testing.T) {
 func TestBreakerOfLogThatIsGone(t *testing.T) {
 	var last string
 	metrics := Metrics{Breaker: func(_, state string) { last = state }}.withDefaults()
-	w := &runningWorker{worker: &worker{metrics: metrics, budget: newBudget("a", Limits{InFlight: 1}, Timing{Reopen: time.Hour}.withDefaults(), metrics)}, done: make(chan struct{})}
+	w := &runningWorker{worker: &worker{metrics: metrics, budget: newBudget("a", Limits{InFlight: 1}, Timing{Reopen: time.Hour}.withDefaults(), metrics, false)}, done: make(chan struct{})}
 	for range tripAfter {
 		slots, _, _ := w.budget.takeSlots(1)
 		for _, s := range slots {

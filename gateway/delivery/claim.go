@@ -87,6 +87,9 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	if err := w.settlePast(ctx); err != nil {
 		return nil, pause{}, err
 	}
+	if !w.budget.hasShare() { // the next renewal wakes
+		return nil, pause{d: w.timing.Poll}, nil
+	}
 	slots, why, again := w.budget.takeSlots(w.claimSize)
 	defer func() { giveBackSlots(slots) }()
 	info := w.log.Describe()
@@ -96,7 +99,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	}
 	claimedAt, wanted := time.Now(), len(slots)
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
-		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.flight.bound(),
+		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.boundOfAll(),
 		Shard: info.Shard, TreeSize: size,
 	})
 	if errors.Is(err, gateway.ErrDoubtFirst) {

@@ -25,7 +25,9 @@ type Config struct {
 	Failover Failover
 	Timing   Timing
 	// Limits returns those of a log, by its ID. Nil: Timing's, and no others.
-	Limits  func(log string) Limits
+	Limits func(log string) Limits
+	// Shared: processes share the limits, and this one keeps to what UseShares gives it of them.
+	Shared  bool
 	Metrics Metrics
 	Logger  *slog.Logger
 }

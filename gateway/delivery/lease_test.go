@@ -20,7 +20,7 @@ func claimedEntry(id, fence int64) gateway.Claimed {
 // someSlots are n slots of a budget without limits.
 func someSlots(t *testing.T, n int) []*slot {
 	t.Helper()
-	slots, _, _ := newBudget("log", Limits{InFlight: n}, Timing{}.withDefaults(), Metrics{}.withDefaults()).takeSlots(n)
+	slots, _, _ := newBudget("log", Limits{InFlight: n}, Timing{}.withDefaults(), Metrics{}.withDefaults(), false).takeSlots(n)
 	if len(slots) != n {
 		t.Fatalf("%d slots, want %d", len(slots), n)
 	}

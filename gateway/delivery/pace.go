@@ -24,6 +24,7 @@ type Throttle interface {
 type pace struct {
 	limiter  *rate.Limiter // nil: not configured
 	throttle Throttle      // nil: none
+	none     bool          // no part of the configured rate is this process's now
 
 	promised int       // of the limiter's tokens, to slots that are not used yet
 	spare    int       // of the throttle's, given back
@@ -34,24 +35,30 @@ type pace struct {
 
 // Times of a pace.
 const (
+	sharePause    = time.Second            // between looks whether a part of the rate has come
 	throttlePause = 25 * time.Millisecond  // between looks whether the throttle lets more through
 	spareTime     = 100 * time.Millisecond // for which what was given back to it may be used
 	maxDrain      = 65536                  // of the throttle's tokens dropped after the log said not to send
 )
 
-// setRate allows perSecond entries, 0 for no limit, of which at most burst come at once; 0 is a quarter of a second's.
-func (p *pace) setRate(perSecond float64, burst int) {
-	if burst == 0 {
-		burst = max(1, int(perSecond/4))
-	}
+// setRate allows perSecond entries, 0 for no limit, of which at most burst come at once. A part of a limit is not saved up from the
+// start on: somebody else may just have used it. No part of one is nothing at all.
+func (p *pace) setRate(now time.Time, perSecond float64, burst int, part bool) {
+	p.none = part && (perSecond <= 0 || burst <= 0)
 	switch {
+	case p.none && p.limiter != nil:
+		p.limiter.SetLimitAt(now, 0)
+	case p.none:
 	case perSecond == 0:
 		p.limiter = nil
 	case p.limiter == nil:
 		p.limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
-	default:
-		p.limiter.SetLimit(rate.Limit(perSecond))
-		p.limiter.SetBurst(burst)
+		if part {
+			p.limiter.AllowN(now, burst)
+		}
+	case p.limiter.Limit() != rate.Limit(perSecond) || p.limiter.Burst() != burst:
+		p.limiter.SetLimitAt(now, rate.Limit(perSecond))
+		p.limiter.SetBurstAt(now, burst)
 	}
 }
 
@@ -64,6 +71,9 @@ func (p *pace) take(now time.Time, n int) (granted int, why string, again time.D
 	if !p.until.IsZero() {
 		p.until = time.Time{}
 		p.drainThrottle()
+	}
+	if p.none {
+		return 0, ThrottledRate, sharePause
 	}
 	if p.limiter != nil {
 		tokens := p.limiter.TokensAt(now) - float64(p.promised)

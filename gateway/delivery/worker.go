@@ -45,7 +45,7 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 	return &worker{
 		id: id, log: log, store: cfg.Store, restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
-		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics),
+		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics, cfg.Shared),
 		size:   knownSize{idle: cfg.Timing.Idle},
 		shards: newShards(), stall: stall{after: cfg.Timing.Stalled}, claimSize: claimLimit,
 	}

@@ -37,6 +37,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
+		Shared: s.replicas != nil,
 		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now
 		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})

@@ -30,7 +30,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Trust: s.trustFiles(cfg), Logger: s.logger,
+		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.HTTP2 = newHTTP2Config(takeTimeout)
@@ -92,7 +92,7 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 		if err != nil {
 			s.logger.Warn("not ready", "error", err)
 		}
-		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded()))
+		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded(), s.drift.list()))
 	})
 	server := s.newHTTPServer(middleware.BlockForeignPages(api.RefuseUncleanPaths(mux), cfg.Listen, cfg.AllowedHosts))
 	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute

@@ -78,6 +78,7 @@ func (s *Server) useFiles(cfg *config.Config, f *files) {
 	f.policy.ForbiddenSigners = slices.Concat(f.forbidden, s.own)
 	s.inUse, s.files, s.seenRoot = *cfg, *f, sha256.Sum256(f.rootFile)
 	s.rootFile.Store(&f.rootFile)
+	s.noteAgreed(cfg)
 	s.noteShards()
 }
 

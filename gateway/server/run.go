@@ -18,7 +18,15 @@ func (s *Server) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var work, serving sync.WaitGroup
-	work.Go(func() { s.domain.Run(working) })
+	sharing, stopSharing := context.WithCancel(context.WithoutCancel(ctx))
+	work.Go(func() {
+		defer stopSharing() // what is under way to the logs is within this one's share
+		s.domain.Run(working)
+	})
+	if s.replicas != nil {
+		member := s.newMembership(s.replicas, s.version)
+		work.Go(func() { member.keepUntil(sharing) })
+	}
 	work.Go(func() { s.followReadiness(working) })
 	work.Go(func() { s.followTrust(working) })
 	if s.signals != nil {

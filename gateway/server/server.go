@@ -46,6 +46,7 @@ type Server struct {
 	started config.Config // as Build got it
 	drain   time.Duration
 	now     func() time.Time // of the logs' keys
+	version string           // of the program
 
 	disk   *diskGuard
 	spool  *upload.Spool
@@ -53,6 +54,10 @@ type Server struct {
 	domain *domain
 	// signals is the store's, or nil: nobody shares it.
 	signals gateway.Signals
+	// replicas is the store's, or nil, as signals.
+	replicas gateway.Replicas
+	drift    driftReport
+	agreed   atomic.Pointer[map[string]string] // what all gateways on the store have to have the same, of the configuration in use
 	// service is domain, as the listeners see it.
 	service api.Service
 	metrics *metrics
@@ -94,7 +99,7 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, drained: closedChannel(), ranged: map[string]gateway.Shard{}}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}}
 	if s.now == nil {
 		s.now = wallClock
 	}

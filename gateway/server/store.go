@@ -34,6 +34,7 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	s.signals, _ = store.(gateway.Signals)
+	s.replicas, _ = store.(gateway.Replicas)
 	store = withSignals(store)
 	s.store = s.tracing.watchStore(withStorePoints(measuredStore{store, s.metrics.store}))
 	s.warnOfCopy(store.Incarnation(), name)
