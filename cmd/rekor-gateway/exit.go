@@ -38,6 +38,8 @@ const (
 	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
 
 	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
+
+	reasonReplicasDiffer formats.Reason = "REPLICAS_DIFFER"
 )
 
 // ownReason says how the program ends with a reason of its own, when it gives it, and what to do.
@@ -63,6 +65,8 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonStoreInterrupted: {exitInput, "a restore was interrupted while it replaced the store", "run the restore again: the backup is complete, and the store that was there is kept beside it"},
 	reasonStoreDamaged:     {exitNo, "a store or a backup is not as it was written", "restore a backup that `store check` finds in order"},
 	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
+
+	reasonReplicasDiffer: {exitNo, "gateways that share a store differ in their logs, policy, keys or trust files", "give all of them the same, and have each read it: SIGHUP, or a restart"},
 
 	reasonUnsettled: {exitLater, "entries of a log are in doubt or under way, so that they may be in it, and were left", "wait until the gateway has settled them; or tell `log` to give them up, or to move them"},
 }

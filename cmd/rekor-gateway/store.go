@@ -16,7 +16,7 @@ import (
 func newStore(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
-		Short: "Back up, check and restore what a gateway keeps",
+		Short: "Back up, check and restore what a gateway keeps; list who shares it",
 		Long: `store helps with the SQLite store of a gateway: submissions, entries, checkpoints and receipts. What
 to back up besides, and what the loss of each file costs, is in docs/operations.md. A store in
 PostgreSQL is backed up with PostgreSQL's own tools: see docs/postgres.md.`,
@@ -25,7 +25,7 @@ PostgreSQL is backed up with PostgreSQL's own tools: see docs/postgres.md.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newStoreBackup(g), newStoreRestore(g), newStoreCheck(g))
+	c.AddCommand(newStoreBackup(g), newStoreRestore(g), newStoreCheck(g), newStoreReplicas(g))
 	return c
 }
 

@@ -103,15 +103,34 @@ func OpenStore(ctx context.Context, cfg *config.Config) (Store, error) {
 		}
 		return store, nil
 	}
-	dsn, _, err := nameDatabase(cfg.Store.Postgres)
-	if err != nil {
-		return nil, err
-	}
-	store, err := postgres.OpenBeside(ctx, dsn, postgres.Options{MaxConnections: 2})
+	store, err := openBeside(ctx, cfg.Store.Postgres)
 	if err != nil {
 		return nil, err
 	}
 	return withSignals(store), nil
+}
+
+// Replicas is a gateway.Replicas with who opened it: he closes it.
+type Replicas interface {
+	gateway.Replicas
+	Close() error
+}
+
+// OpenReplicas is OpenStore for a command that asks who shares a store in a database.
+func OpenReplicas(ctx context.Context, cfg *config.Config) (Replicas, error) {
+	store, err := openBeside(ctx, cfg.Store.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+func openBeside(ctx context.Context, c config.Postgres) (*postgres.Store, error) {
+	dsn, _, err := nameDatabase(c)
+	if err != nil {
+		return nil, err
+	}
+	return postgres.OpenBeside(ctx, dsn, postgres.Options{MaxConnections: 2})
 }
 
 // checkStore checks what names a store, without opening it.

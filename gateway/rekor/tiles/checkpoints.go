@@ -30,6 +30,8 @@ const (
 	// guardInterval is how long a negative answer of the store's Forked is cached: another
 	// replica may find a fork.
 	guardInterval = time.Second
+	// longestGuard is how long it is used while somebody asks again.
+	longestGuard = 3 * time.Second
 	// keepTries bounds how often one checkpoint is proven anew because other replicas kept
 	// theirs first. Each time the log has grown, so this ends early.
 	keepTries = 10
@@ -66,6 +68,7 @@ type Checkpoints struct {
 	evidence  *gateway.Fork // a fork not yet stored; set by foundFork, cleared by storeEvidence
 	fork      error         // ErrFork, for ever, once set by refuse
 	guardedAt time.Time     // when askStore last heard that no fork is kept
+	guarding  bool          // a Guard asks
 }
 
 // NewCheckpoints returns the checkpoints of one shard. Close ends the proofs it runs.

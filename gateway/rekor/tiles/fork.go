@@ -72,13 +72,28 @@ func (c *Checkpoints) Guard(ctx context.Context) error {
 		c.storeEvidence(ctx)
 		return err
 	}
-	c.mu.Lock()
-	fresh := time.Since(c.guardedAt) < guardInterval
-	c.mu.Unlock()
-	if fresh {
+	if !c.shouldAsk() {
 		return nil
 	}
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.guarding = false
+	}()
 	return c.askStore(ctx)
+}
+
+// shouldAsk reports whether this call of Guard is to ask the store. Of all that send at once one does, and the others go by the
+// last answer for a little longer: thousands of questions at the same moment would hold up what they are for.
+func (c *Checkpoints) shouldAsk() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := time.Since(c.guardedAt)
+	if age < guardInterval || c.guarding && age < longestGuard {
+		return false
+	}
+	c.guarding = true
+	return true
 }
 
 func (c *Checkpoints) askStore(ctx context.Context) error {
