@@ -14,6 +14,9 @@ PROTO_DEPS := .build/proto-deps
 export REKOR_SERVER := $(BIN)/rekor-server-posix
 export COSIGN := $(BIN)/cosign
 export ORVAL := $(CURDIR)/.build/orval
+export EXAMPLES := $(CURDIR)/.build/examples
+export PROTO_TARBALL := $(CURDIR)/.build/rekor-gateway-protos.tar.gz
+export BUF := $(BIN)/buf
 
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 60s
@@ -43,7 +46,7 @@ test: system-tools $(REKOR_SERVER) ## Vet and run all tests, a real local Rekor 
 	cd gateway/stocktest && go vet . && go test -count=1 .
 
 .PHONY: lint
-lint: $(BIN)/golangci-lint ## Check the import rules and the code with golangci-lint
+lint: $(BIN)/golangci-lint proto-breaking ## Check the import rules and the code with golangci-lint, and the .proto files as proto-breaking does
 	$(BIN)/golangci-lint run ./...
 
 BENCHMARKS := $(CURDIR)/docs/benchmarks.md
@@ -105,7 +108,7 @@ alerts: ## Check docs/alerts.yml with promtool, and run the tests of its rules
 	promtool test rules docs/alerts_test.yml
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools
@@ -118,6 +121,37 @@ generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(PROTO_DEPS
 	find proto -name '*.pb.go' -delete
 	$(BIN)/buf generate proto --template .tools/buf.gen.yaml
 	go test -count=1 -run TestErrorReference ./cmd/rekor-gateway -update
+
+PROTO_IMAGE := $(CURDIR)/.build/rekor-gateway-protos.binpb
+
+.PHONY: proto-image
+proto-image: $(BIN)/buf $(PROTO_DEPS)/.stamp ## Build the .proto files and all that they import into one image for buf, protoc, grpcurl and Buf's tools
+	$(BIN)/buf build proto -o $(PROTO_IMAGE)
+	@echo $(PROTO_IMAGE)
+
+.PHONY: proto-tarball
+proto-tarball: $(PROTO_TARBALL) ## Pack the .proto files, all that they import and google.rpc's errors into an archive that protoc compiles in an empty folder
+	@echo $(PROTO_TARBALL)
+
+# The same files give the same archive, whenever and wherever it is made.
+$(PROTO_TARBALL): $(BIN)/buf $(PROTO_DEPS)/.stamp $(wildcard proto/rekorgateway/v1/*.proto proto/rekorgateway/receipt/v1/*.proto) LICENSE
+	rm -rf .build/protos
+	$(BIN)/buf export proto -o .build/protos
+	cd .tools/proto && go run ./googleprotos -well-known $(CURDIR)/.build/protos
+	install -D -m 644 -t .build/protos/google/rpc $(PROTO_DEPS)/google/google/rpc/status.proto $(PROTO_DEPS)/google/google/rpc/error_details.proto
+	cp LICENSE .build/protos/
+	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -C .build/protos -cf - . | gzip -n >$@
+
+# What callers were given. It is a file, since a clone may have no history.
+PUBLISHED := proto/published.binpb
+
+.PHONY: proto-breaking
+proto-breaking: $(BIN)/buf $(PROTO_DEPS)/.stamp ## Refuse changes of the .proto files that break callers of the last release
+	$(BIN)/buf breaking proto --against $(PUBLISHED) --exclude-imports
+
+.PHONY: proto-publish
+proto-publish: proto-breaking ## Take the .proto files as they are for published: part of a release, to be committed
+	$(BIN)/buf build proto --exclude-source-info -o $(PUBLISHED)
 
 # The Sigstore files come from the version that the product itself is built with.
 $(PROTO_DEPS)/.stamp: go.mod .tools/proto/go.mod .tools/proto/go.sum .tools/proto/googleprotos/main.go
@@ -162,4 +196,15 @@ $(ORVAL)/.stamp: $(wildcard .tools/orval/*)
 	mkdir -p $(ORVAL)
 	cp .tools/orval/* $(ORVAL)/
 	cd $(ORVAL) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+# What docs/examples needs, as docs/grpc.md says: the .proto files, what protoc makes of them for Python, and Node's packages.
+$(EXAMPLES)/.stamp: $(PROTO_TARBALL) docs/examples/node/package.json docs/examples/node/package-lock.json
+	./.tools/system-tools.sh node nodejs npm npm wget wget protoc protobuf-compiler grpc_python_plugin protobuf-compiler-grpc /usr/lib/python3/dist-packages/grpc/__init__.py python3-grpcio
+	rm -rf $(EXAMPLES)
+	mkdir -p $(EXAMPLES)/protos $(EXAMPLES)/python $(EXAMPLES)/node
+	tar -xzf $(PROTO_TARBALL) -C $(EXAMPLES)/protos
+	cd $(EXAMPLES)/protos && protoc -I. --python_out=../python --grpc_out=../python --plugin=protoc-gen-grpc="$$(command -v grpc_python_plugin)" $$(find . -name '*.proto' -not -path './google/protobuf/*')
+	cp docs/examples/node/package.json docs/examples/node/package-lock.json $(EXAMPLES)/node/
+	cd $(EXAMPLES)/node && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@

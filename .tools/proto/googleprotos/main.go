@@ -4,9 +4,12 @@
 // under a directory, for buf to import. They are printed from the descriptors
 // inside the pinned genproto Go modules, so that generating needs nothing but
 // the Go module mirror and can't disagree with the Go types it refers to.
+//
+// With -well-known it writes those of protobuf itself, which buf has built in, and others may lack.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 
@@ -18,6 +21,10 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // provided lists every file that a .proto of this repository, or one of
@@ -33,20 +40,34 @@ var provided = []protoreflect.FileDescriptor{
 	status.File_google_rpc_status_proto,
 }
 
+// wellKnown lists what those import of google/protobuf.
+var wellKnown = []protoreflect.FileDescriptor{
+	anypb.File_google_protobuf_any_proto,
+	descriptorpb.File_google_protobuf_descriptor_proto,
+	durationpb.File_google_protobuf_duration_proto,
+	timestamppb.File_google_protobuf_timestamp_proto,
+}
+
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: googleprotos DIRECTORY")
+	known := flag.Bool("well-known", false, "write protobuf's own files")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: googleprotos [-well-known] DIRECTORY")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1]); err != nil {
+	files := provided
+	if *known {
+		files = wellKnown
+	}
+	if err := write(flag.Arg(0), files); err != nil {
 		fmt.Fprintln(os.Stderr, "googleprotos:", err)
 		os.Exit(1)
 	}
 }
 
-func write(dir string) error {
-	files := make([]*desc.FileDescriptor, 0, len(provided))
-	for _, fd := range provided {
+func write(dir string, descriptors []protoreflect.FileDescriptor) error {
+	files := make([]*desc.FileDescriptor, 0, len(descriptors))
+	for _, fd := range descriptors {
 		file, err := desc.WrapFile(fd)
 		if err != nil {
 			return fmt.Errorf("reading the descriptor of %s: %w", fd.Path(), err)
