@@ -75,6 +75,7 @@ var importRules = []importRule{
 	{packages: []string{"gateway/middleware"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/gatewaytest"}, ours: slices.Concat(domain, []string{"gateway/planning", "gateway/intake", "gateway/delivery", "gateway/lookup"})},
+	{packages: []string{"docs/examples/..."}, ours: []string{"gateway/client", "proto/..."}}, // as callers do
 	{packages: []string{"gateway/server", "cmd/..."}, ours: anything},
 }
 
