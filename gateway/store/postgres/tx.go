@@ -106,8 +106,8 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 func (s *Store) readClock(t *tx) error {
 	before := s.clock.elapsed()
 	err := t.QueryRow(t.ctx, selectNow).Scan(&t.now, &t.life)
-	if sqlState(err) == "42704" { // undefined_object
-		return fmt.Errorf("%w: a connection is not the one that was made: connect without a pooler that puts others in its place: %w", ErrUnsafeServer, err)
+	if sqlState(err) == "42704" || err == nil && t.life == "" { // undefined_object
+		return fmt.Errorf("%w: a connection is not the one that was made: connect without a pooler that puts others in its place", ErrUnsafeServer)
 	}
 	if err != nil {
 		return err

@@ -65,9 +65,12 @@ func (s *Server) Data() string { return filepath.Join(s.folder, "data") }
 // Port is the one that the server listens on, on loopback.
 func (s *Server) Port() int { return s.port }
 
+// Address is the one that the server listens on.
+func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+
 // DSN names a database of the server.
 func (s *Server) DSN(database string) string {
-	return fmt.Sprintf("postgres://gateway@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+	return fmt.Sprintf("postgres://gateway@%s/%s?sslmode=disable", s.Address(), database)
 }
 
 // Process is the server's main process.
