@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"errors"
 	"sync"
 	"testing"
 
@@ -44,8 +45,15 @@ func newDatabase(t testing.TB) string {
 }
 
 func TestConformance(t *testing.T) {
+	crashing := sync.OnceValue(func() *postgrestest.Server { return postgrestest.NewServer(t) })
 	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
-		dsn := newDatabase(t)
+		server, dsn := postgrestest.Shared(t), ""
+		if o.Crashes {
+			server = crashing()
+			dsn = server.NewDatabase(t, "")
+		} else {
+			dsn = newDatabase(t)
+		}
 		opts := Options{MaxPending: o.MaxPending, MaxPendingBytes: o.MaxPendingBytes, Now: o.Now}
 		t.Cleanup(func() { checkRows(t, dsn) })
 		s := open(t, dsn, opts)
@@ -56,7 +64,16 @@ func TestConformance(t *testing.T) {
 			s = open(t, dsn, opts)
 			return s
 		}
-		return storetest.Opened{Store: s, Reopen: reopen, HideCold: func() func() { return hideCold(t, dsn) }}
+		return storetest.Opened{
+			Store: s, Reopen: reopen, HideCold: func() func() { return hideCold(t, dsn) },
+			Another: func() gateway.Store { return open(t, dsn, opts) },
+			Crash: func() gateway.Store {
+				if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+					t.Fatal(err)
+				}
+				return open(t, dsn, opts)
+			},
+		}
 	})
 }
 

@@ -59,8 +59,24 @@ func TestConformance(t *testing.T) {
 			s = open(t, path, opts)
 			return s
 		}
-		return storetest.Opened{Store: s, Reopen: reopen, HideCold: func() func() { return hideCold(t, path) }}
+		return storetest.Opened{
+			Store: s, Reopen: reopen, HideCold: func() func() { return hideCold(t, path) },
+			Another: func() gateway.Store { return open(t, path, opts) },
+			Crash:   func() gateway.Store { return open(t, copyCrashed(t, path), opts) },
+		}
 	})
+}
+
+// copyCrashed copies the files of a store as they are now, which is what a crash at this moment leaves.
+func copyCrashed(t *testing.T, path string) (crashed string) {
+	t.Helper()
+	crashed = filepath.Join(t.TempDir(), "crashed.db")
+	for _, suffix := range []string{"", "-wal", incarnationSuffix} {
+		if _, err := os.Stat(path + suffix); err == nil {
+			copyFile(t, path+suffix, crashed+suffix)
+		}
+	}
+	return crashed
 }
 
 // hideCold renames the cold tables by a connection of its own.

@@ -9,15 +9,15 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-var coldTests = map[string]func(*testing.T, opener){
+var coldTests = map[string]func(testing.TB, opening){
 	// What lists, counts, waits and tries again never touches what is cold. Archived and Claim,
 	// which have to, show that it is hidden here.
-	"Cold": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Cold": func(t testing.TB, o opening) {
+		s := o.open()
 		all := fillStore(t, s)
 		held := claimEntries(t, s, start, 4)
 		show := s.hideCold()
-		t.Run("hot", func(t *testing.T) { readHot(t, s, all, held) })
+		readHot(t, s, all, held)
 		if _, err := s.Archived(t.Context(), tenant, all[0].ID); err == nil {
 			t.Error("Archived does not notice that cold data is hidden")
 		}
@@ -38,7 +38,7 @@ var coldTests = map[string]func(*testing.T, opener){
 }
 
 // readHot calls all that is hot.
-func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
+func readHot(t testing.TB, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
 	getSubmission(t, s, tenant, all[0].ID)
 	_, err := s.ByLeaf(t.Context(), logA, held[0].LeafHash)
 	noError(t, err)
@@ -52,6 +52,13 @@ func readHot(t *testing.T, s *testStore, all []gateway.Submission, held []gatewa
 	}
 	_, err = s.Stats(t.Context())
 	noError(t, err)
+	_, err = s.Lines(t.Context())
+	noError(t, err)
+	_, err = s.ListLogs(t.Context())
+	noError(t, err)
+	if got, err := s.Progress(t.Context(), listIDs(all)); err != nil || len(got) != len(all) {
+		t.Errorf("progress of %d of %d, %v", len(got), len(all), err)
+	}
 	_, err = s.Extend(t.Context(), []gateway.Lease{leaseOf(held[0])}, time.Minute)
 	noError(t, err)
 	inDoubt := retryOutcome(held[1], time.Second)

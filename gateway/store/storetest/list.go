@@ -14,7 +14,7 @@ import (
 )
 
 // listAll walks all pages and fails when one is larger than asked for.
-func listAll(t *testing.T, s gateway.Store, tenant string, p gateway.ListParams) []gateway.Submission {
+func listAll(t testing.TB, s gateway.Store, tenant string, p gateway.ListParams) []gateway.Submission {
 	t.Helper()
 	var all []gateway.Submission
 	for {
@@ -33,7 +33,7 @@ func listAll(t *testing.T, s gateway.Store, tenant string, p gateway.ListParams)
 
 // fillStore stores 12 submissions of two digests, two signers, by a clock that jumps, every
 // fourth of them logged, and one of another tenant; they are returned newest first.
-func fillStore(t *testing.T, s *testStore) []gateway.Submission {
+func fillStore(t testing.TB, s *testStore) []gateway.Submission {
 	t.Helper()
 	for i := range 12 {
 		sub := newSubmission(fmt.Sprint(i))

@@ -3,7 +3,9 @@
 package storetest
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -39,13 +41,18 @@ func (r *recorder) Fatalf(string, ...any) { r.Fatal() }
 // FailMoving returns the name of a test of Move and of Outcome.Next that a store of driver fails, or "". It is for
 // stores that are broken on purpose.
 func FailMoving(t *testing.T, driver Driver) string {
-	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests} {
-		for name, test := range group {
+	return findFailure(t, driver, moveTests, nextTests)
+}
+
+// findFailure returns the name of a test that a store of driver fails, or "".
+func findFailure(t *testing.T, driver Driver, groups ...map[string]func(testing.TB, opening)) string {
+	for _, group := range groups {
+		for _, name := range slices.Sorted(maps.Keys(group)) {
 			r := &recorder{TB: t}
 			done := make(chan struct{})
 			go func() { // Fatal ends it
 				defer close(done)
-				test(r, opening{t, driver})
+				group[name](r, opening{t, driver})
 			}()
 			<-done
 			if r.failed {
@@ -64,9 +71,12 @@ type opening struct {
 
 // open returns an empty store whose clock stands at start.
 func (o opening) open() *testStore {
-	s := &testStore{clock: new(clock)}
-	s.setClock(start)
-	opened := o.driver(o.t, Options{Now: s.clock.now})
-	s.Store, s.hideCold = opened.Store, opened.HideCold
+	s, _ := newTestStore(o.t, o.driver, Options{})
+	return s
+}
+
+// openToCrash is open for a store that crashes.
+func (o opening) openToCrash() *testStore {
+	s, _ := newTestStore(o.t, o.driver, Options{Crashes: true})
 	return s
 }

@@ -19,6 +19,8 @@ type Options struct {
 	// Now is the store's clock. All times that the store stores or compares are of it: a store
 	// that has its engine's clock takes this one in its place. It may go backwards.
 	Now func() time.Time
+	// Crashes: Opened.Crash will be called.
+	Crashes bool
 }
 
 // Opened is an empty store for one test, closed when the test ends.
@@ -26,6 +28,12 @@ type Opened struct {
 	Store gateway.Store
 	// Reopen closes the store that is open and opens its data anew, as a restart does.
 	Reopen func() gateway.Store
+	// Another opens the same data once more, as another gateway does, beside all that are open. What it opens is closed
+	// when the test ends.
+	Another func() gateway.Store
+	// Crash has the engine end at this moment, as when it is killed, and opens what is left of the data. The stores that
+	// were open are not used any more.
+	Crash func() gateway.Store
 	// HideCold makes what is cold of the data fail to be read and written until show is called, by
 	// renaming its tables, for instance. What is hot must not notice.
 	HideCold func() (show func())
@@ -42,6 +50,30 @@ type testStore struct {
 	gateway.Store
 	clock    *clock
 	hideCold func() (show func())
+	another  func() *testStore
+	crash    func() *testStore
+}
+
+// newTestStore opens an empty store whose clock stands at start, and returns what opens it anew.
+func newTestStore(t *testing.T, driver Driver, o Options) (*testStore, func() *testStore) {
+	s := &testStore{clock: new(clock)}
+	s.setClock(start)
+	o.Now = s.clock.now
+	opened := driver(t, o)
+	s.Store, s.hideCold = opened.Store, opened.HideCold
+	s.another = func() *testStore {
+		beside := *s
+		beside.Store = opened.Another()
+		return &beside
+	}
+	s.crash = func() *testStore {
+		s.Store = opened.Crash()
+		return s
+	}
+	return s, func() *testStore {
+		s.Store = opened.Reopen()
+		return s
+	}
 }
 
 // clock stands still until it is set.
@@ -55,14 +87,7 @@ func (s *testStore) setClock(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
 // Run runs the conformance tests, each on a store of its own.
 func Run(t *testing.T, driver Driver) {
 	openLimited := func(t *testing.T, maxPending int, maxBytes int64) (*testStore, func() *testStore) {
-		s := &testStore{clock: new(clock)}
-		s.setClock(start)
-		opened := driver(t, Options{MaxPending: maxPending, MaxPendingBytes: maxBytes, Now: s.clock.now})
-		s.Store, s.hideCold = opened.Store, opened.HideCold
-		return s, func() *testStore {
-			s.Store = opened.Reopen()
-			return s
-		}
+		return newTestStore(t, driver, Options{MaxPending: maxPending, MaxPendingBytes: maxBytes})
 	}
 	open := func(t *testing.T, maxPending int) (*testStore, func() *testStore) {
 		return openLimited(t, maxPending, 0)
@@ -72,13 +97,13 @@ func Run(t *testing.T, driver Driver) {
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, doubtTests, stateTests, leafTests, listTests,
-		archiveTests, attestedTests, coldTests, incarnationTests, contextTests, concurrencyTests,
+		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })
 		}
 	}
-	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests} {
+	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
 		}

@@ -61,7 +61,7 @@ func Shared(t testing.TB) *Server {
 func NewServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	Require(t)
-	folder, err := os.MkdirTemp("", "postgrestest") // t.TempDir's parents are closed to other users
+	folder, err := os.MkdirTemp(findMemory(), "postgrestest") // t.TempDir's parents are closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
