@@ -35,7 +35,7 @@ func TestBacklog(t *testing.T) {
 	began := time.Now()
 	var sending sync.WaitGroup
 	for numbers := range slices.Chunk(m.takeAll(entries), (entries+3)/4) {
-		sending.Go(func() { m.sendOnce(t, g, m.sendBatch, numbers) })
+		sending.Go(func() { m.sendOnce(t, func() *deployment { return g }, m.sendBatch, numbers) })
 	}
 	sending.Wait()
 	if pending := g.pending(); pending != entries {
@@ -52,7 +52,7 @@ func TestBacklog(t *testing.T) {
 			t.Fatalf("%d entries still wait after %v", g.pending(), time.Since(began))
 		}
 		sent := time.Now()
-		m.sendOnce(t, g, m.sendWaiting, []int{next})
+		m.sendOnce(t, func() *deployment { return g }, m.sendWaiting, []int{next})
 		live = append(live, time.Since(sent))
 		time.Sleep(time.Second / 2)
 	}

@@ -30,17 +30,21 @@ type model struct {
 	planned  []planned // by number
 	priority string    // of what is sent over gRPC
 
-	connecting sync.Once
-	conn       *grpc.ClientConn
+	sending sync.RWMutex // held by who sends; what follows does not change while it is locked
 
-	mu     sync.Mutex // guards what follows
-	next   int        // the number that is sent next
-	ids    []string   // that were accepted, by number; "" where none was yet
-	leaves []string   // of those that are logged, by number
+	mu     sync.Mutex                  // guards what follows
+	conns  map[string]*grpc.ClientConn // by address
+	next   int                         // the number that is sent next
+	ids    []string                    // that were accepted, by number; "" where none was yet
+	leaves []string                    // of those that are logged, by number
+	lost   map[int]bool                // numbers of those that a restore has lost
 }
 
 func newModel(all []planned) *model {
-	return &model{planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all))}
+	return &model{
+		planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all)),
+		conns: map[string]*grpc.ClientConn{}, lost: map[int]bool{},
+	}
 }
 
 // take returns the numbers of submissions to be sent next, of one tenant: at most so many, and no more than this part of
@@ -83,8 +87,9 @@ func (m *model) acceptedOne(random *rand.Rand) (number int, id string) {
 }
 
 // readAll asks for what was accepted, in every way, until stop is closed. Only that it has the gateway read matters.
-func (m *model) readAll(g *deployment, random *rand.Rand, stop <-chan struct{}) {
+func (m *model) readAll(pick func(*rand.Rand) *deployment, random *rand.Rand, stop <-chan struct{}) {
 	for ; !isClosed(stop); time.Sleep(50 * time.Millisecond) {
+		g := pick(random)
 		n, id := m.acceptedOne(random)
 		answer, err := m.get(g, n, "/v1/submissions/"+id)
 		if err != nil || len(answer.Entries) == 0 {
@@ -107,7 +112,7 @@ func (m *model) awaitLogged(t *testing.T, g *deployment) {
 	began := time.Now()
 	deadline := began.Add(10 * time.Minute) // an entry that failed often waits up to seven
 	for n := range m.planned {
-		for m.leaves[n] == "" {
+		for m.leaves[n] == "" && !m.lost[n] {
 			answer, err := m.get(g, n, "/v1/submissions/"+m.ids[n])
 			switch {
 			case errors.Is(err, errNotNow):
@@ -171,6 +176,9 @@ func (m *model) checkReceipts(t *testing.T, g *deployment) {
 	dir := t.TempDir()
 	files := map[string][]string{} // by signer
 	for n, p := range m.planned {
+		if m.lost[n] {
+			continue
+		}
 		file := filepath.Join(dir, fmt.Sprint("artifact", n))
 		request := must(http.NewRequest(http.MethodGet, g.url+"/v1/submissions/"+m.ids[n]+"/receipt", nil))
 		for name, content := range map[string][]byte{file: p.artifact, file + ".receipt.json": must(m.fetch(request, p.tenant)), filepath.Join(dir, p.signer): p.key} {

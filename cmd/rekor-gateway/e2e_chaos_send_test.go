@@ -49,7 +49,7 @@ type sender func(ctx context.Context, g *deployment, numbers []int, accept func(
 
 // sendAll takes submissions and sends each until it is accepted, as clients do. It takes them no sooner than evenly over
 // the given time.
-func (m *model) sendAll(t *testing.T, g *deployment, send sender, random *rand.Rand, over time.Duration) {
+func (m *model) sendAll(t *testing.T, pick func(*rand.Rand) *deployment, send sender, random *rand.Rand, over time.Duration) {
 	for began := time.Now(); !t.Failed(); {
 		numbers := m.take(1+random.IntN(120), time.Since(began).Seconds()/over.Seconds())
 		switch {
@@ -59,21 +59,29 @@ func (m *model) sendAll(t *testing.T, g *deployment, send sender, random *rand.R
 			time.Sleep(20 * time.Millisecond)
 			continue
 		case random.IntN(10) == 0: // as a client that has lost the answer
-			m.sendOnce(t, g, send, numbers)
+			m.sendOnce(t, func() *deployment { return pick(random) }, send, numbers)
 		}
-		m.sendOnce(t, g, send, numbers)
+		m.sendOnce(t, func() *deployment { return pick(random) }, send, numbers)
 	}
 }
 
 // sendOnce returns when all are accepted.
-func (m *model) sendOnce(t *testing.T, g *deployment, send sender, numbers []int) {
+func (m *model) sendOnce(t *testing.T, pick func() *deployment, send sender, numbers []int) {
 	accepted := map[int]bool{}
 	for tries := 0; len(numbers) > 0 && !t.Failed(); tries++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 65*time.Second)
-		err := send(ctx, g, numbers, func(number int, id string) {
+		m.sending.RLock()
+		numbers = slices.DeleteFunc(numbers, func(n int) bool { return m.lost[n] })
+		if len(numbers) == 0 {
+			m.sending.RUnlock()
+			cancel()
+			return
+		}
+		err := send(ctx, pick(), numbers, func(number int, id string) {
 			accepted[number] = true
 			m.noteAccepted(t, number, id)
 		})
+		m.sending.RUnlock()
 		cancel()
 		if err != nil && !errors.Is(err, errNotNow) {
 			t.Errorf("submitting: %v", err)
@@ -164,11 +172,15 @@ func (m *model) fetch(request *http.Request, tenant string) ([]byte, error) {
 
 // dial returns a client of the gateway, and ctx as the tenant's.
 func (m *model) dial(ctx context.Context, g *deployment, tenant string) (pb.GatewayServiceClient, context.Context) {
-	m.connecting.Do(func() {
-		m.conn = must(grpc.NewClient(g.cfg.GRPC.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	conn := m.conns[g.cfg.GRPC.Listen]
+	if conn == nil {
+		conn = must(grpc.NewClient(g.cfg.GRPC.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1, MaxDelay: 100 * time.Millisecond}})))
-	})
-	return pb.NewGatewayServiceClient(m.conn), metadata.AppendToOutgoingContext(ctx, tenantHeader, tenant)
+		m.conns[g.cfg.GRPC.Listen] = conn
+	}
+	return pb.NewGatewayServiceClient(conn), metadata.AppendToOutgoingContext(ctx, tenantHeader, tenant)
 }
 
 // notNow tells what a client tries again from refusals.

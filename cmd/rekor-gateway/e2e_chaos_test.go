@@ -53,10 +53,10 @@ func TestChaos(t *testing.T) {
 	sent, stop := make(chan struct{}), make(chan struct{})
 	var sending, reading, troubling sync.WaitGroup
 	for i, send := range []sender{m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendGRPC, m.sendGRPC, m.sendBatch} {
-		sending.Go(func() { m.sendAll(t, g, send, c.random(100+uint64(i)), c.lasts) })
+		sending.Go(func() { m.sendAll(t, g.always, send, c.random(100+uint64(i)), c.lasts) })
 	}
 	go func() { sending.Wait(); close(sent) }()
-	reading.Go(func() { m.readAll(g, c.random(4), stop) })
+	reading.Go(func() { m.readAll(g.always, c.random(4), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })
 	c.troubleGateway(t, g, sent)
 	troubling.Wait()

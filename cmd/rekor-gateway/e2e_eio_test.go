@@ -48,7 +48,7 @@ func TestDiskFaults(t *testing.T) {
 					t.Logf("%s", g.lastLines())
 				}
 			})
-			m.sendOnce(t, g, m.sendHTTP, []int{0, 1, 2, 3})
+			m.sendOnce(t, func() *deployment { return g }, m.sendHTTP, []int{0, 1, 2, 3})
 
 			end := injectFault(t, g.process.Process.Pid, fault.inject)
 			taken := m.submitDuring(t, g, 4, 20)
@@ -62,7 +62,7 @@ func TestDiskFaults(t *testing.T) {
 
 			var sending sync.WaitGroup
 			for n := range 36 {
-				sending.Go(func() { m.sendOnce(t, g, m.sendHTTP, []int{n}) })
+				sending.Go(func() { m.sendOnce(t, func() *deployment { return g }, m.sendHTTP, []int{n}) })
 			}
 			sending.Wait()
 			if status := statusOf(t, g.url+"/readyz"); status != http.StatusOK {
@@ -70,7 +70,7 @@ func TestDiskFaults(t *testing.T) {
 			}
 			g.kill()
 			g.start()
-			m.sendOnce(t, g, m.sendHTTP, []int{36, 37, 38, 39})
+			m.sendOnce(t, func() *deployment { return g }, m.sendHTTP, []int{36, 37, 38, 39})
 			m.awaitLogged(t, g)
 			m.checkReceipts(t, g)
 			m.checkLog(t, g, log)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -109,6 +110,9 @@ func (g *deployment) launch(env ...string) {
 		_ = g.process.Wait()
 	})
 }
+
+// always returns the gateway, for who might pick another one.
+func (g *deployment) always(*rand.Rand) *deployment { return g }
 
 // stop ends the gateway in an orderly way.
 func (g *deployment) stop() {

@@ -206,3 +206,28 @@ func Require(t testing.TB) {
 	}
 	t.Skip("PostgreSQL is not installed: make system-tools")
 }
+
+// Backup copies the database cluster, while the server works on it, into a folder that is empty.
+func (s *Server) Backup(folder string) error {
+	if s.owner != nil {
+		if err := os.Chown(folder, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
+			return err
+		}
+	}
+	out, err := s.command("pg_basebackup", "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-U", "gateway", "-D", folder, "-c", "fast", "--no-sync").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("backing up: %w: %s", err, out)
+	}
+	return nil
+}
+
+// Restore puts a backup in the place of the data of the server, which does not run.
+func (s *Server) Restore(backup string) error {
+	if out, err := s.command("rm", "-rf", s.Data()).CombinedOutput(); err != nil {
+		return fmt.Errorf("removing the data: %w: %s", err, out)
+	}
+	if out, err := s.command("cp", "-a", backup, s.Data()).CombinedOutput(); err != nil {
+		return fmt.Errorf("copying the backup: %w: %s", err, out)
+	}
+	return nil
+}
