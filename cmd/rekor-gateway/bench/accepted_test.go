@@ -42,7 +42,7 @@ func measureAccepted(t *testing.T, r *report) {
 	sign := signX509()
 	mixed := mixedItems(2 * scaled(acceptedMixed))
 	var x509Bare, x509Gateway, mixedBare, mixedGateway spent
-	bare := newBareLoop(t)
+	bare := newBareLoop(t, openSQLite(t, filepath.Join(t.TempDir(), "bare.db")))
 	accept := func(items []item) spent {
 		return measure(g.pid(), 0, len(items), func() { _ = must(submitBatch(clients, items)) })
 	}
@@ -82,13 +82,18 @@ func acceptedRows(what string, ours, bare spent, target string) []row {
 type bareLoop struct {
 	t        *testing.T
 	registry *formats.Registry
-	store    *sqlite.Store
+	store    gateway.Store
 	rows     *rowMaker
 }
 
-func newBareLoop(t *testing.T) *bareLoop {
-	store := must(sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "bare.db"), sqlite.Options{}))
+// openSQLite opens a store, and closes it when the test ends.
+func openSQLite(t *testing.T, path string) gateway.Store {
+	store := must(sqlite.Open(t.Context(), path, sqlite.Options{}))
 	t.Cleanup(func() { check(store.Close()) })
+	return store
+}
+
+func newBareLoop(t *testing.T, store gateway.Store) *bareLoop {
 	return &bareLoop{t: t, registry: all.Formats(), store: store, rows: newRowMaker(t)}
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
 var (
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(postgrestest.Main(m))
 }
 
 // serve is `rekor-gateway serve`, with a CPU profile of its whole life when one is asked for.
@@ -89,6 +90,7 @@ func TestBench(t *testing.T) {
 		{"share", measureShare},
 		{"watchers", measureWatchers},
 		{"stored", measureStored},
+		{"postgres", measurePostgres},
 	} {
 		if wanted.MatchString(m.name) {
 			t.Run(m.name, func(t *testing.T) { m.measure(t, r) })

@@ -26,6 +26,14 @@ func cpuOf(pid int) time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
+// cpuOfEnded returns what the children of a running process had spent that have ended.
+func cpuOfEnded(pid int) time.Duration {
+	raw := must(os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)))
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	user, system := must(strconv.ParseInt(fields[13], 10, 64)), must(strconv.ParseInt(fields[14], 10, 64))
+	return time.Duration(user+system) * clockTick
+}
+
 // ownCPU is what this process, the load generator, has spent so far.
 func ownCPU() time.Duration {
 	var u syscall.Rusage

@@ -29,7 +29,9 @@ func measureStored(t *testing.T, r *report) {
 	gate, sign := startGate(t, log), signX509()
 	cost := func(stored int) (time.Duration, int64) {
 		dir := t.TempDir()
-		fill(t, filepath.Join(dir, "rekor-gateway.db"), stored)
+		store := must(sqlite.Open(t.Context(), filepath.Join(dir, "rekor-gateway.db"), sqlite.Options{}))
+		fill(t, store, stored)
+		check(store.Close())
 		g := startGateway(t, fmt.Sprintf("stored-%d", stored), log, dir, gate.stand)
 		defer g.stop()
 		gate.shut.Store(true)
@@ -50,9 +52,7 @@ func measureStored(t *testing.T, r *report) {
 }
 
 // fill stores n submissions of realistic size, all of them logged.
-func fill(t *testing.T, path string, n int) {
-	store := must(sqlite.Open(t.Context(), path, sqlite.Options{}))
-	defer func() { check(store.Close()) }()
+func fill(t *testing.T, store gateway.Store, n int) {
 	rows, sign := newRowMaker(t), signX509()
 	model := rows.makeRows(makeItems(1, sign))[0]
 	model.Entries[0].Log = logID
