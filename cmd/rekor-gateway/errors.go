@@ -21,6 +21,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storecopy"
 )
 
 // hintedError is an error with advice. Its reason is reasonUsage where none is given and none is found in
@@ -112,6 +113,14 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
 	case errors.Is(err, sqlite.ErrInterrupted):
 		return reasonStoreInterrupted, "run rekor-gateway store restore again, with the same backup or another"
+	case errors.Is(err, sqlite.ErrMoved):
+		return reasonStoreMoved, "use the configuration that names the database to which it was copied"
+	case errors.Is(err, postgres.ErrUnfinishedCopy):
+		return reasonCopyUnfinished, "run the same rekor-gateway store copy again: it goes on where it was"
+	case errors.Is(err, postgres.ErrUnsafeServer):
+		return reasonDatabaseUnsafe, "change the server's settings, or name another one; docs/postgres.md says what is needed"
+	case errors.Is(err, storecopy.ErrDifferent):
+		return reasonStoreDamaged, "make an empty database and copy once more; the original was not changed, and a gateway may go on with it"
 	case errors.Is(err, sqlite.ErrDamaged):
 		return reasonStoreDamaged, "restore the latest backup that rekor-gateway store check finds in order; keep the damaged files until then"
 	case errors.Is(err, sqlite.ErrVersion):

@@ -94,6 +94,7 @@ func TestExitCodes(t *testing.T) {
 		"RATE_LIMITED": exitLater, "BUSY": exitLater, "NOT_LOGGED_YET": exitLater, "INTERNAL": exitLater, "REQUEST_TIMEOUT": exitLater,
 		"UNREACHABLE": exitLater, "INTERRUPTED": exitLater,
 		"STORE_IN_USE": exitLater, "STORE_DAMAGED": exitNo, "STORE_OF_ANOTHER_RELEASE": exitInput, "RESTORE_INTERRUPTED": exitInput, "FILE_EXISTS": exitInput,
+		"STORE_MOVED": exitInput, "COPY_UNFINISHED": exitInput, "DATABASE_UNSAFE": exitInput,
 	} {
 		found := false
 		for _, d := range problem.Describe() {

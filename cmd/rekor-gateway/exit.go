@@ -35,6 +35,9 @@ const (
 	reasonStoreInUse       formats.Reason = "STORE_IN_USE"
 	reasonStoreInterrupted formats.Reason = "RESTORE_INTERRUPTED"
 	reasonStoreDamaged     formats.Reason = "STORE_DAMAGED"
+	reasonStoreMoved       formats.Reason = "STORE_MOVED"
+	reasonCopyUnfinished   formats.Reason = "COPY_UNFINISHED"
+	reasonDatabaseUnsafe   formats.Reason = "DATABASE_UNSAFE"
 	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
 
 	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
@@ -64,6 +67,9 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonStoreInUse:       {exitLater, "a store is to be restored that a gateway, or another command, uses; or it is being restored", "stop the gateway first; wait until the restore has ended"},
 	reasonStoreInterrupted: {exitInput, "a restore was interrupted while it replaced the store", "run the restore again: the backup is complete, and the store that was there is kept beside it"},
 	reasonStoreDamaged:     {exitNo, "a store or a backup is not as it was written", "restore a backup that `store check` finds in order"},
+	reasonStoreMoved:       {exitInput, "a SQLite store was copied into a database, and goes on there", "use the configuration that names the database"},
+	reasonCopyUnfinished:   {exitInput, "a copy of another store into the database was begun and not finished", "run the same `store copy` again: it goes on where it was"},
+	reasonDatabaseUnsafe:   {exitInput, "the PostgreSQL server may lose what it acknowledges, or takes no writes", "set it up as docs/postgres.md says, or name the primary"},
 	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
 
 	reasonReplicasDiffer: {exitNo, "gateways that share a store differ in their logs, policy, keys or trust files", "give all of them the same, and have each read it: SIGHUP, or a restart"},

@@ -17,15 +17,15 @@ func newStore(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
 		Short: "Back up, check and restore what a gateway keeps; list who shares it",
-		Long: `store helps with the SQLite store of a gateway: submissions, entries, checkpoints and receipts. What
+		Long: `store helps with what a gateway keeps in a SQLite file: submissions, entries, checkpoints and receipts. What
 to back up besides, and what the loss of each file costs, is in docs/operations.md. A store in
-PostgreSQL is backed up with PostgreSQL's own tools: see docs/postgres.md.`,
+PostgreSQL is backed up with PostgreSQL's own tools: see docs/postgres.md. copy moves a file's content there.`,
 		Example: `  rekor-gateway store backup --config /etc/rekor-gateway/config.yaml /backup/2026-11-01
   rekor-gateway store restore --config /etc/rekor-gateway/config.yaml /backup/2026-11-01`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newStoreBackup(g), newStoreRestore(g), newStoreCheck(g), newStoreReplicas(g))
+	c.AddCommand(newStoreBackup(g), newStoreRestore(g), newStoreCheck(g), newStoreCopy(g), newStoreReplicas(g))
 	return c
 }
 
