@@ -123,6 +123,6 @@ var errNoConnection = errors.New("no connection to the database in time")
 func isConnectionError(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.Is(err, errNoConnection) || errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, ErrUnsafeServer) ||
+	return errors.Is(err, errNoConnection) || errors.Is(err, errNoAnswer) || errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, ErrUnsafeServer) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
 }

@@ -35,7 +35,7 @@ type Options struct {
 	MaxPending      int
 	MaxPendingBytes int64
 	// Patience is how long a call waits for a connection, and a transaction for the locks of others, before it
-	// fails; 0 is 10 seconds.
+	// fails; a whole transaction has twice as long; 0 is 10 seconds.
 	Patience time.Duration
 	// MaxConnections bounds the pool; 0 is 16.
 	MaxConnections int

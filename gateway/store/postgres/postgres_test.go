@@ -12,7 +12,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		runWorker()
+		return
+	}
+	os.Exit(postgrestest.Main(m))
+}
 
 // open opens a store, in a fresh database unless a DSN is given, and closes it when the test ends.
 func open(t testing.TB, dsn string, opts Options) *Store {

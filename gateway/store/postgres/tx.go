@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
@@ -71,12 +72,26 @@ func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f f
 	}
 }
 
+// errNoAnswer is returned when a transaction was not done in time. The server bounds how long it waits and works, but one
+// that is stopped, or cut off, says nothing.
+var errNoAnswer = errors.New("the database does not answer in time")
+
+// transact runs f in one transaction, for which there is twice Options.Patience.
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) error) error {
 	conn, err := s.acquireConn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
+	bounded, cancel := context.WithTimeoutCause(ctx, 2*s.opts.Patience, errNoAnswer)
+	defer cancel()
+	if err = s.transactOn(bounded, conn, opts, f); err != nil && errors.Is(context.Cause(bounded), errNoAnswer) {
+		return errNoAnswer
+	}
+	return err
+}
+
+func (s *Store) transactOn(ctx context.Context, conn *pgxpool.Conn, opts pgx.TxOptions, f func(*tx) error) error {
 	begun, err := conn.BeginTx(ctx, opts)
 	if err != nil {
 		return err
@@ -87,19 +102,26 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 	}
 	if err != nil {
 		// A connection whose transaction cannot be undone is closed, and so undone by the server.
-		_ = begun.Rollback(context.WithoutCancel(ctx))
+		ending, cancel := s.boundEnding(ctx)
+		defer cancel()
+		_ = begun.Rollback(ending)
 		return err
 	}
-	// A context that ends from here on is too late: what was committed must not be said to be undone.
-	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Patience)
+	ending, cancel := s.boundEnding(ctx)
 	defer cancel()
-	if err := begun.Commit(committing); err != nil {
+	if err := begun.Commit(ending); err != nil {
 		return err
 	}
 	for _, done := range t.committed {
 		done()
 	}
 	return nil
+}
+
+// boundEnding returns the context in which a transaction is ended. That goes on when the caller's context ends: what was
+// committed must not be said to be undone.
+func (s *Store) boundEnding(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.opts.Patience)
 }
 
 // readClock sets the time of the queue, and the life of the database.
