@@ -185,7 +185,7 @@ type ClaimParams struct {
 	Log      string
 	Lease    time.Duration
 	Limit    int
-	InFlight int    // bound on leased entries of this log, over all processes
+	InFlight int    // bound on leased entries of this log, over all processes; those that claim at the same moment may exceed it by a claim each
 	Shard    Shard  // the one that is written to now
 	TreeSize uint64 // the shard's size now
 }

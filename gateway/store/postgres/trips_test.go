@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+// tripCounter counts how often the server is asked, and answers.
+type tripCounter struct{ n atomic.Int64 }
+
+var (
+	_ pgx.QueryTracer = (*tripCounter)(nil)
+	_ pgx.BatchTracer = (*tripCounter)(nil)
+)
+
+func (c *tripCounter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.n.Add(1)
+	return ctx
+}
+
+func (c *tripCounter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (c *tripCounter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	c.n.Add(1)
+	return ctx
+}
+
+func (c *tripCounter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+func (c *tripCounter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// TestTrips: the server is asked a few times for a whole batch, however large it is.
+func TestTrips(t *testing.T) {
+	s, counter := open(t, newDatabase(t), Options{MaxPending: 1_000_000}), new(tripCounter)
+	config := s.pool.Config()
+	config.MaxConns, config.ConnConfig.Tracer = 1, counter
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pool.Close()
+	s.pool = pool
+	const batch = 256
+	for round := range 2 { // in the first one names are new, and statements are prepared
+		var subs []gateway.NewSubmission
+		for i := range batch {
+			subs = append(subs, storetest.NewSubmission(fmt.Sprint("tenant", i%10), fmt.Sprint(round, " ", i), "log"))
+		}
+		var claimed []gateway.Claimed
+		for _, step := range []struct {
+			name string
+			most int64
+			call func() error
+		}{
+			{"enqueuing new submissions", 8, func() error {
+				_, err := s.Enqueue(t.Context(), subs)
+				return err
+			}},
+			{"enqueuing known ones", 8, func() error {
+				_, err := s.Enqueue(t.Context(), subs)
+				return err
+			}},
+			{"enqueuing shared entries", 10, func() error {
+				shared := make([]gateway.NewSubmission, batch)
+				for i := range shared {
+					shared[i] = storetest.NewSubmission("another", fmt.Sprint(round, " ", i), "log")
+				}
+				_, err := s.Enqueue(t.Context(), shared)
+				return err
+			}},
+			{"claiming", 10, func() (err error) {
+				claimed, err = s.Claim(t.Context(), gateway.ClaimParams{Log: "log", Lease: time.Minute, Limit: batch, InFlight: batch})
+				return err
+			}},
+			{"extending", 4, func() error {
+				var leases []gateway.Lease
+				for _, c := range claimed {
+					leases = append(leases, gateway.Lease{EntryID: c.ID, Fence: c.Fence})
+				}
+				_, err := s.Extend(t.Context(), leases, time.Minute)
+				return err
+			}},
+			{"finishing", 6, func() error {
+				var outcomes []gateway.Outcome
+				for _, c := range claimed {
+					outcomes = append(outcomes, gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Inclusion: storetest.NewInclusion(c.ID)})
+				}
+				_, err := s.Finish(t.Context(), outcomes)
+				return err
+			}},
+		} {
+			counter.n.Store(0)
+			if err := step.call(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			n := counter.n.Load()
+			t.Logf("%s: %d trips", step.name, n)
+			if round > 0 && n > step.most {
+				t.Errorf("%s: %d trips, at most %d wanted", step.name, n, step.most)
+			}
+		}
+		if len(claimed) != batch {
+			t.Errorf("%d claimed", len(claimed))
+		}
+	}
+}
