@@ -184,13 +184,13 @@ func lockSettled(t *tx, settlements []gateway.Settlement) (map[int64]*lockedEntr
 func (v *settling) add(e gateway.Settlement, l *lockedEntry, last map[int64]int) {
 	if e.Inclusion != nil {
 		l.inDoubt = false
-		v.found.ids, v.found.indexes = append(v.found.ids, e.EntryID), append(v.found.indexes, int64(e.Inclusion.Index)) //nolint:gosec // checkSettlement
+		v.found.ids, v.found.indexes = append(v.found.ids, e.EntryID), append(v.found.indexes, int64(e.Inclusion.Index))
 		v.found.kinds, v.found.proofs = append(v.found.kinds, e.Inclusion.Kind), append(v.found.proofs, e.Inclusion.Proof)
 		v.backlogs[l.log] = v.backlogs[l.log].plus(backlog{-1, -l.bytes})
 		return
 	}
 	l.inDoubt = !e.Resend
-	to := int64(e.AbsentTo) //nolint:gosec // checkSettlement
+	to := int64(e.AbsentTo)
 	if i, ok := last[e.EntryID]; ok {
 		v.absent.to[i], v.absent.resend[i] = max(v.absent.to[i], to), e.Resend
 		return
@@ -241,8 +241,8 @@ FROM locked WHERE e.id = locked.id
 	fenceStep = `(1 + floor(random() * 1000000000)::bigint)`
 )
 
-// doubtPage bounds the entries that are put in doubt in one transaction.
-const doubtPage = 5000
+// doubtPage bounds the entries that are put in doubt in one transaction. Tests make it smaller.
+var doubtPage = 5000
 
 // DoubtPending implements gateway.Store. In a life of the database in which that was not done yet, which Claim says,
 // it is done by the first gateway that calls; others that call meanwhile find it done. Until the last page is
@@ -314,7 +314,7 @@ func (d *doubting) doubtNext(t *tx, log int64) error {
 	}
 	var size *int64
 	if kept != nil {
-		kept := int64(kept.Size) //nolint:gosec // it was stored as one
+		kept := int64(kept.Size)
 		size = &kept
 	}
 	var ids []int64

@@ -135,6 +135,50 @@ func TestServerRestarts(t *testing.T) {
 	mustClaim(t, two, 9, 1)
 }
 
+// TestDoubtInPages: however much is pending, all of it is put in doubt, also where several gateways do it at once.
+func TestDoubtInPages(t *testing.T) {
+	usual := doubtPage
+	t.Cleanup(func() { doubtPage = usual })
+	doubtPage = 2
+	dsn := newDatabase(t)
+	one, two := open(t, dsn, Options{}), open(t, dsn, Options{})
+	enqueueKept(t, one, "a", "b", "c", "d", "e")
+	conn := connect(t, dsn)
+	for range 3 {
+		if _, err := conn.Exec(t.Context(), `UPDATE log SET incarnation = 'another'`); err != nil {
+			t.Fatal(err)
+		}
+		wantDoubtFirst(t, two)
+		done := make(chan int)
+		for _, s := range []*Store{one, two} {
+			go func() {
+				n, err := s.DoubtPending(t.Context(), "log", testShard)
+				if err != nil {
+					t.Error(err)
+				}
+				done <- n
+			}()
+		}
+		if n := <-done + <-done; n < 5 {
+			t.Errorf("%d put in doubt, want 5 or more", n)
+		}
+		mustClaim(t, two, 9, 0)
+		doubts, err := two.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: testShard, Limit: 9})
+		if err != nil || len(doubts) != 5 {
+			t.Fatalf("%d in doubt, %v", len(doubts), err)
+		}
+		var resend []gateway.Settlement
+		for _, d := range doubts {
+			resend = append(resend, gateway.Settlement{EntryID: d.ID, Fence: d.Fence, Resend: true})
+		}
+		if _, err := one.Settle(t.Context(), resend); err != nil {
+			t.Fatal(err)
+		}
+	}
+	putInDoubt(t, one, 5) // as at a start
+	putInDoubt(t, two, 0)
+}
+
 // TestServerRestartsUnderLeases: what is under way ends first. The lease is its holder's still.
 func TestServerRestartsUnderLeases(t *testing.T) {
 	server := postgrestest.NewServer(t)

@@ -216,11 +216,14 @@ func (t *tx) passOn(entries []int64, from int64, next []string) (passed []gatewa
 			return passed, err
 		}
 		v, newErr := newMove(t, from, to)
-		if errors.Is(newErr, gateway.ErrRetired) || v != nil && v.to == from {
+		if errors.Is(newErr, gateway.ErrRetired) {
 			continue
 		}
 		if newErr != nil {
 			return nil, newErr
+		}
+		if v.to == from {
+			continue
 		}
 		v.planned, v.settled = true, true
 		moved, moveErr := v.moveSubmissions(t, failed)

@@ -102,7 +102,7 @@ func readGreedily(method string) Driver {
 				}
 				defer db.Close()
 				for _, table := range []string{"submission_blob", "entry_blob"} {
-					if _, err := db.Exec("ALTER TABLE " + from + table + " RENAME TO " + to + table); err != nil { //nolint:gosec,noctx // names of this test
+					if _, err := db.Exec("ALTER TABLE " + from + table + " RENAME TO " + to + table); err != nil {
 						t.Fatal(err)
 					}
 				}
