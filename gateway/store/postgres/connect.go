@@ -51,7 +51,7 @@ func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, 
 	params["lock_timeout"] = milliseconds(opts.Patience)
 	params["statement_timeout"] = milliseconds(2 * opts.Patience)
 	params["idle_in_transaction_session_timeout"] = milliseconds(maxIdle)
-	watch := new(lifeWatch)
+	watch := &lifeWatch{logger: opts.Logger}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if err := refuseUnsafe(ctx, conn); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
@@ -96,6 +97,8 @@ func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }
 
 // lifeWatch sees to it that all connections of a pool are to one life of the database.
 type lifeWatch struct {
+	logger *slog.Logger
+
 	mu   sync.Mutex // guards what follows
 	pool *pgxpool.Pool
 	last string
@@ -115,11 +118,14 @@ func (w *lifeWatch) noteLife(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("asking the server which one it is: %w", err)
 	}
 	w.mu.Lock()
-	changed, pool := w.last != "" && w.last != life, w.pool
+	before, pool := w.last, w.pool
 	w.last = life
 	w.mu.Unlock()
-	if changed && pool != nil {
-		pool.Reset()
+	if before == "" || before == life || pool == nil {
+		return nil
 	}
+	w.logger.WarnContext(ctx, "the database's server was restarted, taken over from or put back: what was acknowledged last may be lost, and what is pending is looked for in its log before it is sent",
+		"before", before, "now", life)
+	pool.Reset()
 	return nil
 }
