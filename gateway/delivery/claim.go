@@ -11,6 +11,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/steady"
 )
 
 const (
@@ -97,7 +98,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	if err != nil || len(slots) == 0 {
 		return nil, pause{min(again, w.timing.Idle), why}, err
 	}
-	claimedAt, wanted := time.Now(), len(slots)
+	claimedAt, wanted := steady.Now(), len(slots) // before the store is asked: the lease counts from here on
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
 		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.boundOfAll(),
 		Shard: info.Shard, TreeSize: size,

@@ -40,7 +40,7 @@ func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
 	for i, r := range batch {
 		outcomes[i] = r.Outcome
 	}
-	w.held.releaseOutcomes(outcomes)
+	w.late.noteLate(w.held.releaseOutcomes(outcomes))
 	changed, err := w.store.Finish(ctx, outcomes)
 	if err != nil {
 		// Not stored: the leases run out and the entries are settled from the log's tiles.

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/steady"
 )
 
 // leases are the leases that a worker holds. They are short, so that the entries of a dead process
 // are soon free, and are extended while this process lives. An entry is under way no longer than its lease
-// lasts: what follows from its end may rely on that.
+// lasts: what follows from its end may rely on that. So its call's deadline is the lease's end, as far as it is known to be when
+// the call is about to begin, and each time that the lease is extended.
 type leases struct {
 	length time.Duration
 
@@ -25,7 +27,10 @@ type leases struct {
 type heldLease struct {
 	gateway.Lease
 	leaf  gateway.LeafHash
-	since time.Time // it was given, or extended, no earlier
+	shard gateway.Shard
+	from  uint64      // the entry is not in the shard before
+	since steady.Mark // it was given, or extended, no earlier
+	lost  bool        // the store says so
 	end   *time.Timer
 	stop  context.CancelCauseFunc // of the call under way
 	slot  *slot
@@ -48,7 +53,7 @@ func newLeases(length time.Duration) *leases {
 // addClaimed notes entries that were claimed no earlier than claimedAt, and returns those that are not under
 // way here, each with one of slots, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
 // is about to, since its lease was lost.
-func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt time.Time, slots []*slot) (fresh []send, left []*slot) {
+func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (fresh []send, left []*slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range entries {
@@ -59,28 +64,31 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 			continue
 		}
 		ctx, stop := context.WithCancelCause(work)
-		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, leaf: e.LeafHash, since: claimedAt, stop: stop, slot: slots[0]}
+		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, leaf: e.LeafHash, shard: e.Shard, since: claimedAt, stop: stop, slot: slots[0]}
 		slots = slots[1:]
-		h.end = time.AfterFunc(l.length-time.Since(claimedAt), func() { stop(errLeaseEnded) })
+		if e.SentAtTreeSize != nil {
+			h.from = *e.SentAtTreeSize
+		}
+		h.end = time.AfterFunc(l.length-claimedAt.Elapsed(), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h
 		fresh = append(fresh, send{Claimed: e, ctx: ctx, lease: h})
 	}
 	return fresh, slots
 }
 
-// isOver reports whether s may not be sent any more. It asks the clock of the wall, too: the other one may
-// stand still while the machine sleeps.
+// isOver reports whether s may not be sent any more. No clock that it goes by stands still, or can be set back: a process that was
+// stopped, or whose machine slept, sends nothing when it wakes.
 func (l *leases) isOver(s send) bool {
 	l.mu.Lock()
-	since := s.lease.since
-	l.mu.Unlock()
-	now := time.Now()
-	return s.ctx.Err() != nil || now.Sub(since) >= l.length || now.Round(0).Sub(since.Round(0)) >= l.length
+	defer l.mu.Unlock()
+	return s.ctx.Err() != nil || l.hasEndedLocked(s.lease)
 }
 
+func (l *leases) hasEndedLocked(h *heldLease) bool { return h.lost || h.since.Elapsed() >= l.length }
+
 // releaseOutcomes forgets the leases of outcomes that are about to be stored, and sets each
-// outcome's fence to that of the last lease.
-func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) {
+// outcome's fence to that of the last lease. It returns the entries that may have been sent, and whose leases had ended by then.
+func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) (late []lateEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var slots []*slot
@@ -90,30 +98,35 @@ func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) {
 			held.end.Stop()
 			held.stop(nil)
 			slots = append(slots, held.slot)
+			if l.hasEndedLocked(held) && (o.Inclusion != nil || o.InDoubt) {
+				late = append(late, lateEntry{leaf: held.leaf, shard: held.shard, from: held.from, since: time.Now()})
+			}
 			delete(l.held, o.EntryID)
 		}
 	}
 	freeSlots(slots)
+	return late
 }
 
 // listHeld returns all leases, and since when the list is true.
-func (l *leases) listHeld() ([]gateway.Lease, time.Time) {
+func (l *leases) listHeld() ([]gateway.Lease, steady.Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]gateway.Lease, 0, len(l.held))
 	for _, h := range l.held {
 		all = append(all, h.Lease)
 	}
-	return all, time.Now()
+	return all, steady.Now()
 }
 
 // noteExtended notes that the leases were extended, no earlier than at since, but for those that are lost,
 // whose calls end.
-func (l *leases) noteExtended(extended, lost []gateway.Lease, since time.Time) {
+func (l *leases) noteExtended(extended, lost []gateway.Lease, since steady.Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, lease := range lost {
 		if h := l.held[lease.EntryID]; h != nil && h.Lease == lease {
+			h.lost = true
 			h.end.Stop()
 			h.stop(errLeaseEnded)
 		}
@@ -121,7 +134,7 @@ func (l *leases) noteExtended(extended, lost []gateway.Lease, since time.Time) {
 	for _, lease := range extended {
 		if h := l.held[lease.EntryID]; h != nil && h.Lease == lease && h.end.Stop() {
 			h.since = since
-			h.end.Reset(l.length - time.Since(since))
+			h.end.Reset(l.length - since.Elapsed())
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/steady"
 )
 
 func claimedEntry(id, fence int64) gateway.Claimed {
@@ -31,7 +32,7 @@ func someSlots(t *testing.T, n int) []*slot {
 func TestCallEndsWithLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeases(15 * time.Second)
-		claimedAt := time.Now()
+		claimedAt := steady.Now()
 		time.Sleep(5 * time.Second) // the store took its time
 		sends, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt, someSlots(t, 3))
 		kept, lapsing, lost := sends[0], sends[1], sends[2]
@@ -49,7 +50,7 @@ func TestCallEndsWithLease(t *testing.T) {
 		if !errors.Is(context.Cause(lapsing.ctx), errLeaseEnded) || !l.isOver(lapsing) || l.isOver(kept) {
 			t.Errorf("15 s after the claim: %v", context.Cause(lapsing.ctx))
 		}
-		l.noteExtended([]gateway.Lease{lapsing.lease.Lease}, nil, time.Now()) // too late
+		l.noteExtended([]gateway.Lease{lapsing.lease.Lease}, nil, steady.Now()) // too late
 		if !l.isOver(lapsing) {
 			t.Error("a call goes on whose lease had ended")
 		}
@@ -60,12 +61,12 @@ func TestCallEndsWithLease(t *testing.T) {
 	})
 }
 
-// TestSleptThrough: where only the clock of the wall has seen time pass, a lease has ended.
+// TestSleptThrough: where only the clock of the machine has seen time pass, and no timer has, a lease has ended.
 func TestSleptThrough(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 1))
+	fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
 	s := fresh[0]
-	s.lease.since = s.lease.since.Round(0).Add(-time.Minute) // without a monotonic reading
+	s.lease.since = s.lease.since.Add(-time.Minute)
 	if !l.isOver(s) {
 		t.Error("sent after a minute's sleep")
 	}
@@ -76,10 +77,10 @@ func TestSleptThrough(t *testing.T) {
 // that of the last lease.
 func TestClaimedWhileUnderWay(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 2)); len(fresh) != 1 || len(left) != 1 || !l.isHeld(1) {
+	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 2)); len(fresh) != 1 || len(left) != 1 || !l.isHeld(1) {
 		t.Fatalf("%d to send, %d slots left", len(fresh), len(left))
 	}
-	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, time.Now(), someSlots(t, 1)); len(fresh) != 0 || len(left) != 1 {
+	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 || len(left) != 1 {
 		t.Error("it is sent beside itself")
 	}
 	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}
@@ -92,10 +93,10 @@ func TestClaimedWhileUnderWay(t *testing.T) {
 // sent, and what was under way says nothing of it.
 func TestIDGivenTwice(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, time.Now(), someSlots(t, 1))
+	l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
 	another := claimedEntry(1, 2)
 	another.LeafHash = gateway.LeafHash{9}
-	if fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{another}, time.Now(), someSlots(t, 1)); len(fresh) != 0 {
+	if fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{another}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 {
 		t.Error("it is sent although its ID is under way")
 	}
 	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}

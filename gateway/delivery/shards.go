@@ -68,6 +68,7 @@ func (w *worker) settleUntil(ctx context.Context) {
 		if counts, err := w.store.CountDoubtful(ctx, w.id); err == nil { // else the scanners say so
 			w.noteDoubts(counts)
 		}
+		w.countLate(ctx, time.Now())
 		select {
 		case <-ctx.Done():
 		case <-time.After(w.timing.Poll):

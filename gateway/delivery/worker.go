@@ -33,6 +33,7 @@ type worker struct {
 	health   health
 	shards   shards
 	stall    stall
+	late     lateEntries
 
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt

@@ -39,6 +39,7 @@ type writers struct {
 	conns   []*grpc.ClientConn
 	clients []rekortilespb.RekorClient
 	next    atomic.Uint64
+	watch   *stopWatch
 }
 
 func newWriters(url string, roots *x509.CertPool, connections int, watch grpc.UnaryClientInterceptor) (*writers, error) {
@@ -50,7 +51,8 @@ func newWriters(url string, roots *x509.CertPool, connections int, watch grpc.Un
 	if secure {
 		creds = credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
 	}
-	w := &writers{}
+	w := &writers{watch: newStopWatch()}
+	creds = stoppingCredentials{creds, w.watch}
 	for range connections {
 		conn, err := grpc.NewClient("dns:///"+target, append(dialOptions(creds), grpc.WithUnaryInterceptor(watch))...)
 		if err != nil {
@@ -89,6 +91,7 @@ func (w *writers) closeConns() error {
 	if w == nil {
 		return nil
 	}
+	w.watch.close()
 	var errs []error
 	for _, conn := range w.conns {
 		errs = append(errs, conn.Close())
