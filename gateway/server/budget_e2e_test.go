@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
@@ -29,9 +30,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/steady"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/throttle"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -168,5 +171,82 @@ func TestRefusalsAtTheServer(t *testing.T) {
 	t.Logf("%d arrived from the 30th to the 60th second, %d refused", after, refused)
 	if refused*20 > after || after < 30*perSecond*7/10 {
 		t.Errorf("%d of %d refused", refused, after)
+	}
+}
+
+// deliverBy is deliver by several gateways on one database: entries wait for all of them, and one of them leaves before the end.
+func (g *gate) deliverBy(t *testing.T, gateways int, server *rekortest.Server, limits delivery.Limits, entries int, d time.Duration) {
+	t.Helper()
+	dsn := postgrestest.Shared(t).NewDatabase(t, "")
+	var domains []*domain
+	var leave []func()
+	for range gateways {
+		d, stop := g.joinGateway(t, dsn, server, limits)
+		domains, leave = append(domains, d), append(leave, stop)
+	}
+	var submitting sync.WaitGroup
+	for from := range 30 {
+		submitting.Go(func() {
+			r := &realDomain{domain: domains[from%gateways], keys: map[string][][]byte{}}
+			for i := from; i < entries; i += 30 {
+				r.submitSigned(t, fmt.Sprint("entry ", i))
+			}
+		})
+	}
+	submitting.Wait()
+	time.Sleep(d / 2)
+	leave[0]()
+	time.Sleep(d / 2)
+	for _, stop := range leave[1:] {
+		stop()
+	}
+}
+
+// joinGateway runs a gateway on the database until stop.
+func (g *gate) joinGateway(t *testing.T, dsn string, server *rekortest.Server, limits delivery.Limits) (_ *domain, stop func()) {
+	t.Helper()
+	kept, store := openShared(t, dsn)
+	log, err := rekorv2.New(rekorv2.Config{
+		ID: "real", Shards: []rekorv2.Shard{{
+			Origin: server.Origin(), GRPCURL: g.url, ReadURL: server.ReadURL(), Verifier: server.Verifier(), KeyID: server.KeyID(),
+		}}, RequestTimeout: time.Minute, Connections: connections,
+	}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs := []gateway.Log{log}
+	domain := joinRooms(store, intake.Config{Formats: all.Formats(), Logs: intake.AllOf(logs...), Queue: store, Archive: store}, delivery.Config{
+		Logs: logs, Store: store, Logger: slog.New(slog.DiscardHandler), Limits: func(string) delivery.Limits { return limits }, Shared: true,
+		Timing: delivery.Timing{AddTimeout: time.Minute, Drain: 5 * time.Second},
+	})
+	member := &membership{
+		store: kept, delivery: domain.delivery, parts: func() map[string]string { return nil }, logger: slog.New(slog.DiscardHandler), drift: &driftReport{},
+		began: steady.Now(), self: gateway.Replica{ID: uuid.NewString()},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	sharing, stopSharing := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { defer stopSharing(); domain.Run(ctx) })
+	running.Go(func() { member.keepUntil(sharing) })
+	running.Go(func() { kept.Hear(ctx, domain.hear) })
+	return domain, func() {
+		cancel()
+		running.Wait()
+		_ = log.Close()
+	}
+}
+
+// TestSharedBudgetAtTheServer: several gateways together send no more than one may, by five percent, and no less; also while one
+// leaves and the others take over what it had.
+func TestSharedBudgetAtTheServer(t *testing.T) {
+	t.Parallel()
+	const perSecond = 40
+	server := rekortest.StartServer(t)
+	g := startGate(t, server, func() bool { return rand.Float64() < 0.2 })
+	g.deliverBy(t, 3, server, delivery.Limits{Rate: perSecond}, 2000, 50*time.Second)
+	most := g.mostWithin(10 * time.Second)
+	t.Logf("%d arrived, at most %d within ten seconds", len(g.arrivals), most)
+	if most > 10.5*perSecond || most < 9*perSecond {
+		t.Errorf("%d arrived within ten seconds, configured are %d a second", most, perSecond)
 	}
 }
