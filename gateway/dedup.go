@@ -37,12 +37,17 @@ func FormerDedupKey(core [sha256.Size]byte, f DedupForm) SubmissionKey {
 
 func digestKey(version string, core [sha256.Size]byte, f DedupForm, form bool) SubmissionKey {
 	h := sha256.New()
+	var number [8]byte
+	writeLength := func(n int) {
+		binary.BigEndian.PutUint64(number[:], uint64(n))
+		h.Write(number[:])
+	}
 	part := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		writeLength(len(b))
 		h.Write(b)
 	}
 	list := func(parts []string) {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(parts))))
+		writeLength(len(parts))
 		for _, p := range parts {
 			part([]byte(p))
 		}

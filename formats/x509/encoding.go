@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -34,10 +36,23 @@ func readEncoded(signature []byte) encoded {
 	if raw, ok := textlayer.DecodeBase64(signature); ok {
 		e.forms = append(e.forms, form{"base64", raw})
 	}
-	if raw, err := hex.DecodeString(string(bytes.Join(bytes.Fields(signature), nil))); err == nil && len(raw) > 0 {
+	if raw, ok := decodeHex(signature); ok {
 		e.forms = append(e.forms, form{"hex", raw})
 	}
 	return e
+}
+
+// decodeHex decodes a text that is hex as a whole, with blanks anywhere.
+func decodeHex(text []byte) ([]byte, bool) {
+	if bytes.ContainsFunc(text[:min(len(text), 8)], func(r rune) bool { return r < utf8.RuneSelf && !isHexOrSpace(r) }) { // as a rule
+		return nil, false
+	}
+	raw, err := hex.DecodeString(string(bytes.Join(bytes.Fields(text), nil)))
+	return raw, err == nil && len(raw) > 0
+}
+
+func isHexOrSpace(r rune) bool {
+	return unicode.IsSpace(r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'f' || 'A' <= r && r <= 'F'
 }
 
 // findLength returns the form that has n bytes.

@@ -78,8 +78,10 @@ func (d *Draft) digestKeys(v *formats.Verified) []byte {
 // part is preceded by its length. It is that of the first release, so that what it stored is found.
 func (d *Draft) dedupCore(v *formats.Verified, rs []gateway.Representation, historical bool) [sha256.Size]byte {
 	h := sha256.New()
+	var size [8]byte
 	part := func(b []byte) {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(b)))
+		binary.BigEndian.PutUint64(size[:], uint64(len(b)))
+		h.Write(size[:])
 		h.Write(b)
 	}
 	for _, s := range []string{
