@@ -57,7 +57,7 @@ func TestSettings(t *testing.T) {
 	s := open(t, "", Options{})
 	for setting, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000",
-		"fullfsync": "1", "cache_size": "-65536", "wal_autocheckpoint": "8192", "journal_size_limit": "67108864",
+		"fullfsync": "1", "cache_size": "-16384", "wal_autocheckpoint": "8192", "journal_size_limit": "67108864",
 	} {
 		var got string
 		if err := s.writer.QueryRow("PRAGMA " + setting).Scan(&got); err != nil || got != want {

@@ -3,10 +3,8 @@
 package sqlite
 
 import (
-	"encoding/hex"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -23,11 +21,9 @@ WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retir
 
 	setPriority = `UPDATE submission SET priority = ? WHERE seq = ?`
 
-	// The argument is a JSON array of a key in hex, followed by its tenant's row in decimal; at is
-	// the place in it.
+	// ?1 is a JSON array of tenants' rows, and ?2 has a key of 32 bytes for each; at is the place among them.
 	knownSubmissions = `
-SELECT j.key AS at, s.seq FROM json_each(?) j JOIN submission s
-ON s.tenant = CAST(substr(j.value, 65) AS INTEGER) AND s.key = unhex(substr(j.value, 1, 64))`
+SELECT j.key AS at, s.seq FROM json_each(?1) j JOIN submission s ON s.tenant = j.value AND s.key = substr(?2, 32 * j.key + 1, 32)`
 
 	unsettledEntries = `
 SELECT se.submission, se.entry, s.priority, s.state = 'FAILED' AND e.state = 'FAILED', e.bytes FROM submission_entry se
@@ -47,19 +43,21 @@ func (r *newRow) listKeys(tenant int64) []tenantKey {
 // findKnown fills e.stored with what was stored before this batch, in one query.
 func (e *enqueuing) findKnown(t *tx) error {
 	var keys []tenantKey
-	var encoded []string
+	var tenants []int64
+	var joined []byte
 	_ = e.eachRow(func(i int) error { // it never fails
 		for _, k := range e.rows[i].listKeys(e.tenants[e.rows[i].Tenant]) {
 			keys = append(keys, k)
-			encoded = append(encoded, hex.EncodeToString(k.key[:])+strconv.FormatInt(k.tenant, 10))
+			tenants = append(tenants, k.tenant)
+			joined = append(joined, k.key[:]...)
 		}
 		return nil
 	})
-	arg, err := encodeList(encoded)
+	arg, err := encodeList(tenants)
 	if err != nil {
 		return err
 	}
-	return t.eachRow(knownSubmissions, []any{arg}, func(scan func(...any) error) error {
+	return t.eachRow(knownSubmissions, []any{arg, joined}, func(scan func(...any) error) error {
 		var at int
 		var seq int64
 		err := scan(&at, &seq)
