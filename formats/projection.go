@@ -76,6 +76,11 @@ func (p Projection) Check() (Projection, error) {
 	return p, err
 }
 
+// IsChecked reports whether p has Check's note as it is.
+func (p Projection) IsChecked() bool {
+	return p.checked != [sha256.Size]byte{} && p.checked == p.sumChecked()
+}
+
 // WithCheckOf returns p with other's note, which is worth something where the two say the same.
 func (p Projection) WithCheckOf(other Projection) Projection {
 	p.checked = other.checked
@@ -96,7 +101,7 @@ func (p *Projection) sumChecked() [sha256.Size]byte {
 // library alone, as the log will. It does so once for what Check has noted. Errors have ReasonSignatureInvalid or
 // ReasonMalformedKey.
 func (p Projection) VerifyDigest() error {
-	if p.checked != [sha256.Size]byte{} && p.checked == p.sumChecked() {
+	if p.IsChecked() {
 		return nil
 	}
 	pub, err := ParseSPKI(p.SPKI)

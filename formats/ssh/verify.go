@@ -157,13 +157,17 @@ func (p *parsedSignature) verifySignature(size int64, digests []formats.Artifact
 	}, nil
 }
 
-// checkSignature verifies the signature over blob. The check of a plain ECDSA signature's projection is the same computation as
-// the library's, with the same key, and stands in its place; others are the library's, which looks at a security key's flags as well.
+// checkSignature verifies the signature over blob. The check of its projection is the same computation as the library's, with the
+// same key, and stands in its place; but the library looks at a security key's flags as well.
 func (p *parsedSignature) checkSignature(blob []byte, projections []formats.Projection) (err error) {
-	if p.ecdsa == nil || p.sk != nil || len(projections) == 0 {
-		return p.key.Verify(blob, p.raw)
+	if len(projections) == 0 || p.sk != nil {
+		if err := p.key.Verify(blob, p.raw); err != nil {
+			return err
+		}
 	}
-	projections[0], err = projections[0].Check()
+	if len(projections) > 0 {
+		projections[0], err = projections[0].Check()
+	}
 	return err
 }
 

@@ -142,10 +142,10 @@ func (p *parsed) Verify(ctx context.Context, a formats.Artifact) (*formats.Verif
 
 // verifySignature checks the signature over digests[0].
 func (p *parsed) verifySignature(e formats.Evidence, size int64, digests ...formats.Digest) (*formats.Verified, error) {
-	projection := formats.Projection{
+	projection, err := formats.Projection{
 		Candidate: p.buildCandidate(), Digest: digests[0], Signature: p.signature, Recipe: formats.Recipe{Artifact: true},
-	}
-	if err := projection.VerifyDigest(); err != nil {
+	}.Check()
+	if err != nil {
 		if p.trusted {
 			return nil, errRefused(formats.ReasonKeyNotTrusted, "the signature is not by the policy's key")
 		}
