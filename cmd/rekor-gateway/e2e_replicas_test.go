@@ -28,7 +28,7 @@ type replicas struct {
 	paused atomic.Int64 // how often one was stopped for longer than its leases last
 }
 
-// deployReplicas configures n gateways, which have one attestation key, and starts them.
+// deployReplicas configures n gateways, which have the key and the trust of the first, and starts them.
 func deployReplicas(t *testing.T, program string, log *rekortest.Server, n int, change func(*config.Config)) *replicas {
 	t.Helper()
 	r := &replicas{server: postgrestest.NewServer(t, "max_connections=200")}
@@ -37,6 +37,11 @@ func deployReplicas(t *testing.T, program string, log *rekortest.Server, n int, 
 		g.cfg.Store = config.Store{Postgres: config.Postgres{DSN: r.server.DSN("postgres"), MaxConnections: 16}}
 		if i > 0 {
 			g.cfg.Attestation.Key, g.cfg.Attestation.CreateKey = r.all[0].file(keyFile), false
+			for _, name := range []string{trustFile, rootFile} {
+				if err := os.WriteFile(g.file(name), must(os.ReadFile(r.all[0].file(name))), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		change(&g.cfg)
 		g.start()
@@ -93,7 +98,8 @@ func (c chaos) troubleReplica(t *testing.T, r *replicas, g *deployment, random *
 	points := listPoints(t, random)
 	counts := map[string]int{}
 	for !isClosed(sent) && !t.Failed() {
-		pause(random, 6*time.Second)
+		time.Sleep(2 * time.Second)
+		pause(random, 8*time.Second)
 		how := "stopped for longer than its leases"
 		switch random.IntN(4) {
 		case 0:
@@ -141,7 +147,8 @@ func (c chaos) troubleDatabase(t *testing.T, r *replicas, m *model, sent <-chan 
 	random := c.random(5)
 	killed, restore := 0, time.Now().Add(c.lasts/2)
 	for restored := false; !isClosed(sent) && !t.Failed(); {
-		pause(random, c.lasts/8)
+		time.Sleep(8 * time.Second)
+		pause(random, c.lasts/6)
 		if !restored && time.Now().After(restore) {
 			restored = true
 			c.restoreDatabase(t, r, m, random)

@@ -35,10 +35,14 @@ func startFleet(t *testing.T, name string, log *rekortest.Server, n int, change 
 	return f
 }
 
-// join starts n gateways more. All have the key of the first.
+// join starts n gateways more. All have the key and the trust of the first.
 func (f *fleet) join(t *testing.T, name string, log *rekortest.Server, n int, change func(*config.Config)) {
 	for range n {
-		g := startGateway(t, fmt.Sprint(name, "-", len(f.gateways)), log, t.TempDir(), func(c *config.Config) {
+		dir := t.TempDir()
+		if len(f.gateways) > 0 {
+			check(os.WriteFile(filepath.Join(dir, "gateway_trust.json"), must(os.ReadFile(f.gateways[0].file("gateway_trust.json"))), 0o600))
+		}
+		g := startGateway(t, fmt.Sprint(name, "-", len(f.gateways)), log, dir, func(c *config.Config) {
 			c.Store = config.Store{Postgres: config.Postgres{DSN: f.database.DSN("postgres"), MaxConnections: 16}}
 			if len(f.gateways) > 0 {
 				c.Attestation.Key, c.Attestation.CreateKey = f.gateways[0].file("attestation.key"), false
