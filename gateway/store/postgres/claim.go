@@ -141,7 +141,7 @@ func (t *tx) leaseClaimed(p gateway.ClaimParams, shard *int64, claimed []gateway
 		ids[i] = claimed[i].ID
 	}
 	fences := make(map[int64]int64, len(ids))
-	args := []any{t.now + p.Lease.Milliseconds(), t.now, shard, int64(p.TreeSize), ids} //nolint:gosec // Claim has checked it
+	args := []any{t.now + p.Lease.Milliseconds(), t.now, shard, int64(p.TreeSize), ids}
 	err := t.eachRow(leaseEntries, args, func(scan func(...any) error) error {
 		var id, fence int64
 		err := scan(&id, &fence)

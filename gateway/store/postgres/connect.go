@@ -40,7 +40,7 @@ func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, 
 	if err != nil {
 		return nil, hideSecrets(err)
 	}
-	config.MaxConns = int32(min(opts.MaxConnections, 1000)) //nolint:gosec // it is small
+	config.MaxConns = int32(min(opts.MaxConnections, 1000))
 	config.ConnConfig.ConnectTimeout = opts.Patience
 	params := config.ConnConfig.RuntimeParams
 	params["search_path"] = schema

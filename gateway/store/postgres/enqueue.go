@@ -270,7 +270,7 @@ func (e *enqueuing) submissionColumns(places []int) []any {
 	for at, i := range places {
 		r := &e.rows[i]
 		seqs[at], ids[at], tenants[at], keys[at], formats[at] = e.seqs[i], r.RowID, e.tenants[r.Tenant], r.Key[:], r.Format
-		needed[at], priorities[at], takeovers[at] = int32(r.Needed), int32(r.Priority), e.takeovers[i] //nolint:gosec // at most as many as there are entries
+		needed[at], priorities[at], takeovers[at] = int32(r.Needed), int32(r.Priority), e.takeovers[i]
 		digests[at], signatures[at], labels[at] = r.Columns.Digests, r.Columns.Signatures, r.Columns.Labels
 	}
 	return []any{seqs, ids, tenants, keys, formats, needed, priorities, digests, signatures, labels, takeovers, e.now}
@@ -316,7 +316,7 @@ func (e *enqueuing) writeRest() error {
 	if len(prioritised) > 0 {
 		to := make([]int32, len(prioritised))
 		for i, seq := range prioritised {
-			to[i] = int32(e.priorities[seq]) //nolint:gosec // 0 or -1
+			to[i] = int32(e.priorities[seq])
 		}
 		b.Queue(setPriorities, prioritised, to)
 	}
@@ -333,7 +333,7 @@ func (e *enqueuing) queueLinks(b *pgx.Batch) {
 	var roles, of []int32
 	for _, l := range e.entries.links {
 		seqs, ids = append(seqs, e.seqs[l.place]), append(ids, e.entries.byKey[l.key].id)
-		roles, of = append(roles, int32(l.role)), append(of, int32(l.of)) //nolint:gosec // places in lists of a submission
+		roles, of = append(roles, int32(l.role)), append(of, int32(l.of))
 	}
 	if len(seqs) > 0 {
 		b.Queue(linkEntries, seqs, roles, ids, of)

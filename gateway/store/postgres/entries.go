@@ -184,7 +184,7 @@ func (set *entrySet) entryColumns(now int64) []any {
 	priorities, tenants, bytes := make([]int32, n), make([]int64, n), make([]int64, n)
 	for i, h := range set.added {
 		ids[i], logs[i], leaves[i], kinds[i], states[i] = h.id, h.key.log, h.key.leaf[:], h.source.Kind, string(h.state)
-		priorities[i], tenants[i], bytes[i] = int32(h.priority), h.tenant, h.bytes //nolint:gosec // 0 or -1
+		priorities[i], tenants[i], bytes[i] = int32(h.priority), h.tenant, h.bytes
 	}
 	return []any{ids, logs, leaves, kinds, states, priorities, tenants, bytes, now}
 }
@@ -251,7 +251,7 @@ func (set *entrySet) queueChanges(b *pgx.Batch, now int64) {
 	for _, h := range set.byID {
 		if h.touched {
 			ids, bytes, tenants = append(ids, h.id), append(bytes, h.bytes), append(tenants, h.tenant)
-			priorities, revived = append(priorities, int32(h.priority)), append(revived, h.revived) //nolint:gosec // 0 or -1
+			priorities, revived = append(priorities, int32(h.priority)), append(revived, h.revived)
 		}
 	}
 	if len(ids) > 0 {

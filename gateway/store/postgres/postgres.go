@@ -3,9 +3,10 @@
 // Package postgres keeps submissions, entries and checkpoints in a PostgreSQL database, for any number of gateways
 // at once.
 //
-// Rows are the truth, and each transaction takes the locks it needs in one order: entries before submissions, each
-// in the order of their numbers or, where they are new, of their keys. Claims pass over what is locked (SKIP
-// LOCKED). No row is changed by every submission. Leases and due times go by the database's clock. A transaction
+// Rows are the truth, and each transaction takes the locks it needs in one order: names; new submissions, and then new
+// entries, in the order of their keys, since an insert waits for another one of the same key; entries that were there,
+// and then submissions, in the order of their numbers. Claims pass over what is locked (SKIP LOCKED). No row is changed
+// by every submission. Leases and due times go by the database's clock. A transaction
 // is durable when its method returns: synchronous_commit is on for every connection, and a server with fsync off, or
 // one that follows another, is refused.
 //

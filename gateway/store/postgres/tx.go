@@ -143,18 +143,18 @@ func (s *Store) readClock(t *tx) error {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	tag, err := t.Tx.Exec(t.ctx, query, args...)
+	tag, err := t.Exec(t.ctx, query, args...)
 	return tag.RowsAffected(), err
 }
 
 // scanRow reads the only row of a query. The error is pgx.ErrNoRows where there is none.
 func (t *tx) scanRow(query string, args []any, into ...any) error {
-	return t.Tx.QueryRow(t.ctx, query, args...).Scan(into...)
+	return t.QueryRow(t.ctx, query, args...).Scan(into...)
 }
 
 // eachRow runs a query and calls f for each row. What it scans is the caller's own.
 func (t *tx) eachRow(query string, args []any, f func(scan func(...any) error) error) error {
-	rows, err := t.Tx.Query(t.ctx, query, args...)
+	rows, err := t.Query(t.ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func queueEach(b *pgx.Batch, query string, args []any, f func(scan func(...any) 
 
 // collectColumn reads one value of each row of a query.
 func collectColumn[T any](t *tx, query string, args ...any) ([]T, error) {
-	rows, err := t.Tx.Query(t.ctx, query, args...)
+	rows, err := t.Query(t.ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
