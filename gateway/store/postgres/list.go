@@ -80,7 +80,9 @@ func (l *listing) fillPage(t *tx, after int64) error {
 type listQuery struct {
 	text string
 	args []any
-	seq  string // names the submission's row
+	// seq names the submission's row, and place is what its place in lists is by. Of rows of submission that is not the row's
+	// number itself: in the order of all tenants' rows no plan is to look for those of one that has few.
+	seq, place string
 }
 
 // add appends a condition, in which each ? stands for one of args.
@@ -98,7 +100,7 @@ func (q *listQuery) add(condition string, args ...any) {
 // endPage returns the query for the page that is after a place, and of a length.
 func (q listQuery) endPage(after int64, limit int) (string, []any) {
 	q.args = slices.Clone(q.args)
-	q.add(` AND `+q.seq+` < ? ORDER BY `+q.seq+` DESC LIMIT ?`, after, limit)
+	q.add(` AND `+q.place+` < ? ORDER BY `+q.place+` DESC LIMIT ?`, after, limit)
 	return q.text, q.args
 }
 
@@ -121,9 +123,9 @@ func newListQuery(tenant string, p gateway.ListParams) (q listQuery, err error) 
 		q.add(`SELECT seq FROM submission i WHERE`+owner, tenant)
 		ofRow = true
 	}
-	q.seq = `i.submission`
+	q.seq, q.place = `i.submission`, `i.submission`
 	if ofRow {
-		q.seq = `i.seq`
+		q.seq, q.place = `i.seq`, `(i.seq + 0)`
 	}
 	q.addState(p.State, ofRow)
 	if signer != nil {
