@@ -12,10 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // newReplicas returns the configurations of n gateways on one database, in front of one real log and with the same key.
@@ -154,4 +157,54 @@ func TestPasswordIsNotTold(t *testing.T) {
 	if _, err := server.Build(t.Context(), cfg, server.Options{Logger: slog.New(slog.DiscardHandler)}); err == nil || strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestForkStopsAll: the evidence of a fork that one gateway has kept stops every gateway on the store within seconds, also what was
+// accepted already, and those that had nothing to send.
+func TestForkStopsAll(t *testing.T) {
+	dsn := postgrestest.Shared(t).NewDatabase(t, "")
+	configs := newReplicas(t, dsn, 2)
+	a, b := run(t, configs[0]), run(t, configs[1])
+	for _, r := range []*running{a, b} {
+		if got := r.submit(key, fmt.Sprint("before, at ", r.Addresses().HTTP)); got.status != http.StatusCreated {
+			t.Fatalf("%d %v", got.status, got.body)
+		}
+	}
+	finder := must(postgres.Open(t.Context(), dsn, postgres.Options{})) // a third gateway
+	shard := shardOf(t, configs[0])
+	small := must(finder.Checkpoint(t.Context(), shard))
+	large := *small
+	large.Root[0] ^= 1
+	if err := finder.KeepFork(t.Context(), gateway.Fork{Shard: shard, Small: *small, Large: large, PrefixRoot: large.Root}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	for _, r := range []*running{a, b} {
+		kind, body := form(key, fmt.Sprint("after, at ", r.Addresses().HTTP))
+		if got := r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions?wait=3", kind, body)); got.status == http.StatusCreated {
+			t.Errorf("logged after the fork: %v", got.body)
+		}
+		r.awaitState("not ready", 5*time.Second)
+	}
+	if kept := must(finder.Checkpoint(t.Context(), shard)); kept.Size != small.Size {
+		t.Errorf("the log grew from %d to %d", small.Size, kept.Size)
+	}
+	for _, end := range []func() error{a.stop, b.stop, finder.Close} {
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// shardOf returns the shard of a configuration's only log, by the key in the trusted root.
+func shardOf(t *testing.T, cfg *config.Config) gateway.Shard {
+	t.Helper()
+	root := must(trustroot.Load(cfg.TrustedRoot))
+	for _, l := range root.Logs() {
+		if l.Origin == cfg.Logs[0].Origin {
+			return gateway.Shard{Origin: l.Origin, KeyID: [32]byte(l.ID)}
+		}
+	}
+	t.Fatal("no such log")
+	return gateway.Shard{}
 }
