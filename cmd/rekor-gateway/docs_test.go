@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
 // TestDocs runs the ```sh blocks of the documentation against a gateway of its own: those of
@@ -25,6 +27,10 @@ import (
 // block prints, and the curl line is defined.
 func TestDocs(t *testing.T) {
 	remote := startDev(t)
+	database := postgrestest.NewServer(t)
+	for name, value := range map[string]string{"PGHOST": "127.0.0.1", "PGPORT": strconv.Itoa(database.Port()), "PGUSER": "gateway"} {
+		t.Setenv(name, value)
+	}
 	for _, u := range docUnits(t) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
