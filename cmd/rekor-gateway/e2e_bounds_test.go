@@ -76,6 +76,8 @@ func TestBounds(t *testing.T) {
 		{"large gRPC messages", b.largeMessages},
 		{"announced messages", b.announcedMessages},
 		{"batch flood", b.batchFlood},
+		{"artifacts in chunks", b.chunkFlood},
+		{"gRPC receipts nobody reads", b.unreadAnswers},
 		{"all of these at once", b.allAtOnce},
 		{"silent streams", b.silentStreams},
 	} {
@@ -426,10 +428,57 @@ func (b *besieged) batchFlood() {
 	sending.Wait()
 }
 
+// chunkFlood has an artifact that never ends in each of many batches.
+func (b *besieged) chunkFlood() {
+	start := &pb.SubmitBatchRequest{Header: &pb.SubmissionHeader{Signature: b.signature, Keys: [][]byte{b.key}, Format: "x509"}, Chunked: true}
+	var sending sync.WaitGroup
+	for range 10 {
+		client := b.dial()
+		for range 50 {
+			sending.Go(func() {
+				ctx, cancel := context.WithTimeout(b.attacking, siege)
+				defer cancel()
+				stream, err := client.SubmitBatch(ctx)
+				if err != nil || stream.Send(start) != nil {
+					return
+				}
+				chunk := &pb.ArtifactChunk{Data: make([]byte, 1<<20)}
+				for stream.Send(&pb.SubmitBatchRequest{Chunk: chunk}) == nil {
+					chunk.Offset += int64(len(chunk.GetData()))
+					time.Sleep(200 * time.Millisecond)
+				}
+			})
+		}
+	}
+	sending.Wait()
+}
+
+// unreadAnswers asks for a large receipt, again and again, and takes nothing of it.
+func (b *besieged) unreadAnswers() {
+	var asking sync.WaitGroup
+	for range 10 {
+		conn := must(grpc.NewClient(b.cfg.GRPC.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(64<<10)))
+		context.AfterFunc(b.attacking, func() { conn.Close() })
+		for range 20 {
+			asking.Go(func() {
+				ctx, cancel := context.WithTimeout(b.attacking, siege)
+				defer cancel()
+				stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, pb.GatewayService_GetSubmission_FullMethodName)
+				if err != nil || stream.SendMsg(&pb.GetSubmissionRequest{Id: b.large}) != nil || stream.CloseSend() != nil {
+					return
+				}
+				<-ctx.Done()
+			})
+		}
+	}
+	asking.Wait()
+}
+
 func (b *besieged) allAtOnce() {
 	var attacking sync.WaitGroup
 	for _, attack := range []func(){
 		b.slowUploads, b.slowHeaders, b.largeJSON, b.shortJSON, b.partHeaders, b.largeForms, b.unreadReceipts, b.largeMessages, b.announcedMessages, b.batchFlood,
+		b.chunkFlood, b.unreadAnswers,
 	} {
 		attacking.Go(attack)
 	}

@@ -171,9 +171,14 @@ func (c *Chunks) Reader(ctx context.Context) io.Reader { return chunksReader{c, 
 
 // Done is called by the worker once it has answered.
 func (c *Chunks) Done() {
+	c.dropPart()
+	close(c.done)
+}
+
+// dropPart gives back what the worker holds: an empty slice, too, keeps the bytes before it.
+func (c *Chunks) dropPart() {
 	c.current.held.Close()
 	c.current = part{err: io.ErrClosedPipe}
-	close(c.done)
 }
 
 type chunksReader struct {
@@ -195,7 +200,7 @@ func (r chunksReader) Read(p []byte) (int, error) {
 }
 
 func (r chunksReader) nextPart() {
-	r.current.held.Close()
+	r.dropPart() // before the next is waited for
 	select {
 	case r.current = <-r.parts:
 	case <-r.ctx.Done():
