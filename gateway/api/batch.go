@@ -269,7 +269,7 @@ func (g *grpcServer) submitItem(
 	if err != nil {
 		return nil, err
 	}
-	sub, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, stored) })
+	sub, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertForGRPC(ctx, g.service, stored, false) })
 	if err != nil {
 		return nil, err
 	}

@@ -104,10 +104,10 @@ func convertSubmission(ctx context.Context, s Service, sub gateway.Submission, w
 	return out, err
 }
 
-// convertWithJSON converts sub for gRPC: with its receipt also as the JSON that HTTP answers.
-func convertWithJSON(ctx context.Context, s Service, sub gateway.Submission) (*pb.Submission, error) {
+// convertForGRPC converts sub with its receipt also as the JSON that HTTP answers, unless that is to be omitted.
+func convertForGRPC(ctx context.Context, s Service, sub gateway.Submission, omitJSON bool) (*pb.Submission, error) {
 	out, err := convertSubmission(ctx, s, sub, true)
-	if err != nil || out.GetReceipt() == nil {
+	if err != nil || omitJSON || out.GetReceipt() == nil {
 		return out, err
 	}
 	raw, err := receipt.Marshal(out.GetReceipt())

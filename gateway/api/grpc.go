@@ -67,16 +67,16 @@ func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, 
 }
 
 func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
-	stored, wait, err := g.submitApart(ctx, stream)
+	stored, start, err := g.submitApart(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	settled, err := awaitLog(ctx, g.service, stored, wait)
+	settled, err := awaitLog(ctx, g.service, stored, start.wait)
 	if err != nil {
 		return nil, err
 	}
 	return buildMessage(ctx, g.answers, func() (*pb.SubmitResponse, error) {
-		sub, err := convertWithJSON(ctx, g.service, settled)
+		sub, err := convertForGRPC(ctx, g.service, settled, start.omitJSON)
 		if err != nil {
 			return nil, err
 		}
@@ -84,38 +84,43 @@ func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb
 	})
 }
 
+// started is what a stream's start asks of its answer.
+type started struct {
+	wait     time.Duration
+	omitJSON bool
+}
+
 // submitApart is submitStream in a goroutine of its own, and lasts as long. What verifies and stores takes a large stack, which
 // the call's goroutine would keep while it waits for the log: of thousands that wait, these are most of the memory.
-func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, wait time.Duration, err error) {
+func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, asked started, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer g.cfg.Calls.Panics.Recover("Submit", &err, "request", gateway.RequestID(ctx))
-		stored, wait, err = g.submitStream(ctx, stream)
+		stored, asked, err = g.submitStream(ctx, stream)
 	}()
 	<-done
-	return stored, wait, err
+	return stored, asked, err
 }
 
-// submitStream takes in what a stream holds, and returns how long to wait for the log. Nothing of the stream
-// is held when it returns.
-func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, wait time.Duration, err error) {
+// submitStream takes in what a stream holds. Nothing of the stream is held when it returns.
+func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, asked started, err error) {
 	start, held, err := stream.ReadStart()
 	if err != nil {
-		return stored, 0, err
+		return stored, asked, err
 	}
 	defer held.Close()
 	defer stream.Close()
-	wait = DefaultWait
+	asked = started{wait: DefaultWait, omitJSON: start.GetOmitReceiptJson()}
 	if start.GetWait() != nil {
-		wait = start.GetWait().AsDuration()
+		asked.wait = start.GetWait().AsDuration()
 	}
-	if !isWait(wait) {
-		return stored, 0, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
+	if !isWait(asked.wait) {
+		return stored, asked, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
 			fmt.Sprintf("leave it out for %.0f s", DefaultWait.Seconds()))
 	}
 	stored, err = submitHeader(ctx, g.service, readHeader(start.GetHeader()), stream.ReadArtifact)
-	return stored, wait, err
+	return stored, asked, err
 }
 
 func (g *grpcServer) Plan(ctx context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {
@@ -131,7 +136,7 @@ func (g *grpcServer) GetSubmission(ctx context.Context, r *pb.GetSubmissionReque
 	if err != nil {
 		return nil, g.writeError(ctx, err)
 	}
-	out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, sub) })
+	out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertForGRPC(ctx, g.service, sub, r.GetOmitReceiptJson()) })
 	if err != nil {
 		return nil, g.writeError(ctx, err)
 	}
@@ -172,7 +177,7 @@ func (g *grpcServer) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.S
 		held := gateway.HeldFrom(ctx).Part() // of this answer: there is no saying how many come
 		defer held.Close()
 		ctx := gateway.WithHeld(ctx, held)
-		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertWithJSON(ctx, g.service, sub) })
+		out, err := buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertForGRPC(ctx, g.service, sub, r.GetOmitReceiptJson()) })
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,16 @@ func TestReceiptJSON(t *testing.T) {
 			t.Errorf("%s: %.80q, want %.80q", name, sub.GetReceiptJson(), want)
 		}
 	}
+	plain := startMessage(header)
+	plain.GetStart().OmitReceiptJson = true
+	submitted, err = send(t, c, plain, chunk([]byte("hello")))
+	if err != nil || submitted.GetSubmission().ReceiptJson != nil || submitted.GetSubmission().GetReceipt() == nil {
+		t.Errorf("omitted: %v, %v", submitted, err)
+	}
+	got, err = c.GetSubmission(t.Context(), &pb.GetSubmissionRequest{Id: id, OmitReceiptJson: true})
+	if err != nil || got.GetSubmission().ReceiptJson != nil || got.GetSubmission().GetReceipt() == nil {
+		t.Errorf("omitted: %v, %v", got, err)
+	}
 	list, err := c.ListSubmissions(t.Context(), &pb.ListSubmissionsRequest{})
 	if err != nil || len(list.GetSubmissions()) != 1 || list.GetSubmissions()[0].ReceiptJson != nil {
 		t.Errorf("list: %v, %v", list, err)

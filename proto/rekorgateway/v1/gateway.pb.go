@@ -318,9 +318,11 @@ type SubmitStart struct {
 	Header *SubmissionHeader      `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
 	// How long to wait for the log, at most 60 s; the submission is answered as accepted
 	// after that. 30 s when absent.
-	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Wait *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
+	// Leave receipt_json out of the answer. Making it costs the gateway something, which thousands a second may want to save.
+	OmitReceiptJson bool `protobuf:"varint,3,opt,name=omit_receipt_json,json=omitReceiptJson,proto3" json:"omit_receipt_json,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SubmitStart) Reset() {
@@ -365,6 +367,13 @@ func (x *SubmitStart) GetWait() *durationpb.Duration {
 		return x.Wait
 	}
 	return nil
+}
+
+func (x *SubmitStart) GetOmitReceiptJson() bool {
+	if x != nil {
+		return x.OmitReceiptJson
+	}
+	return false
 }
 
 type SubmitResponse struct {
@@ -753,10 +762,12 @@ func (x *PlanResponse) GetPlan() *Plan {
 }
 
 type GetSubmissionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// As in SubmitStart.
+	OmitReceiptJson bool `protobuf:"varint,2,opt,name=omit_receipt_json,json=omitReceiptJson,proto3" json:"omit_receipt_json,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GetSubmissionRequest) Reset() {
@@ -794,6 +805,13 @@ func (x *GetSubmissionRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *GetSubmissionRequest) GetOmitReceiptJson() bool {
+	if x != nil {
+		return x.OmitReceiptJson
+	}
+	return false
 }
 
 type GetSubmissionResponse struct {
@@ -976,10 +994,12 @@ func (x *ListSubmissionsResponse) GetNextPageToken() string {
 }
 
 type WatchSubmissionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// As in SubmitStart.
+	OmitReceiptJson bool `protobuf:"varint,2,opt,name=omit_receipt_json,json=omitReceiptJson,proto3" json:"omit_receipt_json,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *WatchSubmissionRequest) Reset() {
@@ -1017,6 +1037,13 @@ func (x *WatchSubmissionRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *WatchSubmissionRequest) GetOmitReceiptJson() bool {
+	if x != nil {
+		return x.OmitReceiptJson
+	}
+	return false
 }
 
 type WatchSubmissionResponse struct {
@@ -1212,7 +1239,7 @@ type Submission struct {
 	// Why there is no estimate: the logs that it waits for and that cannot be used now.
 	Delays []*Delay `protobuf:"bytes,14,rep,name=delays,proto3" json:"delays,omitempty"`
 	// The receipt as a receipt file: the very bytes that GET /v1/submissions/{id}/receipt answers. Present once LOGGED, over
-	// gRPC only.
+	// gRPC only, and not where the request has omit_receipt_json.
 	ReceiptJson   *string `protobuf:"bytes,15,opt,name=receipt_json,json=receiptJson,proto3,oneof" json:"receipt_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1856,10 +1883,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\rSubmitRequest\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.rekorgateway.v1.SubmitStartH\x00R\x05start\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\x06\n" +
-	"\x04part\"w\n" +
+	"\x04part\"\xa3\x01\n" +
 	"\vSubmitStart\x129\n" +
 	"\x06header\x18\x01 \x01(\v2!.rekorgateway.v1.SubmissionHeaderR\x06header\x12-\n" +
-	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"g\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12*\n" +
+	"\x11omit_receipt_json\x18\x03 \x01(\bR\x0fomitReceiptJson\"g\n" +
 	"\x0eSubmitResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
@@ -1891,9 +1919,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\vPlanRequest\x129\n" +
 	"\x06header\x18\x01 \x01(\v2!.rekorgateway.v1.SubmissionHeaderR\x06header\"9\n" +
 	"\fPlanResponse\x12)\n" +
-	"\x04plan\x18\x01 \x01(\v2\x15.rekorgateway.v1.PlanR\x04plan\"&\n" +
+	"\x04plan\x18\x01 \x01(\v2\x15.rekorgateway.v1.PlanR\x04plan\"R\n" +
 	"\x14GetSubmissionRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"T\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
+	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"T\n" +
 	"\x15GetSubmissionResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
@@ -1907,9 +1936,10 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"\x80\x01\n" +
 	"\x17ListSubmissionsResponse\x12=\n" +
 	"\vsubmissions\x18\x01 \x03(\v2\x1b.rekorgateway.v1.SubmissionR\vsubmissions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"(\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"T\n" +
 	"\x16WatchSubmissionRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"V\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
+	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"V\n" +
 	"\x17WatchSubmissionResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
