@@ -14,7 +14,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -74,15 +73,32 @@ func Body(r Record) ([]byte, error) {
 		return nil, fmt.Errorf("incomplete hashedrekord: digest of %d bytes, signature of %d, key of %d",
 			len(r.Digest), len(r.Signature), len(r.SPKI))
 	}
-	values := slices.Clone(form)
-	values[algorithmPart], values[digestPart] = a.output.String(), base64.StdEncoding.EncodeToString(r.Digest)
-	values[signaturePart], values[keyDetailsPart] = base64.StdEncoding.EncodeToString(r.Signature), r.KeyDetails.String()
+	verifier, raw := publicKey, r.SPKI
 	if len(r.Certificate) > 0 {
-		values[verifierPart], values[rawPart] = certificate, base64.StdEncoding.EncodeToString(r.Certificate)
-	} else {
-		values[rawPart] = base64.StdEncoding.EncodeToString(r.SPKI)
+		verifier, raw = certificate, r.Certificate
 	}
-	body := []byte(strings.Join(values, `"`))
+	body := make([]byte, 0, 512+2*(len(r.Signature)+len(raw)))
+	for i, part := range form {
+		if i > 0 {
+			body = append(body, '"')
+		}
+		switch i {
+		case algorithmPart:
+			body = append(body, a.output.String()...)
+		case digestPart:
+			body = base64.StdEncoding.AppendEncode(body, r.Digest)
+		case signaturePart:
+			body = base64.StdEncoding.AppendEncode(body, r.Signature)
+		case keyDetailsPart:
+			body = append(body, r.KeyDetails.String()...)
+		case verifierPart:
+			body = append(body, verifier...)
+		case rawPart:
+			body = base64.StdEncoding.AppendEncode(body, raw)
+		default:
+			body = append(body, part...)
+		}
+	}
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)
 	}
