@@ -14,11 +14,11 @@ const (
 	// finishBatch bounds the outcomes stored in one transaction.
 	finishBatch = 1024
 	// longestGather is the longest time for which outcomes wait for others.
-	longestGather = 50 * time.Millisecond
+	longestGather = 25 * time.Millisecond
 )
 
 // finishAll stores outcomes as they come, many in one transaction, until the channel closes. Where storing takes long it gathers
-// for longer, so that it takes a third of the time at most: a transaction costs much, however few are in it.
+// for as long again: a transaction costs much, however few are in it.
 func (w *worker) finishAll(ctx context.Context) {
 	for r := range w.outcomes {
 		batch := []result{r}
@@ -29,7 +29,7 @@ func (w *worker) finishAll(ctx context.Context) {
 		w.logSetbacks(batch)
 		w.storeOutcomes(ctx, batch)
 		if len(w.outcomes) < finishBatch {
-			time.Sleep(min(2*time.Since(began), longestGather))
+			time.Sleep(min(time.Since(began), longestGather))
 		}
 	}
 }

@@ -29,8 +29,10 @@ type Proof struct {
 // EncodeProof returns the bytes of a proof of KindTransparencyLogEntry. The body is left out: it is
 // kept beside the proof.
 func EncodeProof(e *rekorpb.TransparencyLogEntry) ([]byte, error) {
-	e = proto.CloneOf(e)
-	e.CanonicalizedBody = nil
+	if e.GetCanonicalizedBody() != nil {
+		e = proto.CloneOf(e)
+		e.CanonicalizedBody = nil
+	}
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encoding proof: %w", err)
