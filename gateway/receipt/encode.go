@@ -38,12 +38,7 @@ func Marshal(r *receiptpb.Receipt) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding receipt: %w", err)
 	}
-	var out bytes.Buffer // protojson chooses its spaces at random
-	if err := json.Indent(&out, b, "", "  "); err != nil {
-		return nil, fmt.Errorf("encoding receipt: %w", err)
-	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	return append(indentJSON(b), '\n'), nil // protojson chooses its spaces at random
 }
 
 // Unmarshal reads a receipt. An unknown field, another media type and anything over MaxSize are
