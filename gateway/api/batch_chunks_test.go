@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,8 +88,9 @@ func TestBatchChunks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			memory := gateway.NewMemory(64 << 20)
 			c := dialWith(t, start(t, gatewaytest.NewLog()), memory, GRPCConfig{})
-			answers, err := sendBatch(t, c, append(append(chunkedItem(t, "before", "text before", 4), x.messages...), items(t, 3)...)...)
-			if !errors.Is(err, io.EOF) || len(answers) != 5 {
+			answers, err := sendBatch(t, c, slices.Concat(
+				chunkedItem(t, "before", "text before", 4), x.messages, chunkedItem(t, "after", "text after", 4), items(t, 3))...)
+			if !errors.Is(err, io.EOF) || len(answers) != 6 {
 				t.Fatalf("%v, answers %v", err, answers)
 			}
 			for ref, a := range answers {
@@ -108,6 +110,17 @@ func TestBatchChunks(t *testing.T) {
 func awaitUnused(t *testing.T, memory *gateway.Memory) {
 	t.Helper()
 	waitFor(t, func() bool { return memory.Used() == 0 })
+}
+
+// A stream that ends within an artifact ends that submission, and all others are answered.
+func TestBatchEndsWithinAnArtifact(t *testing.T) {
+	memory := gateway.NewMemory(64 << 20)
+	c := dialWith(t, start(t, gatewaytest.NewLog()), memory, GRPCConfig{})
+	answers, err := sendBatch(t, c, append(items(t, 2), chunkedItem(t, "x", "text of many chunks", 2)[:4]...)...)
+	if !errors.Is(err, io.EOF) || len(answers) != 3 || answers["x"].GetProblem().GetReason() != "MALFORMED_REQUEST" {
+		t.Errorf("%v, %v", err, answers)
+	}
+	awaitUnused(t, memory)
 }
 
 // The same artifact, whether in chunks or not, is the same submission.
@@ -289,11 +302,14 @@ func TestBatchSlowChunks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	messages := chunkedItem(t, "x", strings.Repeat("slow ", 200), 1)
+	var sent atomic.Int64
 	go func() {
-		for _, m := range chunkedItem(t, "x", strings.Repeat("slow ", 100), 1) {
+		for _, m := range messages {
 			if stream.Send(m) != nil {
 				return
 			}
+			sent.Add(1)
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
@@ -302,7 +318,7 @@ func TestBatchSlowChunks(t *testing.T) {
 			break
 		}
 	}
-	if status.Code(err) != codes.DeadlineExceeded || problem.GRPCReason(err) != "REQUEST_TIMEOUT" {
-		t.Error(err)
+	if status.Code(err) != codes.DeadlineExceeded || problem.GRPCReason(err) != "REQUEST_TIMEOUT" || sent.Load() == int64(len(messages)) {
+		t.Errorf("%v after %d of %d chunks", err, sent.Load(), len(messages))
 	}
 }

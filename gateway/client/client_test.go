@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/client"
@@ -438,3 +440,24 @@ func answerAlike(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.Submi
 }
 
 var errAny = errors.New("any")
+
+// TestWatchTellsNews: what a resumed stream says again is no news, nor is another estimate.
+func TestWatchTellsNews(t *testing.T) {
+	f := &fake{watch: func(try int64, send func(*pb.Submission) error) error {
+		if try < 4 {
+			_ = send(&pb.Submission{State: pb.Submission_PENDING, Eta: timestamppb.New(time.Unix(try, 0))})
+			return status.Error(codes.Unavailable, "broken")
+		}
+		return send(&pb.Submission{State: pb.Submission_LOGGED})
+	}}
+	var states []pb.Submission_State
+	for s, err := range dial(t, serveFake(t, f)).Watch(t.Context(), "id") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, s.GetState())
+	}
+	if want := []pb.Submission_State{pb.Submission_PENDING, pb.Submission_LOGGED}; !slices.Equal(states, want) {
+		t.Errorf("%v, want %v", states, want)
+	}
+}
