@@ -85,7 +85,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 	./.tools/fuzz.sh ./...
 
 .PHONY: chaos
-chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateway and log, fail the disk, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
+chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateways, database and log, fail the disk, put a backup back, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
 	go test -tags e2e -run 'TestKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: outage

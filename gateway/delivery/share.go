@@ -70,7 +70,7 @@ func (b *budget) useShare(s share) (more bool) {
 	if b.share == nil {
 		return false // there is nobody to share with
 	}
-	more = !b.share.isLive() || s.Share.Less(b.share.Share) != (gateway.Share{})
+	more = !b.share.isLive() || s.Less(b.share.Share) != (gateway.Share{})
 	*b.share = s
 	b.applyLimitsLocked(time.Now())
 	return more

@@ -35,7 +35,7 @@ var ErrUnsafeServer = errors.New("not a server that a store can be kept in")
 var errStandby = fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
 
 // connectPool connects to the database, and fails unless one connection can be made.
-func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, error) {
+func connectPool(ctx context.Context, dsn string, opts Options, loss *lossWatch) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, hideSecrets(err)
@@ -51,7 +51,7 @@ func connectPool(ctx context.Context, dsn string, opts Options) (*pgxpool.Pool, 
 	params["lock_timeout"] = milliseconds(opts.Patience)
 	params["statement_timeout"] = milliseconds(2 * opts.Patience)
 	params["idle_in_transaction_session_timeout"] = milliseconds(maxIdle)
-	watch := &lifeWatch{logger: opts.Logger}
+	watch := &lifeWatch{loss: loss}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if err := refuseUnsafe(ctx, conn); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 
@@ -97,7 +96,7 @@ func (s *Store) Incarnation() gateway.Incarnation { return s.incarnation }
 
 // lifeWatch sees to it that all connections of a pool are to one life of the database.
 type lifeWatch struct {
-	logger *slog.Logger
+	loss *lossWatch
 
 	mu   sync.Mutex // guards what follows
 	pool *pgxpool.Pool
@@ -124,8 +123,6 @@ func (w *lifeWatch) noteLife(ctx context.Context, conn *pgx.Conn) error {
 	if before == "" || before == life || pool == nil {
 		return nil
 	}
-	w.logger.WarnContext(ctx, "the database's server was restarted, taken over from or put back: what was acknowledged last may be lost, and what is pending is looked for in its log before it is sent",
-		"before", before, "now", life)
 	pool.Reset()
-	return nil
+	return w.loss.tellLoss(ctx, conn)
 }

@@ -3,9 +3,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -212,7 +214,8 @@ func TestOlderCopyTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	address, turn := forward(t, before.Port())
-	s = open(t, strings.Replace(before.DSN("postgres"), before.Address(), address, 1), Options{})
+	var told bytes.Buffer
+	s = open(t, strings.Replace(before.DSN("postgres"), before.Address(), address, 1), Options{Logger: slog.New(slog.NewTextHandler(&told, nil))})
 	wantDoubtFirst(t, s)
 	putInDoubt(t, s, 2)
 	enqueue(t, s, "bob", "lost")
@@ -222,6 +225,9 @@ func TestOlderCopyTakesOver(t *testing.T) {
 	connectOnceMore(t, s)
 	if _, err := s.Get(t.Context(), "bob", storetest.NewSubmission("bob", "lost", "log").ID); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("what the copy does not have: %v", err)
+	}
+	if !strings.Contains(told.String(), "submissions that were acknowledged are lost") {
+		t.Errorf("of what is lost it is said: %s", told.String())
 	}
 	wantDoubtFirst(t, s)
 	enqueue(t, s, "eve", "other")

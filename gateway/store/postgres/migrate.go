@@ -62,7 +62,7 @@ func requireVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	sources := provider.ListSources()
 	want := sources[len(sources)-1].Version
 	switch {
-	case sqlState(err) == "42P01": // undefined_table
+	case sqlState(err) == undefinedTable:
 		return fmt.Errorf("%w: there are no tables of a gateway in schema %s: start a gateway on it first", ErrVersion, schema)
 	case err != nil:
 		return fmt.Errorf("reading the version of the tables: %w", err)

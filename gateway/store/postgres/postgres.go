@@ -65,6 +65,7 @@ type Store struct {
 
 	incarnation gateway.Incarnation
 	clock       *queueClock
+	loss        *lossWatch
 	changes     atomic.Uint64 // of the backlog, by this process
 }
 
@@ -84,7 +85,11 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		s.pool.Close()
 		return nil, wrapOpening(err)
 	}
-	if err := s.beginIncarnation(ctx); err != nil {
+	err = s.beginIncarnation(ctx)
+	if err == nil {
+		err = s.tellNewest(ctx)
+	}
+	if err != nil {
 		s.pool.Close()
 		return nil, wrapOpening(err)
 	}
@@ -133,11 +138,13 @@ func wrapOpening(err error) error {
 
 func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
-	pool, err := connectPool(ctx, dsn, opts)
+	loss := &lossWatch{logger: opts.Logger}
+	pool, err := connectPool(ctx, dsn, opts, loss)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
+		loss: loss,
 		opts: opts, pool: pool, clock: newQueueClock(opts.Now),
 		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
 	}

@@ -66,7 +66,7 @@ func TestSharesNeverExceedTheWhole(t *testing.T) {
 }
 
 func modelShares(t *testing.T, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's
+	random := rand.New(rand.NewPCG(seed, 1))
 	wall := time.Unix(1_800_000_000, 0)
 	dsn := postgrestest.Shared(t).NewDatabase(t, "")
 	s := open(t, dsn, Options{Now: func() time.Time { return wall }})

@@ -197,6 +197,9 @@ func collectColumn[T any](t *tx, query string, args ...any) ([]T, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[T])
 }
 
+// undefinedTable is the server's code where there is no such table.
+const undefinedTable = "42P01"
+
 // isUndone reports whether the server has undone a transaction for the sake of another one: run again, it may pass.
 func isUndone(err error) bool {
 	switch sqlState(err) {
