@@ -23,15 +23,17 @@ const (
 
 // Hear implements gateway.Signals. It has a connection of its own.
 func (s *Store) Hear(ctx context.Context, f func(gateway.Signal)) {
+	e := &ear{self: s.teller.self, hear: f}
 	listener := &pgxlisten.Listener{
 		Connect: s.connectListener, ReconnectDelay: listenAgain,
 		LogError: func(ctx context.Context, err error) {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !e.deaf {
 				s.opts.Logger.WarnContext(ctx, "not told by the other gateways for now; what they change is looked for now and then", "error", err)
+				e.deaf = true
 			}
 		},
 	}
-	listener.Handle(channel, &ear{self: s.teller.self, hear: f})
+	listener.Handle(channel, e)
 	_ = listener.Listen(ctx) // it ends with ctx
 }
 
@@ -44,10 +46,11 @@ func (s *Store) connectListener(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, config)
 }
 
-// ear hands on what is heard.
+// ear hands on what is heard. One goroutine calls it.
 type ear struct {
 	self string
 	hear func(gateway.Signal)
+	deaf bool // the operator was told that nothing is heard
 }
 
 // HandleNotification implements pgxlisten.Handler.
@@ -60,6 +63,7 @@ func (e *ear) HandleNotification(_ context.Context, n *pgconn.Notification, _ *p
 
 // HandleBacklog implements pgxlisten.BacklogHandler: it is called on each new connection, once that listens.
 func (e *ear) HandleBacklog(context.Context, string, *pgx.Conn) error {
+	e.deaf = false
 	e.hear(gateway.Signal{Missed: true})
 	return nil
 }
