@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -28,11 +29,12 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger)
 	if _, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema); err != nil && !isConstraint(err) { // another gateway's, at this moment
 		return fmt.Errorf("making the schema %s: %w", schema, err)
 	}
-	provider, err := newProvider(pool)
+	db := openUnbounded(pool)
+	defer db.Close() //nolint:errcheck // its connection
+	provider, err := newProvider(db)
 	if err != nil {
 		return err
 	}
-	defer provider.Close() //nolint:errcheck // it closes what it borrows from the pool
 	have, want, err := provider.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the version of the tables: %w", err)
@@ -52,11 +54,12 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger)
 
 // requireVersion refuses tables of another version than this release's.
 func requireVersion(ctx context.Context, pool *pgxpool.Pool) error {
-	provider, err := newProvider(pool)
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close() //nolint:errcheck // it closes what it borrows from the pool
+	provider, err := newProvider(db)
 	if err != nil {
 		return err
 	}
-	defer provider.Close() //nolint:errcheck // as above
 	var have int64
 	err = pool.QueryRow(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
 	sources := provider.ListSources()
@@ -78,7 +81,15 @@ func newerError(have, want int64) error {
 	return fmt.Errorf("%w: the tables are of a newer release (version %d, this one knows %d)", ErrVersion, have, want)
 }
 
-func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
+// openUnbounded opens the database of the pool with connections whose statements may take as long as they need: an index of
+// a large table takes minutes. How long they wait for the locks of others has its bound.
+func openUnbounded(pool *pgxpool.Pool) *sql.DB {
+	config := pool.Config().ConnConfig.Copy()
+	config.RuntimeParams["statement_timeout"] = "0"
+	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(refuseUnsafe))
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
@@ -87,6 +98,6 @@ func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, stdlib.OpenDBFromPool(pool), files,
+	return goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }

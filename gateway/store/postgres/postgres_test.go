@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
@@ -129,4 +130,17 @@ func TestDescribe(t *testing.T) {
 	if _, err := Describe("postgres://gateway:secret@[::1/x"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestSlowMigration: a migration may take longer than any statement of a gateway's, as an index of a large table does.
+func TestSlowMigration(t *testing.T) {
+	dsn := newDatabase(t)
+	err := postgrestest.Shared(t).Exec(t.Context(), postgrestest.DatabaseOf(dsn), `
+DELETE FROM rekor_gateway.goose_db_version WHERE version_id = 4;
+CREATE FUNCTION dawdle() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); END';
+CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION dawdle();`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open(t, dsn, Options{Patience: 500 * time.Millisecond})
 }
