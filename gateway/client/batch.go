@@ -82,6 +82,10 @@ type batch struct {
 	resumeAt time.Time             // nothing is sent before
 	taken    int                   // from the source
 	drained  bool                  // the source has no more
+
+	opened     bool      // the stream is
+	delivering bool      // an answer waits for whoever takes the results
+	heardAt    time.Time // when the gateway last took or said something, or there was nothing to wait for
 }
 
 // batchItem is one submission.
@@ -131,16 +135,21 @@ func (b *batch) run(ctx context.Context) error {
 
 // runStream sends what there is over one stream. It reports whether anything was answered for good.
 func (b *batch) runStream(ctx context.Context) (moved bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	b.noteOpened(false)
+	var beside sync.WaitGroup
+	beside.Go(func() { b.endSilent(ctx, cancel) })
+	defer beside.Wait()
+	defer cancel(nil)
 	stream, err := b.client.remote.SubmitBatch(ctx)
 	if err != nil {
 		return false, convertStatus(ctx, err)
 	}
+	b.noteOpened(true)
 	var sending sync.WaitGroup
 	sending.Go(func() { b.sendAll(ctx, stream) })
 	moved, err = b.receiveAll(ctx, stream)
-	cancel()
+	cancel(nil)
 	sending.Wait()
 	if unanswered := b.requeueAll(); unanswered == 0 && isTimeout(err) {
 		return true, nil // there was nothing to send for a while
@@ -168,11 +177,13 @@ func (b *batch) receiveAll(ctx context.Context, stream grpc.BidiStreamingClient[
 			continue
 		}
 		moved = true
+		b.noteDelivering(true)
 		select {
 		case b.results <- r:
 		case <-ctx.Done():
 			return moved, context.Cause(ctx)
 		}
+		b.noteDelivering(false)
 	}
 }
 
@@ -190,6 +201,7 @@ func (b *batch) checkDone() error {
 func (b *batch) noteAnswer(a *pb.SubmitBatchResponse) (r Result, final bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.heardAt = time.Now()
 	item := b.pending[a.GetRef()]
 	if item == nil {
 		return r, false
@@ -339,6 +351,6 @@ func (b *batch) addItem(s Submission, ok bool) *batchItem {
 
 // startItem makes item one that an answer is expected for. The caller holds the lock.
 func (b *batch) startItem(item *batchItem) {
-	item.answered = make(chan struct{})
+	item.answered, item.broken = make(chan struct{}), nil
 	b.pending[item.ref()] = item
 }

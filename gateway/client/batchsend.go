@@ -31,6 +31,7 @@ func (b *batch) sendAll(ctx context.Context, stream grpc.BidiStreamingClient[pb.
 			_ = stream.CloseSend()
 			return
 		}
+		b.noteProgress()
 		if s.sendItem(ctx, item) != nil {
 			return
 		}
@@ -76,6 +77,7 @@ func (s *batchSender) sendChunks(item *batchItem, artifact io.Reader) error {
 		if err := s.stream.Send(&pb.SubmitBatchRequest{Ref: item.ref(), Chunk: chunk}); err != nil || chunk.GetLast() || chunk.GetAbort() {
 			return err
 		}
+		s.batch.noteProgress()
 		chunk.Offset += int64(len(chunk.GetData()))
 		n, err := io.ReadFull(artifact, s.buf[:chunkSize])
 		chunk.Data = s.buf[:n]

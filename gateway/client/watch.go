@@ -70,8 +70,11 @@ const longStream = time.Minute
 
 // follow yields what one stream brings. It reports whether something had changed, or the stream was a long one.
 func (w *watch) follow(ctx context.Context) (moved bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// How the submission is now, a gateway says at once.
+	late := time.AfterFunc(w.client.retries.silence(), func() { cancel(ErrSilent) })
+	defer late.Stop()
 	started := time.Now()
 	stream, err := w.client.remote.WatchSubmission(ctx, &pb.WatchSubmissionRequest{Id: w.id})
 	if err != nil {
@@ -79,6 +82,7 @@ func (w *watch) follow(ctx context.Context) (moved bool, err error) {
 	}
 	for {
 		answer, err := stream.Recv()
+		late.Stop()
 		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("%w: the gateway has ended the watch", ErrConnection)
 		} else if err != nil {
