@@ -72,10 +72,24 @@ func (t *Target) beginCopy(ctx context.Context, source string) error {
 	})
 }
 
-// FinishCopy lets gateways open the store. next is what each table's numbers go on after; the last numbers that
+// errFinished is returned where somebody else has finished the copy meanwhile, and gateways may work on it.
+var errFinished = errors.New("this copy was finished by another command meanwhile")
+
+// FinishCopy lets gateways open the store, once. last is what each table's numbers go on after; the last numbers that
 // were given may be of rows that are gone.
 func (t *Target) FinishCopy(ctx context.Context, last map[string]int64) error {
 	return pgx.BeginFunc(ctx, t.Pool, func(begun pgx.Tx) error {
+		// The original is closed: what counts takes as long as it needs.
+		if _, err := begun.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		done, err := begun.Exec(ctx, `UPDATE copied SET finished = true WHERE NOT finished`)
+		if err == nil && done.RowsAffected() == 0 {
+			err = errFinished
+		}
+		if err != nil {
+			return err
+		}
 		for _, column := range []struct{ table, name string }{
 			{"tenant", "id"}, {"log", "id"}, {"shard", "id"}, {"takeover", "id"}, {"submission", "seq"}, {"entry", "id"}, {"fork", "id"},
 		} {
@@ -85,10 +99,7 @@ func (t *Target) FinishCopy(ctx context.Context, last map[string]int64) error {
 				return err
 			}
 		}
-		_, err := begun.Exec(ctx, `INSERT INTO backlog (log, entries, bytes) SELECT log, COUNT(*), SUM(bytes) FROM entry WHERE state = 'PENDING' GROUP BY log`)
-		if err == nil {
-			_, err = begun.Exec(ctx, `UPDATE copied SET finished = true`)
-		}
+		_, err = begun.Exec(ctx, `INSERT INTO backlog (log, entries, bytes) SELECT log, COUNT(*), SUM(bytes) FROM entry WHERE state = 'PENDING' GROUP BY log`)
 		return err
 	})
 }

@@ -29,8 +29,11 @@ type Params struct {
 	batch int // rows in one transaction; 0 is rowsPerBatch
 }
 
-// rowsPerBatch bounds memory: a row is a few KB as a rule, and 4 MB at most.
-const rowsPerBatch = 1000
+// A batch ends with what exceeds either: a row is a few KB as a rule, and 4 MB at most.
+const (
+	rowsPerBatch  = 1000
+	bytesPerBatch = 8 << 20
+)
 
 // Result is what was copied, by the names of the tables.
 type Result struct {
@@ -137,7 +140,7 @@ func (c *copying) compareTable(ctx context.Context, t *table) error {
 		if err != nil {
 			return err
 		}
-		got, err := c.to.readAfter(ctx, t, after, c.batch)
+		got, err := c.to.readAfter(ctx, t, after, max(1, len(want))) // one more behind the last is too many
 		if err != nil {
 			return err
 		}

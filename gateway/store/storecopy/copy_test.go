@@ -156,6 +156,67 @@ func TestCopyCompared(t *testing.T) {
 	}
 }
 
+// TestCopyTwiceAtOnce: of two commands, each with a copy of the files, one finishes the copy; what waits is counted once.
+func TestCopyTwiceAtOnce(t *testing.T) {
+	path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+	twin := filepath.Join(t.TempDir(), "store.db")
+	must(t, os.CopyFS(filepath.Dir(twin), os.DirFS(filepath.Dir(path))))
+	var first error
+	begun := false
+	_, err := Copy(t.Context(), Params{From: twin, To: dsn, Progress: func(doing, table string, _ int64) {
+		if doing == "comparing" && table == "submission_signer" && !begun { // the last one
+			begun = true
+			_, first = Copy(t.Context(), Params{From: path, To: dsn})
+		}
+	}})
+	must(t, first)
+	if err == nil {
+		t.Error("both finished the copy")
+	}
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	stats, err := s.Stats(t.Context())
+	must(t, err)
+	logs, err := s.ListLogs(t.Context())
+	must(t, err)
+	for _, l := range logs {
+		if stats.Pending[l.Log] != l.Pending {
+			t.Errorf("%s: %d entries are counted, %d are pending", l.Log, stats.Pending[l.Log], l.Pending)
+		}
+	}
+}
+
+// TestCopyOfLargeRows: of large rows few are held at once.
+func TestCopyOfLargeRows(t *testing.T) {
+	path, dsn := filepath.Join(t.TempDir(), "store.db"), postgrestest.Shared(t).NewDatabase(t, "")
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	must(t, err)
+	var subs []gateway.NewSubmission
+	for i := range 12 {
+		sub := storetest.NewSubmission("tenant", fmt.Sprint(i), "log", fmt.Sprint(i))
+		sub.Entries[0].Body = make([]byte, 3<<20)
+		subs = append(subs, sub)
+	}
+	_, err = s.Enqueue(t.Context(), subs)
+	must(t, err)
+	must(t, s.Close())
+	most, last := int64(0), int64(0)
+	result, err := Copy(t.Context(), Params{From: path, To: dsn, Progress: func(_, table string, rows int64) {
+		if table != "entry_blob" {
+			return
+		}
+		if rows < last {
+			last = 0
+		}
+		most, last = max(most, rows-last), rows
+	}})
+	must(t, err)
+	if result.Rows["entry_blob"] != 12 || most != 3 {
+		t.Errorf("%d rows, up to %d at once", result.Rows["entry_blob"], most)
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

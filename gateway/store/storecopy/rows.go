@@ -24,7 +24,8 @@ func (t *table) keyOf(r row) []any { return r[:len(t.key)] }
 // source reads rows of a SQLite store.
 type source struct{ db *sql.DB }
 
-// readAfter returns up to limit rows behind the one with a key, nil for the first ones.
+// readAfter returns up to limit rows behind the one with a key, nil for the first ones; fewer where they are large, but one at least
+// while there is one.
 func (s source) readAfter(ctx context.Context, t *table, after []any, limit int) ([]row, error) {
 	query, args := `SELECT `+t.expressions()+` FROM `+t.name, []any(nil)
 	if after != nil {
@@ -37,7 +38,7 @@ func (s source) readAfter(ctx context.Context, t *table, after []any, limit int)
 	}
 	defer rows.Close() //nolint:errcheck // Err says what went wrong
 	var all []row
-	for rows.Next() {
+	for size := 0; size < bytesPerBatch && rows.Next(); {
 		r := make(row, len(t.columns))
 		into := make([]any, len(r))
 		for i := range r {
@@ -50,8 +51,23 @@ func (s source) readAfter(ctx context.Context, t *table, after []any, limit int)
 			return nil, err
 		}
 		all = append(all, r)
+		size += r.size()
 	}
 	return all, rows.Err()
+}
+
+// size returns about how many bytes of memory r takes.
+func (r row) size() (n int) {
+	for _, v := range r {
+		n += 16
+		switch v := v.(type) {
+		case []byte:
+			n += len(v)
+		case string:
+			n += len(v)
+		}
+	}
+	return n
 }
 
 // convert makes of SQLite's values those that PostgreSQL gives back.
@@ -80,7 +96,7 @@ func (t *table) convert(r row) error {
 // target writes and reads rows of a PostgreSQL store.
 type target struct{ pool *pgxpool.Pool }
 
-// readAfter is as source's.
+// readAfter returns up to limit rows behind the one with a key, nil for the first ones.
 func (d target) readAfter(ctx context.Context, t *table, after []any, limit int) ([]row, error) {
 	query, args := `SELECT `+t.names()+` FROM `+t.name, []any(nil)
 	if after != nil {
