@@ -23,9 +23,10 @@ func newStoreCopy(g *globals) *cobra.Command {
 		Use:   "copy",
 		Short: "Copy a SQLite store into PostgreSQL, while no gateway runs",
 		Long: `copy moves what a gateway keeps from a SQLite file into the PostgreSQL database that another configuration
-names. Stop the gateway first. Both are read in whole and compared before the copy counts; a gateway starts on
-neither before that, and on the SQLite file never again, since both would send what waits. The file itself stays as it
-is. A copy that was interrupted goes on where it was when the same command is run again.
+names. Stop the gateway first. Both are read in whole and compared before the copy counts; until then no gateway
+starts on the database, and afterwards none on the SQLite file, since both would send what waits. The file itself stays
+as it is. A copy that was interrupted goes on where it was when the same command is run again, unless a gateway has
+run on the file in between.
 What was under way or waits is looked for in its log before any of it is sent from the copy.`,
 		Example: `  rekor-gateway store copy --config /etc/rekor-gateway/sqlite.yaml --to /etc/rekor-gateway/config.yaml`,
 		Args:    noArguments,
