@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -26,6 +27,10 @@ const (
 	// maxIdle is how long a transaction may wait for its gateway. One that was stopped in the middle of a
 	// transaction has it undone after that time, and its locks are free.
 	maxIdle = 5 * time.Second
+
+	// cancelDelay is how much longer than its caller a statement may take before its connection is closed for it. Most are done by
+	// then: callers that hang up by the thousand must not cost a new connection each.
+	cancelDelay = 250 * time.Millisecond
 )
 
 // ErrUnsafeServer is returned for a server that would not keep what it has acknowledged, or takes nothing.
@@ -42,6 +47,9 @@ func connectPool(ctx context.Context, dsn string, opts Options, loss *lossWatch)
 	}
 	config.MaxConns = int32(min(opts.MaxConnections, 1000))
 	config.ConnConfig.ConnectTimeout = opts.Patience
+	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn(), DeadlineDelay: cancelDelay}
+	}
 	params := config.ConnConfig.RuntimeParams
 	params["search_path"] = schema
 	params["application_name"] = "rekor-gateway"

@@ -92,7 +92,12 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 }
 
 func (s *Store) transactOn(ctx context.Context, conn *pgxpool.Conn, opts pgx.TxOptions, f func(*tx) error) error {
-	begun, err := conn.BeginTx(ctx, opts)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	beginning, cancel := delayCancel(ctx) // a connection is closed that could not begin
+	defer cancel()
+	begun, err := conn.BeginTx(beginning, opts)
 	if err != nil {
 		return err
 	}
@@ -116,6 +121,13 @@ func (s *Store) transactOn(ctx context.Context, conn *pgxpool.Conn, opts pgx.TxO
 		done()
 	}
 	return nil
+}
+
+// delayCancel returns a context that ends cancelDelay after ctx.
+func delayCancel(ctx context.Context) (context.Context, context.CancelFunc) {
+	delayed, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(cancelDelay, cancel) })
+	return delayed, func() { stop(); cancel() }
 }
 
 // boundEnding returns the context in which a transaction is ended. That goes on when the caller's context ends: what was
