@@ -25,6 +25,16 @@ const (
 UPDATE entry SET next_at = 0 WHERE id = ANY (ARRAY(SELECT id FROM entry WHERE log = $1 AND priority = $2 AND state = 'PENDING' AND NOT in_doubt
     AND next_at > 0 AND next_at <= $3 ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED))`
 
+	// After a clock was set back, leases and waits would last until it has caught up. Those that cannot be as long as they seem last as
+	// long as any can. "leased_until > 0" is as above.
+	shortenLeases = `
+UPDATE entry SET leased_until = $2::bigint + $3::bigint, last_sent_at = LEAST(last_sent_at, $2::bigint) WHERE id = ANY (ARRAY(SELECT id FROM entry
+    WHERE log = $1 AND leased_until > $2::bigint + 2 * $3::bigint AND leased_until > 0 ORDER BY leased_until LIMIT $4 FOR UPDATE SKIP LOCKED))`
+
+	shortenWaits = `
+UPDATE entry SET next_at = $3::bigint + $4::bigint WHERE id = ANY (ARRAY(SELECT id FROM entry WHERE log = $1 AND priority = $2 AND state = 'PENDING' AND NOT in_doubt
+    AND next_at > $3::bigint + 2 * $4::bigint ORDER BY next_at LIMIT $5 FOR UPDATE SKIP LOCKED))`
+
 	// What is not in doubt is certainly not in the shard that it was sent to before, so that it may be sent to another.
 	leaseEntries = `
 UPDATE entry SET fence = fence + ` + fenceStep + `, attempts = attempts + 1, in_doubt = true, leased_until = $1, last_sent_at = $2,
@@ -107,8 +117,10 @@ func (t *tx) claimEntries(p gateway.ClaimParams) ([]gateway.Claimed, error) {
 	}
 	var leased int
 	var b pgx.Batch
+	b.Queue(shortenLeases, log, t.now, longestLease, maxEndedWaits)
 	b.Queue(countLeased, log, t.now).QueryRow(func(row pgx.Row) error { return row.Scan(&leased) })
 	for _, priority := range []gateway.Priority{gateway.Interactive, gateway.Backfill} {
+		b.Queue(shortenWaits, log, priority, t.now, longestWait, maxEndedWaits)
 		b.Queue(endWaits, log, priority, t.now, maxEndedWaits)
 	}
 	if err := t.sendBatch(&b); err != nil {

@@ -12,7 +12,8 @@ import (
 // when this process began to see that clock go as its own monotonic one does.
 const selectNow = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, current_setting('` + lifeSetting + `')`
 
-// The longest that a lease and a wait of another life are taken for, in milliseconds.
+// The longest that a lease and a wait are taken for, in milliseconds: what seems to be much longer was stored by a clock that was
+// ahead, another life's or this one's before it was set back.
 const (
 	longestLease = 60_000
 	longestWait  = 600_000
@@ -62,5 +63,8 @@ func (c *queueClock) noteTime(now int64, before, after time.Duration) {
 func (c *queueClock) measureSince(at, now int64) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if at > now+2*longestLease { // it was before the clock was set back
+		at = c.since
+	}
 	return time.Duration(max(0, now-max(at, c.since))) * time.Millisecond
 }
