@@ -26,7 +26,7 @@ var ErrVersion = errors.New("the store is of another version")
 // migrateTables makes the schema where it is missing and brings the tables up to date. Gateways that start at once
 // take turns, by an advisory lock.
 func migrateTables(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
-	if _, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema); err != nil && !isConstraint(err) { // another gateway's, at this moment
+	if err := makeSchema(ctx, pool); err != nil {
 		return fmt.Errorf("making the schema %s: %w", schema, err)
 	}
 	db := openUnbounded(pool)
@@ -50,6 +50,19 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger)
 		return fmt.Errorf("migrating tables: %w", err)
 	}
 	return nil
+}
+
+// makeSchema makes the schema where it is missing. A role that may make none can use one that is there.
+func makeSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	var there bool
+	if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, schema).Scan(&there); err != nil || there {
+		return err
+	}
+	_, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema)
+	if isConstraint(err) { // another gateway's, at this moment
+		return nil
+	}
+	return err
 }
 
 // requireVersion refuses tables of another version than this release's.

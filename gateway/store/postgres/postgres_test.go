@@ -11,6 +11,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -143,4 +144,30 @@ CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXEC
 		t.Fatal(err)
 	}
 	open(t, dsn, Options{Patience: 500 * time.Millisecond})
+}
+
+// TestRoleWithoutCreate: a role that may only work on the tables is enough for a store that is there, and is told what it lacks for a
+// new one.
+func TestRoleWithoutCreate(t *testing.T) {
+	server, dsn := postgrestest.Shared(t), newDatabase(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(server.Exec(t.Context(), postgrestest.DatabaseOf(dsn), `
+DO 'BEGIN CREATE ROLE worker LOGIN; EXCEPTION WHEN duplicate_object THEN END';
+GRANT USAGE ON SCHEMA rekor_gateway TO worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rekor_gateway TO worker;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA rekor_gateway TO worker;`))
+	s := open(t, strings.Replace(dsn, "gateway@", "worker@", 1), Options{})
+	stored, err := s.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission("tenant", "one", "log")})
+	if err != nil || stored[0].Err != nil {
+		t.Error(err, stored)
+	}
+	_, err = Open(t.Context(), strings.Replace(server.NewDatabase(t, ""), "gateway@", "worker@", 1), Options{})
+	if err == nil || errors.Is(err, gateway.ErrStoreUnavailable) || !strings.Contains(err.Error(), "making the schema rekor_gateway") {
+		t.Errorf("opened a new store: %v", err)
+	}
 }
