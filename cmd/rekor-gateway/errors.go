@@ -119,6 +119,8 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonCopyUnfinished, "run the same rekor-gateway store copy again: it goes on where it was"
 	case errors.Is(err, postgres.ErrUnsafeServer):
 		return reasonDatabaseUnsafe, "change the server's settings, or name another one; docs/postgres.md says what is needed"
+	case postgres.IsRefused(err):
+		return reasonDatabaseRefused, "check the user, the password and the database in store.postgres, and the role's rights; docs/postgres.md says which it needs"
 	case errors.Is(err, storecopy.ErrDifferent):
 		return reasonStoreDamaged, "make an empty database and copy once more; the original was not changed, and a gateway may go on with it"
 	case errors.Is(err, sqlite.ErrDamaged):

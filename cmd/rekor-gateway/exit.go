@@ -38,6 +38,7 @@ const (
 	reasonStoreMoved       formats.Reason = "STORE_MOVED"
 	reasonCopyUnfinished   formats.Reason = "COPY_UNFINISHED"
 	reasonDatabaseUnsafe   formats.Reason = "DATABASE_UNSAFE"
+	reasonDatabaseRefused  formats.Reason = "DATABASE_REFUSED"
 	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
 
 	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
@@ -70,6 +71,7 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonStoreMoved:       {exitInput, "a SQLite store was copied into a database, and goes on there", "use the configuration that names the database"},
 	reasonCopyUnfinished:   {exitInput, "a copy of another store into the database was begun and not finished", "run the same `store copy` again: it goes on where it was"},
 	reasonDatabaseUnsafe:   {exitInput, "the PostgreSQL server may lose what it acknowledges, or takes no writes", "set it up as docs/postgres.md says, or name the primary"},
+	reasonDatabaseRefused:  {exitInput, "the PostgreSQL server does not let the gateway in: a wrong user or password, no such database, or a role without rights", "correct `store.postgres`, or grant what docs/postgres.md says"},
 	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
 
 	reasonReplicasDiffer: {exitNo, "gateways that share a store differ in their logs, policy, keys or trust files", "give all of them the same, and have each read it: SIGHUP, or a restart"},

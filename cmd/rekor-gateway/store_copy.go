@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,9 @@ What was under way or waits is looked for in its log before any of it is sent fr
 		})
 		if errors.Is(err, postgres.ErrNotEmpty) {
 			return fail(reasonFileExists, err, "name a database in which no gateway has kept anything; nothing is ever copied over a store")
+		}
+		if errors.Is(err, context.Canceled) {
+			return fail(reasonInterrupted, err, "run the same command again before a gateway runs on the file: it goes on where it was")
 		}
 		if err != nil {
 			return err

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +38,12 @@ func TestStoreCopy(t *testing.T) {
 	copyStore(4, "another process uses the store", "--config", sqlite, "--to", target)
 	if err := l.store.Close(); err != nil {
 		t.Fatal(err)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	var told bytes.Buffer
+	if got := runProgram(interrupted, []string{"store", "copy", "--config", sqlite, "--to", target}, io.Discard, &told); got != 4 || !strings.Contains(told.String(), "run the same command again") {
+		t.Errorf("interrupted: exit %d, %s", got, told.String())
 	}
 	copyStore(0, "read back and the same", "--config", sqlite, "--to", target)
 	copyStore(2, "there is a store in the database already", "--config", sqlite, "--to", target)

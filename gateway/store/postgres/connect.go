@@ -36,6 +36,20 @@ const (
 // ErrUnsafeServer is returned for a server that would not keep what it has acknowledged, or takes nothing.
 var ErrUnsafeServer = errors.New("not a server that a store can be kept in")
 
+// IsRefused reports whether err is a server's that does not let the gateway in as what it comes: for its name or password, for a
+// database that there is not, or for rights that its role lacks.
+func IsRefused(err error) bool {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return false
+	}
+	switch server.Code {
+	case "28000", "28P01", "3D000", "42501": // invalid_authorization_specification, invalid_password, invalid_catalog_name, insufficient_privilege
+		return true
+	}
+	return false
+}
+
 // errStandby is returned for a server that may take over from the one it follows.
 var errStandby = fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
 

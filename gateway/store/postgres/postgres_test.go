@@ -121,6 +121,30 @@ func TestBadNames(t *testing.T) {
 	}
 }
 
+// TestRefusedGateways: a server that does not let the gateway in is none that is down, and not waited for.
+func TestRefusedGateways(t *testing.T) {
+	server := postgrestest.Shared(t)
+	dsn := server.NewDatabase(t, "")
+	if err := server.Exec(t.Context(), "postgres", `CREATE ROLE without_rights LOGIN; CREATE ROLE without_login`); err != nil {
+		t.Fatal(err)
+	}
+	as := func(user string) string { return strings.Replace(dsn, "://gateway", "://"+user, 1) }
+	for name, refused := range map[string]string{
+		"no such role": as("nobody_there"), "no login": as("without_login"), "no rights": as("without_rights"), "no such database": server.DSN("nowhere"),
+	} {
+		s, err := Open(t.Context(), refused, Options{})
+		if err == nil {
+			_ = s.Close()
+		}
+		if !IsRefused(err) || errors.Is(err, gateway.ErrStoreUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Open(t.Context(), "postgres://gateway@127.0.0.1:1/x", Options{}); err == nil || IsRefused(err) {
+		t.Errorf("down: %v", err)
+	}
+}
+
 // TestDescribe: a database is named without a password, and without asking it anything.
 func TestDescribe(t *testing.T) {
 	for _, dsn := range []string{"postgres://gateway:secret@db.example.com:6543/own?sslmode=disable", "host=db.example.com port=6543 user=gateway password=secret dbname=own"} {
