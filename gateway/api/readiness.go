@@ -8,14 +8,17 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
 // readiness is the body of /readyz.
 type readiness struct {
-	Status string       `json:"status"` // "ready", "degraded" or "not ready"
-	Logs   []logTrouble `json:"logs"`   // those that cannot be used now
-	Drift  []Drift      `json:"drift"`  // where gateways on one store do not agree
+	Status  string         `json:"status"`            // "ready", "degraded" or "not ready"
+	Reason  formats.Reason `json:"reason,omitempty"`  // why it is not ready, where that is known
+	Message string         `json:"message,omitempty"` // the same in words, without what only the gateway's log says
+	Logs    []logTrouble   `json:"logs"`              // those that cannot be used now
+	Drift   []Drift        `json:"drift"`             // where gateways on one store do not agree
 }
 
 // Drift is where another gateway on the same store differs from this one in what all have to agree on.
@@ -41,6 +44,9 @@ func EncodeReadiness(err error, degraded map[string]string, drift []Drift) (stat
 	switch {
 	case err != nil:
 		r.Status, status = "not ready", http.StatusServiceUnavailable
+		if p := problem.FromError(err); p.Reason != problem.ReasonInternal { // of that only the gateway's log knows more
+			r.Reason, r.Message = p.Reason, p.Message
+		}
 	case len(r.Logs)+len(r.Drift) > 0:
 		r.Status = "degraded"
 	}
