@@ -120,10 +120,13 @@ func (f *failover) nextOf(log string) []string {
 func (f *failover) watchUntil(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	failed := false
 	for {
-		if err := f.lookOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := f.lookOnce(ctx, time.Now())
+		if err != nil && ctx.Err() == nil && !failed { // once, not every second for as long as a database is down
 			f.delivery.cfg.Logger.Warn("looking at the logs' queues", "error", err)
 		}
+		failed = err != nil
 		select {
 		case <-ctx.Done():
 			return
