@@ -145,6 +145,29 @@ func TestRefusedGateways(t *testing.T) {
 	}
 }
 
+// TestRefusedLater: a gateway at work that is not let in any more cannot use its store for now, and goes on once it is.
+func TestRefusedLater(t *testing.T) {
+	server := postgrestest.Shared(t)
+	dsn := server.NewDatabase(t, "")
+	if err := server.Exec(t.Context(), "postgres", `CREATE ROLE refused_later LOGIN; GRANT CREATE ON DATABASE `+postgrestest.DatabaseOf(dsn)+` TO refused_later`); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, strings.Replace(dsn, "://gateway", "://refused_later", 1), Options{})
+	for _, step := range []struct {
+		role    string
+		refused bool
+	}{{"NOLOGIN", true}, {"LOGIN", false}} {
+		if err := server.Exec(t.Context(), "postgres", `ALTER ROLE refused_later `+step.role); err != nil {
+			t.Fatal(err)
+		}
+		s.pool.Reset()
+		_, err := s.ListLogs(t.Context())
+		if refused := errors.Is(err, gateway.ErrStoreUnavailable) && IsRefused(err); refused != step.refused || !refused && err != nil {
+			t.Errorf("%s: %v", step.role, err)
+		}
+	}
+}
+
 // TestDescribe: a database is named without a password, and without asking it anything.
 func TestDescribe(t *testing.T) {
 	for _, dsn := range []string{"postgres://gateway:secret@db.example.com:6543/own?sslmode=disable", "host=db.example.com port=6543 user=gateway password=secret dbname=own"} {

@@ -65,7 +65,7 @@ func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f f
 		return nil
 	case ctx.Err() != nil: // what a statement says of its interruption adds nothing
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
-	case isOutage(err):
+	case isOutage(err) || IsRefused(err): // a store that is open was let in once: it is so again when somebody mends that
 		return fmt.Errorf("%s: %w: %w", doing, gateway.ErrStoreUnavailable, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
