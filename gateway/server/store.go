@@ -147,7 +147,7 @@ func checkStore(c config.Store) error {
 
 // warnOfCopy tells the operator what a store that is not the one last used may cost. What is pending in it is safe either way.
 func (s *Server) warnOfCopy(i gateway.Incarnation, name string) {
-	const settled = "what is pending is looked for in its log before it is sent; see docs/operations.md"
+	const settled = "what is pending is looked for in its log before it is sent; see docs/operations.md, and docs/postgres.md of a database"
 	switch {
 	case i.Restored:
 		s.logger.Warn("an older copy of the store was put in place of the one that was last used; what was accepted since that copy is lost",
