@@ -23,7 +23,7 @@ jq -n --rawfile s "$folder/signature" --rawfile k "$folder/key" --rawfile a "$fo
 
 answer=$folder/answer
 ask --header 'Content-Type: application/json' --post-file "$folder/submission" "$server/v1/submissions?wait=60s" >"$answer" ||
-	{ cat "$answer" >&2; exit 1; }
+	{ [ -s "$answer" ] || echo "$server does not answer" >&2; cat "$answer" >&2; exit 1; }
 id=$(jq -r .id "$answer")
 while [ "$(jq -r .state "$answer")" != LOGGED ]; do
 	[ "$(jq -r .state "$answer")" != FAILED ] || { cat "$answer" >&2; exit 1; }
