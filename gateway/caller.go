@@ -7,10 +7,33 @@ import "context"
 // DefaultTenant is the tenant of every caller where there is no access control.
 const DefaultTenant = "default"
 
-// Caller is who sends a request, once that is known.
+// Right is what a caller may be allowed to do. Several are a bit set.
+type Right uint8
+
+// The rights. NoRight is what everybody has, without a credential.
+const (
+	NoRight   Right = 0
+	MaySubmit Right = 1 << iota
+	MayRead
+	MayAudit
+
+	AllRights = MaySubmit | MayRead | MayAudit
+)
+
+// Rights are the rights by their names in the configuration.
+var Rights = map[string]Right{"submit": MaySubmit, "read": MayRead, "audit": MayAudit}
+
+// Has reports whether r has all of want.
+func (r Right) Has(want Right) bool { return r&want == want }
+
+// Caller is who sends a request, once that is known. Callers can be compared.
 type Caller struct {
 	// Tenant is whose submissions the caller sends and sees.
 	Tenant string
+	// Name is the caller's in the configuration, or "": there is no access control, or what is asked for needs none.
+	Name string
+	// May is what the caller may do.
+	May Right
 }
 
 type callerKey struct{}
@@ -20,7 +43,7 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerFrom returns whom WithCaller put into ctx, or the caller of the default tenant.
+// CallerFrom returns whom WithCaller put into ctx, or a caller of the default tenant, who may do nothing.
 func CallerFrom(ctx context.Context) Caller {
 	if c, ok := ctx.Value(callerKey{}).(Caller); ok {
 		return c

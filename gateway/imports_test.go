@@ -72,6 +72,7 @@ var importRules = []importRule{
 	{packages: []string{"gateway/api/..."}, ours: slices.Concat(domain, []string{"gateway/api/...", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	// What callers import: neither what the gateway is made of, nor formats; its tests do.
 	{packages: []string{"gateway/client"}, ours: []string{"proto/..."}, direct: []string{"net/http"}, deps: slices.Concat(drivers, []string{"database/sql"})},
+	{packages: []string{"gateway/auth"}, ours: slices.Concat(domain, []string{"gateway/api/problem"}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/middleware"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/gatewaytest"}, ours: slices.Concat(domain, []string{"gateway/planning", "gateway/intake", "gateway/delivery", "gateway/lookup"})},
@@ -128,6 +129,7 @@ func TestImportProblems(t *testing.T) {
 		"problem sees upload":          {goPackage{module + "gateway/api/problem", nil, []string{module + "gateway/api/upload"}}, 1},
 		"upload sees the surface":      {goPackage{module + "gateway/api/upload", nil, []string{module + "gateway/api"}}, 1},
 		"surface sees a store":         {goPackage{module + "gateway/api", nil, []string{module + "gateway/store/sqlite"}}, 1},
+		"auth sees the surface":        {goPackage{module + "gateway/auth", nil, []string{module + "gateway/api"}}, 1},
 		"client sees a format":         {goPackage{module + "gateway/client", nil, []string{module + "formats/pgp"}}, 1},
 		"client sees the surface":      {goPackage{module + "gateway/client", nil, []string{module + "gateway/api"}}, 1},
 		"client reaches a database":    {goPackage{module + "gateway/client", nil, []string{"modernc.org/sqlite"}}, 1},

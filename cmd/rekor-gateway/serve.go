@@ -23,7 +23,7 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run a gateway from a configuration file",
 		Long: `serve runs a gateway until it is interrupted, then lets what is under way finish. SIGHUP has it
-read the configuration again, and use its certificates, policy, trusted root and logs.
+read the configuration again, and use its callers, certificates, policy, trusted root and logs.
 Every field of the configuration file is described in docs/configuration.md.`,
 		Example: "  rekor-gateway serve --config /etc/rekor-gateway/config.yaml",
 		Args:    noArguments,
@@ -38,6 +38,7 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	hangups := make(chan os.Signal, 1) // from the first moment on: by default they end the process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	seen := stateOf(path)
 	cfg, err := config.Load(path)
 	if err != nil {
 		return err
@@ -51,6 +52,8 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	leave := runInBackground(func() { reloadOnSignal(ctx, s, path, hangups, logger) })
 	defer leave()
+	leaveFollowing := runInBackground(func() { followCallers(ctx, s, path, seen, logger) })
+	defer leaveFollowing()
 	defer stop()
 	return s.Run(ctx)
 }

@@ -113,3 +113,47 @@ func waitFor(t *testing.T, logs *safeBuffer, text string, ended <-chan error) {
 	}
 	t.Fatalf("no %s in %s", text, logs.String())
 }
+
+// Callers are read again when the file changes. A faulty one changes nothing, and is told.
+func TestCallersAreFollowed(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.ReadFile(offline(rootFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.yaml")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "new"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rest = `
+http: {listen: "127.0.0.1:0"}
+grpc: {listen: "127.0.0.1:0"}
+admin: {listen: "127.0.0.1:0"}
+trusted_root: trusted_root.json
+logs:
+  - {id: main, origin: rekor.local, url: "http://127.0.0.1:1"}
+worker: {drain: 1s}
+`
+	write(rootFile, string(root))
+	write("config.yaml", rest)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var logs safeBuffer
+	ended := make(chan error, 1)
+	go func() { ended <- runServe(ctx, path, &logs) }()
+	waitFor(t, &logs, `"msg":"serving"`, ended)
+	write("config.yaml", rest+"callers: [{name: all, tenant: public, anonymous: true, may: [raed]}]\n")
+	waitFor(t, &logs, `did you mean \"read\"?`, ended)
+	write("config.yaml", rest+"callers: [{name: all, tenant: public, anonymous: true, may: [read]}]\n")
+	waitFor(t, &logs, `"what":"callers"`, ended)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -31,9 +31,11 @@ type HTTPConfig struct {
 	// Degraded returns the logs that cannot be used now, each with a gateway.Problem; nil: there are none.
 	Degraded func() map[string]string
 	// Drift returns where other gateways on the store do not agree with this one; nil: there are none.
-	Drift  func() []Drift
-	Trust  TrustFiles
-	Logger *slog.Logger
+	Drift func() []Drift
+	Trust TrustFiles
+	// Authorize refuses callers who lack a right; nil: everybody may do everything.
+	Authorize func(context.Context, gateway.Right) error
+	Logger    *slog.Logger
 }
 
 type httpServer struct {
@@ -62,9 +64,16 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 		trust: cfg.Trust, logger: cfg.Logger,
 	}
 	mux := http.NewServeMux()
-	for pattern, handle := range h.listRoutes() {
+	if cfg.Authorize == nil {
+		cfg.Authorize = func(context.Context, gateway.Right) error { return nil }
+	}
+	for pattern, route := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := handle(w, r); err != nil {
+			err := cfg.Authorize(r.Context(), route.right)
+			if err == nil {
+				err = route.serve(w, r)
+			}
+			if err != nil {
 				h.writeError(w, r, err)
 			}
 		})
@@ -85,22 +94,28 @@ func RefuseUncleanPaths(next http.Handler) http.Handler {
 	})
 }
 
-// listRoutes lists every route; a test holds openapi.json to it.
-func (h *httpServer) listRoutes() map[string]func(http.ResponseWriter, *http.Request) error {
-	return map[string]func(http.ResponseWriter, *http.Request) error{
-		"POST /v1/submissions":             h.serveSubmit,
-		"POST /v1/submissions:plan":        h.servePlan,
-		"GET /v1/submissions":              h.serveList,
-		"GET /v1/submissions/{id}":         h.serveSubmission,
-		"GET /v1/submissions/{id}/receipt": h.serveReceipt,
-		"GET /v1/statements/{leaf}":        h.serveStatement,
-		"GET /v1/formats":                  h.serveFormats,
-		"GET /healthz":                     h.serveHealth,
-		"GET /readyz":                      h.serveReadiness,
-		"GET /openapi.json":                h.serveOpenAPI,
+// route is what serves a pattern, and the right that a caller needs for it.
+type route struct {
+	serve func(http.ResponseWriter, *http.Request) error
+	right gateway.Right
+}
 
-		"GET /.well-known/rekor-gateway/trusted_root.json":  h.serveTrustedRoot,
-		"GET /.well-known/rekor-gateway/gateway_trust.json": h.serveGatewayTrust,
+// listRoutes lists every route; tests hold openapi.json and docs/access.md to it.
+func (h *httpServer) listRoutes() map[string]route {
+	return map[string]route{
+		"POST /v1/submissions":             {h.serveSubmit, gateway.MaySubmit},
+		"POST /v1/submissions:plan":        {h.servePlan, gateway.MaySubmit},
+		"GET /v1/submissions":              {h.serveList, gateway.MayRead},
+		"GET /v1/submissions/{id}":         {h.serveSubmission, gateway.MayRead},
+		"GET /v1/submissions/{id}/receipt": {h.serveReceipt, gateway.MayRead},
+		"GET /v1/statements/{leaf}":        {h.serveStatement, gateway.MayRead},
+		"GET /v1/formats":                  {h.serveFormats, gateway.NoRight},
+		"GET /healthz":                     {h.serveHealth, gateway.NoRight},
+		"GET /readyz":                      {h.serveReadiness, gateway.NoRight},
+		"GET /openapi.json":                {h.serveOpenAPI, gateway.NoRight},
+
+		"GET /.well-known/rekor-gateway/trusted_root.json":  {h.serveTrustedRoot, gateway.NoRight},
+		"GET /.well-known/rekor-gateway/gateway_trust.json": {h.serveGatewayTrust, gateway.NoRight},
 	}
 }
 

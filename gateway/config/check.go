@@ -18,7 +18,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkListeners, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkListeners, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -47,13 +47,27 @@ func (c *Config) checkListeners() error {
 		if _, err := net.LookupPort("tcp", port); err != nil {
 			return fmt.Errorf("%s.listen: there is no port %q", l.key, port)
 		}
-		if l.public && !c.InsecureNoAuth && !isLoopback(host) {
-			return fmt.Errorf("%s.listen: %s can be reached from other machines, and this gateway lets every caller submit and read: "+
-				"listen on 127.0.0.1, or set insecure_no_auth: true where something else keeps strangers out", l.key, l.address)
+		if l.public && !isLoopback(host) {
+			if err := c.checkPublic(l.key, l.address, l.tls); err != nil {
+				return err
+			}
 		}
 		if (l.tls.CertFile == "") != (l.tls.KeyFile == "") {
 			return fmt.Errorf("%s.tls: cert_file and key_file go together", l.key)
 		}
+	}
+	return nil
+}
+
+// checkPublic refuses listeners that strangers reach, and those where they can read tokens.
+func (c *Config) checkPublic(key, address string, tls TLS) error {
+	switch {
+	case len(c.Callers) == 0 && !c.InsecureNoAuth:
+		return fmt.Errorf("%s.listen: %s can be reached from other machines, and this gateway lets every caller submit and read: "+
+			"list the callers, listen on 127.0.0.1, or set insecure_no_auth: true where something else keeps strangers out", key, address)
+	case c.usesTokens() && tls.CertFile == "" && !c.InsecurePlaintext:
+		return fmt.Errorf("%s.listen: %s can be reached from other machines, and tokens sent to it without TLS can be read on the way: "+
+			"set %s.tls, listen on 127.0.0.1, or set insecure_plaintext: true where something in front speaks TLS", key, address, key)
 	}
 	return nil
 }

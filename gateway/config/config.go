@@ -12,6 +12,9 @@ type Config struct {
 	// InsecureNoAuth lets http and grpc listen beyond loopback although every caller is
 	// let in.
 	InsecureNoAuth bool `yaml:"insecure_no_auth,omitempty"`
+	// InsecurePlaintext lets callers send tokens beyond loopback where anybody on the way can read them.
+	InsecurePlaintext bool     `yaml:"insecure_plaintext,omitempty"`
+	Callers           []Caller `yaml:"callers,omitempty"`
 	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
 	TrustedRoot string      `yaml:"trusted_root"`
 	Logs        []Log       `yaml:"logs"`

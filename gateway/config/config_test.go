@@ -80,6 +80,9 @@ func TestResolvedLogs(t *testing.T) {
 	}
 }
 
+// farm is a caller.
+var farm = "{name: farm, tenant: builds, token_sha256: [" + strings.Repeat("ab", 32) + "], may: [submit]}"
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":         {minimal + "htp: {listen: x}", `line 5: unknown key "htp" (did you mean "http"?)`},
@@ -98,6 +101,20 @@ func TestRefusals(t *testing.T) {
 		"empty":               {"", "logs is empty"},
 		"beyond loopback":     {minimal + "http: {listen: 0.0.0.0:80}", "lets every caller"},
 		"every interface":     {minimal + `grpc: {listen: ":80"}`, "grpc.listen"},
+		"tokens in the open":  {minimal + "callers: [" + farm + "]\ngrpc: {listen: ':80'}", "grpc.listen: :80 can be reached from other machines, and tokens sent to it without TLS"},
+		"nobody is asked":     {minimal + "callers: [" + farm + "]\ninsecure_no_auth: true", "leave one of them out"},
+		"caller twice":        {minimal + "callers: [" + farm + ", {name: farm, tenant: b, anonymous: true, may: [read]}]", `callers[1]: the name "farm" is there twice`},
+		"token twice":         {minimal + "callers: [" + farm + ", " + strings.Replace(farm, "name: farm", "name: b", 1) + "]", "callers[1] (b): token_sha256[0]: it is a token of farm already"},
+		"two anonymous":       {minimal + "callers: [{name: a, tenant: b, anonymous: true, may: [read]}, {name: b, tenant: b, anonymous: true, may: [read]}]", "a is the anonymous caller already"},
+		"caller of no name":   {minimal + "callers: [" + strings.Replace(farm, "name: farm", "name: ''", 1) + "]", "callers[0] (): this is no name"},
+		"odd tenant":          {minimal + "callers: [" + strings.Replace(farm, "builds", "'Builds '", 1) + "]", "tenant is missing, or no name"},
+		"no right":            {minimal + "callers: [" + strings.Replace(farm, "[submit]", "[]", 1) + "]", "may is empty"},
+		"unknown right":       {minimal + "callers: [" + strings.Replace(farm, "[submit]", "[submti]", 1) + "]", `may[0]: "submti" is not one of audit, read, submit (did you mean "submit"?)`},
+		"no credential":       {minimal + "callers: [{name: a, tenant: b, may: [read]}]", "nothing shows that somebody is this caller"},
+		"both ways":           {minimal + "callers: [" + strings.Replace(farm, "may:", "anonymous: true, may:", 1) + "]", "leave token_sha256 out"},
+		"a token itself":      {minimal + "callers: [{name: a, tenant: b, token_sha256: [rgw_secret], may: [read]}]", "token_sha256[0]: this is not the SHA-256 of a token"},
+		"odd end":             {minimal + "callers: [" + strings.Replace(farm, "ab]", "ab until tomorrow]", 1) + "]", `what follows "until" is not a date`},
+		"unknown caller key":  {minimal + "callers: [" + strings.Replace(farm, "may:", "mya: [x], may:", 1) + "]", `unknown key "mya" (did you mean "may"?)`},
 		"no port":             {minimal + "admin: {listen: localhost}", "admin.listen"},
 		"no such port":        {minimal + "admin: {listen: 'localhost:99999'}", `admin.listen: there is no port "99999"`},
 		"half a certificate":  {minimal + "http: {tls: {cert_file: a}}", "go together"},
@@ -163,6 +180,59 @@ func TestRefusals(t *testing.T) {
 func TestBeyondLoopbackOnPurpose(t *testing.T) {
 	if _, err := load(t, minimal+"insecure_no_auth: true\nhttp: {listen: 0.0.0.0:80}"); err != nil {
 		t.Error(err)
+	}
+}
+
+// With callers, listeners beyond loopback need TLS where tokens are sent, and nothing else.
+func TestBeyondLoopbackWithCallers(t *testing.T) {
+	for _, text := range []string{
+		"callers: [" + farm + "]\nhttp: {listen: 0.0.0.0:80, tls: {cert_file: a, key_file: b}}",
+		"callers: [" + farm + "]\nhttp: {listen: 0.0.0.0:80}\ninsecure_plaintext: true",
+		"callers: [{name: all, tenant: public, anonymous: true, may: [read]}]\nhttp: {listen: 0.0.0.0:80}",
+	} {
+		if _, err := load(t, minimal+text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What is read again is held to how the gateway listens, whatever it says itself.
+func TestCheckListening(t *testing.T) {
+	public, err := load(t, minimal+"callers: ["+farm+"]\nhttp: {listen: 0.0.0.0:80, tls: {cert_file: a, key_file: b}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, ok := range map[string]bool{
+		"": false, "callers: [" + farm + "]": false, "insecure_no_auth: true": true,
+		"callers: [" + farm + "]\nhttp: {tls: {cert_file: a, key_file: b}}": true,
+	} {
+		now, err := load(t, minimal+text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := now.CheckListening(public); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestParseToken(t *testing.T) {
+	hash := strings.Repeat("Ab", 32)
+	for text, want := range map[string]time.Time{
+		hash: {}, hash + " until 2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+		hash + " until 2027-01-31T08:00:00+02:00": time.Date(2027, 1, 31, 6, 0, 0, 0, time.UTC),
+	} {
+		got, err := ParseToken(text)
+		if err != nil || !got.Until.Equal(want) || got.SHA256[0] != 0xab {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", hash[1:], hash + "00", hash + " until", hash + " until ", hash + " 2027-01-31", "sha256:" + hash, hash + " until 2027-02-30"} {
+		if got, err := ParseToken(text); err == nil {
+			t.Errorf("%s: %+v", text, got)
+		} else if len(text) > 8 && strings.Contains(err.Error(), text[:8]) {
+			t.Errorf("%q tells what is there", err)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func describeType(goType string) string {
 		return "a number"
 	case "[]string":
 		return "a list of texts; write it as [a, b]"
-	case "[]config.Log":
+	case "[]config.Log", "[]config.FormerLog", "[]config.Caller":
 		return "a list; begin each element with a dash"
 	}
 	return "a mapping of keys; see docs/configuration.md"

@@ -71,6 +71,9 @@ func appendEnd(ctx context.Context, line []slog.Attr, reason string, took time.D
 // appendNote describes the one submission of a request. Of several it says how many there were.
 func appendNote(line []slog.Attr, n *gateway.RequestNote) []slog.Attr {
 	f := n.Facts()
+	if f.Caller.Name != "" {
+		line = append(line, slog.String("caller", f.Caller.Name))
+	}
 	line = append(line, slog.String("tenant", f.Caller.Tenant), slog.Int64("bytes_in", f.BytesIn))
 	if f.Submissions > 1 || f.Refused > 0 {
 		line = append(line, slog.Int("submissions", f.Submissions), slog.Int("refused", f.Refused))

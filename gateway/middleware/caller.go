@@ -27,11 +27,14 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (gateway.Cal
 	})
 }
 
-// RateKey returns the key under which a request is counted: the caller's tenant, or the remote
-// address for callers of the default tenant. Of an IPv6 address it is the /64, since one host
+// RateKey returns the key under which a request is counted: the caller's name, or that of a tenant, or the remote
+// address where neither is known. Of an IPv6 address it is the /64, since one host
 // usually has a whole one, also where it is named with a zone.
 func RateKey(c gateway.Caller, remote string) string {
-	if c.Tenant != gateway.DefaultTenant {
+	if c.Name != "" {
+		return "caller " + c.Name
+	}
+	if c.Tenant != "" && c.Tenant != gateway.DefaultTenant {
 		return "tenant " + c.Tenant
 	}
 	host, _, err := net.SplitHostPort(remote)

@@ -4,32 +4,107 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// defaultCaller is the caller of every request: there is no access control yet.
-var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant}
+// defaultCaller is the caller of every request where there is no access control.
+var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.AllRights}
 
-// identifyRequest says who sends an HTTP request, or returns the refusal.
-func identifyRequest(r *http.Request) (gateway.Caller, error) { return callerNamed(r.Header.Get), nil }
-
-// identifyCall says who makes a gRPC call, or returns the refusal as a status.
-func identifyCall(ctx context.Context) (gateway.Caller, error) {
-	return callerNamed(func(name string) string { return firstOf(metadata.ValueFromIncomingContext(ctx, name)) }), nil
+// newTable returns the callers of a configuration.
+func newTable(callers []config.Caller) (*auth.Table, error) {
+	members := make([]auth.Member, 0, len(callers))
+	for _, c := range callers {
+		m := auth.Member{Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights()}, Anonymous: c.Anonymous}
+		for i, text := range c.TokenSHA256 {
+			t, err := config.ParseToken(text)
+			if err != nil {
+				return nil, fmt.Errorf("callers: %s: token_sha256[%d]: %w", c.Name, i, err)
+			}
+			m.Tokens = append(m.Tokens, auth.Token{Hash: t.SHA256, Until: t.Until})
+		}
+		members = append(members, m)
+	}
+	table, err := auth.NewTable(members)
+	if err != nil {
+		return nil, fmt.Errorf("callers: %w", err)
+	}
+	return table, nil
 }
 
-func identifyStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	caller, err := identifyCall(stream.Context())
-	if err != nil {
-		return err
+// identifyRequest says who sends an HTTP request, or returns the refusal. It reads nothing of the body.
+func (s *Server) identifyRequest(r *http.Request) (gateway.Caller, error) {
+	if s.callers.IsOpen() {
+		return callerNamed(r.Header.Get), nil
 	}
+	if err := auth.CheckQuery(r.URL.RawQuery); err != nil {
+		return gateway.Caller{}, err
+	}
+	if api.IsOpenPath(r.URL.Path) {
+		return gateway.Caller{}, nil
+	}
+	return s.callers.Identify(auth.Credentials{Authorization: r.Header["Authorization"]})
+}
+
+// identifyCall says who makes a gRPC call, and for how long he may go on, or returns the refusal. It reads no message.
+func (s *Server) identifyCall(ctx context.Context, method string) (_ gateway.Caller, lifetime context.Context, err error) {
+	if s.callers.IsOpen() {
+		named := callerNamed(func(name string) string { return firstOf(metadata.ValueFromIncomingContext(ctx, name)) })
+		return named, context.Background(), nil
+	}
+	right, known := api.CallRight(method)
+	if known && right == gateway.NoRight {
+		return gateway.Caller{}, context.Background(), nil
+	}
+	caller, lifetime, err := s.callers.IdentifyFor(auth.Credentials{Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")})
+	if err != nil {
+		return caller, nil, err
+	}
+	if !known {
+		right = gateway.AllRights
+	}
+	return caller, lifetime, auth.CheckRight(gateway.WithCaller(ctx, caller), right)
+}
+
+func (s *Server) identifyStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	caller, lifetime, err := s.identifyCall(stream.Context(), info.FullMethod)
 	gateway.NoteFrom(stream.Context()).NoteCaller(caller)
-	return handle(service, contextStream{stream, gateway.WithCaller(stream.Context(), caller)})
+	if err != nil {
+		return problem.FromError(err).GRPCError()
+	}
+	ctx := gateway.WithCaller(stream.Context(), caller)
+	if !lasts(info.FullMethod) {
+		return handle(service, contextStream{stream, ctx})
+	}
+	return handleWithin(lifetime, ctx, func(ctx context.Context) error { return handle(service, contextStream{stream, ctx}) })
+}
+
+// lasts tells calls that may go on for long from those that have one answer.
+func lasts(method string) bool {
+	return method == pb.GatewayService_WatchSubmission_FullMethodName || method == pb.GatewayService_SubmitBatch_FullMethodName
+}
+
+// handleWithin ends what handle does when lifetime ends, and refuses then. It is not for every call: all of a caller's share
+// the lock in lifetime.
+func handleWithin(lifetime, ctx context.Context, handle func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(lifetime, func() { cancel(auth.ErrTakenBack) })()
+	err := handle(ctx)
+	if err != nil && context.Cause(ctx) == auth.ErrTakenBack { //nolint:errorlint // it is set as it is
+		return problem.FromError(auth.ErrTakenBack).GRPCError()
+	}
+	return err
 }
 
 // contextStream is a stream with a context that knows more.

@@ -6,5 +6,5 @@ package server
 
 import "github.com/rekor-gateway/rekor-gateway/gateway"
 
-// callerNamed returns the caller of a request with these headers.
+// callerNamed returns the caller of a request with these headers, where there is no access control.
 func callerNamed(func(name string) string) gateway.Caller { return defaultCaller }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
@@ -33,8 +35,14 @@ func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(log, nil))
+	everybody, err := auth.NewTable(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	callers := auth.New(time.Now)
+	callers.Use(everybody)
 	return &Server{
-		limiter: limiter, logger: logger, access: middleware.AccessLog{Logger: logger}, panics: panics.NewReporter(logger, m.requests.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
+		callers: callers, limiter: limiter, logger: logger, access: middleware.AccessLog{Logger: logger}, panics: panics.NewReporter(logger, m.requests.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
 	}, m
 }
 
@@ -100,7 +108,8 @@ func TestPanicInACall(t *testing.T) {
 
 func TestStreamsKnowTheirCaller(t *testing.T) {
 	stranger := gateway.WithCaller(t.Context(), gateway.Caller{Tenant: "claimed"})
-	err := identifyStream(nil, contextStream{ctx: stranger}, nil, func(_ any, stream grpc.ServerStream) error {
+	s, _ := newChainServer(t, new(bytes.Buffer))
+	err := s.identifyStream(nil, contextStream{ctx: stranger}, &grpc.StreamServerInfo{FullMethod: "/x/Y"}, func(_ any, stream grpc.ServerStream) error {
 		if c := gateway.CallerFrom(stream.Context()); c != defaultCaller {
 			t.Errorf("the caller is %+v", c)
 		}

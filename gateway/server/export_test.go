@@ -2,5 +2,10 @@
 
 package server
 
+import "google.golang.org/grpc"
+
 // ReadLeaves is for the tests outside of the package.
 var ReadLeaves = readLeaves
+
+// Services are the gRPC services that s has.
+func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }

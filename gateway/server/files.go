@@ -13,6 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
@@ -26,6 +27,7 @@ type files struct {
 	forbidden  [][32]byte                 // signers: the authorities in the trusted root
 	policy     formats.Policy
 	http, grpc *tls.Certificate // nil: none
+	callers    *auth.Table
 }
 
 // readFiles reads every file that cfg names, but for the attestation's, some of which are made. The logs have to have keys
@@ -35,6 +37,9 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 		return f, err
 	}
 	if f.grpc, err = loadCertificate("grpc.tls", cfg.GRPC.TLS); err != nil {
+		return f, err
+	}
+	if f.callers, err = newTable(cfg.Callers); err != nil {
 		return f, err
 	}
 	if f.rootFile, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {

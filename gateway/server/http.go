@@ -13,6 +13,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 )
@@ -30,7 +31,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Logger: s.logger,
+		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Authorize: auth.CheckRight, Logger: s.logger,
 	})
 	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
 	server.HTTP2 = newHTTP2Config(takeTimeout)
@@ -65,7 +66,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	if s.limiter != nil {
 		h = middleware.LimitRate(h, s.limiter)
 	}
-	h = middleware.IdentifyCaller(h, identifyRequest)
+	h = middleware.IdentifyCaller(h, s.identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	h = middleware.TraceRequests(h, s.tracing.requestTracer())

@@ -13,13 +13,16 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-// Reload reads the files that cfg names again: certificates, the policy, the trusted root and the logs are those of cfg from
+// Reload reads the files that cfg names again: callers, certificates, the policy, the trusted root and the logs are those of cfg from
 // now on. When one of them is faulty, everything stays as it is. What else has changed waits for a restart; the log says so.
 func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	defer s.panics.Recover("reload", &err)
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	if err := checkRegularFiles(cfg); err != nil { // no reload would come after one that does not end
+		return err
+	}
+	if err := cfg.CheckListening(&s.started); err != nil {
 		return err
 	}
 	f, err := readFiles(ctx, cfg, s.now())
@@ -33,10 +36,28 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	s.certificates.setAll(f)
-	s.logger.Info("read again", "what", "certificates, policy, trusted root and logs")
+	s.callers.Use(f.callers)
+	s.logger.Info("read again", "what", "callers, certificates, policy, trusted root and logs")
 	if !reflect.DeepEqual(onlyAtStart(s.started), onlyAtStart(*cfg)) {
 		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")
 	}
+	return nil
+}
+
+// ReloadCallers has the callers be those of cfg, or changes nothing. Of callers who are gone, what lasts ends.
+func (s *Server) ReloadCallers(cfg *config.Config) (err error) {
+	defer s.panics.Recover("reload of callers", &err)
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if err := cfg.CheckListening(&s.started); err != nil {
+		return err
+	}
+	callers, err := newTable(cfg.Callers)
+	if err != nil {
+		return err
+	}
+	s.callers.Use(callers)
+	s.logger.Info("read again", "what", "callers")
 	return nil
 }
 
@@ -85,7 +106,8 @@ func (s *Server) useFiles(cfg *config.Config, f *files) {
 // onlyAtStart returns what of c Reload does not look at.
 func onlyAtStart(c config.Config) config.Config {
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
-	c.TrustedRoot, c.Logs = "", nil
+	c.TrustedRoot, c.Logs, c.Callers = "", nil, nil
+	c.InsecureNoAuth, c.InsecurePlaintext = false, false
 	return c
 }
 

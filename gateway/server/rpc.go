@@ -51,7 +51,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleCalls, Time: idlePing, Timeout: pingTimeout}),
 		// From the outermost, as in Server.chainHandlers; Host and Origin are about browsers, which speak no
 		// gRPC. Every call is a stream: see upload.BoundService.
-		grpc.ChainStreamInterceptor(s.logStream(m), identifyStream, s.limitStream, s.admitStream),
+		grpc.ChainStreamInterceptor(s.logStream(m), s.identifyStream, s.limitStream, s.admitStream),
 	}
 	if secure := s.certificates.grpc.config(); secure != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))

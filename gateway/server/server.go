@@ -21,6 +21,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
@@ -81,6 +82,7 @@ type Server struct {
 	rootFile     atomic.Pointer[[]byte]   // the trusted root in use
 
 	certificates certificates
+	callers      *auth.Authenticator
 	own          [][sha256.Size]byte // the gateway's own keys
 	limiter      ratelimit.Limiter   // nil: no limit
 
@@ -99,7 +101,7 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}, callers: auth.New(time.Now)}
 	if s.now == nil {
 		s.now = wallClock
 	}
@@ -122,6 +124,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 		return err
 	}
 	s.certificates.setAll(f)
+	s.callers.Use(f.callers)
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}

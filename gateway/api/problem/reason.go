@@ -34,6 +34,8 @@ const (
 	ReasonHostNotAllowed   formats.Reason = "HOST_NOT_ALLOWED"
 	ReasonCrossOrigin      formats.Reason = "CROSS_ORIGIN_REQUEST"
 	ReasonRateLimited      formats.Reason = "RATE_LIMITED"
+	ReasonUnauthenticated  formats.Reason = "UNAUTHENTICATED"
+	ReasonForbidden        formats.Reason = "FORBIDDEN"
 	ReasonInternal         formats.Reason = "INTERNAL"
 
 	// Problems of entries that are answers' reasons, too.
@@ -62,7 +64,8 @@ var (
 	unknownKind  = row{status: http.StatusUnsupportedMediaType, code: codes.InvalidArgument}   // no format of ours
 	refused      = row{status: http.StatusUnprocessableEntity, code: codes.FailedPrecondition} // a proper request, and no
 	conflict     = row{status: http.StatusConflict, code: codes.FailedPrecondition}            // not in this state
-	forbidden    = row{status: http.StatusForbidden, code: codes.PermissionDenied}             // not from there
+	unknown      = row{status: http.StatusUnauthorized, code: codes.Unauthenticated}           // who is it
+	forbidden    = row{status: http.StatusForbidden, code: codes.PermissionDenied}             // not from there, or not by him
 	misdirected  = row{status: http.StatusMisdirectedRequest, code: codes.PermissionDenied}    // not under this name
 	notFound     = row{status: http.StatusNotFound, code: codes.NotFound}                      // none, or somebody else's
 	limited      = row{status: http.StatusTooManyRequests, code: codes.ResourceExhausted}      // RateLimited says how long
@@ -129,13 +132,15 @@ var rows = map[formats.Reason]row{
 	gateway.ReasonNoCertificate:         refused,
 
 	// Who asks, for what, how often.
-	ReasonNotFound:       notFound,
-	ReasonNotLogged:      conflict,
-	ReasonCrossOrigin:    forbidden,
-	ReasonHostNotAllowed: misdirected,
-	ReasonRateLimited:    limited,
-	ReasonTimeout:        timedOut,
-	ReasonCancelled:      cancelled,
+	ReasonNotFound:        notFound,
+	ReasonNotLogged:       conflict,
+	ReasonUnauthenticated: unknown,
+	ReasonForbidden:       forbidden,
+	ReasonCrossOrigin:     forbidden,
+	ReasonHostNotAllowed:  misdirected,
+	ReasonRateLimited:     limited,
+	ReasonTimeout:         timedOut,
+	ReasonCancelled:       cancelled,
 
 	// The gateway and the log.
 	ReasonQueueFull:                          unavailable.withRetryAfter(10 * time.Second),

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+func newConfigToken(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Make a token for a caller, and print it once",
+		Long: `token makes a bearer token for the caller NAME, and prints it on standard output, alone: it is shown once, and
+kept nowhere. What the configuration needs of it, its SHA-256, is on standard error. docs/access.md has recipes.`,
+		Example: "  rekor-gateway config token build-farm > token",
+		Args:    oneArgument("the caller's name"),
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := config.CheckName(args[0]); err != nil {
+			return err
+		}
+		return makeToken(args[0], g.isJSON(), c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+// tokenPrefix lets scanners for leaked secrets know a token.
+const tokenPrefix = "rgw_"
+
+// tokenSize is the size of a token's secret, in bytes.
+const tokenSize = 32
+
+func makeToken(name string, asJSON bool, out, info io.Writer) error {
+	secret := make([]byte, tokenSize)
+	_, _ = rand.Read(secret) // never fails
+	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(secret)
+	hash := auth.HashToken(token)
+	if asJSON {
+		return printJSON(out, map[string]any{"caller": name, "token": token, "tokenSha256": hex.EncodeToString(hash[:])})
+	}
+	printLine(info, "# for callers in the configuration:")
+	printLine(info, "  - name: %s", name)
+	printLine(info, "    tenant: %s", name)
+	printLine(info, "    token_sha256: [%s]", hex.EncodeToString(hash[:]))
+	printLine(info, "    may: [submit, read]")
+	printLine(out, "%s", token)
+	return nil
+}

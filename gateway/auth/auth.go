@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+)
+
+// The refusals. They are the same whatever is, or is not, there to be seen.
+var (
+	errNone = formats.NewError(problem.ReasonUnauthenticated, "this gateway answers only to callers that it knows",
+		"send a token as Authorization: Bearer TOKEN, or with rekor-gateway's --token-file")
+	errBad = formats.NewError(problem.ReasonUnauthenticated, "the credential is not one of a caller that this gateway knows, or not any more",
+		"ask the gateway's operator for one")
+	errSeveral = formats.NewError(problem.ReasonUnauthenticated, "there is more than one credential",
+		"send one alone")
+	errMayNot = formats.NewError(problem.ReasonForbidden, "this caller may not do that",
+		"the gateway's operator can allow it: may, in callers of its configuration")
+)
+
+// ErrTakenBack is the refusal in the midst of a call whose credential is not good any more.
+var ErrTakenBack error = formats.NewError(problem.ReasonUnauthenticated, "the credential of this call has been taken back",
+	"ask the gateway's operator for another one")
+
+// Authenticator knows the callers. It is safe for concurrent use; requests share no lock.
+type Authenticator struct {
+	now   func() time.Time
+	table atomic.Pointer[Table]
+
+	changing sync.Mutex // held while table changes
+}
+
+// New returns an authenticator for which nobody may call yet. By the clock now it judges whether a credential is good still.
+func New(now func() time.Time) *Authenticator {
+	a := &Authenticator{now: now}
+	a.table.Store(&Table{})
+	return a
+}
+
+// Use has t say who may call from now on. Of credentials that are gone, or are another caller's, the lifetimes end. A table is
+// used once.
+func (a *Authenticator) Use(t *Table) {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	ended := t.takeOver(a.table.Load())
+	a.table.Store(t)
+	for _, g := range ended { // who asks again meets t
+		g.end()
+	}
+}
+
+// IsOpen reports whether there is no access control.
+func (a *Authenticator) IsOpen() bool { return a.table.Load().open }
+
+// Credentials are what a request came with.
+type Credentials struct {
+	Authorization []string // values of that header
+}
+
+// Identify returns the caller who has shown c. The error is a refusal.
+func (a *Authenticator) Identify(c Credentials) (gateway.Caller, error) {
+	caller, _, err := a.IdentifyFor(c)
+	return caller, err
+}
+
+// IdentifyFor is Identify for what lasts: lifetime ends when the credential is taken back. One that runs out ends
+// nothing that is under way.
+func (a *Authenticator) IdentifyFor(c Credentials) (_ gateway.Caller, lifetime context.Context, err error) {
+	t := a.table.Load()
+	if t.open {
+		return gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.AllRights}, context.Background(), nil
+	}
+	g, err := t.grantFor(c, a.now())
+	if err != nil {
+		return gateway.Caller{}, nil, err
+	}
+	return g.caller, g.lifetime, nil
+}
+
+func (t *Table) grantFor(c Credentials, now time.Time) (*grant, error) {
+	switch {
+	case len(c.Authorization) > 1:
+		return nil, errSeveral
+	case len(c.Authorization) == 1:
+		return t.grantForToken(c.Authorization[0], now)
+	case t.anonymous != nil:
+		return t.anonymous, nil
+	}
+	return nil, errNone
+}
+
+// grantForToken never takes a bad credential for none.
+func (t *Table) grantForToken(authorization string, now time.Time) (*grant, error) {
+	token, ok := readBearer(authorization)
+	if !ok {
+		return nil, errBad
+	}
+	g := t.find(HashToken(token))
+	if g == nil || !g.token.Until.IsZero() && !now.Before(g.token.Until) {
+		return nil, errBad
+	}
+	return g, nil
+}
+
+// maxToken bounds a bearer token, in bytes.
+const maxToken = 4 << 10
+
+// readBearer returns the token of an Authorization header (RFC 6750).
+func readBearer(authorization string) (token string, ok bool) {
+	scheme, token, ok := strings.Cut(authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+		return "", false
+	}
+	return token, !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == ',' || r > '~' })
+}
+
+// inQuery are parameters in which people send tokens. RFC 6750 has the first, and advises against it: queries are
+// in every proxy's log.
+var inQuery = []string{"access_token", "token", "authorization", "bearer", "api_key"}
+
+var errInQuery = problem.Malformed("there is a credential in the query, where others can read it",
+	"replace it by another one, and send that as Authorization: Bearer TOKEN")
+
+// CheckQuery refuses credentials in a URL's query.
+func CheckQuery(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	values, _ := url.ParseQuery(raw) // what is malformed is left out, and refused later
+	for name := range values {
+		if slices.Contains(inQuery, strings.ToLower(name)) {
+			return errInQuery
+		}
+	}
+	return nil
+}
+
+// CheckRight refuses what the caller of ctx may not do. Who is not known is told to say who he is.
+func CheckRight(ctx context.Context, want gateway.Right) error {
+	caller := gateway.CallerFrom(ctx)
+	switch {
+	case caller.May.Has(want):
+		return nil
+	case caller.Name == "":
+		return errNone
+	}
+	return errMayNot
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// Caller is who may call, and what for. Without any, everybody may do everything.
+type Caller struct {
+	Name   string `yaml:"name"`
+	Tenant string `yaml:"tenant"` // whose submissions he sends and sees
+	// TokenSHA256 are his bearer tokens, as ParseToken reads them.
+	TokenSHA256 []string `yaml:"token_sha256,omitempty"`
+	// Anonymous: he is the caller of requests without a credential.
+	Anonymous bool     `yaml:"anonymous,omitempty"`
+	May       []string `yaml:"may"` // of gateway.Rights
+}
+
+// Rights returns what c may do.
+func (c Caller) Rights() (all gateway.Right) {
+	for _, name := range c.May {
+		all |= gateway.Rights[name]
+	}
+	return all
+}
+
+// Token is a bearer token, as far as a configuration names it.
+type Token struct {
+	SHA256 [sha256.Size]byte
+	Until  time.Time // from when on it is not good any more; zero: it stays good
+}
+
+// ParseToken reads the SHA-256 of a token in hexadecimal, and, where " until " follows, a date (its first moment in UTC) or
+// an RFC 3339 time. Its errors do not say what is there: somebody may have put the token itself there.
+func ParseToken(text string) (t Token, err error) {
+	digest, until, limited := strings.Cut(text, " until ")
+	raw, err := hex.DecodeString(digest)
+	if err != nil || len(raw) != sha256.Size {
+		return t, errors.New("this is not the SHA-256 of a token, 64 hexadecimal digits; rekor-gateway config token makes both")
+	}
+	t.SHA256 = [sha256.Size]byte(raw)
+	if !limited {
+		return t, nil
+	}
+	if t.Until, err = time.Parse(time.RFC3339, until); err == nil {
+		return t, nil
+	}
+	if t.Until, err = time.Parse(time.DateOnly, until); err != nil {
+		return t, errors.New(`what follows "until" is not a date as in 2027-01-31, or a time as in 2027-01-31T08:00:00Z`)
+	}
+	return t, nil
+}
+
+var callerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
+
+const callerNameRule = "it is 1 to 63 of a-z, 0-9, dot, hyphen and underscore, and begins and ends with one of the first two"
+
+// CheckName refuses what cannot be a caller's name, or a tenant's.
+func CheckName(name string) error {
+	if !callerName.MatchString(name) {
+		return fmt.Errorf("%q is no name: %s", name, callerNameRule)
+	}
+	return nil
+}
+
+func (c *Config) checkCallers() error {
+	if len(c.Callers) > 0 && c.InsecureNoAuth {
+		return errors.New("insecure_no_auth says that nobody is asked who he is, and callers who may call: leave one of them out")
+	}
+	seen, anonymous := map[string]bool{}, ""
+	tokens := map[[sha256.Size]byte]string{}
+	for i, caller := range c.Callers {
+		if err := caller.checkCaller(tokens); err != nil {
+			return fmt.Errorf("callers[%d] (%s): %w", i, caller.Name, err)
+		}
+		if seen[caller.Name] {
+			return fmt.Errorf("callers[%d]: the name %q is there twice", i, caller.Name)
+		}
+		seen[caller.Name] = true
+		if caller.Anonymous && anonymous != "" {
+			return fmt.Errorf("callers[%d] (%s): %s is the anonymous caller already; there is one", i, caller.Name, anonymous)
+		}
+		if caller.Anonymous {
+			anonymous = caller.Name
+		}
+	}
+	return nil
+}
+
+// checkCaller notes the caller's tokens in tokens.
+func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string) error {
+	switch {
+	case !callerName.MatchString(c.Name):
+		return errors.New("this is no name: " + callerNameRule)
+	case !callerName.MatchString(c.Tenant):
+		return errors.New("tenant is missing, or no name: " + callerNameRule + "; submissions from before there were callers are those of default")
+	case len(c.May) == 0:
+		return errors.New("may is empty: say what the caller may do, as in may: [submit, read]")
+	case !c.Anonymous && len(c.TokenSHA256) == 0:
+		return errors.New("nothing shows that somebody is this caller: give token_sha256, or anonymous: true")
+	case c.Anonymous && len(c.TokenSHA256) > 0:
+		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256 out")
+	}
+	for i, name := range c.May {
+		if err := oneOf(fmt.Sprintf("may[%d]", i), name, slices.Sorted(maps.Keys(gateway.Rights))...); err != nil {
+			return err
+		}
+	}
+	for i, text := range c.TokenSHA256 {
+		t, err := ParseToken(text)
+		if err != nil {
+			return fmt.Errorf("token_sha256[%d]: %w", i, err)
+		}
+		if other, ok := tokens[t.SHA256]; ok {
+			return fmt.Errorf("token_sha256[%d]: it is a token of %s already", i, other)
+		}
+		tokens[t.SHA256] = c.Name
+	}
+	return nil
+}
+
+// usesTokens reports whether callers send what must not be read on its way.
+func (c *Config) usesTokens() bool {
+	return slices.ContainsFunc(c.Callers, func(caller Caller) bool { return len(caller.TokenSHA256) > 0 })
+}
+
+// CheckListening refuses c where it is used by a gateway that listens as started does: it may say who calls, but not that
+// strangers may where they could not, nor that tokens are sent where they can be read.
+func (c Config) CheckListening(started *Config) error {
+	c.HTTP.Listen, c.GRPC.Listen = started.HTTP.Listen, started.GRPC.Listen
+	return c.checkListeners()
+}
