@@ -128,7 +128,7 @@ func explainError(err error) (formats.Reason, string) {
 	case errors.Is(err, sqlite.ErrVersion):
 		return reasonStoreVersion, "use the release that wrote it, or a later one"
 	case errors.Is(err, postgres.ErrVersion):
-		return reasonStoreVersion, "use the release that the gateways are of"
+		return reasonStoreVersion, "start a gateway of this release on the database first, or use the release that the gateways are of"
 	case errors.Is(err, gateway.ErrStoreUnavailable):
 		return problem.ReasonStoreUnavailable, "check that the database runs and can be reached from here, or that nobody holds the store locked; then run it again"
 	case errors.Is(err, fs.ErrNotExist):
