@@ -31,8 +31,10 @@ RETURNING seq, beat`
 
 	selectReplicas = `SELECT id, beat, name, version, started_at, seen_at, parts FROM replica ORDER BY seq`
 
+	// Of each log: what the others have, how many they are, and how many of them came before.
 	sumShares = `
-SELECT log, SUM(in_flight)::bigint, SUM(rate)::bigint, SUM(burst)::bigint FROM share WHERE replica <> $1 GROUP BY log`
+SELECT log, SUM(in_flight)::bigint, SUM(rate)::bigint, SUM(burst)::bigint, COUNT(*), COUNT(*) FILTER (WHERE replica < $1)
+FROM share WHERE replica <> $1 GROUP BY log`
 
 	keepShare = `
 INSERT INTO share (log, replica, in_flight, rate, burst) VALUES ($1, $2, $3, $4, $5)
@@ -63,7 +65,7 @@ func (s *Store) RenewReplica(ctx context.Context, r gateway.Renewal) (renewed ga
 		if renewed.Replicas, err = t.listReplicas(); err != nil {
 			return err
 		}
-		renewed.Shares, renewed.Targets, err = t.takeShares(seq, r, renewed.Replicas)
+		renewed.Shares, renewed.Targets, err = t.takeShares(seq, r)
 		return err
 	})
 	return renewed, err
@@ -110,13 +112,20 @@ func (t *tx) listReplicas() (all []gateway.Replica, err error) {
 	return all, err
 }
 
+// othersShare is what the other processes have of a log's limits. Those that do not send to the log, as the configuration differs
+// while it is changed, are not among them: nobody waits for a part that would lie with them.
+type othersShare struct {
+	gateway.Share
+	n, before int // of processes
+}
+
 // takeShares stores what belongs to a process from now on, and returns it, with what its part is.
-func (t *tx) takeShares(seq int64, r gateway.Renewal, replicas []gateway.Replica) (shares, targets map[string]gateway.Share, err error) {
-	others := map[string]gateway.Share{}
+func (t *tx) takeShares(seq int64, r gateway.Renewal) (shares, targets map[string]gateway.Share, err error) {
+	others := map[string]othersShare{}
 	err = t.eachRow(sumShares, []any{seq}, func(scan func(...any) error) error {
 		var log string
-		var sum gateway.Share
-		err := scan(&log, &sum.InFlight, &sum.Rate, &sum.Burst)
+		var sum othersShare
+		err := scan(&log, &sum.InFlight, &sum.Rate, &sum.Burst, &sum.n, &sum.before)
 		others[log] = sum
 		return err
 	})
@@ -128,11 +137,11 @@ func (t *tx) takeShares(seq int64, r gateway.Renewal, replicas []gateway.Replica
 	if _, err := t.exec(removeOtherShares, seq, logs); err != nil {
 		return nil, nil, err
 	}
-	rank := slices.IndexFunc(replicas, func(other gateway.Replica) bool { return other.ID == r.ID })
 	shares, targets = map[string]gateway.Share{}, map[string]gateway.Share{}
 	for _, log := range logs {
-		targets[log] = r.Whole[log].Divide(len(replicas), rank)
-		shares[log] = r.Whole[log].Less(others[log]).Min(targets[log].Max(r.Held[log]))
+		theirs := others[log]
+		targets[log] = r.Whole[log].Divide(theirs.n+1, theirs.before)
+		shares[log] = r.Whole[log].Less(theirs.Share).Min(targets[log].Max(r.Held[log]))
 		if _, err := t.exec(keepShare, log, seq, shares[log].InFlight, shares[log].Rate, shares[log].Burst); err != nil {
 			return nil, nil, err
 		}

@@ -180,3 +180,34 @@ func TestReplicasKnown(t *testing.T) {
 		t.Errorf("after b has left: %+v, %v", r, err)
 	}
 }
+
+// TestSharesOfALogThatSomeLack: while the configuration is changed, a log that only some of the processes have is shared out among
+// those: what is too little for all does not lie with one that sends nothing to it.
+func TestSharesOfALogThatSomeLack(t *testing.T) {
+	s := open(t, newDatabase(t), Options{})
+	whole := gateway.Share{InFlight: 1, Rate: 100, Burst: 1}
+	renew := func(id string, logs ...string) map[string]gateway.Share {
+		t.Helper()
+		r := gateway.Renewal{Replica: gateway.Replica{ID: id}, Whole: map[string]gateway.Share{}}
+		for _, log := range logs {
+			r.Whole[log] = whole
+		}
+		renewed, err := s.RenewReplica(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return renewed.Shares
+	}
+	renew("a", "old")
+	renew("b", "old")
+	if got := renew("c", "old", "new"); got["new"] != whole || got["old"] != (gateway.Share{}) {
+		t.Errorf("the one that has the new log has %+v", got)
+	}
+	renew("b", "old", "new")
+	if got := renew("c", "old", "new"); got["new"] != (gateway.Share{}) {
+		t.Errorf("it has %+v still, which is another one's now", got)
+	}
+	if got := renew("b", "old", "new"); got["new"] != whole {
+		t.Errorf("the other one has %+v", got)
+	}
+}
