@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strconv"
 	"time"
@@ -97,10 +98,14 @@ func connectPool(ctx context.Context, dsn string, opts Options, loss *lossWatch)
 // hideSecrets is for an error of parsing a DSN, which may quote what it could not read.
 func hideSecrets(err error) error {
 	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
+	switch {
+	case !errors.As(err, &parse):
+		return err
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission):
+		return errors.New("a file that the data source name names (sslrootcert, sslcert, sslkey) cannot be read")
+	default:
 		return errors.New("the data source name cannot be parsed: give a URL (postgres://USER@HOST/DATABASE) or keywords and values (host=… user=… dbname=…)")
 	}
-	return err
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -119,6 +119,10 @@ func TestBadNames(t *testing.T) {
 			t.Errorf("%s: %v", dsn, err)
 		}
 	}
+	_, err := Open(t.Context(), "postgres://gateway:secret@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/none/secret", Options{})
+	if err == nil || !strings.Contains(err.Error(), "sslrootcert") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("authorities that are not there: %v", err)
+	}
 }
 
 // TestRefusedGateways: a server that does not let the gateway in is none that is down, and not waited for.
