@@ -64,7 +64,7 @@ func TestAttested(t *testing.T) {
 	if logged, _ := log.Count(); logged != 1 {
 		t.Errorf("logged %d times", logged)
 	}
-	envelope, err := s.Statement(t.Context(), sub.Entries[0].LeafHash)
+	envelope, err := s.Statement(t.Context(), gateway.DefaultTenant, sub.Entries[0].LeafHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAttested(t *testing.T) {
 	if sum := sha256.Sum256(file); !bytes.Contains(envelope.GetPayload(), []byte(formats.Digest{Algorithm: formats.SHA256, Value: sum[:]}.String()[7:])) {
 		t.Errorf("the statement does not name the artifact: %+v", parsed)
 	}
-	if _, err := s.Statement(t.Context(), gateway.LeafHash{}); !errors.Is(err, gateway.ErrNotFound) {
+	if _, err := s.Statement(t.Context(), gateway.DefaultTenant, gateway.LeafHash{}); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("unknown leaf: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ func TestStatedExclusions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		envelope, err := s.Statement(t.Context(), wait(t, s, sub.ID).Entries[0].LeafHash)
+		envelope, err := s.Statement(t.Context(), gateway.DefaultTenant, wait(t, s, sub.ID).Entries[0].LeafHash)
 		if err != nil {
 			t.Fatal(err)
 		}

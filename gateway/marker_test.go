@@ -74,7 +74,7 @@ func attestHostile(t *testing.T, s *gatewaytest.Gateway, format string, h hostil
 	if err != nil {
 		t.Fatal(err)
 	}
-	envelope, err := s.Statement(t.Context(), wait(t, s, sub.ID).Entries[0].LeafHash)
+	envelope, err := s.Statement(t.Context(), gateway.DefaultTenant, wait(t, s, sub.ID).Entries[0].LeafHash)
 	if err != nil {
 		t.Fatal(err)
 	}

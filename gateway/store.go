@@ -151,9 +151,9 @@ type Reader interface {
 	// Archived returns what is cold of the tenant's submission; errors are Get's.
 	Archived(ctx context.Context, tenant, id string) (Archived, error)
 
-	// ByLeaf returns a submission, of any tenant, that has an entry with this leaf hash in log.
-	// The error is ErrNotFound.
-	ByLeaf(ctx context.Context, log string, leaf LeafHash) (Submission, error)
+	// ByLeaf returns a submission of the tenant's that has an entry with this leaf hash in log.
+	// The error is ErrNotFound, where other tenants have one, too.
+	ByLeaf(ctx context.Context, tenant, log string, leaf LeafHash) (Submission, error)
 
 	// EachAttested calls f with each entry, of any tenant, that records an Attested signature and has
 	// not Failed, and with its body, once and in no order. The Entry's Of is not set. What f returns

@@ -203,7 +203,7 @@ func (h *httpServer) serveStatement(w http.ResponseWriter, r *http.Request) erro
 		return problem.Malformed("the leaf hash is not 64 hexadecimal digits", "it is the RFC 6962 leaf hash of the entry")
 	}
 	body, err := buildJSON(r.Context(), h.answers, func() (*dssepb.Envelope, error) {
-		return h.service.Statement(r.Context(), gateway.LeafHash(raw))
+		return h.service.Statement(r.Context(), tenantOf(r.Context()), gateway.LeafHash(raw))
 	})
 	if err != nil {
 		return err

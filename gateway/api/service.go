@@ -38,6 +38,6 @@ type Service interface {
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	// Receipt returns the receipt of a Logged submission.
 	Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error)
-	// Statement returns what was logged under leaf as a statement, or gateway.ErrNotFound.
-	Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error)
+	// Statement returns what was logged under leaf as a statement for the tenant, or gateway.ErrNotFound.
+	Statement(ctx context.Context, tenant string, leaf gateway.LeafHash) (*dssepb.Envelope, error)
 }

@@ -49,11 +49,11 @@ func (l *Lookup) List(ctx context.Context, tenant string, p gateway.ListParams) 
 	return l.store.List(ctx, tenant, p)
 }
 
-// Statement returns the statement that was logged under leaf, in its DSSE envelope, or
-// gateway.ErrNotFound. It is for auditors, whoever submitted: the log holds only its hash.
-func (l *Lookup) Statement(ctx context.Context, leaf gateway.LeafHash) (*dssepb.Envelope, error) {
+// Statement returns the statement that was logged under leaf for a submission of the tenant's, in its DSSE envelope, or
+// gateway.ErrNotFound. The log holds only its hash.
+func (l *Lookup) Statement(ctx context.Context, tenant string, leaf gateway.LeafHash) (*dssepb.Envelope, error) {
 	for _, log := range *l.logs.Load() {
-		sub, err := l.store.ByLeaf(ctx, log, leaf)
+		sub, err := l.store.ByLeaf(ctx, tenant, log, leaf)
 		if errors.Is(err, gateway.ErrNotFound) {
 			continue
 		}

@@ -90,7 +90,7 @@ func TestStatementWithoutReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = lookup.New(store, []string{"one"}).Statement(t.Context(), stored[0].Submission.Entries[0].LeafHash)
+	_, err = lookup.New(store, []string{"one"}).Statement(t.Context(), stored[0].Submission.Tenant, stored[0].Submission.Entries[0].LeafHash)
 	if !errors.Is(err, gateway.ErrNotFound) {
 		t.Fatal(err)
 	}

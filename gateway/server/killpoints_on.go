@@ -33,9 +33,9 @@ func (w pointedStore) Archived(p0 context.Context, p1 string, p2 string) (gatewa
 }
 
 // ByLeaf implements gateway.Store.
-func (w pointedStore) ByLeaf(p0 context.Context, p1 string, p2 gateway.LeafHash) (gateway.Submission, error) {
+func (w pointedStore) ByLeaf(p0 context.Context, p1 string, p2 string, p3 gateway.LeafHash) (gateway.Submission, error) {
 	defer killpoint.Around("store.ByLeaf")()
-	return w.Store.ByLeaf(p0, p1, p2)
+	return w.Store.ByLeaf(p0, p1, p2, p3)
 }
 
 // Checkpoint implements gateway.Store.

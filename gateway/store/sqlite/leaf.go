@@ -9,14 +9,15 @@ import (
 )
 
 const firstOfLeaf = `
-SELECT se.submission FROM entry e JOIN submission_entry se ON se.entry = e.id
-WHERE e.log = (SELECT id FROM log WHERE name = ?) AND e.leaf_hash = ? ORDER BY se.submission LIMIT 1`
+SELECT se.submission FROM entry e JOIN submission_entry se ON se.entry = e.id JOIN submission s ON s.seq = se.submission
+WHERE e.log = (SELECT id FROM log WHERE name = ?) AND e.leaf_hash = ? AND s.tenant = (SELECT id FROM tenant WHERE name = ?)
+ORDER BY se.submission LIMIT 1`
 
 // ByLeaf implements gateway.Store. Of several submissions it returns the oldest.
-func (s *Store) ByLeaf(ctx context.Context, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
+func (s *Store) ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	var found gateway.Submission
 	err := s.readTx(ctx, "reading submission", func(t *tx) error {
-		seq, err := t.findSubmission(firstOfLeaf, log, leaf[:])
+		seq, err := t.findSubmission(firstOfLeaf, log, leaf[:], tenant)
 		if err != nil {
 			return err
 		}

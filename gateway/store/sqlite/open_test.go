@@ -228,7 +228,7 @@ func TestClosed(t *testing.T) {
 	const id = "0190a6c3-0000-7000-8000-000000000000"
 	_, get := s.Get(ctx, "", id)
 	_, archived := s.Archived(ctx, "", id)
-	_, byLeaf := s.ByLeaf(ctx, "", gateway.LeafHash{})
+	_, byLeaf := s.ByLeaf(ctx, "", "", gateway.LeafHash{})
 	_, _, list := s.List(ctx, "", gateway.ListParams{})
 	_, stats := s.Stats(ctx)
 	_, checkpoint := s.Checkpoint(ctx, gateway.Shard{})

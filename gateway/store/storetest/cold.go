@@ -40,7 +40,7 @@ var coldTests = map[string]func(testing.TB, opening){
 // readHot calls all that is hot.
 func readHot(t testing.TB, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
 	getSubmission(t, s, tenant, all[0].ID)
-	_, err := s.ByLeaf(t.Context(), logA, held[0].LeafHash)
+	_, err := s.ByLeaf(t.Context(), tenant, logA, held[0].LeafHash)
 	noError(t, err)
 	d, g := makeDigest(0), makeSigner(0)
 	for _, p := range []gateway.ListParams{

@@ -42,11 +42,11 @@ func (s greedy) Get(ctx context.Context, tenant, id string) (gateway.Submission,
 	return s.Store.Get(ctx, tenant, id)
 }
 
-func (s greedy) ByLeaf(ctx context.Context, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
+func (s greedy) ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	if err := s.readCold(ctx, "ByLeaf"); err != nil {
 		return gateway.Submission{}, err
 	}
-	return s.Store.ByLeaf(ctx, log, leaf)
+	return s.Store.ByLeaf(ctx, tenant, log, leaf)
 }
 
 func (s greedy) List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error) {

@@ -37,7 +37,7 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, doubted := s.DoubtPending(ctx, logA, shard)
 		_, progress := s.Progress(ctx, []string{newSubmission("one").ID})
 		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
-		_, byLeaf := s.ByLeaf(ctx, logA, held.LeafHash)
+		_, byLeaf := s.ByLeaf(ctx, tenant, logA, held.LeafHash)
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
 			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "Progress": progress, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
