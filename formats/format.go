@@ -122,8 +122,9 @@ func (n Need) String() string {
 
 // Finding is a weakness that policy let pass.
 type Finding struct {
-	Reason  Reason
-	Message string
+	Reason    Reason
+	Message   string
+	Exception Exceptions // the one of the policy that let it pass
 }
 
 // Verified is what a successful Verify proved. Like a Description, it may share memory with

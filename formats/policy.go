@@ -31,7 +31,7 @@ type Policy struct {
 	KnownBy time.Time
 	// Historical lets SHA-1, DSA and keys expired at signing pass as Findings; such a
 	// signature is never projected. MD5 never passes.
-	Historical bool
+	Historical Historical
 	// KnownOnly lets signatures of a file pass unchecked that none of the keys made, as long as one of the keys
 	// made another one. Without it every signature of a file has to verify.
 	KnownOnly bool

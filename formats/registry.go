@@ -63,6 +63,9 @@ func (r *Registry) Parse(ctx context.Context, name string, signature []byte, key
 	}
 	parsed, err := f.Parse(ctx, in.signature, in.keys, p.openKeys(f.Name()))
 	if err == nil {
+		err = p.checkParsed(parsed)
+	}
+	if err == nil {
 		return parsed, nil
 	}
 	if name != "" && !f.Detect(in.signature) {

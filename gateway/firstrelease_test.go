@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
@@ -26,7 +27,7 @@ func TestStoreOfTheFirstRelease(t *testing.T) {
 			}
 			s, _ := run(t, gatewaytest.NewLog(), path, func(c *gatewaytest.Config) {
 				c.Attester = attester(t)
-				c.Policy.Historical = historical
+				c.Policy.Historical = formats.AllowAll(historical)
 			})
 			stored := map[string]bool{}
 			subs, _, err := s.List(t.Context(), gateway.DefaultTenant, gateway.ListParams{})

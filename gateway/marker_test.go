@@ -33,7 +33,7 @@ func TestNoSubmittersTextIsSigned(t *testing.T) {
 	log := &bodyLog{Log: gatewaytest.NewLog()}
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
 		c.Attester = attester(t)
-		c.Policy = formats.Policy{Historical: true, SSHNamespaces: []string{"file"}}
+		c.Policy = formats.Policy{Historical: formats.AllowAll(true), SSHNamespaces: []string{"file"}}
 	})
 	makers := map[string]func(*testing.T) []hostile{
 		"x509": hostileX509, "pkcs7": hostilePKCS7, "ssh": hostileSSH, "pgp": hostilePGP, "minisign": hostileMinisign, "tuf": hostileTUF,

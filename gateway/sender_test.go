@@ -152,7 +152,7 @@ func (d *desk) checkReceipt(t *testing.T, w way, r *receiptpb.Receipt) {
 		}
 		for who, o := range by {
 			o.Registry, o.TrustedRoot, o.GatewayTrust, o.Now = all.Formats(), d.root, d.trust, time.Now()
-			o.AllowHistorical, o.SSHNamespaces = d.policy.Historical, d.policy.SSHNamespaces
+			o.Historical, o.SSHNamespaces = d.policy.Historical, d.policy.SSHNamespaces
 			if !leave {
 				o.Artifact = bytes.NewReader(w.file)
 			}

@@ -29,7 +29,7 @@ func Main() int {
 func runProgram(ctx context.Context, args []string, out, errs io.Writer) int {
 	var g globals
 	root := newRoot(&g)
-	root.SetArgs(args)
+	root.SetArgs(joinExceptions(args))
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)

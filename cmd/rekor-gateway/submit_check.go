@@ -108,7 +108,7 @@ func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error 
 }
 
 func (a *attempt) buildOptions(ctx context.Context, r *receiptpb.Receipt) (receipt.Options, error) {
-	o := receipt.Options{Registry: all.Formats(), AllowHistorical: true, SSHNamespaces: a.namespaces, Now: time.Now()}
+	o := receipt.Options{Registry: all.Formats(), Historical: formats.AllowAll(true), SSHNamespaces: a.namespaces, Now: time.Now()}
 	if err := a.readTrust(&o); err != nil {
 		return o, err
 	}

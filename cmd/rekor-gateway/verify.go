@@ -20,12 +20,13 @@ import (
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
 	trustFlags
-	globals                    *globals
-	receipt, artifact          string
-	exportCosign               string
-	keys, signers, namespaces  []string
-	anySigner, allowHistorical bool
-	at                         string
+	globals                   *globals
+	receipt, artifact         string
+	exportCosign              string
+	keys, signers, namespaces []string
+	anySigner                 bool
+	historical                exceptionsFlag
+	signedBefore, at          string
 }
 
 func newVerify(g *globals) *cobra.Command {
@@ -48,7 +49,8 @@ that somebody signed, so say who should have: --key or --signer.`,
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the key that should have signed; of several keys in it any one (repeatable: each file's then)")
 	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable: each of them then)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
-	c.Flags().BoolVar(&f.allowHistorical, "allow-historical", false, "accept weaknesses that the gateway's historical policy let pass")
+	f.historical.addFlag(c)
+	c.Flags().StringVar(&f.signedBefore, "signed-before", "", "of weak signatures accept those from before this `TIME` alone: proven, or by the signer's claim")
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
@@ -183,13 +185,16 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 
 func (f *verifyFlags) buildOptions(ctx context.Context, r *receiptpb.Receipt) (o receipt.Options, err error) {
 	o = receipt.Options{
-		Registry: all.Formats(), AnySigner: f.anySigner, AllowHistorical: f.allowHistorical,
+		Registry: all.Formats(), AnySigner: f.anySigner, Historical: formats.Historical{Allow: f.historical.set},
 		SSHNamespaces: f.namespaces, Now: time.Now(), Each: true,
 	}
 	if err = f.readTrust(&o); err != nil {
 		return o, err
 	}
 	if o.At, err = parseTime(f.at); err != nil {
+		return o, err
+	}
+	if o.Historical.SignedBefore, err = parseTime(f.signedBefore); err != nil {
 		return o, err
 	}
 	s := r.GetSignature()

@@ -65,7 +65,7 @@ func (s submission) appended(tail string) submission {
 	return s.with(func(s *submission) { s.signature = append(s.signature, tail...) })
 }
 
-func historical(p *formats.Policy) { p.Historical = true }
+func historical(p *formats.Policy) { p.Historical.Allow = formats.AllExceptions }
 
 // crafted is a signature by the throwaway key, changed.
 func craftedPGP(name string, change func(*pgpKey, *pgpSignature)) submission {

@@ -77,6 +77,7 @@ var acceptedChecks = []check{
 	{"forbidden signer", checkForbidden},
 	{"allowed signers", checkAllowed},
 	{"policy's keys", checkPolicyKeys},
+	{"historical exceptions", checkExceptions},
 }
 
 func (v Vector) selectChecks() []check {

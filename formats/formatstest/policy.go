@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -34,6 +35,67 @@ func checkAllowed(t testing.TB, s Suite, v Vector) {
 	v.Policy.AllowedSigners = [][sha256.Size]byte{{1}}
 	if _, err := submitVector(t, s, v, bytes.NewReader(v.Artifact)); formats.ReasonOf(err) != formats.ReasonKeyNotTrusted {
 		t.Errorf("the signer is not among those allowed: %v", err)
+	}
+}
+
+// checkExceptions: what is let pass needs the exceptions that its findings name, each of them and no other, and
+// a date before the policy's where that has one.
+func checkExceptions(t testing.TB, s Suite, v Vector) {
+	parse := func() (formats.Parsed, error) {
+		return formats.NewRegistry(s.Format).Parse(t.Context(), s.Format.Name(), v.Signature, v.Keys, v.Policy)
+	}
+	parsed, err := parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := parsed.Describe()
+	needed := d.UsedExceptions()
+	for _, f := range d.Findings {
+		if f.Exception == 0 {
+			t.Errorf("the finding %q names no exception", f.Message)
+		}
+	}
+	v.Policy.Historical = formats.Historical{Allow: needed}
+	if _, err := parse(); err != nil {
+		t.Errorf("with what it needs, %v: %v", needed, err)
+	}
+	for _, name := range needed.Names() {
+		one, _ := formats.ParseExceptions([]string{name})
+		v.Policy.Historical = formats.Historical{Allow: formats.AllExceptions &^ one}
+		if _, err := parse(); err == nil {
+			t.Errorf("passed without %v", one)
+		}
+	}
+	if needed != 0 && len(d.Parts) == 0 {
+		checkAges(t, s, v, d.ClaimedTime)
+	}
+}
+
+// checkAges: the policy's date keeps out what does not say that it is older, unless it is proven to be.
+func checkAges(t testing.TB, s Suite, v Vector, claimed *time.Time) {
+	t.Helper()
+	isTaken := func(before, known time.Time) bool {
+		v.Policy.Historical = formats.Historical{Allow: formats.AllExceptions, SignedBefore: before}
+		v.Policy.KnownBy = known
+		_, err := formats.NewRegistry(s.Format).Parse(t.Context(), s.Format.Name(), v.Signature, v.Keys, v.Policy)
+		return err == nil
+	}
+	date := v.Policy.Now
+	if claimed != nil {
+		date = *claimed
+	}
+	if isTaken(date, time.Time{}) || isTaken(date, date) {
+		t.Errorf("taken as of before %v", date)
+	}
+	if got := isTaken(date.Add(time.Second), time.Time{}); got != (claimed != nil) {
+		t.Errorf("of before a second later, with the claim %v: %v", claimed, got)
+	}
+	if !isTaken(date.Add(time.Second), date) {
+		t.Errorf("proven to be of before %v and refused", date)
+	}
+	v.Policy.Historical.LoggedBefore = v.Policy.Now
+	if _, err := formats.NewRegistry(s.Format).Parse(t.Context(), s.Format.Name(), v.Signature, v.Keys, v.Policy); err == nil {
+		t.Error("taken after the end of the exceptions")
 	}
 }
 

@@ -33,7 +33,7 @@ type keyUse struct {
 // evaluation judges one certificate for one signature.
 type evaluation struct {
 	clock      *clock
-	historical bool
+	policy     formats.Policy
 	cert       *certificate
 	primary    *packet.PublicKey
 	key        crypto.PublicKey // primary, to check with
@@ -53,12 +53,12 @@ type properties struct {
 // evaluateKey finds the key that from names in cert and checks all that binds it: the primary
 // key's self-signature, expiry and revocations and, for a subkey, its binding with the
 // back-signature, its own expiry and revocations.
-func (cert *certificate) evaluateKey(from issuer, t *clock, historical bool) (*keyUse, error) {
+func (cert *certificate) evaluateKey(from issuer, t *clock, policy formats.Policy) (*keyUse, error) {
 	primary, err := t.readKey(tagPublicKey, cert.primary)
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluation{clock: t, historical: historical, cert: cert, primary: primary, use: &keyUse{key: primary},
+	e := &evaluation{clock: t, policy: policy, cert: cert, primary: primary, use: &keyUse{key: primary},
 		revoked: map[*user]*revocations{}}
 	if e.key, err = e.checkAlgorithm(primary); err != nil {
 		return nil, err
@@ -146,10 +146,10 @@ func (e *evaluation) checkAlgorithm(k *packet.PublicKey) (crypto.PublicKey, erro
 		return pub.key, err
 	}
 	const message = "the key is DSA"
-	if !e.historical {
+	if !e.policy.Allows(formats.ExceptionDSA) {
 		return nil, errWeak(message, "sign with an RSA or ECDSA key"+formats.HintHistorical)
 	}
-	e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: message})
+	e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: message, Exception: formats.ExceptionDSA})
 	return pub.key, nil
 }
 
@@ -196,10 +196,10 @@ func (e *evaluation) checkTimes(k *packet.PublicKey, lifetime *uint32) error {
 	case e.clock.signed.Before(end) && e.clock.now.Before(end):
 	case e.clock.signed.Before(end):
 		e.use.notes = append(e.use.notes, "the key has expired since; when it signed is the signer's claim only")
-	case !e.historical:
+	case !e.policy.Allows(formats.ExceptionExpiredKey):
 		return formats.NewError(formats.ReasonKeyExpired, message, hintStaleKey+"; else sign with a key that has not expired"+formats.HintHistorical)
 	default:
-		e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: message})
+		e.use.findings = append(e.use.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: message, Exception: formats.ExceptionExpiredKey})
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sig, key []byte, lax bool) {
 		pgp.New().Detect(sig)
 		ctx, check := formatstest.CheckWork(t, sig, key)
-		p, err := pgp.New().Parse(ctx, sig, [][]byte{key}, formats.Policy{Now: now, Historical: lax, KnownOnly: lax})
+		p, err := pgp.New().Parse(ctx, sig, [][]byte{key}, formats.Policy{Now: now, Historical: formats.AllowAll(lax), KnownOnly: lax})
 		check()
 		if (p == nil) != (err != nil) {
 			t.Fatal("a value beside an error, or neither")
@@ -55,10 +55,10 @@ func FuzzVerify(f *testing.F) {
 		if g.artifact != "" {
 			a = read(f, g.artifact)
 		}
-		f.Add(read(f, g.sig), read(f, g.key), a, g.policy.Historical)
+		f.Add(read(f, g.sig), read(f, g.key), a, g.policy.Historical.Allow != 0)
 	}
 	f.Fuzz(func(t *testing.T, sig, key, artifact []byte, lax bool) {
-		policy := formats.Policy{Now: now, Historical: lax}
+		policy := formats.Policy{Now: now, Historical: formats.AllowAll(lax)}
 		v, cleartext := tryVerify(t, sig, key, artifact, policy)
 		if v == nil {
 			return

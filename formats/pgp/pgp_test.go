@@ -47,7 +47,7 @@ func (g given) vector(t *testing.T) formatstest.Vector {
 	return v
 }
 
-var historical = formats.Policy{Historical: true}
+var historical = formats.Policy{Historical: formats.AllowAll(true)}
 
 // knownInTime is for what was signed on 2025-01-01 by keys that were given up on 2025-02-01.
 var knownInTime = formats.Policy{KnownBy: time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)}

@@ -102,7 +102,7 @@ func (s *signature) setAlgorithms(kind, algo, hash byte) (err error) {
 		return err
 	}
 	if weak {
-		s.findings = append(s.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: "the signature uses SHA-1"})
+		s.findings = append(s.findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: "the signature uses SHA-1", Exception: formats.ExceptionSHA1})
 	}
 	switch s.algo {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly, packet.PubKeyAlgoDSA, packet.PubKeyAlgoECDSA:
@@ -199,7 +199,7 @@ func (s *signature) setSubpackets(lib *packet.Signature) error {
 
 // checkPolicy refuses what the signature alone gives reason to refuse.
 func (s *signature) checkPolicy(p formats.Policy) error {
-	if len(s.findings) > 0 && !p.Historical {
+	if len(s.findings) > 0 && !p.Allows(formats.ExceptionSHA1) {
 		return errWeak(s.findings[0].Message, hintSHA256+formats.HintHistorical)
 	}
 	if err := p.CheckSigningTime(s.created); err != nil {

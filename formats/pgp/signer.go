@@ -16,7 +16,7 @@ func (s *signature) chooseKey(m *formats.Meter, found []*certificate, files *key
 	t := &clock{signed: s.created, knownBy: policy.KnownBy, now: policy.Now, checks: maxChecks, meter: m, files: files}
 	var first error
 	for _, cert := range found {
-		fit, err := cert.evaluateKey(s.issuer, t, policy.Historical)
+		fit, err := cert.evaluateKey(s.issuer, t, policy)
 		if err == nil {
 			err = s.checkKey(fit.key)
 		}

@@ -226,7 +226,7 @@ func TestKeyRevocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sig := pack(2, plain(c.key.primary).sign(c.key.primary, artifact))
-			inTime := formats.Policy{Historical: true, KnownBy: made.Add(time.Minute)}
+			inTime := formats.Policy{Historical: formats.AllowAll(true), KnownBy: made.Add(time.Minute)}
 			if v := expect(t, c.want, sig, c.key.bytes(), inTime); v != nil {
 				again := expect(t, "", sig, v.Keys, formats.Policy{KnownBy: inTime.KnownBy})
 				if !slices.EqualFunc(v.Keys, again.Keys, bytes.Equal) {

@@ -161,8 +161,8 @@ func (s *signer) judgeExpired(p formats.Policy) error {
 	switch {
 	case !timed && p.Roots == nil:
 		return nil // a note says so
-	case p.Historical:
-		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate had expired")
+	case p.Allows(formats.ExceptionExpiredKey):
+		s.addFinding(formats.ExceptionExpiredKey, formats.ReasonKeyExpired, "the signer's certificate had expired")
 		return nil
 	}
 	return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate had expired when the signature was made",

@@ -59,8 +59,8 @@ func (s *signer) interpret(p formats.Policy) error {
 
 func (s *signer) checkHash(p formats.Policy) error {
 	switch h := s.scheme.hash; {
-	case h == crypto.SHA1 && p.Historical:
-		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
+	case h == crypto.SHA1 && p.Allows(formats.ExceptionSHA1):
+		s.addFinding(formats.ExceptionSHA1, formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case h == crypto.SHA1 || h == crypto.MD5:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+h.String()+", which is broken", hintAlgorithm+formats.HintHistorical)
 	}
@@ -86,8 +86,8 @@ func (s *signer) readAttributes(p formats.Policy) (err error) {
 	return nil
 }
 
-func (s *signer) addFinding(r formats.Reason, message string) {
-	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
+func (s *signer) addFinding(e formats.Exceptions, r formats.Reason, message string) {
+	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message, Exception: e})
 }
 
 func (s *signer) describe() formats.Signer {

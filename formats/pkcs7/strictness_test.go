@@ -222,7 +222,7 @@ func TestExpiry(t *testing.T) {
 	late := f.der(t)
 	_, err := run(late, nil, forgedArtifact, p)
 	wantReason(t, err, formats.ReasonKeyExpired)
-	p.Historical = true
+	p.Historical.Allow = formats.AllExceptions
 	v, err := run(late, nil, forgedArtifact, p)
 	if err != nil || len(v.Projections) != 0 {
 		t.Errorf("historical: %v", err)

@@ -136,7 +136,7 @@ func TestArtifactKinds(t *testing.T) {
 
 func TestHistoricalSHA1(t *testing.T) {
 	p := strict(t)
-	p.Historical = true
+	p.Historical.Allow = formats.AllExceptions
 	s := parse(t, file(t, "sha1.der"), p)
 	if d := s.Describe(); len(d.Findings) != 1 || d.NotProjectable == nil || d.Need != formats.NeedBytes {
 		t.Errorf("description %+v", d)

@@ -84,9 +84,9 @@ func TestConformance(t *testing.T) {
 	crlf := add("ecdsa-256", "ecdsa-256.pub", "", true)
 	crlf.Name, crlf.Signature = "CRLF", bytes.ReplaceAll(crlf.Signature, []byte("\n"), []byte("\r\n"))
 	expired := add("cert-expired", "ca.signers", "", false)
-	expired.Name, expired.Policy.Historical = "historical", true
+	expired.Name, expired.Policy.Historical = "historical", formats.AllowAll(true)
 	line := add("ecdsa-256", "ecdsa-256.pub", "", false)
-	line.Name, line.Policy.Historical = "historical line", true
+	line.Name, line.Policy.Historical = "historical line", formats.AllowAll(true)
 	line.Keys = [][]byte{append([]byte(`* valid-after="20200101",valid-before="202101010000" `), line.Keys[0]...)}
 	for _, r := range refused {
 		add(r.sig, r.keys, r.want, false)

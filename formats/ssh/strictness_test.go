@@ -395,7 +395,7 @@ func TestHistorical(t *testing.T) {
 		if _, err := verify(c); formats.ReasonOf(err) != formats.ReasonKeyExpired {
 			t.Errorf("%v, want KEY_EXPIRED", err)
 		}
-		c.policy.Historical = true
+		c.policy.Historical.Allow = formats.AllExceptions
 		p, err := ssh.New().Parse(context.Background(), c.sig, c.keys, c.policy)
 		if err != nil {
 			t.Fatal(err)

@@ -129,8 +129,8 @@ func (t *trust) checkValidity(what string, after, before time.Time, p formats.Po
 		return formats.NewError(formats.ReasonKeyNotValid, what+" is not valid yet", "submit again when it is")
 	case before.IsZero() || p.Now.Before(before):
 		return nil
-	case p.Historical:
-		t.findings = append(t.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: what + " has expired"})
+	case p.Allows(formats.ExceptionExpiredKey):
+		t.findings = append(t.findings, formats.Finding{Reason: formats.ReasonKeyExpired, Message: what + " has expired", Exception: formats.ExceptionExpiredKey})
 		return nil
 	}
 	return formats.NewError(formats.ReasonKeyExpired, what+" has expired", "sign with a key that is valid now")

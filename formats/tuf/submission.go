@@ -104,10 +104,10 @@ func (s *submission) checkExpiry(p formats.Policy) error {
 			continue
 		}
 		message := fmt.Sprintf("the %s metadata, version %d, expired at %s", d.kind, d.version, d.expires.UTC().Format("2006-01-02 15:04:05Z"))
-		if !p.Historical {
+		if !p.Allows(formats.ExceptionExpiredMetadata) {
 			return formats.NewError(formats.ReasonMetadataExpired, message, "send the current version"+formats.HintHistorical)
 		}
-		s.desc.Findings = append(s.desc.Findings, formats.Finding{Reason: formats.ReasonMetadataExpired, Message: message})
+		s.desc.Findings = append(s.desc.Findings, formats.Finding{Reason: formats.ReasonMetadataExpired, Message: message, Exception: formats.ExceptionExpiredMetadata})
 	}
 	if len(s.desc.Findings) == 0 {
 		s.checks = append(s.checks, "expiry")

@@ -19,7 +19,7 @@ import (
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 func strict() formats.Policy     { return formats.Policy{Now: now} }
-func historical() formats.Policy { return formats.Policy{Now: now, Historical: true} }
+func historical() formats.Policy { return formats.Policy{Now: now, Historical: formats.AllowAll(true)} }
 
 func read(t testing.TB, name string) []byte {
 	t.Helper()

@@ -258,7 +258,7 @@ func TestBundleExpired(t *testing.T) {
 			t.Errorf("%s: with a receipt's keys: %v", name, err)
 		}
 		historical := later
-		historical.Historical = true
+		historical.Historical.Allow = formats.AllExceptions
 		if _, _, err := submitBundle(t, bundle, nil, historical); err != nil {
 			t.Errorf("%s: historical: %v", name, err)
 		}

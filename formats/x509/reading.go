@@ -30,8 +30,8 @@ type reading struct {
 // checkScheme refuses weak hashes, and notes what is not known before the artifact is.
 func (s *reading) checkScheme(p formats.Policy) error {
 	switch {
-	case s.named == crypto.SHA1 && p.Historical:
-		s.addFinding(formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
+	case s.named == crypto.SHA1 && p.Allows(formats.ExceptionSHA1):
+		s.addFinding(formats.ExceptionSHA1, formats.ReasonWeakAlgorithm, "the signature is over SHA-1")
 	case s.named == crypto.SHA1 || s.named == crypto.MD5:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256+formats.HintHistorical)
 	case s.scheme == formats.Ed25519ph:
@@ -86,8 +86,8 @@ func (s *reading) judgeExpired(p formats.Policy) error {
 	switch {
 	case p.Roots == nil:
 		s.notes = append(s.notes, "the signer's certificate has expired, and a raw signature does not say when it was made")
-	case p.Historical:
-		s.addFinding(formats.ReasonKeyExpired, "the signer's certificate has expired")
+	case p.Allows(formats.ExceptionExpiredKey):
+		s.addFinding(formats.ExceptionExpiredKey, formats.ReasonKeyExpired, "the signer's certificate has expired")
 	default:
 		return formats.NewError(formats.ReasonKeyExpired, "the signer's certificate has expired",
 			"sign with a current certificate"+formats.HintHistorical)
@@ -95,8 +95,8 @@ func (s *reading) judgeExpired(p formats.Policy) error {
 	return nil
 }
 
-func (s *reading) addFinding(r formats.Reason, message string) {
-	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message})
+func (s *reading) addFinding(e formats.Exceptions, r formats.Reason, message string) {
+	s.findings = append(s.findings, formats.Finding{Reason: r, Message: message, Exception: e})
 }
 
 func (s *reading) describeSigner() formats.Signer {

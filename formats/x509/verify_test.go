@@ -134,7 +134,7 @@ func TestArtifactKinds(t *testing.T) {
 
 func TestHistoricalSHA1(t *testing.T) {
 	p := strict(t)
-	p.Historical = true
+	p.Historical.Allow = formats.AllExceptions
 	s := parse(t, "rsa2048-sha1.sig", "rsa2048.pem", p)
 	if d := s.Describe(); len(d.Findings) != 1 || d.NotProjectable == nil || d.Need != formats.NeedBytes {
 		t.Errorf("description %+v", d)
@@ -212,7 +212,7 @@ func TestExpiredCertificate(t *testing.T) {
 	p.Roots.AddCert(certificate(t, "root-cert.pem"))
 	_, err := x509.New().Parse(context.Background(), file(t, "p256.sig"), [][]byte{file(t, "p256-chain.pem")}, p)
 	wantReason(t, err, formats.ReasonKeyExpired)
-	p.Historical = true
+	p.Historical.Allow = formats.AllExceptions
 	if d := parse(t, "p256.sig", "p256-chain.pem", p).Describe(); len(d.Findings) != 1 || len(d.Candidates) != 0 {
 		t.Errorf("description %+v", d)
 	}

@@ -219,6 +219,9 @@ func (c *Config) checkWorker() error {
 }
 
 func (c *Config) checkPolicy() error {
+	if _, err := c.Policy.Historical.load(); err != nil {
+		return fmt.Errorf("policy.historical.%w", err)
+	}
 	if err := checkIDs("policy.allowed_signers", c.Policy.AllowedSigners); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ type Worker struct {
 
 // Policy is what signatures are held to, and where they are recorded.
 type Policy struct {
-	Historical     bool                `yaml:"historical,omitempty"`
+	Historical     Historical          `yaml:"historical,omitempty"`
 	SSHNamespaces  []string            `yaml:"ssh_namespaces,omitempty"`
 	Keys           map[string][]string `yaml:"keys,omitempty"`            // files, by format
 	AllowedSigners []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs

@@ -74,6 +74,8 @@ func describeType(goType string) string {
 		return "a number"
 	case "[]string":
 		return "a list of texts; write it as [a, b]"
+	case "config.Historical":
+		return "a mapping of allow, signed_before and logged_before"
 	case "[]config.Log", "[]config.FormerLog", "[]config.Caller":
 		return "a list; begin each element with a dash"
 	}

@@ -22,12 +22,14 @@ import (
 // the file and, where there are any, the line. The result's Now and ForbiddenSigners are the caller's to set.
 func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.Policy, error) {
 	out := formats.Policy{
-		Historical:     p.Historical,
 		SSHNamespaces:  p.SSHNamespaces,
 		AllowedSigners: convertIDs(p.AllowedSigners),
 		TUFRoots:       convertIDs(p.TUFRoots),
 	}
 	var err error
+	if out.Historical, err = p.Historical.load(); err != nil {
+		return formats.Policy{}, fmt.Errorf("policy.historical.%w", err)
+	}
 	if out.Keys, err = p.loadKeys(ctx, registry); err != nil {
 		return formats.Policy{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -37,7 +38,7 @@ func attested(tb testing.TB, g *attest.Signer, weak bool) *signed {
 	tb.Helper()
 	k := newKey(tb)
 	s := &signed{format: "suffixed", content: artifact, keys: [][]byte{spki(tb, k)}, signers: ids(tb, k), signature: signSuffixed(tb, artifact, weak, k)}
-	s.policy.Historical = weak
+	s.policy.Historical = formats.AllowAll(weak)
 	facts, _ := s.facts(tb, receiptpb.Receipt_ATTESTED)
 	s.attest(tb, g, receipt.New(facts))
 	return s
@@ -99,12 +100,48 @@ func TestHistoricalNeedsConsent(t *testing.T) {
 	// A receipt that hides the policy is no better.
 	s.refused(t, o, receipt.ReasonSignatureInvalid, func(r *receiptpb.Receipt) { r.Policy = nil })
 
-	o.AllowHistorical, o.Artifact = true, bytes.NewReader(artifact)
+	o.Historical, o.Artifact = formats.AllowAll(true), bytes.NewReader(artifact)
 	report, err := receipt.Verify(t.Context(), s.receipt, o)
 	if err != nil || !strings.Contains(report.String(), "WEAK: weak") {
 		t.Fatalf("%v\n%s", err, report)
 	}
 	s.refused(t, o, receipt.ReasonClaimMismatch, func(r *receiptpb.Receipt) { r.Findings = nil })
+}
+
+// TestHistoricalByException: a reader lets pass what he names and no more, and with a date what is older.
+func TestHistoricalByException(t *testing.T) {
+	g := newGateway(t)
+	s := attested(t, g, true) // by SHA1
+	claim := s.receipt.GetSignature().GetClaimedTime().AsTime()
+	before := func(date time.Time) formats.Historical {
+		return formats.Historical{Allow: formats.ExceptionSHA1, SignedBefore: date}
+	}
+	for name, test := range map[string]struct {
+		historical formats.Historical
+		known      []time.Time
+		want       string // in the report; "" when it is refused
+	}{
+		"its own":                {formats.Historical{Allow: formats.ExceptionSHA1}, nil, "WEAK: weak"},
+		"another":                {formats.Historical{Allow: formats.AllExceptions &^ formats.ExceptionSHA1}, nil, ""},
+		"none":                   {formats.Historical{}, nil, ""},
+		"too new":                {before(claim), nil, ""},
+		"by the claim":           {before(claim.Add(time.Second)), nil, "signer's claim only"},
+		"proven to be older":     {before(claim), []time.Time{claim.Add(-time.Minute)}, "it existed by"},
+		"proven to be of before": {before(claim), []time.Time{claim}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := s.options()
+			o.GatewayTrust, o.Historical, o.Artifact = trust(t, g, 0, -1), test.historical, bytes.NewReader(artifact)
+			o.TimeSources = []receipt.TimeSource{knownTimes(test.known)}
+			report, err := receipt.Verify(t.Context(), s.receipt, o)
+			switch {
+			case test.want == "" && formats.ReasonOf(err) != receipt.ReasonHistoricalRefused:
+				t.Errorf("not refused: %v", err)
+			case test.want != "" && (err != nil || !strings.Contains(report.String(), test.want)):
+				t.Errorf("%v\n%s", err, report)
+			}
+		})
+	}
 }
 
 func TestAttestedTampering(t *testing.T) {

@@ -122,7 +122,7 @@ func timestamp(t *time.Time) *timestamppb.Timestamp {
 }
 
 func policyMessage(p formats.Policy) *receiptpb.Policy {
-	m := &receiptpb.Policy{Historical: p.Historical, SshNamespaces: p.SSHNamespaces}
+	m := &receiptpb.Policy{Historical: p.Historical.Allow != 0, SshNamespaces: p.SSHNamespaces}
 	for _, root := range p.TUFRoots {
 		m.TufRoots = append(m.TufRoots, bytes.Clone(root[:]))
 	}

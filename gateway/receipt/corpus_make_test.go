@@ -197,7 +197,7 @@ func (m *maker) policy(name string) formats.Policy {
 
 var corpusPolicies = map[string]func(*testing.T, *formats.Policy){
 	"":           func(*testing.T, *formats.Policy) {},
-	"historical": func(_ *testing.T, p *formats.Policy) { p.Historical = true },
+	"historical": func(_ *testing.T, p *formats.Policy) { p.Historical.Allow = formats.AllExceptions },
 	"git":        func(_ *testing.T, p *formats.Policy) { p.SSHNamespaces = []string{"git", "file"} },
 	"pinned": func(t *testing.T, p *formats.Policy) {
 		p.TUFRoots = [][sha256.Size]byte{sha256.Sum256(corpusInput(t, "tuf", "root-1.json"))}
@@ -205,7 +205,7 @@ var corpusPolicies = map[string]func(*testing.T, *formats.Policy){
 	"rooted": rooted,
 	"rooted, historical": func(t *testing.T, p *formats.Policy) {
 		rooted(t, p)
-		p.Historical = true
+		p.Historical.Allow = formats.AllExceptions
 	},
 }
 

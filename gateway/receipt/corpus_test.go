@@ -252,7 +252,7 @@ func (v *verification) options(t *testing.T, folder, trust string) receipt.Optio
 	read := func(name string) []byte { return readFile(t, filepath.Join(folder, name)) }
 	var err error
 	o := receipt.Options{
-		Registry: all.Formats(), AnySigner: v.AnySigner, Each: v.Each, AllowHistorical: v.AllowHistorical,
+		Registry: all.Formats(), AnySigner: v.AnySigner, Each: v.Each, Historical: formats.AllowAll(v.AllowHistorical),
 		SSHNamespaces: v.SSHNamespaces, Now: v.At,
 	}
 	if o.TrustedRoot, err = trustroot.Parse(read(filepath.Join(trust, cmp.Or(v.TrustedRoot, "trusted_root.json")))); err != nil {

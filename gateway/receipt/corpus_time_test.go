@@ -46,22 +46,27 @@ func TestMoreTimeNeverRefuses(t *testing.T) {
 				if v.Name != "right key" && v.Name != "right key, ten years later" && v.Name != "historical allowed" {
 					continue
 				}
-				verifyWith := func(times ...time.Time) error {
+				verifyWith := func(before time.Time, times []time.Time) error {
 					o := v.options(t, folder, list.Trust)
+					if o.Historical.Allow != 0 {
+						o.Historical.SignedBefore = before
+					}
 					o.TimeSources = []receipt.TimeSource{knownTimes(times)}
 					_, err := receipt.Verify(t.Context(), r, o)
 					return err
 				}
-				known := []time.Time{}
-				before := verifyWith()
-				for _, m := range moments {
-					known = append(known, m)
-					after := verifyWith(known...)
-					falsified := claimed.After(known[0].Add(formats.ClockSkew))
-					if before == nil && after != nil && !falsified {
-						t.Errorf("%s: accepted, and refused once it was known to exist by %v: %v", v.Name, known, after)
+				for _, date := range []time.Time{{}, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), claimed.Add(time.Second)} {
+					known := []time.Time{}
+					before := verifyWith(date, known)
+					for _, m := range moments {
+						known = append(known, m)
+						after := verifyWith(date, known)
+						falsified := claimed.After(known[0].Add(formats.ClockSkew))
+						if before == nil && after != nil && !falsified {
+							t.Errorf("%s, signed before %v: accepted, and refused once it was known to exist by %v: %v", v.Name, date, known, after)
+						}
+						before = after
 					}
-					before = after
 				}
 			}
 		})

@@ -45,7 +45,7 @@ func (suffixed) Parse(_ context.Context, signature []byte, keys [][]byte, p form
 	if err := json.Unmarshal(signature, f); err != nil || len(f.Sigs) == 0 {
 		return nil, formats.NewError(formats.ReasonMalformedSignature, "malformed", "")
 	}
-	if f.Weak && !p.Historical {
+	if f.Weak && !p.Allows(formats.ExceptionSHA1) {
 		return nil, formats.NewError(formats.ReasonWeakAlgorithm, "weak", "")
 	}
 	if len(keys) != len(f.Sigs) {
@@ -65,7 +65,7 @@ func (f *suffixedFile) Describe() formats.Description {
 		ClaimedTime: f.Time, Threshold: f.Threshold, Notes: []string{"only a test"},
 	}
 	if f.Weak {
-		d.Findings = []formats.Finding{{Reason: formats.ReasonWeakAlgorithm, Message: "weak"}}
+		d.Findings = []formats.Finding{{Reason: formats.ReasonWeakAlgorithm, Message: "weak", Exception: formats.ExceptionSHA1}}
 	}
 	return d
 }

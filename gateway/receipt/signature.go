@@ -104,9 +104,11 @@ func (v *verification) policyAt(at time.Time) formats.Policy {
 	o := v.options
 	p := formats.Policy{
 		Now:           at,
-		Historical:    v.receipt.GetPolicy().GetHistorical() && o.AllowHistorical,
 		SSHNamespaces: o.SSHNamespaces,
 		KnownOnly:     v.receipt.GetFormatVersion() > versionOne, // a reader may have the keys of some
+	}
+	if v.receipt.GetPolicy().GetHistorical() {
+		p.Historical = o.Historical
 	}
 	if known := v.earliest(); known != nil {
 		p.KnownBy = known.T
@@ -130,11 +132,10 @@ func (v *verification) parseBy(ctx context.Context, keys [][]byte, p formats.Pol
 // explain finds out why the signature was refused, where the plugin cannot know: it is good
 // under the historical policy, or by the receipt's key but not by the expected ones.
 func (v *verification) explain(ctx context.Context, err error, keys [][]byte, p formats.Policy) error {
-	if v.receipt.GetPolicy().GetHistorical() && !p.Historical {
-		p.Historical = true
-		if _, herr := v.parseBy(ctx, keys, p); herr == nil {
-			return wrap(err, ReasonHistoricalRefused, "the signature is good only under the historical policy",
-				"accept known weaknesses with --allow-historical, if you must")
+	if historical := formats.AllowAll(v.receipt.GetPolicy().GetHistorical()); historical != p.Historical {
+		p.Historical = historical
+		if parsed, herr := v.parseBy(ctx, keys, p); herr == nil {
+			return v.refuseHistorical(err, parsed.Describe().UsedExceptions())
 		}
 	}
 	// Raw signatures are as long as their key: by another key they look malformed.
@@ -285,6 +286,7 @@ func (v *verification) reportSignature() {
 	for _, f := range v.description.Findings {
 		v.report.unproven("WEAK: %s (%s), accepted under the historical policy", f.Message, f.Reason)
 	}
+	v.reportAge()
 	if len(v.options.ExpectedKeys) == 0 {
 		v.report.unproven("key: whether it had expired or was revoked was judged by the receipt's own copy of it; give yours with --key")
 	}
@@ -374,11 +376,7 @@ func (v *verification) checkFindings() error {
 			v.report.unproven("%sthe gateway found %s, and let it pass under its historical policy", whose, f.GetReason())
 		}
 	}
-	if len(v.receipt.GetFindings()) > 0 && !v.options.AllowHistorical {
-		return refuse(ReasonHistoricalRefused, "the gateway let a weakness pass under its historical policy",
-			"accept known weaknesses with --allow-historical, if you must")
-	}
-	return nil
+	return v.checkAllowed()
 }
 
 func (v *verification) isFound(reason string) bool {

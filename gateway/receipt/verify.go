@@ -36,9 +36,9 @@ type Options struct {
 	// was not checked.
 	AnySigner bool
 
-	// AllowHistorical accepts signatures with weaknesses that the gateway's historical policy
-	// let pass.
-	AllowHistorical bool
+	// Historical accepts signatures with weaknesses that the gateway's historical policy let pass too. The
+	// report says of SignedBefore whether a verified time proves it, or the signer claims it.
+	Historical formats.Historical
 	// SSHNamespaces are those accepted; nil means "file" alone.
 	SSHNamespaces []string
 	// Now is the time of verification.

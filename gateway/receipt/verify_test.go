@@ -314,7 +314,7 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		o := s.options()
-		o.AllowHistorical, o.GatewayTrust = true, trust(t, g, 0, -1)
+		o.Historical, o.GatewayTrust = formats.AllowAll(true), trust(t, g, 0, -1)
 		if report, err := receipt.Verify(t.Context(), &r, o); err == nil {
 			checkSameProof(t, s.receipt, &r, report)
 		}
@@ -418,7 +418,7 @@ func TestEditedStructure(t *testing.T) {
 func TestUnboundFinding(t *testing.T) {
 	s := native(t)
 	o := s.options()
-	o.AllowHistorical = true
+	o.Historical = formats.AllowAll(true)
 	r := proto.CloneOf(s.receipt)
 	r.Findings = []*receiptpb.Finding{{Reason: string(formats.ReasonKeyExpired)}}
 	report, err := receipt.Verify(t.Context(), r, o)

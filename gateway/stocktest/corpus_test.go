@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
@@ -64,7 +65,7 @@ func keptSample(t *testing.T, dir, trust string, v verification) sample {
 		name: filepath.Base(dir), otherRoot: parseRoot(t, filepath.Join(trust, "trusted_root_other.json")),
 		options: receipt.Options{
 			Registry: all.Formats(), TrustedRoot: parseRoot(t, filepath.Join(trust, "trusted_root.json")),
-			AllowHistorical: v.AllowHistorical, SSHNamespaces: v.SSHNamespaces, Now: v.At,
+			Historical: formats.AllowAll(v.AllowHistorical), SSHNamespaces: v.SSHNamespaces, Now: v.At,
 		},
 	}
 	var err error

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+const (
+	historicalFlag = "allow-historical"
+	allExceptions  = "all"
+)
+
+// exceptionsFlag is --allow-historical: a list of exceptions, or all of them when nothing is said. Earlier releases had no
+// list, so true and false are taken, too.
+type exceptionsFlag struct{ set formats.Exceptions }
+
+func (f *exceptionsFlag) addFlag(c *cobra.Command) {
+	c.Flags().Var(f, historicalFlag, "accept these weaknesses that the gateway's historical policy let pass: `"+
+		strings.Join(formats.ExceptionNames(), ",")+"`; all of them when not said")
+	c.Flags().Lookup(historicalFlag).NoOptDefVal = allExceptions
+}
+
+// String implements pflag.Value.
+func (f *exceptionsFlag) String() string {
+	if f.set == 0 {
+		return ""
+	}
+	return f.set.String()
+}
+
+// Type implements pflag.Value.
+func (*exceptionsFlag) Type() string { return "exceptions" }
+
+// Set implements pflag.Value. What is said several times adds up.
+func (f *exceptionsFlag) Set(s string) error {
+	switch s {
+	case allExceptions, "true":
+		f.set = formats.AllExceptions
+		return nil
+	case "false":
+		f.set = 0
+		return nil
+	}
+	set, err := formats.ParseExceptions(strings.Split(s, ","))
+	f.set |= set
+	return err
+}
+
+// joinExceptions joins --allow-historical with a list of exceptions that follows it. The library takes what follows a
+// flag that may stand alone for a file; a file of such a name is given as ./SHA1.
+func joinExceptions(args []string) []string {
+	var out []string
+	for i, a := range args {
+		if a == "--" {
+			return append(out, args[i:]...)
+		}
+		if i > 0 && args[i-1] == "--"+historicalFlag {
+			if _, err := formats.ParseExceptions(strings.Split(a, ",")); err == nil {
+				out[len(out)-1] += "=" + a
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
