@@ -19,14 +19,14 @@ func TestCancelledCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancelled := 0
-	for i := range 400 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%40)*50*time.Microsecond)
+	for i := 0; cancelled < 100; i++ { // at all stages of a call, on any machine
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i%20)*50*time.Microsecond)
 		if _, err := s.Get(ctx, "tenant", stored[0].Submission.ID); err != nil {
 			cancelled++
 		}
 		cancel()
 	}
-	if made := s.pool.Stat().NewConnsCount(); made > 20 || cancelled < 100 {
-		t.Errorf("%d connections were made for 400 calls, of which %d were cancelled", made, cancelled)
+	if made := s.pool.Stat().NewConnsCount(); made > 20 {
+		t.Errorf("%d connections were made for %d calls that were cancelled", made, cancelled)
 	}
 }
