@@ -29,9 +29,9 @@ type lateEntries struct {
 }
 
 const (
-	maxLate       = 65_536    // that are remembered
-	lateWindows   = 64        // of scanWindow, that are searched for them in one go
-	forgetLate    = time.Hour // in which the log could not be read
+	maxLate      = 65_536      // that are remembered
+	lateWindows  = 64          // of scanWindow, that are searched for them in one go
+	forgetLate   = time.Hour   // in which the log could not be read
 	lateTogether = time.Second // more, so that all of one stop are looked for in one go
 )
 

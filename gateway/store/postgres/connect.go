@@ -55,7 +55,7 @@ func IsRefused(err error) bool {
 var errStandby = fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
 
 // connectPool connects to the database, and fails unless one connection can be made.
-func connectPool(ctx context.Context, dsn string, opts Options, loss *lossWatch) (*pgxpool.Pool, error) {
+func connectPool(ctx context.Context, dsn string, opts Options, watch *lifeWatch) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, hideSecrets(err)
@@ -74,7 +74,6 @@ func connectPool(ctx context.Context, dsn string, opts Options, loss *lossWatch)
 	params["lock_timeout"] = milliseconds(opts.Patience)
 	params["statement_timeout"] = milliseconds(2 * opts.Patience)
 	params["idle_in_transaction_session_timeout"] = milliseconds(maxIdle)
-	watch := &lifeWatch{loss: loss}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if err := refuseUnsafe(ctx, conn); err != nil {
 			return err

@@ -26,7 +26,7 @@ type Target struct{ Pool *pgxpool.Pool }
 // error is ErrNotEmpty where anything else is in it.
 func OpenTarget(ctx context.Context, dsn, source string, logger *slog.Logger) (*Target, error) {
 	opts := Options{Logger: logger}.withDefaults()
-	pool, err := connectPool(ctx, dsn, opts, &lossWatch{logger: opts.Logger})
+	pool, err := connectPool(ctx, dsn, opts, &lifeWatch{loss: &lossWatch{logger: opts.Logger}})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store to copy to: %w", err)
 	}

@@ -62,7 +62,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	if err != nil {
 		return nil, err
 	}
-	s.loss.noteStored(results)
+	s.life.loss.noteStored(results)
 	return results, nil
 }
 

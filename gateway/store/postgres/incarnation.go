@@ -101,12 +101,22 @@ type lifeWatch struct {
 	mu   sync.Mutex // guards what follows
 	pool *pgxpool.Pool
 	last string
+	over context.CancelFunc // of whoever listens to the server; nil: nobody does
 }
 
 func (w *lifeWatch) setPool(pool *pgxpool.Pool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pool = pool
+}
+
+// listenTo returns a context that ends with ctx, or when the server that is listened to is not the one that is written to any more.
+func (w *lifeWatch) listenTo(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, over := context.WithCancel(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = over
+	return ctx, over
 }
 
 // noteLife reads the life of a new connection's server, and has all other connections closed, those in use after their
@@ -117,12 +127,15 @@ func (w *lifeWatch) noteLife(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("asking the server which one it is: %w", err)
 	}
 	w.mu.Lock()
-	before, pool := w.last, w.pool
+	before, pool, over := w.last, w.pool, w.over
 	w.last = life
 	w.mu.Unlock()
 	if before == "" || before == life || pool == nil {
 		return nil
 	}
 	pool.Reset()
+	if over != nil {
+		over()
+	}
 	return w.loss.tellLoss(ctx, conn)
 }

@@ -220,9 +220,17 @@ func TestOlderCopyTakesOver(t *testing.T) {
 	putInDoubt(t, s, 2)
 	enqueue(t, s, "bob", "lost")
 	lost := mustClaim(t, s, 9, 1)[0]
+	listens := make(chan struct{}, 9)
+	go s.Hear(t.Context(), func(told gateway.Signal) {
+		if told.Missed {
+			listens <- struct{}{}
+		}
+	})
+	<-listens
 
 	turn(copied.Port())
 	connectOnceMore(t, s)
+	<-listens // to the copy, though the server before lives on
 	if _, err := s.Get(t.Context(), "bob", storetest.NewSubmission("bob", "lost", "log").ID); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("what the copy does not have: %v", err)
 	}

@@ -34,7 +34,11 @@ func (s *Store) Hear(ctx context.Context, f func(gateway.Signal)) {
 		},
 	}
 	listener.Handle(channel, e)
-	_ = listener.Listen(ctx) // it ends with ctx
+	for ctx.Err() == nil {
+		listening, over := s.life.listenTo(ctx)
+		_ = listener.Listen(listening) // it ends with that
+		over()
+	}
 }
 
 func (s *Store) connectListener(ctx context.Context) (*pgx.Conn, error) {

@@ -65,7 +65,7 @@ type Store struct {
 
 	incarnation gateway.Incarnation
 	clock       *queueClock
-	loss        *lossWatch
+	life        *lifeWatch
 	changes     atomic.Uint64 // of the backlog, by this process
 }
 
@@ -138,13 +138,13 @@ func wrapOpening(err error) error {
 
 func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
-	loss := &lossWatch{logger: opts.Logger}
-	pool, err := connectPool(ctx, dsn, opts, loss)
+	watch := &lifeWatch{loss: &lossWatch{logger: opts.Logger}}
+	pool, err := connectPool(ctx, dsn, opts, watch)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		loss: loss,
+		life: watch,
 		opts: opts, pool: pool, clock: newQueueClock(opts.Now),
 		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
 	}
