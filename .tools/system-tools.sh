@@ -20,6 +20,7 @@ curl curl
 xz xz-utils
 strace strace
 /usr/lib/postgresql/*/bin/postgres postgresql
+redis-server redis-server
 $(printf '%s %s\n' "$@")
 "
 

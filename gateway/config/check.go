@@ -201,8 +201,26 @@ func (c *Config) checkLimits() error {
 	if c.Limits.MaxRequestMemory < minRequestMemory {
 		return fmt.Errorf("limits.max_request_memory is below %v: a large key alone may take half of that", Size(minRequestMemory))
 	}
+	if err := c.Limits.Redis.check(); err != nil {
+		return err
+	}
 	if t := c.Limits.MaxRequestTime; t < minRequestTime || t > maxRequestTime {
 		return errors.New(`limits.max_request_time is not between 2m and 24h; write it as "3h"`)
+	}
+	return nil
+}
+
+func (r Redis) check() error {
+	u, err := url.Parse(r.URL)
+	switch {
+	case r == (Redis{}):
+		return nil
+	case r.URL == "":
+		return errors.New("limits.redis.url is missing: name the Redis that counts")
+	case err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme):
+		return errors.New("limits.redis.url is not redis://, rediss:// or unix://") // and not what it is: a password may be in it
+	case !slices.Contains([]string{"", OnFailureAllow, OnFailureRefuse}, r.OnFailure):
+		return fmt.Errorf("limits.redis.on_failure: %q is neither %s nor %s", r.OnFailure, OnFailureAllow, OnFailureRefuse)
 	}
 	return nil
 }

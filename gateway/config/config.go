@@ -94,6 +94,8 @@ type Limits struct {
 	// at once; 0 is no limit.
 	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
 	RequestBurst      int `yaml:"request_burst,omitempty"`
+	// Redis is where requests are counted, for several gateways together; without, each counts for itself.
+	Redis Redis `yaml:"redis,omitempty"`
 
 	MaxRequestMemory     Size          `yaml:"max_request_memory,omitempty"`      // bytes, of all requests together
 	MaxConnections       int           `yaml:"max_connections,omitempty"`         // at once, for each of http and grpc
@@ -102,6 +104,19 @@ type Limits struct {
 	MinUploadRate        Size          `yaml:"min_upload_rate,omitempty"`         // bytes a second
 	MaxRequestTime       time.Duration `yaml:"max_request_time,omitempty"`
 }
+
+// Redis is a Redis server that several gateways count requests in.
+type Redis struct {
+	URL string `yaml:"url,omitempty"` // with a password, it is a secret
+	// OnFailure is what becomes of requests that cannot be counted: OnFailureAllow, which is the default, or OnFailureRefuse.
+	OnFailure string `yaml:"on_failure,omitempty"`
+}
+
+// What Redis.OnFailure may be.
+const (
+	OnFailureAllow  = "allow"
+	OnFailureRefuse = "refuse"
+)
 
 // Worker tunes the way from the store to the logs.
 type Worker struct {

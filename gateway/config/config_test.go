@@ -96,6 +96,9 @@ func TestRefusals(t *testing.T) {
 		"short delay":         {strings.Replace(minimal, "url:", "integration_delay: 5ms, url:", 1), "integration_delay is not between 1s and 24h"},
 		"long delay":          {strings.Replace(minimal, "url:", "integration_delay: 25h, url:", 1), "integration_delay is not between"},
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
+		"failure alone":       {minimal + "limits: {redis: {on_failure: refuse}}", "limits.redis.url is missing"},
+		"no Redis":            {minimal + "limits: {redis: {url: 'http://u:p@host'}}", "limits.redis.url is not redis://, rediss:// or unix://"},
+		"no such choice":      {minimal + "limits: {redis: {url: 'redis://host', on_failure: deny}}", `"deny" is neither allow nor refuse`},
 		"no root":             {strings.Replace(minimal, "trusted_root: trust/root.json", "", 1), "trusted_root is missing"},
 		"no log":              {"trusted_root: x", "logs is empty"},
 		"empty":               {"", "logs is empty"},
@@ -336,7 +339,8 @@ func TestExample(t *testing.T) {
 		}
 	})
 	want := Default()
-	want.Limits.SpoolDir = c.Limits.SpoolDir // an example
+	want.Limits.SpoolDir, want.Limits.Redis.URL = c.Limits.SpoolDir, c.Limits.Redis.URL // examples
+	want.Limits.Redis.OnFailure = OnFailureAllow                                        // which it is when it is not given
 	if !reflect.DeepEqual(c.Limits, want.Limits) || !reflect.DeepEqual(c.Worker, want.Worker) || c.Logging != want.Logging || c.Store != want.Store ||
 		c.HTTP.Listen != want.HTTP.Listen || c.GRPC.Listen != want.GRPC.Listen || c.Admin.Listen != want.Admin.Listen {
 		t.Errorf("not the defaults: %+v", c)

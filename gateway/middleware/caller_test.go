@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
 // anybody is what identifies callers without access control.
@@ -50,11 +49,7 @@ func TestIdentifyCaller(t *testing.T) {
 
 // A tenant is counted as one, whatever its addresses, and apart from others at the same address.
 func TestLimitRateCountsTenants(t *testing.T) {
-	limiter, err := ratelimit.NewMemory(60, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := IdentifyCaller(LimitRate(http.HandlerFunc(ok), limiter), byHeader)
+	h := IdentifyCaller(LimitRate(http.HandlerFunc(ok), limitOf(60, 1)), byHeader)
 	for i, c := range []struct {
 		tenant, remote string
 		want           int

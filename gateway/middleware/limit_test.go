@@ -3,6 +3,8 @@
 package middleware
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,12 +13,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
+// limitOf counts by this process alone.
+func limitOf(perMinute, burst int) *RateLimit {
+	return &RateLimit{Limiter: ratelimit.NewMemory(nil), Limit: ratelimit.Limit{PerMinute: perMinute, Burst: burst}}
+}
+
 func TestLimitRate(t *testing.T) {
-	limiter, err := ratelimit.NewMemory(60, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := LimitRate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), limiter)
+	handler := LimitRate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), limitOf(60, 2))
 	ask := func(path, remote string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.RemoteAddr = remote
@@ -39,5 +42,25 @@ func TestLimitRate(t *testing.T) {
 	}
 	if got := ask("/healthz", "192.0.2.1:1").Code; got != http.StatusNoContent {
 		t.Errorf("a probe: %d", got)
+	}
+}
+
+// broken is a limiter that fails.
+type broken struct{}
+
+func (broken) Take(context.Context, string, ratelimit.Limit) (ratelimit.Decision, error) {
+	return ratelimit.Decision{}, errors.New("no answer")
+}
+
+// When the limiter fails, the operator's choice holds. The answer does not say why.
+func TestLimiterFails(t *testing.T) {
+	for refuse, want := range map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable} {
+		h := LimitRate(http.HandlerFunc(ok), &RateLimit{Limiter: broken{}, RefuseUncounted: refuse})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/formats", nil))
+		if w.Code != want || refuse && (!strings.Contains(w.Body.String(), "LIMITER_UNAVAILABLE") || w.Header().Get("Retry-After") == "") ||
+			strings.Contains(w.Body.String(), "no answer") {
+			t.Errorf("refused %v: %d %v %s", refuse, w.Code, w.Header(), w.Body)
+		}
 	}
 }

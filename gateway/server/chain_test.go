@@ -26,10 +26,6 @@ import (
 
 func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 	t.Helper()
-	limiter, err := newLimiter(config.Limits{RequestsPerMinute: 60, RequestBurst: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
 	m, err := newMetrics(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -41,9 +37,13 @@ func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 	}
 	callers := auth.New(time.Now)
 	callers.Use(everybody)
-	return &Server{
-		callers: callers, limiter: limiter, logger: logger, access: middleware.AccessLog{Logger: logger}, panics: panics.NewReporter(logger, m.requests.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
-	}, m
+	s := &Server{
+		metrics: m, callers: callers, logger: logger, access: middleware.AccessLog{Logger: logger}, panics: panics.NewReporter(logger, m.requests.countPanic), admission: newAdmission(config.Default().Limits, gateway.NewMemory(1<<30)),
+	}
+	if err := s.openLimit(config.Limits{RequestsPerMinute: 60, RequestBurst: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return s, m
 }
 
 // The log sees every request, what the guard refuses is not counted against the limit, and behind

@@ -63,9 +63,7 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 // that a caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, s.admission.requests)
-	if s.limiter != nil {
-		h = middleware.LimitRate(h, s.limiter)
-	}
+	h = middleware.LimitRate(h, s.rateLimit)
 	h = middleware.IdentifyCaller(h, s.identifyRequest)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)

@@ -18,27 +18,34 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
+	"github.com/rekor-gateway/rekor-gateway/ratelimit/redislimit"
 )
 
-// newLimiter returns nil when there is no limit.
-func newLimiter(c config.Limits) (ratelimit.Limiter, error) {
+// openLimit sets what requests are held to. Where there is no limit, nothing is counted.
+func (s *Server) openLimit(c config.Limits) error {
 	if c.RequestsPerMinute == 0 {
-		return nil, nil //nolint:nilnil // documented
+		return nil
 	}
-	return ratelimit.NewMemory(c.RequestsPerMinute, c.RequestBurst)
+	var limiter ratelimit.Limiter = ratelimit.NewMemory(nil)
+	if c.Redis.URL != "" {
+		shared, err := redislimit.New(c.Redis.URL, redislimit.Options{Logger: s.logger})
+		if err != nil {
+			return fmt.Errorf("limits.redis.url: %w", err)
+		}
+		s.sharedLimiter, limiter = shared, shared
+	}
+	s.rateLimit = &middleware.RateLimit{
+		Limiter: s.metrics.requests.countLimiter(limiter), Limit: ratelimit.Limit{PerMinute: c.RequestsPerMinute, Burst: c.RequestBurst},
+		RefuseUncounted: c.Redis.OnFailure == config.OnFailureRefuse,
+	}
+	return nil
 }
 
 // countRequest counts one request of the caller of ctx, over gRPC, as middleware.LimitRate counts those over HTTP. It
 // returns the refusal of callers who ask too often.
 func (s *Server) countRequest(ctx context.Context) error {
-	if s.limiter == nil {
-		return nil
-	}
-	wait, err := s.limiter.Take(ctx, rateKey(ctx))
-	if err != nil || wait == 0 {
-		return nil
-	}
-	return problem.LimitedError(wait)
+	_, err := s.rateLimit.CountRequest(ctx, rateKey(ctx))
+	return err
 }
 
 // rateKey is whom a call is counted as.

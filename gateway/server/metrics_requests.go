@@ -79,18 +79,15 @@ func (m *requestMetrics) countRefusal(r formats.Reason) {
 
 func (m *requestMetrics) countPanic(where string) { m.panics.WithLabelValues(where).Inc() }
 
-// What a rate limit decides. When it fails itself, callers may go on.
+// What a rate limit decides. When it fails itself, limits.redis.on_failure says what becomes of the request.
 const (
 	limiterAllowed = "allowed"
 	limiterRefused = "refused"
 	limiterFailed  = "failed"
 )
 
-// countLimiter returns limiter, which is counted from now on; nil stays nil.
+// countLimiter returns limiter, which is counted from now on.
 func (m *requestMetrics) countLimiter(limiter ratelimit.Limiter) ratelimit.Limiter {
-	if limiter == nil {
-		return nil
-	}
 	return countedLimiter{limiter, m.limiter}
 }
 
@@ -100,15 +97,15 @@ type countedLimiter struct {
 }
 
 // Take implements ratelimit.Limiter.
-func (l countedLimiter) Take(ctx context.Context, key string) (time.Duration, error) {
-	wait, err := l.Limiter.Take(ctx, key)
+func (l countedLimiter) Take(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Decision, error) {
+	d, err := l.Limiter.Take(ctx, key, limit)
 	decision := limiterAllowed
 	switch {
 	case err != nil:
 		decision = limiterFailed
-	case wait > 0:
+	case !d.Allowed:
 		decision = limiterRefused
 	}
 	l.decisions.WithLabelValues(decision).Inc()
-	return wait, err
+	return d, err
 }

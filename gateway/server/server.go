@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,7 +27,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
-	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
 // Options are what a configuration file does not say.
@@ -81,10 +81,11 @@ type Server struct {
 	ranged       map[string]gateway.Shard // by the log's ID: whose range is known to be right; under reloading
 	rootFile     atomic.Pointer[[]byte]   // the trusted root in use
 
-	certificates certificates
-	callers      *auth.Authenticator
-	own          [][sha256.Size]byte // the gateway's own keys
-	limiter      ratelimit.Limiter   // nil: no limit
+	certificates  certificates
+	callers       *auth.Authenticator
+	own           [][sha256.Size]byte   // the gateway's own keys
+	rateLimit     *middleware.RateLimit // nil: no limit
+	sharedLimiter io.Closer             // what rateLimit counts in, where that is shared; nil: it is not
 
 	memory    *gateway.Memory // of all requests
 	admission admission
@@ -133,10 +134,9 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 		return err
 	}
 	s.metrics = m
-	if s.limiter, err = newLimiter(cfg.Limits); err != nil {
+	if err := s.openLimit(cfg.Limits); err != nil {
 		return err
 	}
-	s.limiter = m.requests.countLimiter(s.limiter)
 	s.boundRequests(cfg.Limits)
 	if s.tracing, err = newTracing(ctx, cfg.Tracing, o.Version, s.logger); err != nil {
 		return err
@@ -192,6 +192,9 @@ func (s *Server) closeStores() error {
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
+	}
+	if s.sharedLimiter != nil {
+		errs = append(errs, s.sharedLimiter.Close())
 	}
 	if err := s.tracing.close(); err != nil {
 		s.logger.Warn("traces are lost", "error", err)

@@ -32,6 +32,9 @@ type Problem struct {
 // ErrSpoolFull is what the surface itself runs out of. It is matched with errors.Is.
 var ErrSpoolFull = errors.New("spool is full")
 
+// ErrUncounted refuses a request that cannot be counted against its caller's limit. It is matched with errors.Is.
+var ErrUncounted = errors.New("the rate limit does not work")
+
 // sentinels are the domain's errors that are not *formats.Error, with the reason and words for callers.
 var sentinels = []struct {
 	err           error
@@ -48,6 +51,7 @@ var sentinels = []struct {
 	{gateway.ErrBusy, ReasonBusy, "the gateway has as much to do as it can", "send it again later"},
 	{gateway.ErrDiskLow, ReasonDiskLow, "the gateway has too little space left to take this", "send it again later; its operator has to make room"},
 	{ErrSpoolFull, ReasonSpoolFull, "the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later"},
+	{ErrUncounted, ReasonLimiterUnavailable, "the gateway cannot count requests now, and takes none", "send it again later; its operator has to mend that"},
 	{gateway.ErrMemoryFull, ReasonMemoryFull, "the gateway holds as many requests as it can", "send it again later"},
 	{context.DeadlineExceeded, ReasonTimeout, "the request took too long", "send it again"},
 	{context.Canceled, ReasonCancelled, "the request was cancelled", ""},

@@ -40,7 +40,7 @@ var answers = map[string]string{
 	"499 Canceled":           "REQUEST_CANCELLED",
 	"500 Internal":           "INTERNAL",
 	"502 Aborted":            "LOG_REFUSED LOG_RETIRED",
-	"503 Unavailable": `QUEUE_FULL NOT_STORED STORE_UNAVAILABLE BUSY DISK_LOW MEMORY_FULL SPOOL_FULL SHUTTING_DOWN LOG_FORKED
+	"503 Unavailable": `QUEUE_FULL NOT_STORED STORE_UNAVAILABLE BUSY DISK_LOW LIMITER_UNAVAILABLE MEMORY_FULL SPOOL_FULL SHUTTING_DOWN LOG_FORKED
 		LOG_FORBIDDEN LOG_OVERLOADED LOG_UNAVAILABLE LOG_ANSWER_INVALID OUTCOME_UNKNOWN LOG_STALLED STORED_ENTRY_UNREADABLE`,
 }
 
@@ -157,6 +157,7 @@ func TestErrors(t *testing.T) {
 		"closed":                  {gateway.ErrClosed, 503, "SHUTTING_DOWN"},
 		"not stored":              {fmt.Errorf("%w: disk is full", gateway.ErrNotStored), 503, "NOT_STORED"},
 		"busy":                    {gateway.ErrBusy, 503, "BUSY"},
+		"uncounted":               {ErrUncounted, 503, "LIMITER_UNAVAILABLE"},
 		"disk low":                {gateway.ErrDiskLow, 503, "DISK_LOW"},
 		"store":                   {gateway.ErrStoreUnavailable, 503, "STORE_UNAVAILABLE"},
 		"spool":                   {ErrSpoolFull, 503, "SPOOL_FULL"},

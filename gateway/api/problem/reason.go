@@ -38,6 +38,8 @@ const (
 	ReasonForbidden        formats.Reason = "FORBIDDEN"
 	ReasonInternal         formats.Reason = "INTERNAL"
 
+	ReasonLimiterUnavailable formats.Reason = "LIMITER_UNAVAILABLE"
+
 	// Problems of entries that are answers' reasons, too.
 	ReasonLogRefused = formats.Reason(gateway.ProblemRefused)
 	ReasonLogForked  = formats.Reason(gateway.ProblemFork)
@@ -143,18 +145,19 @@ var rows = map[formats.Reason]row{
 	ReasonCancelled:       cancelled,
 
 	// The gateway and the log.
-	ReasonQueueFull:                          unavailable.withRetryAfter(10 * time.Second),
-	ReasonNotStored:                          unavailable.withRetryAfter(10 * time.Second),
-	ReasonStoreUnavailable:                   unavailable.withRetryAfter(10 * time.Second),
-	ReasonBusy:                               unavailable.withRetryAfter(10 * time.Second),
-	ReasonMemoryFull:                         unavailable.withRetryAfter(10 * time.Second),
-	ReasonDiskLow:                            unavailable.withRetryAfter(time.Minute),
-	ReasonSpoolFull:                          unavailable.withRetryAfter(30 * time.Second),
-	ReasonShuttingDown:                       unavailable.withRetryAfter(5 * time.Second),
-	ReasonLogForked:                          unavailable.withRetryAfter(time.Hour),
-	ReasonLogRefused:                         badUpstream,
-	ReasonInternal:                           failed,
-	formats.Reason(gateway.ProblemForbidden): notLoggedNow,
+	ReasonQueueFull:                            unavailable.withRetryAfter(10 * time.Second),
+	ReasonNotStored:                            unavailable.withRetryAfter(10 * time.Second),
+	ReasonStoreUnavailable:                     unavailable.withRetryAfter(10 * time.Second),
+	ReasonBusy:                                 unavailable.withRetryAfter(10 * time.Second),
+	ReasonMemoryFull:                           unavailable.withRetryAfter(10 * time.Second),
+	ReasonLimiterUnavailable:                   unavailable.withRetryAfter(5 * time.Second),
+	ReasonDiskLow:                              unavailable.withRetryAfter(time.Minute),
+	ReasonSpoolFull:                            unavailable.withRetryAfter(30 * time.Second),
+	ReasonShuttingDown:                         unavailable.withRetryAfter(5 * time.Second),
+	ReasonLogForked:                            unavailable.withRetryAfter(time.Hour),
+	ReasonLogRefused:                           badUpstream,
+	ReasonInternal:                             failed,
+	formats.Reason(gateway.ProblemForbidden):   notLoggedNow,
 	formats.Reason(gateway.ProblemOverloaded):  notLoggedNow,
 	formats.Reason(gateway.ProblemUnavailable): notLoggedNow,
 	formats.Reason(gateway.ProblemBadAnswer):   notLoggedNow,
