@@ -118,8 +118,8 @@ func TestOpenAPIStatesPageSize(t *testing.T) {
 	t.Error("openapi.json has no page size")
 }
 
-// Every answer has the request's id in a header, as gateway/middleware sets it.
-func TestOpenAPIStatesRequestID(t *testing.T) {
+// Every answer has the headers that gateway/middleware sets: the request's id, and the rate limit's.
+func TestOpenAPIStatesHeaders(t *testing.T) {
 	var doc struct {
 		Paths map[string]map[string]struct {
 			Responses map[string]struct {
@@ -135,8 +135,11 @@ func TestOpenAPIStatesRequestID(t *testing.T) {
 	if err := json.Unmarshal(openapi, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Components.Headers["RequestId"] == nil {
-		t.Error("there is no header RequestId among the components")
+	headers := map[string]string{"X-Request-Id": "RequestId", "RateLimit": "RateLimit", "RateLimit-Policy": "RateLimitPolicy"}
+	for _, component := range headers {
+		if doc.Components.Headers[component] == nil {
+			t.Errorf("there is no header %s among the components", component)
+		}
 	}
 	for path, item := range doc.Paths {
 		if !strings.HasPrefix(path, "/v1/") {
@@ -144,8 +147,10 @@ func TestOpenAPIStatesRequestID(t *testing.T) {
 		}
 		for method, operation := range item {
 			for status, answer := range operation.Responses {
-				if got := answer.Headers["X-Request-Id"].Ref; got != "#/components/headers/RequestId" {
-					t.Errorf("%s %s, %s: the header X-Request-Id is %q", method, path, status, got)
+				for header, component := range headers {
+					if got := answer.Headers[header].Ref; got != "#/components/headers/"+component {
+						t.Errorf("%s %s, %s: the header %s is %q", method, path, status, header, got)
+					}
 				}
 			}
 		}

@@ -39,13 +39,15 @@ func (l *RateLimit) CountRequest(ctx context.Context, key string) (*ratelimit.De
 }
 
 // LimitRate refuses callers who ask more often than limit lets them, each counted by RateKey. Only the API below /v1/ counts.
+// Every answer to a request that was counted says what is left.
 func LimitRate(next http.Handler, limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/v1/") {
 			next.ServeHTTP(w, r)
 			return
 		}
-		_, err := limit.CountRequest(r.Context(), RateKey(gateway.CallerFrom(r.Context()), r.RemoteAddr))
+		d, err := limit.CountRequest(r.Context(), RateKey(gateway.CallerFrom(r.Context()), r.RemoteAddr))
+		setRateFields(w.Header(), d)
 		if err != nil {
 			problem.FromError(err).WriteHTTP(w)
 			return

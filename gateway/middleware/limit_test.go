@@ -27,21 +27,22 @@ func TestLimitRate(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		return w
 	}
-	for range 2 {
-		if got := ask("/v1/formats", "192.0.2.1:1").Code; got != http.StatusNoContent {
-			t.Fatalf("within the burst: %d", got)
+	for _, left := range []string{`"requests";r=1;t=1`, `"requests";r=0;t=2`} {
+		w := ask("/v1/formats", "192.0.2.1:1")
+		if w.Code != http.StatusNoContent || w.Header().Get("RateLimit") != left || w.Header().Get("RateLimit-Policy") != `"requests";q=2;w=2` {
+			t.Fatalf("within the burst: %d %v", w.Code, w.Header())
 		}
 	}
 	refused := ask("/v1/formats", "192.0.2.1:2") // another port is the same caller
 	if refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") != "1" ||
-		!strings.Contains(refused.Body.String(), `"reason":"RATE_LIMITED"`) {
+		!strings.Contains(refused.Body.String(), `"reason":"RATE_LIMITED"`) || refused.Header().Get("RateLimit") != `"requests";r=0;t=2` {
 		t.Errorf("past the burst: %d %v %s", refused.Code, refused.Header(), refused.Body)
 	}
 	if got := ask("/v1/formats", "192.0.2.2:1").Code; got != http.StatusNoContent {
 		t.Errorf("another caller: %d", got)
 	}
-	if got := ask("/healthz", "192.0.2.1:1").Code; got != http.StatusNoContent {
-		t.Errorf("a probe: %d", got)
+	if w := ask("/healthz", "192.0.2.1:1"); w.Code != http.StatusNoContent || w.Header().Get("RateLimit") != "" {
+		t.Errorf("a probe: %d %v", w.Code, w.Header())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -44,8 +45,27 @@ func (s *Server) openLimit(c config.Limits) error {
 // countRequest counts one request of the caller of ctx, over gRPC, as middleware.LimitRate counts those over HTTP. It
 // returns the refusal of callers who ask too often.
 func (s *Server) countRequest(ctx context.Context) error {
-	_, err := s.rateLimit.CountRequest(ctx, rateKey(ctx))
+	d, err := s.rateLimit.CountRequest(ctx, rateKey(ctx))
+	if note, ok := ctx.Value(rateNoteKey{}).(*rateNote); ok && d != nil {
+		note.Store(d)
+	}
 	return err
+}
+
+// rateNote keeps the last decision about a call: each submission of a batch is counted by itself.
+type rateNote struct {
+	atomic.Pointer[ratelimit.Decision]
+}
+
+type rateNoteKey struct{}
+
+// listRateFields returns the trailing metadata that tell the decision; none where none was made.
+func (n *rateNote) listRateFields() metadata.MD {
+	d := n.Load()
+	if d == nil {
+		return nil
+	}
+	return metadata.Pairs(middleware.RatePolicyField, middleware.FormatRatePolicy(*d), middleware.RateLimitField, middleware.FormatRateLimit(*d))
 }
 
 // rateKey is whom a call is counted as.
@@ -67,12 +87,16 @@ func isAPI(method string) bool {
 }
 
 func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if isAPI(info.FullMethod) {
-		if err := s.countRequest(stream.Context()); err != nil {
-			return problem.FromError(err).GRPCError()
-		}
+	if !isAPI(info.FullMethod) {
+		return handle(service, stream)
 	}
-	return handle(service, stream)
+	note := new(rateNote)
+	ctx := context.WithValue(stream.Context(), rateNoteKey{}, note)
+	defer func() { stream.SetTrailer(note.listRateFields()) }()
+	if err := s.countRequest(ctx); err != nil {
+		return problem.FromError(err).GRPCError()
+	}
+	return handle(service, contextStream{stream, ctx})
 }
 
 // Bounds on calls that are no submissions.
