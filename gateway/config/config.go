@@ -12,6 +12,8 @@ type Config struct {
 	// InsecureNoAuth lets http and grpc listen beyond loopback although every caller is
 	// let in.
 	InsecureNoAuth bool `yaml:"insecure_no_auth,omitempty"`
+	// TrustedProxies are the networks (CIDR) of the proxies that say for whom they forward requests.
+	TrustedProxies []string `yaml:"trusted_proxies,omitempty"`
 	// InsecurePlaintext lets callers send tokens beyond loopback where anybody on the way can read them.
 	InsecurePlaintext bool     `yaml:"insecure_plaintext,omitempty"`
 	Callers           []Caller `yaml:"callers,omitempty"`

@@ -37,21 +37,29 @@ func RateKey(c gateway.Caller, remote string) string {
 	if c.Tenant != "" && c.Tenant != gateway.DefaultTenant {
 		return "tenant " + c.Tenant
 	}
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
+	return AddressKey(remote)
+}
+
+// AddressKey returns the key under which all of a host's addresses are counted; remote may have a port.
+func AddressKey(remote string) string {
+	ip, ok := parseRemote(remote)
+	if !ok || ip.Is4() {
+		return hostOf(remote, ip)
 	}
-	ip, err := netip.ParseAddr(host)
+	network, err := ip.Prefix(64)
 	if err != nil {
-		return host
-	}
-	ip = ip.Unmap()
-	if ip.Is4() {
 		return ip.String()
 	}
-	network, err := ip.WithZone("").Prefix(64)
-	if err != nil {
+	return network.Addr().String()
+}
+
+// hostOf names what is no address, such as a socket in memory, by itself.
+func hostOf(remote string, ip netip.Addr) string {
+	if ip.IsValid() {
+		return ip.String()
+	}
+	if host, _, err := net.SplitHostPort(remote); err == nil {
 		return host
 	}
-	return network.Addr().String()
+	return remote
 }

@@ -72,6 +72,7 @@ func TestRateKey(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:99": "192.0.2.1", "[2001:db8::1]:99": "2001:db8::", "[2001:db8::ffff:1]:1": "2001:db8::", "bufconn": "bufconn",
 		"[fe80::1%eth0]:1": "fe80::", "[fe80::2%eth0]:1": "fe80::", "[::ffff:192.0.2.1]:1": "192.0.2.1",
+		"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::", // as trusted proxies tell it
 	} {
 		if got := RateKey(unknown, remote); got != want {
 			t.Errorf("%s is %s, want %s", remote, got, want)

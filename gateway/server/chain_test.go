@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,25 @@ func TestChainOrder(t *testing.T) {
 		t.Errorf("the caller is %+v", caller)
 	}
 	for want, n := range map[string]int{"reason=HOST_NOT_ALLOWED": 2, `route="GET /v1/things" status=200`: 1, "reason=RATE_LIMITED": 1} {
+		if got := strings.Count(log.String(), want); got != n {
+			t.Errorf("%q is in the log %d times, want %d:\n%s", want, got, n, &log)
+		}
+	}
+}
+
+// Behind a trusted proxy the access log and the limit go by the address that it tells.
+func TestChainBehindProxy(t *testing.T) {
+	var log bytes.Buffer
+	s, m := newChainServer(t, &log)
+	s.proxies = middleware.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
+	h := s.chainHandlers(http.NotFoundHandler(), config.HTTP{Listen: "127.0.0.1:8080"}, m)
+	for _, client := range []string{"198.51.100.1", "198.51.100.2", "198.51.100.1"} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/v1/things", nil)
+		r.RemoteAddr = "10.0.0.1:9"
+		r.Header.Set("X-Forwarded-For", "203.0.113.7, "+client)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for want, n := range map[string]int{"remote=198.51.100.1 ": 2, "remote=198.51.100.2 ": 1, "reason=RATE_LIMITED": 1} {
 		if got := strings.Count(log.String(), want); got != n {
 			t.Errorf("%q is in the log %d times, want %d:\n%s", want, got, n, &log)
 		}

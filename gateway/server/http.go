@@ -59,7 +59,7 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 }
 
 // chainHandlers wraps the routes h in what every request passes, from the outermost: request id, delivery of
-// refusals, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
+// refusals, remote address, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
 // that a caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, s.admission.requests)
@@ -68,6 +68,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	h = middleware.TraceRequests(h, s.tracing.requestTracer())
+	h = s.proxies.FindRemote(h)
 	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
 		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
 	}))

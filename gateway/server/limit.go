@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 
@@ -73,8 +74,23 @@ func rateKey(ctx context.Context) string {
 	return middleware.RateKey(gateway.CallerFrom(ctx), remoteOf(ctx))
 }
 
+type remoteKey struct{}
+
+// withRemote returns ctx of a call with the address that remoteOf returns: behind trusted proxies, the one that they tell.
+func (s *Server) withRemote(ctx context.Context) context.Context {
+	if len(s.proxies) == 0 {
+		return ctx
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	header := http.Header{"X-Forwarded-For": md.Get("x-forwarded-for"), "Forwarded": md.Get("forwarded")}
+	return context.WithValue(ctx, remoteKey{}, s.proxies.FindClient(remoteOf(ctx), header))
+}
+
 // remoteOf is where a call comes from, or "".
 func remoteOf(ctx context.Context) string {
+	if remote, ok := ctx.Value(remoteKey{}).(string); ok {
+		return remote
+	}
 	if p, ok := peer.FromContext(ctx); ok {
 		return p.Addr.String()
 	}

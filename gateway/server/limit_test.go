@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit/redistest"
 )
@@ -86,6 +88,18 @@ func countDecisions(t *testing.T, s *Server) map[string]float64 {
 		}
 	}
 	return counts
+}
+
+// Over gRPC trusted proxies tell the address in metadata.
+func TestGRPCBehindProxies(t *testing.T) {
+	s := &Server{proxies: middleware.Proxies{netip.MustParsePrefix("10.0.0.0/8")}}
+	for from, want := range map[string]string{"10.0.0.1": "198.51.100.1", "192.0.2.1": "192.0.2.1:9"} {
+		ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.ParseIP(from), Port: 9}})
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("x-forwarded-for", "203.0.113.7, 198.51.100.1"))
+		if got := remoteOf(s.withRemote(ctx)); got != want {
+			t.Errorf("from %s: %s, want %s", from, got, want)
+		}
+	}
 }
 
 // trailerStream keeps what is sent at the end of a call.

@@ -77,6 +77,7 @@ func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 		id := gateway.NewRequestID(firstOf(metadata.ValueFromIncomingContext(stream.Context(), requestIDKey)))
 		started := time.Now()
 		ctx := gateway.WithRequestNote(gateway.WithRequestID(stream.Context(), id), new(gateway.RequestNote))
+		ctx = s.withRemote(ctx)
 		ctx, end := s.startCall(ctx, info.FullMethod)
 		defer end()
 		defer func() {

@@ -83,7 +83,8 @@ type Server struct {
 
 	certificates  certificates
 	callers       *auth.Authenticator
-	own           [][sha256.Size]byte   // the gateway's own keys
+	own           [][sha256.Size]byte // the gateway's own keys
+	proxies       middleware.Proxies
 	rateLimit     *middleware.RateLimit // nil: no limit
 	sharedLimiter io.Closer             // what rateLimit counts in, where that is shared; nil: it is not
 
@@ -137,6 +138,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.openLimit(cfg.Limits); err != nil {
 		return err
 	}
+	s.proxies = cfg.ListProxies()
 	s.boundRequests(cfg.Limits)
 	if s.tracing, err = newTracing(ctx, cfg.Tracing, o.Version, s.logger); err != nil {
 		return err
