@@ -191,7 +191,8 @@ func (c *Config) checkLimits() error {
 		"max_pending_bytes":  int64(c.Limits.MaxPendingBytes),
 		"request_burst":      int64(c.Limits.RequestBurst),
 
-		"max_connections": int64(c.Limits.MaxConnections), "max_requests": int64(c.Limits.MaxRequests),
+		"max_connections_per_address": int64(c.Limits.MaxConnectionsPerAddress),
+		"max_connections":             int64(c.Limits.MaxConnections), "max_requests": int64(c.Limits.MaxRequests),
 		"max_requests_per_caller": int64(c.Limits.MaxRequestsPerCaller), "min_upload_rate": int64(c.Limits.MinUploadRate),
 	} {
 		if n <= 0 {

@@ -99,12 +99,14 @@ type Limits struct {
 	// Redis is where requests are counted, for several gateways together; without, each counts for itself.
 	Redis Redis `yaml:"redis,omitempty"`
 
-	MaxRequestMemory     Size          `yaml:"max_request_memory,omitempty"`      // bytes, of all requests together
-	MaxConnections       int           `yaml:"max_connections,omitempty"`         // at once, for each of http and grpc
-	MaxRequests          int           `yaml:"max_requests,omitempty"`            // at once, over both
-	MaxRequestsPerCaller int           `yaml:"max_requests_per_caller,omitempty"` // of those
-	MinUploadRate        Size          `yaml:"min_upload_rate,omitempty"`         // bytes a second
-	MaxRequestTime       time.Duration `yaml:"max_request_time,omitempty"`
+	MaxRequestMemory Size `yaml:"max_request_memory,omitempty"` // bytes, of all requests together
+	MaxConnections   int  `yaml:"max_connections,omitempty"`    // at once, for each of http and grpc
+	// MaxConnectionsPerAddress is how many of those one address may have; trusted proxies may have all.
+	MaxConnectionsPerAddress int           `yaml:"max_connections_per_address,omitempty"`
+	MaxRequests              int           `yaml:"max_requests,omitempty"`            // at once, over both
+	MaxRequestsPerCaller     int           `yaml:"max_requests_per_caller,omitempty"` // of those
+	MinUploadRate            Size          `yaml:"min_upload_rate,omitempty"`         // bytes a second
+	MaxRequestTime           time.Duration `yaml:"max_request_time,omitempty"`
 }
 
 // Redis is a Redis server that several gateways count requests in.
@@ -184,12 +186,13 @@ func Default() Config {
 			MinFreeDisk:      1 << 30,
 			RequestBurst:     100,
 
-			MaxRequestMemory:     256 << 20,
-			MaxConnections:       512,
-			MaxRequests:          1024,
-			MaxRequestsPerCaller: 512,
-			MinUploadRate:        16 << 10,
-			MaxRequestTime:       3 * time.Hour,
+			MaxRequestMemory:         256 << 20,
+			MaxConnections:           512,
+			MaxConnectionsPerAddress: 256,
+			MaxRequests:              1024,
+			MaxRequestsPerCaller:     512,
+			MinUploadRate:            16 << 10,
+			MaxRequestTime:           3 * time.Hour,
 		},
 		Worker: Worker{
 			InFlight: AutoInFlight, AddTimeout: time.Minute, Drain: 20 * time.Second,

@@ -130,6 +130,7 @@ func TestRefusals(t *testing.T) {
 		"log twice":           {minimal + "  - {id: local, origin: b, url: 'http://b'}", "there twice"},
 		"origin twice":        {minimal + "  - {id: second, origin: rekor.local, url: 'http://b'}", `logs[1] (second): the origin "rekor.local" is that of local: they are one log`},
 		"zero limit":          {minimal + "limits: {max_pending: 0}", "limits.max_pending"},
+		"none per address":    {minimal + "limits: {max_connections_per_address: -1}", "limits.max_connections_per_address"},
 		"no connections":      {minimal + "limits: {max_connections: 0}", "limits.max_connections"},
 		"no rate":             {minimal + "limits: {min_upload_rate: 0}", "limits.min_upload_rate"},
 		"too little memory":   {minimal + "limits: {max_request_memory: 1000000}", "limits.max_request_memory"},

@@ -89,6 +89,50 @@ func TestConnectionsAreBound(t *testing.T) {
 	}
 }
 
+// One address may not have every connection, and trusted proxies may.
+func TestConnectionsOfAnAddressAreBound(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Limits.MaxConnectionsPerAddress = 2
+	cfg.TrustedProxies = []string{"127.0.0.3/32"}
+	r := run(t, cfg)
+	defer r.stop()
+	address := strings.TrimPrefix(r.Addresses().HTTP, "http://")
+	// served opens a connection from the address, and reports whether it is answered.
+	served := func(from string) (net.Conn, bool) {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		conn := must(dialer.DialContext(t.Context(), "tcp", address))
+		t.Cleanup(func() { conn.Close() })
+		_, _ = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, _ := conn.Read(make([]byte, 1))
+		return conn, n == 1
+	}
+	first, ok := served("127.0.0.1")
+	if _, second := served("127.0.0.1"); !ok || !second {
+		t.Fatal("connections within the bound are not served")
+	}
+	if _, ok := served("127.0.0.1"); ok {
+		t.Error("a connection beyond the bound is served")
+	}
+	if _, ok := served("127.0.0.2"); !ok {
+		t.Error("another address is not served")
+	}
+	for range 4 {
+		if _, ok := served("127.0.0.3"); !ok {
+			t.Error("a trusted proxy is held to the bound")
+		}
+	}
+	first.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, ok := served("127.0.0.1"); ok {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a closed connection's place is not given back")
+		}
+	}
+}
+
 // Header lines that never end are not waited for.
 func TestSlowHeadersAreCutOff(t *testing.T) {
 	r := run(t, newConfig(t))

@@ -14,6 +14,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 )
 
 // listeners are bound by Build and closed by the servers that serve them.
@@ -72,10 +73,14 @@ func (e *ListenError) Unwrap() error { return e.err }
 const maxAdmin = 64
 
 // boundConnections bounds the connections at once, to each public listener, and counts them in memory. Those beyond wait
-// in the kernel until others are closed.
-func (l *listeners) boundConnections(most int, memory *gateway.Memory) {
-	l.http = &countingListener{netutil.LimitListener(l.http, most), memory, upload.ConnectionMemory}
-	l.grpc = &countingListener{netutil.LimitListener(l.grpc, most), memory, upload.CallConnectionMemory}
+// in the kernel until others are closed; those of an address that has its share are closed.
+func (l *listeners) boundConnections(c config.Limits, trust middleware.Proxies, refuse func(), memory *gateway.Memory) {
+	bound := func(inner net.Listener) net.Listener {
+		share := &addressBound{most: c.MaxConnectionsPerAddress, trust: trust, refuse: refuse, open: map[string]int{}}
+		return boundListener{netutil.LimitListener(inner, c.MaxConnections), share}
+	}
+	l.http = &countingListener{bound(l.http), memory, upload.ConnectionMemory}
+	l.grpc = &countingListener{bound(l.grpc), memory, upload.CallConnectionMemory}
 	l.admin = netutil.LimitListener(l.admin, maxAdmin)
 }
 

@@ -22,6 +22,7 @@ type requestMetrics struct {
 	requestTime, callTime *prometheus.HistogramVec
 	refusals, panics      *prometheus.CounterVec
 	limiter               *prometheus.CounterVec
+	connections           prometheus.Counter
 }
 
 // otherReason is the label of a refusal that is not from here: grpc-go has some of its own.
@@ -36,6 +37,7 @@ func newRequestMetrics() *requestMetrics {
 		refusals:    newCounter("refusals_total", "Refused requests, calls, and submissions of batches, by reason (docs/errors.md).", "reason"),
 		panics:      newCounter("panics_total", "Panics that were recovered, by the place.", "where"),
 		limiter:     newCounter("limiter_decisions_total", "What the rate limit decided.", "decision"),
+		connections: newCounter("connections_refused_total", "Connections that were closed at once, since their address had limits.max_connections_per_address.").WithLabelValues(),
 	}
 	// From the start, so that the first one shows as an increase.
 	for _, r := range problem.Reasons() {
@@ -51,7 +53,7 @@ func newRequestMetrics() *requestMetrics {
 }
 
 func (m *requestMetrics) list() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.requestTime, m.calls, m.callTime, m.refusals, m.panics, m.limiter}
+	return []prometheus.Collector{m.requests, m.requestTime, m.calls, m.callTime, m.refusals, m.panics, m.limiter, m.connections}
 }
 
 func (m *requestMetrics) countRequest(a middleware.Answered) {

@@ -168,7 +168,7 @@ func (s *Server) boundRequests(c config.Limits) {
 	s.panics = panics.NewReporter(s.logger, s.metrics.requests.countPanic)
 	s.memory = gateway.NewMemory(int64(c.MaxRequestMemory))
 	s.admission = newAdmission(c, s.memory)
-	s.listeners.boundConnections(c.MaxConnections, s.memory)
+	s.listeners.boundConnections(c, s.proxies, s.metrics.requests.connections.Inc, s.memory)
 }
 
 // Close gives back what Build took. It is for a Server that is not run.
