@@ -59,6 +59,8 @@ const (
 	ReasonNotProjectable        Reason = "NOT_PROJECTABLE"             // the format signs no digest that can stand alone
 	ReasonAttestationOff        Reason = "ATTESTATION_NOT_CONFIGURED"  // no gateway key
 	ReasonRepresentationRefused Reason = "REPRESENTATION_NOT_POSSIBLE" // the one asked for is not possible
+	ReasonFormatNotAllowed      Reason = "FORMAT_NOT_ALLOWED"          // outside the policy
+	ReasonNotAllowedHere        Reason = "REPRESENTATION_NOT_ALLOWED"  // outside the policy
 )
 
 // Error is a refusal. Message says what is wrong in words for the person who sent it,

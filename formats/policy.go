@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type Policy struct {
 	// Historical lets SHA-1, DSA and keys expired at signing pass as Findings; such a
 	// signature is never projected. MD5 never passes.
 	Historical Historical
+	// Formats, when not empty, names the only formats that are taken.
+	Formats []string
 	// KnownOnly lets signatures of a file pass unchecked that none of the keys made, as long as one of the keys
 	// made another one. Without it every signature of a file has to verify.
 	KnownOnly bool
@@ -60,6 +63,14 @@ func (p Policy) CandidateKeys(format string, submitted [][]byte) [][]byte {
 		return keys
 	}
 	return submitted
+}
+
+// checkFormat refuses what is not among Formats.
+func (p Policy) checkFormat(name string) error {
+	if len(p.Formats) == 0 || slices.Contains(p.Formats, name) {
+		return nil
+	}
+	return NewError(ReasonFormatNotAllowed, "signatures of the format "+name+" are not taken here", "sign in one of the formats that are: "+strings.Join(p.Formats, ", "))
 }
 
 // CheckSigner applies AllowedSigners and ForbiddenSigners to one SPKI.

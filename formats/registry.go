@@ -61,6 +61,9 @@ func (r *Registry) Parse(ctx context.Context, name string, signature []byte, key
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkFormat(f.Name()); err != nil {
+		return nil, err
+	}
 	parsed, err := f.Parse(ctx, in.signature, in.keys, p.openKeys(f.Name()))
 	if err == nil {
 		err = p.checkParsed(parsed)

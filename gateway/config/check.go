@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
@@ -240,6 +241,11 @@ func (c *Config) checkWorker() error {
 func (c *Config) checkPolicy() error {
 	if _, err := c.Policy.Historical.load(); err != nil {
 		return fmt.Errorf("policy.historical.%w", err)
+	}
+	for i, r := range c.Policy.Representations {
+		if err := oneOf(fmt.Sprintf("policy.representations[%d]", i), r, string(gateway.Native), string(gateway.Projected), string(gateway.Attested)); err != nil {
+			return err
+		}
 	}
 	if err := checkIDs("policy.allowed_signers", c.Policy.AllowedSigners); err != nil {
 		return err

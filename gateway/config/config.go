@@ -131,13 +131,15 @@ type Worker struct {
 
 // Policy is what signatures are held to, and where they are recorded.
 type Policy struct {
-	Historical     Historical          `yaml:"historical,omitempty"`
-	SSHNamespaces  []string            `yaml:"ssh_namespaces,omitempty"`
-	Keys           map[string][]string `yaml:"keys,omitempty"`            // files, by format
-	AllowedSigners []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs
-	Roots          []string            `yaml:"roots,omitempty"`           // PEM files of certificates
-	TUFRoots       []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
-	Logs           LogSet              `yaml:"logs,omitempty"`            // where submissions are recorded
+	Formats         []string            `yaml:"formats,omitempty" json:",omitempty"`         // that are taken; none is all
+	Representations []string            `yaml:"representations,omitempty" json:",omitempty"` // that are recorded; none is all
+	Historical      Historical          `yaml:"historical,omitempty"`
+	SSHNamespaces   []string            `yaml:"ssh_namespaces,omitempty"`
+	Keys            map[string][]string `yaml:"keys,omitempty"`            // files, by format
+	AllowedSigners  []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs
+	Roots           []string            `yaml:"roots,omitempty"`           // PEM files of certificates
+	TUFRoots        []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
+	Logs            LogSet              `yaml:"logs,omitempty"`            // where submissions are recorded
 }
 
 // Attestation is the gateway's own signing. Without a key nothing is attested.

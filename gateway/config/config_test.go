@@ -303,7 +303,7 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	for _, bad := range []Policy{
-		{Keys: map[string][]string{"to": {key}}}, {Keys: map[string][]string{"toy": {}}},
+		{Formats: []string{"to"}}, {Keys: map[string][]string{"to": {key}}}, {Keys: map[string][]string{"toy": {}}},
 		{Keys: map[string][]string{"toy": {key + "x"}}}, {Roots: []string{key}},
 	} {
 		if _, err := bad.Load(t.Context(), registry); err == nil {

@@ -16,17 +16,24 @@ import (
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // Load reads and checks the files that p names: keys by the format that will use them, one of registry. An error names
 // the file and, where there are any, the line. The result's Now and ForbiddenSigners are the caller's to set.
 func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.Policy, error) {
 	out := formats.Policy{
+		Formats:        p.Formats,
 		SSHNamespaces:  p.SSHNamespaces,
 		AllowedSigners: convertIDs(p.AllowedSigners),
 		TUFRoots:       convertIDs(p.TUFRoots),
 	}
 	var err error
+	for i, name := range p.Formats {
+		if err := oneOf(fmt.Sprintf("policy.formats[%d]", i), name, registry.Names()...); err != nil {
+			return formats.Policy{}, err
+		}
+	}
 	if out.Historical, err = p.Historical.load(); err != nil {
 		return formats.Policy{}, fmt.Errorf("policy.historical.%w", err)
 	}
@@ -40,6 +47,14 @@ func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.P
 		return formats.Policy{}, err
 	}
 	return out, nil
+}
+
+// ListRepresentations returns those that are allowed; none: all.
+func (p Policy) ListRepresentations() (list []gateway.Representation) {
+	for _, r := range p.Representations {
+		list = append(list, gateway.Representation(r))
+	}
+	return list
 }
 
 // convertIDs converts what checkIDs has passed.

@@ -42,6 +42,13 @@ func (s *Service) SetLogs(logs LogSet) {
 	s.target.Store(&t)
 }
 
+// plannerFor returns what plans under p.
+func (t *target) plannerFor(p policy) planning.Planner {
+	planner := t.planner
+	planner.Allowed = p.representations
+	return planner
+}
+
 // Condition is what is known of a log when a submission comes in.
 type Condition struct {
 	Unusable bool // it cannot be used now

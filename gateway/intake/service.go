@@ -18,6 +18,8 @@ type Config struct {
 	Formats *formats.Registry
 	// Policy applies to every submission until Service.SetPolicy; its Now is set for each.
 	Policy formats.Policy
+	// Representations are those that the policy allows, until Service.SetPolicy; none: all.
+	Representations []gateway.Representation
 	// Logs are where submissions go, until Service.SetLogs.
 	Logs LogSet
 	// Condition returns what is known of a log now; nil: all can be used. It is quick.
@@ -76,8 +78,8 @@ func (c *Config) checkDisk() error {
 // other errors are the gateway's sentinels or failures of the store.
 type Service struct {
 	cfg       Config
-	policy    atomic.Pointer[formats.Policy] // in use
-	target    atomic.Pointer[target]         // in use
+	policy    atomic.Pointer[policy] // in use
+	target    atomic.Pointer[target] // in use
 	commits   *committer
 	parsing   *parsingPlaces
 	unpacking *unpacker
@@ -92,7 +94,7 @@ func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: cfg.Now,
 	}
-	s.SetPolicy(cfg.Policy)
+	s.SetPolicy(cfg.Policy, cfg.Representations...)
 	s.SetLogs(cfg.Logs)
 	return s
 }
@@ -110,18 +112,28 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := s.parseAndPlan(ctx, r, s.policyFor(r), s.target.Load().planner, held)
+	p := s.policyFor(r)
+	_, plan, err := s.parseAndPlan(ctx, r, p.Policy, s.target.Load().plannerFor(p), held)
 	return plan, err
 }
 
-func (s *Service) policyFor(r gateway.Request) formats.Policy {
+// policy is what a submission is held to.
+type policy struct {
+	formats.Policy
+	representations []gateway.Representation // allowed; none: all
+}
+
+func (s *Service) policyFor(r gateway.Request) policy {
 	p := *s.policy.Load()
 	p.Now, p.KnownOnly = s.now(), r.KnownOnly
 	return p
 }
 
-// SetPolicy has p apply to what is submitted from now on.
-func (s *Service) SetPolicy(p formats.Policy) { s.policy.Store(&p) }
+// SetPolicy has p apply to what is submitted from now on, which is recorded in one of the allowed representations; without
+// any, in all.
+func (s *Service) SetPolicy(p formats.Policy, allowed ...gateway.Representation) {
+	s.policy.Store(&policy{p, allowed})
+}
 
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
 func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, planner planning.Planner, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {

@@ -7,6 +7,8 @@ package planning
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -23,6 +25,8 @@ type Planner struct {
 	Logs []Acceptor
 	// Attests: there is a gateway key to sign statements with.
 	Attests bool
+	// Allowed are the representations that policy allows; none: all.
+	Allowed []gateway.Representation
 }
 
 // Plan returns the options for a file described by d. want is the representation the
@@ -71,8 +75,14 @@ func (p Planner) planOne(d formats.Description, want gateway.Representation) (ga
 	plan := gateway.Plan{Description: d, Options: []gateway.Option{
 		p.optionOf(d, gateway.Native), p.optionOf(d, gateway.Projected), p.attestedOption(),
 	}}
+	for i := range plan.Options {
+		p.applyPolicy(&plan.Options[i])
+	}
 	if want != "" {
 		o := plan.Option(want)
+		if o.Refusal != nil && o.Refusal.Reason == formats.ReasonNotAllowedHere {
+			return plan, o.Refusal
+		}
 		if o.Refusal != nil {
 			return plan, formats.WrapError(o.Refusal, formats.ReasonRepresentationRefused,
 				fmt.Sprintf("%s is not possible: %s", want, o.Refusal.Message), o.Refusal.Hint)
@@ -89,10 +99,28 @@ func (p Planner) planOne(d formats.Description, want gateway.Representation) (ga
 	return plan, explainImpossible(plan)
 }
 
+// applyPolicy refuses what would be possible and is not allowed.
+func (p Planner) applyPolicy(o *gateway.Option) {
+	if o.Refusal != nil || len(p.Allowed) == 0 || slices.Contains(p.Allowed, o.Representation) {
+		return
+	}
+	names := make([]string, len(p.Allowed))
+	for i, r := range p.Allowed {
+		names[i] = string(r)
+	}
+	*o = refuseOption(o.Representation, formats.NewError(formats.ReasonNotAllowedHere,
+		fmt.Sprintf("nothing is recorded as %s here", o.Representation), "sign so that it can be recorded as "+strings.Join(names, " or ")+", or ask the gateway's operator"))
+}
+
 // explainImpossible explains why a signature cannot be recorded at all: by the reason of the
 // representation that the format would have, and its remedy.
 func explainImpossible(p gateway.Plan) error {
 	why := p.Option(gateway.Projected).Refusal
+	for _, o := range p.Options { // what would be possible says most
+		if o.Refusal.Reason == formats.ReasonNotAllowedHere {
+			return o.Refusal
+		}
+	}
 	for _, c := range p.Description.Candidates {
 		if c.Native {
 			why = p.Option(gateway.Native).Refusal

@@ -80,3 +80,39 @@ func TestPlan(t *testing.T) {
 		})
 	}
 }
+
+// TestAllowedRepresentations: what policy does not allow is not chosen, whatever the caller wants, before the artifact is read or after.
+func TestAllowedRepresentations(t *testing.T) {
+	native, projected := candidate(t, true, elliptic.P256(), formats.SHA256), candidate(t, false, elliptic.P256(), formats.SHA256)
+	for name, c := range map[string]struct {
+		candidate formats.Candidate
+		allowed   []gateway.Representation
+		want      gateway.Representation
+		chosen    gateway.Representation
+		refusal   formats.Reason
+	}{
+		"all":                  {native, nil, "", gateway.Native, ""},
+		"the best":             {projected, []gateway.Representation{gateway.Projected}, "", gateway.Projected, ""},
+		"the second":           {native, []gateway.Representation{gateway.Attested}, "", gateway.Attested, ""},
+		"none that there is":   {projected, []gateway.Representation{gateway.Native}, "", "", formats.ReasonNotAllowedHere},
+		"another is wanted":    {native, []gateway.Representation{gateway.Attested}, gateway.Native, "", formats.ReasonNotAllowedHere},
+		"an impossible one is": {native, []gateway.Representation{gateway.Attested}, gateway.Projected, "", formats.ReasonRepresentationRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Planner{Logs: []Acceptor{keyDetailsLog{}}, Attests: true, Allowed: c.allowed}
+			plan, err := p.Plan(formats.Description{Candidates: []formats.Candidate{c.candidate}, Threshold: 1}, c.want)
+			if plan.Chosen != c.chosen || formats.ReasonOf(err) != c.refusal {
+				t.Errorf("chosen %q, error %v", plan.Chosen, err)
+			}
+		})
+	}
+	p := Planner{Logs: []Acceptor{keyDetailsLog{}}, Attests: true, Allowed: []gateway.Representation{gateway.Native}}
+	plan, err := p.Plan(formats.Description{Candidates: []formats.Candidate{native}, Threshold: 1}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Verification finds a signature that no log takes: it may not be attested in its place.
+	if chosen, _, err := p.Choose(plan, "", &formats.Verified{}); err == nil {
+		t.Errorf("recorded as %s", chosen)
+	}
+}

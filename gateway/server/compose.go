@@ -32,7 +32,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		return err
 	}
 	s.domain = joinRooms(s.store, intake.Config{
-		Formats: all.Formats(), Policy: f.policy, Logs: set, Queue: s.store, Archive: s.store, Attester: attester,
+		Formats: all.Formats(), Policy: f.policy, Representations: cfg.Policy.ListRepresentations(), Logs: set, Queue: s.store, Archive: s.store, Attester: attester,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: failover,

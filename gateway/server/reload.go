@@ -83,7 +83,7 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 	}
 	s.logs = change.applyLogs()
 	s.useFiles(cfg, &f)
-	s.domain.SetPolicy(f.policy)
+	s.domain.SetPolicy(f.policy, cfg.Policy.ListRepresentations()...)
 	s.metrics.delivery.nameLogs(cfg.Logs)
 	drained, closed := s.domain.setLogs(logs, set, failover), make(chan struct{})
 	s.drained = closed

@@ -129,6 +129,8 @@ var rows = map[formats.Reason]row{
 	formats.ReasonNotProjectable:        refused,
 	formats.ReasonAttestationOff:        refused,
 	formats.ReasonRepresentationRefused: refused,
+	formats.ReasonFormatNotAllowed:      refused,
+	formats.ReasonNotAllowedHere:        refused,
 	container.ReasonContainerTooDense:   refused,
 	container.ReasonContainerTooSlow:    refused,
 	gateway.ReasonNoCertificate:         refused,

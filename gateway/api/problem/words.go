@@ -86,6 +86,8 @@ var words = map[formats.Reason]word{
 	formats.ReasonNotProjectable:        {"the format signs no digest that a log could take", "the hint says how to sign; or accept an attestation"},
 	formats.ReasonAttestationOff:        {"only an attestation is possible, and the gateway makes none", "ask the gateway's operator"},
 	formats.ReasonRepresentationRefused: {"the representation that was asked for is not possible", "the hint says how to sign; or leave `representation` out"},
+	formats.ReasonFormatNotAllowed:      {"the policy takes no signatures of this format", "sign in one of the formats that the hint names"},
+	formats.ReasonNotAllowedHere:        {"the policy records nothing in the representation that this signature could have", "the hint says how to sign"},
 	container.ReasonContainerTooDense:   {"the file expands more than 250 times, or xz needs more than 64 MiB", "decompress it yourself"},
 	container.ReasonContainerTooSlow:    {"reading the compressed file takes more than five minutes", "decompress it yourself"},
 	gateway.ReasonNoCertificate:         {"`publish_certificate` with a bare key, or for a signature that is attested", "leave it out"},
