@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"net/url"
 	"slices"
 	"strings"
@@ -65,6 +66,8 @@ func (a *Authenticator) IsOpen() bool { return a.table.Load().open }
 // Credentials are what a request came with.
 type Credentials struct {
 	Authorization []string // values of that header
+	// Certificate is the client's, in a chain that TLS has verified; nil: he has shown none.
+	Certificate *x509.Certificate
 }
 
 // Identify returns the caller who has shown c. The error is a refusal.
@@ -89,10 +92,12 @@ func (a *Authenticator) IdentifyFor(c Credentials) (_ gateway.Caller, lifetime c
 
 func (t *Table) grantFor(c Credentials, now time.Time) (*grant, error) {
 	switch {
-	case len(c.Authorization) > 1:
+	case len(c.Authorization) > 1 || len(c.Authorization) == 1 && c.Certificate != nil:
 		return nil, errSeveral
 	case len(c.Authorization) == 1:
 		return t.grantForToken(c.Authorization[0], now)
+	case c.Certificate != nil:
+		return t.grantForCertificate(c.Certificate, now)
 	case t.anonymous != nil:
 		return t.anonymous, nil
 	}

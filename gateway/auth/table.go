@@ -19,6 +19,7 @@ import (
 type Member struct {
 	Caller gateway.Caller
 	Tokens []Token
+	Names  []string // of his client certificates, each with its kind: "dns:ci.example.com"
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool
 }
@@ -37,13 +38,15 @@ type Table struct {
 	open      bool // everybody may do everything
 	seed      maphash.Seed
 	tokens    map[uint64][]*grant // by keyOf their hashes
+	names     map[string]*grant   // of certificates
 	anonymous *grant
 }
 
 // grant is one credential's way in.
 type grant struct {
 	caller gateway.Caller
-	token  Token
+	token  Token  // unless name is set
+	name   string // of a certificate
 	// lifetime ends when the grant is taken back; end ends it.
 	lifetime context.Context
 	end      context.CancelFunc
@@ -57,13 +60,13 @@ func newGrant(c gateway.Caller, t Token) *grant {
 
 // isSame reports whether other is the same way in.
 func (g *grant) isSame(other *grant) bool {
-	return g.caller == other.caller && g.token.Hash == other.token.Hash && g.token.Until.Equal(other.token.Until)
+	return g.caller == other.caller && g.name == other.name && g.token.Hash == other.token.Hash && g.token.Until.Equal(other.token.Until)
 }
 
 // NewTable returns the table of members; without any, everybody may do everything. It refuses a token of two callers, and
 // two anonymous callers.
 func NewTable(members []Member) (*Table, error) {
-	t := &Table{open: len(members) == 0, seed: maphash.MakeSeed(), tokens: map[uint64][]*grant{}}
+	t := &Table{open: len(members) == 0, seed: maphash.MakeSeed(), tokens: map[uint64][]*grant{}, names: map[string]*grant{}}
 	for _, m := range members {
 		if m.Anonymous {
 			if t.anonymous != nil {
@@ -79,7 +82,21 @@ func NewTable(members []Member) (*Table, error) {
 			t.tokens[key] = append(t.tokens[key], newGrant(m.Caller, token))
 		}
 	}
-	return t, nil
+	return t, t.addNames(members)
+}
+
+func (t *Table) addNames(members []Member) error {
+	for _, m := range members {
+		for _, name := range m.Names {
+			if other := t.names[name]; other != nil {
+				return fmt.Errorf("%s is of both %s and %s", name, other.caller.Name, m.Caller.Name)
+			}
+			g := newGrant(m.Caller, Token{})
+			g.name = name
+			t.names[name] = g
+		}
+	}
+	return nil
 }
 
 // keyOf is a keyed hash, so that how long a look-up takes says nothing of the hashes that are there.
@@ -103,6 +120,13 @@ func (t *Table) takeOver(former *Table) (ended []*grant) {
 			if !t.keep(g) {
 				ended = append(ended, g)
 			}
+		}
+	}
+	for name, g := range former.names {
+		if now := t.names[name]; now != nil && now.isSame(g) {
+			t.names[name] = g
+		} else {
+			ended = append(ended, g)
 		}
 	}
 	switch {

@@ -22,9 +22,17 @@ type Caller struct {
 	Tenant string `yaml:"tenant"` // whose submissions he sends and sees
 	// TokenSHA256 are his bearer tokens, as ParseToken reads them.
 	TokenSHA256 []string `yaml:"token_sha256,omitempty"`
+	// ClientCert are his certificates, as TLS.ClientCAFile's authorities issue them.
+	ClientCert ClientCert `yaml:"client_cert,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool     `yaml:"anonymous,omitempty"`
 	May       []string `yaml:"may"` // of gateway.Rights
+}
+
+// ClientCert names certificates.
+type ClientCert struct {
+	// SAN are names in them, one of which is enough: "dns:NAME", "uri:URI", "email:ADDRESS".
+	SAN []string `yaml:"san,omitempty"`
 }
 
 // Rights returns what c may do.
@@ -107,10 +115,10 @@ func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string) error {
 		return errors.New("tenant is missing, or no name: " + callerNameRule + "; submissions from before there were callers are those of default")
 	case len(c.May) == 0:
 		return errors.New("may is empty: say what the caller may do, as in may: [submit, read]")
-	case !c.Anonymous && len(c.TokenSHA256) == 0:
-		return errors.New("nothing shows that somebody is this caller: give token_sha256, or anonymous: true")
-	case c.Anonymous && len(c.TokenSHA256) > 0:
-		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256 out")
+	case !c.Anonymous && len(c.TokenSHA256) == 0 && len(c.ClientCert.SAN) == 0:
+		return errors.New("nothing shows that somebody is this caller: give token_sha256, client_cert, or anonymous: true")
+	case c.Anonymous && len(c.TokenSHA256)+len(c.ClientCert.SAN) > 0:
+		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256 and client_cert out")
 	}
 	for i, name := range c.May {
 		if err := oneOf(fmt.Sprintf("may[%d]", i), name, slices.Sorted(maps.Keys(gateway.Rights))...); err != nil {
@@ -126,6 +134,29 @@ func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string) error {
 			return fmt.Errorf("token_sha256[%d]: it is a token of %s already", i, other)
 		}
 		tokens[t.SHA256] = c.Name
+	}
+	return nil
+}
+
+var sanForm = regexp.MustCompile(`^(dns:[a-z0-9.-]+|uri:[a-z][a-z0-9+.-]*:[^*\s]+|email:[^@*\s]+@[^@*\s]+)$`)
+
+// checkNames refuses names of certificates that could be of two callers, or of none.
+func (c *Config) checkNames() error {
+	owners := map[string]string{}
+	for i, caller := range c.Callers {
+		for j, name := range caller.ClientCert.SAN {
+			where := fmt.Sprintf("callers[%d] (%s): client_cert.san[%d]", i, caller.Name, j)
+			if !sanForm.MatchString(name) {
+				return fmt.Errorf("%s: %q is not dns:NAME in lower case, uri:URI or email:ADDRESS, written out", where, name)
+			}
+			if other, ok := owners[name]; ok {
+				return fmt.Errorf("%s: it is a name of %s already", where, other)
+			}
+			owners[name] = caller.Name
+		}
+	}
+	if len(owners) > 0 && c.HTTP.TLS.ClientCAFile == "" && c.GRPC.TLS.ClientCAFile == "" {
+		return errors.New("callers have certificates, and no listener takes any: name the authorities in http.tls.client_ca_file or grpc.tls.client_ca_file")
 	}
 	return nil
 }

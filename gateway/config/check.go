@@ -19,7 +19,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkListeners, c.checkProxies, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkListeners, c.checkProxies, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -55,6 +55,9 @@ func (c *Config) checkListeners() error {
 		}
 		if (l.tls.CertFile == "") != (l.tls.KeyFile == "") {
 			return fmt.Errorf("%s.tls: cert_file and key_file go together", l.key)
+		}
+		if l.tls.ClientCAFile != "" && l.tls.CertFile == "" {
+			return fmt.Errorf("%s.tls: client_ca_file goes with cert_file and key_file", l.key)
 		}
 	}
 	return nil

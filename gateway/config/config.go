@@ -54,6 +54,8 @@ type Admin struct {
 type TLS struct {
 	CertFile string `yaml:"cert_file,omitempty"`
 	KeyFile  string `yaml:"key_file,omitempty"`
+	// ClientCAFile has the authorities, in PEM, that callers' certificates are from.
+	ClientCAFile string `yaml:"client_ca_file,omitempty"`
 }
 
 // Log is one Rekor v2 log. Which submissions go to it is Policy.Logs.

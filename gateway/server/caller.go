@@ -4,11 +4,15 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
@@ -25,7 +29,7 @@ var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.A
 func newTable(callers []config.Caller) (*auth.Table, error) {
 	members := make([]auth.Member, 0, len(callers))
 	for _, c := range callers {
-		m := auth.Member{Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights()}, Anonymous: c.Anonymous}
+		m := auth.Member{Names: c.ClientCert.SAN, Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights()}, Anonymous: c.Anonymous}
 		for i, text := range c.TokenSHA256 {
 			t, err := config.ParseToken(text)
 			if err != nil {
@@ -53,7 +57,7 @@ func (s *Server) identifyRequest(r *http.Request) (gateway.Caller, error) {
 	if api.IsOpenPath(r.URL.Path) {
 		return gateway.Caller{}, nil
 	}
-	return s.callers.Identify(auth.Credentials{Authorization: r.Header["Authorization"]})
+	return s.callers.Identify(auth.Credentials{Authorization: r.Header["Authorization"], Certificate: leafOf(r.TLS)})
 }
 
 // identifyCall says who makes a gRPC call, and for how long he may go on, or returns the refusal. It reads no message.
@@ -66,7 +70,9 @@ func (s *Server) identifyCall(ctx context.Context, method string) (_ gateway.Cal
 	if known && right == gateway.NoRight {
 		return gateway.Caller{}, context.Background(), nil
 	}
-	caller, lifetime, err := s.callers.IdentifyFor(auth.Credentials{Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")})
+	caller, lifetime, err := s.callers.IdentifyFor(auth.Credentials{
+		Authorization: metadata.ValueFromIncomingContext(ctx, "authorization"), Certificate: leafOf(connectionOf(ctx)),
+	})
 	if err != nil {
 		return caller, nil, err
 	}
@@ -87,6 +93,27 @@ func (s *Server) identifyStream(service any, stream grpc.ServerStream, info *grp
 		return handle(service, contextStream{stream, ctx})
 	}
 	return handleWithin(lifetime, ctx, func(ctx context.Context) error { return handle(service, contextStream{stream, ctx}) })
+}
+
+// leafOf returns the client's certificate, where one was verified.
+func leafOf(state *tls.ConnectionState) *x509.Certificate {
+	if state == nil || len(state.VerifiedChains) == 0 {
+		return nil
+	}
+	return state.VerifiedChains[0][0]
+}
+
+// connectionOf returns the TLS of a call's connection, or nil.
+func connectionOf(ctx context.Context) *tls.ConnectionState {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok {
+		return nil
+	}
+	return &info.State
 }
 
 // lasts tells calls that may go on for long from those that have one answer.

@@ -4,7 +4,9 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +17,7 @@ import (
 // certificate is a listener's, which may be replaced while it serves. The zero value is none.
 type certificate struct {
 	current atomic.Pointer[tls.Certificate]
+	clients atomic.Pointer[x509.CertPool] // the authorities of clients; nil: no certificate is asked for
 }
 
 // loadCertificate returns nil when none is configured. key is the certificate's in the configuration.
@@ -34,9 +37,37 @@ func (c *certificate) config() *tls.Config {
 	if c.current.Load() == nil {
 		return nil
 	}
-	return &tls.Config{
+	config := &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }, MinVersion: tls.VersionTLS12,
 	}
+	// A session that is taken up again is not verified again: its client's authority may be gone meanwhile.
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		authorities := c.clients.Load()
+		if authorities == nil {
+			return nil, nil //nolint:nilnil // the config itself
+		}
+		asking := config.Clone()
+		asking.NextProtos = []string{"h2", "http/1.1"} // as both servers set it in copies of their own
+		asking.ClientAuth, asking.ClientCAs, asking.SessionTicketsDisabled = tls.VerifyClientCertIfGiven, authorities, true
+		return asking, nil
+	}
+	return config
+}
+
+// loadAuthorities returns nil when none are configured. key is the listener's TLS in the configuration.
+func loadAuthorities(key string, c config.TLS) (*x509.CertPool, error) {
+	if c.ClientCAFile == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	raw, err := os.ReadFile(c.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s.client_ca_file: %w", key, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s.client_ca_file: there is no certificate in %s", key, c.ClientCAFile)
+	}
+	return pool, nil
 }
 
 // certificates are those of both public listeners.
@@ -59,4 +90,6 @@ func (c *certificates) Collect(out chan<- prometheus.Metric) {
 func (c *certificates) setAll(f files) {
 	c.http.current.Store(f.http)
 	c.grpc.current.Store(f.grpc)
+	c.http.clients.Store(f.httpClients)
+	c.grpc.clients.Store(f.grpcClients)
 }

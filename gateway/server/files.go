@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"time"
@@ -28,6 +29,8 @@ type files struct {
 	policy     formats.Policy
 	http, grpc *tls.Certificate // nil: none
 	callers    *auth.Table
+	// The authorities of clients; nil: no certificate is asked for.
+	httpClients, grpcClients *x509.CertPool
 }
 
 // readFiles reads every file that cfg names, but for the attestation's, some of which are made. The logs have to have keys
@@ -37,6 +40,12 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 		return f, err
 	}
 	if f.grpc, err = loadCertificate("grpc.tls", cfg.GRPC.TLS); err != nil {
+		return f, err
+	}
+	if f.httpClients, err = loadAuthorities("http.tls", cfg.HTTP.TLS); err != nil {
+		return f, err
+	}
+	if f.grpcClients, err = loadAuthorities("grpc.tls", cfg.GRPC.TLS); err != nil {
 		return f, err
 	}
 	if f.callers, err = newTable(cfg.Callers); err != nil {
@@ -57,7 +66,7 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 
 // checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.
 func checkRegularFiles(cfg *config.Config) error {
-	paths := append([]string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}, cfg.Policy.Roots...)
+	paths := append([]string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile, cfg.HTTP.TLS.ClientCAFile, cfg.GRPC.TLS.ClientCAFile}, cfg.Policy.Roots...)
 	for _, keys := range cfg.Policy.Keys {
 		paths = append(paths, keys...)
 	}
