@@ -148,6 +148,9 @@ func TestOpenAPIStatesHeaders(t *testing.T) {
 		for method, operation := range item {
 			for status, answer := range operation.Responses {
 				for header, component := range headers {
+					if (status == "401" || status == "403") && component != "RequestId" {
+						continue // refused before it is counted
+					}
 					if got := answer.Headers[header].Ref; got != "#/components/headers/"+component {
 						t.Errorf("%s %s, %s: the header %s is %q", method, path, status, header, got)
 					}

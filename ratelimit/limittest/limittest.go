@@ -166,7 +166,7 @@ func testConcurrent(t *testing.T, l Limiter) {
 		})
 	}
 	all.Wait()
-	if allowed.Load() != int32(limit.Burst) || failed.Load() != 0 { //nolint:gosec // small
+	if allowed.Load() != int32(limit.Burst) || failed.Load() != 0 {
 		t.Errorf("%d requests were let through, want %d; %d failed", allowed.Load(), limit.Burst, failed.Load())
 	}
 }
