@@ -113,6 +113,9 @@ var mutants = map[string]struct {
 	check  string
 	change mutant
 }{
+	"finds what no exception is for": {"historical exceptions", describing(func(d *formats.Description) {
+		d.Findings = append(d.Findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: "it is old"})
+	})},
 	"buffers the artifact": {"constant memory", reading(func(r io.Reader) (io.Reader, error) {
 		all, err := io.ReadAll(io.LimitReader(r, 64<<20))
 		return bytes.NewReader(all), err
