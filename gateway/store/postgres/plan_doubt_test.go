@@ -34,7 +34,7 @@ func TestPlansOfDoubt(t *testing.T) {
 		"found":        {settleFound, []any{list, list}, []string{"entry_pkey"}},
 		"keep found":   {keepFound, []any{list, list, list}, []string{"entry_blob_pkey"}},
 		"absent":       {settleAbsent, []any{list, list, "'{f}'"}, []string{"entry_pkey"}},
-		"leaf":         {firstOfLeaf, []any{"'a'", hash}, []string{"entry_log_leaf_hash_key", "submission_entry_entry"}},
+		"leaf":         {firstOfLeaf, []any{"'a'", hash, "'t1'"}, []string{"entry_log_leaf_hash_key", "submission_entry_entry"}},
 		"owned":        {ownedSubmission, []any{"gen_random_uuid()", "'t1'"}, []string{"submission_id_key"}},
 		"archived":     {blobsOfSubmission, []any{1}, []string{"submission_entry_pkey", "entry_blob_pkey"}},
 		"attested":     {entriesWithBodies, []any{list}, []string{"entry_pkey", "entry_blob_pkey"}},

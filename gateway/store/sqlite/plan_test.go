@@ -53,7 +53,7 @@ func TestPlans(t *testing.T) {
 		"line's age":  {oldestInLine, []any{1, 0, -1, 9, 9}, "SEARCH q USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=? AND tenant=?)"},
 		"stuck":       {selectStats, []any{1}, "e USING INDEX entry_stuck (log=?)"},
 		"leaf":        {findEntry, []any{1, []byte("leaf")}, "(log=? AND leaf_hash=?)"},
-		"by leaf":     {firstOfLeaf, []any{"log", []byte("leaf")}, "(log=? AND leaf_hash=?)"},
+		"by leaf":     {firstOfLeaf, []any{"log", []byte("leaf"), "tenant"}, "(log=? AND leaf_hash=?)"},
 		"extend":      {extendLeases, []any{1, 2, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"lease":       {leaseEntries, []any{1, 2, 3, 4, "[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"states":      {progressOfSubmissions, []any{"[]", "[]"}, "s USING INTEGER PRIMARY KEY (rowid=?)"},
