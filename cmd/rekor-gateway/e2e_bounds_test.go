@@ -58,6 +58,7 @@ var artifactBytes = []byte("an artifact\n")
 func TestBounds(t *testing.T) {
 	b := &besieged{deployment: deploy(t, buildProgram(t, "../rekor-gateway"), rekortest.StartServer(t))}
 	b.cfg.Limits.SpoolDir = t.TempDir()
+	b.cfg.Limits.MaxConnectionsPerAddress = b.cfg.Limits.MaxConnections // the attackers are many addresses, all of them this one
 	b.sign()
 	b.start()
 	b.large = b.submitLarge()
