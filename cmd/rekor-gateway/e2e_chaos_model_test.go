@@ -38,12 +38,15 @@ type model struct {
 	ids    []string                    // that were accepted, by number; "" where none was yet
 	leaves []string                    // of those that are logged, by number
 	lost   map[int]bool                // numbers of those that a restore has lost
+	tried  map[int]bool                // numbers of those that were sent, whether or not that was answered
+	// unsure are numbers of those that were tried before a restore, and not answered: it may have lost what was logged already.
+	unsure map[int]bool
 }
 
 func newModel(all []planned) *model {
 	return &model{
 		planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all)),
-		conns: map[string]*grpc.ClientConn{}, lost: map[int]bool{},
+		conns: map[string]*grpc.ClientConn{}, lost: map[int]bool{}, tried: map[int]bool{}, unsure: map[int]bool{},
 	}
 }
 
@@ -73,6 +76,15 @@ func (m *model) noteAccepted(t *testing.T, number int, id string) {
 		t.Errorf("submission %d was accepted as %q, and is %q now", number, before, id)
 	}
 	m.ids[number] = id
+}
+
+// noteTried notes that submissions are being sent.
+func (m *model) noteTried(numbers ...int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range numbers {
+		m.tried[n] = true
+	}
 }
 
 // acceptedOne returns one that was accepted.

@@ -128,6 +128,7 @@ func (m *model) sendWaiting(ctx context.Context, g *deployment, numbers []int, a
 
 // post sends a submission as a form, and waits for so many seconds.
 func (m *model) post(ctx context.Context, g *deployment, n, wait int) (submitted, error) {
+	m.noteTried(n)
 	p := m.planned[n]
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -200,6 +201,7 @@ func (m *model) header(n int) *pb.SubmissionHeader {
 func (m *model) sendGRPC(ctx context.Context, g *deployment, numbers []int, accept func(int, string)) error {
 	remote, ctx := m.dial(ctx, g, m.planned[numbers[0]].tenant)
 	for _, n := range numbers {
+		m.noteTried(n)
 		stream, err := remote.Submit(ctx)
 		if err != nil {
 			return notNow(err)
@@ -218,6 +220,7 @@ func (m *model) sendGRPC(ctx context.Context, g *deployment, numbers []int, acce
 
 // sendBatch sends all in one call of SubmitBatch.
 func (m *model) sendBatch(ctx context.Context, g *deployment, numbers []int, accept func(int, string)) error {
+	m.noteTried(numbers...)
 	remote, ctx := m.dial(ctx, g, m.planned[numbers[0]].tenant)
 	stream, err := remote.SubmitBatch(ctx)
 	if err != nil {
