@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"runtime"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -13,14 +14,16 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// maxBuilding bounds the answers that are made at once: one with a large receipt takes many times its size
+// maxBuilding bounds the answers that are made at once, on however many processors: one with a large receipt takes many times its size
 // while it is made.
 const maxBuilding = 4
 
 // builder bounds what answers take in memory.
 type builder struct{ places chan struct{} }
 
-func newBuilder() *builder { return &builder{places: make(chan struct{}, maxBuilding)} }
+func newBuilder() *builder {
+	return &builder{places: make(chan struct{}, min(maxBuilding, runtime.GOMAXPROCS(0)))}
+}
 
 // build waits until make may run. What it returns counts as sizeOf says for the request of ctx, which takes its
 // time to send it.
@@ -65,6 +68,7 @@ func marshalJSON(m proto.Message) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
+	out.Grow(len(raw))
 	if err := json.Compact(&out, raw); err != nil {
 		return nil, err
 	}

@@ -38,31 +38,37 @@ func connectionOf(ctx context.Context) Connection {
 // answer is a message on its way to the client. It is one of protobuf for servers that lack AnswerCodec, too.
 type answer struct {
 	proto.Message
+	*unread
+	taken atomic.Bool // by AnswerCodec, so that drop is called once nothing refers to the bytes any more
+}
+
+// unread is what is kept of an answer until the client has its bytes: not the message that they are made of.
+type unread struct {
 	held   *gateway.Held // the encoded message
 	settle func()        // the client has it, or is gone
-	taken  atomic.Bool   // by AnswerCodec, so that drop is called once nothing refers to the bytes any more
 }
 
 // newAnswer counts m until drop, and cuts the connection if that takes too long. It counts twice, for what making it
 // left to the garbage collector. Error: gateway.ErrMemoryFull.
 func (c *Call) newAnswer(m proto.Message) (*answer, error) {
 	size := int64(proto.Size(m))
-	a := &answer{Message: m, held: c.held.Part(), settle: func() {}}
+	a := &answer{Message: m, unread: &unread{held: c.held.Part(), settle: func() {}}}
 	if err := a.held.Grow(2*size + AnswerMemory); err != nil {
 		return nil, err
 	}
 	a.held.Detach() // it outlives the call
 	if conn := connectionOf(c.ctx); conn != nil {
 		late := time.AfterFunc(c.cfg.Pace.timeFor(size), conn.CutConnection)
-		settled := context.AfterFunc(conn.Lifetime(), func() { late.Stop(); a.held.Close() })
+		held := a.held // without the message
+		settled := context.AfterFunc(conn.Lifetime(), func() { late.Stop(); held.Close() })
 		a.settle = func() { late.Stop(); settled() }
 	}
 	return a, nil
 }
 
-func (a *answer) drop() {
-	a.settle()
-	a.held.Close()
+func (u *unread) drop() {
+	u.settle()
+	u.held.Close()
 }
 
 // AnswerCodec returns the option by which a server gives answers back to gateway.Memory once clients have taken
@@ -85,17 +91,17 @@ func (c answerCodec) Marshal(v any) (mem.BufferSlice, error) {
 		return nil, err
 	}
 	a.taken.Store(true)
-	return mem.BufferSlice{mem.NewBuffer(&buf, dropPool{a})}, nil
+	return mem.BufferSlice{mem.NewBuffer(&buf, dropPool{a.unread})}, nil
 }
 
 // leastBuffer is the capacity from which on grpc-go tells when a buffer is not needed any more.
 const leastBuffer = 1<<10 + 1
 
 // dropPool gets the one buffer that was made with it.
-type dropPool struct{ answer *answer }
+type dropPool struct{ *unread }
 
 // Get implements mem.BufferPool.
 func (dropPool) Get(n int) *[]byte { b := make([]byte, n); return &b }
 
 // Put implements mem.BufferPool.
-func (p dropPool) Put(*[]byte) { p.answer.drop() }
+func (p dropPool) Put(*[]byte) { p.drop() }

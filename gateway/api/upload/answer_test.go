@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -68,6 +69,26 @@ func TestAnswersCountUntilTaken(t *testing.T) {
 			t.Error("a client that took its answer is cut off")
 		}
 	}
+}
+
+// The message that an answer was made of is not kept until the client takes the bytes.
+func TestAnswersKeepTheirBytesAlone(t *testing.T) {
+	c, stream, _ := newAnsweringCall(t, gateway.NewMemory(1<<20), time.Hour)
+	collected := make(chan struct{})
+	func() {
+		message := &pb.SubmitBatchResponse{Ref: "ref"}
+		runtime.AddCleanup(message, func(struct{}) { close(collected) }, struct{}{})
+		if err := c.SendMsg(message); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	runtime.GC()
+	select {
+	case <-collected:
+	case <-time.After(10 * time.Second):
+		t.Error("the message is kept")
+	}
+	stream.queue.Free()
 }
 
 func TestAnswersAreRefusedWithoutMemory(t *testing.T) {
