@@ -48,6 +48,8 @@ type Admin struct {
 	Listen string `yaml:"listen,omitempty"` // host:port
 	// AllowedHosts are as HTTP's.
 	AllowedHosts []string `yaml:"allowed_hosts,omitempty"`
+	// Pprof has Go's profiles served besides, under /debug/pprof/.
+	Pprof bool `yaml:"pprof,omitempty"`
 }
 
 // TLS names a certificate and its key, both in PEM; without, the listener speaks plain text.

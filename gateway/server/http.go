@@ -94,6 +94,9 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 		}
 		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded(), s.drift.list()))
 	})
+	if cfg.Pprof {
+		addProfiles(mux)
+	}
 	server := s.newHTTPServer(middleware.BlockForeignPages(api.RefuseUncleanPaths(mux), cfg.Listen, cfg.AllowedHosts))
 	server.ReadTimeout, server.WriteTimeout = readHeaderTimeout, time.Minute
 	return server
