@@ -14,8 +14,8 @@ func TestProfiles(t *testing.T) {
 		cfg.Admin.Pprof = asked
 		r := run(t, cfg)
 		for path, want := range map[string]int{
-			"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/profile?seconds=1": 200, "/debug/pprof/trace?seconds=1": 200,
-			"/debug/pprof/cmdline": 404, "/debug/pprof/profile?seconds=600": 400,
+			"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/profile?seconds=1": 200, "/debug/pprof/trace?seconds=0.1": 200,
+			"/debug/pprof/cmdline": 404, "/debug/pprof/profile?seconds=600": 400, "/debug/pprof/heap?seconds=NaN": 400,
 		} {
 			if !asked {
 				want = 404
