@@ -17,10 +17,15 @@ const (
 	commitQueue    = 4 * commitBatch // submissions that wait for one
 	commitPatience = 2 * time.Second // to wait for a place in the queue
 	commitGrace    = time.Second     // for a batch that is under way when the service stops
+
+	gatherFrom  = 8                // submissions in a batch that show that many come at once
+	gatherStep  = time.Millisecond // in which more must have come to wait for others
+	gatherSteps = 8
 )
 
 // committer groups concurrent submissions into one transaction: while one commit is being
-// fsynced, the next batch collects. A lone submission is not held up.
+// fsynced, the next batch collects. A lone submission is not held up. Where many come at once the next batch waits a
+// little for more, as long as they come: a transaction costs much, however few are in it.
 type committer struct {
 	store    gateway.Queue
 	queue    chan commitRequest
@@ -95,11 +100,28 @@ func (c *committer) runCommitter(ctx context.Context) {
 	storing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })
+	stored := 0 // in the last batch
 	for {
 		select {
 		case first := <-c.queue:
-			c.storeBatch(storing, c.collectBatch(first))
+			if stored >= gatherFrom {
+				c.gatherRequests()
+			}
+			batch := c.collectBatch(first)
+			c.storeBatch(storing, batch)
+			stored = len(batch)
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// gatherRequests waits while more requests come, until they make a batch.
+func (c *committer) gatherRequests() {
+	for range gatherSteps {
+		before := len(c.queue)
+		time.Sleep(gatherStep)
+		if n := len(c.queue); n == before || n >= commitBatch {
 			return
 		}
 	}

@@ -196,3 +196,60 @@ func TestQueueIsCounted(t *testing.T) {
 		t.Errorf("%d bytes are counted afterwards", m.Used())
 	}
 }
+
+// Where many come at once, those that follow are stored together; whoever comes alone is not held up.
+func TestGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{takes: time.Millisecond}
+		c, stop := startCommitter(s)
+		defer stop()
+		commitAll(c, 1+gatherFrom)
+		var waiting sync.WaitGroup
+		for i := range 20 {
+			waiting.Go(func() {
+				if _, err := c.commitSubmission(t.Context(), newNamed(fmt.Sprint("follows ", i))); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(gatherStep / 4)
+		}
+		waiting.Wait()
+		if len(s.batches) != 3 || len(s.batches[2]) != 20 {
+			t.Errorf("stored in batches of %v", s.batches)
+		}
+		for i, want := range []time.Duration{s.takes + gatherStep, s.takes} {
+			if _, took := commitAll(c, 1); took[0] != want {
+				t.Errorf("alone, %d: took %v, want %v", i, took[0], want)
+			}
+		}
+	})
+}
+
+// Those that keep coming are not waited for longer than a batch may be gathered.
+func TestGathersForABoundedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{}
+		c, stop := startCommitter(s)
+		defer stop()
+		commitAll(c, 1+gatherFrom)
+		var longest time.Duration
+		var waiting sync.WaitGroup
+		var mu sync.Mutex // over longest
+		for i := range 200 {
+			waiting.Go(func() {
+				began := time.Now()
+				if _, err := c.commitSubmission(t.Context(), newNamed(fmt.Sprint("follows ", i))); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				longest = max(longest, time.Since(began))
+			})
+			time.Sleep(gatherStep / 4)
+		}
+		waiting.Wait()
+		if longest > gatherSteps*gatherStep {
+			t.Errorf("one was held up for %v", longest)
+		}
+	})
+}
