@@ -4,6 +4,8 @@ package delivery
 
 import (
 	"errors"
+	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +38,7 @@ func TestCallEndsWithLease(t *testing.T) {
 		time.Sleep(5 * time.Second) // the store took its time
 		sends, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt, someSlots(t, 3))
 		kept, lapsing, lost := sends[0], sends[1], sends[2]
-		held, since := l.listHeld()
+		held, since := l.listAged()
 		time.Sleep(2 * time.Second)
 		l.noteExtended([]gateway.Lease{kept.lease.Lease}, []gateway.Lease{lost.lease.Lease}, since)
 		if len(held) != 3 || lost.ctx.Err() == nil || kept.ctx.Err() != nil || lapsing.ctx.Err() != nil || !l.isOver(lost) || l.isOver(kept) {
@@ -59,6 +61,51 @@ func TestCallEndsWithLease(t *testing.T) {
 			t.Error("a call outlives its extended lease")
 		}
 	})
+}
+
+// TestExtendsInTime: a lease is not extended before a third of its time is over, and is before the second half begins.
+func TestExtendsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const length = 15 * time.Second
+		store := &extendingStore{extended: map[int64][]time.Time{}}
+		w := newWorker(&scriptedLog{}, Config{Store: store, Timing: Timing{Lease: length}.withDefaults(), Metrics: Metrics{}.withDefaults(), Logger: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithCancel(t.Context())
+		var extending sync.WaitGroup
+		extending.Go(func() { w.extendLeases(ctx) })
+		given := map[int64]time.Time{}
+		for id := range int64(20) {
+			given[id] = time.Now()
+			w.held.addClaimed(ctx, []gateway.Claimed{claimedEntry(id, 1)}, steady.Now(), someSlots(t, 1))
+			time.Sleep(333 * time.Millisecond)
+		}
+		time.Sleep(2 * length)
+		stop()
+		extending.Wait()
+		for id, last := range given {
+			if len(store.extended[id]) < 3 {
+				t.Errorf("lease %d was extended %d times", id, len(store.extended[id]))
+			}
+			for _, at := range store.extended[id] {
+				if d := at.Sub(last); d < length/3 || d > length/2 {
+					t.Errorf("lease %d was extended after %v", id, d)
+				}
+				last = at
+			}
+		}
+	})
+}
+
+// extendingStore notes when it is asked to extend leases.
+type extendingStore struct {
+	gateway.Work
+	extended map[int64][]time.Time // by entry
+}
+
+func (s *extendingStore) Extend(_ context.Context, leases []gateway.Lease, _ time.Duration) ([]gateway.Lease, error) {
+	for _, l := range leases {
+		s.extended[l.EntryID] = append(s.extended[l.EntryID], time.Now())
+	}
+	return nil, nil
 }
 
 // TestSleptThrough: where only the clock of the machine has seen time pass, and no timer has, a lease has ended.
