@@ -34,6 +34,14 @@ type Caller struct {
 	Name string
 	// May is what the caller may do.
 	May Right
+	// InPath: the caller has shown a token in the path of a URL, where others may have read it. It is good for little.
+	InPath bool
+}
+
+// WithinPath returns c as the caller whose token is in the path of a URL.
+func (c Caller) WithinPath() Caller {
+	c.InPath = true
+	return c
 }
 
 type callerKey struct{}

@@ -19,15 +19,17 @@ func newConfigToken(g *globals) *cobra.Command {
 		Use:   "token NAME",
 		Short: "Make a token for a caller, and print it once",
 		Long: `token makes a bearer token for the caller NAME, and prints it on standard output, alone: it is shown once, and
-kept nowhere. What the configuration needs of it, its SHA-256, is on standard error. docs/access.md has recipes.`,
+kept nowhere. What the configuration needs of it, its SHA-256, is on standard error. With --path it is one for the path of a URL,
+http://gateway/r/TOKEN/, for clients that send nothing else. docs/access.md has recipes.`,
 		Example: "  rekor-gateway config token build-farm > token",
 		Args:    oneArgument("the caller's name"),
 	}
+	inPath := c.Flags().Bool("path", false, "make one for the path of a URL")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := config.CheckName(args[0]); err != nil {
 			return err
 		}
-		return makeToken(args[0], g.isJSON(), c.OutOrStdout(), c.ErrOrStderr())
+		return makeToken(args[0], *inPath, g.isJSON(), c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
@@ -38,18 +40,22 @@ const tokenPrefix = "rgw_"
 // tokenSize is the size of a token's secret, in bytes.
 const tokenSize = 32
 
-func makeToken(name string, asJSON bool, out, info io.Writer) error {
+func makeToken(name string, inPath, asJSON bool, out, info io.Writer) error {
 	secret := make([]byte, tokenSize)
 	_, _ = rand.Read(secret) // never fails
 	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(secret)
 	hash := auth.HashToken(token)
+	key, jsonKey := "token_sha256", "tokenSha256"
+	if inPath {
+		key, jsonKey = "path_token_sha256", "pathTokenSha256"
+	}
 	if asJSON {
-		return printJSON(out, map[string]any{"caller": name, "token": token, "tokenSha256": hex.EncodeToString(hash[:])})
+		return printJSON(out, map[string]any{"caller": name, "token": token, jsonKey: hex.EncodeToString(hash[:])})
 	}
 	printLine(info, "# for callers in the configuration:")
 	printLine(info, "  - name: %s", name)
 	printLine(info, "    tenant: %s", name)
-	printLine(info, "    token_sha256: [%s]", hex.EncodeToString(hash[:]))
+	printLine(info, "    %s: [%s]", key, hex.EncodeToString(hash[:]))
 	printLine(info, "    may: [submit, read]")
 	printLine(out, "%s", token)
 	return nil

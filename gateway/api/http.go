@@ -17,6 +17,7 @@ import (
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
@@ -70,6 +71,9 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	for pattern, route := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := cfg.Authorize(r.Context(), route.right)
+			if err == nil && !route.inPath && gateway.CallerFrom(r.Context()).InPath {
+				err = errNotInPath
+			}
 			if err == nil {
 				err = route.serve(w, r)
 			}
@@ -98,24 +102,30 @@ func RefuseUncleanPaths(next http.Handler) http.Handler {
 type route struct {
 	serve func(http.ResponseWriter, *http.Request) error
 	right gateway.Right
+	// inPath: a token in the path of the URL is enough.
+	inPath bool
 }
+
+// errNotInPath refuses what goes beyond sending a signature and reading what became of it.
+var errNotInPath = formats.NewError(problem.ReasonForbidden, "a token in the path of a URL is not enough for that",
+	"send a token of another kind, as Authorization: Bearer TOKEN")
 
 // listRoutes lists every route; tests hold openapi.json and docs/access.md to it.
 func (h *httpServer) listRoutes() map[string]route {
 	return map[string]route{
-		"POST /v1/submissions":             {h.serveSubmit, gateway.MaySubmit},
-		"POST /v1/submissions:plan":        {h.servePlan, gateway.MaySubmit},
-		"GET /v1/submissions":              {h.serveList, gateway.MayRead},
-		"GET /v1/submissions/{id}":         {h.serveSubmission, gateway.MayRead},
-		"GET /v1/submissions/{id}/receipt": {h.serveReceipt, gateway.MayRead},
-		"GET /v1/statements/{leaf}":        {h.serveStatement, gateway.MayRead},
-		"GET /v1/formats":                  {h.serveFormats, gateway.NoRight},
-		"GET /healthz":                     {h.serveHealth, gateway.NoRight},
-		"GET /readyz":                      {h.serveReadiness, gateway.NoRight},
-		"GET /openapi.json":                {h.serveOpenAPI, gateway.NoRight},
+		"POST /v1/submissions":             {h.serveSubmit, gateway.MaySubmit, true},
+		"POST /v1/submissions:plan":        {h.servePlan, gateway.MaySubmit, false},
+		"GET /v1/submissions":              {h.serveList, gateway.MayRead, false},
+		"GET /v1/submissions/{id}":         {h.serveSubmission, gateway.MayRead, true},
+		"GET /v1/submissions/{id}/receipt": {h.serveReceipt, gateway.MayRead, true},
+		"GET /v1/statements/{leaf}":        {h.serveStatement, gateway.MayRead, false},
+		"GET /v1/formats":                  {h.serveFormats, gateway.NoRight, false},
+		"GET /healthz":                     {h.serveHealth, gateway.NoRight, false},
+		"GET /readyz":                      {h.serveReadiness, gateway.NoRight, false},
+		"GET /openapi.json":                {h.serveOpenAPI, gateway.NoRight, false},
 
-		"GET /.well-known/rekor-gateway/trusted_root.json":  {h.serveTrustedRoot, gateway.NoRight},
-		"GET /.well-known/rekor-gateway/gateway_trust.json": {h.serveGatewayTrust, gateway.NoRight},
+		"GET /.well-known/rekor-gateway/trusted_root.json":  {h.serveTrustedRoot, gateway.NoRight, false},
+		"GET /.well-known/rekor-gateway/gateway_trust.json": {h.serveGatewayTrust, gateway.NoRight, false},
 	}
 }
 

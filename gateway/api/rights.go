@@ -22,6 +22,15 @@ func RouteRights() map[string]gateway.Right {
 	return rights
 }
 
+// RoutesInPath returns the HTTP routes for which a token in the path of the URL is enough, by their patterns.
+func RoutesInPath() map[string]bool {
+	enough := map[string]bool{}
+	for pattern, r := range new(httpServer).listRoutes() {
+		enough[pattern] = r.inPath
+	}
+	return enough
+}
+
 // openPaths are the paths at which everything that is served needs no right.
 var openPaths = listOpenPaths()
 

@@ -3,8 +3,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -36,7 +38,7 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/v1/submissions/"+settled.ID)
+	w.Header().Set("Location", makeLocation(r, "/v1/submissions/"+settled.ID))
 	w.Header().Add("Vary", "Accept")
 	switch {
 	case settled.State == gateway.Failed:
@@ -142,4 +144,14 @@ func planHeader(ctx context.Context, s Service, h upload.Header) (*pb.Plan, erro
 		return nil, err
 	}
 	return ConvertPlan(plan), nil
+}
+
+// makeLocation returns the reference to target that a request's answer has. To a caller with a token in the path it is relative to the
+// URL that he has used: the token is taken out of that before it gets here, and is part of what he resolves it against.
+func makeLocation(r *http.Request, target string) string {
+	if !gateway.CallerFrom(r.Context()).InPath {
+		return target
+	}
+	up := strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)
+	return cmp.Or(up, "./") + strings.TrimPrefix(target, "/")
 }

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"net/url"
 	"slices"
@@ -25,6 +26,8 @@ var (
 		"ask the gateway's operator for one")
 	errSeveral = formats.NewError(problem.ReasonUnauthenticated, "there is more than one credential",
 		"send one alone")
+	errAtListener = formats.NewError(problem.ReasonUnauthenticated, "at this address everybody is the same caller, and there is a credential besides",
+		"leave the credential out, or use the gateway's other address")
 	errMayNot = formats.NewError(problem.ReasonForbidden, "this caller may not do that",
 		"the gateway's operator can allow it: may, in callers of its configuration")
 )
@@ -68,6 +71,21 @@ type Credentials struct {
 	Authorization []string // values of that header
 	// Certificate is the client's, in a chain that TLS has verified; nil: he has shown none.
 	Certificate *x509.Certificate
+	Path        *PathToken // nil: nothing stood in the path for one
+	// Listener is the address of the one that the request came to, if everybody is the same caller there.
+	Listener string
+}
+
+// count returns how many there are, but for the listener.
+func (c Credentials) count() int {
+	n := len(c.Authorization)
+	if c.Certificate != nil {
+		n++
+	}
+	if c.Path != nil {
+		n++
+	}
+	return n
 }
 
 // Identify returns the caller who has shown c. The error is a refusal.
@@ -80,6 +98,9 @@ func (a *Authenticator) Identify(c Credentials) (gateway.Caller, error) {
 // nothing that is under way.
 func (a *Authenticator) IdentifyFor(c Credentials) (_ gateway.Caller, lifetime context.Context, err error) {
 	t := a.table.Load()
+	if t.open && (c.Listener != "" || c.Path != nil) { // one that has lost its caller, and a token of nobody
+		return gateway.Caller{}, nil, errBad
+	}
 	if t.open {
 		return gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.AllRights}, context.Background(), nil
 	}
@@ -91,17 +112,33 @@ func (a *Authenticator) IdentifyFor(c Credentials) (_ gateway.Caller, lifetime c
 }
 
 func (t *Table) grantFor(c Credentials, now time.Time) (*grant, error) {
-	switch {
-	case len(c.Authorization) > 1 || len(c.Authorization) == 1 && c.Certificate != nil:
+	switch shown := c.count(); {
+	case c.Listener != "":
+		return t.grantForListener(c.Listener, shown)
+	case shown > 1:
 		return nil, errSeveral
 	case len(c.Authorization) == 1:
 		return t.grantForToken(c.Authorization[0], now)
 	case c.Certificate != nil:
 		return t.grantForCertificate(c.Certificate, now)
+	case c.Path != nil:
+		return t.grantForPath(*c.Path, now)
 	case t.anonymous != nil:
 		return t.anonymous, nil
 	}
 	return nil, errNone
+}
+
+// grantForListener refuses credentials beside the listener. One that is nobody's is closed.
+func (t *Table) grantForListener(address string, shown int) (*grant, error) {
+	g := t.listeners[address]
+	switch {
+	case g == nil:
+		return nil, errBad
+	case shown > 0:
+		return nil, errAtListener
+	}
+	return g, nil
 }
 
 // grantForToken never takes a bad credential for none.
@@ -110,7 +147,11 @@ func (t *Table) grantForToken(authorization string, now time.Time) (*grant, erro
 	if !ok {
 		return nil, errBad
 	}
-	g := t.find(HashToken(token))
+	return t.grantForHash(t.tokens, HashToken(token), now)
+}
+
+func (t *Table) grantForHash(among tokenGrants, hash [sha256.Size]byte, now time.Time) (*grant, error) {
+	g := t.find(among, hash)
 	if g == nil || !g.token.Until.IsZero() && !now.Before(g.token.Until) {
 		return nil, errBad
 	}

@@ -19,7 +19,11 @@ import (
 type Member struct {
 	Caller gateway.Caller
 	Tokens []Token
-	Names  []string // of his client certificates, each with its kind: "dns:ci.example.com"
+	// PathTokens are tokens that stand in the path of a URL; they are no bearer tokens.
+	PathTokens []Token
+	Names      []string // of his client certificates, each with its kind: "dns:ci.example.com"
+	// Listeners are those at which everybody is him, by the addresses of the configuration.
+	Listeners []string
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool
 }
@@ -35,26 +39,38 @@ func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(tok
 
 // Table is who may call. It does not change once it is in use.
 type Table struct {
-	open      bool // everybody may do everything
-	seed      maphash.Seed
-	tokens    map[uint64][]*grant // by keyOf their hashes
-	names     map[string]*grant   // of certificates
-	anonymous *grant
+	open       bool // everybody may do everything
+	seed       maphash.Seed
+	tokens     tokenGrants
+	pathTokens tokenGrants
+	names      map[string]*grant // of certificates
+	listeners  map[string]*grant // by their addresses
+	anonymous  *grant
 }
+
+// tokenGrants are by keyOf their hashes.
+type tokenGrants map[uint64][]*grant
 
 // grant is one credential's way in.
 type grant struct {
 	caller gateway.Caller
 	token  Token  // unless name is set
-	name   string // of a certificate
-	// lifetime ends when the grant is taken back; end ends it.
+	name   string // of a certificate, or a listener's address
+	// lifetime ends when the grant is taken back, with ErrTakenBack as its cause; end ends it.
 	lifetime context.Context
-	end      context.CancelFunc
+	end      func()
 }
 
 func newGrant(c gateway.Caller, t Token) *grant {
 	g := &grant{caller: c, token: t}
-	g.lifetime, g.end = context.WithCancel(context.Background())
+	lifetime, cancel := context.WithCancelCause(context.Background())
+	g.lifetime, g.end = lifetime, func() { cancel(ErrTakenBack) }
+	return g
+}
+
+func newNamedGrant(c gateway.Caller, name string) *grant {
+	g := newGrant(c, Token{})
+	g.name = name
 	return g
 }
 
@@ -66,7 +82,10 @@ func (g *grant) isSame(other *grant) bool {
 // NewTable returns the table of members; without any, everybody may do everything. It refuses a token of two callers, and
 // two anonymous callers.
 func NewTable(members []Member) (*Table, error) {
-	t := &Table{open: len(members) == 0, seed: maphash.MakeSeed(), tokens: map[uint64][]*grant{}, names: map[string]*grant{}}
+	t := &Table{
+		open: len(members) == 0, seed: maphash.MakeSeed(), tokens: tokenGrants{}, pathTokens: tokenGrants{},
+		names: map[string]*grant{}, listeners: map[string]*grant{},
+	}
 	for _, m := range members {
 		if m.Anonymous {
 			if t.anonymous != nil {
@@ -74,15 +93,35 @@ func NewTable(members []Member) (*Table, error) {
 			}
 			t.anonymous = newGrant(m.Caller, Token{})
 		}
-		for _, token := range m.Tokens {
-			if other := t.find(token.Hash); other != nil {
-				return nil, fmt.Errorf("a token is of both %s and %s", other.caller.Name, m.Caller.Name)
-			}
-			key := t.keyOf(token.Hash)
-			t.tokens[key] = append(t.tokens[key], newGrant(m.Caller, token))
+		if err := errors.Join(t.addTokens(t.tokens, m.Caller, m.Tokens), t.addTokens(t.pathTokens, m.Caller.WithinPath(), m.PathTokens), t.addListeners(m)); err != nil {
+			return nil, err
 		}
 	}
 	return t, t.addNames(members)
+}
+
+// addTokens refuses tokens that are there already, as bearer tokens or in paths: one that a URL has leaked is good for nothing else.
+func (t *Table) addTokens(to tokenGrants, c gateway.Caller, tokens []Token) error {
+	for _, token := range tokens {
+		for _, known := range []tokenGrants{t.tokens, t.pathTokens} {
+			if other := t.find(known, token.Hash); other != nil {
+				return fmt.Errorf("a token is of both %s and %s", other.caller.Name, c.Name)
+			}
+		}
+		key := t.keyOf(token.Hash)
+		to[key] = append(to[key], newGrant(c, token))
+	}
+	return nil
+}
+
+func (t *Table) addListeners(m Member) error {
+	for _, address := range m.Listeners {
+		if other := t.listeners[address]; other != nil {
+			return fmt.Errorf("the listener %s is of both %s and %s", address, other.caller.Name, m.Caller.Name)
+		}
+		t.listeners[address] = newNamedGrant(m.Caller, address)
+	}
+	return nil
 }
 
 func (t *Table) addNames(members []Member) error {
@@ -91,9 +130,7 @@ func (t *Table) addNames(members []Member) error {
 			if other := t.names[name]; other != nil {
 				return fmt.Errorf("%s is of both %s and %s", name, other.caller.Name, m.Caller.Name)
 			}
-			g := newGrant(m.Caller, Token{})
-			g.name = name
-			t.names[name] = g
+			t.names[name] = newNamedGrant(m.Caller, name)
 		}
 	}
 	return nil
@@ -104,8 +141,8 @@ func (t *Table) keyOf(hash [sha256.Size]byte) uint64 { return maphash.Bytes(t.se
 
 // find returns the grant of the token with this hash, or nil. The time it takes does not depend on which tokens there
 // are, nor on how many.
-func (t *Table) find(hash [sha256.Size]byte) (found *grant) {
-	for _, g := range t.tokens[t.keyOf(hash)] { // one, but for collisions of 64 bits
+func (t *Table) find(among tokenGrants, hash [sha256.Size]byte) (found *grant) {
+	for _, g := range among[t.keyOf(hash)] { // one, but for collisions of 64 bits
 		if subtle.ConstantTimeCompare(g.token.Hash[:], hash[:]) == 1 {
 			found = g
 		}
@@ -115,20 +152,9 @@ func (t *Table) find(hash [sha256.Size]byte) (found *grant) {
 
 // takeOver has the grants of former that t has as well live on in t, and returns the others.
 func (t *Table) takeOver(former *Table) (ended []*grant) {
-	for _, grants := range former.tokens {
-		for _, g := range grants {
-			if !t.keep(g) {
-				ended = append(ended, g)
-			}
-		}
-	}
-	for name, g := range former.names {
-		if now := t.names[name]; now != nil && now.isSame(g) {
-			t.names[name] = g
-		} else {
-			ended = append(ended, g)
-		}
-	}
+	ended = slices.Concat(
+		t.takeOverTokens(t.tokens, former.tokens), t.takeOverTokens(t.pathTokens, former.pathTokens),
+		takeOverNamed(t.names, former.names), takeOverNamed(t.listeners, former.listeners))
 	switch {
 	case former.anonymous == nil:
 	case t.anonymous != nil && t.anonymous.isSame(former.anonymous):
@@ -139,12 +165,29 @@ func (t *Table) takeOver(former *Table) (ended []*grant) {
 	return ended
 }
 
-// keep puts g in the place of t's own grant that is the same, and reports whether there is one.
-func (t *Table) keep(g *grant) bool {
-	grants := t.tokens[t.keyOf(g.token.Hash)]
-	i := slices.IndexFunc(grants, g.isSame)
-	if i >= 0 {
-		grants[i] = g
+// takeOverTokens puts former grants in the places of those that are the same, and returns the others.
+func (t *Table) takeOverTokens(now, former tokenGrants) (ended []*grant) {
+	for _, grants := range former {
+		for _, g := range grants {
+			same := now[t.keyOf(g.token.Hash)]
+			if i := slices.IndexFunc(same, g.isSame); i >= 0 {
+				same[i] = g
+			} else {
+				ended = append(ended, g)
+			}
+		}
 	}
-	return i >= 0
+	return ended
+}
+
+// takeOverNamed is takeOverTokens for what is known by a name.
+func takeOverNamed(now, former map[string]*grant) (ended []*grant) {
+	for name, g := range former {
+		if same := now[name]; same != nil && same.isSame(g) {
+			now[name] = g
+		} else {
+			ended = append(ended, g)
+		}
+	}
+	return ended
 }

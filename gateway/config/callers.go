@@ -22,6 +22,8 @@ type Caller struct {
 	Tenant string `yaml:"tenant"` // whose submissions he sends and sees
 	// TokenSHA256 are his bearer tokens, as ParseToken reads them.
 	TokenSHA256 []string `yaml:"token_sha256,omitempty"`
+	// PathTokenSHA256 are his tokens that stand in the path of a URL, as in TokenSHA256: for clients that send nothing else.
+	PathTokenSHA256 []string `yaml:"path_token_sha256,omitempty"`
 	// ClientCert are his certificates, as TLS.ClientCAFile's authorities issue them.
 	ClientCert ClientCert `yaml:"client_cert,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
@@ -87,9 +89,10 @@ func (c *Config) checkCallers() error {
 		return errors.New("insecure_no_auth says that nobody is asked who he is, and callers who may call: leave one of them out")
 	}
 	seen, anonymous := map[string]bool{}, ""
+	bound := c.listCallersOfListeners()
 	tokens := map[[sha256.Size]byte]string{}
 	for i, caller := range c.Callers {
-		if err := caller.checkCaller(tokens); err != nil {
+		if err := caller.checkCaller(tokens, bound[caller.Name]); err != nil {
 			return fmt.Errorf("callers[%d] (%s): %w", i, caller.Name, err)
 		}
 		if seen[caller.Name] {
@@ -106,8 +109,22 @@ func (c *Config) checkCallers() error {
 	return nil
 }
 
-// checkCaller notes the caller's tokens in tokens.
-func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string) error {
+// listCallersOfListeners returns whose names listeners have.
+func (c *Config) listCallersOfListeners() map[string]bool {
+	names := map[string]bool{}
+	for _, l := range c.Listeners {
+		names[l.Caller] = true
+	}
+	return names
+}
+
+// countCredentials returns how many of them could show that somebody is c.
+func (c Caller) countCredentials() int {
+	return len(c.TokenSHA256) + len(c.PathTokenSHA256) + len(c.ClientCert.SAN)
+}
+
+// checkCaller notes the caller's tokens in tokens. bound: a listener is his.
+func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string, bound bool) error {
 	switch {
 	case !callerName.MatchString(c.Name):
 		return errors.New("this is no name: " + callerNameRule)
@@ -115,23 +132,28 @@ func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string) error {
 		return errors.New("tenant is missing, or no name: " + callerNameRule + "; submissions from before there were callers are those of default")
 	case len(c.May) == 0:
 		return errors.New("may is empty: say what the caller may do, as in may: [submit, read]")
-	case !c.Anonymous && len(c.TokenSHA256) == 0 && len(c.ClientCert.SAN) == 0:
-		return errors.New("nothing shows that somebody is this caller: give token_sha256, client_cert, or anonymous: true")
-	case c.Anonymous && len(c.TokenSHA256)+len(c.ClientCert.SAN) > 0:
-		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256 and client_cert out")
+	case !c.Anonymous && !bound && c.countCredentials() == 0:
+		return errors.New("nothing shows that somebody is this caller: give token_sha256, path_token_sha256, client_cert, a listener of his own (listeners), or anonymous: true")
+	case c.Anonymous && c.countCredentials() > 0:
+		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256, path_token_sha256 and client_cert out")
 	}
 	for i, name := range c.May {
 		if err := oneOf(fmt.Sprintf("may[%d]", i), name, slices.Sorted(maps.Keys(gateway.Rights))...); err != nil {
 			return err
 		}
 	}
-	for i, text := range c.TokenSHA256 {
+	return errors.Join(c.checkTokens("token_sha256", c.TokenSHA256, tokens), c.checkTokens("path_token_sha256", c.PathTokenSHA256, tokens))
+}
+
+// checkTokens refuses a token that is there already, as a bearer token or in a path: one that a URL has leaked is good for nothing else.
+func (c Caller) checkTokens(key string, texts []string, tokens map[[sha256.Size]byte]string) error {
+	for i, text := range texts {
 		t, err := ParseToken(text)
 		if err != nil {
-			return fmt.Errorf("token_sha256[%d]: %w", i, err)
+			return fmt.Errorf("%s[%d]: %w", key, i, err)
 		}
 		if other, ok := tokens[t.SHA256]; ok {
-			return fmt.Errorf("token_sha256[%d]: it is a token of %s already", i, other)
+			return fmt.Errorf("%s[%d]: it is a token of %s already", key, i, other)
 		}
 		tokens[t.SHA256] = c.Name
 	}
@@ -163,7 +185,7 @@ func (c *Config) checkNames() error {
 
 // usesTokens reports whether callers send what must not be read on its way.
 func (c *Config) usesTokens() bool {
-	return slices.ContainsFunc(c.Callers, func(caller Caller) bool { return len(caller.TokenSHA256) > 0 })
+	return slices.ContainsFunc(c.Callers, func(caller Caller) bool { return len(caller.TokenSHA256)+len(caller.PathTokenSHA256) > 0 })
 }
 
 // CheckListening refuses c where it is used by a gateway that listens as started does: it may say who calls, but not that

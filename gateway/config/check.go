@@ -19,7 +19,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkListeners, c.checkProxies, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -41,24 +41,32 @@ func (c *Config) checkListeners() error {
 		{"grpc", c.GRPC.Listen, c.GRPC.TLS, true},
 		{"admin", c.Admin.Listen, TLS{}, false},
 	} {
-		host, port, err := net.SplitHostPort(l.address)
-		if err != nil {
-			return fmt.Errorf("%s.listen: %q is not host:port", l.key, l.address)
+		if err := checkAddress(l.key, l.address, l.tls); err != nil {
+			return err
 		}
-		if _, err := net.LookupPort("tcp", port); err != nil {
-			return fmt.Errorf("%s.listen: there is no port %q", l.key, port)
-		}
-		if l.public && !isLoopback(host) {
+		if host, _, _ := net.SplitHostPort(l.address); l.public && !isLoopback(host) {
 			if err := c.checkPublic(l.key, l.address, l.tls); err != nil {
 				return err
 			}
 		}
-		if (l.tls.CertFile == "") != (l.tls.KeyFile == "") {
-			return fmt.Errorf("%s.tls: cert_file and key_file go together", l.key)
-		}
-		if l.tls.ClientCAFile != "" && l.tls.CertFile == "" {
-			return fmt.Errorf("%s.tls: client_ca_file goes with cert_file and key_file", l.key)
-		}
+	}
+	return nil
+}
+
+// checkAddress refuses a listener that cannot be. key is its in the configuration.
+func checkAddress(key, address string, tls TLS) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s.listen: %q is not host:port", key, address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%s.listen: there is no port %q", key, port)
+	}
+	if (tls.CertFile == "") != (tls.KeyFile == "") {
+		return fmt.Errorf("%s.tls: cert_file and key_file go together", key)
+	}
+	if tls.ClientCAFile != "" && tls.CertFile == "" {
+		return fmt.Errorf("%s.tls: client_ca_file goes with cert_file and key_file", key)
 	}
 	return nil
 }

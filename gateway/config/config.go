@@ -9,6 +9,8 @@ type Config struct {
 	HTTP  HTTP  `yaml:"http,omitempty"`
 	GRPC  GRPC  `yaml:"grpc,omitempty"`
 	Admin Admin `yaml:"admin,omitempty"`
+	// Listeners speak HTTP beside it, for clients that cannot send a credential.
+	Listeners []Listener `yaml:"listeners,omitempty"`
 	// InsecureNoAuth lets http and grpc listen beyond loopback although every caller is
 	// let in.
 	InsecureNoAuth bool `yaml:"insecure_no_auth,omitempty"`

@@ -102,6 +102,9 @@ func (c *Config) resolvePaths(folder string) {
 		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.SpoolDir,
 		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust,
 	}
+	for i := range c.Listeners {
+		paths = append(paths, &c.Listeners[i].TLS.CertFile, &c.Listeners[i].TLS.KeyFile)
+	}
 	lists := [][]string{c.Policy.Roots, c.Attestation.OtherKeys}
 	lists = slices.AppendSeq(lists, maps.Values(c.Policy.Keys))
 	for _, list := range lists {

@@ -3,6 +3,8 @@
 package middleware
 
 import (
+	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,20 +13,45 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
+// Identity is who sends a request.
+type Identity struct {
+	Caller gateway.Caller
+	// Lifetime ends when his credential is taken back; its cause is the refusal. nil: it does not end.
+	Lifetime context.Context //nolint:containedctx // it is the credential's, not the request's
+}
+
 // IdentifyCaller asks identify who sends a request, and puts the answer into the request's context
-// (gateway.CallerFrom). An error of identify is the request's answer.
-func IdentifyCaller(next http.Handler, identify func(*http.Request) (gateway.Caller, error)) http.Handler {
+// (gateway.CallerFrom). An error of identify is the request's answer. What is left of a body is not read once its sender's
+// credential is taken back.
+func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, err := identify(r)
+		who, err := identify(r)
 		if err != nil {
 			problem.FromError(err).WriteHTTP(w)
 			return
 		}
-		gateway.NoteFrom(r.Context()).NoteCaller(caller)
-		identified := r.WithContext(gateway.WithCaller(r.Context(), caller))
+		gateway.NoteFrom(r.Context()).NoteCaller(who.Caller)
+		identified := r.WithContext(gateway.WithCaller(r.Context(), who.Caller))
+		if who.Lifetime != nil {
+			identified.Body = lifetimeBody{r.Body, who.Lifetime}
+		}
 		defer func() { r.Pattern = identified.Pattern }() // the access log asks r for its route
 		next.ServeHTTP(w, identified)
 	})
+}
+
+// lifetimeBody is a body that is read as long as lifetime. Asking that takes no lock.
+type lifetimeBody struct {
+	io.ReadCloser
+	lifetime context.Context //nolint:containedctx // it is the credential's, not the request's
+}
+
+// Read implements io.Reader.
+func (b lifetimeBody) Read(p []byte) (int, error) {
+	if b.lifetime.Err() != nil {
+		return 0, context.Cause(b.lifetime)
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // RateKey returns the key under which a request is counted: the caller's name, or that of a tenant, or the remote

@@ -13,16 +13,16 @@ import (
 )
 
 // anybody is what identifies callers without access control.
-func anybody(*http.Request) (gateway.Caller, error) {
-	return gateway.Caller{Tenant: gateway.DefaultTenant}, nil
+func anybody(*http.Request) (Identity, error) {
+	return Identity{Caller: gateway.Caller{Tenant: gateway.DefaultTenant}}, nil
 }
 
 // byHeader takes a caller's word for who he is.
-func byHeader(r *http.Request) (gateway.Caller, error) {
+func byHeader(r *http.Request) (Identity, error) {
 	if tenant := r.Header.Get("Tenant"); tenant != "" {
-		return gateway.Caller{Tenant: tenant}, nil
+		return Identity{Caller: gateway.Caller{Tenant: tenant}}, nil
 	}
-	return gateway.Caller{}, gateway.ErrClosed
+	return Identity{}, gateway.ErrClosed
 }
 
 func TestIdentifyCaller(t *testing.T) {

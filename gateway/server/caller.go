@@ -19,6 +19,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -26,16 +27,21 @@ import (
 var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.AllRights}
 
 // newTable returns the callers of a configuration.
-func newTable(callers []config.Caller) (*auth.Table, error) {
-	members := make([]auth.Member, 0, len(callers))
-	for _, c := range callers {
+func newTable(cfg *config.Config) (*auth.Table, error) {
+	members := make([]auth.Member, 0, len(cfg.Callers))
+	for _, c := range cfg.Callers {
 		m := auth.Member{Names: c.ClientCert.SAN, Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights()}, Anonymous: c.Anonymous}
-		for i, text := range c.TokenSHA256 {
-			t, err := config.ParseToken(text)
-			if err != nil {
-				return nil, fmt.Errorf("callers: %s: token_sha256[%d]: %w", c.Name, i, err)
+		var err error
+		if m.Tokens, err = convertTokens(c.TokenSHA256); err == nil {
+			m.PathTokens, err = convertTokens(c.PathTokenSHA256)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("callers: %s: %w", c.Name, err)
+		}
+		for _, l := range cfg.Listeners {
+			if l.Caller == c.Name {
+				m.Listeners = append(m.Listeners, l.Listen)
 			}
-			m.Tokens = append(m.Tokens, auth.Token{Hash: t.SHA256, Until: t.Until})
 		}
 		members = append(members, m)
 	}
@@ -46,18 +52,37 @@ func newTable(callers []config.Caller) (*auth.Table, error) {
 	return table, nil
 }
 
-// identifyRequest says who sends an HTTP request, or returns the refusal. It reads nothing of the body.
-func (s *Server) identifyRequest(r *http.Request) (gateway.Caller, error) {
-	if s.callers.IsOpen() {
-		return callerNamed(r.Header.Get), nil
+func convertTokens(texts []string) ([]auth.Token, error) {
+	tokens := make([]auth.Token, 0, len(texts))
+	for i, text := range texts {
+		t, err := config.ParseToken(text)
+		if err != nil {
+			return nil, fmt.Errorf("token %d: %w", i, err)
+		}
+		tokens = append(tokens, auth.Token{Hash: t.SHA256, Until: t.Until})
 	}
-	if err := auth.CheckQuery(r.URL.RawQuery); err != nil {
-		return gateway.Caller{}, err
+	return tokens, nil
+}
+
+// identifyAt returns what says who sends an HTTP request, or returns the refusal. It reads nothing of the body. listener is the address of
+// the one at which everybody is the same caller, or "".
+func (s *Server) identifyAt(listener string) func(*http.Request) (middleware.Identity, error) {
+	return func(r *http.Request) (who middleware.Identity, err error) {
+		inPath := auth.PathTokenFrom(r.Context())
+		if s.callers.IsOpen() && inPath == nil && listener == "" {
+			return middleware.Identity{Caller: callerNamed(r.Header.Get)}, nil
+		}
+		if err := auth.CheckQuery(r.URL.RawQuery); err != nil {
+			return who, err
+		}
+		if inPath == nil && api.IsOpenPath(r.URL.Path) {
+			return who, nil
+		}
+		who.Caller, who.Lifetime, err = s.callers.IdentifyFor(auth.Credentials{
+			Authorization: r.Header["Authorization"], Certificate: leafOf(r.TLS), Path: inPath, Listener: listener,
+		})
+		return who, err
 	}
-	if api.IsOpenPath(r.URL.Path) {
-		return gateway.Caller{}, nil
-	}
-	return s.callers.Identify(auth.Credentials{Authorization: r.Header["Authorization"], Certificate: leafOf(r.TLS)})
 }
 
 // identifyCall says who makes a gRPC call, and for how long he may go on, or returns the refusal. It reads no message.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 	"sync/atomic"
 
@@ -70,8 +71,11 @@ func loadAuthorities(key string, c config.TLS) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificates are those of both public listeners.
-type certificates struct{ http, grpc certificate }
+// certificates are those of the public listeners.
+type certificates struct {
+	http, grpc certificate
+	callers    map[string]*certificate // of callers' listeners, by their addresses as the process was started with
+}
 
 var certificateDesc = newDesc("tls_certificate_expiry_timestamp_seconds", "When the listener's certificate ends, Unix time.", "listener")
 
@@ -80,7 +84,9 @@ func (c *certificates) Describe(out chan<- *prometheus.Desc) { out <- certificat
 
 // Collect implements prometheus.Collector.
 func (c *certificates) Collect(out chan<- prometheus.Metric) {
-	for name, listener := range map[string]*certificate{"http": &c.http, "grpc": &c.grpc} {
+	all := map[string]*certificate{"http": &c.http, "grpc": &c.grpc}
+	maps.Copy(all, c.callers)
+	for name, listener := range all {
 		if now := listener.current.Load(); now != nil && now.Leaf != nil {
 			out <- prometheus.MustNewConstMetric(certificateDesc, prometheus.GaugeValue, float64(now.Leaf.NotAfter.Unix()), name)
 		}
@@ -92,4 +98,29 @@ func (c *certificates) setAll(f files) {
 	c.grpc.current.Store(f.grpc)
 	c.http.clients.Store(f.httpClients)
 	c.grpc.clients.Store(f.grpcClients)
+	for address, listener := range c.callers {
+		if now, listed := f.listeners[address]; listed { // one that is not keeps its own, and refuses everybody
+			listener.current.Store(now)
+		}
+	}
+}
+
+// listenFor prepares the certificates of callers' listeners.
+func (c *certificates) listenFor(listeners []config.Listener) {
+	c.callers = map[string]*certificate{}
+	for _, l := range listeners {
+		c.callers[l.Listen] = new(certificate)
+	}
+}
+
+// loadListeners returns the certificates of callers' listeners by their addresses; nil: it has none.
+func loadListeners(listeners []config.Listener) (map[string]*tls.Certificate, error) {
+	loaded := map[string]*tls.Certificate{}
+	for i, l := range listeners {
+		var err error
+		if loaded[l.Listen], err = loadCertificate(fmt.Sprintf("listeners[%d].tls", i), l.TLS.AsTLS()); err != nil {
+			return nil, err
+		}
+	}
+	return loaded, nil
 }

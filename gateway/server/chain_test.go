@@ -55,7 +55,7 @@ func TestChainOrder(t *testing.T) {
 	var caller gateway.Caller
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/things", func(_ http.ResponseWriter, r *http.Request) { caller = gateway.CallerFrom(r.Context()) })
-	h := s.chainHandlers(mux, config.HTTP{Listen: "127.0.0.1:8080"}, m)
+	h := s.chainHandlers(mux, config.HTTP{Listen: "127.0.0.1:8080"}, s.identifyAt(""), m)
 	for i, c := range []struct {
 		host string
 		want int
@@ -81,7 +81,7 @@ func TestChainBehindProxy(t *testing.T) {
 	var log bytes.Buffer
 	s, m := newChainServer(t, &log)
 	s.proxies = middleware.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
-	h := s.chainHandlers(http.NotFoundHandler(), config.HTTP{Listen: "127.0.0.1:8080"}, m)
+	h := s.chainHandlers(http.NotFoundHandler(), config.HTTP{Listen: "127.0.0.1:8080"}, s.identifyAt(""), m)
 	for _, client := range []string{"198.51.100.1", "198.51.100.2", "198.51.100.1"} {
 		r := httptest.NewRequest(http.MethodGet, "http://localhost/v1/things", nil)
 		r.RemoteAddr = "10.0.0.1:9"

@@ -28,7 +28,9 @@ type files struct {
 	forbidden  [][32]byte                 // signers: the authorities in the trusted root
 	policy     formats.Policy
 	http, grpc *tls.Certificate // nil: none
-	callers    *auth.Table
+	// listeners are the certificates of callers' listeners, by their addresses.
+	listeners map[string]*tls.Certificate
+	callers   *auth.Table
 	// The authorities of clients; nil: no certificate is asked for.
 	httpClients, grpcClients *x509.CertPool
 }
@@ -48,7 +50,10 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	if f.grpcClients, err = loadAuthorities("grpc.tls", cfg.GRPC.TLS); err != nil {
 		return f, err
 	}
-	if f.callers, err = newTable(cfg.Callers); err != nil {
+	if f.listeners, err = loadListeners(cfg.Listeners); err != nil {
+		return f, err
+	}
+	if f.callers, err = newTable(cfg); err != nil {
 		return f, err
 	}
 	if f.rootFile, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {
@@ -69,6 +74,9 @@ func checkRegularFiles(cfg *config.Config) error {
 	paths := append([]string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile, cfg.HTTP.TLS.ClientCAFile, cfg.GRPC.TLS.ClientCAFile}, cfg.Policy.Roots...)
 	for _, keys := range cfg.Policy.Keys {
 		paths = append(paths, keys...)
+	}
+	for _, l := range cfg.Listeners {
+		paths = append(paths, l.TLS.CertFile, l.TLS.KeyFile)
 	}
 	for _, path := range paths {
 		if err := checkRegular(path); err != nil {

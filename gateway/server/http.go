@@ -26,6 +26,7 @@ const (
 	headerSlop        = 4 << 10         // bytes that net/http reads beyond MaxHeaderBytes
 )
 
+// newHTTP returns the server of http, and gives those of callers' listeners theirs.
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 	routes := api.NewHTTP(s.service, api.HTTPConfig{
 		Upload: upload.Config{
@@ -33,9 +34,18 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		},
 		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Authorize: auth.CheckRight, Logger: s.logger,
 	})
-	server := s.newHTTPServer(s.chainHandlers(routes, cfg.HTTP, m))
+	for i := range s.listeners.callers {
+		l := &s.listeners.callers[i]
+		h := s.chainHandlers(routes, config.HTTP{Listen: l.config.Listen, AllowedHosts: l.config.AllowedHosts}, s.identifyAt(l.config.Listen), m)
+		l.http = s.newPublicHTTP(h, s.certificates.callers[l.config.Listen])
+	}
+	return s.newPublicHTTP(s.chainHandlers(routes, cfg.HTTP, s.identifyAt(""), m), &s.certificates.http)
+}
+
+func (s *Server) newPublicHTTP(h http.Handler, c *certificate) *http.Server {
+	server := s.newHTTPServer(h)
 	server.HTTP2 = newHTTP2Config(takeTimeout)
-	server.TLSConfig = s.certificates.http.config()
+	server.TLSConfig = c.config()
 	return server
 }
 
@@ -58,20 +68,20 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 	}
 }
 
-// chainHandlers wraps the routes h in what every request passes, from the outermost: request id, delivery of
+// chainHandlers wraps the routes h in what every request passes, from the outermost: tokens in paths, request id, delivery of
 // refusals, remote address, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
 // that a caller with a name is counted by it. newGRPC has the same order.
-func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, m *metrics) http.Handler {
+func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, s.admission.requests)
 	h = middleware.LimitRate(h, s.rateLimit)
-	h = middleware.IdentifyCaller(h, s.identifyRequest)
+	h = middleware.IdentifyCaller(h, identify)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	h = middleware.TraceRequests(h, s.tracing.requestTracer())
 	h = s.proxies.FindRemote(h)
-	return middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
+	return takePathTokens(middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
 		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
-	}))
+	})))
 }
 
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {

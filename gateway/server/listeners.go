@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 
 	"golang.org/x/net/netutil"
@@ -21,18 +22,32 @@ import (
 type listeners struct {
 	http, grpc, admin      net.Listener
 	httpSecure, grpcSecure bool
+	callers                []callersListener // in the configuration's order
+}
+
+// callersListener is one at which everybody is the same caller.
+type callersListener struct {
+	net.Listener
+	config config.Listener // as the process was started with
+	http   *http.Server
 }
 
 func bindListeners(ctx context.Context, cfg *config.Config) (listeners, error) {
-	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != ""}
-	for _, b := range []struct {
+	l := listeners{httpSecure: cfg.HTTP.TLS.CertFile != "", grpcSecure: cfg.GRPC.TLS.CertFile != "", callers: make([]callersListener, len(cfg.Listeners))}
+	type binding struct {
 		to           *net.Listener
 		key, address string
-	}{
+	}
+	bindings := []binding{
 		{&l.http, "http.listen", cfg.HTTP.Listen},
 		{&l.grpc, "grpc.listen", cfg.GRPC.Listen},
 		{&l.admin, "admin.listen", cfg.Admin.Listen},
-	} {
+	}
+	for i, c := range cfg.Listeners {
+		l.callers[i].config = c
+		bindings = append(bindings, binding{&l.callers[i].Listener, fmt.Sprintf("listeners[%d].listen", i), c.Listen})
+	}
+	for _, b := range bindings {
 		var err error
 		if *b.to, err = new(net.ListenConfig).Listen(ctx, "tcp", b.address); err != nil {
 			return l, &ListenError{Key: b.key, Address: b.address, err: err}
@@ -43,7 +58,11 @@ func bindListeners(ctx context.Context, cfg *config.Config) (listeners, error) {
 
 func (l listeners) closeListeners() error {
 	var errs []error
-	for _, b := range []net.Listener{l.http, l.grpc, l.admin} {
+	all := []net.Listener{l.http, l.grpc, l.admin}
+	for i := range l.callers {
+		all = append(all, l.callers[i].Listener)
+	}
+	for _, b := range all {
 		if b == nil {
 			continue
 		}
@@ -81,6 +100,9 @@ func (l *listeners) boundConnections(c config.Limits, trust middleware.Proxies, 
 	}
 	l.http = &countingListener{bound(l.http), memory, upload.ConnectionMemory}
 	l.grpc = &countingListener{bound(l.grpc), memory, upload.CallConnectionMemory}
+	for i := range l.callers {
+		l.callers[i].Listener = &countingListener{bound(l.callers[i].Listener), memory, upload.ConnectionMemory}
+	}
 	l.admin = netutil.LimitListener(l.admin, maxAdmin)
 }
 

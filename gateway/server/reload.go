@@ -52,7 +52,7 @@ func (s *Server) ReloadCallers(cfg *config.Config) (err error) {
 	if err := cfg.CheckListening(&s.started); err != nil {
 		return err
 	}
-	callers, err := newTable(cfg.Callers)
+	callers, err := newTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -108,16 +108,26 @@ func onlyAtStart(c config.Config) config.Config {
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
 	c.TrustedRoot, c.Logs, c.Callers = "", nil, nil
 	c.InsecureNoAuth, c.InsecurePlaintext = false, false
+	c.Listeners = slices.Clone(c.Listeners)
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		l.Caller, l.InsecureNoAuth, l.TLS = "", false, config.KeyPair{}
+	}
 	return c
 }
 
-var errTLSAtStart = errors.New("http.tls or grpc.tls was added or taken away: restart to change that")
+var errTLSAtStart = errors.New("http.tls, grpc.tls or the tls of listeners was added or taken away: restart to change that")
 
 // checkAll refuses to change whether a listener speaks TLS.
 func (c *certificates) checkAll(f files) error {
 	isChanged := func(c *certificate, now *tls.Certificate) bool { return (c.current.Load() == nil) != (now == nil) }
 	if isChanged(&c.http, f.http) || isChanged(&c.grpc, f.grpc) {
 		return errTLSAtStart
+	}
+	for address, listener := range c.callers {
+		if now, listed := f.listeners[address]; listed && isChanged(listener, now) {
+			return errTLSAtStart
+		}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 )
@@ -33,8 +35,12 @@ func (s *Server) Run(ctx context.Context) error {
 		work.Go(func() { s.signals.Hear(working, s.domain.hear) })
 	}
 
-	failed := make(chan error, 3)
-	for _, serve := range []func() error{s.serveHTTP, s.serveGRPC, s.serveAdmin} {
+	serves := []func() error{s.serveHTTP, s.serveGRPC, s.serveAdmin}
+	for i := range s.listeners.callers {
+		serves = append(serves, s.listeners.callers[i].serve)
+	}
+	failed := make(chan error, len(serves))
+	for _, serve := range serves {
 		serving.Go(func() {
 			if err := serve(); err != nil {
 				failed <- err
@@ -43,6 +49,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	a := s.Addresses()
 	s.logger.Info("serving", "http", a.HTTP, "grpc", a.GRPC, "admin", a.Admin)
+	s.tellListeners(a)
 
 	var err error
 	select {
@@ -61,13 +68,31 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serveHTTP() error {
-	var err error
-	if s.listeners.httpSecure {
-		err = s.http.ServeTLS(s.listeners.http, "", "")
-	} else {
-		err = s.http.Serve(s.listeners.http)
+	return serveOn("HTTP", s.http, s.listeners.http)
+}
+
+func (l *callersListener) serve() error {
+	return serveOn("HTTP to "+l.config.Caller, l.http, l.Listener)
+}
+
+// serveOn serves TLS where the server has a certificate.
+func serveOn(what string, server *http.Server, l net.Listener) error {
+	if server.TLSConfig != nil {
+		return wrapServeError(what, server.ServeTLS(l, "", ""))
 	}
-	return wrapServeError("HTTP", err)
+	return wrapServeError(what, server.Serve(l))
+}
+
+// tellListeners says who whoever reaches a listener is.
+func (s *Server) tellListeners(a Addresses) {
+	for i := range s.listeners.callers {
+		l := &s.listeners.callers[i]
+		level, note := slog.LevelInfo, "whoever reaches this address is this caller"
+		if l.config.IsPublic() {
+			level, note = slog.LevelWarn, "whoever reaches this address, from other machines too, is this caller"
+		}
+		s.logger.Log(context.Background(), level, note, "address", a.Listeners[i], "caller", l.config.Caller)
+	}
 }
 
 func (s *Server) serveAdmin() error {
@@ -88,7 +113,16 @@ func wrapServeError(what string, err error) error {
 	return fmt.Errorf("serving %s: %w", what, err)
 }
 
-// stopCalls ends both public listeners. Calls that wait for the log may wait for the drain time;
+// listHTTP returns the servers of all public HTTP listeners.
+func (s *Server) listHTTP() []*http.Server {
+	servers := []*http.Server{s.http}
+	for i := range s.listeners.callers {
+		servers = append(servers, s.listeners.callers[i].http)
+	}
+	return servers
+}
+
+// stopCalls ends the public listeners. Calls that wait for the log may wait for the drain time;
 // deliveries still run meanwhile.
 func (s *Server) stopCalls() {
 	s.stopping.Store(true)
@@ -96,12 +130,14 @@ func (s *Server) stopCalls() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
 	defer cancel()
 	var stopping sync.WaitGroup
-	stopping.Go(func() {
-		if err := s.http.Shutdown(ctx); err != nil {
-			s.logger.Warn("HTTP requests were cut off", "after", s.drain)
-			_ = s.http.Close()
-		}
-	})
+	for _, server := range s.listHTTP() {
+		stopping.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				s.logger.Warn("HTTP requests were cut off", "after", s.drain)
+				_ = server.Close()
+			}
+		})
+	}
 	stopping.Go(func() {
 		stop := context.AfterFunc(ctx, func() {
 			s.logger.Warn("gRPC calls were cut off", "after", s.drain)

@@ -125,6 +125,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err != nil {
 		return err
 	}
+	s.certificates.listenFor(cfg.Listeners)
 	s.certificates.setAll(f)
 	s.callers.Use(f.callers)
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
@@ -209,6 +210,8 @@ type Addresses struct {
 	HTTP  string `json:"http"`
 	GRPC  string `json:"grpc"`
 	Admin string `json:"admin"`
+	// Listeners are those at which everybody is the same caller, in the configuration's order.
+	Listeners []string `json:"listeners,omitempty"`
 }
 
 // Addresses returns where s listens.
@@ -219,11 +222,16 @@ func (s *Server) Addresses() Addresses {
 		}
 		return scheme + "://" + l.Addr().String()
 	}
-	return Addresses{
+	a := Addresses{
 		HTTP:  url("http", s.listeners.http, s.listeners.httpSecure),
 		GRPC:  url("grpc", s.listeners.grpc, s.listeners.grpcSecure),
 		Admin: url("http", s.listeners.admin, false),
 	}
+	for i := range s.listeners.callers {
+		l := &s.listeners.callers[i]
+		a.Listeners = append(a.Listeners, url("http", l.Listener, l.config.TLS.CertFile != ""))
+	}
+	return a
 }
 
 // Ready returns nil when submissions can be taken.

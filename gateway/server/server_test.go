@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,7 +90,11 @@ func run(t *testing.T, cfg *config.Config) *running {
 func runBy(t *testing.T, cfg *config.Config, now func() time.Time) *running {
 	t.Helper()
 	r := &running{t: t, log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
-	s, err := server.Build(t.Context(), cfg, server.Options{Registry: r.registry, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "test", Now: now})
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Logging.Level)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.Build(t.Context(), cfg, server.Options{Registry: r.registry, Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level})), Version: "test", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +102,7 @@ func runBy(t *testing.T, cfg *config.Config, now func() time.Time) *running {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	r.Server = s
-	r.stop = func() error { cancel(); return <-done }
+	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	return r
 }
 
