@@ -24,13 +24,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // buildProgram builds a command of this module.
 func buildProgram(t *testing.T, pkg string, arguments ...string) string {
 	t.Helper()

@@ -43,6 +43,7 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	files := watchFiles(path, seen, cfg)
 	logger := newLogger(logs, cfg.Logging)
 	server.LimitMemory(cfg.Limits)
 	s, err := server.Build(ctx, cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
@@ -52,7 +53,7 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	leave := runInBackground(func() { reloadOnSignal(ctx, s, path, hangups, logger) })
 	defer leave()
-	leaveFollowing := runInBackground(func() { followCallers(ctx, s, path, seen, logger) })
+	leaveFollowing := runInBackground(func() { followCallers(ctx, s, files, logger) })
 	defer leaveFollowing()
 	defer stop()
 	return s.Run(ctx)

@@ -31,22 +31,52 @@ func stateOf(path string) fileState {
 	return fileState{info.ModTime(), info.Size(), info.Mode().IsRegular()}
 }
 
-// followCallers has the callers read again when the configuration's file is not as it was in the state seen, until ctx ends. A
-// faulty one changes nothing, and is told once.
-func followCallers(ctx context.Context, s *server.Server, path string, seen fileState, logger *slog.Logger) {
+// watchedFiles are the configuration's file and those that its callers depend on, as they were last seen.
+type watchedFiles struct {
+	config string
+	states map[string]fileState
+}
+
+// watchFiles looks at the files for the first time. The state of the configuration's own was looked at before it was read.
+func watchFiles(path string, seen fileState, cfg *config.Config) *watchedFiles {
+	w := &watchedFiles{config: path}
+	w.useConfig(seen, cfg)
+	return w
+}
+
+// useConfig has those files be watched that cfg names, which was read when its own file was as seen.
+func (w *watchedFiles) useConfig(seen fileState, cfg *config.Config) {
+	w.states = map[string]fileState{w.config: seen}
+	for _, path := range cfg.ListCallersFiles() {
+		w.states[path] = stateOf(path)
+	}
+}
+
+// haveChanged reports whether one of the files is not as it was last seen, and sees them.
+func (w *watchedFiles) haveChanged() (changed bool) {
+	for path, before := range w.states {
+		now := stateOf(path)
+		w.states[path] = now
+		changed = changed || now != before
+	}
+	return changed
+}
+
+// followCallers has the callers read again when one of their files is not as it was seen, until ctx ends. A faulty one changes
+// nothing, and is told once.
+func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, logger *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(configPoll):
 		}
-		now := stateOf(path)
-		if now == seen || !now.regular { // reading a pipe might not end
+		if !files.haveChanged() || !files.states[files.config].regular { // reading a pipe might not end
 			continue
 		}
-		seen = now
-		cfg, err := config.Load(path)
+		cfg, err := config.Load(files.config)
 		if err == nil {
+			files.useConfig(files.states[files.config], cfg)
 			err = s.ReloadCallers(cfg)
 		}
 		if err != nil {

@@ -5,6 +5,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,4 +162,53 @@ worker: {drain: 1s}
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// The authorities of callers' certificates are read again when their file changes. A faulty one changes nothing, and is told.
+func TestAuthoritiesAreFollowed(t *testing.T) {
+	dir := t.TempDir()
+	root := string(must(os.ReadFile(offline(rootFile))))
+	own := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: must(x509.CreateCertificate(rand.Reader, template, template, own.Public(), own))})
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(own))})
+	for name, content := range map[string][]byte{
+		rootFile: []byte(root), "gateway.crt": cert, "gateway.key": private, "clients.pem": cert, "config.yaml": []byte(`
+http: {listen: "127.0.0.1:0", tls: {cert_file: gateway.crt, key_file: gateway.key, client_ca_file: clients.pem}}
+grpc: {listen: "127.0.0.1:0"}
+admin: {listen: "127.0.0.1:0"}
+trusted_root: trusted_root.json
+logs:
+  - {id: main, origin: rekor.local, url: "http://127.0.0.1:1"}
+callers: [{name: farm, tenant: builds, client_cert: {san: ["dns:farm.example.com"]}, may: [read]}]
+worker: {drain: 1s}
+`),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var logs safeBuffer
+	ended := make(chan error, 1)
+	go func() { ended <- runServe(ctx, filepath.Join(dir, "config.yaml"), &logs) }()
+	waitFor(t, &logs, `"msg":"serving"`, ended)
+	for _, c := range []struct{ content, told string }{{"no certificate", "there is no certificate in"}, {string(cert) + string(cert), `"what":"callers"`}} {
+		if err := os.WriteFile(filepath.Join(dir, "clients.pem"), []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, &logs, c.told, ended)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -183,6 +183,11 @@ func (c *Config) checkNames() error {
 	return nil
 }
 
+// ListCallersFiles returns the files that say who callers are. They are read again with the callers.
+func (c *Config) ListCallersFiles() []string {
+	return slices.DeleteFunc([]string{c.HTTP.TLS.ClientCAFile, c.GRPC.TLS.ClientCAFile}, func(path string) bool { return path == "" })
+}
+
 // usesTokens reports whether callers send what must not be read on its way.
 func (c *Config) usesTokens() bool {
 	return slices.ContainsFunc(c.Callers, func(caller Caller) bool { return len(caller.TokenSHA256)+len(caller.PathTokenSHA256) > 0 })

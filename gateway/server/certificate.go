@@ -96,13 +96,17 @@ func (c *certificates) Collect(out chan<- prometheus.Metric) {
 func (c *certificates) setAll(f files) {
 	c.http.current.Store(f.http)
 	c.grpc.current.Store(f.grpc)
-	c.http.clients.Store(f.httpClients)
-	c.grpc.clients.Store(f.grpcClients)
+	c.setClients(f)
 	for address, listener := range c.callers {
 		if now, listed := f.listeners[address]; listed { // one that is not keeps its own, and refuses everybody
 			listener.current.Store(now)
 		}
 	}
+}
+
+func (c *certificates) setClients(f files) {
+	c.http.clients.Store(f.httpClients)
+	c.grpc.clients.Store(f.grpcClients)
 }
 
 // listenFor prepares the certificates of callers' listeners.

@@ -38,22 +38,16 @@ type files struct {
 // readFiles reads every file that cfg names, but for the attestation's, some of which are made. The logs have to have keys
 // in use at the given time.
 func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, err error) {
+	if f, err = readCallers(cfg); err != nil {
+		return f, err
+	}
 	if f.http, err = loadCertificate("http.tls", cfg.HTTP.TLS); err != nil {
 		return f, err
 	}
 	if f.grpc, err = loadCertificate("grpc.tls", cfg.GRPC.TLS); err != nil {
 		return f, err
 	}
-	if f.httpClients, err = loadAuthorities("http.tls", cfg.HTTP.TLS); err != nil {
-		return f, err
-	}
-	if f.grpcClients, err = loadAuthorities("grpc.tls", cfg.GRPC.TLS); err != nil {
-		return f, err
-	}
 	if f.listeners, err = loadListeners(cfg.Listeners); err != nil {
-		return f, err
-	}
-	if f.callers, err = newTable(cfg); err != nil {
 		return f, err
 	}
 	if f.rootFile, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {
@@ -67,6 +61,18 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	}
 	f.policy.ForbiddenSigners = f.forbidden
 	return f, nil
+}
+
+// readCallers reads what says who callers are.
+func readCallers(cfg *config.Config) (f files, err error) {
+	if f.httpClients, err = loadAuthorities("http.tls", cfg.HTTP.TLS); err != nil {
+		return f, err
+	}
+	if f.grpcClients, err = loadAuthorities("grpc.tls", cfg.GRPC.TLS); err != nil {
+		return f, err
+	}
+	f.callers, err = newTable(cfg)
+	return f, err
 }
 
 // checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.

@@ -59,13 +59,8 @@ func (a *clientAuthority) issue(change func(*x509.Certificate)) tls.Certificate 
 // TestClientCertificates: a caller is known by a name in a certificate of the clients' own authority, over HTTP and gRPC, and by nothing else in it.
 func TestClientCertificates(t *testing.T) {
 	cfg := newConfig(t)
-	cert, pool := newCertificate(t)
-	authority, strange := newClientAuthority(), newClientAuthority()
-	cert.ClientCAFile = filepath.Join(filepath.Dir(cfg.TrustedRoot), "clients.pem")
-	if err := os.WriteFile(cert.ClientCAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.cert.Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg.HTTP.TLS, cfg.GRPC.TLS = cert, cert
+	authority, _, pool := withAuthority(t, cfg)
+	strange := newClientAuthority()
 	withCallers(cfg, map[string][]string{"reader": {"read"}})
 	cfg.Callers = append(cfg.Callers,
 		config.Caller{Name: "farm", Tenant: "builds", May: []string{"read"}, ClientCert: config.ClientCert{SAN: []string{"dns:farm.example.com", "uri:spiffe://example.com/farm", "email:farm@example.com"}}},
@@ -145,4 +140,97 @@ func (r *running) callOverTLS(secure *tls.Config, token string) codes.Code {
 	}
 	_, err := pb.NewGatewayServiceClient(conn).ListSubmissions(ctx, &pb.ListSubmissionsRequest{})
 	return status.Code(err)
+}
+
+// withAuthority has both listeners take clients' certificates of those whose PEM file it returns.
+func withAuthority(t *testing.T, cfg *config.Config) (authority *clientAuthority, file string, pool *x509.CertPool) {
+	t.Helper()
+	cert, pool := newCertificate(t)
+	authority = newClientAuthority()
+	cert.ClientCAFile = filepath.Join(filepath.Dir(cfg.TrustedRoot), "clients.pem")
+	authority.writeTo(t, cert.ClientCAFile)
+	cfg.HTTP.TLS, cfg.GRPC.TLS = cert, cert
+	return authority, cert.ClientCAFile, pool
+}
+
+func (a *clientAuthority) writeTo(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// secureFor is a client who shows a certificate of a's for a DNS name.
+func (a *clientAuthority) secureFor(pool *x509.CertPool, name string) *tls.Config {
+	cert := a.issue(func(c *x509.Certificate) { c.DNSNames = []string{name} })
+	return &tls.Config{RootCAs: pool, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }}
+}
+
+// Authorities of clients are read again with the callers. A file with none changes nothing. Streams of a caller whose name is gone end,
+// and nobody else's.
+func TestReloadAuthorities(t *testing.T) {
+	cfg := newConfig(t)
+	first, file, pool := withAuthority(t, cfg)
+	named := func(names ...string) []config.Caller {
+		var callers []config.Caller
+		for _, name := range names {
+			callers = append(callers, config.Caller{Name: name, Tenant: name, May: []string{"submit", "read"}, ClientCert: config.ClientCert{SAN: []string{"dns:" + name}}})
+		}
+		return callers
+	}
+	cfg.Callers = named("stays", "goes")
+	r := run(t, cfg)
+	defer r.stop()
+	streams := map[string]chan error{"stays": r.holdStream(first.secureFor(pool, "stays")), "goes": r.holdStream(first.secureFor(pool, "goes"))}
+	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := *cfg
+	next.Callers = named("stays")
+	if err := r.ReloadCallers(&next); err == nil || !strings.Contains(err.Error(), "there is no certificate in "+file) {
+		t.Errorf("a faulty file: %v", err)
+	}
+	if got := r.askOverTLS(first.secureFor(pool, "goes"), ""); got != 200 {
+		t.Errorf("after a faulty file: %d", got)
+	}
+	second := newClientAuthority()
+	second.writeTo(t, file)
+	if err := r.ReloadCallers(&next); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-streams["goes"]; status.Code(err) != codes.Unauthenticated {
+		t.Errorf("who is gone: %v", err)
+	}
+	select {
+	case err := <-streams["stays"]:
+		t.Errorf("who stays: %v", err)
+	default:
+	}
+	for name, c := range map[string]struct {
+		authority *clientAuthority
+		name      string
+		want      int
+	}{"of the new authority": {second, "stays", 200}, "of the old authority": {first, "stays", 0}, "of who is gone": {second, "goes", 401}} {
+		if got := r.askOverTLS(c.authority.secureFor(pool, c.name), ""); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// holdStream opens a batch and keeps it open. What ends it comes out of the channel.
+func (r *running) holdStream(secure *tls.Config) chan error {
+	r.t.Helper()
+	_, address, _ := strings.Cut(r.Addresses().GRPC, "://")
+	conn := must(grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(secure))))
+	r.t.Cleanup(func() { conn.Close() })
+	stream := must(pb.NewGatewayServiceClient(conn).SubmitBatch(r.t.Context()))
+	if err := stream.Send(new(pb.SubmitBatchRequest)); err != nil {
+		r.t.Fatal(err)
+	}
+	if first, err := stream.Recv(); err != nil { // it is let in
+		r.t.Fatal(first, err)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := stream.Recv(); ended <- err }()
+	return ended
 }

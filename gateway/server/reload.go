@@ -44,7 +44,7 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	return nil
 }
 
-// ReloadCallers has the callers be those of cfg, or changes nothing. Of callers who are gone, what lasts ends.
+// ReloadCallers has the callers, and the authorities of their certificates, be those of cfg, or changes nothing. Of callers who are gone, what lasts ends.
 func (s *Server) ReloadCallers(cfg *config.Config) (err error) {
 	defer s.panics.Recover("reload of callers", &err)
 	s.reloading.Lock()
@@ -52,11 +52,17 @@ func (s *Server) ReloadCallers(cfg *config.Config) (err error) {
 	if err := cfg.CheckListening(&s.started); err != nil {
 		return err
 	}
-	callers, err := newTable(cfg)
+	for _, path := range cfg.ListCallersFiles() {
+		if err := checkRegular(path); err != nil {
+			return err
+		}
+	}
+	f, err := readCallers(cfg)
 	if err != nil {
 		return err
 	}
-	s.callers.Use(callers)
+	s.certificates.setClients(f)
+	s.callers.Use(f.callers)
 	s.logger.Info("read again", "what", "callers")
 	return nil
 }
