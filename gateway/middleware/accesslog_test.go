@@ -31,7 +31,7 @@ func TestLogAccess(t *testing.T) {
 	mux.HandleFunc("GET /refused", func(w http.ResponseWriter, _ *http.Request) {
 		problem.FromError(formats.NewError(formats.ReasonWeakAlgorithm, "d", "h")).WriteHTTP(w)
 	})
-	h := LogAccess(BlockForeignPages(IdentifyCaller(mux, anybody), "x", nil), AccessLog{slog.New(slog.NewTextHandler(&log, nil))}, func(a Answered) {
+	h := LogAccess(BlockForeignPages(IdentifyCaller(mux, anybody, nil), "x", nil), AccessLog{slog.New(slog.NewTextHandler(&log, nil))}, func(a Answered) {
 		counted = append(counted, a.Method+" "+a.Route+" "+http.StatusText(a.Status))
 	}, panics.NewReporter(slog.New(slog.NewTextHandler(&log, nil)), func(where string) { counted = append(counted, where) }))
 	h = NameRequest(h)

@@ -3,6 +3,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -21,13 +22,16 @@ type Identity struct {
 }
 
 // IdentifyCaller asks identify who sends a request, and puts the answer into the request's context
-// (gateway.CallerFrom). An error of identify is the request's answer. What is left of a body is not read once its sender's
+// (gateway.CallerFrom). An error of identify is the request's answer, and counted for the address that it came from: where that has
+// had more than limit, it is told that instead. Who is known is not held up by others at his address. What is left of a body is not read once its sender's
 // credential is taken back.
-func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, error)) http.Handler {
+func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, error), limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := identify(r)
 		if err != nil {
-			problem.FromError(err).WriteHTTP(w)
+			d, limited := limit.CountRequest(r.Context(), AddressKey(r.RemoteAddr))
+			setRateFields(w.Header(), d)
+			problem.FromError(cmp.Or(limited, err)).WriteHTTP(w)
 			return
 		}
 		gateway.NoteFrom(r.Context()).NoteCaller(who.Caller)

@@ -30,7 +30,7 @@ func TestIdentifyCaller(t *testing.T) {
 	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, gateway.CallerFrom(r.Context()).Tenant)
 	})
-	h := IdentifyCaller(mux, byHeader)
+	h := IdentifyCaller(mux, byHeader, nil)
 	r := httptest.NewRequest(http.MethodGet, "/whoami", nil)
 	r.Header.Set("Tenant", "acme")
 	w := httptest.NewRecorder()
@@ -49,7 +49,7 @@ func TestIdentifyCaller(t *testing.T) {
 
 // A tenant is counted as one, whatever its addresses, and apart from others at the same address.
 func TestLimitRateCountsTenants(t *testing.T) {
-	h := IdentifyCaller(LimitRate(http.HandlerFunc(ok), limitOf(60, 1)), byHeader)
+	h := IdentifyCaller(LimitRate(http.HandlerFunc(ok), limitOf(60, 1)), byHeader, nil)
 	for i, c := range []struct {
 		tenant, remote string
 		want           int

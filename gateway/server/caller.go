@@ -110,14 +110,25 @@ func (s *Server) identifyCall(ctx context.Context, method string) (_ gateway.Cal
 func (s *Server) identifyStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	caller, lifetime, err := s.identifyCall(stream.Context(), info.FullMethod)
 	gateway.NoteFrom(stream.Context()).NoteCaller(caller)
-	if err != nil {
-		return problem.FromError(err).GRPCError()
-	}
 	ctx := gateway.WithCaller(stream.Context(), caller)
+	if err != nil {
+		return s.refuseCaller(contextStream{stream, ctx}, err)
+	}
 	if !lasts(info.FullMethod) {
 		return handle(service, contextStream{stream, ctx})
 	}
 	return handleWithin(lifetime, ctx, func(ctx context.Context) error { return handle(service, contextStream{stream, ctx}) })
+}
+
+// refuseCaller refuses a call that gets nowhere near limitStream, and counts it: for its address where nobody is known. Where that has had
+// more than the limit, it is told that instead.
+func (s *Server) refuseCaller(stream contextStream, err error) error {
+	note := new(rateNote)
+	if limited := s.countRequest(context.WithValue(stream.ctx, rateNoteKey{}, note)); limited != nil {
+		err = limited
+	}
+	stream.SetTrailer(note.listRateFields())
+	return problem.FromError(err).GRPCError()
 }
 
 // leafOf returns the client's certificate, where one was verified.

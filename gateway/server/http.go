@@ -74,7 +74,7 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, s.admission.requests)
 	h = middleware.LimitRate(h, s.rateLimit)
-	h = middleware.IdentifyCaller(h, identify)
+	h = middleware.IdentifyCaller(h, identify, s.rateLimit)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	h = middleware.TraceRequests(h, s.tracing.requestTracer())
