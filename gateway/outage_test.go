@@ -180,7 +180,7 @@ func testOutage(t *testing.T, o outage) {
 	if degraded := g.Degraded(); len(degraded) > 0 {
 		t.Errorf("the log works, and the gateway says %v", degraded)
 	}
-	soon := 2 * time.Minute
+	soon := 3 * time.Minute
 	if o.applied { // what is in doubt waits for as long as the log may take to include it
 		soon += log.Delay
 	}
