@@ -224,18 +224,39 @@ func (c *Config) checkLimits() error {
 }
 
 func (r Redis) check() error {
-	u, err := url.Parse(r.URL)
+	ways := r.secret().count()
 	switch {
 	case r == (Redis{}):
 		return nil
-	case r.URL == "":
-		return errors.New("limits.redis.url is missing: name the Redis that counts")
-	case err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme):
+	case ways == 0:
+		return errors.New("limits.redis.url is missing: name the Redis that counts, with url, url_file or url_env")
+	case ways > 1:
+		return errors.New("limits.redis: url, url_file and url_env are three ways to say one thing; use one")
+	case r.URL != "" && !isRedis(r.URL):
 		return errors.New("limits.redis.url is not redis://, rediss:// or unix://") // and not what it is: a password may be in it
 	case !slices.Contains([]string{"", OnFailureAllow, OnFailureRefuse}, r.OnFailure):
 		return fmt.Errorf("limits.redis.on_failure: %q is neither %s nor %s", r.OnFailure, OnFailureAllow, OnFailureRefuse)
 	}
 	return nil
+}
+
+func isRedis(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme)
+}
+
+func (r Redis) secret() secret { return secret{"limits.redis.url", r.URL, r.URLFile, r.URLEnv} }
+
+// IsSet reports whether there is a Redis.
+func (r Redis) IsSet() bool { return r.secret().count() > 0 }
+
+// ReadURL returns the URL, from wherever it is. No error of it says what that is.
+func (r Redis) ReadURL() (string, error) {
+	text, err := r.secret().read("the URL of a Redis")
+	if err == nil && !isRedis(text) {
+		return "", errors.New("what limits.redis names is not redis://, rediss:// or unix://")
+	}
+	return text, err
 }
 
 func (c *Config) checkWorker() error {

@@ -115,9 +115,11 @@ type Limits struct {
 	MaxRequestTime           time.Duration `yaml:"max_request_time,omitempty"`
 }
 
-// Redis is a Redis server that several gateways count requests in.
+// Redis is a Redis server that several gateways count requests in. One of the first three names it.
 type Redis struct {
-	URL string `yaml:"url,omitempty"` // with a password, it is a secret
+	URL     string `yaml:"url,omitempty"`      // with a password, it is a secret
+	URLFile string `yaml:"url_file,omitempty"` // file with it
+	URLEnv  string `yaml:"url_env,omitempty"`  // environment variable with it
 	// OnFailure is what becomes of requests that cannot be counted: OnFailureAllow, which is the default, or OnFailureRefuse.
 	OnFailure string `yaml:"on_failure,omitempty"`
 }

@@ -98,6 +98,8 @@ func TestRefusals(t *testing.T) {
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
 		"failure alone":       {minimal + "limits: {redis: {on_failure: refuse}}", "limits.redis.url is missing"},
 		"no Redis":            {minimal + "limits: {redis: {url: 'http://u:p@host'}}", "limits.redis.url is not redis://, rediss:// or unix://"},
+		"two Redis":           {minimal + "limits: {redis: {url: 'redis://host', url_env: X}}", "three ways to say one thing"},
+		"no Redis at all":     {minimal + "limits: {redis: {on_failure: allow}}", "limits.redis.url is missing"},
 		"no such choice":      {minimal + "limits: {redis: {url: 'redis://host', on_failure: deny}}", `"deny" is neither allow nor refuse`},
 		"proxy, no network":   {minimal + "trusted_proxies: [10.0.0.1]", `"10.0.0.1" is not a network`},
 		"proxy, inside":       {minimal + "trusted_proxies: [10.0.0.1/8]", `"10.0.0.1/8" is not a network`},
@@ -171,6 +173,10 @@ func TestRefusals(t *testing.T) {
 		"text as truth":       {minimal + "insecure_no_auth: yes please", `line 5: insecure_no_auth: "yes please" is not true or false`},
 		"list as text":        {strings.Replace(minimal, "trust/root.json", "[a]", 1), `line 2: trusted_root: a list is not text`},
 		"text as list":        {minimal + "policy: {roots: ca.pem}", `line 5: policy.roots: "ca.pem" is not a list of texts; write it as [a, b]`},
+		"secret as mapping":   {minimal + "limits: {redis: 'redis://u:SECRET@host'}", `line 5: limits.redis: what is there is not a mapping of keys`},
+		"DSN as mapping":      {minimal + "store: 'host=db user=x password=SECRET'", `line 5: store: what is there is not a mapping of keys`},
+		"token, no list":      {minimal + "callers: [{name: a, tenant: b, token_sha256: SECRET, may: [read]}]", `token_sha256: what is there is not a list of texts`},
+		"token for callers":   {minimal + "callers: rgw_SECRET", `callers: what is there is not a list`},
 		"mapping as list":     {"trusted_root: x\nlogs:\n  id: a", `logs: a mapping is not a list; begin each element with a dash`},
 		"text as mapping":     {minimal + "http: 127.0.0.1:80", `line 5: http: "127.0.0.1:80" is not a mapping of keys`},
 		"in a log":            {strings.Replace(minimal, "origin: rekor.local", "origin: {a: b}", 1), "logs[0].origin: a mapping is not text"},
@@ -297,6 +303,40 @@ func TestDSN(t *testing.T) {
 		switch {
 		case want == "" && (err != nil || dsn != "host=db password=secret"):
 			t.Errorf("%s: %q, %v", named, dsn, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")):
+			t.Errorf("%s: %v, want %q", named, err, want)
+		}
+	}
+}
+
+// The URL of a Redis comes from where the configuration says, and no error says what it is.
+func TestRedisURL(t *testing.T) {
+	folder := t.TempDir()
+	const url = "redis://u:secret@host:6379/0"
+	for name, text := range map[string]string{"good": url + "\n", "empty": " \n", "odd": "http://u:secret@host"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GATEWAY_TEST_REDIS", url)
+	for named, want := range map[string]string{
+		"url: '" + url + "'": "", "url_env: GATEWAY_TEST_REDIS": "", "url_file: good": "",
+		"url_env: GATEWAY_TEST_NONE": "no variable GATEWAY_TEST_NONE", "url_file: none": "no such file",
+		"url_file: empty": "does not hold the URL of a Redis", "url_file: odd": "is not redis://",
+	} {
+		path := filepath.Join(folder, "config.yaml")
+		if err := os.WriteFile(path, []byte(minimal+"limits: {redis: {"+named+"}}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path)
+		if err != nil {
+			t.Errorf("%s: %v", named, err)
+			continue
+		}
+		got, err := c.Limits.Redis.ReadURL()
+		switch {
+		case want == "" && (err != nil || got != url || !c.Limits.Redis.IsSet()):
+			t.Errorf("%s: %q, %v", named, got, err)
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")):
 			t.Errorf("%s: %v, want %q", named, err, want)
 		}

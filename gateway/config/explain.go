@@ -39,6 +39,9 @@ func explainYAMLError(err error, raw []byte) error {
 	return errors.New(strings.Join(problems, "; "))
 }
 
+// mayBeSecret matches keys and values that are not shown: what stands in the wrong place may be a token, or a URL with a password.
+var mayBeSecret = regexp.MustCompile(`(?i)token|password|dsn|redis|postgres|rgw_|@`)
+
 // explainValue names the key, what its value is, and what it should be.
 func explainValue(line, tag, value, goType string, raw []byte) string {
 	key, full := findKey(raw, line, tag, strings.TrimSuffix(value, "...")) // the decoder shortens
@@ -48,6 +51,9 @@ func explainValue(line, tag, value, goType string, raw []byte) string {
 	what := map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"}[tag]
 	if what == "" {
 		what = fmt.Sprintf("%.60q", full)
+		if mayBeSecret.MatchString(key) || mayBeSecret.MatchString(full) {
+			what = "what is there"
+		}
 	}
 	if key != "" {
 		key += ": "

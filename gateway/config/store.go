@@ -5,9 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 )
 
 // Store is where submissions are kept: in one of the two.
@@ -60,12 +57,7 @@ func (s *Store) completeStore() {
 
 func (c *Config) checkStore() error {
 	s := c.Store
-	ways := 0
-	for _, way := range []string{s.Postgres.DSN, s.Postgres.DSNFile, s.Postgres.DSNEnv} {
-		if way != "" {
-			ways++
-		}
-	}
+	ways := s.Postgres.secret().count()
 	switch {
 	case s.Postgres != (Postgres{}) && s.SQLite.Path != "":
 		return errors.New("store: sqlite and postgres are two stores; give one of them")
@@ -81,32 +73,7 @@ func (c *Config) checkStore() error {
 	return nil
 }
 
-// maxDSN bounds what a file may say, in bytes.
-const maxDSN = 16 << 10
+func (p Postgres) secret() secret { return secret{"store.postgres.dsn", p.DSN, p.DSNFile, p.DSNEnv} }
 
 // ReadDSN returns the data source name, from wherever it is. No error of it says what that is.
-func (p Postgres) ReadDSN() (string, error) {
-	switch {
-	case p.DSN != "":
-		return p.DSN, nil
-	case p.DSNEnv != "":
-		if dsn := os.Getenv(p.DSNEnv); dsn != "" {
-			return dsn, nil
-		}
-		return "", fmt.Errorf("store.postgres.dsn_env: the environment has no variable %s", p.DSNEnv)
-	}
-	f, err := os.Open(p.DSNFile)
-	if err != nil {
-		return "", fmt.Errorf("store.postgres.dsn_file: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(f, maxDSN+1))
-	if err != nil {
-		return "", fmt.Errorf("store.postgres.dsn_file: %w", err)
-	}
-	dsn := strings.TrimSpace(string(raw))
-	if dsn == "" || len(raw) > maxDSN {
-		return "", fmt.Errorf("store.postgres.dsn_file: %s does not hold a data source name", p.DSNFile)
-	}
-	return dsn, nil
-}
+func (p Postgres) ReadDSN() (string, error) { return p.secret().read("a data source name") }

@@ -127,6 +127,11 @@ func CheckFiles(ctx context.Context, cfg *config.Config) error {
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}
+	if cfg.Limits.Redis.IsSet() {
+		if _, err := cfg.Limits.Redis.ReadURL(); err != nil {
+			return err
+		}
+	}
 	if err := checkStore(cfg.Store); err != nil {
 		return err
 	}

@@ -74,7 +74,9 @@ func TestSlowClientsOverTLS(t *testing.T) {
 	cfg.Limits.MaxConnectionsPerAddress = 4
 	r := run(t, cfg)
 	defer r.stop()
-	secure := func(protocol string) *tls.Config { return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", NextProtos: []string{protocol}} }
+	secure := func(protocol string) *tls.Config {
+		return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", NextProtos: []string{protocol}}
+	}
 	var closed sync.WaitGroup
 	for name, url := range map[string]string{"http": r.Addresses().HTTP, "grpc": r.Addresses().GRPC} {
 		_, address, _ := strings.Cut(url, "://")

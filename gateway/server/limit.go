@@ -29,10 +29,14 @@ func (s *Server) openLimit(c config.Limits) error {
 		return nil
 	}
 	var limiter ratelimit.Limiter = ratelimit.NewMemory(nil)
-	if c.Redis.URL != "" {
-		shared, err := redislimit.New(c.Redis.URL, redislimit.Options{Logger: s.logger})
+	if c.Redis.IsSet() {
+		url, err := c.Redis.ReadURL()
 		if err != nil {
-			return fmt.Errorf("limits.redis.url: %w", err)
+			return err
+		}
+		shared, err := redislimit.New(url, redislimit.Options{Logger: s.logger})
+		if err != nil {
+			return fmt.Errorf("limits.redis: %w", err)
 		}
 		s.sharedLimiter, limiter = shared, shared
 	}
