@@ -74,7 +74,7 @@ func (g *deployment) start(env ...string) {
 	g.t.Helper()
 	g.launch(env...)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if resp, err := http.Get(g.url + "/readyz"); err == nil {
+		if resp, err := http.Get("http://" + g.cfg.Admin.Listen + "/readyz"); err == nil {
 			resp.Body.Close()
 			return
 		}
