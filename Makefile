@@ -17,6 +17,7 @@ export ORVAL := $(CURDIR)/.build/orval
 export EXAMPLES := $(CURDIR)/.build/examples
 export PROTO_TARBALL := $(CURDIR)/.build/rekor-gateway-protos.tar.gz
 export BUF := $(BIN)/buf
+export GRPCURL := $(BIN)/grpcurl
 
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 60s
@@ -108,7 +109,7 @@ alerts: ## Check docs/alerts.yml with promtool, and run the tests of its rules
 	promtool test rules docs/alerts_test.yml
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(COSIGN) $(GRPCURL) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools
@@ -173,6 +174,9 @@ $(REKOR_SERVER): .tools/rekor/go.mod .tools/rekor/go.sum
 
 $(BIN)/buf: .tools/buf/go.mod .tools/buf/go.sum
 	$(call tool,buf,github.com/bufbuild/buf/cmd/buf)
+
+$(GRPCURL): .tools/grpcurl/go.mod .tools/grpcurl/go.sum
+	$(call tool,grpcurl,github.com/fullstorydev/grpcurl/cmd/grpcurl)
 
 $(BIN)/protoc-gen-go: .tools/proto/go.mod .tools/proto/go.sum
 	$(call tool,proto,google.golang.org/protobuf/cmd/protoc-gen-go)

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// accessClient is a way to call a gateway, as one of its tenants or as nobody.
+type accessClient struct {
+	name   string
+	tenant string   // "": nobody's
+	base   string   // of its URLs
+	curl   []string // arguments
+	grpc   []string // arguments of grpcurl; nil: it does not speak gRPC
+	cli    []string // flags of rekor-gateway; nil: it has none for it
+	inPath bool     // the credential is in the path
+}
+
+// tenantsOwn is what a tenant has stored, by his name.
+type tenantsOwn struct{ id, leaf string }
+
+// TestAccessOverTLS: three tenants, one by a token, one by a certificate, one by what clients can do that send no credential, at every route
+// and call of a gateway that speaks TLS, by stock curl, grpcurl and the command line. Each has what is his, and sees nothing of the others'.
+func TestAccessOverTLS(t *testing.T) {
+	if os.Getenv("GRPCURL") == "" {
+		t.Fatal("$GRPCURL does not name grpcurl: run make e2e")
+	}
+	log := rekortest.StartServer(t)
+	t.Run("sqlite", func(t *testing.T) { checkAccess(t, log, config.Store{SQLite: config.SQLite{Path: "store.db"}}) })
+	t.Run("postgres", func(t *testing.T) {
+		server := postgrestest.NewServer(t)
+		checkAccess(t, log, config.Store{Postgres: config.Postgres{DSN: server.NewDatabase(t, ""), MaxConnections: 16}})
+	})
+}
+
+func checkAccess(t *testing.T, log *rekortest.Server, store config.Store) {
+	g := deploy(t, must(exec.LookPath("rekor-gateway")), log)
+	g.cfg.Store = store
+	clients := g.deployTenants()
+	g.start()
+	own := map[string]tenantsOwn{}
+	for _, tenant := range []string{"red", "blue", "green"} {
+		own[tenant] = g.submitFirst(clients[tenant])
+	}
+	for _, asking := range slices.Sorted(maps.Keys(clients)) {
+		for owner, has := range own {
+			g.checkRoutes(clients[asking], owner, has)
+			g.checkCalls(clients[asking], owner, has)
+		}
+		g.checkCommands(clients[asking], own)
+	}
+	g.stop()
+	for name, secret := range map[string]string{"red": "red.token", "green": "green.path-token"} {
+		if text := readText(t, g.file(secret)); strings.Contains(readText(t, g.file("log")), strings.TrimSpace(text)) {
+			t.Errorf("the log has the token of %s", name)
+		}
+	}
+}
+
+// deployTenants makes credentials, and the configuration that knows them.
+func (g *deployment) deployTenants() map[string]*accessClient {
+	g.t.Helper()
+	shell(g.t, g.dir, `
+		new="openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc"
+		{ $new -x509 -keyout ca.key -out clients.pem -days 30 -subj /CN=clients
+		$new -x509 -keyout gateway.key -out gateway.crt -days 30 -subj /CN=gateway -addext subjectAltName=DNS:localhost
+		$new -keyout blue.key -out blue.csr -subj /CN=blue -addext subjectAltName=DNS:blue.example.com -addext extendedKeyUsage=clientAuth
+		openssl x509 -req -in blue.csr -CA clients.pem -CAkey ca.key -days 30 -copy_extensions copyall -out blue.crt; } 2>/dev/null
+		openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private; openssl pkey -in private -pubout -out key.pem
+		for name in red blue green; do echo "of $name" >$name; openssl dgst -sha256 -sign private -out $name.sig $name; done
+		rekor-gateway config token red >red.token; printf 'Authorization: Bearer %s\n' "$(cat red.token)" >red.header
+		rekor-gateway config token green --path >green.path-token
+		echo 'Authorization: Bearer nobodys' >bad.header`)
+	pair := config.TLS{CertFile: "gateway.crt", KeyFile: "gateway.key", ClientCAFile: "clients.pem"}
+	may := []string{"submit", "read"}
+	g.cfg.HTTP.TLS, g.cfg.GRPC.TLS = pair, pair
+	g.cfg.Callers = []config.Caller{
+		{Name: "red", Tenant: "red", May: may, TokenSHA256: []string{g.hashOfFile("red.token")}},
+		{Name: "blue", Tenant: "blue", May: may, ClientCert: config.ClientCert{SAN: []string{"dns:blue.example.com"}}},
+		{Name: "green", Tenant: "green", May: may, PathTokenSHA256: []string{g.hashOfFile("green.path-token")}},
+		{Name: "green-here", Tenant: "green", May: may},
+	}
+	g.cfg.Listeners = []config.Listener{{Listen: freeAddress(), Caller: "green-here", TLS: config.KeyPair{CertFile: pair.CertFile, KeyFile: pair.KeyFile}}}
+	url := func(address string) string { return "https://" + strings.Replace(address, "127.0.0.1", "localhost", 1) }
+	base, path := url(g.cfg.HTTP.Listen), strings.TrimSpace(readText(g.t, g.file("green.path-token")))
+	clients := map[string]*accessClient{}
+	for _, c := range []accessClient{
+		{name: "red", tenant: "red", base: base, curl: []string{"--header", "@red.header"}, grpc: []string{"-expand-headers", "-H", "authorization: Bearer ${RED_TOKEN}"}, cli: []string{"--token-file", "red.token"}},
+		{name: "blue", tenant: "blue", base: base, curl: []string{"--cert", "blue.crt", "--key", "blue.key"}, grpc: []string{"-cert", "blue.crt", "-key", "blue.key"}, cli: []string{"--client-cert", "blue.crt", "--client-key", "blue.key"}},
+		{name: "green", tenant: "green", base: base + "/r/" + path, inPath: true},
+		{name: "green, by address", tenant: "green", base: url(g.cfg.Listeners[0].Listen), cli: []string{}},
+		{name: "nobody", base: base, grpc: []string{}, cli: []string{}},
+		{name: "a bad token", base: base, curl: []string{"--header", "@bad.header"}, grpc: []string{"-H", "authorization: Bearer nobodys"}},
+		{name: "a bad path", base: base + "/r/nobodys", inPath: true},
+		{name: "two credentials", base: base, curl: []string{"--header", "@red.header", "--cert", "blue.crt", "--key", "blue.key"}, grpc: []string{"-expand-headers", "-H", "authorization: Bearer ${RED_TOKEN}", "-cert", "blue.crt", "-key", "blue.key"}},
+		{name: "token and path", base: base + "/r/" + path, curl: []string{"--header", "@red.header"}, inPath: true},
+		{name: "token and address", base: url(g.cfg.Listeners[0].Listen), curl: []string{"--header", "@red.header"}},
+	} {
+		clients[c.name] = &c
+	}
+	return clients
+}
+
+// curl sends a request by stock curl.
+func (g *deployment) curl(c *accessClient, method, path string, arguments ...string) (status int, body string) {
+	g.t.Helper()
+	all := slices.Concat([]string{"--silent", "--show-error", "--cacert", "gateway.crt", "--request", method, "--output", "body", "--write-out", "%{http_code}"}, c.curl, arguments, []string{c.base + path})
+	cmd := exec.Command("curl", all...)
+	cmd.Dir = g.dir
+	out, err := cmd.CombinedOutput()
+	if status, err = strconv.Atoi(string(out)); err != nil {
+		g.t.Fatalf("curl by %s: %v\n%s", c.name, err, out)
+	}
+	return status, readText(g.t, g.file("body"))
+}
+
+// formOf is what curl sends for a tenant's artifact.
+func formOf(tenant string) []string {
+	return []string{"--form", "signature=@" + tenant + ".sig", "--form", "key=@key.pem", "--form", "representation=ATTESTED", "--form", "artifact=@" + tenant}
+}
+
+func (g *deployment) submitFirst(c *accessClient) (own tenantsOwn) {
+	g.t.Helper()
+	status, body := g.curl(c, http.MethodPost, "/v1/submissions", formOf(c.tenant)...)
+	var s submitted
+	if err := json.Unmarshal([]byte(body), &s); err != nil || status != http.StatusCreated || len(s.Entries) != 1 {
+		g.t.Fatalf("%s: %d %s", c.name, status, body)
+	}
+	return tenantsOwn{s.ID, s.Entries[0].LeafHash}
+}
+
+// routesByCurl are arguments of curl for each route, and what an owner and another tenant are answered. A new route needs a line.
+var routesByCurl = map[string]struct {
+	arguments  func(owner string) []string
+	own, other int
+}{
+	"POST /v1/submissions":             {formOf, 200, 0}, // of another he makes one of his own
+	"POST /v1/submissions:plan":        {formOf, 200, 200},
+	"GET /v1/submissions":              {nil, 200, 200},
+	"GET /v1/submissions/{id}":         {nil, 200, 404},
+	"GET /v1/submissions/{id}/receipt": {nil, 200, 404},
+	"GET /v1/statements/{leaf}":        {nil, 200, 404},
+	"GET /v1/formats":                  {nil, 200, 200},
+	"GET /healthz":                     {nil, 200, 200},
+	"GET /readyz":                      {nil, 200, 200},
+	"GET /openapi.json":                {nil, 200, 200},
+
+	"GET /.well-known/rekor-gateway/trusted_root.json":  {nil, 200, 200},
+	"GET /.well-known/rekor-gateway/gateway_trust.json": {nil, 200, 200},
+}
+
+// checkRoutes asks every route for what owner has.
+func (g *deployment) checkRoutes(c *accessClient, owner string, has tenantsOwn) {
+	g.t.Helper()
+	for route, right := range api.RouteRights() {
+		r, listed := routesByCurl[route]
+		if !listed {
+			g.t.Errorf("%s has no line in routesByCurl", route)
+		}
+		want := r.other
+		switch {
+		case c.tenant == "" && (c.inPath || right != gateway.NoRight):
+			want = http.StatusUnauthorized
+		case c.inPath && !api.RoutesInPath()[route]:
+			want = http.StatusForbidden
+		case c.tenant == owner:
+			want = r.own
+		}
+		if want == 0 {
+			continue
+		}
+		method, path, _ := strings.Cut(route, " ")
+		var arguments []string
+		if r.arguments != nil {
+			arguments = r.arguments(owner)
+		}
+		status, body := g.curl(c, method, strings.NewReplacer("{id}", has.id, "{leaf}", has.leaf).Replace(path), arguments...)
+		if status != want {
+			g.t.Errorf("%s of %s by %s: %d, want %d: %s", route, owner, c.name, status, want, body)
+		}
+		if c.tenant != owner && strings.Contains(body, has.id) {
+			g.t.Errorf("%s by %s tells of %s's: %s", route, c.name, owner, body)
+		}
+	}
+}
+
+// callsByGRPCurl are messages for each call, in JSON, and what another tenant is answered. A new call needs a line.
+var callsByGRPCurl = map[string]struct {
+	messages func(g *deployment, owner string, has tenantsOwn) string
+	other    codes.Code
+}{
+	pb.GatewayService_Submit_FullMethodName: {func(g *deployment, owner string, _ tenantsOwn) string {
+		return fmt.Sprintf(`{"start":{"header":%s}} {"chunk":"%s"}`, g.headerOf(owner), g.base64Of(owner))
+	}, codes.OK},
+	pb.GatewayService_SubmitBatch_FullMethodName: {func(g *deployment, owner string, _ tenantsOwn) string {
+		return fmt.Sprintf(`{"header":%s,"artifact":"%s"}`, g.headerOf(owner), g.base64Of(owner))
+	}, codes.OK},
+	pb.GatewayService_Plan_FullMethodName:            {func(g *deployment, owner string, _ tenantsOwn) string { return `{"header":` + g.headerOf(owner) + `}` }, codes.OK},
+	pb.GatewayService_GetSubmission_FullMethodName:   {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
+	pb.GatewayService_ListSubmissions_FullMethodName: {nil, codes.OK},
+	pb.GatewayService_WatchSubmission_FullMethodName: {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
+	pb.GatewayService_ListFormats_FullMethodName:     {nil, codes.OK},
+}
+
+func (g *deployment) base64Of(name string) string {
+	return base64.StdEncoding.EncodeToString([]byte(readText(g.t, g.file(name))))
+}
+
+func (g *deployment) headerOf(owner string) string {
+	return fmt.Sprintf(`{"signature":"%s","keys":["%s"],"representation":"ATTESTED"}`, g.base64Of(owner+".sig"), g.base64Of("key.pem"))
+}
+
+// grpcurl calls by grpcurl, whose exit code says the status.
+func (g *deployment) grpcurl(c *accessClient, messages string, target ...string) (code codes.Code, out string) {
+	g.t.Helper()
+	_, address, _ := strings.Cut(g.cfg.GRPC.Listen, ":")
+	all := slices.Concat([]string{"-cacert", "gateway.crt", "-max-time", "60", "-d", messages}, c.grpc, []string{"localhost:" + address}, target)
+	cmd := exec.Command(os.Getenv("GRPCURL"), all...)
+	cmd.Dir = g.dir
+	cmd.Env = append(os.Environ(), "RED_TOKEN="+strings.TrimSpace(readText(g.t, g.file("red.token"))))
+	raw, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return codes.OK, string(raw)
+	case errors.As(err, &exit) && exit.ExitCode() > 64:
+		return codes.Code(exit.ExitCode() - 64), string(raw)
+	}
+	g.t.Fatalf("grpcurl by %s: %v\n%s", c.name, err, raw)
+	return 0, ""
+}
+
+// checkCalls makes every call about what owner has.
+func (g *deployment) checkCalls(c *accessClient, owner string, has tenantsOwn) {
+	g.t.Helper()
+	if c.grpc == nil {
+		return
+	}
+	_, listed := g.grpcurl(c, "", "list", pb.GatewayService_ServiceDesc.ServiceName)
+	for method := range strings.FieldsSeq(listed) {
+		i := strings.LastIndexByte(method, '.')
+		name := "/" + method[:i] + "/" + method[i+1:]
+		call, ok := callsByGRPCurl[name]
+		right, known := api.CallRight(name)
+		if !ok || !known {
+			g.t.Errorf("%s has no line in callsByGRPCurl, or no right", name)
+			continue
+		}
+		want := call.other
+		switch {
+		case c.tenant == "" && right != gateway.NoRight:
+			want = codes.Unauthenticated
+		case c.tenant == owner:
+			want = codes.OK
+		case c.tenant != "" && right == gateway.MaySubmit && name != pb.GatewayService_Plan_FullMethodName:
+			continue // he would make one of his own
+		}
+		messages := ""
+		if call.messages != nil {
+			messages = call.messages(g, owner, has)
+		}
+		code, out := g.grpcurl(c, messages, method)
+		if code != want || c.tenant != owner && strings.Contains(out, has.id) {
+			g.t.Errorf("%s of %s by %s: %v, want %v: %s", name, owner, c.name, code, want, out)
+		}
+	}
+}
+
+// checkCommands has the command line submit, get, list and plan.
+func (g *deployment) checkCommands(c *accessClient, own map[string]tenantsOwn) {
+	g.t.Helper()
+	if c.cli == nil {
+		return
+	}
+	run := func(arguments ...string) (int, string) {
+		cmd := exec.Command("rekor-gateway", slices.Concat(arguments, []string{"--server", c.base, "--ca-file", "gateway.crt", "--output", "json"}, c.cli)...)
+		cmd.Dir = g.dir
+		out, _ := cmd.CombinedOutput()
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	for owner, has := range own {
+		isHis := c.tenant == owner
+		for name, arguments := range map[string][]string{
+			"get": {"get", has.id}, "list": {"list"}, "plan": {"plan", "--signature", owner + ".sig", "--key", "key.pem"},
+			"submit": {"submit", "--signature", owner + ".sig", "--key", "key.pem", "--artifact", owner, "--representation", "ATTESTED", "--send-bytes"},
+		} {
+			if name == "submit" && !isHis && c.tenant != "" {
+				continue // he would make one of his own
+			}
+			exit, out := run(arguments...)
+			mayPass := isHis || c.tenant != "" && (name == "list" || name == "plan")
+			if tells := strings.Contains(out, has.id); (exit == 0) != mayPass || tells && !isHis && name != "get" || !tells && isHis && name != "plan" {
+				g.t.Errorf("%s of %s by %s: exit %d: %s", name, owner, c.name, exit, out)
+			}
+		}
+	}
+}
