@@ -18,7 +18,7 @@ func TestNoFlagTakesASecret(t *testing.T) {
 	walk = func(c *cobra.Command) {
 		for _, flags := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
 			flags.VisitAll(func(f *pflag.Flag) {
-				if !secret.MatchString(f.Name) {
+				if !secret.MatchString(f.Name) || f.Name == "page-token" {
 					return
 				}
 				found++

@@ -50,12 +50,13 @@ type lifetimeBody struct {
 	lifetime context.Context //nolint:containedctx // it is the credential's, not the request's
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. What came in while the credential was taken back does not count either.
 func (b lifetimeBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	if b.lifetime.Err() != nil {
 		return 0, context.Cause(b.lifetime)
 	}
-	return b.ReadCloser.Read(p)
+	return n, err
 }
 
 // RateKey returns the key under which a request is counted: the caller's name, or that of a tenant, or the remote

@@ -165,27 +165,38 @@ func TestPathTokenOfOpenGateway(t *testing.T) {
 	}
 }
 
-// An upload ends once its sender's credential is taken back.
-func TestUploadEndsWithItsToken(t *testing.T) {
-	cfg := withPathToken(newConfig(t))
+// An upload ends once its sender's credential is taken back, whatever that is.
+func TestUploadEndsWithItsCredential(t *testing.T) {
+	cfg := withListener(withPathToken(newConfig(t)))
 	r := run(t, cfg)
 	defer r.stop()
 	kind, whole := form(key, "ends")
-	body, sent := io.Pipe()
-	answered := make(chan answer, 1)
-	go func() {
-		resp, err := http.Post(r.Addresses().HTTP+"/r/"+pathToken+"/v1/submissions", kind, body)
-		answered <- r.answer(resp, err)
-	}()
-	must(sent.Write([]byte(whole.String()[:whole.Len()/2])))
+	half := whole.Len() / 2
+	answered := map[string]chan answer{}
+	var pipes []*io.PipeWriter
+	for name, base := range map[string]string{"path": r.Addresses().HTTP + "/r/" + pathToken, "listener": r.Addresses().Listeners[0]} {
+		body, sent := io.Pipe()
+		defer body.Close()
+		answered[name] = make(chan answer, 1)
+		go func() {
+			resp, err := http.Post(base+"/v1/submissions", kind, body)
+			answered[name] <- r.answer(resp, err)
+		}()
+		_ = must(sent.Write(whole.Bytes()[:half]))
+		pipes = append(pipes, sent)
+	}
 	next := *cfg
+	next.Listeners = nil
 	withCallers(&next, map[string][]string{"other": {"read"}})
 	if err := r.ReloadCallers(&next); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = sent.Write([]byte(whole.String()[whole.Len()/2:])); sent.Close() }()
-	if a := <-answered; a.status != http.StatusUnauthorized || a.body["reason"] != "UNAUTHENTICATED" {
-		t.Errorf("%d %v", a.status, a.body)
+	for _, sent := range pipes {
+		go func() { _, _ = sent.Write(whole.Bytes()[half:]); sent.Close() }()
 	}
-	body.Close()
+	for name, c := range answered {
+		if a := <-c; a.status != http.StatusUnauthorized || a.body["reason"] != "UNAUTHENTICATED" {
+			t.Errorf("%s: %d %v", name, a.status, a.body)
+		}
+	}
 }
