@@ -11,9 +11,12 @@ import (
 // DedupForm decides how a submission is recorded and how its receipt verifies, beside its core: who
 // signed what, by which signature, recorded as what.
 type DedupForm struct {
-	Way       Way
-	Logs      []string // IDs of the logs it goes to, sorted
-	AnyOf     int      // it goes to as many of Logs, whichever can be used; 0 is all
+	Way   Way
+	Logs  []string // IDs of the logs it goes to, sorted
+	AnyOf int      // it goes to as many of Logs, whichever can be used; 0 is all
+	// Need is how many of Logs must have it, where it goes to all of them and fewer are enough; 0 is all. Keys of releases
+	// that had one policy for everybody do not have it.
+	Need      int
 	Embedded  bool     // the artifact is inside the signature
 	Container string   // "ALG:HEX" of the compressed file the artifact was in, or ""
 	Form      []byte   // formats.Verified.Form: what else of the signature file its receipt shows
@@ -54,6 +57,9 @@ func digestKey(version string, core [sha256.Size]byte, f DedupForm, form bool) S
 	}
 	if f.AnyOf > 0 {
 		version = fmt.Sprintf("%s, any %d of the logs", version, f.AnyOf)
+	}
+	if form && f.Need > 0 {
+		version = fmt.Sprintf("%s, %d needed", version, f.Need)
 	}
 	part([]byte(version))
 	part(core[:])

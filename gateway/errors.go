@@ -17,4 +17,6 @@ var (
 	ErrBusy = errors.New("too many submissions are being worked on")
 	// ErrDiskLow: too little disk space is left to take submissions. What was accepted goes on.
 	ErrDiskLow = errors.New("disk space is low")
+	// ErrNoPolicy: who calls is not among those who may now, so that no policy is for him. That was changed while he called.
+	ErrNoPolicy = errors.New("no policy for the caller")
 )

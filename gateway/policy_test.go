@@ -9,6 +9,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 )
 
 // TestPolicyIsForRepeatsToo: what a policy refuses is refused though the same was recorded under another one, and is the
@@ -17,7 +18,8 @@ func TestPolicyIsForRepeatsToo(t *testing.T) {
 	artifact := []byte("artifact\n")
 	signature, certificates := signedBy(t, artifact)
 	digest := sha256.Sum256(artifact)
-	s := startGateway(t, gatewaytest.NewLog())
+	log := gatewaytest.NewLog()
+	s := startGateway(t, log)
 	request := gateway.Request{
 		Tenant: gateway.DefaultTenant, Signature: signature, Keys: [][]byte{certificates[0]},
 		Digest: &formats.Digest{Algorithm: formats.SHA256, Value: digest[:]},
@@ -37,7 +39,7 @@ func TestPolicyIsForRepeatsToo(t *testing.T) {
 		"all exceptions":         {formats.Policy{Historical: formats.AllowAll(true)}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.SetPolicy(test.policy, test.allowed...)
+			s.SetPolicies(intake.ForEverybody(intake.Policy{Signatures: test.policy, Representations: test.allowed, Logs: intake.AllOf(log)}))
 			_, planned := s.Plan(t.Context(), request)
 			sub, err := s.Submit(t.Context(), request, gatewaytest.NoArtifact)
 			if formats.ReasonOf(err) != test.refusal || formats.ReasonOf(planned) != test.refusal {

@@ -9,6 +9,8 @@ import "github.com/rekor-gateway/rekor-gateway/formats"
 const (
 	// ReasonMalformedLabel: too many labels, or one that is too long or not text.
 	ReasonMalformedLabel formats.Reason = "MALFORMED_LABEL"
+	// ReasonPublicationNotAllowed: a certificate is to be published, which the policy lets nobody do.
+	ReasonPublicationNotAllowed formats.Reason = "PUBLICATION_NOT_ALLOWED"
 	// ReasonNoCertificate: a certificate is to be published and there is none to log.
 	ReasonNoCertificate formats.Reason = "NO_CERTIFICATE"
 )

@@ -10,6 +10,7 @@ import (
 // Request is a submission but for the artifact's bytes.
 type Request struct {
 	Tenant         string
+	Caller         string // whose policy applies, by his name; "" where there is no access control
 	Signature      []byte
 	Keys           [][]byte
 	Format         string            // "" to find it from the signature

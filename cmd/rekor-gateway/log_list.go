@@ -73,7 +73,7 @@ func (k *keptLogs) listRows(ctx context.Context) ([]logRow, error) {
 		return nil, err
 	}
 	rows := []logRow{}
-	recorded := k.cfg.ResolvedLogs().List
+	recorded := k.cfg.RecordedLogs()
 	for _, l := range k.cfg.Logs {
 		row := logRow{ID: l.ID, Shards: []shardRow{}}
 		if i := slices.IndexFunc(stored, func(s gateway.LogStatus) bool { return s.Log == l.ID }); i >= 0 {

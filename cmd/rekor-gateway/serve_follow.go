@@ -62,7 +62,7 @@ func (w *watchedFiles) haveChanged() (changed bool) {
 	return changed
 }
 
-// followCallers has the callers read again when one of their files is not as it was seen, until ctx ends. A faulty one changes
+// followCallers has the callers and policies read again when one of their files is not as it was seen, until ctx ends. A faulty one changes
 // nothing, and is told once.
 func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, logger *slog.Logger) {
 	for {
@@ -77,10 +77,10 @@ func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, l
 		cfg, err := config.Load(files.config)
 		if err == nil {
 			files.useConfig(files.states[files.config], cfg)
-			err = s.ReloadCallers(cfg)
+			err = s.ReloadCallers(ctx, cfg)
 		}
 		if err != nil {
-			logger.Error("the callers were not read again; those of before stay", "error", err)
+			logger.Error("the callers and policies were not read again; those of before stay", "error", err)
 		}
 	}
 }

@@ -31,10 +31,10 @@ func readHeader(h *pb.SubmissionHeader) upload.Header {
 	return out
 }
 
-// convertHeader returns the tenant's request.
-func convertHeader(h upload.Header, tenant string) (gateway.Request, error) {
+// convertHeader returns the caller's request.
+func convertHeader(h upload.Header, by gateway.Caller) (gateway.Request, error) {
 	r := gateway.Request{
-		Tenant: tenant, Signature: h.Signature, Keys: h.Keys, Format: h.Format,
+		Tenant: by.Tenant, Caller: by.Name, Signature: h.Signature, Keys: h.Keys, Format: h.Format,
 		Representation: gateway.Representation(h.Representation), Labels: h.Labels, PublishCertificate: h.PublishCertificate,
 	}
 	var err error

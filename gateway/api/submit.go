@@ -85,7 +85,7 @@ func (h *httpServer) submitBody(w http.ResponseWriter, r *http.Request) (_ gatew
 }
 
 func beginHeader(ctx context.Context, s Service, h upload.Header) (gateway.Draft, error) {
-	request, err := convertHeader(h, tenantOf(ctx))
+	request, err := convertHeader(h, gateway.CallerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait ti
 
 // planHeader returns the plan also when nothing is possible; the options say why.
 func planHeader(ctx context.Context, s Service, h upload.Header) (*pb.Plan, error) {
-	request, err := convertHeader(h, "")
+	request, err := convertHeader(h, gateway.CallerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type Caller struct {
 	ClientCert ClientCert `yaml:"client_cert,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool     `yaml:"anonymous,omitempty"`
-	May       []string `yaml:"may"` // of gateway.Rights
+	May       []string `yaml:"may"`              // of gateway.Rights
+	Policy    string   `yaml:"policy,omitempty"` // of Config.Policies; "" is Config.Policy
 }
 
 // ClientCert names certificates.
@@ -183,9 +184,13 @@ func (c *Config) checkNames() error {
 	return nil
 }
 
-// ListCallersFiles returns the files that say who callers are. They are read again with the callers.
+// ListCallersFiles returns the files that say who callers are and what they are held to. They are read again with the callers.
 func (c *Config) ListCallersFiles() []string {
-	return slices.DeleteFunc([]string{c.HTTP.TLS.ClientCAFile, c.GRPC.TLS.ClientCAFile}, func(path string) bool { return path == "" })
+	paths := []string{c.HTTP.TLS.ClientCAFile, c.GRPC.TLS.ClientCAFile}
+	for _, name := range c.PolicyNames() {
+		paths = append(paths, c.PolicyNamed(name).ListFiles()...)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 }
 
 // usesTokens reports whether callers send what must not be read on its way.

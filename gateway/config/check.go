@@ -13,13 +13,12 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
-	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.checkLogSet, c.checkLimits, c.checkWorker, c.checkPolicy, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -268,21 +267,6 @@ func (c *Config) checkWorker() error {
 		}
 	}
 	return nil
-}
-
-func (c *Config) checkPolicy() error {
-	if _, err := c.Policy.Historical.load(); err != nil {
-		return fmt.Errorf("policy.historical.%w", err)
-	}
-	for i, r := range c.Policy.Representations {
-		if err := oneOf(fmt.Sprintf("policy.representations[%d]", i), r, string(gateway.Native), string(gateway.Projected), string(gateway.Attested)); err != nil {
-			return err
-		}
-	}
-	if err := checkIDs("policy.allowed_signers", c.Policy.AllowedSigners); err != nil {
-		return err
-	}
-	return checkIDs("policy.tuf_roots", c.Policy.TUFRoots)
 }
 
 func (c *Config) checkAttestation() error {

@@ -20,15 +20,17 @@ type Config struct {
 	InsecurePlaintext bool     `yaml:"insecure_plaintext,omitempty"`
 	Callers           []Caller `yaml:"callers,omitempty"`
 	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
-	TrustedRoot string      `yaml:"trusted_root"`
-	Logs        []Log       `yaml:"logs"`
-	Store       Store       `yaml:"store,omitempty"`
-	Limits      Limits      `yaml:"limits,omitempty"`
-	Worker      Worker      `yaml:"worker,omitempty"`
-	Policy      Policy      `yaml:"policy,omitempty"`
-	Attestation Attestation `yaml:"attestation,omitempty"`
-	Logging     Logging     `yaml:"logging,omitempty"`
-	Tracing     Tracing     `yaml:"tracing,omitempty"`
+	TrustedRoot string `yaml:"trusted_root"`
+	Logs        []Log  `yaml:"logs"`
+	Store       Store  `yaml:"store,omitempty"`
+	Limits      Limits `yaml:"limits,omitempty"`
+	Worker      Worker `yaml:"worker,omitempty"`
+	Policy      Policy `yaml:"policy,omitempty"`
+	// Policies are for the callers that name one.
+	Policies    map[string]Policy `yaml:"policies,omitempty"`
+	Attestation Attestation       `yaml:"attestation,omitempty"`
+	Logging     Logging           `yaml:"logging,omitempty"`
+	Tracing     Tracing           `yaml:"tracing,omitempty"`
 }
 
 // HTTP is the public HTTP listener.
@@ -62,7 +64,7 @@ type TLS struct {
 	ClientCAFile string `yaml:"client_ca_file,omitempty"`
 }
 
-// Log is one Rekor v2 log. Which submissions go to it is Policy.Logs.
+// Log is one Rekor v2 log. Which submissions go to it policies say.
 type Log struct {
 	ID     string `yaml:"id"`     // stable: it is in stored rows and metric labels
 	Origin string `yaml:"origin"` // of its checkpoints
@@ -148,6 +150,8 @@ type Policy struct {
 	Roots           []string            `yaml:"roots,omitempty"`           // PEM files of certificates
 	TUFRoots        []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
 	Logs            LogSet              `yaml:"logs,omitempty"`            // where submissions are recorded
+	// PublishCertificate: callers may have their certificates made public; nil is true.
+	PublishCertificate *bool `yaml:"publish_certificate,omitempty" json:",omitempty"`
 }
 
 // Attestation is the gateway's own signing. Without a key nothing is attested.

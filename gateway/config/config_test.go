@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestResolvedLogs(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := c.ResolvedLogs(); !reflect.DeepEqual(got, want) {
+		if got := c.ResolvedLogs(c.Policy.Logs); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
 	}
@@ -189,6 +190,18 @@ func TestRefusals(t *testing.T) {
 		"none to spare":       {minimal + "policy: {logs: {mode: failover}}", "policy.logs.mode: with failover fewer logs are needed than the 1 of the list"},
 		"time without use":    {minimal + "policy: {logs: {failover_after: 1m}}", "policy.logs.failover_after is for mode: failover"},
 		"short time":          {twoLogs + "policy: {logs: {need: 1, mode: failover, failover_after: 1ms}}", "policy.logs.failover_after is not between 1s and 24h"},
+		"no policies":         {minimal + "callers: [" + strings.Replace(farm, "may:", "policy: old, may:", 1) + "]", `callers[0] (farm): policy: there is no policy "old": policies has none`},
+		"unknown policy":      {minimal + "policies: {old: {}}\ncallers: [" + strings.Replace(farm, "may:", "policy: odl, may:", 1) + "]", `callers[0] (farm): policy: "odl" is not one of old (did you mean "old"?)`},
+		"odd policy":          {minimal + "policies: {Old Times: {}}", `policies: "Old Times" is no name`},
+		"policy of no name":   {minimal + "policies: {'': {}}", `policies: "" is no name`},
+		"policy twice":        {minimal + "policies: {a: {}, a: {}}", "already defined"},
+		"in a policy":         {minimal + "policies: {old: {fromats: [pgp]}}", `line 5: unknown key "fromats" (did you mean "formats"?)`},
+		"exception of one":    {minimal + "policies: {old: {historical: {allow: [SHA2]}}}", `policies.old.historical.allow: there is no exception "SHA2"`},
+		"signer of one":       {minimal + "policies: {old: {allowed_signers: [abc]}}", "policies.old.allowed_signers[0]"},
+		"recorded by one":     {minimal + "policies: {old: {representations: [ATESTED]}}", `policies.old.representations[0]: "ATESTED" is not one of`},
+		"log of one":          {minimal + "policies: {old: {logs: {list: [x]}}}", `policies.old.logs.list[0]: "x" is not one of local`},
+		"needed by one":       {minimal + "policies: {old: {logs: {need: 2}}}", "policies.old.logs.need is not between 1 and the 1 logs"},
+		"text as policies":    {minimal + "policies: none", `line 5: policies: "none" is not a mapping of keys`},
 		"former key":          {minimal + "log: {level: info}", `line 5: "log" is now "logging"`},
 		"former key, inner":   {minimal + "http:\n  log: x", `line 6: unknown key "log"`},
 	} {
@@ -367,6 +380,38 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// A caller's policy stands alone, and its files are where the configuration is.
+func TestPolicyFor(t *testing.T) {
+	c, err := load(t, twoLogs+"policy: {formats: [pgp], roots: [ca.pem], publish_certificate: false}\n"+
+		"policies: {old: {keys: {pgp: [old.asc]}, roots: [old.pem], logs: {list: [second]}}, new: {}}\n"+
+		"callers: ["+strings.Replace(farm, "may:", "policy: old, may:", 1)+", {name: b, tenant: c, anonymous: true, may: [read]}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, standard := c.PolicyFor(c.Callers[0]), c.PolicyFor(c.Callers[1])
+	if len(old.Formats) != 0 || !old.MayPublish() || len(c.ResolvedLogs(old.Logs).List) != 1 {
+		t.Errorf("the caller's policy has something of the other: %+v", old)
+	}
+	if !slices.Equal(standard.Formats, []string{"pgp"}) || standard.MayPublish() || len(c.ResolvedLogs(standard.Logs).List) != 2 {
+		t.Errorf("who names no policy has %+v", standard)
+	}
+	for _, path := range append(old.ListFiles(), standard.ListFiles()...) {
+		if !filepath.IsAbs(path) {
+			t.Errorf("%s is anywhere", path)
+		}
+	}
+	if len(old.ListFiles()) != 2 {
+		t.Errorf("files %v", old.ListFiles())
+	}
+	if _, err := c.LoadPolicies(t.Context(), all.Formats()); err == nil || !strings.Contains(err.Error(), "policy.roots: ") {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	c.Policy.Roots = nil
+	if _, err := c.LoadPolicies(t.Context(), all.Formats()); err == nil || !strings.Contains(err.Error(), "policies.old.keys.pgp: ") {
+		t.Errorf("a file that is missing in a named one: %v", err)
+	}
+}
+
 // Every key is described.
 func TestReference(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/configuration.md")
@@ -453,7 +498,7 @@ func TestPolicyFilesAreChecked(t *testing.T) {
 		"root, cut off": {Policy{Roots: []string{write("cut.pem", string(ca)+broken[:30]+"\n"+string(ca))}}, fmt.Sprintf("cut.pem: line %d: ", lines+1)},
 		"root, a key":   {Policy{Roots: []string{"../../formats/x509/testdata/p256.pem"}}, "p256.pem: line 1: "},
 		"root, nothing": {Policy{Roots: []string{write("empty.pem", "")}}, "empty.pem: line 1: "},
-		"SSH, unknown":  {Policy{Keys: map[string][]string{"ssh": {"../../formats/ssh/testdata/allowed_signers.mldsa"}}}, "policy.keys.ssh: ../../formats/ssh/testdata/allowed_signers.mldsa: line 2: "},
+		"SSH, unknown":  {Policy{Keys: map[string][]string{"ssh": {"../../formats/ssh/testdata/allowed_signers.mldsa"}}}, "keys.ssh: ../../formats/ssh/testdata/allowed_signers.mldsa: line 2: "},
 		"PGP":           {Policy{Keys: map[string][]string{"pgp": {write("release.asc", "no key")}}}, "release.asc: line 1: "},
 	} {
 		if _, err := c.policy.Load(t.Context(), all.Formats()); err == nil || !strings.Contains(err.Error(), c.want) {

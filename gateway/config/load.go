@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -105,8 +103,10 @@ func (c *Config) resolvePaths(folder string) {
 	for i := range c.Listeners {
 		paths = append(paths, &c.Listeners[i].TLS.CertFile, &c.Listeners[i].TLS.KeyFile)
 	}
-	lists := [][]string{c.Policy.Roots, c.Attestation.OtherKeys}
-	lists = slices.AppendSeq(lists, maps.Values(c.Policy.Keys))
+	lists := [][]string{c.Attestation.OtherKeys}
+	for _, name := range c.PolicyNames() {
+		lists = append(lists, c.PolicyNamed(name).fileLists()...)
+	}
 	for _, list := range lists {
 		for i := range list {
 			paths = append(paths, &list[i])

@@ -27,9 +27,8 @@ const (
 // DefaultFailoverAfter is LogSet.FailoverAfter where it is not set.
 const DefaultFailoverAfter = time.Minute
 
-// ResolvedLogs returns Policy.Logs with its defaults, which depend on Logs.
-func (c *Config) ResolvedLogs() LogSet {
-	s := c.Policy.Logs
+// ResolvedLogs returns s with its defaults, which depend on Logs.
+func (c *Config) ResolvedLogs(s LogSet) LogSet {
 	if len(s.List) == 0 {
 		s.List = nil
 		for _, l := range c.Logs {
@@ -53,34 +52,43 @@ const (
 	maxFailoverAfter = 24 * time.Hour
 )
 
-func (c *Config) checkLogSet() error {
+// checkLogSet refuses logs that are not there, or that cannot do what they are to. Errors begin with the key below the policy.
+func (c *Config) checkLogSet(set LogSet) error {
 	var known []string
 	for _, l := range c.Logs {
 		known = append(known, l.ID)
 	}
-	for i, id := range c.Policy.Logs.List {
-		if err := oneOf(fmt.Sprintf("policy.logs.list[%d]", i), id, known...); err != nil {
+	for i, id := range set.List {
+		if err := oneOf(fmt.Sprintf("logs.list[%d]", i), id, known...); err != nil {
 			return fmt.Errorf("%w: name logs by their id", err)
 		}
-		if slices.Contains(c.Policy.Logs.List[:i], id) {
-			return fmt.Errorf("policy.logs.list[%d]: %q is there twice", i, id)
+		if slices.Contains(set.List[:i], id) {
+			return fmt.Errorf("logs.list[%d]: %q is there twice", i, id)
 		}
 	}
-	s := c.ResolvedLogs()
+	s := c.ResolvedLogs(set)
 	if s.Need < 1 || s.Need > len(s.List) {
-		return fmt.Errorf("policy.logs.need is not between 1 and the %d logs of the list", len(s.List))
+		return fmt.Errorf("logs.need is not between 1 and the %d logs of the list", len(s.List))
 	}
-	if err := oneOf("policy.logs.mode", s.Mode, ModeAll, ModeFailover); err != nil {
+	if err := oneOf("logs.mode", s.Mode, ModeAll, ModeFailover); err != nil {
 		return err
 	}
 	if s.Mode == ModeFailover && s.Need == len(s.List) {
-		return fmt.Errorf("policy.logs.mode: with failover fewer logs are needed than the %d of the list: set need", len(s.List))
+		return fmt.Errorf("logs.mode: with failover fewer logs are needed than the %d of the list: set need", len(s.List))
 	}
-	if s.Mode != ModeFailover && c.Policy.Logs.FailoverAfter != 0 {
-		return errors.New("policy.logs.failover_after is for mode: failover; leave it out")
+	if s.Mode != ModeFailover && set.FailoverAfter != 0 {
+		return errors.New("logs.failover_after is for mode: failover; leave it out")
 	}
 	if s.FailoverAfter < minFailoverAfter || s.FailoverAfter > maxFailoverAfter {
-		return errors.New(`policy.logs.failover_after is not between 1s and 24h; write it as "1m"`)
+		return errors.New(`logs.failover_after is not between 1s and 24h; write it as "1m"`)
 	}
 	return nil
+}
+
+// RecordedLogs returns the IDs of the logs that submissions are recorded in, under one policy or another.
+func (c *Config) RecordedLogs() (ids []string) {
+	for _, name := range c.PolicyNames() {
+		ids = append(ids, c.ResolvedLogs(c.PolicyNamed(name).Logs).List...)
+	}
+	return ids
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// Load reads and checks the files that p names: keys by the format that will use them, one of registry. An error names
-// the file and, where there are any, the line. The result's Now and ForbiddenSigners are the caller's to set.
+// Load reads and checks the files that p names: keys by the format that will use them, one of registry. An error begins with the
+// key below the policy, and names the file and, where there are any, the line. The result's Now and ForbiddenSigners are the
+// caller's to set.
 func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.Policy, error) {
 	out := formats.Policy{
 		Formats:        p.Formats,
@@ -30,12 +31,12 @@ func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.P
 	}
 	var err error
 	for i, name := range p.Formats {
-		if err := oneOf(fmt.Sprintf("policy.formats[%d]", i), name, registry.Names()...); err != nil {
+		if err := oneOf(fmt.Sprintf("formats[%d]", i), name, registry.Names()...); err != nil {
 			return formats.Policy{}, err
 		}
 	}
 	if out.Historical, err = p.Historical.load(); err != nil {
-		return formats.Policy{}, fmt.Errorf("policy.historical.%w", err)
+		return formats.Policy{}, fmt.Errorf("historical.%w", err)
 	}
 	if out.Keys, err = p.loadKeys(ctx, registry); err != nil {
 		return formats.Policy{}, err
@@ -57,7 +58,7 @@ func (p Policy) ListRepresentations() (list []gateway.Representation) {
 	return list
 }
 
-// convertIDs converts what checkIDs has passed.
+// convertIDs converts what checkPolicy has passed.
 func convertIDs(ids []string) [][sha256.Size]byte {
 	var out [][sha256.Size]byte
 	for _, id := range ids {
@@ -73,10 +74,10 @@ func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[s
 	for _, name := range slices.Sorted(maps.Keys(p.Keys)) {
 		format, err := registry.Get(name)
 		if err != nil {
-			return nil, fmt.Errorf("policy.keys: there is no format %q%s", name, DidYouMean(name, registry.Names()))
+			return nil, fmt.Errorf("keys: there is no format %q%s", name, DidYouMean(name, registry.Names()))
 		}
 		if len(p.Keys[name]) == 0 {
-			return nil, fmt.Errorf("policy.keys.%s is empty: name a key file, or leave it out to take any key", name)
+			return nil, fmt.Errorf("keys.%s is empty: name a key file, or leave it out to take any key", name)
 		}
 		for _, path := range p.Keys[name] {
 			key, err := readPolicyFile(path)
@@ -84,7 +85,7 @@ func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[s
 				err = checkKeys(ctx, format, path, key)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
+				return nil, fmt.Errorf("keys.%s: %w", name, err)
 			}
 			keys[name] = append(keys[name], key)
 		}
@@ -98,7 +99,7 @@ func prepareKeys(ctx context.Context, registry *formats.Registry, keys map[strin
 	for name, files := range keys {
 		p, err := registry.PrepareKeys(ctx, name, files)
 		if err != nil {
-			return nil, fmt.Errorf("policy.keys.%s: %w", name, err)
+			return nil, fmt.Errorf("keys.%s: %w", name, err)
 		}
 		if p != nil {
 			prepared[name] = p
@@ -143,10 +144,10 @@ func (p Policy) loadRoots() (*x509.CertPool, error) {
 	for _, path := range p.Roots {
 		file, err := readPolicyFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("policy.roots: %w", err)
+			return nil, fmt.Errorf("roots: %w", err)
 		}
 		if err := addRoots(pool, file); err != nil {
-			return nil, fmt.Errorf("policy.roots: %s: %w", path, err)
+			return nil, fmt.Errorf("roots: %s: %w", path, err)
 		}
 	}
 	return pool, nil

@@ -22,7 +22,7 @@ type Config struct {
 	// Probe makes a new entry of no meaning for a log, which shows that the log still takes entries. Nil:
 	// doubts wait for an entry of somebody's.
 	Probe    func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
-	Failover Failover
+	Failover []Failover
 	Timing   Timing
 	// Limits returns those of a log, by its ID. Nil: Timing's, and no others.
 	Limits func(log string) Limits

@@ -13,7 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// Failover says which logs take over from one another.
+// Failover says which logs take over from one another, where a submission was planned so (gateway.NewSubmission.Takeover).
 type Failover struct {
 	Logs  []string      // IDs, the preferred ones first; none: nothing is handed on
 	After time.Duration // for how long a log is unusable before what waits for it is handed on
@@ -35,7 +35,7 @@ const (
 type failover struct {
 	delivery *Delivery
 	store    gateway.Work
-	policy   atomic.Pointer[Failover]
+	sets     atomic.Pointer[[]Failover]
 	view     atomic.Pointer[view]
 
 	// Owned by the goroutine of Run:
@@ -57,13 +57,32 @@ func newFailover(d *Delivery, cfg Config) *failover {
 		delivery: d, store: cfg.Store, downSince: map[string]time.Time{}, passedAt: map[string]time.Time{},
 		triedAt: map[string]time.Time{},
 	}
-	f.policy.Store(&cfg.Failover)
+	f.sets.Store(&cfg.Failover)
 	f.view.Store(&view{})
 	return f
 }
 
-// SetFailover changes which logs take over from one another.
-func (d *Delivery) SetFailover(f Failover) { d.failover.policy.Store(&f) }
+// SetFailover changes which logs take over from one another. Sets may have logs in common.
+func (d *Delivery) SetFailover(sets ...Failover) { d.failover.sets.Store(&sets) }
+
+// takeoversOf returns the logs of all sets that take over from a log, the preferred ones first, and the shortest time after which
+// they do; none: nothing of it is handed on. Which of them a submission may go to the store knows.
+func (f *failover) takeoversOf(log string) (others []string, after time.Duration) {
+	for _, set := range *f.sets.Load() {
+		if !slices.Contains(set.Logs, log) {
+			continue
+		}
+		if len(others) == 0 || set.After < after {
+			after = set.After
+		}
+		for _, id := range set.Logs {
+			if id != log && !slices.Contains(others, id) {
+				others = append(others, id)
+			}
+		}
+	}
+	return others, after
+}
 
 // Waiting returns how many entries are pending for a log, and the bytes stored for them, as they were last counted.
 func (d *Delivery) Waiting(log string) (entries int, bytes int64) {
@@ -98,18 +117,13 @@ func (d *Delivery) IsUsable(log string) bool {
 
 // nextOf returns the logs to which goes what a log refuses: those that can be used first.
 func (f *failover) nextOf(log string) []string {
-	logs := f.policy.Load().Logs
-	if !slices.Contains(logs, log) {
-		return nil
-	}
 	problems := f.view.Load().problems
 	var usable, others []string
+	logs, _ := f.takeoversOf(log)
 	for _, id := range logs {
-		switch {
-		case id == log:
-		case problems[id] == "":
+		if problems[id] == "" {
 			usable = append(usable, id)
-		default:
+		} else {
 			others = append(others, id)
 		}
 	}
@@ -152,12 +166,12 @@ func (f *failover) lookOnce(ctx context.Context, now time.Time) error {
 	}
 	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(f.downSince)) {
-		policy := f.policy.Load()
-		if !slices.Contains(policy.Logs, id) || now.Sub(f.downSince[id]) < policy.After || now.Sub(f.passedAt[id]) < passEvery {
+		others, after := f.takeoversOf(id)
+		if len(others) == 0 || now.Sub(f.downSince[id]) < after || now.Sub(f.passedAt[id]) < passEvery {
 			continue
 		}
 		f.passedAt[id] = now
-		errs = append(errs, f.handOn(ctx, id))
+		errs = append(errs, f.handOn(ctx, id, others))
 	}
 	return errors.Join(errs...)
 }
@@ -188,10 +202,10 @@ func (f *failover) readView(ctx context.Context) error {
 }
 
 // handOn moves what waits for a log, as far as it may, to the others, the first that can be used before the next.
-func (f *failover) handOn(ctx context.Context, from string) error {
+func (f *failover) handOn(ctx context.Context, from string, others []string) error {
 	problems := f.view.Load().problems
-	for _, to := range f.policy.Load().Logs {
-		if to == from || problems[to] != "" {
+	for _, to := range others {
+		if problems[to] != "" {
 			continue
 		}
 		if err := f.moveAll(ctx, from, to); err != nil {

@@ -61,10 +61,10 @@ func New(cfg Config) *Gateway {
 	g.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{Stats: cfg.Store.Stats, Lines: cfg.Store.Lines, Now: time.Now, Degraded: g.Degraded})
 	g.delivery = delivery.New(delivery.Config{
 		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Limits: cfg.Limits, Metrics: cfg.Metrics,
-		Failover: cfg.failover(), Logger: slog.New(slog.DiscardHandler),
+		Failover: []delivery.Failover{cfg.failover()}, Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{
-		Formats: cfg.Formats, Policy: cfg.Policy, Logs: cfg.logSet(), Condition: g.condition, Queue: lookup.WithArchived(cfg.Store), Archive: cfg.Store, Attester: cfg.Attester,
+		Formats: cfg.Formats, Policies: intake.ForEverybody(intake.Policy{Signatures: cfg.Policy, Logs: cfg.logSet()}), Condition: g.condition, Queue: lookup.WithArchived(cfg.Store), Archive: cfg.Store, Attester: cfg.Attester,
 		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string

@@ -16,16 +16,18 @@ import (
 
 // dedupKeys returns the key by which the same submission is recognised, and those under which an
 // earlier release may have stored it. One kept copies of a signature that differ in their form as one
-// submission, and so did one with other keys of the same signer, so its row is found for each of them: fitsStored tells
+// submission, so did one with other keys of the same signer, and one with other numbers of needed logs, so its row is found for each of them: fitsStored tells
 // whose it is. One had the historical policy in its keys even where no signature needed it.
 func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, packed *formats.Digest) (gateway.SubmissionKey, []gateway.SubmissionKey) {
 	form := d.dedupForm(v, packed)
 	core := d.dedupCore(v, rs, len(form.Findings) > 0)
-	keyless := form
-	keyless.Keys = nil
 	var former []gateway.SubmissionKey
-	if form.Keys != nil {
-		former = append(former, gateway.DedupKey(core, keyless))
+	plain := form
+	if plain.Need = 0; form.Need > 0 {
+		former = append(former, gateway.DedupKey(core, plain))
+	}
+	if plain.Keys = nil; form.Keys != nil {
+		former = append(former, gateway.DedupKey(core, plain))
 	}
 	former = append(former, gateway.FormerDedupKey(core, form))
 	if len(form.Findings) == 0 {
@@ -39,6 +41,8 @@ func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.D
 	f.Logs = d.target.ids
 	if d.target.mayFailOver() {
 		f.AnyOf = d.target.Need
+	} else if d.target.Need < len(d.target.List) {
+		f.Need = d.target.Need
 	}
 	if packed != nil {
 		f.Container = packed.String()

@@ -31,7 +31,7 @@ func (k *kept) Enqueue(_ context.Context, subs []gateway.NewSubmission) ([]gatew
 // before, which did not tell them apart, has stored.
 func TestFormerKeys(t *testing.T) {
 	queue := &kept{}
-	s := intake.New(intake.Config{Formats: all.Formats(), Logs: intake.AllOf(gatewaytest.NewLog()), Queue: queue})
+	s := intake.New(intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(gatewaytest.NewLog())}), Queue: queue})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.Run(ctx) }()

@@ -11,7 +11,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
-	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 )
 
 // Draft is a request whose signature is well-formed, whose signer is known and which can be
@@ -21,7 +20,6 @@ type Draft struct {
 	request gateway.Request
 	policy  formats.Policy
 	target  *target
-	planner planning.Planner
 	parsed  formats.Parsed
 	plan    gateway.Plan
 	held    *gateway.Held // what parsed takes
@@ -60,9 +58,12 @@ func (s *Service) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, 
 }
 
 func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gateway.Held) (*Draft, error) {
-	p, target := s.policyFor(r), s.target.Load()
-	planner := target.plannerFor(p)
-	parsed, plan, err := s.parseAndPlan(ctx, r, p.Policy, planner, held)
+	rules, err := s.rulesFor(r)
+	if err != nil {
+		return nil, err
+	}
+	p := s.signaturesFor(r, rules)
+	parsed, plan, err := s.parseAndPlan(ctx, r, rules, p, held)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gatew
 	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
-	return &Draft{service: s, request: r, policy: p.Policy, target: target, planner: planner, parsed: parsed, plan: plan, held: held}, nil
+	return &Draft{service: s, request: r, policy: p, target: rules.target, parsed: parsed, plan: plan, held: held}, nil
 }
 
 // Plan implements gateway.Draft.

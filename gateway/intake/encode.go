@@ -34,7 +34,7 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 	for i, part := range parts {
 		var err error
 		c := &choices[i]
-		if c.representation, c.projections, err = d.planner.Choose(plans[i], d.request.Representation, part); err != nil {
+		if c.representation, c.projections, err = d.target.planner.Choose(plans[i], d.request.Representation, part); err != nil {
 			return recorded{}, err
 		}
 		r.representations = append(r.representations, c.representation)

@@ -31,7 +31,7 @@ func (d *Draft) storeSubmission(ctx context.Context, sub gateway.NewSubmission, 
 	if err != nil {
 		return gateway.Submission{}, fmt.Errorf("reading the receipt of submission %s: %w", stored.ID, err)
 	}
-	if fitsStored(sub.Receipt, archived.Receipt, v) {
+	if stored.Needed == sub.Needed && fitsStored(sub.Receipt, archived.Receipt, v) {
 		return stored, nil
 	}
 	sub.FormerKeys = nil

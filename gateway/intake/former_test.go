@@ -69,7 +69,7 @@ func TestFormerRowFits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &firstRow{}
-			s := intake.New(intake.Config{Formats: all.Formats(), Logs: intake.AllOf(gatewaytest.NewLog()), Queue: store, Archive: store})
+			s := intake.New(intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(gatewaytest.NewLog())}), Queue: store, Archive: store})
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.Run(ctx) }()
@@ -90,5 +90,34 @@ func TestFormerRowFits(t *testing.T) {
 				t.Errorf("existing: %t", then.Existing)
 			}
 		})
+	}
+}
+
+// TestFormerRowNeedsAsMany: the row of an earlier release, whose keys do not say how many logs are needed, is the submission of who
+// needs as many, and not of others.
+func TestFormerRowNeedsAsMany(t *testing.T) {
+	logs := []gateway.Log{gatewaytest.NewLog(), gatewaytest.NewLog(), gatewaytest.NewLog()}
+	need := func(n int) *intake.Policy { return &intake.Policy{Logs: intake.LogSet{List: logs, Need: n}} }
+	for second, existing := range map[string]bool{"one": true, "two": false} {
+		store := &firstRow{}
+		s := intake.New(intake.Config{
+			Formats: all.Formats(), Policies: intake.Policies{Everybody: need(3), Callers: map[string]*intake.Policy{"one": need(1), "two": need(2)}}, Queue: store, Archive: store,
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.Run(ctx) }()
+		request := gatewaytest.Signed(t, "hello")
+		var got gateway.Submission
+		for _, request.Caller = range []string{"one", second} {
+			var err error
+			if got, err = s.Submit(t.Context(), request, gatewaytest.NoArtifact); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got.Existing != existing {
+			t.Errorf("by %s, after one: existing %v", second, got.Existing)
+		}
+		cancel()
+		<-ended
 	}
 }

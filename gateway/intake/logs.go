@@ -3,8 +3,6 @@
 package intake
 
 import (
-	"slices"
-
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 )
@@ -29,24 +27,6 @@ type target struct {
 	LogSet
 	planner planning.Planner
 	ids     []string // of the list, sorted
-}
-
-// SetLogs has submissions recorded in logs from now on.
-func (s *Service) SetLogs(logs LogSet) {
-	t := target{LogSet: logs, planner: planning.Planner{Attests: s.cfg.Attester != nil}}
-	for _, l := range logs.List {
-		t.planner.Logs = append(t.planner.Logs, l)
-		t.ids = append(t.ids, l.Describe().ID)
-	}
-	slices.Sort(t.ids)
-	s.target.Store(&t)
-}
-
-// plannerFor returns what plans under p.
-func (t *target) plannerFor(p policy) planning.Planner {
-	planner := t.planner
-	planner.Allowed = p.representations
-	return planner
 }
 
 // Condition is what is known of a log when a submission comes in.

@@ -10,18 +10,13 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 )
 
 // Config is what a Service is made of. Every field is needed unless it says otherwise.
 type Config struct {
 	Formats *formats.Registry
-	// Policy applies to every submission until Service.SetPolicy; its Now is set for each.
-	Policy formats.Policy
-	// Representations are those that the policy allows, until Service.SetPolicy; none: all.
-	Representations []gateway.Representation
-	// Logs are where submissions go, until Service.SetLogs.
-	Logs LogSet
+	// Policies apply to submissions until Service.SetPolicies.
+	Policies Policies
 	// Condition returns what is known of a log now; nil: all can be used. It is quick.
 	Condition func(log string) Condition
 	// Queue is where submissions become durable.
@@ -78,8 +73,7 @@ func (c *Config) checkDisk() error {
 // other errors are the gateway's sentinels or failures of the store.
 type Service struct {
 	cfg       Config
-	policy    atomic.Pointer[policy] // in use
-	target    atomic.Pointer[target] // in use
+	book      atomic.Pointer[ruleBook] // in use
 	commits   *committer
 	parsing   *parsingPlaces
 	unpacking *unpacker
@@ -94,8 +88,7 @@ func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: cfg.Now,
 	}
-	s.SetPolicy(cfg.Policy, cfg.Representations...)
-	s.SetLogs(cfg.Logs)
+	s.SetPolicies(cfg.Policies)
 	return s
 }
 
@@ -110,36 +103,24 @@ func (s *Service) Failing() bool { return s.commits.isFailing() }
 // Plan says how a request could be recorded. When it cannot be at all, the plan comes beside
 // the *formats.Error that says why.
 func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, error) {
+	rules, err := s.rulesFor(r)
+	if err != nil {
+		return gateway.Plan{}, err
+	}
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	p := s.policyFor(r)
-	_, plan, err := s.parseAndPlan(ctx, r, p.Policy, s.target.Load().plannerFor(p), held)
+	_, plan, err := s.parseAndPlan(ctx, r, rules, s.signaturesFor(r, rules), held)
 	return plan, err
 }
 
-// policy is what a submission is held to.
-type policy struct {
-	formats.Policy
-	representations []gateway.Representation // allowed; none: all
-}
-
-func (s *Service) policyFor(r gateway.Request) policy {
-	p := *s.policy.Load()
-	p.Now, p.KnownOnly = s.now(), r.KnownOnly
-	return p
-}
-
-// SetPolicy has p apply to what is submitted from now on, which is recorded in one of the allowed representations; without
-// any, in all.
-func (s *Service) SetPolicy(p formats.Policy, allowed ...gateway.Representation) {
-	s.policy.Store(&policy{p, allowed})
-}
-
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
-func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats.Policy, planner planning.Planner, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *rules, p formats.Policy, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
 	ctx, end := s.cfg.observe(ctx, StepParse)
 	defer func() { end(err) }()
 	if err := gateway.CheckLabels(r.Labels); err != nil {
+		return nil, gateway.Plan{}, err
+	}
+	if err := rules.checkPublication(r); err != nil {
 		return nil, gateway.Plan{}, err
 	}
 	done, err := s.parsing.takePlace(ctx, r, held)
@@ -151,6 +132,7 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, p formats
 	if err != nil {
 		return nil, gateway.Plan{}, err
 	}
+	planner := rules.target.planner
 	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
 	description := parsed.Describe()
 	if r.PublishCertificate {

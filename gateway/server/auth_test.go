@@ -258,7 +258,7 @@ func TestReloadCallers(t *testing.T) {
 	}
 	next := *cfg
 	withCallers(&next, map[string][]string{"stays": {"submit", "read"}, "comes": {"read"}})
-	if err := r.ReloadCallers(&next); err != nil {
+	if err := r.ReloadCallers(t.Context(), &next); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-watched["goes"]; status.Code(err) != codes.Unauthenticated {
@@ -276,7 +276,7 @@ func TestReloadCallers(t *testing.T) {
 	}
 	faulty := next
 	faulty.Callers = []config.Caller{{Name: "x", TokenSHA256: []string{"no hash"}}}
-	for _, reload := range []func() error{func() error { return r.ReloadCallers(&faulty) }, func() error { return r.Reload(t.Context(), &faulty) }} {
+	for _, reload := range []func() error{func() error { return r.ReloadCallers(t.Context(), &faulty) }, func() error { return r.Reload(t.Context(), &faulty) }} {
 		if err := reload(); err == nil {
 			t.Error("a faulty caller passes")
 		}

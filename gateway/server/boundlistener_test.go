@@ -85,7 +85,7 @@ func TestCallersListenerReloads(t *testing.T) {
 	} {
 		next := *cfg
 		c.change(&next)
-		if err := r.ReloadCallers(&next); err != nil {
+		if err := r.ReloadCallers(t.Context(), &next); err != nil {
 			t.Fatal(err)
 		}
 		if got := get(); got != c.want {

@@ -13,7 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/throttle"
 )
 
-// composeDomain makes the domain of the store, the logs, the key and the policy.
+// composeDomain makes the domain of the store, the logs, the key and the policies.
 func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files, m *metrics, version string) error {
 	change, err := s.prepareLogs(cfg, f)
 	if err != nil {
@@ -26,16 +26,17 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		return err
 	}
 	s.own = own
-	s.useFiles(cfg, &f)
-	set, failover, err := selectLogs(cfg.ResolvedLogs(), logs)
+	s.useFiles(cfg, f)
+	p, err := newPolicies(cfg, f.policies, s.listForbidden(f), logs)
 	if err != nil {
 		return err
 	}
+	s.watched = logs
 	s.domain = joinRooms(s.store, intake.Config{
-		Formats: all.Formats(), Policy: f.policy, Representations: cfg.Policy.ListRepresentations(), Logs: set, Queue: s.store, Archive: s.store, Attester: attester,
+		Formats: all.Formats(), Policies: p.Policies, Queue: s.store, Archive: s.store, Attester: attester,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, CheckDisk: s.disk.checkDisk, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
-		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: failover,
+		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
 		Shared: s.replicas != nil,
 		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now

@@ -26,7 +26,7 @@ type domain struct {
 
 	registry *formats.Registry
 	store    gateway.Store
-	recorded atomic.Pointer[intake.LogSet] // in which logs
+	recorded atomic.Pointer[[]intake.LogSet] // in which logs, under each policy in use
 
 	configured atomic.Pointer[[]string] // the IDs of all logs
 	// room is how much may wait for a log that cannot be used before it is left out; 0 is any.
@@ -39,7 +39,7 @@ var _ api.Service = (*domain)(nil)
 // joinRooms makes the rooms of both configurations, whose Committed and Changed it sets.
 func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *domain {
 	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store}
-	d.recorded.Store(&in.Logs)
+	d.setRecorded(policies{Policies: in.Policies})
 	if in.Now == nil {
 		in.Now = wallClock
 	}

@@ -27,7 +27,7 @@ const (
 	partGatewayTrust = "gateway_trust"    // the file
 	partKeys         = "attestation_keys" // the gateway's own
 	partLogs         = "logs"             // of the configuration, but for the URLs
-	partPolicy       = "policy"           // and what its files hold
+	partPolicy       = "policy"           // and what its files hold, and those of policies, and whose they are
 )
 
 var driftParts = []string{partTrustedRoot, partGatewayTrust, partKeys, partLogs, partPolicy}
@@ -59,14 +59,35 @@ func (s *Server) noteAgreed(cfg *config.Config) {
 		}
 	}
 	slices.SortFunc(logs, func(a, b config.Log) int { return strings.Compare(a.ID, b.ID) })
-	policy := cfg.Policy
-	policy.Logs = cfg.ResolvedLogs()
-	policy.Keys, policy.Roots = nil, digestFiles(cfg.Policy.Roots)
+	s.agreed.Store(&map[string]string{partLogs: digestOf(logs), partPolicy: digestOf(describePolicies(cfg))})
+}
+
+// describePolicies returns what the policies are. Where callers name none, it is what earlier releases say of it, which may be
+// at work on the same store.
+func describePolicies(cfg *config.Config) []any {
+	said := describePolicy(cfg, cfg.Policy)
+	used := map[string]string{} // the policy, by the caller
+	named := map[string][]any{}
+	for _, c := range cfg.Callers {
+		if c.Policy != "" {
+			used[c.Name], named[c.Policy] = c.Policy, describePolicy(cfg, cfg.Policies[c.Policy])
+		}
+	}
+	if len(used) == 0 {
+		return said
+	}
+	return append(said, used, named)
+}
+
+// describePolicy returns what a policy is, with what its files hold in place of their names.
+func describePolicy(cfg *config.Config, policy config.Policy) []any {
 	keys := map[string][]string{}
-	for format, files := range cfg.Policy.Keys {
+	for format, files := range policy.Keys {
 		keys[format] = digestFiles(files)
 	}
-	s.agreed.Store(&map[string]string{partLogs: digestOf(logs), partPolicy: digestOf([]any{policy, keys})})
+	policy.Logs = cfg.ResolvedLogs(policy.Logs)
+	policy.Keys, policy.Roots = nil, digestFiles(policy.Roots)
+	return []any{policy, keys}
 }
 
 func digestFiles(paths []string) []string {

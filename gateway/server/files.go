@@ -26,8 +26,8 @@ type files struct {
 	rootFile   []byte                     // the trusted root, as it is in its file
 	shards     map[string][]rekorv2.Shard // by the log's id
 	forbidden  [][32]byte                 // signers: the authorities in the trusted root
-	policy     formats.Policy
-	http, grpc *tls.Certificate // nil: none
+	policies   map[string]formats.Policy  // by name; that of "" is for callers who name none
+	http, grpc *tls.Certificate           // nil: none
 	// listeners are the certificates of callers' listeners, by their addresses.
 	listeners map[string]*tls.Certificate
 	callers   *auth.Table
@@ -56,11 +56,8 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	if err := f.useRoot(cfg, at); err != nil {
 		return f, err
 	}
-	if f.policy, err = cfg.Policy.Load(ctx, all.Formats()); err != nil {
-		return f, err
-	}
-	f.policy.ForbiddenSigners = f.forbidden
-	return f, nil
+	f.policies, err = cfg.LoadPolicies(ctx, all.Formats())
+	return f, err
 }
 
 // readCallers reads what says who callers are.
@@ -77,13 +74,15 @@ func readCallers(cfg *config.Config) (f files, err error) {
 
 // checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.
 func checkRegularFiles(cfg *config.Config) error {
-	paths := append([]string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile, cfg.HTTP.TLS.ClientCAFile, cfg.GRPC.TLS.ClientCAFile}, cfg.Policy.Roots...)
-	for _, keys := range cfg.Policy.Keys {
-		paths = append(paths, keys...)
-	}
+	paths := []string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}
 	for _, l := range cfg.Listeners {
 		paths = append(paths, l.TLS.CertFile, l.TLS.KeyFile)
 	}
+	return checkAllRegular(append(paths, cfg.ListCallersFiles()...))
+}
+
+// checkAllRegular is checkRegular of several files.
+func checkAllRegular(paths []string) error {
 	for _, path := range paths {
 		if err := checkRegular(path); err != nil {
 			return err

@@ -14,8 +14,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 )
 
-// Ready returns nil when submissions can be taken, and can still become logged: fewer than the needed logs have
-// forked or are retired. Logs that cannot be used now hold nothing up; Degraded names them.
+// Ready returns nil when submissions can be taken, and can still become logged under one policy at least: not so many logs have forked or are
+// retired that too few are left. Logs that cannot be used now hold nothing up; Degraded names them.
 func (d *domain) Ready(ctx context.Context) error {
 	if _, err := d.store.Stats(ctx); err != nil {
 		return fmt.Errorf("reading the store: %w", err)
@@ -27,8 +27,22 @@ func (d *domain) Ready(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
-	set := d.recorded.Load()
 	var lost []error
+	for _, set := range *d.recorded.Load() {
+		ofSet, err := d.listLost(ctx, set, retired)
+		if err != nil {
+			return fmt.Errorf("reading the store: %w", err)
+		}
+		if len(set.List)-len(ofSet) >= set.Need {
+			return nil
+		}
+		lost = append(lost, ofSet...)
+	}
+	return errors.Join(lost...)
+}
+
+// listLost says which logs of a set have forked or are retired.
+func (d *domain) listLost(ctx context.Context, set intake.LogSet, retired []string) (lost []error, err error) {
 	for _, l := range set.List {
 		info := l.Describe()
 		err := d.store.Forked(ctx, info.Shard)
@@ -36,15 +50,12 @@ func (d *domain) Ready(ctx context.Context) error {
 		case errors.Is(err, gateway.ErrFork):
 			lost = append(lost, err)
 		case err != nil:
-			return fmt.Errorf("reading the store: %w", err)
+			return nil, err
 		case slices.Contains(retired, info.ID):
 			lost = append(lost, fmt.Errorf("%w: %s", gateway.ErrRetired, info.ID))
 		}
 	}
-	if len(set.List)-len(lost) < set.Need {
-		return errors.Join(lost...)
-	}
-	return nil
+	return lost, nil
 }
 
 // conditionOf returns what is known of a log now. It is full when its share of what may be pending waits for it: as one
@@ -52,20 +63,30 @@ func (d *domain) Ready(ctx context.Context) error {
 func (d *domain) conditionOf(log string) intake.Condition {
 	c := intake.Condition{Unusable: !d.delivery.IsUsable(log)}
 	entries, bytes := d.delivery.Waiting(log)
-	parts := len(d.recorded.Load().List) + 1
+	parts := countLogs(*d.recorded.Load()) + 1
 	c.Full = d.roomEntries > 0 && entries >= d.roomEntries/parts || d.roomBytes > 0 && bytes >= d.roomBytes/int64(parts)
 	return c
 }
 
-// setLogs has these logs delivered to, and submissions recorded in those of set, from now on. The channel is closed once nothing
-// is under way to those that are gone.
-func (d *domain) setLogs(logs []gateway.Log, set intake.LogSet, f delivery.Failover) (drained <-chan struct{}) {
+// setLogs has these logs delivered to, and submissions held to p, from now on. The channel is closed once nothing is under way to those
+// that are gone.
+func (d *domain) setLogs(logs []gateway.Log, p policies) (drained <-chan struct{}) {
 	d.configured.Store(listIDs(logs))
-	d.recorded.Store(&set)
 	d.AddLogs(d.listConfigured())
-	d.SetLogs(set)
-	d.delivery.SetFailover(f)
+	d.setPolicies(p)
 	return d.delivery.SetLogs(logs)
+}
+
+// setPolicies has submissions held to p, of the same logs, from now on.
+func (d *domain) setPolicies(p policies) {
+	d.setRecorded(p)
+	d.SetPolicies(p.Policies)
+	d.delivery.SetFailover(p.failover...)
+}
+
+func (d *domain) setRecorded(p policies) {
+	sets := p.listSets()
+	d.recorded.Store(&sets)
 }
 
 // listConfigured returns the IDs of the logs that are delivered to.

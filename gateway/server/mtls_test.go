@@ -187,7 +187,7 @@ func TestReloadAuthorities(t *testing.T) {
 	}
 	next := *cfg
 	next.Callers = named("stays")
-	if err := r.ReloadCallers(&next); err == nil || !strings.Contains(err.Error(), "there is no certificate in "+file) {
+	if err := r.ReloadCallers(t.Context(), &next); err == nil || !strings.Contains(err.Error(), "there is no certificate in "+file) {
 		t.Errorf("a faulty file: %v", err)
 	}
 	if got := r.askOverTLS(first.secureFor(pool, "goes"), ""); got != 200 {
@@ -195,7 +195,7 @@ func TestReloadAuthorities(t *testing.T) {
 	}
 	second := newClientAuthority()
 	second.writeTo(t, file)
-	if err := r.ReloadCallers(&next); err != nil {
+	if err := r.ReloadCallers(t.Context(), &next); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-streams["goes"]; status.Code(err) != codes.Unauthenticated {

@@ -188,7 +188,7 @@ func TestUploadEndsWithItsCredential(t *testing.T) {
 	next := *cfg
 	next.Listeners = nil
 	withCallers(&next, map[string][]string{"other": {"read"}})
-	if err := r.ReloadCallers(&next); err != nil {
+	if err := r.ReloadCallers(t.Context(), &next); err != nil {
 		t.Fatal(err)
 	}
 	for _, sent := range pipes {

@@ -7,13 +7,15 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-// Reload reads the files that cfg names again: callers, certificates, the policy, the trusted root and the logs are those of cfg from
+// Reload reads the files that cfg names again: callers, certificates, the policies, the trusted root and the logs are those of cfg from
 // now on. When one of them is faulty, everything stays as it is. What else has changed waits for a restart; the log says so.
 func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	defer s.panics.Recover("reload", &err)
@@ -37,37 +39,62 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	s.certificates.setAll(f)
 	s.callers.Use(f.callers)
-	s.logger.Info("read again", "what", "callers, certificates, policy, trusted root and logs")
+	s.logger.Info("read again", "what", "callers, certificates, policies, trusted root and logs")
 	if !reflect.DeepEqual(onlyAtStart(s.started), onlyAtStart(*cfg)) {
 		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")
 	}
 	return nil
 }
 
-// ReloadCallers has the callers, and the authorities of their certificates, be those of cfg, or changes nothing. Of callers who are gone, what lasts ends.
-func (s *Server) ReloadCallers(cfg *config.Config) (err error) {
+// ReloadCallers has the callers, the authorities of their certificates, and the policies be those of cfg, whose other parts are not looked at, or
+// changes nothing. Of callers who are gone, what lasts ends.
+func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err error) {
 	defer s.panics.Recover("reload of callers", &err)
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	if err := cfg.CheckListening(&s.started); err != nil {
 		return err
 	}
-	for _, path := range cfg.ListCallersFiles() {
-		if err := checkRegular(path); err != nil {
-			return err
-		}
+	if err := checkAllRegular(cfg.ListCallersFiles()); err != nil {
+		return err
 	}
-	f, err := readCallers(cfg)
+	now := s.inUse
+	now.Callers, now.Policy, now.Policies = cfg.Callers, cfg.Policy, cfg.Policies
+	if err := now.CheckPolicies(); err != nil {
+		if !reflect.DeepEqual(cfg.Logs, now.Logs) {
+			err = fmt.Errorf("%w; %w", err, errLogsLater)
+		}
+		return err
+	}
+	f, err := s.readCallersAgain(ctx, cfg, &now)
+	if err != nil {
+		return err
+	}
+	p, err := newPolicies(&now, f.policies, s.listForbidden(f), s.watched)
 	if err != nil {
 		return err
 	}
 	s.certificates.setClients(f)
-	s.callers.Use(f.callers)
-	s.logger.Info("read again", "what", "callers")
+	s.useFiles(&now, f)
+	s.domain.setPolicies(p)
+	s.callers.Use(f.callers) // after the policies, which are by caller: who is new has one
+	s.logger.Info("read again", "what", "callers and policies")
 	return nil
 }
 
-// changeLogs has the logs and the policy be those of cfg and f, or changes nothing. The gateway trust file is extended before
+// readCallersAgain returns the files in use, but for those of the callers of cfg and the policies of now.
+func (s *Server) readCallersAgain(ctx context.Context, cfg, now *config.Config) (f files, err error) {
+	callers, err := readCallers(cfg)
+	if err != nil {
+		return f, err
+	}
+	f = s.files
+	f.callers, f.httpClients, f.grpcClients = callers.callers, callers.httpClients, callers.grpcClients
+	f.policies, err = now.LoadPolicies(ctx, all.Formats())
+	return f, err
+}
+
+// changeLogs has the logs and the policies be those of cfg and f, or changes nothing. The gateway trust file is extended before
 // anything is sent to a log that it lacks.
 func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) error {
 	select { // a log that comes back may still be draining
@@ -80,18 +107,17 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return err
 	}
 	logs := change.listLogs()
-	set, failover, err := selectLogs(cfg.ResolvedLogs(), logs)
+	p, err := newPolicies(cfg, f.policies, s.listForbidden(f), logs)
 	if err == nil {
 		err = s.extendTrust(ctx, change.listTrusted())
 	}
 	if err != nil {
 		return errors.Join(err, change.discardLogs())
 	}
-	s.logs = change.applyLogs()
-	s.useFiles(cfg, &f)
-	s.domain.SetPolicy(f.policy, cfg.Policy.ListRepresentations()...)
+	s.logs, s.watched = change.applyLogs(), logs
+	s.useFiles(cfg, f)
 	s.metrics.delivery.nameLogs(cfg.Logs)
-	drained, closed := s.domain.setLogs(logs, set, failover), make(chan struct{})
+	drained, closed := s.domain.setLogs(logs, p), make(chan struct{})
 	s.drained = closed
 	s.closing.Go(func() {
 		defer close(closed)
@@ -100,10 +126,12 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 	return nil
 }
 
-// useFiles notes what is in use now, and completes f's policy.
-func (s *Server) useFiles(cfg *config.Config, f *files) {
-	f.policy.ForbiddenSigners = slices.Concat(f.forbidden, s.own)
-	s.inUse, s.files, s.seenRoot = *cfg, *f, sha256.Sum256(f.rootFile)
+// listForbidden returns the signers whom no policy lets pass: those of the trusted root, and the gateway's own.
+func (s *Server) listForbidden(f files) [][sha256.Size]byte { return slices.Concat(f.forbidden, s.own) }
+
+// useFiles notes what is in use now.
+func (s *Server) useFiles(cfg *config.Config, f files) {
+	s.inUse, s.files, s.seenRoot = *cfg, f, sha256.Sum256(f.rootFile)
 	s.rootFile.Store(&f.rootFile)
 	s.noteAgreed(cfg)
 	s.noteShards()
@@ -111,6 +139,7 @@ func (s *Server) useFiles(cfg *config.Config, f *files) {
 
 // onlyAtStart returns what of c Reload does not look at.
 func onlyAtStart(c config.Config) config.Config {
+	c.Policies = nil
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
 	c.TrustedRoot, c.Logs, c.Callers = "", nil, nil
 	c.InsecureNoAuth, c.InsecurePlaintext = false, false

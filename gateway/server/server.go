@@ -67,6 +67,7 @@ type Server struct {
 
 	reloading   sync.Mutex                 // held while what follows changes, and the files in use
 	logs        map[string]*rekorv2.Log    // by their IDs
+	watched     []gateway.Log              // the same, as the domain has them
 	drained     <-chan struct{}            // closed when no log that is gone is still at work
 	inUse       config.Config              // as far as it is read again
 	files       files                      // in use

@@ -153,7 +153,7 @@ func overServer(t *testing.T, server *rekortest.Server, s stall, counts *doubtCo
 	}
 	logs := []gateway.Log{log}
 	d := &realDomain{root: root, keys: map[string][][]byte{}, domain: joinRooms(store,
-		intake.Config{Formats: all.Formats(), Logs: intake.AllOf(logs...), Queue: store, Archive: store},
+		intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store},
 		delivery.Config{
 			Logs: logs, Store: store, Probe: newProbe(signer), Metrics: counts.metrics(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 			Timing: delivery.Timing{InFlight: s.entries + s.late + 1, AddTimeout: s.addTimeout, Drain: time.Second},

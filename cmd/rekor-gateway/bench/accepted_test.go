@@ -148,7 +148,7 @@ func newRowMaker(t *testing.T) *rowMaker {
 	m := new(rowMaker)
 	signer := must(attest.New(attest.Config{Active: filepath.Join(t.TempDir(), "key"), Create: true}))
 	m.service = intake.New(intake.Config{
-		Formats: all.Formats(), Logs: intake.AllOf(gatewaytest.NewLog()), Queue: m, Attester: signer, MaxArtifact: 1 << 20,
+		Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(gatewaytest.NewLog())}), Queue: m, Attester: signer, MaxArtifact: 1 << 20,
 	})
 	go m.service.Run(t.Context())
 	return m

@@ -134,6 +134,7 @@ var rows = map[formats.Reason]row{
 	container.ReasonContainerTooDense:   refused,
 	container.ReasonContainerTooSlow:    refused,
 	gateway.ReasonNoCertificate:         refused,
+	gateway.ReasonPublicationNotAllowed: refused,
 
 	// Who asks, for what, how often.
 	ReasonNotFound:        notFound,

@@ -90,6 +90,7 @@ var words = map[formats.Reason]word{
 	formats.ReasonNotAllowedHere:        {"the policy records nothing in the representation that this signature could have", "the hint says how to sign"},
 	container.ReasonContainerTooDense:   {"the file expands more than 250 times, or xz needs more than 64 MiB", "decompress it yourself"},
 	container.ReasonContainerTooSlow:    {"reading the compressed file takes more than five minutes", "decompress it yourself"},
+	gateway.ReasonPublicationNotAllowed: {"`publish_certificate`, where the policy has `publish_certificate: false`", "leave it out, or ask the gateway's operator"},
 	gateway.ReasonNoCertificate:         {"`publish_certificate` with a bare key, or for a signature that is attested", "leave it out"},
 
 	ReasonNotFound:        {"no such submission of this caller, no such statement, no such path", "check the id"},
