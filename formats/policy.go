@@ -45,8 +45,10 @@ type Policy struct {
 	Keys map[string][][]byte
 	// Prepared are the same Keys where the format has read them once (KeyPreparer); it then does not read Keys itself.
 	Prepared map[string]PreparedKeys
-	// AllowedSigners, when not empty, lists the SHA-256 of the SPKIs that may sign.
-	AllowedSigners [][sha256.Size]byte
+	// AllowedSigners and AllowedIdentities, when one of them is not empty, list who may sign: by the SHA-256 of the SPKIs, and by
+	// certificates that chain to Roots, without which identities let nobody sign.
+	AllowedSigners    [][sha256.Size]byte
+	AllowedIdentities []Identity
 	// ForbiddenSigners lists the SHA-256 of SPKIs that may never sign: the gateway's own,
 	// the logs' and the timestamp authorities' keys.
 	ForbiddenSigners [][sha256.Size]byte
@@ -73,14 +75,14 @@ func (p Policy) checkFormat(name string) error {
 	return NewError(ReasonFormatNotAllowed, "signatures of the format "+name+" are not taken here", "sign in one of the formats that are: "+strings.Join(p.Formats, ", "))
 }
 
-// CheckSigner applies AllowedSigners and ForbiddenSigners to one SPKI.
+// CheckSigner applies AllowedSigners and ForbiddenSigners to one SPKI. With a certificate it is CheckCertified that does.
 func (p Policy) CheckSigner(spki []byte) error {
 	id := sha256.Sum256(spki)
 	if slices.Contains(p.ForbiddenSigners, id) {
 		return NewError(ReasonForbiddenSigner, "this key belongs to the gateway, a log or a timestamp authority",
 			"sign with a key of your own")
 	}
-	if len(p.AllowedSigners) > 0 && !slices.Contains(p.AllowedSigners, id) {
+	if !p.isAllowed(id) {
 		return NewError(ReasonKeyNotTrusted, "the signer is not among this gateway's allowed signers",
 			"ask the gateway's operator to add the SHA-256 of your public key's SPKI")
 	}

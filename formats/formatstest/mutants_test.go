@@ -227,6 +227,7 @@ var mutants = map[string]struct {
 		v.Canonical = append(bytes.Clone(v.Canonical), byte(rand.IntN(256)), byte(rand.IntN(256)))
 	})},
 	"forgets forbidden ones":  {"forbidden signer", under(func(p *formats.Policy) { p.ForbiddenSigners = nil })},
+	"forgets allowed identities": {"allowed signers", under(func(p *formats.Policy) { p.AllowedIdentities = nil })},
 	"forgets allowed signers": {"allowed signers", under(func(p *formats.Policy) { p.AllowedSigners = nil })},
 	"prefers the keys sent":   {"policy's keys", under(func(p *formats.Policy) { p.Keys = nil })},
 	"allows nobody": {"allowed signers", under(func(p *formats.Policy) {

@@ -36,6 +36,10 @@ func checkAllowed(t testing.TB, s Suite, v Vector) {
 	if _, err := submitVector(t, s, v, bytes.NewReader(v.Artifact)); formats.ReasonOf(err) != formats.ReasonKeyNotTrusted {
 		t.Errorf("the signer is not among those allowed: %v", err)
 	}
+	v.Policy.AllowedIdentities, v.Policy.AllowedSigners = []formats.Identity{{SAN: "email:nobody@example.com"}}, nil
+	if _, err := submitVector(t, s, v, bytes.NewReader(v.Artifact)); formats.ReasonOf(err) != formats.ReasonKeyNotTrusted {
+		t.Errorf("somebody else's certificate is allowed alone: %v", err)
+	}
 }
 
 // checkExceptions: what is let pass needs the exceptions that its findings name, each of them and no other, and

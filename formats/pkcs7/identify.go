@@ -75,7 +75,7 @@ func (s *signer) identify(m *formats.Meter, c *certificates, g givenKeys, p form
 	if err := g.checkSigner(s.key.SPKI); err != nil {
 		return err
 	}
-	if err := p.CheckSigner(s.key.SPKI); err != nil {
+	if err := p.CheckCertified(s.key.SPKI, leaf); err != nil {
 		return err
 	}
 	if err := s.checkKind(); err != nil {

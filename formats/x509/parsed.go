@@ -43,13 +43,21 @@ func judgeReadings(m *formats.Meter, readings []*reading, p formats.Policy) (for
 }
 
 func (s *reading) judge(m *formats.Meter, p formats.Policy) error {
-	if err := p.CheckSigner(s.key.SPKI); err != nil {
+	if err := s.checkSigner(p); err != nil {
 		return err
 	}
 	if err := s.checkScheme(p); err != nil {
 		return err
 	}
 	return s.checkCertificate(m, p)
+}
+
+// checkSigner goes by the certificate where there is one: checkCertificate has it chain to the policy's roots.
+func (s *reading) checkSigner(p formats.Policy) error {
+	if len(s.key.Chain) > 0 {
+		return p.CheckCertified(s.key.SPKI, s.key.Chain[0])
+	}
+	return p.CheckSigner(s.key.SPKI)
 }
 
 // Describe implements formats.Parsed. With several keys it says what holds for all of them, and lists what each

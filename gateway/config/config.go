@@ -147,9 +147,11 @@ type Policy struct {
 	SSHNamespaces   []string            `yaml:"ssh_namespaces,omitempty"`
 	Keys            map[string][]string `yaml:"keys,omitempty"`            // files, by format
 	AllowedSigners  []string            `yaml:"allowed_signers,omitempty"` // sha256:HEX of SPKIs
-	Roots           []string            `yaml:"roots,omitempty"`           // PEM files of certificates
-	TUFRoots        []string            `yaml:"tuf_roots,omitempty"`       // sha256:HEX of root.json files
-	Logs            LogSet              `yaml:"logs,omitempty"`            // where submissions are recorded
+	// AllowedIdentities are who may sign by certificates of Roots, or of the trusted root's authorities where there are none.
+	AllowedIdentities []Identity `yaml:"allowed_identities,omitempty" json:",omitempty"`
+	Roots             []string   `yaml:"roots,omitempty"`     // PEM files of certificates
+	TUFRoots          []string   `yaml:"tuf_roots,omitempty"` // sha256:HEX of root.json files
+	Logs              LogSet     `yaml:"logs,omitempty"`      // where submissions are recorded
 	// PublishCertificate: callers may have their certificates made public; nil is true.
 	PublishCertificate *bool `yaml:"publish_certificate,omitempty" json:",omitempty"`
 }

@@ -202,6 +202,11 @@ func TestRefusals(t *testing.T) {
 		"log of one":          {minimal + "policies: {old: {logs: {list: [x]}}}", `policies.old.logs.list[0]: "x" is not one of local`},
 		"needed by one":       {minimal + "policies: {old: {logs: {need: 2}}}", "policies.old.logs.need is not between 1 and the 1 logs"},
 		"text as policies":    {minimal + "policies: none", `line 5: policies: "none" is not a mapping of keys`},
+		"identity, no kind":   {minimal + "policy: {allowed_identities: [{san: a@b.c, oidc_issuer: 'https://i'}]}", `policy.allowed_identities[0].san: "a@b.c" is not dns:NAME`},
+		"identity, a glob":    {minimal + "policy: {allowed_identities: [{san: 'uri:https://a/*', oidc_issuer: 'https://i'}]}", "policy.allowed_identities[0].san"},
+		"identity, by nobody": {minimal + "policies: {old: {allowed_identities: [{san: 'email:a@b.c'}]}}", "policies.old.allowed_identities[0].oidc_issuer is missing"},
+		"identity, no URL":    {minimal + "policy: {allowed_identities: [{san: 'email:a@b.c', oidc_issuer: google}]}", `policy.allowed_identities[0].oidc_issuer: "google" is not an http or https URL`},
+		"identity as text":    {minimal + "policy: {allowed_identities: a}", `policy.allowed_identities: "a" is not a list; begin each element with a dash`},
 		"former key":          {minimal + "log: {level: info}", `line 5: "log" is now "logging"`},
 		"former key, inner":   {minimal + "http:\n  log: x", `line 6: unknown key "log"`},
 	} {

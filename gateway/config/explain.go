@@ -82,7 +82,7 @@ func describeType(goType string) string {
 		return "a list of texts; write it as [a, b]"
 	case "config.Historical":
 		return "a mapping of allow, signed_before and logged_before"
-	case "[]config.Log", "[]config.FormerLog", "[]config.Caller", "[]config.Listener":
+	case "[]config.Log", "[]config.FormerLog", "[]config.Caller", "[]config.Listener", "[]config.Identity":
 		return "a list; begin each element with a dash"
 	}
 	return "a mapping of keys; see docs/configuration.md"

@@ -28,8 +28,8 @@ func (c *Config) PolicyNames() []string {
 	return append([]string{""}, slices.Sorted(maps.Keys(c.Policies))...)
 }
 
-// policyKey returns the key of a policy in the configuration.
-func policyKey(name string) string {
+// PolicyKey returns the key of a policy in the configuration.
+func PolicyKey(name string) string {
 	if name == "" {
 		return "policy"
 	}
@@ -42,7 +42,7 @@ func (c *Config) LoadPolicies(ctx context.Context, registry *formats.Registry) (
 	for _, name := range c.PolicyNames() {
 		p, err := c.PolicyNamed(name).Load(ctx, registry)
 		if err != nil {
-			return nil, fmt.Errorf("%s.%w", policyKey(name), err)
+			return nil, fmt.Errorf("%s.%w", PolicyKey(name), err)
 		}
 		loaded[name] = p
 	}
@@ -59,10 +59,10 @@ func (c *Config) CheckPolicies() error {
 	for _, name := range c.PolicyNames() {
 		p := c.PolicyNamed(name)
 		if err := p.checkPolicy(); err != nil {
-			return fmt.Errorf("%s.%w", policyKey(name), err)
+			return fmt.Errorf("%s.%w", PolicyKey(name), err)
 		}
 		if err := c.checkLogSet(p.Logs); err != nil {
-			return fmt.Errorf("%s.%w", policyKey(name), err)
+			return fmt.Errorf("%s.%w", PolicyKey(name), err)
 		}
 	}
 	for i, caller := range c.Callers {
@@ -94,6 +94,9 @@ func (p Policy) checkPolicy() error {
 		}
 	}
 	if err := checkIDs("allowed_signers", p.AllowedSigners); err != nil {
+		return err
+	}
+	if err := p.checkIdentities(); err != nil {
 		return err
 	}
 	return checkIDs("tuf_roots", p.TUFRoots)

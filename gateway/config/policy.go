@@ -26,8 +26,8 @@ func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.P
 	out := formats.Policy{
 		Formats:        p.Formats,
 		SSHNamespaces:  p.SSHNamespaces,
-		AllowedSigners: convertIDs(p.AllowedSigners),
-		TUFRoots:       convertIDs(p.TUFRoots),
+		AllowedSigners: convertIDs(p.AllowedSigners), AllowedIdentities: convertIdentities(p.AllowedIdentities),
+		TUFRoots: convertIDs(p.TUFRoots),
 	}
 	var err error
 	for i, name := range p.Formats {

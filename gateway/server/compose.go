@@ -27,7 +27,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}
 	s.own = own
 	s.useFiles(cfg, f)
-	p, err := newPolicies(cfg, f.policies, s.listForbidden(f), logs)
+	p, err := newPolicies(cfg, f, s.listForbidden(f), logs)
 	if err != nil {
 		return err
 	}

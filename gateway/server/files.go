@@ -23,11 +23,13 @@ import (
 // files are what a configuration names, read and checked. Whatever is wrong with one of them is known here, before
 // anything is opened or made.
 type files struct {
-	rootFile   []byte                     // the trusted root, as it is in its file
-	shards     map[string][]rekorv2.Shard // by the log's id
-	forbidden  [][32]byte                 // signers: the authorities in the trusted root
-	policies   map[string]formats.Policy  // by name; that of "" is for callers who name none
-	http, grpc *tls.Certificate           // nil: none
+	rootFile  []byte                     // the trusted root, as it is in its file
+	shards    map[string][]rekorv2.Shard // by the log's id
+	forbidden [][32]byte                 // signers: the authorities in the trusted root
+	// authorities are the certificate authorities in the trusted root; nil: it has none.
+	authorities *x509.CertPool
+	policies    map[string]formats.Policy // by name; that of "" is for callers who name none
+	http, grpc  *tls.Certificate          // nil: none
 	// listeners are the certificates of callers' listeners, by their addresses.
 	listeners map[string]*tls.Certificate
 	callers   *auth.Table
@@ -57,6 +59,11 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 		return f, err
 	}
 	f.policies, err = cfg.LoadPolicies(ctx, all.Formats())
+	for _, name := range cfg.PolicyNames() {
+		if err == nil {
+			_, err = f.policyOf(name)
+		}
+	}
 	return f, err
 }
 
@@ -106,7 +113,14 @@ func (f *files) useRoot(cfg *config.Config, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.TrustedRoot, err)
 	}
-	if f.forbidden, err = listAuthorities(root); err != nil {
+	content, err := readRoot(root)
+	if err != nil {
+		return err
+	}
+	if f.forbidden, err = listForbidden(content); err != nil {
+		return err
+	}
+	if f.authorities, err = poolAuthorities(content, wallClock); err != nil {
 		return err
 	}
 	f.shards = map[string][]rekorv2.Shard{}

@@ -14,18 +14,23 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// listAuthorities returns the SHA-256 of the SPKI of every key in the trusted root: logs,
-// certificate and timestamp authorities. What they sign in their own protocols must never
-// pass as a signed artifact.
-func listAuthorities(root *trustroot.Root) ([][sha256.Size]byte, error) {
+// readRoot returns all that a trusted root has.
+func readRoot(root *trustroot.Root) (*trustrootpb.TrustedRoot, error) {
 	raw, err := root.Marshal()
 	if err != nil {
 		return nil, err
 	}
-	var m trustrootpb.TrustedRoot
-	if err := protojson.Unmarshal(raw, &m); err != nil {
+	m := new(trustrootpb.TrustedRoot)
+	if err := protojson.Unmarshal(raw, m); err != nil {
 		return nil, fmt.Errorf("reading trusted root: %w", err)
 	}
+	return m, nil
+}
+
+// listForbidden returns the SHA-256 of the SPKI of every key in the trusted root: logs,
+// certificate and timestamp authorities. What they sign in their own protocols must never
+// pass as a signed artifact.
+func listForbidden(m *trustrootpb.TrustedRoot) ([][sha256.Size]byte, error) {
 	var ids [][sha256.Size]byte
 	for _, l := range append(m.GetTlogs(), m.GetCtlogs()...) {
 		ids = append(ids, sha256.Sum256(convertSPKI(l.GetPublicKey())))

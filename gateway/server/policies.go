@@ -3,11 +3,11 @@
 package server
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
@@ -20,8 +20,8 @@ type policies struct {
 	failover []delivery.Failover // of those that have any
 }
 
-// newPolicies makes the policies of cfg of what their files hold, by name. forbidden are who may sign under none of them.
-func newPolicies(cfg *config.Config, loaded map[string]formats.Policy, forbidden [][32]byte, logs []gateway.Log) (p policies, err error) {
+// newPolicies makes the policies of cfg of what their files hold. forbidden are who may sign under none of them.
+func newPolicies(cfg *config.Config, f files, forbidden [][sha256.Size]byte, logs []gateway.Log) (p policies, err error) {
 	named := map[string]*intake.Policy{}
 	for _, name := range cfg.PolicyNames() {
 		configured := cfg.PolicyNamed(name)
@@ -32,7 +32,10 @@ func newPolicies(cfg *config.Config, loaded map[string]formats.Policy, forbidden
 		if set.Failover {
 			p.failover = append(p.failover, failover)
 		}
-		signatures := loaded[name]
+		signatures, err := f.policyOf(name)
+		if err != nil {
+			return policies{}, err
+		}
 		signatures.ForbiddenSigners = forbidden
 		named[name] = &intake.Policy{
 			Signatures: signatures, Representations: configured.ListRepresentations(), NoPublication: !configured.MayPublish(), Logs: set,

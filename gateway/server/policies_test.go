@@ -116,7 +116,10 @@ func reasonOf(t *testing.T, err error) string {
 // postFile sends f to a route, which takes no artifact where it plans.
 func (r *running) postFile(by, path string, f signedFile) (reason, id string) {
 	r.t.Helper()
-	fields := map[string]any{"signature": f.signature, "keys": [][]byte{f.key}}
+	fields := map[string]any{"signature": f.signature}
+	if f.key != nil {
+		fields["keys"] = [][]byte{f.key}
+	}
 	if !strings.HasSuffix(path, "plan") {
 		fields["artifact"] = f.artifact
 	}

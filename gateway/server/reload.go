@@ -70,7 +70,7 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
-	p, err := newPolicies(&now, f.policies, s.listForbidden(f), s.watched)
+	p, err := newPolicies(&now, f, s.listForbidden(f), s.watched)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return err
 	}
 	logs := change.listLogs()
-	p, err := newPolicies(cfg, f.policies, s.listForbidden(f), logs)
+	p, err := newPolicies(cfg, f, s.listForbidden(f), logs)
 	if err == nil {
 		err = s.extendTrust(ctx, change.listTrusted())
 	}
