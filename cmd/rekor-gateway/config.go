@@ -17,16 +17,17 @@ import (
 func newConfig(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Check a configuration file, print an example, or make a token",
+		Short: "Check or explain a configuration file, print an example, or make a token",
 		Long: `config helps with the file that serve reads. Every field of it is described in
 docs/configuration.md.`,
 		Example: `  rekor-gateway config example > config.yaml
   rekor-gateway config check --config config.yaml
+  rekor-gateway config explain --config config.yaml --caller build-farm
   rekor-gateway config token build-farm > token`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newConfigCheck(g), newConfigExample(), newConfigToken(g))
+	c.AddCommand(newConfigCheck(g), newConfigExample(), newConfigExplain(g), newConfigToken(g))
 	return c
 }
 

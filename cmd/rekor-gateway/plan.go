@@ -16,8 +16,10 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -28,16 +30,21 @@ func newPlan(g *globals) *cobra.Command {
 		Short: "Show how a signature could be recorded, before anything is sent",
 		Long: `plan reads a signature and says which representations are possible for it, which one
 would be chosen, and what to do about those that are not possible. It works offline, for a
-Rekor v2 log and a gateway with an attestation key; with a server, the gateway is asked.`,
-		Example: "  rekor-gateway plan --signature app.tar.gz.asc --key release.asc",
-		Args:    noArguments,
+Rekor v2 log and a gateway with an attestation key; with a server, the gateway is asked, by whose credential is
+given. With a gateway's configuration it plans as that gateway would for one of its callers.`,
+		Example: `  rekor-gateway plan --signature app.tar.gz.asc --key release.asc
+  rekor-gateway plan --signature app.tar.gz.asc --key release.asc --config config.yaml --caller backfill`,
+		Args: noArguments,
 	}
 	var sig signatureFlags
 	sig.addFlags(c)
 	var n connection
 	n.addFlags(c)
+	var held heldTo
+	c.Flags().StringVar(&held.config, "config", "", "plan as the gateway of this configuration `FILE`, without asking it")
+	c.Flags().StringVar(&held.caller, "caller", "", "for the caller of this `NAME` in it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		plan, err := sig.makePlan(c.Context(), n)
+		plan, err := sig.makePlan(c.Context(), n, held)
 		if err != nil {
 			return err
 		}
@@ -61,13 +68,22 @@ func (g *globals) showPlan(w io.Writer, plan *pb.Plan) error {
 	return printMessage(w, plan)
 }
 
-func (f *signatureFlags) makePlan(ctx context.Context, n connection) (*pb.Plan, error) {
+// heldTo names a configuration, and whose policy in it applies.
+type heldTo struct{ config, caller string }
+
+func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo) (*pb.Plan, error) {
+	if held.caller != "" && held.config == "" {
+		return nil, errors.New("--caller goes with --config: which configuration has the caller?")
+	}
+	if held.config != "" && n.server != "" {
+		return nil, errors.New("--config plans without a gateway, and --server asks one: leave one of them out")
+	}
 	signature, keys, err := f.readInputs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if n.server == "" {
-		return planOffline(ctx, f.format, signature, keys, f.which == "known")
+		return f.planOffline(ctx, signature, keys, held)
 	}
 	remote, err := n.open(patience, nil)
 	if err != nil {
@@ -80,17 +96,40 @@ func (f *signatureFlags) makePlan(ctx context.Context, n connection) (*pb.Plan, 
 // offlinePlanner plans for a Rekor v2 log, without one.
 var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
 
-// planOffline returns the plan also when nothing is possible; its options say why.
-func planOffline(ctx context.Context, format string, signature []byte, keys [][]byte, knownOnly bool) (*pb.Plan, error) {
-	parsed, err := all.Formats().Parse(ctx, format, signature, keys, formats.Policy{Now: time.Now(), KnownOnly: knownOnly})
+// planOffline returns the plan for a Rekor v2 log also when nothing is possible; its options say why.
+func (f *signatureFlags) planOffline(ctx context.Context, signature []byte, keys [][]byte, held heldTo) (*pb.Plan, error) {
+	planner := offlinePlanner
+	var policy formats.Policy
+	if held.config != "" {
+		var err error
+		if policy, err = held.readPolicy(ctx, &planner); err != nil {
+			return nil, err
+		}
+	}
+	policy.Now, policy.KnownOnly = time.Now(), f.which == "known"
+	parsed, err := all.Formats().Parse(ctx, f.format, signature, keys, policy)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := offlinePlanner.Plan(parsed.Describe(), "")
+	plan, err := planner.Plan(parsed.Describe(), "")
 	if err != nil && len(plan.Options) == 0 {
 		return nil, err
 	}
 	return api.ConvertPlan(plan), nil
+}
+
+// readPolicy returns what signatures are held to, and has planner plan as the gateway would.
+func (h heldTo) readPolicy(ctx context.Context, planner *planning.Planner) (formats.Policy, error) {
+	cfg, err := config.Load(h.config)
+	if err != nil {
+		return formats.Policy{}, err
+	}
+	policy, err := server.ReadPolicy(ctx, cfg, h.caller)
+	if err != nil {
+		return formats.Policy{}, blameConfig(err)
+	}
+	planner.Attests, planner.Allowed = cfg.Attestation.Key != "", policy.Representations
+	return policy.Signatures, nil
 }
 
 func printPlan(w io.Writer, p *pb.Plan) error {

@@ -113,14 +113,7 @@ func (f *files) useRoot(cfg *config.Config, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.TrustedRoot, err)
 	}
-	content, err := readRoot(root)
-	if err != nil {
-		return err
-	}
-	if f.forbidden, err = listForbidden(content); err != nil {
-		return err
-	}
-	if f.authorities, err = poolAuthorities(content, wallClock); err != nil {
+	if err := f.useAuthorities(root); err != nil {
 		return err
 	}
 	f.shards = map[string][]rekorv2.Shard{}
@@ -130,6 +123,19 @@ func (f *files) useRoot(cfg *config.Config, at time.Time) error {
 		}
 	}
 	return nil
+}
+
+// useAuthorities notes who may not sign, and who says who signs.
+func (f *files) useAuthorities(root *trustroot.Root) error {
+	content, err := readRoot(root)
+	if err != nil {
+		return err
+	}
+	if f.forbidden, err = listForbidden(content); err != nil {
+		return err
+	}
+	f.authorities, err = poolAuthorities(content, wallClock)
+	return err
 }
 
 // CheckFiles checks what cfg names as Build would, without listening, or opening or making anything.

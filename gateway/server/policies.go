@@ -3,15 +3,19 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // policies are those of a configuration over the logs that are there.
@@ -80,3 +84,33 @@ func countLogs(sets []intake.LogSet) int {
 }
 
 var errLogsLater = errors.New("the logs have changed as well: send SIGHUP, which reads them too")
+
+// ReadPolicy returns what the caller of a name is held to under cfg, whose files it reads, or everybody where cfg has no callers. It is for
+// those who ask what a gateway would say: the logs, and the gateway's own keys among those who may not sign, are left out.
+func ReadPolicy(ctx context.Context, cfg *config.Config, caller string) (intake.Policy, error) {
+	found, err := cfg.FindCaller(caller)
+	if err != nil {
+		return intake.Policy{}, err
+	}
+	if !found.Rights().Has(gateway.MaySubmit) {
+		return intake.Policy{}, fmt.Errorf("the caller %s may not submit", caller)
+	}
+	configured := cfg.PolicyFor(found)
+	loaded, err := configured.Load(ctx, all.Formats())
+	if err != nil {
+		return intake.Policy{}, fmt.Errorf("%s.%w", config.PolicyKey(found.Policy), err)
+	}
+	root, err := trustroot.Load(cfg.TrustedRoot)
+	if err != nil {
+		return intake.Policy{}, err
+	}
+	f := files{policies: map[string]formats.Policy{found.Policy: loaded}}
+	if err := f.useAuthorities(root); err != nil {
+		return intake.Policy{}, err
+	}
+	if loaded, err = f.policyOf(found.Policy); err != nil {
+		return intake.Policy{}, err
+	}
+	loaded.ForbiddenSigners = f.forbidden
+	return intake.Policy{Signatures: loaded, Representations: configured.ListRepresentations(), NoPublication: !configured.MayPublish()}, nil
+}
