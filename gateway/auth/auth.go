@@ -3,9 +3,11 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +18,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 )
 
 // The refusals. They are the same whatever is, or is not, there to be seen.
@@ -28,6 +32,8 @@ var (
 		"send one alone")
 	errAtListener = formats.NewError(problem.ReasonUnauthenticated, "at this address everybody is the same caller, and there is a credential besides",
 		"leave the credential out, or use the gateway's other address")
+	errNoIssuer = formats.NewError(problem.ReasonIssuerUnavailable, "the issuer of this token cannot be asked for its keys now",
+		"send it again later; tell the gateway's operator if it stays so")
 	errMayNot = formats.NewError(problem.ReasonForbidden, "this caller may not do that",
 		"the gateway's operator can allow it: may, in callers of its configuration")
 )
@@ -38,6 +44,11 @@ var ErrTakenBack error = formats.NewError(problem.ReasonUnauthenticated, "the cr
 
 // Authenticator knows the callers. It is safe for concurrent use; requests share no lock.
 type Authenticator struct {
+	// Logger is told when an issuer's keys cannot be fetched, and when they can again, and Panics of faults in that. They
+	// are set before the first Use; nil: nobody is told.
+	Logger *slog.Logger
+	Panics *panics.Reporter
+
 	now   func() time.Time
 	table atomic.Pointer[Table]
 
@@ -51,15 +62,29 @@ func New(now func() time.Time) *Authenticator {
 	return a
 }
 
+// Close ends what fetches issuers' keys. Those that are known stay good.
+func (a *Authenticator) Close() {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	for _, one := range a.table.Load().issuers {
+		one.Close()
+	}
+}
+
 // Use has t say who may call from now on. Of credentials that are gone, or are another caller's, the lifetimes end. A table is
 // used once.
 func (a *Authenticator) Use(t *Table) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
-	ended := t.takeOver(a.table.Load())
+	former := a.table.Load()
+	ended := t.takeOver(former)
+	unused := t.startIssuers(former, issuer.Options{Now: a.now, Logger: cmp.Or(a.Logger, slog.New(slog.DiscardHandler)), Panics: a.Panics})
 	a.table.Store(t)
 	for _, g := range ended { // who asks again meets t
 		g.end()
+	}
+	for _, one := range unused {
+		one.Close()
 	}
 }
 
@@ -147,7 +172,11 @@ func (t *Table) grantForToken(authorization string, now time.Time) (*grant, erro
 	if !ok {
 		return nil, errBad
 	}
-	return t.grantForHash(t.tokens, HashToken(token), now)
+	hash := HashToken(token)
+	if len(t.audiences) > 0 && issuer.IsToken(token) && t.find(t.tokens, hash) == nil {
+		return t.grantForJWT(token, hash, now)
+	}
+	return t.grantForHash(t.tokens, hash, now)
 }
 
 func (t *Table) grantForHash(among tokenGrants, hash [sha256.Size]byte, now time.Time) (*grant, error) {
@@ -159,7 +188,7 @@ func (t *Table) grantForHash(among tokenGrants, hash [sha256.Size]byte, now time
 }
 
 // maxToken bounds a bearer token, in bytes.
-const maxToken = 4 << 10
+const maxToken = 8 << 10
 
 // readBearer returns the token of an Authorization header (RFC 6750).
 func readBearer(authorization string) (token string, ok bool) {

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer"
 )
 
 // Member is a caller with what shows that it is him.
@@ -22,6 +24,7 @@ type Member struct {
 	// PathTokens are tokens that stand in the path of a URL; they are no bearer tokens.
 	PathTokens []Token
 	Names      []string // of his client certificates, each with its kind: "dns:ci.example.com"
+	Rule       *Rule    // for an issuer's tokens; nil: none are his
 	// Listeners are those at which everybody is him, by the addresses of the configuration.
 	Listeners []string
 	// Anonymous: he is the caller of requests without a credential.
@@ -46,6 +49,10 @@ type Table struct {
 	names      map[string]*grant // of certificates
 	listeners  map[string]*grant // by their addresses
 	anonymous  *grant
+
+	audiences map[audienceKey]*audience
+	issuers   map[issuer.Config]*issuer.Issuer // nil until Authenticator.Use
+	verdicts  atomic.Pointer[verdicts]         // of issuers' tokens
 }
 
 // tokenGrants are by keyOf their hashes.
@@ -55,7 +62,7 @@ type tokenGrants map[uint64][]*grant
 type grant struct {
 	caller gateway.Caller
 	token  Token  // unless name is set
-	name   string // of a certificate, or a listener's address
+	name   string // of a certificate, a listener's address, or a rule's
 	// lifetime ends when the grant is taken back, with ErrTakenBack as its cause; end ends it.
 	lifetime context.Context
 	end      func()
@@ -79,13 +86,14 @@ func (g *grant) isSame(other *grant) bool {
 	return g.caller == other.caller && g.name == other.name && g.token.Hash == other.token.Hash && g.token.Until.Equal(other.token.Until)
 }
 
-// NewTable returns the table of members; without any, everybody may do everything. It refuses a token of two callers, and
-// two anonymous callers.
+// NewTable returns the table of members; without any, everybody may do everything. It refuses a token of two callers,
+// two anonymous callers, and issuers that cannot be asked.
 func NewTable(members []Member) (*Table, error) {
 	t := &Table{
 		open: len(members) == 0, seed: maphash.MakeSeed(), tokens: tokenGrants{}, pathTokens: tokenGrants{},
-		names: map[string]*grant{}, listeners: map[string]*grant{},
+		names: map[string]*grant{}, listeners: map[string]*grant{}, audiences: map[audienceKey]*audience{},
 	}
+	t.verdicts.Store(new(verdicts))
 	for _, m := range members {
 		if m.Anonymous {
 			if t.anonymous != nil {
@@ -96,6 +104,9 @@ func NewTable(members []Member) (*Table, error) {
 		if err := errors.Join(t.addTokens(t.tokens, m.Caller, m.Tokens), t.addTokens(t.pathTokens, m.Caller.WithinPath(), m.PathTokens), t.addListeners(m)); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.addRules(members); err != nil {
+		return nil, err
 	}
 	return t, t.addNames(members)
 }
@@ -162,7 +173,7 @@ func (t *Table) takeOver(former *Table) (ended []*grant) {
 	default:
 		ended = append(ended, former.anonymous)
 	}
-	return ended
+	return append(ended, t.takeOverRules(former)...)
 }
 
 // takeOverTokens puts former grants in the places of those that are the same, and returns the others.

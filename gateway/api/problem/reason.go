@@ -39,6 +39,7 @@ const (
 	ReasonInternal         formats.Reason = "INTERNAL"
 
 	ReasonLimiterUnavailable formats.Reason = "LIMITER_UNAVAILABLE"
+	ReasonIssuerUnavailable  formats.Reason = "ISSUER_UNAVAILABLE"
 
 	// Problems of entries that are answers' reasons, too.
 	ReasonLogRefused = formats.Reason(gateway.ProblemRefused)
@@ -154,6 +155,7 @@ var rows = map[formats.Reason]row{
 	ReasonBusy:                                 unavailable.withRetryAfter(10 * time.Second),
 	ReasonMemoryFull:                           unavailable.withRetryAfter(10 * time.Second),
 	ReasonLimiterUnavailable:                   unavailable.withRetryAfter(5 * time.Second),
+	ReasonIssuerUnavailable:                    unavailable.withRetryAfter(10 * time.Second),
 	ReasonDiskLow:                              unavailable.withRetryAfter(time.Minute),
 	ReasonSpoolFull:                            unavailable.withRetryAfter(30 * time.Second),
 	ReasonShuttingDown:                         unavailable.withRetryAfter(5 * time.Second),
