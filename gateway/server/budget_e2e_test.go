@@ -205,7 +205,8 @@ func (g *gate) deliverBy(t *testing.T, gateways int, server *rekortest.Server, l
 // joinGateway runs a gateway on the database until stop.
 func (g *gate) joinGateway(t *testing.T, dsn string, server *rekortest.Server, limits delivery.Limits) (_ *domain, stop func()) {
 	t.Helper()
-	kept, store := openShared(t, dsn)
+	kept := openShared(t, dsn)
+	store := withSignals(kept)
 	log, err := rekorv2.New(rekorv2.Config{
 		ID: "real", Shards: []rekorv2.Shard{{
 			Origin: server.Origin(), GRPCURL: g.url, ReadURL: server.ReadURL(), Verifier: server.Verifier(), KeyID: server.KeyID(),

@@ -64,7 +64,7 @@ func awaitPostgres(ctx context.Context, cfg *config.Config, logger *slog.Logger)
 	store, err := backoff.Retry(ctx, func() (*postgres.Store, error) {
 		store, err := postgres.Open(ctx, dsn, postgres.Options{
 			MaxPending: cfg.Limits.MaxPending, MaxPendingBytes: int64(cfg.Limits.MaxPendingBytes),
-			MaxConnections: cfg.Store.Postgres.MaxConnections, Logger: logger,
+			MaxConnections: cfg.Store.Postgres.MaxConnections, Warm: true, Logger: logger,
 		})
 		if err != nil && !errors.Is(err, gateway.ErrStoreUnavailable) {
 			err = backoff.Permanent(err)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
 
 // finishedStore notes when outcomes were stored.
 type finishedStore struct {
-	gateway.Store
+	*postgres.Store
 	mu sync.Mutex
 	at map[string]time.Time // by the submission's ID
 }
@@ -47,10 +47,9 @@ func (l slowLog) Add(ctx context.Context, shard gateway.Shard, p gateway.Prepare
 	return l.Log.Add(ctx, shard, p)
 }
 
-// openShared opens a database and returns the store and the same, with what tells the others.
-func openShared(t *testing.T, dsn string) (*postgres.Store, Store) {
+func openShared(t *testing.T, dsn string) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{Warm: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +58,7 @@ func openShared(t *testing.T, dsn string) (*postgres.Store, Store) {
 			t.Error(err)
 		}
 	})
-	return s, withSignals(s)
+	return s
 }
 
 // hearUntilEnd has a domain hear the others until the test ends, and returns once it does.
@@ -84,10 +83,9 @@ func hearUntilEnd(t *testing.T, d *domain, signals gateway.Signals) {
 func TestWaitersWakeEverywhere(t *testing.T) {
 	const alone, together = 30, 200
 	dsn := postgrestest.Shared(t).NewDatabase(t, "")
-	_, telling := openShared(t, dsn)
-	sending := &finishedStore{Store: telling, at: map[string]time.Time{}}
-	waiting, _ := openShared(t, dsn)
-	sender := startRooms(t, sending, slowLog{gatewaytest.NewLog()}, gatewaytest.Quick, nil)
+	sending := &finishedStore{Store: openShared(t, dsn), at: map[string]time.Time{}}
+	waiting := openShared(t, dsn)
+	sender := startRooms(t, withSignals(sending), slowLog{gatewaytest.NewLog()}, gatewaytest.Quick, nil)
 	waiter := &domain{Waiters: delivery.NewWaiters(waiting), delivery: delivery.New(delivery.Config{Store: waiting, Logger: slog.New(slog.DiscardHandler)})}
 	hearUntilEnd(t, waiter, waiting)
 

@@ -61,6 +61,9 @@ func connectPool(ctx context.Context, dsn string, opts Options, watch *lifeWatch
 		return nil, hideSecrets(err)
 	}
 	config.MaxConns = int32(min(opts.MaxConnections, 1000))
+	if opts.Warm { // more than what callers look up may have, see lookUpTx
+		config.MinConns = config.MaxConns / 4 * 3
+	}
 	config.ConnConfig.ConnectTimeout = opts.Patience
 	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn(), DeadlineDelay: cancelDelay}

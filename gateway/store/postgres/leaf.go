@@ -16,7 +16,7 @@ ORDER BY se.submission LIMIT 1`
 // ByLeaf implements gateway.Store. Of several submissions it returns the oldest.
 func (s *Store) ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	var found gateway.Submission
-	err := s.readTx(ctx, "reading submission", func(t *tx) error {
+	err := s.lookUpTx(ctx, "reading submission", func(t *tx) error {
 		seq, err := t.findSubmission(firstOfLeaf, log, leaf[:], tenant)
 		if err != nil {
 			return err

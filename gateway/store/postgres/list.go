@@ -26,7 +26,7 @@ func (s *Store) List(ctx context.Context, tenant string, p gateway.ListParams) (
 		}
 	}
 	var l listing
-	err = s.readTx(ctx, "listing submissions", func(t *tx) error {
+	err = s.lookUpTx(ctx, "listing submissions", func(t *tx) error {
 		l = listing{params: p, query: query, size: store.PageSize(p.PageSize)}
 		return l.fillPage(t, after)
 	})

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/turns"
@@ -40,6 +41,8 @@ type Options struct {
 	Patience time.Duration
 	// MaxConnections bounds the pool; 0 is 16.
 	MaxConnections int
+	// Warm: most of them are made at once, and kept. To make one takes long when all are busy.
+	Warm bool
 	// Logger logs migrations and what is retried; nil discards.
 	Logger *slog.Logger
 	// Now is a clock in place of the database's, for tests; nil is the database's.
@@ -56,6 +59,7 @@ const (
 type Store struct {
 	opts     Options
 	pool     *pgxpool.Pool
+	lookups  *semaphore.Weighted // connections that what callers look up may have at once
 	rotation turns.Rotation
 	claiming claimTurns
 	teller   *teller
@@ -145,7 +149,7 @@ func connectStore(ctx context.Context, dsn string, opts Options) (*Store, error)
 	}
 	s := &Store{
 		life: watch,
-		opts: opts, pool: pool, clock: newQueueClock(opts.Now),
+		opts: opts, pool: pool, lookups: semaphore.NewWeighted(max(1, int64(pool.Config().MaxConns)/2)), clock: newQueueClock(opts.Now),
 		tenants: newTenantIDs(), logs: newLogIDs(), takeovers: newTakeoverIDs(), shards: newShardIDs(),
 	}
 	s.teller = newTeller(s)

@@ -53,7 +53,7 @@ func (s *Store) readOwned(ctx context.Context, tenant, id string, f func(t *tx, 
 	if err != nil {
 		return fmt.Errorf("reading submission: %w", gateway.ErrNotFound)
 	}
-	return s.readTx(ctx, "reading submission", func(t *tx) error {
+	return s.lookUpTx(ctx, "reading submission", func(t *tx) error {
 		seq, err := t.findSubmission(ownedSubmission, key, tenant)
 		if err != nil {
 			return err

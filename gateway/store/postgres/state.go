@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -43,19 +44,17 @@ func (s *Store) Progress(ctx context.Context, ids []string) (all []gateway.Progr
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	err = s.readTx(ctx, "reading progress", func(t *tx) error {
-		var states submissionStates
-		if err := t.eachRow(progressOfIDs, []any{keys}, states.scanRow); err != nil {
-			return err
-		}
-		all = make([]gateway.Progress, len(states))
-		for i, s := range states {
-			all[i] = s.progress
-		}
-		return nil
+	var states submissionStates
+	err = s.readOnce(ctx, "reading progress", func(ctx context.Context, conn *pgxpool.Conn) error {
+		rows, err := conn.Query(ctx, progressOfIDs, keys)
+		return scanRows(rows, err, states.scanRow)
 	})
 	if err != nil {
 		return nil, err
+	}
+	all = make([]gateway.Progress, len(states))
+	for i, s := range states {
+		all[i] = s.progress
 	}
 	return all, nil
 }

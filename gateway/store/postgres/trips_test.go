@@ -58,6 +58,7 @@ func TestTrips(t *testing.T) {
 			subs = append(subs, storetest.NewSubmission(fmt.Sprint("tenant", i%10), fmt.Sprint(round, " ", i), "log"))
 		}
 		var claimed []gateway.Claimed
+		var ids []string
 		for _, step := range []struct {
 			name string
 			most int64
@@ -96,7 +97,17 @@ func TestTrips(t *testing.T) {
 				for _, c := range claimed {
 					outcomes = append(outcomes, gateway.Outcome{EntryID: c.ID, Fence: c.Fence, Inclusion: storetest.NewInclusion(c.ID)})
 				}
-				_, err := s.Finish(t.Context(), outcomes)
+				changed, err := s.Finish(t.Context(), outcomes)
+				for _, p := range changed {
+					ids = append(ids, p.ID)
+				}
+				return err
+			}},
+			{"asking how far they are", 1, func() error {
+				found, err := s.Progress(t.Context(), ids)
+				if err == nil && len(found) != len(ids) {
+					err = fmt.Errorf("%d of %d", len(found), len(ids))
+				}
 				return err
 			}},
 		} {

@@ -45,6 +45,27 @@ func (s *Store) readTx(ctx context.Context, doing string, f func(*tx) error) err
 	return s.runTx(ctx, doing, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
 }
 
+// lookUpTx is readTx for what callers look up, as many at once as they like: it leaves half of the connections to all else, since a lease
+// that is to be extended, an outcome, or what thousands wait for, must not stand in line behind them.
+func (s *Store) lookUpTx(ctx context.Context, doing string, f func(*tx) error) error {
+	if err := s.awaitTurn(ctx); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	defer s.lookups.Release(1)
+	return s.readTx(ctx, doing, f)
+}
+
+// awaitTurn waits until another one may look something up, for Options.Patience.
+func (s *Store) awaitTurn(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, s.opts.Patience)
+	defer cancel()
+	err := s.lookups.Acquire(bounded, 1)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", gateway.ErrStoreUnavailable, errNoConnection)
+	}
+	return err
+}
+
 func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f func(*tx) error) error {
 	tries := uint(0)
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -60,6 +81,17 @@ func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f f
 	}, backoff.WithMaxTries(maxTries), backoff.WithBackOff(&backoff.ExponentialBackOff{
 		InitialInterval: 2 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 200 * time.Millisecond,
 	}))
+	return wrapFailed(ctx, doing, err)
+}
+
+// readOnce runs f, which asks one query, on what was committed when that began: without a transaction the server is asked once, and
+// not four times.
+func (s *Store) readOnce(ctx context.Context, doing string, f func(ctx context.Context, conn *pgxpool.Conn) error) error {
+	return wrapFailed(ctx, doing, s.withConn(ctx, f))
+}
+
+// wrapFailed tells what the caller has ended, and what may pass, from what will not.
+func wrapFailed(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -76,8 +108,13 @@ func (s *Store) runTx(ctx context.Context, doing string, opts pgx.TxOptions, f f
 // that is stopped, or cut off, says nothing.
 var errNoAnswer = errors.New("the database does not answer in time")
 
-// transact runs f in one transaction, for which there is twice Options.Patience.
+// transact runs f in one transaction.
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) error) error {
+	return s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return s.transactOn(ctx, conn, opts, f) })
+}
+
+// withConn runs f with a connection, for which there is twice Options.Patience.
+func (s *Store) withConn(ctx context.Context, f func(ctx context.Context, conn *pgxpool.Conn) error) error {
 	conn, err := s.acquireConn(ctx)
 	if err != nil {
 		return err
@@ -85,7 +122,7 @@ func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, f func(*tx) er
 	defer conn.Release()
 	bounded, cancel := context.WithTimeoutCause(ctx, 2*s.opts.Patience, errNoAnswer)
 	defer cancel()
-	if err = s.transactOn(bounded, conn, opts, f); err != nil && errors.Is(context.Cause(bounded), errNoAnswer) {
+	if err = f(bounded, conn); err != nil && errors.Is(context.Cause(bounded), errNoAnswer) {
 		return errNoAnswer
 	}
 	return err
@@ -167,6 +204,11 @@ func (t *tx) scanRow(query string, args []any, into ...any) error {
 // eachRow runs a query and calls f for each row. What it scans is the caller's own.
 func (t *tx) eachRow(query string, args []any, f func(scan func(...any) error) error) error {
 	rows, err := t.Query(t.ctx, query, args...)
+	return scanRows(rows, err, f)
+}
+
+// scanRows calls f for each row of what a query has returned.
+func scanRows(rows pgx.Rows, err error, f func(scan func(...any) error) error) error {
 	if err != nil {
 		return err
 	}
