@@ -4,12 +4,15 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,6 +56,28 @@ func IsRefused(err error) bool {
 
 // errStandby is returned for a server that may take over from the one it follows.
 var errStandby = fmt.Errorf("%w: it is a standby, which takes no writes: name the primary, or add target_session_attrs=read-write and both hosts", ErrUnsafeServer)
+
+// errInsecure is returned for a server that cannot be spoken to as sslmode asks.
+var errInsecure = fmt.Errorf("%w: it has no TLS, or no certificate, that sslmode and sslrootcert in the data source name ask for", ErrUnsafeServer)
+
+// noTLS is how pgconn says that a server has no TLS.
+const noTLS = "server refused TLS connection"
+
+// isInsecure reports whether err is that a server, and each one where several are named, has no TLS as it is asked for: no later try changes that.
+func isInsecure(err error) bool {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return false
+	}
+	each := []error{connect.Unwrap()}
+	if several, ok := each[0].(interface{ Unwrap() []error }); ok {
+		each = several.Unwrap()
+	}
+	return !slices.ContainsFunc(each, func(err error) bool {
+		var certificate *tls.CertificateVerificationError
+		return !errors.As(err, &certificate) && !strings.HasSuffix(err.Error(), noTLS)
+	})
+}
 
 // connectPool connects to the database, and fails unless one connection can be made.
 func connectPool(ctx context.Context, dsn string, opts Options, watch *lifeWatch) (*pgxpool.Pool, error) {

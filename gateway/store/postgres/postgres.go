@@ -134,6 +134,9 @@ func (o Options) withDefaults() Options {
 
 // wrapOpening tells what may pass from what somebody has to mend: settings, and a server that is too old.
 func wrapOpening(err error) error {
+	if isInsecure(err) {
+		return fmt.Errorf("opening store: %w: %w", errInsecure, err)
+	}
 	if isOutage(err) && (!errors.Is(err, ErrUnsafeServer) || errors.Is(err, errStandby)) {
 		return fmt.Errorf("opening store: %w: %w", gateway.ErrStoreUnavailable, err)
 	}
