@@ -178,5 +178,5 @@ func isConnectionError(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	return errors.Is(err, errNoConnection) || errors.Is(err, errNoAnswer) || errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, ErrUnsafeServer) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
 }
