@@ -109,7 +109,7 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
 	case errors.Is(err, client.ErrUnreadable):
 		return reasonNoGateway, "check the URL"
-	case errors.Is(err, sqlite.ErrInUse):
+	case errors.Is(err, sqlite.ErrInUse), errors.Is(err, postgres.ErrInUse):
 		return reasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
 	case errors.Is(err, sqlite.ErrInterrupted):
 		return reasonStoreInterrupted, "run rekor-gateway store restore again, with the same backup or another"

@@ -58,7 +58,7 @@ What was under way or waits is looked for in its log before any of it is sent fr
 		if err != nil {
 			return err
 		}
-		return showCopied(g, c.OutOrStdout(), copyResult{Store: path, To: target, Rows: r.Rows})
+		return showCopied(g, c.OutOrStdout(), copyResult{Store: path, To: target, Rows: r.Rows, Before: r.Before})
 	}
 	return c
 }
@@ -87,6 +87,8 @@ type copyResult struct {
 	Store string           `json:"store"`
 	To    string           `json:"to"`
 	Rows  map[string]int64 `json:"rows"` // by table
+	// Before: it was copied by the command before, and this one has done nothing.
+	Before bool `json:"before"`
 }
 
 func showCopied(g *globals, w io.Writer, r copyResult) (err error) {
@@ -99,7 +101,11 @@ func showCopied(g *globals, w io.Writer, r copyResult) (err error) {
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "copied %s to %s, read back and the same", r.Store, r.To)
+	if r.Before {
+		printLine(w, "%s was copied to %s before; the copy is complete", r.Store, r.To)
+	} else {
+		printLine(w, "copied %s to %s, read back and the same", r.Store, r.To)
+	}
 	for _, table := range slices.Sorted(maps.Keys(r.Rows)) {
 		printLine(w, "%-18s %d", table, r.Rows[table])
 	}

@@ -17,7 +17,16 @@ var (
 	ErrUnfinishedCopy = errors.New("a copy of another store into this one was not finished: run it again")
 	// ErrNotEmpty is returned where a store would be copied over another one.
 	ErrNotEmpty = errors.New("there is a store in the database already")
+	// ErrCopied is returned where this very copy was finished before.
+	ErrCopied = errors.New("the store was copied into the database already")
+	// ErrInUse is returned where a gateway uses the database that is to be copied into.
+	ErrInUse = errors.New("a gateway uses the database")
 )
+
+// markCopying is there from before the tables are made until the copy is begun in them: a gateway opens no store that is to be copied into.
+const markCopying = `CREATE TABLE IF NOT EXISTS ` + schema + `.copying ()`
+
+const unmarkCopying = `DROP TABLE IF EXISTS ` + schema + `.copying`
 
 // Target is a database into which another store is copied. No gateway opens it until the copy is finished.
 type Target struct{ Pool *pgxpool.Pool }
@@ -31,7 +40,10 @@ func OpenTarget(ctx context.Context, dsn, source string, logger *slog.Logger) (*
 		return nil, fmt.Errorf("opening the store to copy to: %w", err)
 	}
 	t := &Target{pool}
-	err = migrateTables(ctx, pool, opts.Logger)
+	err = t.markTables(ctx)
+	if err == nil {
+		err = migrateTables(ctx, pool, opts.Logger)
+	}
 	if err == nil {
 		err = t.beginCopy(ctx, source)
 	}
@@ -42,7 +54,31 @@ func OpenTarget(ctx context.Context, dsn, source string, logger *slog.Logger) (*
 	return t, nil
 }
 
+// markTables marks tables that are not there yet.
+func (t *Target) markTables(ctx context.Context) error {
+	if err := makeSchema(ctx, t.Pool); err != nil {
+		return err
+	}
+	var there bool
+	err := t.Pool.QueryRow(ctx, `SELECT to_regclass('`+schema+`.goose_db_version') IS NOT NULL`).Scan(&there)
+	if err == nil && !there {
+		_, err = t.Pool.Exec(ctx, markCopying)
+	}
+	return err
+}
+
+// beginCopy takes the tables, or says what they are taken for; the mark is not needed any more then.
 func (t *Target) beginCopy(ctx context.Context, source string) error {
+	err := t.takeTables(ctx, source)
+	if err == nil || errors.Is(err, ErrNotEmpty) || errors.Is(err, ErrInUse) {
+		if _, e := t.Pool.Exec(ctx, unmarkCopying); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+func (t *Target) takeTables(ctx context.Context, source string) error {
 	return pgx.BeginFunc(ctx, t.Pool, func(begun pgx.Tx) error {
 		if _, err := begun.Exec(ctx, `LOCK TABLE copied`); err != nil {
 			return err
@@ -51,8 +87,10 @@ func (t *Target) beginCopy(ctx context.Context, source string) error {
 		var finished, used bool
 		err := begun.QueryRow(ctx, `SELECT source, finished FROM copied`).Scan(&from, &finished)
 		switch {
+		case err == nil && finished && from == source:
+			return ErrCopied
 		case err == nil && !finished && from == source:
-			return nil
+			return refuseRunning(ctx, begun)
 		case err == nil && !finished:
 			return fmt.Errorf("%w: part of another one, or of this one as it was before a gateway ran on it", ErrNotEmpty)
 		case err == nil:
@@ -66,11 +104,27 @@ func (t *Target) beginCopy(ctx context.Context, source string) error {
 			return ErrNotEmpty
 		}
 		if err == nil {
+			err = refuseRunning(ctx, begun)
+		}
+		if err == nil {
 			_, err = begun.Exec(ctx, `INSERT INTO copied (id, source) VALUES (1, $1)`, source)
 		}
 		return err
 	})
 }
+
+// refuseRunning refuses tables that a gateway works on, which has opened them before: it would send what is copied.
+func refuseRunning(ctx context.Context, begun pgx.Tx) error {
+	var running bool
+	err := begun.QueryRow(ctx, `SELECT EXISTS (SELECT FROM replica WHERE seen_at > extract(epoch FROM clock_timestamp()) * 1000 - $1::float8)`, seenLately).Scan(&running)
+	if err == nil && running {
+		err = ErrInUse
+	}
+	return err
+}
+
+// seenLately is for how many milliseconds a gateway counts that was seen: it renews itself every two seconds.
+const seenLately = 10_000
 
 // errFinished is returned where somebody else has finished the copy meanwhile, and gateways may work on it.
 var errFinished = errors.New("this copy was finished by another command meanwhile")
@@ -81,6 +135,9 @@ func (t *Target) FinishCopy(ctx context.Context, last map[string]int64) error {
 	return pgx.BeginFunc(ctx, t.Pool, func(begun pgx.Tx) error {
 		// The original is closed: what counts takes as long as it needs.
 		if _, err := begun.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		if err := refuseRunning(ctx, begun); err != nil {
 			return err
 		}
 		done, err := begun.Exec(ctx, `UPDATE copied SET finished = true WHERE NOT finished`)
@@ -110,7 +167,7 @@ func (t *Target) Close() { t.Pool.Close() }
 // refuseUnfinished is for whoever opens the store to work on it.
 func refuseUnfinished(ctx context.Context, pool *pgxpool.Pool) error {
 	var unfinished bool
-	err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM copied WHERE NOT finished)`).Scan(&unfinished)
+	err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM copied WHERE NOT finished) OR to_regclass('`+schema+`.copying') IS NOT NULL`).Scan(&unfinished)
 	if err == nil && unfinished {
 		err = ErrUnfinishedCopy
 	}

@@ -38,10 +38,12 @@ const (
 // Result is what was copied, by the names of the tables.
 type Result struct {
 	Rows map[string]int64
+	// Before: all of it was copied, and compared, by a call before this one. Then there are no Rows.
+	Before bool
 }
 
 // Copy copies a store. One that was interrupted goes on where it was, when it is called again with the same
-// stores. Only when all that was read back is the same may gateways open the copy, and none may open the original any
+// stores, and one that was finished is left as it is. Only when all that was read back is the same may gateways open the copy, and none may open the original any
 // more. What waits is settled by the gateway that opens the copy before any of it is sent.
 func Copy(ctx context.Context, p Params) (_ Result, err error) {
 	if p.Progress == nil {
@@ -59,6 +61,9 @@ func Copy(ctx context.Context, p Params) (_ Result, err error) {
 		return Result{}, err
 	}
 	to, err := postgres.OpenTarget(ctx, p.To, from.Nonce, p.Logger)
+	if errors.Is(err, postgres.ErrCopied) {
+		return Result{Rows: map[string]int64{}, Before: true}, nil
+	}
 	if err != nil {
 		return Result{}, err
 	}

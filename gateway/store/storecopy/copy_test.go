@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -103,10 +104,78 @@ func TestCopyResumed(t *testing.T) {
 	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); !errors.Is(err, sqlite.ErrMoved) {
 		t.Errorf("the original was opened: %v", err)
 	}
-	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); !errors.Is(err, postgres.ErrNotEmpty) {
-		t.Errorf("copied again: %v", err)
+	if again, err := Copy(t.Context(), Params{From: path, To: dsn}); err != nil || !again.Before {
+		t.Errorf("copied again: %+v, %v", again, err)
+	}
+	if _, err := Copy(t.Context(), Params{From: fillStore(t), To: dsn}); !errors.Is(err, postgres.ErrNotEmpty) {
+		t.Errorf("another one copied over it: %v", err)
 	}
 }
+
+// TestCopyBesideGateway: nothing is copied into what a gateway has opened, although that has kept nothing yet.
+func TestCopyBesideGateway(t *testing.T) {
+	path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	must(t, err)
+	defer s.Close()
+	_, err = s.RenewReplica(t.Context(), gateway.Renewal{Replica: gateway.Replica{ID: "running"}})
+	must(t, err)
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); !errors.Is(err, postgres.ErrInUse) {
+		t.Errorf("copied beside a gateway: %v", err)
+	}
+	must(t, s.LeaveReplica(t.Context(), "running"))
+	late := false
+	_, err = Copy(t.Context(), Params{From: path, To: dsn, Progress: func(string, string, int64) {
+		if !late {
+			late = true
+			_, err := s.RenewReplica(t.Context(), gateway.Renewal{Replica: gateway.Replica{ID: "late"}})
+			must(t, err)
+		}
+	}})
+	if !errors.Is(err, postgres.ErrInUse) {
+		t.Errorf("finished beside a gateway: %v", err)
+	}
+	must(t, s.LeaveReplica(t.Context(), "late"))
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); err != nil {
+		t.Errorf("once the gateway has left: %v", err)
+	}
+}
+
+// TestCopyMarksFirst: while the tables are made for a copy no gateway opens them, and what is there already is not marked.
+func TestCopyMarksFirst(t *testing.T) {
+	path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
+	ctx, interrupt := context.WithCancel(t.Context())
+	making := slog.New(handlerFunc(func(slog.Record) { interrupt() })) // says that tables were made, and no copy is begun in them
+	if _, err := Copy(ctx, Params{From: path, To: dsn, Logger: making}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("not interrupted: %v", err)
+	}
+	if _, err := postgres.Open(t.Context(), dsn, postgres.Options{}); !errors.Is(err, postgres.ErrUnfinishedCopy) {
+		t.Errorf("a gateway opened tables that were made for a copy: %v", err)
+	}
+	if _, err := Copy(t.Context(), Params{From: path, To: dsn}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Copy(t.Context(), Params{From: fillStore(t), To: dsn}); !errors.Is(err, postgres.ErrNotEmpty) {
+		t.Errorf("copied over a store: %v", err)
+	}
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	must(t, err)
+	must(t, s.Close())
+}
+
+// handlerFunc is a slog.Handler that takes all.
+type handlerFunc func(slog.Record)
+
+func (handlerFunc) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f handlerFunc) Handle(_ context.Context, r slog.Record) error {
+	f(r)
+	return nil
+}
+
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler { return f }
+
+func (f handlerFunc) WithGroup(string) slog.Handler { return f }
 
 // TestCopyRefused: nothing is copied over another store, from one in use, or from one that has gone on since.
 func TestCopyRefused(t *testing.T) {
