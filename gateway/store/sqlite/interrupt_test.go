@@ -24,16 +24,23 @@ import (
 const (
 	workBackup  = "backup"
 	workRestore = "restore"
+	workMigrate = "migrate"
 	workFolder  = "backup" // of the backup
 )
 
-// runCopier says that it begins and backs up, or restores, once.
+// runCopier says that it begins and backs up, restores, or brings the tables up to date, once.
 func runCopier() {
 	fmt.Println("begins")
 	var err error
-	if os.Getenv(workerEnv) == workBackup {
+	switch os.Getenv(workerEnv) {
+	case workBackup:
 		_, err = Backup(context.Background(), workerStore, workFolder, BackupOptions{})
-	} else {
+	case workMigrate:
+		var s *Store
+		if s, err = Open(context.Background(), workerStore, Options{}); err == nil {
+			err = s.Close()
+		}
+	default:
 		_, err = Restore(context.Background(), workFolder, workerStore, RestoreOptions{Force: true})
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv(workerEnv) {
 	case "":
-	case workBackup, workRestore:
+	case workBackup, workRestore, workMigrate:
 		runCopier()
 		return
 	default:
