@@ -8,6 +8,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -221,13 +223,12 @@ func (u docUnit) run(t *testing.T, remote readiness) {
 	if err := os.Symlink(remote.DataDir, filepath.Join(dir, ".rekor-gateway")); err != nil {
 		t.Fatal(err)
 	}
+	addresses := replaceAddresses(t, remote)
 	if files := filepath.Join("testdata", "docs", strings.TrimSuffix(filepath.Base(u.page), ".md")); exists(files) {
-		if err := os.CopyFS(dir, os.DirFS(files)); err != nil {
-			t.Fatal(err)
-		}
+		copyFiles(t, dir, files, addresses)
 	}
 	out := t.TempDir()
-	shell := exec.CommandContext(t.Context(), "bash", "-c", u.script(out, remote))
+	shell := exec.CommandContext(t.Context(), "bash", "-c", addresses.Replace(u.script(out)))
 	shell.Dir = dir
 	var messages bytes.Buffer
 	shell.Stderr = &messages
@@ -235,6 +236,52 @@ func (u docUnit) run(t *testing.T, remote readiness) {
 		t.Fatalf("%v\n%s", err, &messages)
 	}
 	u.compare(t, out)
+}
+
+// copyFiles copies what a unit finds in its folder; its configurations have the addresses of this run.
+func copyFiles(t *testing.T, dir, files string, addresses *strings.Replacer) {
+	t.Helper()
+	if err := os.CopyFS(dir, os.DirFS(files)); err != nil {
+		t.Fatal(err)
+	}
+	configurations, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range configurations {
+		if err := os.WriteFile(path, []byte(addresses.Replace(readText(t, path))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// replaceAddresses puts the addresses of this run in the place of those on the pages: the gateway's, and those that begin with 18 and 28, which
+// two more have.
+func replaceAddresses(t *testing.T, remote readiness) *strings.Replacer {
+	t.Helper()
+	one := findPorts(t, 10, 20)
+	other := findPorts(t, 21, 31)
+	return strings.NewReplacer(
+		"http://127.0.0.1:8080", remote.HTTP, "grpc://127.0.0.1:8081", remote.GRPC, ".build/bin/rekor-gateway", "rekor-gateway",
+		"127.0.0.1:18", "127.0.0.1:"+one, "127.0.0.1:28", "127.0.0.1:"+other,
+	)
+}
+
+// findPorts returns two digits with which free ports begin, so that nothing else on the machine is in the way.
+func findPorts(t *testing.T, from, to int) string {
+	t.Helper()
+	for _, i := range rand.Perm(to - from + 1) {
+		digits := strconv.Itoa(from + i)
+		free := func(end string) bool {
+			l, err := net.Listen("tcp", "127.0.0.1:"+digits+end)
+			return err == nil && l.Close() == nil
+		}
+		if free("080") && free("081") && free("112") {
+			return digits
+		}
+	}
+	t.Fatalf("there are no free ports from %d000 to %d999", from, to)
+	return ""
 }
 
 func exists(path string) bool {
@@ -258,16 +305,13 @@ func removeHome(t *testing.T, dir string) {
 
 // script joins the blocks, each with its output in a file of its own. The gateway that make
 // would run is there already.
-func (u docUnit) script(out string, remote readiness) string {
+func (u docUnit) script(out string) string {
 	var s strings.Builder
 	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n" + u.before)
 	for i, b := range u.blocks {
 		fmt.Fprintf(&s, "echo '# %s:%d' >&2\nexec >'%s'\n%s", u.page, b.line, outputFile(out, i), b.text)
 	}
-	return strings.NewReplacer(
-		"http://127.0.0.1:8080", remote.HTTP, "grpc://127.0.0.1:8081", remote.GRPC,
-		".build/bin/rekor-gateway", "rekor-gateway",
-	).Replace(s.String())
+	return s.String()
 }
 
 func outputFile(out string, block int) string { return filepath.Join(out, fmt.Sprint(block)) }
