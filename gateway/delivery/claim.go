@@ -19,7 +19,8 @@ const (
 	claimLimit = 1024
 	// leastClaim is how many are asked for where few come: taking slots that nothing uses costs time, too.
 	leastClaim = 256
-	// claimPause is the least time between two claims that bring something, so that each brings many.
+	// claimPause is the least time between two claims, so that each brings many, and that nobody who wakes a worker all the time,
+	// as anyone at the database can, keeps it and the store busy.
 	claimPause = 5 * time.Millisecond
 )
 
@@ -109,12 +110,11 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 	if err != nil {
 		return nil, pause{d: w.timing.Poll}, err
 	}
-	w.claimSize = nextClaimSize(len(entries), wanted)
+	w.claimSize, w.claimedAt = nextClaimSize(len(entries), wanted), time.Now()
 	if len(entries) == 0 {
 		return nil, pause{d: w.timing.Poll}, nil
 	}
 	killpoint.Reach(killpoint.Claimed)
-	w.claimedAt = time.Now()
 	var fresh []send
 	fresh, slots = w.held.addClaimed(work, entries, claimedAt, slots)
 	next := pause{d: w.timing.Poll}

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -93,6 +95,41 @@ func TestDoubtFirstThenMove(t *testing.T) {
 			t.Errorf("put in doubt %d times, moved %d times: %v", s.doubted, s.moved, err)
 		}
 	}
+}
+
+// emptyStore has nothing to send, and counts how often it is asked.
+type emptyStore struct {
+	renewedStore
+	claims int
+}
+
+func (s *emptyStore) Claim(context.Context, gateway.ClaimParams) ([]gateway.Claimed, error) {
+	s.claims++
+	return nil, nil
+}
+
+// TestWokenAllTheTime: whoever wakes a worker without end, for nothing, does not have it ask the store without end.
+func TestWokenAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &emptyStore{}
+		cfg := renewedConfig(&s.renewedStore)
+		cfg.Store = s
+		w := newWorker(&scriptedLog{}, cfg)
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		var waking, sending sync.WaitGroup
+		waking.Go(func() {
+			for ctx.Err() == nil {
+				w.wakeWorker()
+				time.Sleep(100 * time.Microsecond)
+			}
+		})
+		w.claimUntil(ctx, ctx, &sending)
+		waking.Wait()
+		if most := int(time.Second/claimPause) + 1; s.claims > most || s.claims < most/2 {
+			t.Errorf("asked %d times in a second, at most %d wanted", s.claims, most)
+		}
+	})
 }
 
 // TestClaimSize: slots are taken for about as many entries as come, and for all that there may be where they do not end.

@@ -37,7 +37,7 @@ type worker struct {
 
 	// Owned by the goroutine that claims:
 	settledPast bool      // what a former life may have sent is in doubt
-	claimedAt   time.Time // when entries were last claimed
+	claimedAt   time.Time // when the store was last asked for entries
 	claimSize   int       // how many the next claim asks for
 }
 
