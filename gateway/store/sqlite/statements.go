@@ -78,12 +78,12 @@ func (s *statements) closeStatements() error {
 var (
 	usualWrites = []string{
 		countPending, addPending, logsOfEntries, progressOfSubmissions, setState, knownSubmissions,
-		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, bodiesOfEntries, extendLeases,
+		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, extendLeases, retiredLogs,
 	}
 
 	usualReads = []string{
 		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptOfSubmission, blobsOfSubmission,
-		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked,
+		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked, bodiesOfEntries,
 	}
 )
 
