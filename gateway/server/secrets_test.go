@@ -91,7 +91,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 	r.showSecrets(all)
 	faulty := *cfg
 	faulty.Callers = append(faulty.Callers[:3:3], config.Caller{Name: "x", Tenant: "t", May: []string{"read"}, TokenSHA256: []string{badBearer}})
-	all["a reload of a token itself"] = r.ReloadCallers(&faulty).Error()
+	all["a reload of a token itself"] = r.ReloadCallers(t.Context(), &faulty).Error()
 	for name, dsn := range map[string]string{
 		"malformed": "postgres://u:" + dsnSecret + "@[::1/db", "no port": "postgres://u:" + dsnSecret + "@localhost:x/db", "nobody there": "postgres://u:" + dsnSecret + "@127.0.0.1:1/db?connect_timeout=1",
 		"keywords": "host=/nowhere user=u password=" + dsnSecret + " port=x", "odd option": dsn + "&sslmode=odd",
