@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -173,6 +174,7 @@ func TestUploadEndsWithItsCredential(t *testing.T) {
 	kind, whole := form(key, "ends")
 	half := whole.Len() / 2
 	answered := map[string]chan answer{}
+	before := r.heldMemory()
 	var pipes []*io.PipeWriter
 	for name, base := range map[string]string{"path": r.Addresses().HTTP + "/r/" + pathToken, "listener": r.Addresses().Listeners[0]} {
 		body, sent := io.Pipe()
@@ -185,6 +187,7 @@ func TestUploadEndsWithItsCredential(t *testing.T) {
 		_ = must(sent.Write(whole.Bytes()[:half]))
 		pipes = append(pipes, sent)
 	}
+	r.awaitHeld("the uploads", func(bytes float64) bool { return bytes >= before+2*(upload.RequestMemory+upload.ConnectionMemory) })
 	next := *cfg
 	next.Listeners = nil
 	withCallers(&next, map[string][]string{"other": {"read"}})

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -108,6 +109,9 @@ func TestNothingShowsSecrets(t *testing.T) {
 		} else {
 			t.Errorf("%s: it starts", name)
 		}
+	}
+	for _, name := range []string{"bearer", "path", "bound"} {
+		all["config explain "+name] = fmt.Sprint(must(cfg.ExplainCaller(name, []string{"x509"})))
 	}
 	all["store"] = dumpDatabase(t, database) // before it leaves the others: what they agree on is there
 	if err := r.stop(); err != nil {

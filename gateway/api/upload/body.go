@@ -40,11 +40,11 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, explainBodyError(err)
 }
 
-// explainBodyError says that it is the client's doing when a body does not come whole.
+// explainBodyError says that it is the client's doing when a body does not come whole, unless err is a refusal already.
 func explainBodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil || errors.Is(err, io.EOF) || errors.As(err, &tooLarge):
+	case err == nil || errors.Is(err, io.EOF) || errors.As(err, &tooLarge) || formats.ReasonOf(err) != "":
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.Join(context.DeadlineExceeded, err)
