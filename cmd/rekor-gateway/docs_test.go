@@ -44,7 +44,7 @@ func TestDocs(t *testing.T) {
 // TestDocsConfiguration loads the ```yaml blocks as serve would; those without logs are parts.
 func TestDocsConfiguration(t *testing.T) {
 	rest := map[string]string{
-		"logs:":         "logs: [{id: a, origin: log.example, url: 'https://log.example'}]\n",
+		"logs:":         "logs: [{id: main, origin: log.example, url: 'https://log.example'}]\n",
 		"trusted_root:": "trusted_root: r.json\n",
 	}
 	found := 0
@@ -56,7 +56,7 @@ func TestDocsConfiguration(t *testing.T) {
 			found++
 			text := b.text
 			for key, line := range rest {
-				if !strings.Contains(text, key) {
+				if !strings.Contains("\n"+text, "\n"+key) { // and not further in
 					text = line + text
 				}
 			}

@@ -125,14 +125,15 @@ func (g *deployment) deployTenants() map[string]*accessClient {
 }
 
 // curl sends a request by stock curl.
-func (g *deployment) curl(c *accessClient, method, path string, arguments ...string) (status int, body string) {
+func (g *deployment) curl(c *accessClient, method, path string, arguments ...string) (int, string) {
 	g.t.Helper()
 	all := slices.Concat([]string{"--silent", "--show-error", "--cacert", "gateway.crt", "--request", method, "--output", "body", "--write-out", "%{http_code}"}, c.curl, arguments, []string{c.base + path})
 	cmd := exec.Command("curl", all...)
 	cmd.Dir = g.dir
-	out, err := cmd.CombinedOutput()
-	if status, err = strconv.Atoi(string(out)); err != nil {
-		g.t.Fatalf("curl by %s: %v\n%s", c.name, err, out)
+	out, failed := cmd.CombinedOutput()
+	status, err := strconv.Atoi(string(out))
+	if err != nil {
+		g.t.Fatalf("curl by %s: %v\n%s", c.name, failed, out)
 	}
 	return status, readText(g.t, g.file("body"))
 }
