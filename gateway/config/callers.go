@@ -26,6 +26,7 @@ type Caller struct {
 	PathTokenSHA256 []string `yaml:"path_token_sha256,omitempty"`
 	// ClientCert are his certificates, as TLS.ClientCAFile's authorities issue them.
 	ClientCert ClientCert `yaml:"client_cert,omitempty"`
+	OIDC       OIDC       `yaml:"oidc,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool     `yaml:"anonymous,omitempty"`
 	May       []string `yaml:"may"`              // of gateway.Rights
@@ -121,7 +122,11 @@ func (c *Config) listCallersOfListeners() map[string]bool {
 
 // countCredentials returns how many of them could show that somebody is c.
 func (c Caller) countCredentials() int {
-	return len(c.TokenSHA256) + len(c.PathTokenSHA256) + len(c.ClientCert.SAN)
+	n := len(c.TokenSHA256) + len(c.PathTokenSHA256) + len(c.ClientCert.SAN)
+	if c.OIDC.IsGiven() {
+		n++
+	}
+	return n
 }
 
 // checkCaller notes the caller's tokens in tokens. bound: a listener is his.
@@ -134,9 +139,9 @@ func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string, bound bool) err
 	case len(c.May) == 0:
 		return errors.New("may is empty: say what the caller may do, as in may: [submit, read]")
 	case !c.Anonymous && !bound && c.countCredentials() == 0:
-		return errors.New("nothing shows that somebody is this caller: give token_sha256, path_token_sha256, client_cert, a listener of his own (listeners), or anonymous: true")
+		return errors.New("nothing shows that somebody is this caller: give token_sha256, path_token_sha256, client_cert, oidc, a listener of his own (listeners), or anonymous: true")
 	case c.Anonymous && c.countCredentials() > 0:
-		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256, path_token_sha256 and client_cert out")
+		return errors.New("anonymous is the caller of those who have no credential: leave token_sha256, path_token_sha256, client_cert and oidc out")
 	}
 	for i, name := range c.May {
 		if err := oneOf(fmt.Sprintf("may[%d]", i), name, slices.Sorted(maps.Keys(gateway.Rights))...); err != nil {
@@ -190,12 +195,17 @@ func (c *Config) ListCallersFiles() []string {
 	for _, name := range c.PolicyNames() {
 		paths = append(paths, c.PolicyNamed(name).ListFiles()...)
 	}
+	for _, caller := range c.Callers {
+		paths = append(paths, caller.OIDC.CAFile)
+	}
 	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 }
 
 // usesTokens reports whether callers send what must not be read on its way.
 func (c *Config) usesTokens() bool {
-	return slices.ContainsFunc(c.Callers, func(caller Caller) bool { return len(caller.TokenSHA256)+len(caller.PathTokenSHA256) > 0 })
+	return slices.ContainsFunc(c.Callers, func(caller Caller) bool {
+		return len(caller.TokenSHA256)+len(caller.PathTokenSHA256) > 0 || caller.OIDC.IsGiven()
+	})
 }
 
 // CheckListening refuses c where it is used by a gateway that listens as started does: it may say who calls, but not that

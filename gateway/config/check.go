@@ -18,7 +18,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkLogging, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err

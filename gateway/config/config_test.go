@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 		"no right":            {minimal + "callers: [" + strings.Replace(farm, "[submit]", "[]", 1) + "]", "may is empty"},
 		"unknown right":       {minimal + "callers: [" + strings.Replace(farm, "[submit]", "[submti]", 1) + "]", `may[0]: "submti" is not one of audit, read, submit (did you mean "submit"?)`},
 		"no credential":       {minimal + "callers: [{name: a, tenant: b, may: [read]}]", "nothing shows that somebody is this caller"},
-		"both ways":           {minimal + "callers: [" + strings.Replace(farm, "may:", "anonymous: true, may:", 1) + "]", "leave token_sha256, path_token_sha256 and client_cert out"},
+		"both ways":           {minimal + "callers: [" + strings.Replace(farm, "may:", "anonymous: true, may:", 1) + "]", "leave token_sha256, path_token_sha256, client_cert and oidc out"},
 		"token both ways":     {minimal + "callers: [" + farm + ", " + strings.NewReplacer("name: farm", "name: b", "token_sha256", "path_token_sha256").Replace(farm) + "]", "path_token_sha256[0]: it is a token of farm already"},
 		"path token, clear":   {minimal + "callers: [" + strings.Replace(farm, "token_sha256", "path_token_sha256", 1) + "]\nhttp: {listen: ':80'}", "tokens sent to it without TLS"},
 		"nobody's listener":   {minimal + "callers: [" + farm + "]\nlisteners: [{listen: 'localhost:1', caller: fram}]", `listeners[0].caller: there is no caller "fram"`},

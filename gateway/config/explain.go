@@ -80,6 +80,8 @@ func describeType(goType string) string {
 		return "a number"
 	case "[]string":
 		return "a list of texts; write it as [a, b]"
+	case "config.Claim", "map[string]config.Claim":
+		return "a mapping of claims, each with a text or a list of texts"
 	case "config.Historical":
 		return "a mapping of allow, signed_before and logged_before"
 	case "[]config.Log", "[]config.FormerLog", "[]config.Caller", "[]config.Listener", "[]config.Identity":

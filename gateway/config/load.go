@@ -103,6 +103,9 @@ func (c *Config) resolvePaths(folder string) {
 	for i := range c.Listeners {
 		paths = append(paths, &c.Listeners[i].TLS.CertFile, &c.Listeners[i].TLS.KeyFile)
 	}
+	for i := range c.Callers {
+		paths = append(paths, &c.Callers[i].OIDC.CAFile)
+	}
 	lists := [][]string{c.Attestation.OtherKeys}
 	for _, name := range c.PolicyNames() {
 		lists = append(lists, c.PolicyNamed(name).fileLists()...)

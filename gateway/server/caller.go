@@ -43,6 +43,9 @@ func newTable(cfg *config.Config) (*auth.Table, error) {
 				m.Listeners = append(m.Listeners, l.Listen)
 			}
 		}
+		if m.Rule, err = loadRule(c.OIDC); err != nil {
+			return nil, fmt.Errorf("callers: %s: %w", c.Name, err)
+		}
 		members = append(members, m)
 	}
 	table, err := auth.NewTable(members)

@@ -105,6 +105,7 @@ type Server struct {
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}, callers: auth.New(time.Now)}
+	s.callers.Logger = o.Logger
 	if s.now == nil {
 		s.now = wallClock
 	}
@@ -128,7 +129,6 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.certificates.listenFor(cfg.Listeners)
 	s.certificates.setAll(f)
-	s.callers.Use(f.callers)
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}
@@ -142,6 +142,8 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.proxies = cfg.ListProxies()
 	s.boundRequests(cfg.Limits)
+	s.callers.Panics = s.panics
+	s.callers.Use(f.callers)
 	if s.tracing, err = newTracing(ctx, cfg.Tracing, o.Version, s.logger); err != nil {
 		return err
 	}
@@ -189,6 +191,7 @@ func closedChannel() <-chan struct{} {
 }
 
 func (s *Server) closeStores() error {
+	s.callers.Close()
 	s.closing.Wait()
 	var errs []error
 	for _, l := range s.logs {

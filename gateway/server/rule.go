@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+)
+
+// loadRule returns nil when none is configured.
+func loadRule(c config.OIDC) (*auth.Rule, error) {
+	if !c.IsGiven() {
+		return nil, nil //nolint:nilnil // documented
+	}
+	rule := &auth.Rule{Issuer: issuer.Config{URL: c.Issuer, KeysURL: c.JWKSURL}, Audience: c.Audience}
+	for _, claim := range c.ListClaims() {
+		rule.Claims = append(rule.Claims, auth.Claim(claim))
+	}
+	if c.CAFile == "" {
+		return rule, nil
+	}
+	if err := checkRegular(c.CAFile); err != nil {
+		return nil, fmt.Errorf("oidc.ca_file: %w", err)
+	}
+	raw, err := os.ReadFile(c.CAFile)
+	if err == nil {
+		err = issuer.CheckCA(string(raw))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oidc.ca_file (%s): %w", c.CAFile, err)
+	}
+	rule.Issuer.CA = string(raw)
+	return rule, nil
+}
