@@ -26,11 +26,13 @@ import (
 type connection struct {
 	server, tokenFile, caFile string
 	clientCert, clientKey     string
+	oidc                      oidcFlags
 }
 
 func (n *connection) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&n.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
 	c.Flags().StringVar(&n.tokenFile, "token-file", "", "`FILE` with the bearer token to send")
+	n.oidc.addFlags(c)
 	c.Flags().StringVar(&n.caFile, "ca-file", "", "PEM `FILE` with the authorities that the gateway's certificate may be from; the system's when not given")
 	c.Flags().StringVar(&n.clientCert, "client-cert", "", "PEM `FILE` with the certificate to show to the gateway")
 	c.Flags().StringVar(&n.clientKey, "client-key", "", "PEM `FILE` with that certificate's private key")
@@ -70,6 +72,9 @@ func (n *connection) open(patience time.Duration, retrying func(error, time.Dura
 }
 
 func (n *connection) readToken(o *client.Options) error {
+	if n.oidc.isGiven() {
+		return n.findToken(o)
+	}
 	if n.tokenFile == "" {
 		return nil
 	}
@@ -81,7 +86,7 @@ func (n *connection) readToken(o *client.Options) error {
 	if len(token) == 0 || bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return withHint(fmt.Errorf("there is no token in %s", n.tokenFile), "the file should hold the token alone, on one line")
 	}
-	o.Token = string(token)
+	o.Token = client.FixedToken(string(token))
 	return nil
 }
 
@@ -111,7 +116,7 @@ func (n *connection) command(name string) receipt.Command {
 			c = append(c, flag[0], flag[1])
 		}
 	}
-	return c
+	return append(c, n.oidc.listFlags()...)
 }
 
 // programName is how this program was called, so that what is printed can be pasted.

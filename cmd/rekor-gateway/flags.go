@@ -22,7 +22,7 @@ const environmentPrefix = "REKOR_GATEWAY_"
 // environmentFlags are the flags that can come from the environment: how to reach a gateway, what to trust,
 // how to print. None of those is among them that say what is signed, or that make a check weaker.
 var environmentFlags = []string{
-	"server", "token-file", "ca-file", "client-cert", "client-key", "trusted-root", "gateway-trust", "output", "quiet",
+	"server", "token-file", "oidc", "oidc-audience", "oidc-env", "oidc-file", "ca-file", "client-cert", "client-key", "trusted-root", "gateway-trust", "output", "quiet",
 }
 
 func environmentName(flag string) string {

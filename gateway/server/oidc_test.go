@@ -189,6 +189,10 @@ func TestOIDCExamples(t *testing.T) {
 			[]claims{{"repository_owner_id": "12345", "ref": "refs/pull/1/merge", "environment": "release"}, {"repository_owner_id": "12345", "ref": "refs/heads/main"},
 				{"repository_owner_id": "666", "repository_owner": "example", "ref": "refs/heads/main", "environment": "release"}},
 		},
+		"github-jobs": {
+			[]claims{{"repository_id": "67890", "environment": "release"}},
+			[]claims{{"repository_id": "67890"}, {"repository_id": "67891", "environment": "release"}},
+		},
 		"gitlab-releases": {
 			[]claims{{"project_id": "42", "ref": "main", "ref_type": "branch", "ref_protected": "true"}},
 			[]claims{{"project_id": "42", "ref": "main", "ref_type": "branch", "ref_protected": "false"}, {"project_id": "43", "ref": "main", "ref_type": "branch", "ref_protected": "true"}},

@@ -52,8 +52,8 @@ var ErrNoTrustFiles = errors.New("the gateway hands out no trust files")
 // Options say how a gateway is called.
 type Options struct {
 	Retries gatewayclient.Retries
-	// Token is sent as a bearer token; "" sends none. It goes through TLS, or stays on this machine.
-	Token string
+	// Token returns what is sent as a bearer token with a request; nil sends none. It goes through TLS, or stays on this machine.
+	Token func(context.Context) (string, error)
 	// RootCAs say which certificates the gateway may have; nil are the system's.
 	RootCAs *x509.CertPool
 	// Certificates are shown to a gateway that asks for one.
@@ -67,7 +67,7 @@ func New(raw string, o Options) (Client, error) {
 		return nil, fmt.Errorf("the server %q is not a URL such as http://127.0.0.1:8080 or grpc://127.0.0.1:8081", raw)
 	}
 	secure := u.Scheme == "https" || u.Scheme == "grpcs"
-	if o.Token != "" && !secure && !isLoopback(u.Hostname()) {
+	if o.Token != nil && !secure && !isLoopback(u.Hostname()) {
 		return nil, fmt.Errorf("a token is not sent in the clear to another machine: %q is neither https nor grpcs", raw)
 	}
 	switch u.Scheme {
@@ -77,6 +77,11 @@ func New(raw string, o Options) (Client, error) {
 		return newGRPC(u, o)
 	}
 	return nil, fmt.Errorf("the server's URL starts with %q, not with http, https, grpc or grpcs", u.Scheme)
+}
+
+// FixedToken is an Options.Token that stays the same.
+func FixedToken(token string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return token, nil }
 }
 
 func isLoopback(host string) bool {

@@ -22,7 +22,7 @@ func newGRPC(u *url.URL, o Options) (Client, error) {
 	if secure {
 		cfg.TLS = o.tlsConfig()
 	}
-	if o.Token != "" {
+	if o.Token != nil {
 		cfg.Credentials = bearer{o.Token, secure}
 	}
 	direct, err := gatewayclient.New(cfg)
@@ -34,13 +34,17 @@ func newGRPC(u *url.URL, o Options) (Client, error) {
 
 // bearer sends a token with each call.
 type bearer struct {
-	token  string
+	token  func(context.Context) (string, error)
 	secure bool
 }
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + b.token}, nil
+func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := b.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
 // RequireTransportSecurity implements credentials.PerRPCCredentials. New lets a token go without only

@@ -27,7 +27,7 @@ const maxAnswer = 64 << 20
 
 type httpClient struct {
 	base   *url.URL
-	token  string
+	token  func(context.Context) (string, error) // nil: none
 	client *http.Client
 }
 
@@ -258,8 +258,12 @@ func (l *localReader) Read(p []byte) (int, error) {
 // doRequest returns the status and body of an answer that is no refusal.
 func (c *httpClient) doRequest(request *http.Request) (int, []byte, error) {
 	request.Header.Set("Accept", "application/json")
-	if c.token != "" {
-		request.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != nil {
+		token, err := c.token(request.Context())
+		if err != nil {
+			return 0, nil, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := c.client.Do(request)
 	if err != nil {

@@ -28,14 +28,14 @@ func TestToken(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`)
 	}))
 	defer s.Close()
-	c, err := New(s.URL, Options{Token: "secret"})
+	c, err := New(s.URL, Options{Token: FixedToken("secret")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Get(t.Context(), "x"); err != nil || got != "Bearer secret" {
 		t.Errorf("%q, %v", got, err)
 	}
-	g, err := New(serveGRPC(t, &fake{header: &got}), Options{Token: "secret"})
+	g, err := New(serveGRPC(t, &fake{header: &got}), Options{Token: FixedToken("secret")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +44,12 @@ func TestToken(t *testing.T) {
 		t.Errorf("gRPC: %q, %v", got, err)
 	}
 	for _, clear := range []string{"http://gateway.example", "grpc://192.0.2.1:8081", "http://localhost.example"} {
-		if _, err := New(clear, Options{Token: "secret"}); err == nil || !strings.Contains(err.Error(), "in the clear") {
+		if _, err := New(clear, Options{Token: FixedToken("secret")}); err == nil || !strings.Contains(err.Error(), "in the clear") {
 			t.Errorf("%s: %v", clear, err)
 		}
 	}
 	for _, fine := range []string{"https://gateway.example", "grpcs://gateway.example", "http://[::1]:1", "http://localhost:1"} {
-		if _, err := New(fine, Options{Token: "secret"}); err != nil {
+		if _, err := New(fine, Options{Token: FixedToken("secret")}); err != nil {
 			t.Errorf("%s: %v", fine, err)
 		}
 	}
