@@ -71,6 +71,15 @@ func (a *Authenticator) Close() {
 	}
 }
 
+// ListIssuers returns when the keys of each issuer in use were fetched last, by its URL; the zero time: never.
+func (a *Authenticator) ListIssuers() map[string]time.Time {
+	all := map[string]time.Time{}
+	for config, one := range a.table.Load().issuers {
+		all[config.URL] = one.Fetched()
+	}
+	return all
+}
+
 // Use has t say who may call from now on. Of credentials that are gone, or are another caller's, the lifetimes end. A table is
 // used once.
 func (a *Authenticator) Use(t *Table) {

@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/credentials"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -31,6 +34,9 @@ func TestMetricsPage(t *testing.T) {
 	cfg.Limits.RequestsPerMinute = 6000
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert
+	cfg.Callers = []config.Caller{
+		{Name: "all", Tenant: "default", Anonymous: true, May: []string{"submit", "read"}}, byOIDC(issuertest.Start(t), "farm", map[string]string{"sub": "farm"}, "read"),
+	}
 	r := run(t, cfg)
 	defer r.stop()
 	if a := r.submit(key, "hello"); a.status != 201 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
@@ -35,4 +37,23 @@ func loadRule(c config.OIDC) (*auth.Rule, error) {
 	}
 	rule.Issuer.CA = string(raw)
 	return rule, nil
+}
+
+// issuerKeys tells how old issuers' keys are.
+type issuerKeys struct{ callers *auth.Authenticator }
+
+var issuerKeysDesc = newDesc("issuer_keys_timestamp_seconds", "When the keys of an issuer of callers' tokens were fetched last, Unix time; 0: never.", "issuer")
+
+// Describe implements prometheus.Collector.
+func (k issuerKeys) Describe(out chan<- *prometheus.Desc) { out <- issuerKeysDesc }
+
+// Collect implements prometheus.Collector.
+func (k issuerKeys) Collect(out chan<- prometheus.Metric) {
+	for url, at := range k.callers.ListIssuers() {
+		seconds := 0.0
+		if !at.IsZero() {
+			seconds = float64(at.Unix())
+		}
+		out <- prometheus.MustNewConstMetric(issuerKeysDesc, prometheus.GaugeValue, seconds, url)
+	}
 }

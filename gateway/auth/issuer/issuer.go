@@ -212,6 +212,9 @@ func (i *Issuer) Trusts(keys *KeySet, now time.Time) bool {
 	return s.keys == keys && i.isFresh(s, now)
 }
 
+// Fetched returns when the keys were fetched last; the zero time: never.
+func (i *Issuer) Fetched() time.Time { return i.state.Load().fetched }
+
 func (i *Issuer) isFresh(s *state, now time.Time) bool {
 	return s.keys != nil && now.Before(s.fetched.Add(i.pace.keep))
 }
