@@ -120,7 +120,7 @@ func waitFor(t *testing.T, logs *safeBuffer, text string, ended <-chan error) {
 	t.Fatalf("no %s in %s", text, logs.String())
 }
 
-// Callers are read again when the file changes. A faulty one changes nothing, and is told.
+// Callers and policies are read again when the file changes, or one that a policy names. A faulty one changes nothing, and is told.
 func TestCallersAreFollowed(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.ReadFile(offline(rootFile))
@@ -156,8 +156,12 @@ worker: {drain: 1s}
 	waitFor(t, &logs, `"msg":"serving"`, ended)
 	write("config.yaml", rest+"callers: [{name: all, tenant: public, anonymous: true, may: [raed]}]\n")
 	waitFor(t, &logs, `did you mean \"read\"?`, ended)
-	write("config.yaml", rest+"callers: [{name: all, tenant: public, anonymous: true, may: [read]}]\n")
-	waitFor(t, &logs, `"what":"callers"`, ended)
+	write("old.pem", "no certificate")
+	withPolicy := rest + "policies: {old: {roots: [old.pem]}}\ncallers: [{name: all, tenant: public, anonymous: true, may: [read], policy: old}]\n"
+	write("config.yaml", withPolicy)
+	waitFor(t, &logs, `policies.old.roots: `, ended)
+	write("old.pem", string(must(os.ReadFile("../../formats/x509/testdata/root-cert.pem")))) // the policy's file alone
+	waitFor(t, &logs, `"what":"callers and policies"`, ended)
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -194,7 +198,7 @@ worker: {drain: 1s}
 	ended := make(chan error, 1)
 	go func() { ended <- runServe(ctx, filepath.Join(dir, "config.yaml"), &logs) }()
 	waitFor(t, &logs, `"msg":"serving"`, ended)
-	for _, c := range []struct{ content, told string }{{"no certificate", "there is no certificate in"}, {string(cert) + string(cert), `"what":"callers"`}} {
+	for _, c := range []struct{ content, told string }{{"no certificate", "there is no certificate in"}, {string(cert) + string(cert), `"what":"callers and policies"`}} {
 		if err := os.WriteFile(filepath.Join(dir, "clients.pem"), []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ type domain struct {
 
 	registry *formats.Registry
 	store    gateway.Store
-	recorded atomic.Pointer[[]intake.LogSet] // in which logs, under each policy in use
+	recorded atomic.Pointer[recordedLogs]
 
 	configured atomic.Pointer[[]string] // the IDs of all logs
 	// room is how much may wait for a log that cannot be used before it is left out; 0 is any.

@@ -28,7 +28,7 @@ func (d *domain) Ready(ctx context.Context) error {
 		return fmt.Errorf("reading the store: %w", err)
 	}
 	var lost []error
-	for _, set := range *d.recorded.Load() {
+	for _, set := range d.recorded.Load().sets {
 		ofSet, err := d.listLost(ctx, set, retired)
 		if err != nil {
 			return fmt.Errorf("reading the store: %w", err)
@@ -63,7 +63,7 @@ func (d *domain) listLost(ctx context.Context, set intake.LogSet, retired []stri
 func (d *domain) conditionOf(log string) intake.Condition {
 	c := intake.Condition{Unusable: !d.delivery.IsUsable(log)}
 	entries, bytes := d.delivery.Waiting(log)
-	parts := countLogs(*d.recorded.Load()) + 1
+	parts := d.recorded.Load().logs + 1
 	c.Full = d.roomEntries > 0 && entries >= d.roomEntries/parts || d.roomBytes > 0 && bytes >= d.roomBytes/int64(parts)
 	return c
 }
@@ -84,9 +84,15 @@ func (d *domain) setPolicies(p policies) {
 	d.delivery.SetFailover(p.failover...)
 }
 
+// recordedLogs are those that submissions are recorded in.
+type recordedLogs struct {
+	sets []intake.LogSet // of each policy in use
+	logs int             // how many are in one of them
+}
+
 func (d *domain) setRecorded(p policies) {
 	sets := p.listSets()
-	d.recorded.Store(&sets)
+	d.recorded.Store(&recordedLogs{sets, countLogs(sets)})
 }
 
 // listConfigured returns the IDs of the logs that are delivered to.
