@@ -21,7 +21,7 @@ const (
 	leastClaim = 256
 	// claimPause is the least time between two claims, so that each brings many, and that nobody who wakes a worker all the time,
 	// as anyone at the database can, keeps it and the store busy.
-	claimPause = 5 * time.Millisecond
+	claimPause = 10 * time.Millisecond
 )
 
 // claimUntil claims and sends until ctx ends. What it started runs under the context work.

@@ -13,12 +13,14 @@ import (
 const (
 	// finishBatch bounds the outcomes stored in one transaction.
 	finishBatch = 1024
-	// longestGather is the longest time for which outcomes wait for others.
+	// leastGather and longestGather bound the time for which outcomes wait for others.
+	leastGather   = 10 * time.Millisecond
 	longestGather = 25 * time.Millisecond
 )
 
-// finishAll stores outcomes as they come, many in one transaction, until the channel closes. Where storing takes long it gathers
-// for as long again: a transaction costs much, however few are in it.
+// finishAll stores outcomes as they come, many in one transaction, until the channel closes. A log answers all entries of a
+// checkpoint one after the other, so that after a transaction it gathers for as long again as that took, and for leastGather where
+// that was less: a transaction costs as much as storing twenty outcomes, however few are in it.
 func (w *worker) finishAll(ctx context.Context) {
 	for r := range w.outcomes {
 		batch := []result{r}
@@ -29,7 +31,7 @@ func (w *worker) finishAll(ctx context.Context) {
 		w.logSetbacks(batch)
 		w.storeOutcomes(ctx, batch)
 		if len(w.outcomes) < finishBatch {
-			time.Sleep(min(time.Since(began), longestGather))
+			time.Sleep(min(max(time.Since(began), leastGather), longestGather))
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 
 	gatherFrom  = 8                // submissions in a batch that show that many come at once
 	gatherStep  = time.Millisecond // in which more must have come to wait for others
-	gatherSteps = 8
+	gatherSteps = 16
 )
 
 // committer groups concurrent submissions into one transaction: while one commit is being
