@@ -6,6 +6,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -25,12 +26,12 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
 
-// shareInFlight is how many submissions wait at once, on average: they come at even intervals, and each takes
-// a little over a second.
+// How many submissions wait at once, on average: they come at even intervals, and each takes a little over a second.
 const (
-	shareInFlight = 256
-	shareRate     = shareInFlight / 1.1 // a second
-	shareTime     = 15 * time.Second
+	shareMost  = 256
+	shareFew   = 32
+	shareTakes = 1.1 // seconds
+	shareTime  = 15 * time.Second
 )
 
 // measureShare measures what of a submission's time is the gateway's: from its last byte to its answer, less the time from when the
@@ -44,77 +45,88 @@ func measureShare(t *testing.T, r *report) {
 	relay := startRelay(t, log)
 	g := startGateway(t, "share", log, t.TempDir(), func(c *config.Config) {
 		c.Logs[0].GRPCURL = "http://" + relay.address
-		c.Worker.InFlight = 16 * shareInFlight // none waits for another one's answer
+		c.Worker.InFlight = 16 * shareMost // none waits for another one's answer
 		c.Limits.MaxRequests, c.Limits.MaxRequestsPerCaller = 8192, 8192
 		c.Limits.MaxRequestMemory = 2 << 30 // of which a call counts 160 KiB, whatever it takes
-	})
-	clients, bareClient := g.clients(2*shareInFlight), dialLog(t, relay.address)
-	sign, n := signX509(), scaled(int(shareRate*shareTime.Seconds()))
-	bare := relay.measureShares(makeItems(n, sign), func(i item) time.Time {
-		ctx, cancel := context.WithTimeout(context.Background(), deadline)
-		defer cancel()
-		sent := time.Now()
-		_ = must(bareClient.CreateEntry(ctx, i.logRequest()))
-		return sent
 	})
 	stop := make(chan struct{})
 	var fsyncs []time.Duration
 	var syncing sync.WaitGroup
 	syncing.Go(func() { fsyncs = measureFsync(t.TempDir(), stop) })
-	before := []time.Duration{cpuOf(g.pid()), cpuOf(logPID), ownCPU()}
-	next := atomic.Int64{}
-	ours := relay.measureShares(makeItems(n, sign), func(i item) (sent time.Time) {
-		client := clients[int(next.Add(1))%len(clients):][:1]
-		check(submitWaiting(client, []item{i}, 1, func(_ int, took time.Duration) { sent = time.Now().Add(-took) }))
-		return sent
-	})
-	all := cpuOf(g.pid()) + cpuOf(logPID) + ownCPU()
-	for _, spent := range before {
-		all -= spent
+	clients, bareClient, next := g.clients(2*shareMost), dialLog(t, relay.address), atomic.Int64{}
+	for _, inFlight := range []int{shareMost, shareFew} {
+		rate := float64(inFlight) / shareTakes
+		sign, n := signX509(), scaled(int(rate*shareTime.Seconds()))
+		bare := relay.measureShares(makeItems(n, sign), rate, func(i item) time.Time {
+			ctx, cancel := context.WithTimeout(context.Background(), deadline)
+			defer cancel()
+			sent := time.Now()
+			_ = must(bareClient.CreateEntry(ctx, i.logRequest()))
+			return sent
+		})
+		before := cpuOf(g.pid()) + cpuOf(logPID) + ownCPU()
+		ours := relay.measureShares(makeItems(n, sign), rate, func(i item) (sent time.Time) {
+			client := clients[int(next.Add(1))%len(clients):][:1]
+			check(submitWaiting(client, []item{i}, 1, func(_ int, took time.Duration) { sent = time.Now().Add(-took) }))
+			return sent
+		})
+		all := cpuOf(g.pid()) + cpuOf(logPID) + ownCPU() - before
+		r.add(shareRows(inFlight, ours, bare)...)
+		r.add(row{ // a checkpoint answers all that came in the second before it, so that the last answer waits for this at best
+			what:    "– all sides' processor time for one checkpoint's entries, by all processors",
+			gateway: formatCPU(time.Duration(rate * float64(perEntry(all, n)) / float64(runtime.NumCPU()))),
+		})
 	}
 	close(stop)
 	syncing.Wait()
-	r.add(shareRows(ours, bare, fsyncs)...)
-	r.add(row{ // a checkpoint answers all that came in the second before it, so that the last answer waits for this at best
-		what:    "– all sides' processor time for one checkpoint's entries, by all processors",
-		gateway: formatCPU(time.Duration(shareRate * float64(perEntry(all, n)) / float64(runtime.NumCPU()))),
-	})
+	r.add(row{what: "– fsync meanwhile, p99", gateway: formatCPU(percentile(fsyncs, 99)), beside: formatCPU(percentile(fsyncs, 50)) + " median"})
 	g.stop()
 }
 
-// shares are how long each of a number of entries took but for the log: before it, and after it.
-type shares struct{ before, after, both []time.Duration }
+// shares are how long each of a number of entries took but for the log: before it, after it, and both; and in the log.
+type shares struct{ before, after, both, log []time.Duration }
 
-func shareRows(ours, bare shares, fsyncs []time.Duration) []row {
-	beside := func(bare []time.Duration, p int) string {
-		return formatCPU(percentile(bare, p)) + " bare writer by the same relay"
+func shareRows(inFlight int, ours, bare shares) []row {
+	line := func(what string, p int, ours, bare []time.Duration) row {
+		return row{what: what, gateway: formatCPU(percentile(ours, p)), beside: formatCPU(percentile(bare, p)) + " bare writer by the same relay"}
 	}
-	const what = "the gateway's own share, about 256 in flight, "
+	what := fmt.Sprintf("the gateway's own share, about %d in flight, ", inFlight)
+	whole := line(what+"p99", 99, ours.both, bare.both)
+	whole.target = "≤ 25 ms"
+	log, share := mean(ours.log), mean(ours.both)
 	return []row{
-		{what: what + "p99", gateway: formatCPU(percentile(ours.both, 99)), beside: beside(bare.both, 99), target: "≤ 25 ms"},
-		{what: "– before the log has it, p99", gateway: formatCPU(percentile(ours.before, 99)), beside: beside(bare.before, 99)},
-		{what: "– after the log's answer, p99", gateway: formatCPU(percentile(ours.after, 99)), beside: beside(bare.after, 99)},
-		{what: what + "median", gateway: formatCPU(percentile(ours.both, 50)), beside: beside(bare.both, 50)},
-		{what: "– before the log has it, median", gateway: formatCPU(percentile(ours.before, 50)), beside: beside(bare.before, 50)},
-		{what: "– after the log's answer, median", gateway: formatCPU(percentile(ours.after, 50)), beside: beside(bare.after, 50)},
-		{what: "– fsync beside it, p99", gateway: formatCPU(percentile(fsyncs, 99)), beside: formatCPU(percentile(fsyncs, 50)) + " median"},
+		whole,
+		line("– before the log has it, p99", 99, ours.before, bare.before),
+		line("– after the log's answer, p99", 99, ours.after, bare.after),
+		line(what+"median", 50, ours.both, bare.both),
+		line("– before the log has it, median", 50, ours.before, bare.before),
+		line("– after the log's answer, median", 50, ours.after, bare.after),
+		{"– until the receipt is there, mean", formatCPU(log + share), formatCPU(log) + " of that the log", float64(log) / float64(log+share), ""},
 	}
 }
 
-// measureShares has submit send items at even intervals, each of which returns when its last byte was sent, and once it is logged.
-func (r *relay) measureShares(items []item, submit func(item) time.Time) (all shares) {
+func mean(all []time.Duration) (sum time.Duration) {
+	for _, d := range all {
+		sum += d
+	}
+	return sum / time.Duration(max(1, len(all)))
+}
+
+// measureShares has submit send items at even intervals, so many a second, each of which returns when its last byte was sent, and once it is logged.
+func (r *relay) measureShares(items []item, rate float64, submit func(item) time.Time) (all shares) {
 	var mu sync.Mutex // over all
 	var running sync.WaitGroup
 	start := time.Now()
 	for i := range items {
-		time.Sleep(time.Until(start.Add(time.Duration(float64(i) / shareRate * float64(time.Second)))))
+		time.Sleep(time.Until(start.Add(time.Duration(float64(i) / rate * float64(time.Second)))))
 		running.Go(func() {
 			sent := submit(items[i])
 			done, at := time.Now(), r.passed(items[i])
 			mu.Lock()
 			defer mu.Unlock()
 			before, after := at.came.Sub(sent), done.Sub(at.left)
-			all.before, all.after, all.both = append(all.before, before), append(all.after, after), append(all.both, before+after)
+			all.before, all.after = append(all.before, before), append(all.after, after)
+			all.both, all.log = append(all.both, before+after), append(all.log, at.left.Sub(at.came))
 		})
 	}
 	running.Wait()
