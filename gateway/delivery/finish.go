@@ -13,14 +13,14 @@ import (
 const (
 	// finishBatch bounds the outcomes stored in one transaction.
 	finishBatch = 1024
-	// leastGather and longestGather bound the time for which outcomes wait for others.
-	leastGather   = 10 * time.Millisecond
+	// longestGather is the longest time for which outcomes wait for others.
 	longestGather = 25 * time.Millisecond
+	// usualGather is that while others come, of which there must be one in each gatherStep.
+	usualGather = 10 * time.Millisecond
+	gatherStep  = 2 * time.Millisecond
 )
 
-// finishAll stores outcomes as they come, many in one transaction, until the channel closes. A log answers all entries of a
-// checkpoint one after the other, so that after a transaction it gathers for as long again as that took, and for leastGather where
-// that was less: a transaction costs as much as storing twenty outcomes, however few are in it.
+// finishAll stores outcomes as they come, many in one transaction, until the channel closes.
 func (w *worker) finishAll(ctx context.Context) {
 	for r := range w.outcomes {
 		batch := []result{r}
@@ -30,8 +30,20 @@ func (w *worker) finishAll(ctx context.Context) {
 		began := time.Now()
 		w.logSetbacks(batch)
 		w.storeOutcomes(ctx, batch)
-		if len(w.outcomes) < finishBatch {
-			time.Sleep(min(max(time.Since(began), leastGather), longestGather))
+		w.gatherOutcomes(time.Since(began))
+	}
+}
+
+// gatherOutcomes waits for outcomes after a transaction that took so long: as long again, and on while they come. A transaction costs
+// as much as storing twenty outcomes, however few are in it, and a log answers all entries of a checkpoint one after the other.
+func (w *worker) gatherOutcomes(took time.Duration) {
+	wait := min(took, longestGather)
+	for waited := time.Duration(0); len(w.outcomes) < finishBatch; {
+		before := len(w.outcomes)
+		time.Sleep(wait)
+		waited, wait = waited+wait, gatherStep
+		if waited >= usualGather || len(w.outcomes) == before {
+			return
 		}
 	}
 }
