@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// watchPoll is how often the store is asked for changes made by other processes.
+	// watchPoll is how often the store is asked for changes of a submission made by other processes.
 	watchPoll = 5 * time.Second
+	// pollTurns is in how many turns of that the store is asked, each time for those who have waited for all others. So it is not
+	// asked for what a log answers within four seconds.
+	pollTurns = 5
 	// pollBatch bounds the submissions that are asked for at once.
 	pollBatch = 512
 	// recentChanges bounds what is kept for those who begin to wait for a change just after it.
@@ -32,17 +35,24 @@ type Getter interface {
 }
 
 // Waiters tell those in this process who wait for a submission how far it is, and nobody asks the store for
-// that. Now and then one goroutine asks it for all of them together, since another process may have made the change.
+// that. Now and then one goroutine asks it for many of them together, since another process may have made the change.
 // Methods are safe for concurrent use.
 type Waiters struct {
 	store  Getter
 	recent *lru.Cache[string, gateway.Progress] // by ID; locks itself
 
 	mu      sync.Mutex // guards what follows
-	waiting map[string]map[news]struct{}
+	waiting map[string]waited
+	turn    int             // the last one, of pollTurns, in which the store was asked
 	polling bool            // a goroutine asks the store, as long as anybody waits
 	asked   map[string]bool // for which the store is to be asked at once; somebody waited for each
 	asking  bool            // a goroutine does
+}
+
+// waited is a submission that somebody waits for.
+type waited struct {
+	turn int // in which the store is asked for it
+	all  map[news]struct{}
 }
 
 // news has room for the last progress that was not read yet. It is written to under Waiters.mu alone.
@@ -63,7 +73,7 @@ func (n news) put(p gateway.Progress) {
 // NewWaiters returns waiters that read submissions from store.
 func NewWaiters(store Getter) *Waiters {
 	recent, _ := lru.New[string, gateway.Progress](recentChanges) // fails for sizes below one
-	return &Waiters{store: store, recent: recent, waiting: map[string]map[news]struct{}{}, asked: map[string]bool{}}
+	return &Waiters{store: store, recent: recent, waiting: map[string]waited{}, asked: map[string]bool{}}
 }
 
 // Wait returns the submission once it is settled, or as it is when ctx ends. The only errors
@@ -171,7 +181,7 @@ func (w *Waiters) tell(changed []gateway.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range changed {
-		for n := range w.waiting[p.ID] {
+		for n := range w.waiting[p.ID].all {
 			n.put(p)
 		}
 	}
@@ -182,32 +192,45 @@ func (w *Waiters) subscribe(id string) (news, func()) {
 	n := make(news, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting[id] == nil {
-		w.waiting[id] = map[news]struct{}{}
+	if _, ok := w.waiting[id]; !ok {
+		w.waiting[id] = waited{w.turn, map[news]struct{}{}}
 	}
-	w.waiting[id][n] = struct{}{}
+	w.waiting[id].all[n] = struct{}{}
 	if !w.polling {
 		w.polling = true
-		time.AfterFunc(watchPoll, w.poll)
+		time.AfterFunc(watchPoll/pollTurns, w.poll)
 	}
 	return n, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.waiting[id], n)
-		if len(w.waiting[id]) == 0 {
+		delete(w.waiting[id].all, n)
+		if len(w.waiting[id].all) == 0 {
 			delete(w.waiting, id)
 		}
 	}
 }
 
-// poll asks the store how far all submissions are that somebody waits for, and again later, until nobody waits.
+// poll asks the store how far the submissions of the next turn are that somebody waits for, and again later, until nobody waits.
 func (w *Waiters) poll() {
-	w.askStore(w.listWaiting())
+	w.askStore(w.takeTurn())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.polling = len(w.waiting) > 0; w.polling {
-		time.AfterFunc(watchPoll, w.poll)
+		time.AfterFunc(watchPoll/pollTurns, w.poll)
 	}
+}
+
+// takeTurn begins the next turn, and returns what is to be asked for in it.
+func (w *Waiters) takeTurn() (ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turn = (w.turn + 1) % pollTurns
+	for id, s := range w.waiting {
+		if s.turn == w.turn {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // askStore tells those who wait how far these submissions are.
@@ -229,7 +252,7 @@ func (w *Waiters) NoteChanged(ids []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range ids {
-		if w.waiting[id] != nil {
+		if _, ok := w.waiting[id]; ok {
 			w.asked[id] = true
 		}
 	}
@@ -266,14 +289,4 @@ func (w *Waiters) askAtOnce() {
 		}
 		w.askStore(ids)
 	}
-}
-
-func (w *Waiters) listWaiting() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ids := make([]string, 0, len(w.waiting))
-	for id := range w.waiting {
-		ids = append(ids, id)
-	}
-	return ids
 }

@@ -16,10 +16,11 @@ import (
 
 // progressStore has the submissions of another process.
 type progressStore struct {
-	mu   sync.Mutex // guards what follows
-	subs map[string]gateway.Submission
-	gets int
-	asks [][]string // of Progress
+	mu      sync.Mutex // guards what follows
+	subs    map[string]gateway.Submission
+	gets    int
+	asks    [][]string // of Progress
+	askedAt []time.Time
 }
 
 func (s *progressStore) Get(_ context.Context, _, id string) (gateway.Submission, error) {
@@ -36,7 +37,7 @@ func (s *progressStore) Get(_ context.Context, _, id string) (gateway.Submission
 func (s *progressStore) Progress(_ context.Context, ids []string) (all []gateway.Progress, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asks = append(s.asks, ids)
+	s.asks, s.askedAt = append(s.asks, ids), append(s.askedAt, time.Now())
 	for _, id := range ids {
 		if sub, ok := s.subs[id]; ok {
 			all = append(all, sub.Progress())
@@ -156,6 +157,56 @@ func TestPollOthers(t *testing.T) {
 		for _, ids := range store.asks {
 			if len(ids) > pollBatch {
 				t.Errorf("%d were asked for at once", len(ids))
+			}
+		}
+	})
+}
+
+// TestPollsInTurns: the store is asked for each that waits every five seconds, whenever it began to, and not for what a log answers
+// before.
+func TestPollsInTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newProgressStore()
+		w := NewWaiters(store)
+		began := map[string]time.Time{}
+		var running sync.WaitGroup
+		for i := range 40 {
+			id, lasts := fmt.Sprint(i), 12*time.Second
+			if i%2 == 1 {
+				lasts = watchPoll - watchPoll/pollTurns - time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), lasts)
+			defer cancel()
+			sub := newSub(id, gateway.Pending)
+			store.set(sub)
+			began[id] = time.Now()
+			running.Go(func() { _, _ = w.Await(ctx, sub) })
+			time.Sleep(130 * time.Millisecond)
+		}
+		running.Wait()
+		askedAt := map[string][]time.Time{}
+		for i, ids := range store.asks {
+			for _, id := range ids {
+				askedAt[id] = append(askedAt[id], store.askedAt[i])
+			}
+		}
+		for i := range 40 {
+			id := fmt.Sprint(i)
+			if i%2 == 1 {
+				if len(askedAt[id]) > 0 {
+					t.Errorf("%s was asked for, and did not wait for long", id)
+				}
+				continue
+			}
+			last := began[id]
+			for _, at := range askedAt[id] {
+				if d := at.Sub(last); d > watchPoll {
+					t.Errorf("%s was asked for after %v", id, d)
+				}
+				last = at
+			}
+			if len(askedAt[id]) != 2 {
+				t.Errorf("%s was asked for %d times", id, len(askedAt[id]))
 			}
 		}
 	})
