@@ -18,19 +18,19 @@ const (
 	commitPatience = 2 * time.Second // to wait for a place in the queue
 	commitGrace    = time.Second     // for a batch that is under way when the service stops
 
-	gatherFrom  = 8                // submissions in a batch that show that many come at once
-	gatherStep  = time.Millisecond // in which more must have come to wait for others
-	gatherSteps = 16
+	gatherStep  = 2 * time.Millisecond // in which more must have come to wait for others
+	gatherSteps = 8
 )
 
 // committer groups concurrent submissions into one transaction: while one commit is being
-// fsynced, the next batch collects. A lone submission is not held up. Where many come at once the next batch waits a
-// little for more, as long as they come: a transaction costs much, however few are in it.
+// fsynced, the next batch collects. While others are being verified it waits a little for them, as long as they come: a transaction
+// costs much, however few are in it. A lone submission is not held up.
 type committer struct {
 	store    gateway.Queue
 	queue    chan commitRequest
 	patience time.Duration
 	done     chan struct{} // closed when runCommitter has returned
+	coming   atomic.Int64  // submissions that are being parsed or verified, and may be queued soon
 
 	failedAt atomic.Int64 // when the store last failed to take a submission, Unix seconds; 0 since it took one
 }
@@ -100,16 +100,11 @@ func (c *committer) runCommitter(ctx context.Context) {
 	storing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })
-	stored := 0 // in the last batch
 	for {
 		select {
 		case first := <-c.queue:
-			if stored >= gatherFrom {
-				c.gatherRequests()
-			}
-			batch := c.collectBatch(first)
-			c.storeBatch(storing, batch)
-			stored = len(batch)
+			c.gatherRequests()
+			c.storeBatch(storing, c.collectBatch(first))
 		case <-ctx.Done():
 			return
 		}
@@ -120,8 +115,11 @@ func (c *committer) runCommitter(ctx context.Context) {
 func (c *committer) gatherRequests() {
 	for range gatherSteps {
 		before := len(c.queue)
+		if before >= commitBatch || c.coming.Load() == 0 {
+			return
+		}
 		time.Sleep(gatherStep)
-		if n := len(c.queue); n == before || n >= commitBatch {
+		if len(c.queue) == before {
 			return
 		}
 	}

@@ -197,59 +197,54 @@ func TestQueueIsCounted(t *testing.T) {
 	}
 }
 
-// Where many come at once, those that follow are stored together; whoever comes alone is not held up.
+// Those that come while others are being verified are stored together, and none waits for long.
 func TestGathers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &slowStore{takes: time.Millisecond}
-		c, stop := startCommitter(s)
-		defer stop()
-		commitAll(c, 1+gatherFrom)
-		var waiting sync.WaitGroup
-		for i := range 20 {
-			waiting.Go(func() {
-				if _, err := c.commitSubmission(t.Context(), newNamed(fmt.Sprint("follows ", i))); err != nil {
-					t.Error(err)
+	for name, test := range map[string]struct {
+		every   time.Duration
+		batches int // at most
+	}{
+		"many":       {gatherStep / 8, 4},
+		"very many":  {gatherStep / 64, 2},
+		"not so few": {gatherStep / 4, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &slowStore{}
+				c, stop := startCommitter(s)
+				defer stop()
+				c.coming.Add(1)
+				const n = 200
+				took := make([]time.Duration, n)
+				var waiting sync.WaitGroup
+				for i := range n {
+					waiting.Go(func() {
+						began := time.Now()
+						if _, err := c.commitSubmission(t.Context(), newNamed(fmt.Sprint(i))); err != nil {
+							t.Error(err)
+						}
+						took[i] = time.Since(began)
+					})
+					time.Sleep(test.every)
+				}
+				waiting.Wait()
+				if longest := slices.Max(took); longest > gatherSteps*gatherStep || len(s.batches) > test.batches {
+					t.Errorf("stored in %d batches, and one was held up for %v", len(s.batches), longest)
 				}
 			})
-			time.Sleep(gatherStep / 4)
-		}
-		waiting.Wait()
-		if len(s.batches) != 3 || len(s.batches[2]) != 20 {
-			t.Errorf("stored in batches of %v", s.batches)
-		}
-		for i, want := range []time.Duration{s.takes + gatherStep, s.takes} {
-			if _, took := commitAll(c, 1); took[0] != want {
-				t.Errorf("alone, %d: took %v, want %v", i, took[0], want)
-			}
-		}
-	})
+		})
+	}
 }
 
-// Those that keep coming are not waited for longer than a batch may be gathered.
-func TestGathersForABoundedTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &slowStore{}
-		c, stop := startCommitter(s)
-		defer stop()
-		commitAll(c, 1+gatherFrom)
-		var longest time.Duration
-		var waiting sync.WaitGroup
-		var mu sync.Mutex // over longest
-		for i := range 200 {
-			waiting.Go(func() {
-				began := time.Now()
-				if _, err := c.commitSubmission(t.Context(), newNamed(fmt.Sprint("follows ", i))); err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				longest = max(longest, time.Since(began))
-			})
-			time.Sleep(gatherStep / 4)
-		}
-		waiting.Wait()
-		if longest > gatherSteps*gatherStep {
-			t.Errorf("one was held up for %v", longest)
-		}
-	})
+// Whoever comes alone is not held up, nor for long where another one takes its time, as while it is uploaded.
+func TestAloneIsNotHeldUp(t *testing.T) {
+	for others, want := range map[int64]time.Duration{0: time.Millisecond, 1: time.Millisecond + gatherStep} {
+		synctest.Test(t, func(t *testing.T) {
+			c, stop := startCommitter(&slowStore{takes: time.Millisecond})
+			defer stop()
+			c.coming.Add(others)
+			if _, took := commitAll(c, 1); took[0] != want {
+				t.Errorf("took %v with %d others, want %v", took[0], others, want)
+			}
+		})
+	}
 }

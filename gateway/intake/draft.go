@@ -48,6 +48,8 @@ func (s *Service) Begin(ctx context.Context, r gateway.Request) (gateway.Draft, 
 	if err := s.cfg.checkDisk(); err != nil {
 		return nil, err
 	}
+	s.commits.coming.Add(1)
+	defer s.commits.coming.Add(-1)
 	held := gateway.HeldFrom(ctx).Part()
 	d, err := s.beginDraft(ctx, r, held)
 	if err != nil {
@@ -86,13 +88,7 @@ func (d *Draft) Plan() gateway.Plan { return d.plan }
 // Submit implements gateway.Draft.
 func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
 	defer d.held.Close()
-	verifying, end := d.service.cfg.observe(ctx, StepVerify)
-	verified, packed, err := d.verifyArtifact(verifying, artifact)
-	end(err)
-	if err != nil {
-		return gateway.Submission{}, err
-	}
-	sub, err := d.newSubmission(ctx, verified, packed)
+	sub, verified, err := d.verifySubmission(ctx, artifact)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
@@ -110,6 +106,21 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 		d.service.cfg.Committed(stored)
 	}
 	return stored, nil
+}
+
+// verifySubmission returns what is to be stored, and what was verified.
+func (d *Draft) verifySubmission(ctx context.Context, artifact formats.Artifact) (gateway.NewSubmission, *formats.Verified, error) {
+	coming := &d.service.commits.coming
+	coming.Add(1)
+	defer coming.Add(-1)
+	verifying, end := d.service.cfg.observe(ctx, StepVerify)
+	verified, packed, err := d.verifyArtifact(verifying, artifact)
+	end(err)
+	if err != nil {
+		return gateway.NewSubmission{}, nil, err
+	}
+	sub, err := d.newSubmission(ctx, verified, packed)
+	return sub, verified, err
 }
 
 // verifyArtifact returns, beside what was verified, the digest of the container the artifact was in.
