@@ -11,7 +11,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -61,11 +60,7 @@ func deploy(t *testing.T, program string, log *rekortest.Server) *deployment {
 	return g
 }
 
-func freeAddress() string {
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer l.Close()
-	return l.Addr().String()
-}
+func freeAddress() string { return fmt.Sprintf("127.0.0.1:%d", must(rekortest.FreePort())) }
 
 func (g *deployment) file(name string) string { return filepath.Join(g.dir, name) }
 

@@ -8,7 +8,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -92,11 +91,7 @@ func (g *gatewayProcess) stop() {
 
 func (g *gatewayProcess) pid() int { return g.process.Process.Pid }
 
-func freeAddress() string {
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer l.Close()
-	return l.Addr().String()
-}
+func freeAddress() string { return fmt.Sprintf("127.0.0.1:%d", must(rekortest.FreePort())) }
 
 // clients returns clients for so many calls at once. A connection takes upload.MaxStreams.
 func (g *gatewayProcess) clients(calls int) []pb.GatewayServiceClient {

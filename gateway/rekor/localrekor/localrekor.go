@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	rekornote "github.com/sigstore/rekor-tiles/v2/pkg/note"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/freeport"
 )
 
 // Config says what to run.
@@ -205,12 +206,12 @@ type ports struct{ grpc, http, metrics int }
 // freePorts finds three ports that are free now.
 func freePorts() (p ports, err error) {
 	for _, port := range []*int{&p.grpc, &p.http, &p.metrics} {
-		listener, err := net.Listen("tcp", loopbackAddress(0))
-		if err != nil {
-			return ports{}, fmt.Errorf("looking for a free port: %w", err)
+		if *port, err = freeport.Find(); err != nil {
+			return ports{}, err
 		}
-		defer func() { _ = listener.Close() }() // all three at the end, so that they differ
-		*port = listener.Addr().(*net.TCPAddr).Port
+	}
+	if p.grpc == p.http || p.grpc == p.metrics || p.http == p.metrics {
+		return freePorts()
 	}
 	return p, nil
 }

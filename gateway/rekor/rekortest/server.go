@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/freeport"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
 )
 
@@ -135,3 +136,6 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
+
+// FreePort returns a port of loopback for a server of a test's own, which may be stopped and started again on it.
+func FreePort() (int, error) { return freeport.Find() }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/freeport"
 )
 
 // Server is a running PostgreSQL server.
@@ -44,7 +45,7 @@ func Start(folder string, settings ...string) (*Server, error) {
 	if s.owner, err = findOwner(); err != nil {
 		return nil, err
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.port, err = freeport.Find(); err != nil {
 		return nil, err
 	}
 	if s.owner != nil {
@@ -185,14 +186,6 @@ func findProgram(name string) string {
 		return found[len(found)-1]
 	}
 	return name
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // Require skips the test where there is no PostgreSQL; under CI it fails.
