@@ -34,6 +34,8 @@ type Caller struct {
 	Name string
 	// May is what the caller may do.
 	May Right
+	// Priority is that of his submissions, and the highest that he may ask for.
+	Priority Priority
 	// InPath: the caller has shown a token in the path of a URL, where others may have read it. It is good for little.
 	InPath bool
 }

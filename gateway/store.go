@@ -46,8 +46,10 @@ type Queue interface {
 	// CreatedAt and the order in the queue are those of storing. One whose key, or one of whose former
 	// keys, is known (earlier, or earlier in subs) returns the existing row with Existing set; if that
 	// is Failed, its failed entries are made Pending again first. An entry whose log and leaf hash are
-	// known is shared, in whatever state it is. One that cannot be stored has an Err of its own, and
-	// takes no other with it. The error beside is a failure of the store: then nothing is stored.
+	// known is shared, in whatever state it is. One that is new counts against its Quotas, in the same
+	// transaction; of several processes on one store, each may exceed a quota by what the others store meanwhile.
+	// One that cannot be stored has an Err of its own, and takes no other with it. The error beside is a failure of
+	// the store: then nothing is stored.
 	Enqueue(ctx context.Context, subs []NewSubmission) ([]Enqueued, error)
 }
 
@@ -55,7 +57,7 @@ type Queue interface {
 type Enqueued struct {
 	Submission Submission // unless Err is set
 	// Err is nil, ErrQueueFull when more than the configured number of entries, or of bytes, would be
-	// pending, or ErrUnstorable.
+	// pending, a *QuotaError, or ErrUnstorable.
 	Err error
 }
 

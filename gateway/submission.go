@@ -102,8 +102,10 @@ type NewSubmission struct {
 	// Takeover are the IDs of all logs that may take its entries over from one another, sorted; none: each entry
 	// stays with its log.
 	Takeover []string
-	Receipt  *receiptpb.Receipt // its entries are still without proofs
-	Entries  []NewEntry         // at least one; their positions are their roles
+	// Quotas are those that it counts against if it is new, each of another subject.
+	Quotas  []Quota
+	Receipt *receiptpb.Receipt // its entries are still without proofs
+	Entries []NewEntry         // at least one; their positions are their roles
 }
 
 // Submission is a stored submission with its entries: what is hot of it. The receipt and the proofs

@@ -41,7 +41,7 @@ func convertHeader(h upload.Header, by gateway.Caller) (gateway.Request, error) 
 	if r.KnownOnly, err = parseSignatures(h.Signatures); err != nil {
 		return r, err
 	}
-	if r.Priority, err = parsePriority(h.Priority); err != nil {
+	if r.Priority, err = parsePriority(h.Priority, by.Priority); err != nil {
 		return r, err
 	}
 	if h.Decompress != "" {
@@ -67,10 +67,17 @@ func parseSignatures(which string) (knownOnly bool, err error) {
 	return false, problem.Malformed("signatures is "+problem.QuoteName(which), "use all, or known for those by the keys that are sent")
 }
 
-func parsePriority(name string) (gateway.Priority, error) {
+// parsePriority reads a priority that is highest where it is not said, and never higher.
+func parsePriority(name string, highest gateway.Priority) (gateway.Priority, error) {
 	p, ok := gateway.ParsePriority(name)
-	if !ok {
+	switch {
+	case !ok:
 		return 0, problem.Malformed("priority is "+problem.QuoteName(name), "use interactive, or backfill for what may wait")
+	case name == "":
+		return highest, nil
+	case p > highest:
+		return 0, formats.NewError(problem.ReasonForbidden, "this caller's submissions are "+highest.String(),
+			"leave priority out; the gateway's operator can raise it: priority, in callers of its configuration")
 	}
 	return p, nil
 }

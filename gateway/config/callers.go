@@ -28,9 +28,22 @@ type Caller struct {
 	ClientCert ClientCert `yaml:"client_cert,omitempty"`
 	OIDC       OIDC       `yaml:"oidc,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
-	Anonymous bool     `yaml:"anonymous,omitempty"`
-	May       []string `yaml:"may"`              // of gateway.Rights
-	Policy    string   `yaml:"policy,omitempty"` // of Config.Policies; "" is Config.Policy
+	Anonymous bool         `yaml:"anonymous,omitempty"`
+	May       []string     `yaml:"may"` // of gateway.Rights
+	Policy    string       `yaml:"policy,omitempty"` // of Config.Policies; "" is Config.Policy
+	Limits    CallerLimits `yaml:"limits,omitempty"`
+	// Priority is that of his submissions, and the highest that he may ask for; "" is interactive.
+	Priority string `yaml:"priority,omitempty"`
+}
+
+// CallerLimits are what a caller is held to; 0 is no limit of his own. What is stored already counts nothing when it is sent
+// again, and days are those of UTC.
+type CallerLimits struct {
+	RequestsPerMinute int   `yaml:"requests_per_minute,omitempty"` // in place of Limits.RequestsPerMinute
+	Burst             int   `yaml:"burst,omitempty"`               // of those, at once; 0 is Limits.RequestBurst
+	SubmissionsPerDay int64 `yaml:"submissions_per_day,omitempty"` // new ones
+	BytesPerDay       Size  `yaml:"bytes_per_day,omitempty"`       // stored for those, as Limits.MaxPendingBytes counts
+	Pending           int   `yaml:"pending,omitempty"`             // submissions accepted and not settled yet
 }
 
 // ClientCert names certificates.
@@ -45,6 +58,12 @@ func (c Caller) Rights() (all gateway.Right) {
 		all |= gateway.Rights[name]
 	}
 	return all
+}
+
+// HighestPriority returns the highest priority that c may ask for.
+func (c Caller) HighestPriority() gateway.Priority {
+	p, _ := gateway.ParsePriority(c.Priority)
+	return p
 }
 
 // Token is a bearer token, as far as a configuration names it.
@@ -148,6 +167,9 @@ func (c Caller) checkCaller(tokens map[[sha256.Size]byte]string, bound bool) err
 			return err
 		}
 	}
+	if err := errors.Join(c.checkPriority(), c.Limits.checkLimits()); err != nil {
+		return err
+	}
 	return errors.Join(c.checkTokens("token_sha256", c.TokenSHA256, tokens), c.checkTokens("path_token_sha256", c.PathTokenSHA256, tokens))
 }
 
@@ -162,6 +184,28 @@ func (c Caller) checkTokens(key string, texts []string, tokens map[[sha256.Size]
 			return fmt.Errorf("%s[%d]: it is a token of %s already", key, i, other)
 		}
 		tokens[t.SHA256] = c.Name
+	}
+	return nil
+}
+
+func (c Caller) checkPriority() error {
+	if c.Priority == "" {
+		return nil
+	}
+	return oneOf("priority", c.Priority, gateway.Interactive.String(), gateway.Backfill.String())
+}
+
+// maxPendingOfCaller bounds what is counted whenever the caller sends something.
+const maxPendingOfCaller = 100_000
+
+func (l CallerLimits) checkLimits() error {
+	switch {
+	case min(int64(l.RequestsPerMinute), int64(l.Burst), l.SubmissionsPerDay, int64(l.BytesPerDay), int64(l.Pending)) < 0:
+		return errors.New("limits must not be negative: leave one out for no limit")
+	case l.Burst > 0 && l.RequestsPerMinute == 0:
+		return errors.New("limits.burst goes with limits.requests_per_minute; give both, or neither")
+	case l.Pending > maxPendingOfCaller:
+		return fmt.Errorf("limits.pending is above %d; limits.max_pending bounds all callers together", maxPendingOfCaller)
 	}
 	return nil
 }

@@ -192,6 +192,9 @@ func (c *Config) checkLimits() error {
 	if c.Limits.RequestsPerMinute < 0 {
 		return errors.New("limits.requests_per_minute must not be negative: leave it out for no limit")
 	}
+	if c.Limits.SignerSubmissionsPerDay < 0 {
+		return errors.New("limits.signer_submissions_per_day must not be negative: leave it out for no limit")
+	}
 	if c.Limits.MinFreeDisk < 0 {
 		return errors.New("limits.min_free_disk must not be negative: 0 is no limit")
 	}

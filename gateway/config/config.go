@@ -104,6 +104,8 @@ type Limits struct {
 	// at once; 0 is no limit.
 	RequestsPerMinute int `yaml:"requests_per_minute,omitempty"`
 	RequestBurst      int `yaml:"request_burst,omitempty"`
+	// SignerSubmissionsPerDay is how many new submissions of a tenant one key may have signed on a day (UTC); 0 is no limit.
+	SignerSubmissionsPerDay int64 `yaml:"signer_submissions_per_day,omitempty"`
 	// Redis is where requests are counted, for several gateways together; without, each counts for itself.
 	Redis Redis `yaml:"redis,omitempty"`
 

@@ -190,14 +190,18 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 		return gateway.NewSubmission{}, err
 	}
 	key, former := d.dedupKeys(v, recorded.representations, packed)
-	return gateway.NewSubmission{
+	sub := gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: d.request.Tenant, Key: key, Format: d.plan.Description.Format, Digests: digestsOf(v),
 			Signatures: listRecorded(v, recorded.representations),
 			Labels:     d.request.Labels, Needed: d.target.Need,
 		},
 		FormerKeys: former, Priority: d.request.Priority, Takeover: d.target.takeover(), Receipt: recorded.receipt, Entries: recorded.entries,
-	}, nil
+	}
+	if quotas := d.service.cfg.Quotas; quotas != nil {
+		sub.Quotas = quotas(ctx, &sub.SubmissionFields)
+	}
+	return sub, nil
 }
 
 func listRecorded(v *formats.Verified, rs []gateway.Representation) []gateway.RecordedSignature {

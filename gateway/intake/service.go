@@ -30,6 +30,8 @@ type Config struct {
 	// CheckDisk returns gateway.ErrDiskLow while too little space is left to take submissions; nil: it
 	// is never asked. It is quick.
 	CheckDisk func() error
+	// Quotas returns what a new submission counts against, with its request's context; nil: nothing. It is quick.
+	Quotas func(context.Context, *gateway.SubmissionFields) []gateway.Quota
 	// MaxArtifact bounds what comes out of a compressed container, in bytes.
 	MaxArtifact int64
 	// Observe is called when a step of the work on a submission begins, with the request's context, and returns the

@@ -29,7 +29,7 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, e
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := identify(r)
 		if err != nil {
-			d, limited := limit.CountRequest(r.Context(), AddressKey(r.RemoteAddr))
+			d, limited := limit.CountRequest(r.Context(), gateway.Caller{}, r.RemoteAddr)
 			setRateFields(w.Header(), d)
 			problem.FromError(cmp.Or(limited, err)).WriteHTTP(w)
 			return

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/ratelimit"
 )
 
@@ -46,6 +47,28 @@ func TestLimitRate(t *testing.T) {
 	}
 }
 
+// Of strangers, addresses are counted, and all of them together; a caller with a limit of his own is held to that alone.
+func TestLimitOfStrangers(t *testing.T) {
+	l := limitOf(60, 2)
+	l.OwnLimit = func(c gateway.Caller) (ratelimit.Limit, bool) {
+		return map[string]ratelimit.Limit{"all": {PerMinute: 60, Burst: 3}, "own": {PerMinute: 60, Burst: 1}}[c.Name], c.Name == "all"
+	}
+	for i, c := range []struct {
+		name, remote string
+		remaining    int
+		allowed      bool
+	}{
+		{"all", "192.0.2.1", 1, true}, {"all", "192.0.2.1", 0, true}, {"all", "192.0.2.1", 0, false}, // one address takes no more from the others
+		{"all", "192.0.2.2", 0, true}, {"all", "192.0.2.3", 0, false},
+		{"own", "192.0.2.1", 0, true}, {"own", "192.0.2.9", 0, false}, {"none", "192.0.2.1", 1, true}, {"", "192.0.2.9", 1, true},
+	} {
+		d, err := l.CountRequest(t.Context(), gateway.Caller{Name: c.name, Tenant: gateway.DefaultTenant}, c.remote)
+		if (err == nil) != c.allowed || d.Remaining != c.remaining {
+			t.Errorf("request %d, of %s: %+v, %v", i, c.name, d, err)
+		}
+	}
+}
+
 // broken is a limiter that fails.
 type broken struct{}
 
@@ -56,7 +79,7 @@ func (broken) Take(context.Context, string, ratelimit.Limit) (ratelimit.Decision
 // When the limiter fails, the operator's choice holds. The answer does not say why.
 func TestLimiterFails(t *testing.T) {
 	for refuse, want := range map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable} {
-		h := LimitRate(http.HandlerFunc(ok), &RateLimit{Limiter: broken{}, RefuseUncounted: refuse})
+		h := LimitRate(http.HandlerFunc(ok), &RateLimit{Limiter: broken{}, Limit: ratelimit.Limit{PerMinute: 1, Burst: 1}, RefuseUncounted: refuse})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/formats", nil))
 		if w.Code != want || refuse && (!strings.Contains(w.Body.String(), "LIMITER_UNAVAILABLE") || w.Header().Get("Retry-After") == "") ||

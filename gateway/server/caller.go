@@ -30,7 +30,7 @@ var defaultCaller = gateway.Caller{Tenant: gateway.DefaultTenant, May: gateway.A
 func newTable(cfg *config.Config) (*auth.Table, error) {
 	members := make([]auth.Member, 0, len(cfg.Callers))
 	for _, c := range cfg.Callers {
-		m := auth.Member{Names: c.ClientCert.SAN, Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights()}, Anonymous: c.Anonymous}
+		m := auth.Member{Names: c.ClientCert.SAN, Caller: gateway.Caller{Name: c.Name, Tenant: c.Tenant, May: c.Rights(), Priority: c.HighestPriority()}, Anonymous: c.Anonymous}
 		var err error
 		if m.Tokens, err = convertTokens(c.TokenSHA256); err == nil {
 			m.PathTokens, err = convertTokens(c.PathTokenSHA256)

@@ -23,11 +23,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/ratelimit/redislimit"
 )
 
-// openLimit sets what requests are held to. Where there is no limit, nothing is counted.
+// openLimit sets what requests are held to, besides the callers' own limits.
 func (s *Server) openLimit(c config.Limits) error {
-	if c.RequestsPerMinute == 0 {
-		return nil
-	}
 	var limiter ratelimit.Limiter = ratelimit.NewMemory(nil)
 	if c.Redis.IsSet() {
 		url, err := c.Redis.ReadURL()
@@ -41,8 +38,10 @@ func (s *Server) openLimit(c config.Limits) error {
 		s.sharedLimiter, limiter = shared, shared
 	}
 	s.rateLimit = &middleware.RateLimit{
-		Limiter: s.metrics.requests.countLimiter(limiter), Limit: ratelimit.Limit{PerMinute: c.RequestsPerMinute, Burst: c.RequestBurst},
-		RefuseUncounted: c.Redis.OnFailure == config.OnFailureRefuse,
+		Limiter: s.metrics.requests.countLimiter(limiter), OwnLimit: s.quotas.limitOf, RefuseUncounted: c.Redis.OnFailure == config.OnFailureRefuse,
+	}
+	if c.RequestsPerMinute > 0 {
+		s.rateLimit.Limit = ratelimit.Limit{PerMinute: c.RequestsPerMinute, Burst: c.RequestBurst}
 	}
 	return nil
 }
@@ -50,7 +49,7 @@ func (s *Server) openLimit(c config.Limits) error {
 // countRequest counts one request of the caller of ctx, over gRPC, as middleware.LimitRate counts those over HTTP. It
 // returns the refusal of callers who ask too often.
 func (s *Server) countRequest(ctx context.Context) error {
-	d, err := s.rateLimit.CountRequest(ctx, rateKey(ctx))
+	d, err := s.rateLimit.CountRequest(ctx, gateway.CallerFrom(ctx), remoteOf(ctx))
 	if note, ok := ctx.Value(rateNoteKey{}).(*rateNote); ok && d != nil {
 		note.Store(d)
 	}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
@@ -146,7 +147,8 @@ func TestGRPCLimit(t *testing.T) {
 	if err := call("/grpc.health.v1.Health/Check"); err != nil || len(trailer.md) != 0 {
 		t.Errorf("a probe: %v, %v", err, trailer.md)
 	}
-	if none := newLimitedServer(t, config.Limits{RequestBurst: 1}); none.rateLimit != nil {
-		t.Errorf("without a limit: %+v", none.rateLimit)
+	none := newLimitedServer(t, config.Limits{RequestBurst: 1})
+	if d, err := none.rateLimit.CountRequest(ctx, gateway.Caller{}, "192.0.2.1:9"); d != nil || err != nil {
+		t.Errorf("without a limit: %+v, %v", d, err)
 	}
 }

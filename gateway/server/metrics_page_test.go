@@ -18,6 +18,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
 var update = flag.Bool("update", false, "write the table in docs/metrics.md")
@@ -32,6 +34,7 @@ const (
 func TestMetricsPage(t *testing.T) {
 	cfg := newConfig(t)
 	cfg.Limits.RequestsPerMinute = 6000
+	cfg.Callers = []config.Caller{{Name: "everybody", Tenant: "all", Anonymous: true, May: []string{"submit"}, Limits: config.CallerLimits{SubmissionsPerDay: 1}}}
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert
 	cfg.Callers = []config.Caller{
@@ -40,6 +43,9 @@ func TestMetricsPage(t *testing.T) {
 	r := run(t, cfg)
 	defer r.stop()
 	if a := r.submit(key, "hello"); a.status != 201 {
+		t.Fatalf("%d %v", a.status, a.body)
+	}
+	if a := r.submit(key, "more than a day may have"); a.status != http.StatusTooManyRequests {
 		t.Fatalf("%d %v", a.status, a.body)
 	}
 	r.checkHealth(credentials.NewTLS(&tls.Config{RootCAs: pool}))

@@ -3,6 +3,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 // submissionMetrics are of submissions, up to where they are durable.
 type submissionMetrics struct {
 	submissions *prometheus.CounterVec
+	byCaller    *prometheus.CounterVec
+	quotas      *prometheus.CounterVec
 	accept      *prometheus.HistogramVec
 	step        *prometheus.HistogramVec
 }
@@ -35,13 +39,40 @@ func newSubmissionMetrics() *submissionMetrics {
 	return &submissionMetrics{
 		submissions: newCounter("submissions_total", "Submissions, those of batches too, by what they are and what became of them.",
 			"format", "representation", "way", "outcome"),
-		accept: newHistogram("submission_accept_seconds", "How long it took from the moment a submission's signature and keys were there until it was durable; its artifact is sent meanwhile.", workBuckets, "format"),
-		step:   newHistogram("submission_step_seconds", "How long the steps of that took: parse, verify (the artifact is sent meanwhile), commit (until it is durable).", workBuckets, "step"),
+		byCaller: newCounter("caller_submissions_total", "Submissions, by the caller's name in the configuration and what became of them.", "caller", "outcome"),
+		quotas:   newCounter("quota_refusals_total", "Submissions that were refused since a quota was used up, by the caller's name in the configuration, and by whose the quota is (caller, signer) and of what.", "caller", "of", "quota"),
+		accept:   newHistogram("submission_accept_seconds", "How long it took from the moment a submission's signature and keys were there until it was durable; its artifact is sent meanwhile.", workBuckets, "format"),
+		step:     newHistogram("submission_step_seconds", "How long the steps of that took: parse, verify (the artifact is sent meanwhile), commit (until it is durable).", workBuckets, "step"),
 	}
 }
 
 func (m *submissionMetrics) list() []prometheus.Collector {
-	return []prometheus.Collector{m.submissions, m.accept, m.step}
+	return []prometheus.Collector{m.submissions, m.byCaller, m.quotas, m.accept, m.step}
+}
+
+// countOfCaller counts a submission of the caller of ctx, where there is access control: err is why it was refused. Names
+// are those of the configuration, and so as many as it has.
+func (m *submissionMetrics) countOfCaller(ctx context.Context, existing bool, err error) {
+	name := gateway.CallerFrom(ctx).Name
+	if name == "" {
+		return
+	}
+	outcome := outcomeAccepted
+	switch {
+	case err != nil:
+		outcome = outcomeOf(err)
+	case existing:
+		outcome = outcomeRepeated
+	}
+	m.byCaller.WithLabelValues(name, outcome).Inc()
+	var over *gateway.QuotaError
+	if errors.As(err, &over) {
+		of := "caller"
+		if over.IsOfSigner() {
+			of = "signer"
+		}
+		m.quotas.WithLabelValues(name, of, over.Kind).Inc()
+	}
 }
 
 // countStored counts a submission that was stored, for the first time or before.

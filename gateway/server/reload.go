@@ -39,6 +39,7 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	s.certificates.setAll(f)
 	s.callers.Use(f.callers)
+	s.quotas.use(cfg)
 	s.logger.Info("read again", "what", "callers, certificates, policies, trusted root and logs")
 	if !reflect.DeepEqual(onlyAtStart(s.started), onlyAtStart(*cfg)) {
 		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")
@@ -78,6 +79,7 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	s.useFiles(&now, f)
 	s.domain.setPolicies(p)
 	s.callers.Use(f.callers) // after the policies, which are by caller: who is new has one
+	s.quotas.use(cfg)
 	s.logger.Info("read again", "what", "callers and policies")
 	return nil
 }
@@ -142,6 +144,7 @@ func onlyAtStart(c config.Config) config.Config {
 	c.Policies = nil
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
 	c.TrustedRoot, c.Logs, c.Callers = "", nil, nil
+	c.Limits.SignerSubmissionsPerDay = 0
 	c.InsecureNoAuth, c.InsecurePlaintext = false, false
 	c.Listeners = slices.Clone(c.Listeners)
 	for i := range c.Listeners {

@@ -86,8 +86,9 @@ type Server struct {
 	callers       *auth.Authenticator
 	own           [][sha256.Size]byte // the gateway's own keys
 	proxies       middleware.Proxies
-	rateLimit     *middleware.RateLimit // nil: no limit
-	sharedLimiter io.Closer             // what rateLimit counts in, where that is shared; nil: it is not
+	quotas        quotas // of callers
+	rateLimit     *middleware.RateLimit
+	sharedLimiter io.Closer // what rateLimit counts in, where that is shared; nil: it is not
 
 	memory    *gateway.Memory // of all requests
 	admission admission
@@ -129,6 +130,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	}
 	s.certificates.listenFor(cfg.Listeners)
 	s.certificates.setAll(f)
+	s.quotas.use(cfg)
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
 		return fmt.Errorf("limits.spool_dir: %w", err)
 	}

@@ -23,6 +23,7 @@ func (d watchedDomain) Begin(ctx context.Context, r gateway.Request) (gateway.Dr
 	draft, err := d.domain.Begin(ctx, r)
 	if err != nil {
 		d.metrics.countRefused(d.nameFormat(r.Format), "", err)
+		d.metrics.countOfCaller(ctx, false, err)
 		return nil, err
 	}
 	return &watchedDraft{draft, d.metrics, started}, nil
@@ -47,6 +48,7 @@ type watchedDraft struct {
 // Submit implements gateway.Draft.
 func (d *watchedDraft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
 	stored, err := d.Draft.Submit(ctx, artifact)
+	d.metrics.countOfCaller(ctx, stored.Existing, err)
 	if err != nil {
 		plan := d.Plan()
 		d.metrics.countRefused(plan.Description.Format, plan.Chosen, err)

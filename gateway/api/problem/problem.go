@@ -5,6 +5,7 @@ package problem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -68,6 +69,10 @@ func FromError(err error) Problem {
 	if errors.As(err, &limited) {
 		return limited.problem()
 	}
+	var quota *gateway.QuotaError
+	if errors.As(err, &quota) {
+		return quotaExceeded(quota)
+	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return newProblem(formats.ReasonTooLarge, "the request is larger than this gateway takes",
@@ -107,6 +112,27 @@ func Internal() Problem {
 func RateLimited(wait time.Duration) Problem {
 	p := newProblem(ReasonRateLimited, "there are too many requests from this address", "wait as long as Retry-After or RetryInfo says")
 	p.RetryAfter = wait
+	return p
+}
+
+// quotaMessages are by the kind of quota, with its limit, and who has used it up.
+var quotaMessages = map[string]string{
+	gateway.QuotaSubmissions: "no more than %d new submissions a day are taken of this %s",
+	gateway.QuotaBytes:       "no more than %d bytes a day are stored for this %s",
+	gateway.QuotaPending:     "no more than %d submissions may wait for the log of this %s",
+}
+
+// quotaExceeded is the answer to a caller who has used up a quota.
+func quotaExceeded(e *gateway.QuotaError) Problem {
+	whose, hint := "caller", "send it again tomorrow (UTC), as Retry-After or RetryInfo says; what was accepted before can be sent at any time"
+	if e.IsOfSigner() {
+		whose = "signer"
+	}
+	if e.Kind == gateway.QuotaPending {
+		hint = "send it again once some of what waits is logged"
+	}
+	p := newProblem(ReasonQuotaExceeded, fmt.Sprintf(quotaMessages[e.Kind], e.Limit, whose), hint)
+	p.RetryAfter = e.RetryAfter
 	return p
 }
 

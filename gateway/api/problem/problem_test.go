@@ -36,7 +36,7 @@ var answers = map[string]string{
 	"413 InvalidArgument":    "TOO_LARGE",
 	"415 InvalidArgument":    "UNKNOWN_FORMAT WRONG_FORMAT",
 	"421 PermissionDenied":   "HOST_NOT_ALLOWED",
-	"429 ResourceExhausted":  "RATE_LIMITED",
+	"429 ResourceExhausted":  "RATE_LIMITED QUOTA_EXCEEDED",
 	"499 Canceled":           "REQUEST_CANCELLED",
 	"500 Internal":           "INTERNAL",
 	"502 Aborted":            "LOG_REFUSED LOG_RETIRED",
@@ -60,8 +60,11 @@ func TestEveryReason(t *testing.T) {
 	for _, reason := range Reasons() {
 		t.Run(string(reason), func(t *testing.T) {
 			p := FromError(fmt.Errorf("wrapped: %w", formats.NewError(reason, "what is wrong", "what to do")))
-			if reason == ReasonRateLimited {
+			switch reason {
+			case ReasonRateLimited:
 				p.RetryAfter = RateLimited(90 * time.Second).RetryAfter
+			case ReasonQuotaExceeded:
+				p.RetryAfter = FromError(&gateway.QuotaError{Kind: gateway.QuotaBytes, RetryAfter: time.Hour}).RetryAfter
 			}
 			checkHTTP(t, p, reason)
 			checkGRPC(t, p, reason)

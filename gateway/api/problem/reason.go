@@ -36,6 +36,7 @@ const (
 	ReasonRateLimited      formats.Reason = "RATE_LIMITED"
 	ReasonUnauthenticated  formats.Reason = "UNAUTHENTICATED"
 	ReasonForbidden        formats.Reason = "FORBIDDEN"
+	ReasonQuotaExceeded    formats.Reason = "QUOTA_EXCEEDED"
 	ReasonInternal         formats.Reason = "INTERNAL"
 
 	ReasonLimiterUnavailable formats.Reason = "LIMITER_UNAVAILABLE"
@@ -145,6 +146,7 @@ var rows = map[formats.Reason]row{
 	ReasonCrossOrigin:     forbidden,
 	ReasonHostNotAllowed:  misdirected,
 	ReasonRateLimited:     limited,
+	ReasonQuotaExceeded:   limited,
 	ReasonTimeout:         timedOut,
 	ReasonCancelled:       cancelled,
 

@@ -18,7 +18,7 @@ type Description struct {
 	Reason     formats.Reason
 	Status     int // HTTP
 	Code       codes.Code
-	RetryAfter time.Duration // before the same is sent again; 0: not said, or RATE_LIMITED, which says its own
+	RetryAfter time.Duration // before the same is sent again; 0: not said, or RATE_LIMITED and QUOTA_EXCEEDED, which say their own
 	When       string        // it is given, one line of Markdown
 	Do         string        // about it, one line of Markdown
 }
@@ -100,6 +100,7 @@ var words = map[formats.Reason]word{
 	ReasonCrossOrigin:     {"a browser asks on another site's behalf", "send the request from your own machine or site"},
 	ReasonHostNotAllowed:  {"the gateway is called by a name that it does not have", "use its name; the operator lists names in `http.allowed_hosts`"},
 	ReasonRateLimited:     {"too many requests from this caller", "wait as long as `Retry-After` says"},
+	ReasonQuotaExceeded:   {"the caller, or the signer, has used up what may be submitted on a day (UTC), or too much of the caller's is pending", "wait as long as `Retry-After` says; what was accepted before can be sent again at any time. The gateway's operator can raise `limits`"},
 	ReasonTimeout:         {"the request did not come in time", "send it again"},
 	ReasonCancelled:       {"the client hung up; only the gateway's own log shows it", "send it again"},
 

@@ -23,11 +23,12 @@ const (
 	reserveEntries = `SELECT nextval('entry_id_seq') FROM generate_series(1, $1)`
 
 	insertSubmissions = `
-INSERT INTO submission (seq, id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels, takeover)
+INSERT INTO submission (seq, id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels, takeover, subject)
 OVERRIDING SYSTEM VALUE
-SELECT d.seq, d.id, d.tenant, d.key, d.format, 'PENDING', d.needed, d.priority, $12, d.digests, d.signatures, d.labels, d.takeover
+SELECT d.seq, d.id, d.tenant, d.key, d.format, 'PENDING', d.needed, d.priority, $12, d.digests, d.signatures, d.labels, d.takeover, d.subject
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bytea[], $5::text[], $6::integer[], $7::integer[], $8::bytea[], $9::bytea[],
-    $10::text[], $11::bigint[]) AS d (seq, id, tenant, key, format, needed, priority, digests, signatures, labels, takeover)
+    $10::text[], $11::bigint[], $13::text[])
+    AS d (seq, id, tenant, key, format, needed, priority, digests, signatures, labels, takeover, subject)
 ORDER BY d.tenant, d.key ON CONFLICT DO NOTHING RETURNING seq`
 
 	insertReceipts = `INSERT INTO submission_blob (submission, receipt) SELECT * FROM unnest($1::bigint[], $2::bytea[])`
@@ -93,6 +94,7 @@ type enqueuing struct {
 	resuming []int64           // of those, the ones of which an entry is to be touched
 	resumed  []int64           // their entries
 	room     room
+	uses     *store.Uses // of quotas
 	entries  entrySet
 
 	sharing    []int64                    // new submissions with an entry that existed, or has failed at once
@@ -104,6 +106,7 @@ func newEnqueuing(t *tx, rows []store.NewRow, results []gateway.Enqueued) *enque
 		tx: t, rows: rows, results: results, tenants: make(map[string]int64), logs: make(map[string]int64), takeovers: make([]*int64, len(rows)),
 		retired: make(map[int64]bool), stored: make(map[tenantKey]int64), unread: make(map[int]int64), urgency: make(map[int64]request),
 		own: make(map[int64]bool), entries: newEntrySet(), priorities: make(map[int64]gateway.Priority),
+		uses: store.NewUses(t.now),
 	}
 }
 
@@ -184,6 +187,7 @@ func (e *enqueuing) readBefore() error {
 	queueNumbers(&b, reserveSubmissions, len(e.rows), &e.seqs)
 	queueNumbers(&b, reserveEntries, entries, &e.ids)
 	e.room.queueCount(&b, &e.store.opts)
+	e.queueUses(&b, places)
 	return e.sendBatch(&b)
 }
 
@@ -226,7 +230,7 @@ func (e *enqueuing) storeSubmissions() error {
 
 // insertRows stores submissions that are not known, as far as there is room for them.
 func (e *enqueuing) insertRows(places []int) error {
-	places, err := e.keepFitting(places)
+	places, err := e.keepFitting(e.keepWithinQuotas(places))
 	if err != nil || len(places) == 0 {
 		return err
 	}
@@ -267,14 +271,17 @@ func (e *enqueuing) submissionColumns(places []int) []any {
 	n := len(places)
 	seqs, ids, tenants, keys, formats := make([]int64, n), make([]uuid.UUID, n), make([]int64, n), make([][]byte, n), make([]string, n)
 	needed, priorities, takeovers := make([]int32, n), make([]int32, n), make([]*int64, n)
-	digests, signatures, labels := make([][]byte, n), make([][]byte, n), make([]string, n)
+	digests, signatures, labels, subjects := make([][]byte, n), make([][]byte, n), make([]string, n), make([]*string, n)
 	for at, i := range places {
 		r := &e.rows[i]
 		seqs[at], ids[at], tenants[at], keys[at], formats[at] = e.seqs[i], r.RowID, e.tenants[r.Tenant], r.Key[:], r.Format
 		needed[at], priorities[at], takeovers[at] = int32(r.Needed), int32(r.Priority), e.takeovers[i]
 		digests[at], signatures[at], labels[at] = r.Columns.Digests, r.Columns.Signatures, r.Columns.Labels
+		if q := store.PendingOf(r.Quotas); q != nil {
+			subjects[at] = &q.Subject
+		}
 	}
-	return []any{seqs, ids, tenants, keys, formats, needed, priorities, digests, signatures, labels, takeovers, e.now}
+	return []any{seqs, ids, tenants, keys, formats, needed, priorities, digests, signatures, labels, takeovers, e.now, subjects}
 }
 
 // noteNew makes the results of submissions that are wholly new; the others are read when all is stored.
@@ -312,6 +319,7 @@ func (e *enqueuing) writeRest() error {
 	e.entries.queueBodies(&b)
 	e.entries.queueChanges(&b, e.now)
 	e.queueBacklog(&b, e.entries.backlogs())
+	e.queueCharges(&b)
 	prioritised := slices.Sorted(maps.Keys(e.priorities))
 	states := queueStates(&b, slices.Concat(e.sharing, prioritised), e.entries.revived())
 	if len(prioritised) > 0 {

@@ -27,6 +27,8 @@ FROM generate_series(1, 100000) i;
 INSERT INTO submission_entry (submission, role, entry) SELECT seq, 0, seq FROM submission;
 INSERT INTO submission_digest SELECT tenant, substr(sha256(seq::text::bytea), 1, 16), seq FROM submission;
 INSERT INTO entry_blob (entry, body) SELECT id, 'body' FROM entry;
+INSERT INTO quota_use (day, tenant, subject, submissions, bytes) SELECT 1, 1 + i % 50, 'signer ' || i % 1000, 1, 100 FROM generate_series(1, 20000) i;
+UPDATE submission SET subject = 'caller' WHERE seq % 40 = 0;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
 
@@ -102,13 +104,15 @@ func TestPlans(t *testing.T) {
 		"progress":    {progressOfIDs, []any{"'{}'"}, []string{"submission_id_key", "entry_pkey"}},
 		"set states":  {setStates, []any{"'{1}'", "'{x}'"}, []string{"submission_pkey"}},
 		"hot":         {submissionsBySeq, []any{"'{1}'"}, []string{"submission_pkey"}},
+		"quotas":      {usesOfQuotas, []any{1, "'{1}'", "'{x}'", "'{1}'"}, []string{"quota_use_subject", "submission_waiting"}},
+		"sum of uses": {sumUpUses, []any{9, 1}, []string{"quota_use_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},
 	} {
 		plan := explain(t, conn, test.query, test.args...)
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

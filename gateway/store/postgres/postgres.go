@@ -71,6 +71,7 @@ type Store struct {
 	clock       *queueClock
 	life        *lifeWatch
 	changes     atomic.Uint64 // of the backlog, by this process
+	charges     atomic.Uint64 // of quotas, by this process
 }
 
 // Open opens the store in the database that dsn names, a URL or keywords and values as libpq takes them, makes its

@@ -16,8 +16,8 @@ import (
 
 const (
 	insertSubmission = `
-INSERT INTO submission (id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels, takeover)
-VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO submission (id, tenant, key, format, state, needed, priority, created_at, digests, signatures, labels, takeover, subject)
+VALUES (?, ?, ?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertReceipt = `INSERT INTO submission_blob (submission, receipt) VALUES (?, ?)`
 
@@ -50,6 +50,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 		tenants: make(map[string]int64), logs: make(map[string]int64), stored: make(map[tenantKey]int64),
 		unread: make(map[int]int64), urgency: make(map[int64]request), added: make(map[int64]backlog),
 	}
+	e.uses = store.NewUses(e.createdAt)
 	st := &s.statements
 	for i, insert := range []*bulkInsert{&st.insertDigest, &st.insertSigner, &st.insertReceipt, &st.insertBody, &st.linkEntry} {
 		e.listPending()[i].insert = insert
@@ -148,6 +149,7 @@ type enqueuing struct {
 	retired       map[int64]bool      // rows of logs
 	added         map[int64]backlog   // what waits by it, by logs' rows
 	addedInAll    backlog             // their sum
+	uses          *store.Uses         // of quotas
 
 	digests, signers, receipts, bodies, links pendingRows // that belong to rows which are stored
 }
@@ -183,6 +185,9 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 		return err
 	}
 	if err := t.changeBacklog(e.added); err != nil {
+		return err
+	}
+	if err := e.chargeQuotas(t); err != nil {
 		return err
 	}
 	return e.loadResults(t)
@@ -225,12 +230,16 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 		e.results[i].Err = e.store.errFull()
 		return nil
 	}
+	if refused, err := e.checkQuotas(t, r); err != nil || refused != nil {
+		e.results[i].Err = refused
+		return err
+	}
 	takeover, err := e.store.resolveTakeover(t, r.Takeover)
 	if err != nil {
 		return err
 	}
 	seq, err := t.execInsert(s.insertSubmission, r.id[:], tenant, r.Key[:], r.Format,
-		r.Needed, r.Priority, e.createdAt, r.columns.Digests, r.columns.Signatures, r.columns.Labels, takeover)
+		r.Needed, r.Priority, e.createdAt, r.columns.Digests, r.columns.Signatures, r.columns.Labels, takeover, subjectOf(r))
 	if isConstraint(err) { // an ID that is there already; SQLite has undone this statement alone, and it was the row's first
 		e.results[i].Err = fmt.Errorf("%w: %w", gateway.ErrUnstorable, err)
 		return nil
@@ -239,6 +248,7 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 		return err
 	}
 	e.stored[tenantKey{tenant, r.Key}] = seq
+	e.uses.Charge(tenant, r.Quotas, r.weighRow().bytes)
 	for _, prefix := range r.digests {
 		if err := e.digests.insertRow(t, tenant, prefix, seq); err != nil {
 			return err

@@ -70,6 +70,9 @@ func TestPlans(t *testing.T) {
 		"found":       {settleFound, []any{1, 2, 3, 4}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"absent":      {settleAbsent, []any{1, 2, 3, 4, false}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"move":        {queueToMove, []any{1, 2, 3, 4}, "e USING COVERING INDEX entry_oldest (log=? AND queued_at>?)"},
+		"quota":       {useOfQuota, []any{1, 2, "s"}, "quota_use USING PRIMARY KEY (day=? AND tenant=? AND subject=?)"},
+		"old uses":    {dropOldUses, []any{1, 2}, "quota_use USING PRIMARY KEY (day<?)"},
+		"waiting":     {countOfSubject, []any{1, "s", 9}, "submission USING COVERING INDEX submission_waiting (tenant=? AND subject=? AND state=?)"},
 		"known":       {knownSubmissions, []any{"[]", []byte{}}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

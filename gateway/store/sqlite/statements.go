@@ -77,7 +77,7 @@ func (s *statements) closeStatements() error {
 // What transactions run all the time, once each; the others are parsed by SQLite whenever they are run.
 var (
 	usualWrites = []string{
-		countPending, addPending, logsOfEntries, progressOfSubmissions, setState, knownSubmissions,
+		countPending, addPending, useOfQuota, countOfSubject, chargeQuota, dropOldUses, logsOfEntries, progressOfSubmissions, setState, knownSubmissions,
 		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, extendLeases, retiredLogs,
 	}
 

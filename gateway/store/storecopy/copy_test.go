@@ -37,6 +37,7 @@ func fillStore(t *testing.T) (path string) {
 		sub := storetest.NewSubmission(fmt.Sprintf("tenant %d", i%3), fmt.Sprint(i), "log-a", fmt.Sprint(i), "shared")
 		sub.Entries = append(sub.Entries, storetest.NewSubmission("x", fmt.Sprint(i), "log-b").Entries...)
 		sub.Takeover, sub.Priority = []string{"log-a", "log-b"}, gateway.Priority(-(i % 2))
+		sub.Quotas = []gateway.Quota{{Subject: fmt.Sprint("caller ", i%2), Submissions: 99, Pending: 99 * (i % 2)}}
 		subs = append(subs, sub)
 	}
 	subs = append(subs, storetest.NewSubmission("gone", "gone", "old-log"))
@@ -85,7 +86,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 {
+			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break
