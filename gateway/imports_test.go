@@ -72,6 +72,7 @@ var importRules = []importRule{
 	{packages: []string{"gateway/api/..."}, ours: slices.Concat(domain, []string{"gateway/api/...", "proto/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	// What callers import: neither what the gateway is made of, nor formats; its tests do.
 	{packages: []string{"gateway/client"}, ours: []string{"proto/..."}, direct: []string{"net/http"}, deps: slices.Concat(drivers, []string{"database/sql"})},
+	{packages: []string{"gateway/audit"}, ours: domain, deps: shell},
 	{packages: []string{"gateway/auth/..."}, ours: slices.Concat(domain, []string{"gateway/api/problem", "gateway/auth/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/middleware"}, ours: slices.Concat(domain, []string{"gateway/api/problem", "ratelimit/..."}), deps: slices.Concat(drivers, []string{"database/sql"})},
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},

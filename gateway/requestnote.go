@@ -21,7 +21,8 @@ type RequestNote struct {
 // RequestFacts are what a note has learned.
 type RequestFacts struct {
 	Caller  Caller
-	BytesIn int64 // of the body, or of the messages, as far as they were read
+	Address string // where it comes from
+	BytesIn int64  // of the body, or of the messages, as far as they were read
 	// Submission is the one that was stored, or nil. Of a batch it is the first.
 	Submission *SubmissionFields
 	// Submissions are how many of a request were stored, and Refused how many of a batch were not.
@@ -31,6 +32,11 @@ type RequestFacts struct {
 // NoteCaller takes down who sends the request.
 func (n *RequestNote) NoteCaller(c Caller) {
 	n.change(func(f *RequestFacts) { f.Caller = c })
+}
+
+// NoteAddress takes down where the request comes from.
+func (n *RequestNote) NoteAddress(address string) {
+	n.change(func(f *RequestFacts) { f.Address = address })
 }
 
 // NoteBytes takes down that size more bytes were read.

@@ -24,6 +24,7 @@ type Store interface {
 	Reader
 	Checkpoints
 	LogKeeping
+	AuditTrail
 
 	// Incarnation says which store this is, as long as it is open.
 	Incarnation() Incarnation
@@ -165,6 +166,10 @@ type Reader interface {
 	// List returns the tenant's submissions, newest first, and the token of the next page,
 	// "" on the last. The error is ErrBadPageToken for a token that List did not make.
 	List(ctx context.Context, tenant string, p ListParams) ([]Submission, string, error)
+
+	// ListAudit returns the tenant's records of the audit trail, newest first, and the token of the next page, "" on the last. The error is
+	// ErrBadPageToken for a token that ListAudit did not make.
+	ListAudit(ctx context.Context, tenant string, p AuditParams) ([]AuditRecord, string, error)
 }
 
 // What a Store may answer. They are matched with errors.Is.

@@ -103,7 +103,9 @@ type NewSubmission struct {
 	// stays with its log.
 	Takeover []string
 	// Quotas are those that it counts against if it is new, each of another subject.
-	Quotas  []Quota
+	Quotas []Quota
+	// Audit is where it comes from, for its record in the audit trail, which is kept in the same transaction; nil: none is.
+	Audit   *AuditOrigin
 	Receipt *receiptpb.Receipt // its entries are still without proofs
 	Entries []NewEntry         // at least one; their positions are their roles
 }

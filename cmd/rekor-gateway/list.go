@@ -24,6 +24,7 @@ type listFlags struct {
 	connection
 	artifact, signer, state, pageToken string
 	pageSize                           int32
+	audit                              bool
 }
 
 func newList(g *globals) *cobra.Command {
@@ -31,9 +32,13 @@ func newList(g *globals) *cobra.Command {
 		Use:   "list",
 		Short: "List your submissions, the newest first",
 		Long: `list asks a gateway for your submissions, a page at a time. An artifact is found by a digest that its
-receipt names: those of which only PGP's digest of the signed bytes was sent are not.`,
+receipt names: those of which only PGP's digest of the signed bytes was sent are not.
+
+With --audit it asks for the audit trail of your tenant instead, for which the right audit is needed: who sent
+what, from where, and what became of it.`,
 		Example: `  rekor-gateway list --server http://127.0.0.1:8080 --state PENDING
-  rekor-gateway list --server http://127.0.0.1:8080 --artifact app.tar.gz`,
+  rekor-gateway list --server http://127.0.0.1:8080 --artifact app.tar.gz
+  rekor-gateway list --server http://127.0.0.1:8080 --audit`,
 		Args: noArguments,
 	}
 	var f listFlags
@@ -41,6 +46,10 @@ receipt names: those of which only PGP's digest of the signed bytes was sent are
 	c.Flags().StringVar(&f.artifact, "artifact", "", "only those of this `FILE`, or of the one with this digest, ALG:HEX")
 	c.Flags().StringVar(&f.signer, "signer", "", "only those by this signer: `sha256:HEX` of the SubjectPublicKeyInfo")
 	c.Flags().StringVar(&f.state, "state", "", "only those in this state: "+strings.Join(stateNames(), ", "))
+	c.Flags().BoolVar(&f.audit, "audit", false, "the audit trail, in place of the submissions")
+	for _, filter := range []string{"artifact", "signer", "state"} {
+		c.MarkFlagsMutuallyExclusive("audit", filter)
+	}
 	c.Flags().Int32Var(&f.pageSize, "page-size", 0, "how many at once, at most 1000; 100 when not given")
 	c.Flags().StringVar(&f.pageToken, "page-token", "", "where the page before ended, as it was printed there")
 	completeFlag(c, "state", stateNames()...)
@@ -57,6 +66,9 @@ receipt names: those of which only PGP's digest of the signed bytes was sent are
 		}
 		defer remote.Close() //nolint:errcheck // nothing is under way
 		defer told.sayWaiting("asking " + f.server)()
+		if f.audit {
+			return f.showAudit(c.Context(), g, c.OutOrStdout(), remote)
+		}
 		page, err := remote.List(c.Context(), request)
 		if err != nil {
 			return err
@@ -128,6 +140,9 @@ func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsRe
 // nextPage is the command for the page after this one.
 func (f *listFlags) nextPage(token string) receipt.Command {
 	c := f.command("list")
+	if f.audit {
+		c = append(c, "--audit")
+	}
 	for _, flag := range [][2]string{{"--artifact", f.artifact}, {"--signer", f.signer}, {"--state", f.state}} {
 		if flag[1] != "" {
 			c = append(c, flag[0], flag[1])

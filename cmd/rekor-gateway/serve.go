@@ -86,6 +86,9 @@ func reloadOnSignal(ctx context.Context, s *server.Server, path string, signals 
 			return
 		case <-signals:
 		}
+		if err := s.ReopenAudit(); err != nil {
+			logger.Error("the audit trail goes on in the file that was open", "error", err)
+		}
 		cfg, err := config.Load(path)
 		if err == nil {
 			err = s.Reload(ctx, cfg)

@@ -31,6 +31,8 @@ type HTTPConfig struct {
 	Ready  func(context.Context) error // bounds its own time
 	// Degraded returns the logs that cannot be used now, each with a gateway.Problem; nil: there are none.
 	Degraded func() map[string]string
+	// Notice returns what else does not work although submissions are taken; nil: nothing.
+	Notice func() error
 	// Drift returns where other gateways on the store do not agree with this one; nil: there are none.
 	Drift func() []Drift
 	Trust TrustFiles
@@ -46,6 +48,7 @@ type httpServer struct {
 	ready   func(context.Context) error
 	// degraded is HTTPConfig.Degraded.
 	degraded func() map[string]string
+	notice   func() error
 	// drift is HTTPConfig.Drift.
 	drift  func() []Drift
 	trust  TrustFiles
@@ -57,11 +60,14 @@ func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	if cfg.Degraded == nil {
 		cfg.Degraded = func() map[string]string { return nil }
 	}
+	if cfg.Notice == nil {
+		cfg.Notice = func() error { return nil }
+	}
 	if cfg.Drift == nil {
 		cfg.Drift = func() []Drift { return nil }
 	}
 	h := &httpServer{
-		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded, drift: cfg.Drift,
+		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded, notice: cfg.Notice, drift: cfg.Drift,
 		trust: cfg.Trust, logger: cfg.Logger,
 	}
 	mux := http.NewServeMux()
@@ -119,6 +125,7 @@ func (h *httpServer) listRoutes() map[string]route {
 		"GET /v1/submissions/{id}":         {h.serveSubmission, gateway.MayRead, true},
 		"GET /v1/submissions/{id}/receipt": {h.serveReceipt, gateway.MayRead, true},
 		"GET /v1/statements/{leaf}":        {h.serveStatement, gateway.MayRead, false},
+		"GET /v1/audit":                    {h.serveAudit, gateway.MayAudit, false},
 		"GET /v1/formats":                  {h.serveFormats, gateway.NoRight, false},
 		"GET /healthz":                     {h.serveHealth, gateway.NoRight, false},
 		"GET /readyz":                      {h.serveReadiness, gateway.NoRight, false},
@@ -248,7 +255,7 @@ func (h *httpServer) serveReadiness(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		h.logger.Warn("not ready", "error", err)
 	}
-	status, body := EncodeReadiness(err, h.degraded(), h.drift())
+	status, body := EncodeReadiness(err, h.degraded(), h.drift(), h.notice())
 	return h.writeJSON(w, r, status, body)
 }
 

@@ -82,14 +82,29 @@ func parseListQuery(r *http.Request) (*pb.ListSubmissionsRequest, error) {
 	if request.State, err = parseState(q.Get("state")); err != nil {
 		return nil, err
 	}
-	if s := q.Get("page_size"); s != "" {
-		n, err := strconv.ParseInt(s, 10, 32)
-		if err != nil {
-			return nil, problem.Malformed("the page size is no number", fmt.Sprintf("use 1 to %d", gateway.MaxPageSize))
-		}
-		request.PageSize = int32(n)
+	request.PageSize, err = parsePageSize(q.Get("page_size"))
+	return request, err
+}
+
+// parsePageSize reads a page size of a query; "" is 0, as over gRPC.
+func parsePageSize(s string) (int32, error) {
+	if s == "" {
+		return 0, nil
 	}
-	return request, nil
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0, problem.Malformed("the page size is no number", fmt.Sprintf("use 1 to %d", gateway.MaxPageSize))
+	}
+	return int32(n), nil
+}
+
+// checkPageSize is for HTTP and gRPC.
+func checkPageSize(n int32) (int, error) {
+	if n < 0 || n > gateway.MaxPageSize {
+		return 0, problem.Malformed(fmt.Sprintf("the page size is not between 0 and %d", gateway.MaxPageSize),
+			fmt.Sprintf("leave it out for %d", gateway.DefaultPageSize))
+	}
+	return int(n), nil
 }
 
 // parseState reads a state in either case; "" is any.
@@ -102,16 +117,14 @@ func parseState(s string) (pb.Submission_State, error) {
 }
 
 // parseListParams reads a list request, for HTTP and gRPC.
-func parseListParams(r *pb.ListSubmissionsRequest) (gateway.ListParams, error) {
-	p := gateway.ListParams{PageSize: int(r.GetPageSize()), PageToken: r.GetPageToken()}
-	if p.PageSize < 0 || p.PageSize > gateway.MaxPageSize {
-		return p, problem.Malformed(fmt.Sprintf("the page size is not between 0 and %d", gateway.MaxPageSize),
-			fmt.Sprintf("leave it out for %d", gateway.DefaultPageSize))
+func parseListParams(r *pb.ListSubmissionsRequest) (p gateway.ListParams, err error) {
+	p.PageToken = r.GetPageToken()
+	if p.PageSize, err = checkPageSize(r.GetPageSize()); err != nil {
+		return p, err
 	}
 	if s := r.GetState(); s != pb.Submission_STATE_UNSPECIFIED {
 		p.State = gateway.State(s.String())
 	}
-	var err error
 	if p.Artifact, err = parseOptionalDigest(r.GetArtifact()); err != nil {
 		return p, err
 	}

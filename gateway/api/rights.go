@@ -61,6 +61,7 @@ var callRights = map[string]gateway.Right{
 	pb.GatewayService_GetSubmission_FullMethodName:   gateway.MayRead,
 	pb.GatewayService_ListSubmissions_FullMethodName: gateway.MayRead,
 	pb.GatewayService_WatchSubmission_FullMethodName: gateway.MayRead,
+	pb.GatewayService_ListAudit_FullMethodName:       gateway.MayAudit,
 	pb.GatewayService_ListFormats_FullMethodName:     gateway.NoRight,
 
 	healthpb.Health_Check_FullMethodName: gateway.NoRight,

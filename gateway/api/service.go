@@ -36,6 +36,8 @@ type Service interface {
 	Estimate(ctx context.Context, sub gateway.Submission) gateway.Estimate
 	// List returns a page of the tenant's submissions and the next page's token.
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
+	// ListAudit returns a page of the tenant's audit trail and the next page's token.
+	ListAudit(ctx context.Context, tenant string, p gateway.AuditParams) ([]gateway.AuditRecord, string, error)
 	// Receipt returns the receipt of a Logged submission.
 	Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error)
 	// Statement returns what was logged under leaf as a statement for the tenant, or gateway.ErrNotFound.

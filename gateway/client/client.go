@@ -72,6 +72,17 @@ func (c *Client) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	})
 }
 
+// ListAudit returns a page of the audit trail of the caller's tenant, newest first.
+func (c *Client) ListAudit(ctx context.Context, r *pb.ListAuditRequest) (*pb.ListAuditResponse, error) {
+	return Do(ctx, c.retries, func(ctx context.Context, _ func()) (*pb.ListAuditResponse, error) {
+		page, err := c.remote.ListAudit(ctx, r)
+		if err != nil {
+			return nil, convertStatus(ctx, err)
+		}
+		return page, nil
+	})
+}
+
 // List returns a page of the caller's submissions, newest first, without their receipts.
 func (c *Client) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
 	return Do(ctx, c.retries, func(ctx context.Context, _ func()) (*pb.ListSubmissionsResponse, error) {

@@ -29,7 +29,7 @@ type Caller struct {
 	OIDC       OIDC       `yaml:"oidc,omitempty"`
 	// Anonymous: he is the caller of requests without a credential.
 	Anonymous bool         `yaml:"anonymous,omitempty"`
-	May       []string     `yaml:"may"` // of gateway.Rights
+	May       []string     `yaml:"may"`              // of gateway.Rights
 	Policy    string       `yaml:"policy,omitempty"` // of Config.Policies; "" is Config.Policy
 	Limits    CallerLimits `yaml:"limits,omitempty"`
 	// Priority is that of his submissions, and the highest that he may ask for; "" is interactive.

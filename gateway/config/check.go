@@ -18,7 +18,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkLogging, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkLogging, c.checkAudit, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -299,6 +299,18 @@ func (c *Config) checkLogging() error {
 		return err
 	}
 	return oneOf("logging.format", c.Logging.Format, "text", "json")
+}
+
+const (
+	minAuditKeep = time.Hour
+	maxAuditKeep = 10 * 366 * 24 * time.Hour
+)
+
+func (c *Config) checkAudit() error {
+	if k := c.Audit.Keep; k < minAuditKeep || k > maxAuditKeep {
+		return errors.New(`audit.keep is not between 1h and 87840h; write 90 days as "2160h"`)
+	}
+	return oneOf("audit.on_failure", c.Audit.OnFailure, OnFailureRefuse, OnFailureContinue)
 }
 
 func (c *Config) checkTracing() error {

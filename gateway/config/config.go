@@ -30,6 +30,7 @@ type Config struct {
 	Policies    map[string]Policy `yaml:"policies,omitempty"`
 	Attestation Attestation       `yaml:"attestation,omitempty"`
 	Logging     Logging           `yaml:"logging,omitempty"`
+	Audit       Audit             `yaml:"audit,omitempty"`
 	Tracing     Tracing           `yaml:"tracing,omitempty"`
 }
 
@@ -180,6 +181,21 @@ type Logging struct {
 	Access bool   `yaml:"access"`           // a line for each request
 }
 
+// Audit is where it is recorded what becomes of submissions.
+type Audit struct {
+	// File is a file to which a line of JSON is added for each record, or "stdout"; "" is none.
+	File string `yaml:"file,omitempty"`
+	// OnFailure is what becomes of submissions while the file cannot be written: OnFailureRefuse, which is the default, or
+	// OnFailureContinue.
+	OnFailure string `yaml:"on_failure,omitempty"`
+	// Store has records of what authenticated callers send kept in the store, for as long as Keep.
+	Store bool          `yaml:"store"`
+	Keep  time.Duration `yaml:"keep,omitempty"`
+}
+
+// OnFailureContinue is what Audit.OnFailure may be besides OnFailureRefuse.
+const OnFailureContinue = "continue"
+
 // Tracing is where spans are sent. Without an endpoint nothing is traced.
 type Tracing struct {
 	Endpoint string  `yaml:"endpoint,omitempty"` // http(s)://HOST[:PORT][/PATH] of an OpenTelemetry collector
@@ -216,6 +232,7 @@ func Default() Config {
 			InFlight: AutoInFlight, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
 		Logging: Logging{Level: "info", Format: "json", Access: true},
+		Audit:   Audit{OnFailure: OnFailureRefuse, Store: true, Keep: 90 * 24 * time.Hour},
 		Tracing: Tracing{Sample: 1},
 	}
 }

@@ -65,6 +65,9 @@ func New(cfg Config) *Gateway {
 	})
 	g.Service = intake.New(intake.Config{
 		Formats: cfg.Formats, Policies: intake.ForEverybody(intake.Policy{Signatures: cfg.Policy, Logs: cfg.logSet()}), Condition: g.condition, Queue: lookup.WithArchived(cfg.Store), Archive: cfg.Store, Attester: cfg.Attester,
+		Origin: func(ctx context.Context) *gateway.AuditOrigin {
+			return &gateway.AuditOrigin{RequestID: gateway.RequestID(ctx)}
+		},
 		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string

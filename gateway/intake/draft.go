@@ -201,6 +201,9 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	if quotas := d.service.cfg.Quotas; quotas != nil {
 		sub.Quotas = quotas(ctx, &sub.SubmissionFields)
 	}
+	if origin := d.service.cfg.Origin; origin != nil {
+		sub.Audit = origin(ctx)
+	}
 	return sub, nil
 }
 

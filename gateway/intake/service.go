@@ -32,6 +32,9 @@ type Config struct {
 	CheckDisk func() error
 	// Quotas returns what a new submission counts against, with its request's context; nil: nothing. It is quick.
 	Quotas func(context.Context, *gateway.SubmissionFields) []gateway.Quota
+	// Origin returns where a submission comes from, for its record in the audit trail, with its request's context; nil, or
+	// nothing returned: none is kept. It is quick.
+	Origin func(context.Context) *gateway.AuditOrigin
 	// MaxArtifact bounds what comes out of a compressed container, in bytes.
 	MaxArtifact int64
 	// Observe is called when a step of the work on a submission begins, with the request's context, and returns the

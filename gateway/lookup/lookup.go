@@ -49,6 +49,11 @@ func (l *Lookup) List(ctx context.Context, tenant string, p gateway.ListParams) 
 	return l.store.List(ctx, tenant, p)
 }
 
+// ListAudit returns a page of the tenant's audit trail and the next page's token.
+func (l *Lookup) ListAudit(ctx context.Context, tenant string, p gateway.AuditParams) ([]gateway.AuditRecord, string, error) {
+	return l.store.ListAudit(ctx, tenant, p)
+}
+
 // Statement returns the statement that was logged under leaf for a submission of the tenant's, in its DSSE envelope, or
 // gateway.ErrNotFound. The log holds only its hash.
 func (l *Lookup) Statement(ctx context.Context, tenant string, leaf gateway.LeafHash) (*dssepb.Envelope, error) {

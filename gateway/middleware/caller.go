@@ -27,6 +27,7 @@ type Identity struct {
 // credential is taken back.
 func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, error), limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		gateway.NoteFrom(r.Context()).NoteAddress(r.RemoteAddr)
 		who, err := identify(r)
 		if err != nil {
 			d, limited := limit.CountRequest(r.Context(), gateway.Caller{}, r.RemoteAddr)

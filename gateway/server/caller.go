@@ -67,6 +67,16 @@ func convertTokens(texts []string) ([]auth.Token, error) {
 	return tokens, nil
 }
 
+// identifyRecorded is identifyAt, with the refusals recorded.
+func (s *Server) identifyRecorded(listener string) func(*http.Request) (middleware.Identity, error) {
+	identify := s.identifyAt(listener)
+	return func(r *http.Request) (middleware.Identity, error) {
+		who, err := identify(r)
+		s.audit.noteDenied(r.Context(), err)
+		return who, err
+	}
+}
+
 // identifyAt returns what says who sends an HTTP request, or returns the refusal. It reads nothing of the body. listener is the address of
 // the one at which everybody is the same caller, or "".
 func (s *Server) identifyAt(listener string) func(*http.Request) (middleware.Identity, error) {
@@ -126,6 +136,7 @@ func (s *Server) identifyStream(service any, stream grpc.ServerStream, info *grp
 // refuseCaller refuses a call that gets nowhere near limitStream, and counts it: for its address where nobody is known. Where that has had
 // more than the limit, it is told that instead.
 func (s *Server) refuseCaller(stream contextStream, err error) error {
+	s.audit.noteDenied(stream.ctx, err)
 	note := new(rateNote)
 	if limited := s.countRequest(context.WithValue(stream.ctx, rateNoteKey{}, note)); limited != nil {
 		err = limited

@@ -32,14 +32,14 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Authorize: auth.CheckRight, Logger: s.logger,
+		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check, Logger: s.logger,
 	})
 	for i := range s.listeners.callers {
 		l := &s.listeners.callers[i]
-		h := s.chainHandlers(routes, config.HTTP{Listen: l.config.Listen, AllowedHosts: l.config.AllowedHosts}, s.identifyAt(l.config.Listen), m)
+		h := s.chainHandlers(routes, config.HTTP{Listen: l.config.Listen, AllowedHosts: l.config.AllowedHosts}, s.identifyRecorded(l.config.Listen), m)
 		l.http = s.newPublicHTTP(h, s.certificates.callers[l.config.Listen])
 	}
-	return s.newPublicHTTP(s.chainHandlers(routes, cfg.HTTP, s.identifyAt(""), m), &s.certificates.http)
+	return s.newPublicHTTP(s.chainHandlers(routes, cfg.HTTP, s.identifyRecorded(""), m), &s.certificates.http)
 }
 
 func (s *Server) newPublicHTTP(h http.Handler, c *certificate) *http.Server {
@@ -102,7 +102,7 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 		if err != nil {
 			s.logger.Warn("not ready", "error", err)
 		}
-		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded(), s.drift.list()))
+		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded(), s.drift.list(), s.audit.check()))
 	})
 	if cfg.Pprof {
 		addProfiles(mux)

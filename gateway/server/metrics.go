@@ -20,6 +20,7 @@ type metrics struct {
 	submissions *submissionMetrics
 	delivery    *deliveryMetrics
 	store       *storeMetrics
+	audit       *auditMetrics
 	ready       prometheus.Gauge
 }
 
@@ -28,12 +29,12 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		registry = prometheus.NewRegistry()
 	}
 	m := &metrics{
-		registry: registry, requests: newRequestMetrics(), submissions: newSubmissionMetrics(), delivery: newDeliveryMetrics(), store: newStoreMetrics(),
+		registry: registry, requests: newRequestMetrics(), submissions: newSubmissionMetrics(), delivery: newDeliveryMetrics(), store: newStoreMetrics(), audit: newAuditMetrics(),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "ready", Help: "1 while submissions can be taken, as /readyz says."}),
 	}
 	return m, m.register(slices.Concat(
 		[]prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.ready},
-		m.requests.list(), m.submissions.list(), m.delivery.list(), m.store.list(),
+		m.requests.list(), m.submissions.list(), m.delivery.list(), m.store.list(), m.audit.list(),
 	)...)
 }
 

@@ -54,8 +54,8 @@ type reply struct {
 	header http.Header
 }
 
-// postAs sends a submission of text, with fields in JSON.
-func (r *running) postAs(name, text string, signed headers, fields map[string]any) reply {
+// postSigned sends a submission of text, with fields in JSON.
+func (r *running) postSigned(name, text string, signed headers, fields map[string]any) reply {
 	r.t.Helper()
 	body := map[string]any{"signature": signed.of(text).GetSignature(), "keys": signed.of(text).GetKeys(), "artifact": []byte(text)}
 	maps.Copy(body, fields)
@@ -71,16 +71,16 @@ func TestQuota(t *testing.T) {
 	cfg, signed := newQuotaConfig(t), headers{}
 	r := run(t, cfg)
 	for _, text := range []string{"one", "one", "two", "one"} {
-		if a := r.postAs("red", text, signed, nil); a.status > 202 {
+		if a := r.postSigned("red", text, signed, nil); a.status > 202 {
 			t.Fatalf("%s: %d %v", text, a.status, a.body)
 		}
 	}
-	over := r.postAs("red", "three", signed, nil)
+	over := r.postSigned("red", "three", signed, nil)
 	wait, err := strconv.Atoi(over.header.Get("Retry-After"))
 	if over.status != http.StatusTooManyRequests || over.body["reason"] != "QUOTA_EXCEEDED" || err != nil || wait < 1 || wait > 24*60*60 {
 		t.Errorf("over the quota: %d %v, Retry-After %d", over.status, over.body, wait)
 	}
-	if a := r.postAs("red", "two", signed, nil); a.status > 202 {
+	if a := r.postSigned("red", "two", signed, nil); a.status > 202 {
 		t.Errorf("what was stored: %d %v", a.status, a.body)
 	}
 	r.checkQuotaOverGRPC(signed)
@@ -88,19 +88,19 @@ func TestQuota(t *testing.T) {
 	r.awaitMetric(`caller_submissions_total{caller="red",outcome="refused"}`, "3")
 	r.awaitMetric(`quota_refusals_total{caller="red",of="caller",quota="submissions"}`, "3")
 	cfg.Callers[0].Limits.SubmissionsPerDay, cfg.Callers[1].Limits.SubmissionsPerDay = 3, 3
-	if err := r.ReloadCallers(cfg); err != nil {
+	if err := r.ReloadCallers(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if a := r.postAs("red", "three", signed, nil); a.status > 202 {
+	if a := r.postSigned("red", "three", signed, nil); a.status > 202 {
 		t.Errorf("with more allowed: %d %v", a.status, a.body)
 	}
 	r.stop()
 	r = run(t, cfg)
 	defer r.stop()
-	if a := r.postAs("red", "four", signed, nil); a.status != http.StatusTooManyRequests {
+	if a := r.postSigned("red", "four", signed, nil); a.status != http.StatusTooManyRequests {
 		t.Errorf("after a restart: %d %v", a.status, a.body)
 	}
-	if a := r.postAs("blue", "four", signed, nil); a.status > 202 {
+	if a := r.postSigned("blue", "four", signed, nil); a.status > 202 {
 		t.Errorf("another caller: %d %v", a.status, a.body)
 	}
 }
@@ -155,7 +155,7 @@ func TestSignerQuota(t *testing.T) {
 		name, text string
 		over       bool
 	}{{"red", "one", false}, {"red", "two", true}, {"red", "one", false}, {"blue", "two", false}, {"blue", "one", true}} {
-		if a := r.postAs(c.name, c.text, signed, nil); (a.status == http.StatusTooManyRequests) != c.over {
+		if a := r.postSigned(c.name, c.text, signed, nil); (a.status == http.StatusTooManyRequests) != c.over {
 			t.Errorf("%s of %s: %d %v", c.text, c.name, a.status, a.body)
 		}
 	}
@@ -169,7 +169,7 @@ func TestPriorityOfCaller(t *testing.T) {
 		{"red", "", "interactive"}, {"red", "backfill", "backfill"}, {"red", "interactive", "interactive"},
 		{"blue", "", "backfill"}, {"blue", "backfill", "backfill"}, {"blue", "interactive", "FORBIDDEN"},
 	} {
-		a := r.postAs(c.name, c.name+c.asked, headers{}, map[string]any{"priority": c.asked})
+		a := r.postSigned(c.name, c.name+c.asked, headers{}, map[string]any{"priority": c.asked})
 		if c.want == "FORBIDDEN" {
 			if a.status != http.StatusForbidden || a.body["reason"] != c.want {
 				t.Errorf("%s asks for %s: %d %v", c.name, c.asked, a.status, a.body)

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -12,12 +13,16 @@ import (
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
 // Reload reads the files that cfg names again: callers, certificates, the policies, the trusted root and the logs are those of cfg from
 // now on. When one of them is faulty, everything stays as it is. What else has changed waits for a restart; the log says so.
 func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
+	defer func() {
+		s.audit.noteOperator(gateway.AuditReloaded, "callers, certificates, policy, trusted root and logs", err)
+	}()
 	defer s.panics.Recover("reload", &err)
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
@@ -50,6 +55,7 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 // ReloadCallers has the callers, the authorities of their certificates, and the policies be those of cfg, whose other parts are not looked at, or
 // changes nothing. Of callers who are gone, what lasts ends.
 func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err error) {
+	defer func() { s.audit.noteOperator(gateway.AuditReloaded, "callers and policies", err) }()
 	defer s.panics.Recover("reload of callers", &err)
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
@@ -133,6 +139,9 @@ func (s *Server) listForbidden(f files) [][sha256.Size]byte { return slices.Conc
 
 // useFiles notes what is in use now.
 func (s *Server) useFiles(cfg *config.Config, f files) {
+	if s.rootFile.Load() != nil && !bytes.Equal(f.rootFile, *s.rootFile.Load()) {
+		s.audit.noteOperator(gateway.AuditKeys, fmt.Sprintf("trusted root sha256:%x", sha256.Sum256(f.rootFile)), nil)
+	}
 	s.inUse, s.files, s.seenRoot = *cfg, f, sha256.Sum256(f.rootFile)
 	s.rootFile.Store(&f.rootFile)
 	s.noteAgreed(cfg)

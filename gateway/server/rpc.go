@@ -78,6 +78,7 @@ func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 		started := time.Now()
 		ctx := gateway.WithRequestNote(gateway.WithRequestID(stream.Context(), id), new(gateway.RequestNote))
 		ctx = s.withRemote(ctx)
+		gateway.NoteFrom(ctx).NoteAddress(remoteOf(ctx))
 		ctx, end := s.startCall(ctx, info.FullMethod)
 		defer end()
 		defer func() {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // Run serves until ctx ends, or a listener fails, and then takes the gateway down: it reports
@@ -29,6 +31,8 @@ func (s *Server) Run(ctx context.Context) error {
 		member := s.newMembership(s.replicas, s.version)
 		work.Go(func() { member.keepUntil(sharing) })
 	}
+	work.Go(func() { s.audit.run(working, s.store) })
+	s.audit.noteOperator(gateway.AuditStarted, "rekor-gateway "+s.version+"; own keys:"+signerNames(s.own), nil)
 	work.Go(func() { s.followReadiness(working) })
 	work.Go(func() { s.followTrust(working) })
 	if s.signals != nil {

@@ -87,6 +87,7 @@ type Server struct {
 	own           [][sha256.Size]byte // the gateway's own keys
 	proxies       middleware.Proxies
 	quotas        quotas // of callers
+	audit         *auditor
 	rateLimit     *middleware.RateLimit
 	sharedLimiter io.Closer // what rateLimit counts in, where that is shared; nil: it is not
 
@@ -142,6 +143,9 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.openLimit(cfg.Limits); err != nil {
 		return err
 	}
+	if err := s.openAudit(cfg.Audit); err != nil {
+		return err
+	}
 	s.proxies = cfg.ListProxies()
 	s.boundRequests(cfg.Limits)
 	s.callers.Panics = s.panics
@@ -162,7 +166,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.composeDomain(ctx, cfg, f, m, o.Version); err != nil {
 		return err
 	}
-	s.service = watchedDomain{s.domain, m.submissions}
+	s.service = watchedDomain{s.domain, m.submissions, s.audit}
 	s.http = s.newHTTP(cfg, m)
 	s.grpc = s.newGRPC(cfg, m)
 	s.admin = s.newAdmin(cfg.Admin, m)
@@ -205,6 +209,7 @@ func (s *Server) closeStores() error {
 	if s.sharedLimiter != nil {
 		errs = append(errs, s.sharedLimiter.Close())
 	}
+	errs = append(errs, s.audit.close())
 	if err := s.tracing.close(); err != nil {
 		s.logger.Warn("traces are lost", "error", err)
 	}
@@ -245,7 +250,7 @@ func (s *Server) Ready(ctx context.Context) error {
 	if s.stopping.Load() {
 		return gateway.ErrClosed
 	}
-	if err := s.disk.checkDisk(); err != nil {
+	if err := s.checkTaking(); err != nil {
 		return err
 	}
 	return s.domain.Ready(ctx)

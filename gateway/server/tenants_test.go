@@ -85,6 +85,9 @@ var routesByTenant = map[string]func(r *running, asking, owner *party) (status i
 	"GET /v1/statements/{leaf}": func(r *running, asking, owner *party) (int, string) {
 		return r.ask("GET /v1/statements/{leaf}", bearer(asking.name), owner.leaves[0])
 	},
+	"GET /v1/audit": func(r *running, asking, _ *party) (int, string) {
+		return r.ask("GET /v1/audit", bearer(asking.name), "")
+	},
 	"GET /v1/formats": nil, "GET /healthz": nil, "GET /readyz": nil, "GET /openapi.json": nil, // the same for everybody
 	"GET /.well-known/rekor-gateway/trusted_root.json": nil, "GET /.well-known/rekor-gateway/gateway_trust.json": nil, // the gateway's
 }
@@ -115,6 +118,9 @@ var callsByTenant = map[string]func(r *running, c pb.GatewayServiceClient, askin
 	pb.GatewayService_WatchSubmission_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, owner *party) (proto.Message, error) {
 		return must(c.WatchSubmission(r.as(asking), &pb.WatchSubmissionRequest{Id: owner.id})).Recv()
 	},
+	pb.GatewayService_ListAudit_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, _ *party) (proto.Message, error) {
+		return c.ListAudit(r.as(asking), &pb.ListAuditRequest{})
+	},
 	pb.GatewayService_ListFormats_FullMethodName: nil,
 	"/grpc.health.v1.Health/Check":               nil, "/grpc.health.v1.Health/List": nil, "/grpc.health.v1.Health/Watch": nil,
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      nil,
@@ -133,7 +139,7 @@ func TestTenantsAreApart(t *testing.T) {
 }
 
 func checkTenantsAreApart(t *testing.T, cfg *config.Config) {
-	r := run(t, withCallers(cfg, map[string][]string{"red": {"submit", "read"}, "blue": {"submit", "read"}}))
+	r := run(t, withCallers(cfg, map[string][]string{"red": {"submit", "read", "audit"}, "blue": {"submit", "read", "audit"}}))
 	defer r.stop()
 	_, address, _ := strings.Cut(r.Addresses().GRPC, "://")
 	conn := must(grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials())))

@@ -15,6 +15,7 @@ import (
 type watchedDomain struct {
 	*domain
 	metrics *submissionMetrics
+	audit   *auditor
 }
 
 // Begin implements api.Service.
@@ -24,9 +25,10 @@ func (d watchedDomain) Begin(ctx context.Context, r gateway.Request) (gateway.Dr
 	if err != nil {
 		d.metrics.countRefused(d.nameFormat(r.Format), "", err)
 		d.metrics.countOfCaller(ctx, false, err)
+		d.audit.noteRefused(ctx, err)
 		return nil, err
 	}
-	return &watchedDraft{draft, d.metrics, started}, nil
+	return &watchedDraft{draft, d.metrics, d.audit, started}, nil
 }
 
 // nameFormat returns "" for what is no format's name.
@@ -42,6 +44,7 @@ func (d watchedDomain) nameFormat(name string) string {
 type watchedDraft struct {
 	gateway.Draft
 	metrics *submissionMetrics
+	audit   *auditor
 	started time.Time
 }
 
@@ -52,10 +55,12 @@ func (d *watchedDraft) Submit(ctx context.Context, artifact formats.Artifact) (g
 	if err != nil {
 		plan := d.Plan()
 		d.metrics.countRefused(plan.Description.Format, plan.Chosen, err)
+		d.audit.noteRefused(ctx, err)
 		return stored, err
 	}
 	d.metrics.countStored(stored, time.Since(d.started))
 	gateway.NoteFrom(ctx).NoteStored(stored)
+	d.audit.noteStored(ctx, &stored)
 	return stored, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -49,6 +50,22 @@ func ParsePageToken(tenant string, p gateway.ListParams) (after int64, err error
 		return 0, gateway.ErrBadPageToken
 	}
 	return int64(binary.BigEndian.Uint64(place)), nil
+}
+
+// ofAudit stands where a list of submissions has its filter.
+var ofAudit = gateway.ListParams{State: "of the audit trail"}
+
+// AuditToken is PageToken for the audit trail.
+func AuditToken(tenant string, after int64) string { return PageToken(tenant, ofAudit, after) }
+
+// ParseAuditToken reads a token of AuditToken; "" is before the newest record.
+func ParseAuditToken(tenant, token string) (after int64, err error) {
+	if token == "" {
+		return math.MaxInt64, nil
+	}
+	p := ofAudit
+	p.PageToken = token
+	return ParsePageToken(tenant, p)
 }
 
 func tokenSum(tenant string, p gateway.ListParams, place []byte) []byte {

@@ -32,6 +32,7 @@ type Client interface {
 	Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, error)
 	Get(ctx context.Context, id string) (*pb.Submission, error)
 	List(ctx context.Context, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error)
+	ListAudit(ctx context.Context, r *pb.ListAuditRequest) (*pb.ListAuditResponse, error)
 	Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error)
 	// TrustFiles returns what the gateway itself says that its receipts verify with. Errors are
 	// ErrNoTrustFiles where it says nothing.
@@ -123,6 +124,10 @@ func (r *retrying) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, 
 
 func (r *retrying) List(ctx context.Context, q *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
 	return gatewayclient.Do(ctx, r.retries, func(ctx context.Context, _ func()) (*pb.ListSubmissionsResponse, error) { return r.Client.List(ctx, q) })
+}
+
+func (r *retrying) ListAudit(ctx context.Context, q *pb.ListAuditRequest) (*pb.ListAuditResponse, error) {
+	return gatewayclient.Do(ctx, r.retries, func(ctx context.Context, _ func()) (*pb.ListAuditResponse, error) { return r.Client.ListAudit(ctx, q) })
 }
 
 func (r *retrying) TrustFiles(ctx context.Context) (TrustFiles, error) {

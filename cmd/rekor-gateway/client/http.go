@@ -95,6 +95,23 @@ func (c *httpClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*p
 	return &page, nil
 }
 
+func (c *httpClient) ListAudit(ctx context.Context, r *pb.ListAuditRequest) (*pb.ListAuditResponse, error) {
+	q := url.Values{}
+	if r.GetPageToken() != "" {
+		q.Set("page_token", r.GetPageToken())
+	}
+	if r.GetPageSize() != 0 {
+		q.Set("page_size", strconv.Itoa(int(r.GetPageSize())))
+	}
+	u := c.base.JoinPath("v1", "audit")
+	u.RawQuery = q.Encode()
+	var page pb.ListAuditResponse
+	if err := c.getMessage(ctx, u, &page); err != nil {
+		return nil, err
+	}
+	return &page, nil
+}
+
 // The trust files' place below the gateway's URL.
 const (
 	wellKnown        = ".well-known/rekor-gateway"

@@ -52,6 +52,7 @@ var sentinels = []struct {
 	{gateway.ErrBusy, ReasonBusy, "the gateway has as much to do as it can", "send it again later"},
 	{gateway.ErrNoPolicy, ReasonForbidden, "this caller may not do that any more", "ask the gateway's operator"},
 	{gateway.ErrDiskLow, ReasonDiskLow, "the gateway has too little space left to take this", "send it again later; its operator has to make room"},
+	{gateway.ErrAuditFailing, ReasonAuditUnavailable, "the gateway cannot write its audit trail", "send it again later; its operator has to mend that"},
 	{ErrSpoolFull, ReasonSpoolFull, "the gateway holds as many artifacts as it can", "send the artifact as the last part, or send it again later"},
 	{ErrUncounted, ReasonLimiterUnavailable, "the gateway cannot count requests now, and takes none", "send it again later; its operator has to mend that"},
 	{gateway.ErrMemoryFull, ReasonMemoryFull, "the gateway holds as many requests as it can", "send it again later"},

@@ -37,6 +37,7 @@ const (
 	ReasonUnauthenticated  formats.Reason = "UNAUTHENTICATED"
 	ReasonForbidden        formats.Reason = "FORBIDDEN"
 	ReasonQuotaExceeded    formats.Reason = "QUOTA_EXCEEDED"
+	ReasonAuditUnavailable formats.Reason = "AUDIT_UNAVAILABLE"
 	ReasonInternal         formats.Reason = "INTERNAL"
 
 	ReasonLimiterUnavailable formats.Reason = "LIMITER_UNAVAILABLE"
@@ -158,6 +159,7 @@ var rows = map[formats.Reason]row{
 	ReasonMemoryFull:                           unavailable.withRetryAfter(10 * time.Second),
 	ReasonLimiterUnavailable:                   unavailable.withRetryAfter(5 * time.Second),
 	ReasonIssuerUnavailable:                    unavailable.withRetryAfter(10 * time.Second),
+	ReasonAuditUnavailable:                     unavailable.withRetryAfter(30 * time.Second),
 	ReasonDiskLow:                              unavailable.withRetryAfter(time.Minute),
 	ReasonSpoolFull:                            unavailable.withRetryAfter(30 * time.Second),
 	ReasonShuttingDown:                         unavailable.withRetryAfter(5 * time.Second),

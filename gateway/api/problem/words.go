@@ -111,6 +111,7 @@ var words = map[formats.Reason]word{
 	ReasonMemoryFull:         {"the gateway holds as many requests as it can", "send it again later"},
 	ReasonLimiterUnavailable: {"the gateway cannot count requests, and its operator wants none uncounted", "send it again later; tell the gateway's operator if it stays so"},
 	ReasonIssuerUnavailable:  {"a token of an OpenID Connect issuer, by a key that the gateway does not know, while it cannot ask the issuer", "send it again later; tell the gateway's operator if it stays so"},
+	ReasonAuditUnavailable:   {"the gateway cannot write its audit trail, and its operator wants nothing taken without", "send it again later; tell the gateway's operator if it stays so"},
 	ReasonDiskLow:            {"the gateway has too little disk space left", "send it again later; its operator has to make room"},
 	ReasonSpoolFull:          {"the gateway holds as many artifacts as it can", "send the artifact as the last part, or later"},
 	ReasonShuttingDown:       {"the gateway is stopping", "send it again"},

@@ -148,7 +148,7 @@ func (t *Target) FinishCopy(ctx context.Context, last map[string]int64) error {
 			return err
 		}
 		for _, column := range []struct{ table, name string }{
-			{"tenant", "id"}, {"log", "id"}, {"shard", "id"}, {"takeover", "id"}, {"submission", "seq"}, {"entry", "id"}, {"fork", "id"},
+			{"tenant", "id"}, {"log", "id"}, {"shard", "id"}, {"takeover", "id"}, {"submission", "seq"}, {"entry", "id"}, {"fork", "id"}, {"audit", "seq"},
 		} {
 			_, err := begun.Exec(ctx, fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('%s.%s', '%s'), GREATEST($1, (SELECT COALESCE(MAX(%[3]s), 0) FROM %[2]s)) + 1, false)`,
 				schema, column.table, column.name), last[column.table])

@@ -320,6 +320,7 @@ func (e *enqueuing) writeRest() error {
 	e.entries.queueChanges(&b, e.now)
 	e.queueBacklog(&b, e.entries.backlogs())
 	e.queueCharges(&b)
+	e.queueAccepted(&b)
 	prioritised := slices.Sorted(maps.Keys(e.priorities))
 	states := queueStates(&b, slices.Concat(e.sharing, prioritised), e.entries.revived())
 	if len(prioritised) > 0 {

@@ -29,6 +29,7 @@ INSERT INTO submission_digest SELECT tenant, substr(sha256(seq::text::bytea), 1,
 INSERT INTO entry_blob (entry, body) SELECT id, 'body' FROM entry;
 INSERT INTO quota_use (day, tenant, subject, submissions, bytes) SELECT 1, 1 + i % 50, 'signer ' || i % 1000, 1, 100 FROM generate_series(1, 20000) i;
 UPDATE submission SET subject = 'caller' WHERE seq % 40 = 0;
+INSERT INTO audit (tenant, at, event, submission, caller, address, request, reason) SELECT 1 + i % 50, i, 'ACCEPTED', i, '', '', '', '' FROM generate_series(1, 50000) i;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
 
@@ -67,7 +68,7 @@ func explain(t *testing.T, conn *pgx.Conn, query string, args ...any) string {
 }
 
 // inOrder are the queries whose rows come in the order of an index, since there may be many.
-var inOrder = map[string]bool{"turns": true, "in line": true, "end waits": true, "line's age": true}
+var inOrder = map[string]bool{"turns": true, "in line": true, "end waits": true, "line's age": true, "audit": true}
 
 // TestPlans: what runs all the time uses its index, however large the tables are.
 func TestPlans(t *testing.T) {
@@ -106,13 +107,15 @@ func TestPlans(t *testing.T) {
 		"hot":         {submissionsBySeq, []any{"'{1}'"}, []string{"submission_pkey"}},
 		"quotas":      {usesOfQuotas, []any{1, "'{1}'", "'{x}'", "'{1}'"}, []string{"quota_use_subject", "submission_waiting"}},
 		"sum of uses": {sumUpUses, []any{9, 1}, []string{"quota_use_pkey"}},
+		"audit":       {listAudit, []any{"'t1'", 9, 9}, []string{"audit_newest"}},
+		"old audit":   {trimAudit, []any{1, 9}, []string{"audit_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},
 	} {
 		plan := explain(t, conn, test.query, test.args...)
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

@@ -190,6 +190,9 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	if err := e.chargeQuotas(t); err != nil {
 		return err
 	}
+	if err := e.insertAccepted(t); err != nil {
+		return err
+	}
 	return e.loadResults(t)
 }
 

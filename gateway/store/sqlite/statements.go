@@ -19,7 +19,7 @@ type statements struct {
 	finishLogged, finishFailed, finishRetry, keepInclusion *sql.Stmt
 	settleFound, settleAbsent                              *sql.Stmt
 
-	insertDigest, insertSigner, insertReceipt, insertBody, linkEntry bulkInsert
+	insertDigest, insertSigner, insertReceipt, insertBody, linkEntry, insertAudit bulkInsert
 }
 
 func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error) error {
@@ -46,6 +46,7 @@ func (s *statements) eachBulk(f func(target *bulkInsert, query string) error) er
 		f(&s.insertReceipt, insertReceipt),
 		f(&s.insertBody, insertBody),
 		f(&s.linkEntry, linkEntry),
+		f(&s.insertAudit, insertAudit),
 	)
 }
 

@@ -38,6 +38,7 @@ func fillStore(t *testing.T) (path string) {
 		sub.Entries = append(sub.Entries, storetest.NewSubmission("x", fmt.Sprint(i), "log-b").Entries...)
 		sub.Takeover, sub.Priority = []string{"log-a", "log-b"}, gateway.Priority(-(i % 2))
 		sub.Quotas = []gateway.Quota{{Subject: fmt.Sprint("caller ", i%2), Submissions: 99, Pending: 99 * (i % 2)}}
+		sub.Audit = &gateway.AuditOrigin{Caller: "a", Address: "192.0.2.1:9", RequestID: fmt.Sprint(i)}
 		subs = append(subs, sub)
 	}
 	subs = append(subs, storetest.NewSubmission("gone", "gone", "old-log"))
@@ -86,7 +87,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 {
+			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break

@@ -69,6 +69,7 @@ var tables = []table{
 	{name: "submission", key: []string{"seq"}, columns: join(ints("seq"), []column{{name: "id", kind: id}}, ints("tenant"), blobs("key"), texts("format", "state"),
 		ints("needed", "priority", "created_at"), blobs("digests", "signatures"), texts("labels"), ints("takeover"), texts("subject"))},
 	{name: "submission_blob", key: []string{"submission"}, columns: join(ints("submission"), blobs("receipt"))},
+	{name: "audit", key: []string{"seq"}, columns: join(ints("seq", "tenant", "at"), texts("event"), ints("submission"), texts("caller", "address", "request", "reason"))},
 	{name: "submission_entry", key: []string{"submission", "role"}, columns: ints("submission", "role", "entry", "of")},
 	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},

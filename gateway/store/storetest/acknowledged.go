@@ -24,6 +24,16 @@ var acknowledgedTests = map[string]func(testing.TB, opening){
 		}
 	},
 
+	// What was counted and recorded with it is there, too.
+	"Acknowledged/Enqueue/counted and recorded": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		subs := enqueueAll(t, s, audited(perDay("one", 1), "1"))
+		s = s.crash()
+		wantAudit(t, s, tenant, recordOf(subs[0], gateway.AuditAccepted, "1", start))
+		_, refused := tryEnqueue(t, s, perDay("two", 1))
+		wantOverQuota(t, refused, gateway.QuotaSubmissions, 0)
+	},
+
 	// Nobody may send what may be under way.
 	"Acknowledged/Claim": func(t testing.TB, o opening) {
 		s := o.openToCrash()

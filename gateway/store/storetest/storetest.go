@@ -97,7 +97,7 @@ func Run(t *testing.T, driver Driver) {
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, doubtTests, stateTests, leafTests, listTests,
-		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests, quotaTests,
+		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests, quotaTests, auditTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })

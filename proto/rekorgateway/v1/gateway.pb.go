@@ -85,7 +85,7 @@ func (x Submission_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Submission_State.Descriptor instead.
 func (Submission_State) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18, 0}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21, 0}
 }
 
 // SubmissionHeader is a submission but for the artifact's bytes.
@@ -993,6 +993,230 @@ func (x *ListSubmissionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ListAuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000; 100 when zero.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the previous answer.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditRequest) Reset() {
+	*x = ListAuditRequest{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditRequest) ProtoMessage() {}
+
+func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditRequest) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListAuditRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListAuditResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records []*AuditRecord         `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditResponse) Reset() {
+	*x = ListAuditResponse{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditResponse) ProtoMessage() {}
+
+func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditResponse) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListAuditResponse) GetRecords() []*AuditRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *ListAuditResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// AuditRecord says what became of a submission that was sent.
+type AuditRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// ACCEPTED: it was stored. REPEATED: it was stored before. REFUSED: it was not taken.
+	Event string `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	// The sender's name in the gateway's configuration.
+	Caller string `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Where the request came from.
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	// x-request-id of the request.
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Empty of what was refused.
+	SubmissionId string `protobuf:"bytes,6,opt,name=submission_id,json=submissionId,proto3" json:"submission_id,omitempty"`
+	// "sha256:HEX" of the signers' SubjectPublicKeyInfo.
+	Signers []string `protobuf:"bytes,7,rep,name=signers,proto3" json:"signers,omitempty"`
+	// "ALG:HEX" of the artifact.
+	ArtifactDigests []string `protobuf:"bytes,8,rep,name=artifact_digests,json=artifactDigests,proto3" json:"artifact_digests,omitempty"`
+	// Why it was refused; else empty.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRecord) Reset() {
+	*x = AuditRecord{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRecord) ProtoMessage() {}
+
+func (x *AuditRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
+func (*AuditRecord) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AuditRecord) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *AuditRecord) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *AuditRecord) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *AuditRecord) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *AuditRecord) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *AuditRecord) GetSubmissionId() string {
+	if x != nil {
+		return x.SubmissionId
+	}
+	return ""
+}
+
+func (x *AuditRecord) GetSigners() []string {
+	if x != nil {
+		return x.Signers
+	}
+	return nil
+}
+
+func (x *AuditRecord) GetArtifactDigests() []string {
+	if x != nil {
+		return x.ArtifactDigests
+	}
+	return nil
+}
+
+func (x *AuditRecord) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type WatchSubmissionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1004,7 +1228,7 @@ type WatchSubmissionRequest struct {
 
 func (x *WatchSubmissionRequest) Reset() {
 	*x = WatchSubmissionRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1240,7 @@ func (x *WatchSubmissionRequest) String() string {
 func (*WatchSubmissionRequest) ProtoMessage() {}
 
 func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1253,7 @@ func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchSubmissionRequest) GetId() string {
@@ -1055,7 +1279,7 @@ type WatchSubmissionResponse struct {
 
 func (x *WatchSubmissionResponse) Reset() {
 	*x = WatchSubmissionResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1291,7 @@ func (x *WatchSubmissionResponse) String() string {
 func (*WatchSubmissionResponse) ProtoMessage() {}
 
 func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1304,7 @@ func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchSubmissionResponse) GetSubmission() *Submission {
@@ -1098,7 +1322,7 @@ type ListFormatsRequest struct {
 
 func (x *ListFormatsRequest) Reset() {
 	*x = ListFormatsRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1334,7 @@ func (x *ListFormatsRequest) String() string {
 func (*ListFormatsRequest) ProtoMessage() {}
 
 func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1347,7 @@ func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsRequest.ProtoReflect.Descriptor instead.
 func (*ListFormatsRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 type ListFormatsResponse struct {
@@ -1135,7 +1359,7 @@ type ListFormatsResponse struct {
 
 func (x *ListFormatsResponse) Reset() {
 	*x = ListFormatsResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1371,7 @@ func (x *ListFormatsResponse) String() string {
 func (*ListFormatsResponse) ProtoMessage() {}
 
 func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1384,7 @@ func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsResponse.ProtoReflect.Descriptor instead.
 func (*ListFormatsResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListFormatsResponse) GetFormats() []*Format {
@@ -1179,7 +1403,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1415,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1428,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Format) GetName() string {
@@ -1247,7 +1471,7 @@ type Submission struct {
 
 func (x *Submission) Reset() {
 	*x = Submission{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1483,7 @@ func (x *Submission) String() string {
 func (*Submission) ProtoMessage() {}
 
 func (x *Submission) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1496,7 @@ func (x *Submission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submission.ProtoReflect.Descriptor instead.
 func (*Submission) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Submission) GetId() string {
@@ -1392,7 +1616,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1628,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1641,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Delay) GetLog() string {
@@ -1446,7 +1670,7 @@ type SubmittedSignature struct {
 
 func (x *SubmittedSignature) Reset() {
 	*x = SubmittedSignature{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1682,7 @@ func (x *SubmittedSignature) String() string {
 func (*SubmittedSignature) ProtoMessage() {}
 
 func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1695,7 @@ func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmittedSignature.ProtoReflect.Descriptor instead.
 func (*SubmittedSignature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubmittedSignature) GetSigners() []string {
@@ -1508,7 +1732,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1744,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1757,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Entry) GetLog() string {
@@ -1593,7 +1817,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1829,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1842,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Problem) GetReason() string {
@@ -1672,7 +1896,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1908,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1921,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Plan) GetFormat() string {
@@ -1799,7 +2023,7 @@ type PlanOption struct {
 
 func (x *PlanOption) Reset() {
 	*x = PlanOption{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +2035,7 @@ func (x *PlanOption) String() string {
 func (*PlanOption) ProtoMessage() {}
 
 func (x *PlanOption) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +2048,7 @@ func (x *PlanOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanOption.ProtoReflect.Descriptor instead.
 func (*PlanOption) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{24}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
@@ -1936,7 +2160,25 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"\x80\x01\n" +
 	"\x17ListSubmissionsResponse\x12=\n" +
 	"\vsubmissions\x18\x01 \x03(\v2\x1b.rekorgateway.v1.SubmissionR\vsubmissions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"T\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"N\n" +
+	"\x10ListAuditRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"s\n" +
+	"\x11ListAuditResponse\x126\n" +
+	"\arecords\x18\x01 \x03(\v2\x1c.rekorgateway.v1.AuditRecordR\arecords\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa6\x02\n" +
+	"\vAuditRecord\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
+	"\x05event\x18\x02 \x01(\tR\x05event\x12\x16\n" +
+	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12#\n" +
+	"\rsubmission_id\x18\x06 \x01(\tR\fsubmissionId\x12\x18\n" +
+	"\asigners\x18\a \x03(\tR\asigners\x12)\n" +
+	"\x10artifact_digests\x18\b \x03(\tR\x0fartifactDigests\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"T\n" +
 	"\x16WatchSubmissionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"V\n" +
@@ -2022,14 +2264,15 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x0erepresentation\x18\x01 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12\x1a\n" +
 	"\bpossible\x18\x02 \x01(\bR\bpossible\x12\x18\n" +
 	"\aentries\x18\x03 \x01(\x05R\aentries\x122\n" +
-	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem2\x88\x05\n" +
+	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem2\xdc\x05\n" +
 	"\x0eGatewayService\x12K\n" +
 	"\x06Submit\x12\x1e.rekorgateway.v1.SubmitRequest\x1a\x1f.rekorgateway.v1.SubmitResponse(\x01\x12\\\n" +
 	"\vSubmitBatch\x12#.rekorgateway.v1.SubmitBatchRequest\x1a$.rekorgateway.v1.SubmitBatchResponse(\x010\x01\x12C\n" +
 	"\x04Plan\x12\x1c.rekorgateway.v1.PlanRequest\x1a\x1d.rekorgateway.v1.PlanResponse\x12^\n" +
 	"\rGetSubmission\x12%.rekorgateway.v1.GetSubmissionRequest\x1a&.rekorgateway.v1.GetSubmissionResponse\x12d\n" +
 	"\x0fListSubmissions\x12'.rekorgateway.v1.ListSubmissionsRequest\x1a(.rekorgateway.v1.ListSubmissionsResponse\x12f\n" +
-	"\x0fWatchSubmission\x12'.rekorgateway.v1.WatchSubmissionRequest\x1a(.rekorgateway.v1.WatchSubmissionResponse0\x01\x12X\n" +
+	"\x0fWatchSubmission\x12'.rekorgateway.v1.WatchSubmissionRequest\x1a(.rekorgateway.v1.WatchSubmissionResponse0\x01\x12R\n" +
+	"\tListAudit\x12!.rekorgateway.v1.ListAuditRequest\x1a\".rekorgateway.v1.ListAuditResponse\x12X\n" +
 	"\vListFormats\x12#.rekorgateway.v1.ListFormatsRequest\x1a$.rekorgateway.v1.ListFormatsResponseBHZFgithub.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1;gatewayv1b\x06proto3"
 
 var (
@@ -2045,7 +2288,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
@@ -2061,81 +2304,88 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*GetSubmissionResponse)(nil),   // 11: rekorgateway.v1.GetSubmissionResponse
 	(*ListSubmissionsRequest)(nil),  // 12: rekorgateway.v1.ListSubmissionsRequest
 	(*ListSubmissionsResponse)(nil), // 13: rekorgateway.v1.ListSubmissionsResponse
-	(*WatchSubmissionRequest)(nil),  // 14: rekorgateway.v1.WatchSubmissionRequest
-	(*WatchSubmissionResponse)(nil), // 15: rekorgateway.v1.WatchSubmissionResponse
-	(*ListFormatsRequest)(nil),      // 16: rekorgateway.v1.ListFormatsRequest
-	(*ListFormatsResponse)(nil),     // 17: rekorgateway.v1.ListFormatsResponse
-	(*Format)(nil),                  // 18: rekorgateway.v1.Format
-	(*Submission)(nil),              // 19: rekorgateway.v1.Submission
-	(*Delay)(nil),                   // 20: rekorgateway.v1.Delay
-	(*SubmittedSignature)(nil),      // 21: rekorgateway.v1.SubmittedSignature
-	(*Entry)(nil),                   // 22: rekorgateway.v1.Entry
-	(*Problem)(nil),                 // 23: rekorgateway.v1.Problem
-	(*Plan)(nil),                    // 24: rekorgateway.v1.Plan
-	(*PlanOption)(nil),              // 25: rekorgateway.v1.PlanOption
-	nil,                             // 26: rekorgateway.v1.SubmissionHeader.LabelsEntry
-	nil,                             // 27: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Receipt_Representation)(0),  // 28: rekorgateway.receipt.v1.Receipt.Representation
-	(*durationpb.Duration)(nil),     // 29: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 31: rekorgateway.receipt.v1.Receipt
+	(*ListAuditRequest)(nil),        // 14: rekorgateway.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),       // 15: rekorgateway.v1.ListAuditResponse
+	(*AuditRecord)(nil),             // 16: rekorgateway.v1.AuditRecord
+	(*WatchSubmissionRequest)(nil),  // 17: rekorgateway.v1.WatchSubmissionRequest
+	(*WatchSubmissionResponse)(nil), // 18: rekorgateway.v1.WatchSubmissionResponse
+	(*ListFormatsRequest)(nil),      // 19: rekorgateway.v1.ListFormatsRequest
+	(*ListFormatsResponse)(nil),     // 20: rekorgateway.v1.ListFormatsResponse
+	(*Format)(nil),                  // 21: rekorgateway.v1.Format
+	(*Submission)(nil),              // 22: rekorgateway.v1.Submission
+	(*Delay)(nil),                   // 23: rekorgateway.v1.Delay
+	(*SubmittedSignature)(nil),      // 24: rekorgateway.v1.SubmittedSignature
+	(*Entry)(nil),                   // 25: rekorgateway.v1.Entry
+	(*Problem)(nil),                 // 26: rekorgateway.v1.Problem
+	(*Plan)(nil),                    // 27: rekorgateway.v1.Plan
+	(*PlanOption)(nil),              // 28: rekorgateway.v1.PlanOption
+	nil,                             // 29: rekorgateway.v1.SubmissionHeader.LabelsEntry
+	nil,                             // 30: rekorgateway.v1.Submission.LabelsEntry
+	(v1.Receipt_Representation)(0),  // 31: rekorgateway.receipt.v1.Receipt.Representation
+	(*durationpb.Duration)(nil),     // 32: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 33: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 34: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	28, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	26, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
+	31, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	29, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
 	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	29, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
-	19, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
+	32, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	22, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
 	1,  // 6: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
 	6,  // 7: rekorgateway.v1.SubmitBatchRequest.chunk:type_name -> rekorgateway.v1.ArtifactChunk
-	19, // 8: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	23, // 9: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
-	29, // 10: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
+	22, // 8: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
+	26, // 9: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	32, // 10: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
 	1,  // 11: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	24, // 12: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
-	19, // 13: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	27, // 12: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	22, // 13: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
 	0,  // 14: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
-	19, // 15: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
-	19, // 16: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	18, // 17: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
-	0,  // 18: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	28, // 19: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	30, // 20: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	27, // 21: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	22, // 22: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	31, // 23: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	21, // 24: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
-	30, // 25: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
-	20, // 26: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
-	23, // 27: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
-	28, // 28: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	0,  // 29: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	23, // 30: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	25, // 31: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	28, // 32: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	24, // 33: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
-	28, // 34: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	23, // 35: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 36: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 37: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	8,  // 38: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	10, // 39: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	12, // 40: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	14, // 41: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	16, // 42: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 43: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	7,  // 44: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	9,  // 45: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	11, // 46: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	13, // 47: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	15, // 48: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	17, // 49: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	43, // [43:50] is the sub-list for method output_type
-	36, // [36:43] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	22, // 15: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
+	16, // 16: rekorgateway.v1.ListAuditResponse.records:type_name -> rekorgateway.v1.AuditRecord
+	33, // 17: rekorgateway.v1.AuditRecord.time:type_name -> google.protobuf.Timestamp
+	22, // 18: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	21, // 19: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
+	0,  // 20: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
+	31, // 21: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	33, // 22: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	30, // 23: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	25, // 24: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	34, // 25: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	24, // 26: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	33, // 27: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
+	23, // 28: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
+	26, // 29: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
+	31, // 30: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	0,  // 31: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	26, // 32: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	28, // 33: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	31, // 34: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	27, // 35: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	31, // 36: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	26, // 37: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 38: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 39: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	8,  // 40: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	10, // 41: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	12, // 42: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	17, // 43: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	14, // 44: rekorgateway.v1.GatewayService.ListAudit:input_type -> rekorgateway.v1.ListAuditRequest
+	19, // 45: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 46: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	7,  // 47: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	9,  // 48: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	11, // 49: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	13, // 50: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	18, // 51: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	15, // 52: rekorgateway.v1.GatewayService.ListAudit:output_type -> rekorgateway.v1.ListAuditResponse
+	20, // 53: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	46, // [46:54] is the sub-list for method output_type
+	38, // [38:46] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }
@@ -2148,15 +2398,15 @@ func file_rekorgateway_v1_gateway_proto_init() {
 		(*SubmitRequest_Chunk)(nil),
 	}
 	file_rekorgateway_v1_gateway_proto_msgTypes[4].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[18].OneofWrappers = []any{}
 	file_rekorgateway_v1_gateway_proto_msgTypes[21].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_v1_gateway_proto_rawDesc), len(file_rekorgateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	GatewayService_GetSubmission_FullMethodName   = "/rekorgateway.v1.GatewayService/GetSubmission"
 	GatewayService_ListSubmissions_FullMethodName = "/rekorgateway.v1.GatewayService/ListSubmissions"
 	GatewayService_WatchSubmission_FullMethodName = "/rekorgateway.v1.GatewayService/WatchSubmission"
+	GatewayService_ListAudit_FullMethodName       = "/rekorgateway.v1.GatewayService/ListAudit"
 	GatewayService_ListFormats_FullMethodName     = "/rekorgateway.v1.GatewayService/ListFormats"
 )
 
@@ -58,6 +59,8 @@ type GatewayServiceClient interface {
 	ListSubmissions(ctx context.Context, in *ListSubmissionsRequest, opts ...grpc.CallOption) (*ListSubmissionsResponse, error)
 	// WatchSubmission returns the submission now and after each change, until it is settled.
 	WatchSubmission(ctx context.Context, in *WatchSubmissionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSubmissionResponse], error)
+	// ListAudit returns the audit trail of the caller's tenant, newest first.
+	ListAudit(ctx context.Context, in *ListAuditRequest, opts ...grpc.CallOption) (*ListAuditResponse, error)
 	// ListFormats returns the signature formats this gateway takes.
 	ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error)
 }
@@ -145,6 +148,16 @@ func (c *gatewayServiceClient) WatchSubmission(ctx context.Context, in *WatchSub
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GatewayService_WatchSubmissionClient = grpc.ServerStreamingClient[WatchSubmissionResponse]
 
+func (c *gatewayServiceClient) ListAudit(ctx context.Context, in *ListAuditRequest, opts ...grpc.CallOption) (*ListAuditResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAuditResponse)
+	err := c.cc.Invoke(ctx, GatewayService_ListAudit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *gatewayServiceClient) ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListFormatsResponse)
@@ -181,6 +194,8 @@ type GatewayServiceServer interface {
 	ListSubmissions(context.Context, *ListSubmissionsRequest) (*ListSubmissionsResponse, error)
 	// WatchSubmission returns the submission now and after each change, until it is settled.
 	WatchSubmission(*WatchSubmissionRequest, grpc.ServerStreamingServer[WatchSubmissionResponse]) error
+	// ListAudit returns the audit trail of the caller's tenant, newest first.
+	ListAudit(context.Context, *ListAuditRequest) (*ListAuditResponse, error)
 	// ListFormats returns the signature formats this gateway takes.
 	ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
@@ -210,6 +225,9 @@ func (UnimplementedGatewayServiceServer) ListSubmissions(context.Context, *ListS
 }
 func (UnimplementedGatewayServiceServer) WatchSubmission(*WatchSubmissionRequest, grpc.ServerStreamingServer[WatchSubmissionResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchSubmission not implemented")
+}
+func (UnimplementedGatewayServiceServer) ListAudit(context.Context, *ListAuditRequest) (*ListAuditResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAudit not implemented")
 }
 func (UnimplementedGatewayServiceServer) ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListFormats not implemented")
@@ -314,6 +332,24 @@ func _GatewayService_WatchSubmission_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GatewayService_WatchSubmissionServer = grpc.ServerStreamingServer[WatchSubmissionResponse]
 
+func _GatewayService_ListAudit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).ListAudit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_ListAudit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).ListAudit(ctx, req.(*ListAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _GatewayService_ListFormats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListFormatsRequest)
 	if err := dec(in); err != nil {
@@ -350,6 +386,10 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSubmissions",
 			Handler:    _GatewayService_ListSubmissions_Handler,
+		},
+		{
+			MethodName: "ListAudit",
+			Handler:    _GatewayService_ListAudit_Handler,
 		},
 		{
 			MethodName: "ListFormats",
