@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
@@ -37,7 +38,7 @@ func TestCallersListener(t *testing.T) {
 		for _, c := range []struct {
 			prefix, authorization string
 			open                  bool
-		}{{"", "", true}, {"", bearer("other"), right == 0}, {"", "Basic x", right == 0}, {"/r/" + pathToken, "", false}} {
+		}{{"", "", right != gateway.MayAudit}, {"", bearer("other"), right == 0}, {"", "Basic x", right == 0}, {"/r/" + pathToken, "", false}} {
 			request := must(http.NewRequest(method, base+c.prefix+path, nil))
 			if c.authorization != "" {
 				request.Header.Set("Authorization", c.authorization)

@@ -11,9 +11,10 @@ import (
 
 // acknowledgedTests have the engine crash as soon as a method has returned: what it changed is there.
 var acknowledgedTests = map[string]func(testing.TB, opening){
+	// What was counted and recorded with a submission is there, too.
 	"Acknowledged/Enqueue": func(t testing.TB, o opening) {
 		s := o.openToCrash()
-		subs := enqueueAll(t, s, newSubmission("one"), NewSubmission(other, "two", logB))
+		subs := enqueueAll(t, s, audited(perDay("one", 1), "1"), NewSubmission(other, "two", logB))
 		s = s.crash()
 		for _, sub := range subs {
 			wantSame(t, getSubmission(t, s, sub.Tenant, sub.ID), sub)
@@ -22,15 +23,8 @@ var acknowledgedTests = map[string]func(testing.TB, opening){
 		if err != nil || archived.Receipt == nil || len(archived.Entries) != 1 {
 			t.Errorf("archived %+v, %v", archived, err)
 		}
-	},
-
-	// What was counted and recorded with it is there, too.
-	"Acknowledged/Enqueue/counted and recorded": func(t testing.TB, o opening) {
-		s := o.openToCrash()
-		subs := enqueueAll(t, s, audited(perDay("one", 1), "1"))
-		s = s.crash()
 		wantAudit(t, s, tenant, recordOf(subs[0], gateway.AuditAccepted, "1", start))
-		_, refused := tryEnqueue(t, s, perDay("two", 1))
+		_, refused := tryEnqueue(t, s, perDay("three", 1))
 		wantOverQuota(t, refused, gateway.QuotaSubmissions, 0)
 	},
 
