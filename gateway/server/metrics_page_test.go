@@ -14,11 +14,9 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/credentials"
-
-	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
-	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -34,11 +32,10 @@ const (
 func TestMetricsPage(t *testing.T) {
 	cfg := newConfig(t)
 	cfg.Limits.RequestsPerMinute = 6000
-	cfg.Callers = []config.Caller{{Name: "everybody", Tenant: "all", Anonymous: true, May: []string{"submit"}, Limits: config.CallerLimits{SubmissionsPerDay: 1}}}
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert
 	cfg.Callers = []config.Caller{
-		{Name: "all", Tenant: "default", Anonymous: true, May: []string{"submit", "read"}}, byOIDC(issuertest.Start(t), "farm", map[string]string{"sub": "farm"}, "read"),
+		{Name: "all", Tenant: "default", Anonymous: true, May: []string{"submit", "read"}, Limits: config.CallerLimits{SubmissionsPerDay: 1}}, byOIDC(issuertest.Start(t), "farm", map[string]string{"sub": "farm"}, "read"),
 	}
 	r := run(t, cfg)
 	defer r.stop()
