@@ -87,6 +87,7 @@ func TestBench(t *testing.T) {
 	}{
 		{"logged", measureLogged},
 		{"accepted", measureAccepted},
+		{"access", measureAccess},
 		{"share", measureShare},
 		{"watchers", measureWatchers},
 		{"stored", measureStored},
