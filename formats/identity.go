@@ -40,7 +40,7 @@ func (p Policy) CheckCertified(spki []byte, certificate *x509.Certificate) error
 	if !ok {
 		return NewError(ReasonKeyNotTrusted, "the signer's certificate does not say clearly who had identified him", "sign with another certificate")
 	}
-	names := listNames(certificate)
+	names := ListNames(certificate)
 	for _, allowed := range p.AllowedIdentities {
 		if allowed.OIDCIssuer == issuer && slices.Contains(names, allowed.SAN) {
 			return nil
@@ -54,18 +54,43 @@ func (p Policy) isAllowed(id [sha256.Size]byte) bool {
 	return len(p.AllowedSigners)+len(p.AllowedIdentities) == 0 || slices.Contains(p.AllowedSigners, id)
 }
 
-// listNames returns the names in a certificate, each with its kind.
-func listNames(c *x509.Certificate) (names []string) {
+// ListNames returns the names in a parsed certificate, each with its kind: "dns:NAME" in lower case, "uri:URI", "email:ADDRESS". The
+// subject's common name is none.
+func ListNames(c *x509.Certificate) (names []string) {
 	for _, name := range c.DNSNames {
 		names = append(names, "dns:"+strings.ToLower(name))
 	}
-	for _, uri := range c.URIs {
-		names = append(names, "uri:"+uri.String())
+	for _, uri := range listURIs(c) {
+		names = append(names, "uri:"+uri)
 	}
 	for _, address := range c.EmailAddresses {
 		names = append(names, "email:"+address)
 	}
 	return names
+}
+
+var oidAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+// tagURI is uniformResourceIdentifier's among the general names (RFC 5280, section 4.2.1.6).
+const tagURI encoding.Tag = 6
+
+// listURIs returns the URIs as they stand in the certificate. What Certificate.URIs prints is another text where one ends
+// in an empty fragment, say: the branch "main#" would be "main".
+func listURIs(c *x509.Certificate) (uris []string) {
+	for _, e := range c.Extensions {
+		der, all := cryptobyte.String(e.Value), cryptobyte.String(nil)
+		if !e.Id.Equal(oidAltName) || !der.ReadASN1(&all, encoding.SEQUENCE) {
+			continue
+		}
+		var one cryptobyte.String
+		var tag encoding.Tag
+		for all.ReadAnyASN1(&one, &tag) {
+			if tag == tagURI.ContextSpecific() {
+				uris = append(uris, string(one))
+			}
+		}
+	}
+	return uris
 }
 
 // readOIDCIssuer returns "" of a certificate that names none, and not ok of one that names two, or none that can be read.

@@ -52,6 +52,12 @@ func issuedBy(text string) pkix.Extension {
 	return pkix.Extension{Id: oidIssuer, Value: der}
 }
 
+// named is the extension of an alternative name, a URI that is written as text is.
+func named(text string) pkix.Extension {
+	der, _ := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(text)}})
+	return pkix.Extension{Id: oidAltName, Value: der}
+}
+
 // Whom an authority names is compared as it is, with who had identified him; without roots names say nothing.
 func TestCheckCertified(t *testing.T) {
 	bare := func(text string) pkix.Extension { return pkix.Extension{Id: oidIssuerV1, Value: []byte(text)} }
@@ -69,6 +75,9 @@ func TestCheckCertified(t *testing.T) {
 		"no token":                   {certificateWith(t), Identity{"email:Alice@example.com", ""}, ""},
 		"another case":               {both, Identity{"email:alice@example.com", oidc}, ReasonKeyNotTrusted},
 		"another branch":             {both, Identity{"uri:" + workflow + "1", oidc}, ReasonKeyNotTrusted},
+		"a branch that ends in #":    {certificateWith(t, named(workflow+"#")), Identity{"uri:" + workflow, ""}, ReasonKeyNotTrusted},
+		"that branch itself":         {certificateWith(t, named(workflow+"#")), Identity{"uri:" + workflow + "#", ""}, ""},
+		"a scheme in capitals":       {certificateWith(t, named("HTTPS"+workflow[5:])), Identity{"uri:" + workflow, ""}, ReasonKeyNotTrusted},
 		"another kind":               {both, Identity{"uri:Alice@example.com", oidc}, ReasonKeyNotTrusted},
 		"the subject":                {both, Identity{"email:boss@example.com", oidc}, ReasonKeyNotTrusted},
 		"another issuer":             {both, Identity{"email:Alice@example.com", oidc + "/"}, ReasonKeyNotTrusted},

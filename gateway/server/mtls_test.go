@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -73,10 +74,15 @@ func TestClientCertificates(t *testing.T) {
 		token string
 		want  int // 0: the connection is refused
 	}{
-		"by DNS":               {new(authority.issue(dns("farm.example.com"))), "", 200},
-		"by URI":               {new(authority.issue(func(c *x509.Certificate) { c.URIs = []*url.URL{must(url.Parse("spiffe://example.com/farm"))} })), "", 200},
-		"by e-mail":            {new(authority.issue(func(c *x509.Certificate) { c.EmailAddresses = []string{"farm@example.com"} })), "", 200},
-		"two names of one":     {new(authority.issue(dns("farm.example.com", "else.example.com"))), "", 200},
+		"by DNS":           {new(authority.issue(dns("farm.example.com"))), "", 200},
+		"by URI":           {new(authority.issue(func(c *x509.Certificate) { c.URIs = []*url.URL{must(url.Parse("spiffe://example.com/farm"))} })), "", 200},
+		"by e-mail":        {new(authority.issue(func(c *x509.Certificate) { c.EmailAddresses = []string{"farm@example.com"} })), "", 200},
+		"two names of one": {new(authority.issue(dns("farm.example.com", "else.example.com"))), "", 200},
+		"another URI by its fragment": {new(authority.issue(func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: must(asn1.Marshal([]asn1.RawValue{
+				{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte("spiffe://example.com/farm#")},
+			}))}}
+		})), "", 401},
 		"names of two callers": {new(authority.issue(dns("farm.example.com", "other.example.com"))), "", 401},
 		"without a name":       {new(authority.issue(dns())), "", 401},
 		"by another name":      {new(authority.issue(dns("else.example.com"))), "", 401},
