@@ -253,8 +253,16 @@ func (c *Config) usesTokens() bool {
 }
 
 // CheckListening refuses c where it is used by a gateway that listens as started does: it may say who calls, but not that
-// strangers may where they could not, nor that tokens are sent where they can be read.
+// strangers may where they could not, nor that tokens are sent where they can be read. Whether a listener speaks TLS changes with a restart alone.
 func (c Config) CheckListening(started *Config) error {
+	later := ""
+	if c.HTTP.TLS.CertFile != "" && started.HTTP.TLS.CertFile == "" || c.GRPC.TLS.CertFile != "" && started.GRPC.TLS.CertFile == "" {
+		later = "; tls was added, which is used after a restart"
+	}
 	c.HTTP.Listen, c.GRPC.Listen = started.HTTP.Listen, started.GRPC.Listen
-	return c.checkListeners()
+	c.HTTP.TLS, c.GRPC.TLS = started.HTTP.TLS, started.GRPC.TLS
+	if err := c.checkListeners(); err != nil {
+		return fmt.Errorf("%w%s", err, later)
+	}
+	return nil
 }

@@ -254,18 +254,35 @@ func TestCheckListening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const addTLS = "\nhttp: {tls: {cert_file: a, key_file: b}}"
 	for text, ok := range map[string]bool{
-		"": false, "callers: [" + farm + "]": false, "insecure_no_auth: true": true,
-		"callers: [" + farm + "]\nhttp: {tls: {cert_file: a, key_file: b}}": true,
+		"": false, "callers: [" + farm + "]": true, "insecure_no_auth: true": true, "callers: [" + farm + "]" + addTLS: true,
 	} {
-		now, err := load(t, minimal+text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := now.CheckListening(public); (err == nil) != ok {
+		if err := checkListening(t, text, public); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+	plain, err := load(t, minimal+"insecure_no_auth: true\nhttp: {listen: 0.0.0.0:80}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, ok := range map[string]bool{
+		"callers: [" + farm + "]": false, "insecure_no_auth: true": true, "callers: [" + farm + "]" + addTLS: false,
+		"insecure_plaintext: true\ncallers: [" + farm + "]" + addTLS: true,
+	} {
+		if err := checkListening(t, text, plain); (err == nil) != ok {
+			t.Errorf("in plain text, %q: %v", text, err)
+		}
+	}
+}
+
+func checkListening(t *testing.T, text string, started *Config) error {
+	t.Helper()
+	now, err := load(t, minimal+text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now.CheckListening(started)
 }
 
 func TestParseToken(t *testing.T) {
