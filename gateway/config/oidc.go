@@ -65,7 +65,7 @@ func (o OIDC) ListClaims() []ClaimRule { return listClaims(nil, o.Claims) }
 func listClaims(above []string, claims map[string]Claim) (all []ClaimRule) {
 	for _, name := range slices.Sorted(maps.Keys(claims)) {
 		c, path := claims[name], append(slices.Clip(above), name)
-		if c.Inside != nil {
+		if len(c.Inside) > 0 { // an empty one is no claim, which checkClaim refuses
 			all = append(all, listClaims(path, c.Inside)...)
 			continue
 		}

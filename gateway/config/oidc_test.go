@@ -40,6 +40,7 @@ func TestOIDC(t *testing.T) {
 		"empty value":            {claims("{sub: ''}"), `claims.sub: "" is no value`},
 		"null":                   {claims("{sub: null}"), "claims.sub: there is no value"},
 		"empty list":             {claims("{sub: []}"), "claims.sub: there is no value"},
+		"empty object":           {claims("{sub: a, environment: {}}"), "claims.environment: there is no value"},
 		"list in a list":         {claims("{sub: [[a]]}"), "a list is not text"},
 		"the audience again":     {claims("{sub: a, aud: b}"), "claims.aud: name it as audience"},
 		"the issuer again":       {claims("{sub: a, iss: b}"), "claims.iss: name it as issuer"},
