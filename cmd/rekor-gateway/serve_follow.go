@@ -15,21 +15,27 @@ import (
 // configPoll is how often the configuration's file is looked at.
 const configPoll = 5 * time.Second
 
-// fileState tells two states of a file apart.
+// fileState tells two states of a file apart. Size and time alone do not: tools that make files anew may give each the same time.
 type fileState struct {
-	changed time.Time
-	size    int64
-	regular bool
+	info os.FileInfo // nil: there is no file
 }
 
-// stateOf returns the zero state for a file that is not there.
 func stateOf(path string) fileState {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fileState{}
 	}
-	return fileState{info.ModTime(), info.Size(), info.Mode().IsRegular()}
+	return fileState{info}
 }
+
+func (s fileState) isSame(other fileState) bool {
+	if s.info == nil || other.info == nil {
+		return s.info == other.info
+	}
+	return os.SameFile(s.info, other.info) && s.info.ModTime().Equal(other.info.ModTime()) && s.info.Size() == other.info.Size() && s.isRegular() == other.isRegular()
+}
+
+func (s fileState) isRegular() bool { return s.info != nil && s.info.Mode().IsRegular() }
 
 // watchedFiles are the configuration's file and those that its callers depend on, as they were last seen.
 type watchedFiles struct {
@@ -57,7 +63,7 @@ func (w *watchedFiles) haveChanged() (changed bool) {
 	for path, before := range w.states {
 		now := stateOf(path)
 		w.states[path] = now
-		changed = changed || now != before
+		changed = changed || !now.isSame(before)
 	}
 	return changed
 }
@@ -71,7 +77,7 @@ func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, l
 			return
 		case <-time.After(configPoll):
 		}
-		if !files.haveChanged() || !files.states[files.config].regular { // reading a pipe might not end
+		if !files.haveChanged() || !files.states[files.config].isRegular() { // reading a pipe might not end
 			continue
 		}
 		cfg, err := config.Load(files.config)

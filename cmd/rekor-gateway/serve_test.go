@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
 // safeBuffer is written to by the gateway while the test reads.
@@ -168,6 +171,38 @@ worker: {drain: 1s}
 	}
 }
 
+// A file that another one takes the place of has changed, also where both are of one size and one time, as in stores whose files all have the
+// same: what a caller was known by is not good any more.
+func TestFilesOfOneTime(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"old": "one", "new": "two"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(content), 0o600), os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(dir, "config.yaml")
+	if err := os.Symlink("old", link); err != nil {
+		t.Fatal(err)
+	}
+	files := watchFiles(link, stateOf(link), new(config.Config))
+	if files.haveChanged() {
+		t.Error("nothing has changed")
+	}
+	if err := errors.Join(os.Symlink("new", link+".new"), os.Rename(link+".new", link)); err != nil {
+		t.Fatal(err)
+	}
+	if !files.haveChanged() {
+		t.Error("another file was not noticed")
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	if !files.haveChanged() || files.haveChanged() {
+		t.Error("a file that is gone was not noticed once")
+	}
+}
+
 // The authorities of callers' certificates are read again when their file changes. A faulty one changes nothing, and is told.
 func TestAuthoritiesAreFollowed(t *testing.T) {
 	dir := t.TempDir()
@@ -198,7 +233,7 @@ worker: {drain: 1s}
 	ended := make(chan error, 1)
 	go func() { ended <- runServe(ctx, filepath.Join(dir, "config.yaml"), &logs) }()
 	waitFor(t, &logs, `"msg":"serving"`, ended)
-	for _, c := range []struct{ content, told string }{{"no certificate", "there is no certificate in"}, {string(cert) + string(cert), `"what":"callers and policies"`}} {
+	for _, c := range []struct{ content, told string }{{"no certificate", "there is no certificate in PEM"}, {string(cert) + string(cert[:len(cert)/2]), "no certificate in PEM"}, {string(cert) + string(cert), `"what":"callers and policies"`}} {
 		if err := os.WriteFile(filepath.Join(dir, "clients.pem"), []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func (p Policy) loadKeys(ctx context.Context, registry *formats.Registry) (map[s
 			return nil, fmt.Errorf("keys.%s is empty: name a key file, or leave it out to take any key", name)
 		}
 		for _, path := range p.Keys[name] {
-			key, err := readPolicyFile(path)
+			key, err := ReadFile(path)
 			if err == nil {
 				err = checkKeys(ctx, format, path, key)
 			}
@@ -119,18 +119,19 @@ func checkKeys(ctx context.Context, format formats.Format, path string, key []by
 	return nil
 }
 
-// maxPolicyFile bounds one of the policy's files, in bytes: a distribution's keyring has 30 MB.
-const maxPolicyFile = 64 << 20
+// maxFile bounds a file of keys or certificates, in bytes: a distribution's keyring has 30 MB.
+const maxFile = 64 << 20
 
-func readPolicyFile(path string) ([]byte, error) {
+// ReadFile reads a file of keys or certificates that a configuration names.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	key, err := io.ReadAll(io.LimitReader(f, maxPolicyFile+1))
-	if err == nil && len(key) > maxPolicyFile {
-		err = fmt.Errorf("%s is larger than %v", path, Size(maxPolicyFile))
+	key, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(key) > maxFile {
+		err = fmt.Errorf("%s is larger than %v", path, Size(maxFile))
 	}
 	return key, err
 }
@@ -142,15 +143,33 @@ func (p Policy) loadRoots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	for _, path := range p.Roots {
-		file, err := readPolicyFile(path)
-		if err != nil {
+		if _, err := addFile(pool, path); err != nil {
 			return nil, fmt.Errorf("roots: %w", err)
-		}
-		if err := addRoots(pool, file); err != nil {
-			return nil, fmt.Errorf("roots: %s: %w", path, err)
 		}
 	}
 	return pool, nil
+}
+
+// LoadAuthorities returns the certificates in a PEM file, and its bytes. One that cannot be read is an error: the file may be half-written.
+func LoadAuthorities(path string) (*x509.CertPool, []byte, error) {
+	pool := x509.NewCertPool()
+	file, err := addFile(pool, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pool, file, nil
+}
+
+// addFile adds every certificate in the file at path, and returns its bytes.
+func addFile(pool *x509.CertPool, path string) ([]byte, error) {
+	file, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := addRoots(pool, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return file, nil
 }
 
 var pemBegin = []byte("-----BEGIN ")

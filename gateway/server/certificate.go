@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
-	"os"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +25,15 @@ func loadCertificate(key string, c config.TLS) (*tls.Certificate, error) {
 	if c.CertFile == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
-	loaded, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	cert, err := config.ReadFile(c.CertFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s.cert_file: %w", key, err)
+	}
+	private, err := config.ReadFile(c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s.key_file: %w", key, err)
+	}
+	loaded, err := tls.X509KeyPair(cert, private)
 	if err != nil {
 		return nil, fmt.Errorf("%s (%s and %s): %w", key, c.CertFile, c.KeyFile, err)
 	}
@@ -60,13 +67,9 @@ func loadAuthorities(key string, c config.TLS) (*x509.CertPool, error) {
 	if c.ClientCAFile == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
-	raw, err := os.ReadFile(c.ClientCAFile)
+	pool, _, err := config.LoadAuthorities(c.ClientCAFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s.client_ca_file: %w", key, err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("%s.client_ca_file: there is no certificate in %s", key, c.ClientCAFile)
 	}
 	return pool, nil
 }

@@ -193,7 +193,7 @@ func TestReloadAuthorities(t *testing.T) {
 	}
 	next := *cfg
 	next.Callers = named("stays")
-	if err := r.ReloadCallers(t.Context(), &next); err == nil || !strings.Contains(err.Error(), "there is no certificate in "+file) {
+	if err := r.ReloadCallers(t.Context(), &next); err == nil || !strings.Contains(err.Error(), file+": line 1: there is no certificate in PEM") {
 		t.Errorf("a faulty file: %v", err)
 	}
 	if got := r.askOverTLS(first.secureFor(pool, "goes"), ""); got != 200 {

@@ -95,10 +95,20 @@ func TestFaultyFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	large := filepath.Join(t.TempDir(), "large") // a hole
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		change func(*config.Config)
 		want   string
 	}{
+		"large certificate": {func(c *config.Config) { c.HTTP.TLS = config.TLS{CertFile: large, KeyFile: file} }, "http.tls.cert_file: " + large + " is larger than 64MiB"},
+		"large key":         {func(c *config.Config) { c.HTTP.TLS = config.TLS{CertFile: file, KeyFile: large} }, "http.tls.key_file: " + large + " is larger than"},
+		"large authorities": {func(c *config.Config) { c.GRPC.TLS.ClientCAFile = large }, "grpc.tls.client_ca_file: " + large + " is larger than"},
+		"large issuer's authorities": {func(c *config.Config) {
+			c.Callers = []config.Caller{{Name: "a", OIDC: config.OIDC{CAFile: large}}}
+		}, "oidc.ca_file: " + large + " is larger than"},
 		"spool":       {func(c *config.Config) { c.Limits.SpoolDir = file + "-none" }, "limits.spool_dir: "},
 		"spool, file": {func(c *config.Config) { c.Limits.SpoolDir = file }, "limits.spool_dir: "},
 		"SSH keys": {func(c *config.Config) {

@@ -4,7 +4,6 @@ package server
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,12 +27,9 @@ func loadRule(c config.OIDC) (*auth.Rule, error) {
 	if err := checkRegular(c.CAFile); err != nil {
 		return nil, fmt.Errorf("oidc.ca_file: %w", err)
 	}
-	raw, err := os.ReadFile(c.CAFile)
-	if err == nil {
-		err = issuer.CheckCA(string(raw))
-	}
+	_, raw, err := config.LoadAuthorities(c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("oidc.ca_file (%s): %w", c.CAFile, err)
+		return nil, fmt.Errorf("oidc.ca_file: %w", err)
 	}
 	rule.Issuer.CA = string(raw)
 	return rule, nil
