@@ -34,16 +34,13 @@ http://gateway/r/TOKEN/, for clients that send nothing else. docs/access.md has 
 	return c
 }
 
-// tokenPrefix lets scanners for leaked secrets know a token.
-const tokenPrefix = "rgw_"
-
 // tokenSize is the size of a token's secret, in bytes.
 const tokenSize = 32
 
 func makeToken(name string, inPath, asJSON bool, out, info io.Writer) error {
 	secret := make([]byte, tokenSize)
 	_, _ = rand.Read(secret) // never fails
-	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(secret)
+	token := auth.TokenPrefix + base64.RawURLEncoding.EncodeToString(secret)
 	hash := auth.HashToken(token)
 	key, jsonKey := "token_sha256", "tokenSha256"
 	if inPath {

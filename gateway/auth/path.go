@@ -20,6 +20,9 @@ type PathToken struct {
 // pathPrefix is before a token in a path.
 const pathPrefix = "/r/"
 
+// TokenPrefix begins the tokens that rekor-gateway makes, so that scanners for leaked secrets, and we, know one.
+const TokenPrefix = "rgw_"
+
 // TakePathToken returns the token in path and the path without it, as in /r/TOKEN/REST and /REST. Both paths are url.URL's Path and
 // RawPath. nil: there is none. Where something may be a token that is not in its place or not written plainly, it is malformed, and rest
 // is "/": nothing of the path is to be shown then.
@@ -38,16 +41,18 @@ func TakePathToken(path, rawPath string) (_ *PathToken, rest string) {
 // maxUnescapes is how often an escape may be escaped before a path is taken for one that hides something.
 const maxUnescapes = 3
 
-// unescaper undoes the escapes, in lower case, by which a prefix can be hidden. What else is malformed does not stop it.
-var unescaper = strings.NewReplacer("%25", "%", "%2f", "/", "%72", "r", "%52", "r")
+// unescaper undoes the escapes, in lower case, by which a prefix can be hidden, and what is written for a slash by mistake. What else is
+// malformed does not stop it.
+var unescaper = strings.NewReplacer("%25", "%", "%2f", "/", "%5c", "/", `\`, "/", "%72", "r", "%52", "r")
 
-// mayHaveToken finds the prefix anywhere, in any case, and where it is escaped again.
+// mayHaveToken finds the prefix anywhere, in any case, and where it is escaped again; and what is a token by its own beginning,
+// wherever it is.
 func mayHaveToken(path string) bool {
 	path = strings.ToLower(path)
 	for range maxUnescapes {
 		unescaped := unescaper.Replace(path)
 		if unescaped == path {
-			return strings.Contains(path, pathPrefix)
+			return strings.Contains(path, pathPrefix) || strings.Contains(path, TokenPrefix)
 		}
 		path = unescaped
 	}

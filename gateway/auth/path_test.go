@@ -28,6 +28,14 @@ func TestTakePathToken(t *testing.T) {
 
 		"/": none, "/r": none, "/v1/submissions": none, "/readyz": none, "/v1/submissions/r": none, "/v1/other/" + "abc": none, "/%2fx": none,
 
+		"/" + secret + "/v1":        malformed,
+		"/r" + secret + "/v1":       malformed,
+		"/r;/" + secret + "/v1":     malformed,
+		"/v1/submissions/" + secret: malformed,
+		`/r\x/v1`:                   malformed,
+		"/r%5cx/v1":                 malformed,
+		"/r%255Cx/v1":               malformed,
+
 		"/r/":                                           malformed,
 		"/r//x":                                         malformed,
 		"/r//" + secret + "/x":                          malformed,
