@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -103,6 +105,25 @@ func CheckName(name string) error {
 		return fmt.Errorf("%q is no name: %s", name, callerNameRule)
 	}
 	return nil
+}
+
+// refuseEmptyCallers refuses a key callers with nothing in it, as a template leaves it whose list was empty: without callers
+// everybody may do everything, and that is said by leaving the key out.
+func refuseEmptyCallers(raw []byte) error {
+	var top struct {
+		Callers yaml.Node `yaml:"callers"`
+	}
+	if err := yaml.Unmarshal(raw, &top); err != nil {
+		return explainYAMLError(err, raw)
+	}
+	given := top.Callers
+	if given.Kind == yaml.AliasNode {
+		given = *given.Alias
+	}
+	if given.IsZero() || len(given.Content) > 0 {
+		return nil
+	}
+	return fmt.Errorf("line %d: callers is empty, which would let everybody do everything: list who may call, or leave the key out", given.Line)
 }
 
 func (c *Config) checkCallers() error {

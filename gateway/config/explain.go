@@ -24,7 +24,7 @@ var (
 func explainYAMLError(err error, raw []byte) error {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) {
-		return err
+		return fmt.Errorf("%w; see how that line and those before it are indented: what belongs together begins in one column, with spaces and no tabs", err)
 	}
 	problems := make([]string, len(typed.Errors))
 	for i, text := range typed.Errors {

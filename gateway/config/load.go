@@ -63,6 +63,9 @@ func Parse(raw []byte) (*Config, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is a second YAML document; put everything into one")
 	}
+	if err := refuseEmptyCallers(raw); err != nil {
+		return nil, err
+	}
 	c.Store.completeStore()
 	if err := c.checkConfig(); err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ func (c *Config) FindCaller(name string) (Caller, error) {
 		names = append(names, caller.Name)
 	}
 	switch {
+	case len(names) > 0 && name == "":
+		return Caller{}, errors.New("the configuration has callers: name one with --caller: " + strings.Join(names, ", "))
 	case len(names) > 0:
 		return Caller{}, oneOf("caller", name, names...)
 	case name != "":

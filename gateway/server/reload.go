@@ -39,10 +39,12 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	if err := s.certificates.checkAll(f); err != nil {
 		return err
 	}
+	before := len(s.inUse.Callers)
 	if err := s.changeLogs(ctx, cfg, f); err != nil {
 		return err
 	}
 	s.certificates.setAll(f)
+	s.warnOpened(before, cfg)
 	s.callers.Use(f.callers)
 	s.quotas.use(cfg)
 	s.logger.Info("read again", "what", "callers, certificates, policies, trusted root and logs")
@@ -50,6 +52,13 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")
 	}
 	return nil
+}
+
+// warnOpened says that there is no access control any more, where there were callers before.
+func (s *Server) warnOpened(before int, cfg *config.Config) {
+	if before > 0 && len(cfg.Callers) == 0 {
+		s.logger.Warn("the configuration has no callers any more: everybody who reaches this gateway may do everything")
+	}
 }
 
 // ReloadCallers has the callers, the authorities of their certificates, and the policies be those of cfg, whose other parts are not looked at, or
@@ -82,6 +91,7 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 		return err
 	}
 	s.certificates.setClients(f)
+	s.warnOpened(len(s.inUse.Callers), cfg)
 	s.useFiles(&now, f)
 	s.domain.setPolicies(p)
 	s.callers.Use(f.callers) // after the policies, which are by caller: who is new has one
