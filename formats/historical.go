@@ -128,7 +128,7 @@ func (p Policy) checkFindings(d Description) error {
 			case !p.isOldEnough(part.ClaimedTime):
 				return NewError(f.Reason, f.Message+", which the policy lets pass in signatures made before "+
 					p.Historical.SignedBefore.UTC().Format(time.RFC3339)+" alone, and this one does not say that it was",
-					"sign again with a current key and algorithm")
+					"sign again with a current key and algorithm; for an old signature that states no time, or a later one, ask the gateway's operator for a policy without signed_before")
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func (p Policy) CheckSigner(spki []byte) error {
 	}
 	if !p.isAllowed(id) {
 		return NewError(ReasonKeyNotTrusted, "the signer is not among this gateway's allowed signers",
-			"ask the gateway's operator to add the SHA-256 of your public key's SPKI")
+			"ask the gateway's operator to add it: the SHA-256 of the key's SPKI (allowed_signers), or who the certificate names (allowed_identities)")
 	}
 	return nil
 }

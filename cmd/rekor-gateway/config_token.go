@@ -21,7 +21,8 @@ func newConfigToken(g *globals) *cobra.Command {
 		Long: `token makes a bearer token for the caller NAME, and prints it on standard output, alone: it is shown once, and
 kept nowhere. What the configuration needs of it, its SHA-256, is on standard error. With --path it is one for the path of a URL,
 http://gateway/r/TOKEN/, for clients that send nothing else. docs/access.md has recipes.`,
-		Example: "  rekor-gateway config token build-farm > token",
+		Example: `  rekor-gateway config token build-farm > token
+  rekor-gateway config token build-service --path > path-token`,
 		Args:    oneArgument("the caller's name"),
 	}
 	inPath := c.Flags().Bool("path", false, "make one for the path of a URL")

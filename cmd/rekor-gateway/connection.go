@@ -57,16 +57,22 @@ func (n *connection) open(patience time.Duration, retrying func(error, time.Dura
 	if err := n.readAuthorities(&o); err != nil {
 		return nil, err
 	}
-	if n.clientCert != "" || n.clientKey != "" {
+	if (n.clientCert == "") != (n.clientKey == "") {
+		return nil, withHint(errors.New("--client-cert and --client-key go together"), "name both, in PEM: --client-cert FILE --client-key FILE")
+	}
+	if n.clientCert != "" {
 		own, err := tls.LoadX509KeyPair(n.clientCert, n.clientKey)
 		if err != nil {
 			return nil, withHint(fmt.Errorf("reading the client's certificate: %w", err), "name both, in PEM: --client-cert FILE --client-key FILE")
 		}
-		o.Certificates = []tls.Certificate{own}
+		o.Certificate = &own
 	}
 	remote, err := client.New(n.server, o)
 	if err != nil {
 		return nil, withHint(err, "write it as --server http://127.0.0.1:8080, or https, grpc, grpcs://HOST:PORT")
+	}
+	if n.oidc.isGiven() {
+		remote = explaining{remote, o.Token}
 	}
 	return remote, nil
 }

@@ -101,7 +101,7 @@ func TestGitHubRecipe(t *testing.T) {
 		}
 	}
 	job["environment"] = "review"
-	if out, err := run(g.url, command); err == nil || !strings.Contains(out, "UNAUTHENTICATED") {
+	if out, err := run(g.url, command); err == nil || !strings.Contains(out, "UNAUTHENTICATED") || !strings.Contains(out, `environment: "review"`) {
 		t.Errorf("a job of another environment: %v:\n%s", err, out)
 	}
 }

@@ -106,7 +106,7 @@ func explainError(err error) (formats.Reason, string) {
 	case errors.As(err, &listen):
 		return reasonAddress, "is another gateway running? choose another address, or port 0 for a free one"
 	case errors.Is(err, client.ErrConnection):
-		return reasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
+		return reasonUnreachable, explainConnection(err)
 	case errors.Is(err, client.ErrUnreadable):
 		return reasonNoGateway, "check the URL"
 	case errors.Is(err, sqlite.ErrInUse), errors.Is(err, postgres.ErrInUse):
@@ -141,6 +141,27 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonUsage, explainRequired(err)
 	}
 	return reasonFailed, ""
+}
+
+// connectionHints are by what an error says of a connection. Over gRPC there are only words of it.
+var connectionHints = []struct{ words, hint string }{
+	{"remote error: tls:", "the gateway does not take the client's certificate: see that it has not ended, is for clients (extendedKeyUsage clientAuth), and is from an authority that the gateway's operator has named"},
+	{"certificate signed by unknown authority", "name the file with the authority that the gateway's certificate is from: --ca-file FILE"},
+	{"certificate is valid for", "call the gateway by a name that its certificate has"},
+	{"doesn't contain any IP SANs", "call the gateway by a name that its certificate has"},
+	{"HTTP response to HTTPS client", "there is no TLS at this address: write http:// or grpc://"},
+	{"malformed HTTP response", "http(s):// is for the gateway's HTTP address, grpc(s):// for its gRPC address: see that they are not mixed up"},
+	{"looked like an HTTP/1.1 header", "http(s):// is for the gateway's HTTP address, grpc(s):// for its gRPC address: see that they are not mixed up"},
+	{"reading server preface: EOF", "check the URL: where the gateway speaks TLS it is grpcs://"},
+}
+
+func explainConnection(err error) string {
+	for _, known := range connectionHints {
+		if strings.Contains(err.Error(), known.words) {
+			return known.hint
+		}
+	}
+	return "check the URL, and that the gateway runs; sending the same again is safe"
 }
 
 // explainRequired says how the flag can be given that cobra misses.

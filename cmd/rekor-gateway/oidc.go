@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,12 @@ func (n *connection) findToken(o *client.Options) error {
 		defer cancel()
 		_, err = source(ctx)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ambient.ErrAudience):
+		return withHint(err, "the job's token, --oidc-audience and the gateway's configuration (callers[].oidc.audience) have to name the same audience")
+	case errors.Is(err, fs.ErrNotExist):
+		return withHint(err, "check the file's name")
+	case err != nil:
 		return withHint(err, "the job needs permissions: id-token: write (GitHub), id_tokens (GitLab), or name the token: --oidc-env NAME, --oidc-file FILE")
 	}
 	o.Token = source

@@ -50,7 +50,9 @@ or (PGP) the digest of the bytes that are really signed. Of the keys, the signer
 sent, without user IDs where they are not needed. With --send-bytes the artifact
 itself is sent, and the gateway alone judges.`,
 		Example: `  rekor-gateway submit --server http://127.0.0.1:8080 --signature app.tar.gz.asc --key release.asc --artifact app.tar.gz --receipt app.tar.gz.receipt.json
-  rekor-gateway submit --server grpc://127.0.0.1:8081 --signature app.sig --key app.pub --digest sha256:$(sha256sum app | cut -d' ' -f1)`,
+  rekor-gateway submit --server grpc://127.0.0.1:8081 --signature app.sig --key app.pub --digest sha256:$(sha256sum app | cut -d' ' -f1)
+  rekor-gateway submit --server https://gateway.example.com --token-file token --signature app.sig --key app.pub --artifact app
+  rekor-gateway submit --server https://gateway.example.com --oidc --oidc-audience https://gateway.example.com --signature app.sig --key app.pub --artifact app`,
 		Args: noArguments,
 	}
 	f := submitFlags{globals: g}

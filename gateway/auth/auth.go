@@ -27,7 +27,7 @@ var (
 	errNone = formats.NewError(problem.ReasonUnauthenticated, "this gateway answers only to callers that it knows",
 		"send a token as Authorization: Bearer TOKEN, or with rekor-gateway's --token-file")
 	errBad = formats.NewError(problem.ReasonUnauthenticated, "the credential is not one of a caller that this gateway knows, or not any more",
-		"ask the gateway's operator for one")
+		"see that it is for this gateway and has not ended, and that a token is sent as Authorization: Bearer TOKEN; else ask the gateway's operator")
 	errSeveral = formats.NewError(problem.ReasonUnauthenticated, "there is more than one credential",
 		"send one alone")
 	errAtListener = formats.NewError(problem.ReasonUnauthenticated, "at this address everybody is the same caller, and there is a credential besides",
@@ -35,7 +35,7 @@ var (
 	errNoIssuer = formats.NewError(problem.ReasonIssuerUnavailable, "the issuer of this token cannot be asked for its keys now",
 		"send it again later; tell the gateway's operator if it stays so")
 	errMayNot = formats.NewError(problem.ReasonForbidden, "this caller may not do that",
-		"the gateway's operator can allow it: may, in callers of its configuration")
+		"if the request had no credential, send one; else the gateway's operator can allow it: may, in callers of its configuration")
 )
 
 // ErrTakenBack is the refusal in the midst of a call whose credential is not good any more.

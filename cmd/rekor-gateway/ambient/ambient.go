@@ -46,6 +46,9 @@ type Options struct {
 // ErrNone is returned where there is no token.
 var ErrNone = errors.New("there is no OpenID Connect token here")
 
+// ErrAudience is returned for a token that is for somebody else, and is not sent.
+var ErrAudience = errors.New("the OpenID Connect token here is for another audience")
+
 // Find returns the source of a job's tokens.
 func Find(o Options) (Source, error) {
 	switch {
@@ -118,12 +121,42 @@ func readClaims(token, audience string) (ends time.Time, err error) {
 		return ends, errors.New("what should be an OpenID Connect token is none")
 	}
 	if len(claims.Audience) != 1 || claims.Audience[0] != audience {
-		return ends, fmt.Errorf("the OpenID Connect token here is for another audience than %q, and is not sent", audience)
+		return ends, fmt.Errorf("%w than %q, and is not sent", ErrAudience, audience)
 	}
 	if claims.Expiry == nil {
 		return ends, errors.New("the OpenID Connect token has no end")
 	}
 	return claims.Expiry.Time(), nil
+}
+
+// shown are claims by which a gateway's configuration tells jobs apart, in the order in which they are shown.
+var shown = []string{
+	"iss", "aud", "sub", "repository_owner_id", "repository_owner", "repository_id", "repository", "ref", "ref_type", "ref_protected",
+	"environment", "project_id", "project_path", "namespace_id", "namespace_path", "kubernetes.io",
+}
+
+// maxShown bounds what is shown of a claim, in bytes.
+const maxShown = 200
+
+// Describe says what a token claims, and when it ends: for the owner, whom a gateway does not know by it. The token itself is not in it.
+func Describe(token string) string {
+	claims := map[string]any{}
+	var times jwt.Claims
+	parsed, err := jwt.ParseSigned(token, algorithms)
+	if err != nil || len(token) > maxToken || parsed.UnsafeClaimsWithoutVerification(&claims, &times) != nil {
+		return ""
+	}
+	var words []string
+	for _, name := range shown {
+		value, there := claims[name]
+		if raw, err := json.Marshal(value); there && err == nil {
+			words = append(words, fmt.Sprintf("%s: %.*s", name, maxShown, raw))
+		}
+	}
+	if times.Expiry != nil {
+		words = append(words, "ends "+times.Expiry.Time().UTC().Format(time.RFC3339))
+	}
+	return strings.Join(words, ", ")
 }
 
 // Bounds on asking GitHub.

@@ -48,6 +48,25 @@ func startRunner(t *testing.T, r *runner) *http.Client {
 	return s.Client()
 }
 
+// What a token claims is described in a line, without what else is in it and without the token.
+func TestDescribe(t *testing.T) {
+	token := issuertest.Start(t).Token(us, map[string]any{
+		"sub": "repo:a/b", "ref": "refs/heads/\x1b[2J", "repository_id": 5, "actor": "somebody", "exp": time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC).Unix(),
+	})
+	got := Describe(token)
+	for _, want := range []string{`"` + us + `"`, `sub: "repo:a/b"`, `ref: "refs/heads/\u001b[2J"`, "repository_id: 5", "ends 2030-01-02T03:04:05Z"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: no %s", got, want)
+		}
+	}
+	if strings.Contains(got, "somebody") || strings.Contains(got, token[:20]) {
+		t.Error(got)
+	}
+	if got := Describe("a.b.c"); got != "" {
+		t.Error(got)
+	}
+}
+
 // TestGitHub: one token serves until shortly before it ends.
 func TestGitHub(t *testing.T) {
 	r := &runner{issuer: issuertest.Start(t), lasts: 5 * time.Minute}

@@ -57,8 +57,8 @@ type Options struct {
 	Token func(context.Context) (string, error)
 	// RootCAs say which certificates the gateway may have; nil are the system's.
 	RootCAs *x509.CertPool
-	// Certificates are shown to a gateway that asks for one.
-	Certificates []tls.Certificate
+	// Certificate is shown to a gateway that asks for one; nil: none is.
+	Certificate *tls.Certificate
 }
 
 // New returns a client of the gateway at raw: http://, https://, grpc:// or grpcs://HOST:PORT.
@@ -93,7 +93,13 @@ func isLoopback(host string) bool {
 }
 
 func (o Options) tlsConfig() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, Certificates: o.Certificates}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
+	if o.Certificate != nil {
+		// tls.Config.Certificates would show none where the gateway names other authorities, and the caller be taken for
+		// one without a credential.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.Certificate, nil }
+	}
+	return c
 }
 
 // retrying repeats what failed for now over HTTP: an unreachable gateway, 429 and 503.

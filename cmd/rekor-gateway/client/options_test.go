@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,16 +135,44 @@ func TestTLS(t *testing.T) {
 	defer s.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
-	own := s.TLS.Certificates
+	own := &s.TLS.Certificates[0]
 	for name, c := range map[string]struct {
 		options Options
 		fine    bool
 	}{
-		"both":                  {Options{RootCAs: pool, Certificates: own}, true},
+		"both":                  {Options{RootCAs: pool, Certificate: own}, true},
 		"no client certificate": {Options{RootCAs: pool}, false},
-		"unknown authority":     {Options{Certificates: own}, false},
+		"unknown authority":     {Options{Certificate: own}, false},
 	} {
 		remote, err := New(s.URL, c.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := remote.Get(t.Context(), "x"); (err == nil) != c.fine {
+			t.Errorf("%s: %v", name, err)
+		}
+		remote.Close()
+	}
+}
+
+// A certificate that was named is shown to a gateway that names other authorities, too: it is refused then. Left out, its owner
+// would be taken for somebody without a credential.
+func TestCertificateOfOtherAuthority(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	own := s.TLS.Certificates[0]
+	other := x509.NewCertPool()
+	other.AddCert(&x509.Certificate{Raw: []byte("another"), RawSubject: []byte("another")})
+	s.TLS.ClientCAs, s.TLS.ClientAuth = other, tls.VerifyClientCertIfGiven
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	for name, c := range map[string]struct {
+		certificate *tls.Certificate
+		fine        bool
+	}{"shown": {&own, false}, "none": {nil, true}} {
+		remote, err := New(s.URL, Options{RootCAs: pool, Certificate: c.certificate})
 		if err != nil {
 			t.Fatal(err)
 		}
