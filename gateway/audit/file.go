@@ -15,7 +15,8 @@ import (
 // Stdout in the place of a path is the process's standard output.
 const Stdout = "stdout"
 
-// maxHeld bounds the lines that wait until the file can be written again.
+// maxHeld bounds the lines that wait until the file can be written again. What is not stored may take half of that alone: refusals
+// cost who causes them little, and would crowd out what was accepted.
 const maxHeld = 4096
 
 // File is an audit trail in a file, which only grows. Lines that cannot be written wait, in order, and are written
@@ -47,12 +48,13 @@ func (f *File) Reopen() error {
 	if err != nil {
 		return fmt.Errorf("opening the audit trail: %w", err)
 	}
+	torn := isTorn(f.path)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.out != nil {
 		err = f.out.Close()
 	}
-	f.out, f.torn = out, false
+	f.out, f.torn = out, torn
 	f.flush()
 	return err
 }
@@ -65,6 +67,23 @@ func openFile(path string) (io.WriteCloser, error) {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+}
+
+// isTorn reports whether the file at path ends within a line, as one does whose writer was killed on a full disk. What cannot be
+// read counts as whole.
+func isTorn(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read
+	last := []byte{'\n'}
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 // keepOpen is not closed.
@@ -81,13 +100,21 @@ func (f *File) Write(r gateway.AuditRecord) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.held) == maxHeld {
+	if len(f.held) >= roomFor(r.Event) {
 		f.lost()
 		return f.err
 	}
 	f.held = append(f.held, b)
 	f.flush()
 	return f.err
+}
+
+// roomFor returns how many lines may wait before one of event e is given up.
+func roomFor(e gateway.AuditEvent) int {
+	if e == gateway.AuditRefused || e == gateway.AuditDenied {
+		return maxHeld / 2
+	}
+	return maxHeld
 }
 
 // Check tries to write what waits, and returns why it cannot be written.

@@ -129,19 +129,39 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// What waits is bounded; what is more is counted.
+// A file that was left with a torn line, by a process that was killed or by this one, loses nothing but that.
+func TestTornBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit")
+	if err := os.WriteFile(path, []byte("{\"time\":\"20"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := openTest(t, path)
+	if err := errors.Join(f.Write(record("1")), os.Truncate(path, 20), f.Reopen(), f.Write(record("2")), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(read(t, path), "\n")
+	if len(lines) != 4 || lines[0] != `{"time":"20` || len(lines[1]) != 8 || !strings.HasSuffix(lines[2], `"requestId":"2"}`) {
+		t.Errorf("lines are %q", lines)
+	}
+}
+
+// What waits is bounded; what is more is counted. Refusals leave room for what is accepted.
 func TestHeldIsBounded(t *testing.T) {
 	f, lost := openTest(t, filepath.Join(t.TempDir(), "audit"))
 	f.out = &failing{f.out, 0}
-	for range maxHeld + 7 {
-		if f.Write(record("x")) == nil {
-			t.Fatal("written")
+	accepted := record("x")
+	accepted.Event = gateway.AuditAccepted
+	for _, r := range []gateway.AuditRecord{record("x"), accepted} {
+		for range maxHeld/2 + 7 {
+			if f.Write(r) == nil {
+				t.Fatal("written")
+			}
 		}
 	}
-	if len(f.held) != maxHeld || *lost != 7 {
+	if len(f.held) != maxHeld || *lost != 14 {
 		t.Errorf("%d wait, %d are lost", len(f.held), *lost)
 	}
-	if f.Close() == nil || *lost != maxHeld+7 {
+	if f.Close() == nil || *lost != maxHeld+14 {
 		t.Errorf("%d are lost in the end", *lost)
 	}
 }

@@ -31,6 +31,8 @@ type committer struct {
 	patience time.Duration
 	done     chan struct{} // closed when runCommitter has returned
 	coming   atomic.Int64  // submissions that are being parsed or verified, and may be queued soon
+	// left is called for what is stored for a caller who has left; nil for no call.
+	left func(context.Context, gateway.Submission)
 
 	failedAt atomic.Int64 // when the store last failed to take a submission, Unix seconds; 0 since it took one
 }
@@ -40,12 +42,20 @@ type commitRequest struct {
 	sub   gateway.NewSubmission
 	held  *gateway.Held           // what sub takes; it outlives a caller who leaves
 	reply chan<- gateway.Enqueued // has room for one
+	ended *atomic.Bool            // by its answer, or by a caller who left
 }
 
-// answer is the last that is done with r.
-func (r commitRequest) answer(e gateway.Enqueued) {
+// endRequest reports whether r was not ended before: then the caller of endRequest ends it.
+func (r commitRequest) endRequest() bool { return r.ended.CompareAndSwap(false, true) }
+
+// answer is the last that is done with r. A caller who has left does not hear of it.
+func (c *committer) answer(r commitRequest, e gateway.Enqueued) {
 	r.held.Close()
-	r.reply <- e
+	if r.endRequest() {
+		r.reply <- e
+	} else if e.Err == nil && c.left != nil {
+		c.left(r.ctx, e.Submission)
+	}
 }
 
 func newCommitter(s gateway.Queue) *committer {
@@ -59,24 +69,24 @@ func newCommitter(s gateway.Queue) *committer {
 // full, the error is gateway.ErrBusy. The gateway.Held of ctx is what sub takes, and is closed here.
 func (c *committer) commitSubmission(ctx context.Context, sub gateway.NewSubmission) (gateway.Submission, error) {
 	reply := make(chan gateway.Enqueued, 1)
-	r := commitRequest{ctx, sub, gateway.HeldFrom(ctx).Detach(), reply}
+	r := commitRequest{ctx, sub, gateway.HeldFrom(ctx).Detach(), reply, new(atomic.Bool)}
 	if err := c.queueRequest(r); err != nil {
 		r.held.Close()
 		return gateway.Submission{}, err
 	}
+	left := gateway.ErrClosed
 	select {
-	case r := <-reply:
-		return r.Submission, r.Err
+	case e := <-reply:
+		return e.Submission, e.Err
 	case <-ctx.Done():
-		return gateway.Submission{}, ctx.Err()
+		left = ctx.Err()
 	case <-c.done:
 	}
-	select {
-	case r := <-reply: // of the last batch
-		return r.Submission, r.Err
-	default:
-		return gateway.Submission{}, gateway.ErrClosed
+	if r.endRequest() {
+		return gateway.Submission{}, left
 	}
+	e := <-reply // at the same moment
+	return e.Submission, e.Err
 }
 
 func (c *committer) queueRequest(r commitRequest) error {
@@ -130,7 +140,7 @@ func (c *committer) collectBatch(first commitRequest) []commitRequest {
 	var batch []commitRequest
 	for r, more := first, true; more; r, more = c.nextRequest() {
 		if err := r.ctx.Err(); err != nil {
-			r.answer(gateway.Enqueued{Err: err})
+			c.answer(r, gateway.Enqueued{Err: err})
 		} else if batch = append(batch, r); len(batch) == commitBatch {
 			return batch
 		}
@@ -162,18 +172,18 @@ func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 	if err == nil {
 		c.failedAt.Store(0)
 		for i, r := range batch {
-			r.answer(results[i])
+			c.answer(r, results[i])
 		}
 		return
 	}
 	c.failedAt.Store(time.Now().Unix())
 	failed := gateway.Enqueued{Err: fmt.Errorf("%w: %w", gateway.ErrNotStored, err)}
 	for _, r := range batch {
-		r.answer(failed)
+		c.answer(r, failed)
 	}
 	for range len(c.queue) {
 		if r, ok := c.nextRequest(); ok {
-			r.answer(failed)
+			c.answer(r, failed)
 		}
 	}
 }

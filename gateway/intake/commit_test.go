@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,6 +149,28 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
+// Who leaves while his submission is being stored does not hide it: whoever watches hears of it, and of nothing that was not stored.
+func TestLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{takes: time.Minute, refuse: map[string]error{"refused": gateway.ErrUnstorable}}
+		c, stop := startCommitter(s)
+		defer stop()
+		var left []string
+		c.left = func(_ context.Context, sub gateway.Submission) { left = append(left, sub.ID) }
+		for _, id := range []string{"stored", "refused"} {
+			ctx, leave := context.WithTimeout(t.Context(), s.takes/2)
+			if _, err := c.commitSubmission(ctx, newNamed(id)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", id, err)
+			}
+			leave()
+			time.Sleep(s.takes)
+		}
+		if _, err := c.commitSubmission(t.Context(), newNamed("answered")); err != nil || !slices.Equal(left, []string{"stored"}) {
+			t.Errorf("%v, told of %q", err, left)
+		}
+	})
+}
+
 // Stopping waits a moment for the batch under way, and no longer.
 func TestStopCommitter(t *testing.T) {
 	for takes, want := range map[time.Duration]error{commitGrace / 2: nil, time.Hour: gateway.ErrNotStored} {
@@ -188,7 +211,7 @@ func TestQueueIsCounted(t *testing.T) {
 	ctx, leave := context.WithCancel(gateway.WithHeld(t.Context(), held))
 	leave()
 	c := newCommitter(nil)
-	c.queue <- commitRequest{ctx, newNamed("gone"), held.Detach(), make(chan gateway.Enqueued, 1)}
+	c.queue <- commitRequest{ctx, newNamed("gone"), held.Detach(), make(chan gateway.Enqueued, 1), new(atomic.Bool)}
 	if request.Close(); m.Used() != 300 {
 		t.Errorf("%d bytes are counted in the queue, want 300", m.Used())
 	}

@@ -46,6 +46,9 @@ type Config struct {
 	Storing func(context.Context, gateway.NewSubmission)
 	// Committed is called for each submission that was stored; nil for no call. It must not block.
 	Committed func(gateway.Submission)
+	// Left is called for each submission that was stored, or was there already, for a caller who had left by then, with his
+	// request's context; nil for no call. He gets an error.
+	Left func(context.Context, gateway.Submission)
 }
 
 // Archive is what of a gateway.Reader is asked when an earlier release may have stored the same submission.
@@ -93,8 +96,18 @@ func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: cfg.Now,
 	}
+	s.commits.left = s.noteLeft
 	s.SetPolicies(cfg.Policies)
 	return s
+}
+
+func (s *Service) noteLeft(ctx context.Context, stored gateway.Submission) {
+	if s.cfg.Committed != nil {
+		s.cfg.Committed(stored)
+	}
+	if s.cfg.Left != nil {
+		s.cfg.Left(ctx, stored)
+	}
 }
 
 // Run commits submissions until ctx ends. The caller stops taking requests before it ends ctx;

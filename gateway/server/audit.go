@@ -128,6 +128,9 @@ func (a *auditor) noteStored(ctx context.Context, sub *gateway.Submission) {
 	})
 }
 
+// noteLeft is intake.Config.Left: who leaves before the answer is refused, and what he has sent is stored nonetheless.
+func (a *auditor) noteLeft(ctx context.Context, sub gateway.Submission) { a.noteStored(ctx, &sub) }
+
 // noteRefused records a submission that was not taken, and why. That into the store does not wait for it.
 func (a *auditor) noteRefused(ctx context.Context, err error) {
 	if a == nil {
