@@ -93,15 +93,23 @@ func (e *enqueuing) queueCharges(b *pgx.Batch) {
 		submissions, bytes = append(submissions, uses[i].Submissions), append(bytes, uses[i].Bytes)
 	}
 	b.Queue(chargeQuotas, stored.Day(), tenants, subjects, submissions, bytes)
-	if e.store.charges.Add(1)%changesPerSum == 1 {
-		e.committed = append(e.committed, func() { sumUpQuotas(e.ctx, e.store, e.Conn(), stored.Day()-1) })
+	if e.store.isSumDue(len(keys)) {
+		e.committed = append(e.committed, func() { sumUpQuotas(e.ctx, e.store, e.Conn(), stored.Day()-1, len(keys)) })
 	}
 }
 
-// sumUpQuotas puts sums in the place of changes, and drops what was counted on days before since. What fails here has
+// isSumDue reports whether so many charges more are due to be summed up. They are counted by rows, since a batch may have as many
+// subjects as signers: what is summed up, and dropped, is more than what comes.
+func (s *Store) isSumDue(charges int) bool {
+	after := s.charges.Add(uint64(charges))
+	sums := func(rows uint64) uint64 { return (rows + changesPerSum - 1) / changesPerSum }
+	return sums(after-uint64(charges)) != sums(after)
+}
+
+// sumUpQuotas puts sums in the place of changes, and drops what was counted on days before since: after so many charges. What fails here has
 // changed nothing, and is done by the next one.
-func sumUpQuotas(ctx context.Context, s *Store, conn *pgx.Conn, since int64) {
-	if _, err := conn.Exec(ctx, sumUpUses, changesSummed, since); err != nil {
+func sumUpQuotas(ctx context.Context, s *Store, conn *pgx.Conn, since int64, charges int) {
+	if _, err := conn.Exec(ctx, sumUpUses, max(changesSummed, 2*charges), since); err != nil {
 		s.opts.Logger.DebugContext(ctx, "summing up quotas", "error", err)
 	}
 }

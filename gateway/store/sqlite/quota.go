@@ -25,7 +25,7 @@ ON CONFLICT DO UPDATE SET submissions = submissions + excluded.submissions, byte
 DELETE FROM quota_use WHERE (day, tenant, subject) IN (SELECT day, tenant, subject FROM quota_use WHERE day < ? LIMIT ?)`
 )
 
-// usesDropped bounds the old rows that one Enqueue removes. It adds fewer, as a rule.
+// usesDropped bounds the old rows that one Enqueue removes, beside as many as it adds.
 const usesDropped = 512
 
 // checkQuotas returns the *gateway.QuotaError of a new submission, or nil.
@@ -70,7 +70,7 @@ func (e *enqueuing) chargeQuotas(t *tx) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := t.Exec(dropOldUses, e.uses.Day()-1, usesDropped)
+	_, err := t.Exec(dropOldUses, e.uses.Day()-1, usesDropped+len(keys))
 	return err
 }
 
