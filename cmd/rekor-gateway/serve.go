@@ -89,14 +89,22 @@ func reloadOnSignal(ctx context.Context, s *server.Server, path string, signals 
 		if err := s.ReopenAudit(); err != nil {
 			logger.Error("the audit trail goes on in the file that was open", "error", err)
 		}
-		cfg, err := config.Load(path)
-		if err == nil {
-			err = s.Reload(ctx, cfg)
-		}
-		if err != nil {
+		if err := reload(ctx, s, path); err != nil {
 			logger.Error("the configuration was not read again; the one before stays in use", "error", err)
 		}
 	}
+}
+
+// reload refuses a pipe, say, in the place of the configuration: no reload would come after one that reads it for ever.
+func reload(ctx context.Context, s *server.Server, path string) error {
+	if state := stateOf(path); state.info != nil && !state.isRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	return s.Reload(ctx, cfg)
 }
 
 // newLogger follows what config has checked.

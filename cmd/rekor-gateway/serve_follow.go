@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -77,16 +78,24 @@ func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, l
 			return
 		case <-time.After(configPoll):
 		}
-		if !files.haveChanged() || !files.states[files.config].isRegular() { // reading a pipe might not end
+		if !files.haveChanged() {
 			continue
 		}
-		cfg, err := config.Load(files.config)
-		if err == nil {
-			files.useConfig(files.states[files.config], cfg)
-			err = s.ReloadCallers(ctx, cfg)
-		}
-		if err != nil {
+		if err := reloadCallers(ctx, s, files); err != nil {
 			logger.Error("the callers and policies were not read again; those of before stay", "error", err)
 		}
 	}
+}
+
+func reloadCallers(ctx context.Context, s *server.Server, files *watchedFiles) error {
+	seen := files.states[files.config]
+	if !seen.isRegular() { // reading a pipe might not end
+		return fmt.Errorf("%s is not there, or not a file", files.config)
+	}
+	cfg, err := config.Load(files.config)
+	if err != nil {
+		return err
+	}
+	files.useConfig(seen, cfg)
+	return s.ReloadCallers(ctx, cfg)
 }
