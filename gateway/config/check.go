@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -177,9 +178,17 @@ func (l *Log) checkURLs() error {
 func checkURL(key, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%s: %q is not an http or https URL", key, raw)
+		return fmt.Errorf("%s: %s is not an http or https URL", key, showURL(raw))
 	}
 	return nil
+}
+
+// showURL quotes a URL, but for one that has a place for a password, or a key.
+func showURL(raw string) string {
+	if strings.ContainsAny(raw, "@?") {
+		return "what is there"
+	}
+	return strconv.Quote(raw)
 }
 
 const (

@@ -134,7 +134,7 @@ func (c ClaimRule) checkClaim() error {
 func checkHTTPS(key, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%s: %q is not https://HOST[:PORT][/PATH]", key, raw)
+		return fmt.Errorf("%s: %s is not https://HOST[:PORT][/PATH]", key, showURL(raw))
 	}
 	return nil
 }
