@@ -54,9 +54,7 @@ func (c *Config) ExplainCaller(name string, known []string) ([]Sentence, error) 
 	for _, format := range slices.Sorted(maps.Keys(p.Keys)) {
 		out = append(out, Sentence{"keys", fmt.Sprintf("in %s only the keys in %s may sign, whatever key is sent", format, joinFiles(p.Keys[format]))})
 	}
-	if len(p.Roots) > 0 {
-		out = append(out, Sentence{"roots", "signers in x509 and pkcs7 need a certificate that chains to " + joinFiles(p.Roots)})
-	}
+	out = append(out, Sentence{"roots", describeRoots(p)})
 	if len(p.TUFRoots) > 0 {
 		out = append(out, Sentence{"roots", fmt.Sprintf("TUF roots are one of %s, or follow from one", strings.Join(p.TUFRoots, ", "))})
 	}
@@ -140,6 +138,17 @@ func describeSigners(p Policy) string {
 		return "whoever made the signature, by any key that verifies it" + never
 	}
 	return "only " + strings.Join(who, "; or ") + never
+}
+
+// describeRoots says what a certificate is worth.
+func describeRoots(p Policy) string {
+	switch {
+	case len(p.Roots) > 0:
+		return "signers in x509 and pkcs7 need a certificate that chains to " + joinFiles(p.Roots)
+	case len(p.AllowedIdentities) > 0:
+		return "signers in x509 and pkcs7 need a certificate that chains to an authority of the trusted root"
+	}
+	return "certificates in x509 and pkcs7 need no authority: each is no more than the key in it, also where it has expired by now"
 }
 
 func describeHistorical(h Historical) string {
