@@ -83,3 +83,44 @@ func TestPoliciesByCaller(t *testing.T) {
 		t.Errorf("it is %s", got.State)
 	}
 }
+
+// TestPolicyChangesDuringUpload: what has begun is held to the policy of when its artifact has come, so that nobody who is a signer no more
+// keeps a way in. A policy that says the same in other words refuses nobody.
+func TestPolicyChangesDuringUpload(t *testing.T) {
+	artifact := []byte("artifact\n")
+	signature, certificates := signedBy(t, artifact)
+	digest := sha256.Sum256(artifact)
+	log := gatewaytest.NewLog()
+	s := startGateway(t, log)
+	held := func(p formats.Policy, rs ...gateway.Representation) intake.Policies {
+		return intake.Policies{
+			Everybody: &intake.Policy{Logs: intake.AllOf(log)},
+			Callers:   map[string]*intake.Policy{"farm": {Logs: intake.AllOf(log), Signatures: p, Representations: rs}},
+		}
+	}
+	request := gateway.Request{
+		Tenant: gateway.DefaultTenant, Caller: "farm", Signature: signature, Keys: [][]byte{certificates[0]},
+		Digest: &formats.Digest{Algorithm: formats.SHA256, Value: digest[:]},
+	}
+	for name, c := range map[string]struct {
+		now  intake.Policies
+		want formats.Reason
+		is   error
+	}{
+		"the same":        {held(formats.Policy{}), "", nil},
+		"another signer":  {held(formats.Policy{AllowedSigners: [][sha256.Size]byte{{1}}}), formats.ReasonKeyNotTrusted, nil},
+		"another format":  {held(formats.Policy{Formats: []string{"pgp"}}), formats.ReasonFormatNotAllowed, nil},
+		"attested alone":  {held(formats.Policy{}, gateway.Attested), formats.ReasonNotAllowedHere, nil},
+		"the caller left": {intake.Policies{Everybody: &intake.Policy{Logs: intake.AllOf(log)}, Callers: map[string]*intake.Policy{}}, "", gateway.ErrNoPolicy},
+	} {
+		s.SetPolicies(held(formats.Policy{}))
+		draft, err := s.Begin(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetPolicies(c.now)
+		if _, err := draft.Submit(t.Context(), formats.Artifact{}); formats.ReasonOf(err) != c.want || !errors.Is(err, c.is) && c.is != nil || err != nil && c.want == "" && c.is == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type Draft struct {
 	service *Service
 	request gateway.Request
 	policy  formats.Policy
+	rules   *rules // of when it began
 	target  *target
 	parsed  formats.Parsed
 	plan    gateway.Plan
@@ -79,7 +80,7 @@ func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gatew
 	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
-	return &Draft{service: s, request: r, policy: p, target: rules.target, parsed: parsed, plan: plan, held: held}, nil
+	return &Draft{service: s, request: r, policy: p, rules: rules, target: rules.target, parsed: parsed, plan: plan, held: held}, nil
 }
 
 // Plan implements gateway.Draft.
@@ -116,6 +117,9 @@ func (d *Draft) verifySubmission(ctx context.Context, artifact formats.Artifact)
 	verifying, end := d.service.cfg.observe(ctx, StepVerify)
 	verified, packed, err := d.verifyArtifact(verifying, artifact)
 	end(err)
+	if err == nil {
+		err = d.checkRulesAgain(ctx)
+	}
 	if err != nil {
 		return gateway.NewSubmission{}, nil, err
 	}
