@@ -23,7 +23,7 @@ kept nowhere. What the configuration needs of it, its SHA-256, is on standard er
 http://gateway/r/TOKEN/, for clients that send nothing else. docs/access.md has recipes.`,
 		Example: `  rekor-gateway config token build-farm > token
   rekor-gateway config token build-service --path > path-token`,
-		Args:    oneArgument("the caller's name"),
+		Args: oneArgument("the caller's name"),
 	}
 	inPath := c.Flags().Bool("path", false, "make one for the path of a URL")
 	c.RunE = func(c *cobra.Command, args []string) error {
