@@ -134,6 +134,12 @@ func (w pointedStore) List(p0 context.Context, p1 string, p2 gateway.ListParams)
 	return w.Store.List(p0, p1, p2)
 }
 
+// ListAudit implements gateway.Store.
+func (w pointedStore) ListAudit(p0 context.Context, p1 string, p2 gateway.AuditParams) ([]gateway.AuditRecord, string, error) {
+	defer killpoint.Around("store.ListAudit")()
+	return w.Store.ListAudit(p0, p1, p2)
+}
+
 // ListLogs implements gateway.Store.
 func (w pointedStore) ListLogs(p0 context.Context) ([]gateway.LogStatus, error) {
 	defer killpoint.Around("store.ListLogs")()
@@ -150,6 +156,12 @@ func (w pointedStore) Move(p0 context.Context, p1 gateway.MoveParams) (gateway.M
 func (w pointedStore) Progress(p0 context.Context, p1 []string) ([]gateway.Progress, error) {
 	defer killpoint.Around("store.Progress")()
 	return w.Store.Progress(p0, p1)
+}
+
+// RecordAudit implements gateway.Store.
+func (w pointedStore) RecordAudit(p0 context.Context, p1 []gateway.AuditRecord) error {
+	defer killpoint.Around("store.RecordAudit")()
+	return w.Store.RecordAudit(p0, p1)
 }
 
 // Reinstate implements gateway.Store.
@@ -180,6 +192,12 @@ func (w pointedStore) Settle(p0 context.Context, p1 []gateway.Settlement) ([]gat
 func (w pointedStore) Stats(p0 context.Context) (gateway.Stats, error) {
 	defer killpoint.Around("store.Stats")()
 	return w.Store.Stats(p0)
+}
+
+// TrimAudit implements gateway.Store.
+func (w pointedStore) TrimAudit(p0 context.Context, p1 time.Duration, p2 int) (int, error) {
+	defer killpoint.Around("store.TrimAudit")()
+	return w.Store.TrimAudit(p0, p1, p2)
 }
 
 // Add implements gateway.Log.
