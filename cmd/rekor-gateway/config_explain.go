@@ -16,7 +16,7 @@ func newConfigExplain(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain",
 		Short: "Say in words what a caller may do, and what he is held to",
-		Long: `explain says what a configuration means for one caller: his rights, what is accepted of him and what
+		Long: `explain says what a configuration means for one caller: how he shows who he is, his rights, what is accepted of him and what
 is refused, by which policy, and where it is recorded. It reads the configuration alone, and none of the files
 that it names. Without callers in the configuration, it is about everybody.`,
 		Example: "  rekor-gateway config explain --config config.yaml --caller backfill",

@@ -47,10 +47,14 @@ func (c *Config) ExplainCaller(name string, known []string) ([]Sentence, error) 
 		return nil, err
 	}
 	p := c.PolicyFor(caller)
-	out := []Sentence{
-		{"caller", describeCaller(caller)}, {"rights", describeRights(caller)}, {"policy", describePolicyName(caller)},
-		{"formats", describeFormats(p, known)}, {"signers", describeSigners(p)},
+	out := []Sentence{{"caller", describeCaller(caller)}}
+	if name != "" {
+		out = append(out, Sentence{"credentials", c.describeCredentials(caller)})
 	}
+	out = append(out, []Sentence{
+		{"rights", describeRights(caller)}, {"policy", describePolicyName(caller)},
+		{"formats", describeFormats(p, known)}, {"signers", describeSigners(p)},
+	}...)
 	for _, format := range slices.Sorted(maps.Keys(p.Keys)) {
 		out = append(out, Sentence{"keys", fmt.Sprintf("in %s only the keys in %s may sign, whatever key is sent", format, joinFiles(p.Keys[format]))})
 	}
