@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
@@ -48,6 +49,10 @@ const maxTokenSize = 16 << 10
 func (n *connection) open(patience time.Duration, retrying func(error, time.Duration)) (client.Client, error) {
 	if base, found := strings.CutSuffix(strings.TrimRight(n.server, "/"), "/v1/submissions"); found {
 		return nil, withHint(fmt.Errorf("the server's URL %q ends in a path of the API", n.server), "name the gateway alone: --server %s", base)
+	}
+	if strings.Contains(n.server, "/r/"+auth.TokenPrefix) {
+		return nil, withHint(errors.New("the server's URL has a token in its path, which would be printed with it, and is not enough for what this program asks"),
+			"name the gateway alone, and a bearer token in a file: --token-file FILE")
 	}
 	log.SetOutput(io.Discard) // net/http's transport tells the standard logger what its error says as well
 	o := client.Options{Retries: gatewayclient.Retries{Patience: patience, Notify: retrying}}

@@ -27,7 +27,7 @@ var (
 	errNone = formats.NewError(problem.ReasonUnauthenticated, "this gateway answers only to callers that it knows",
 		"send a token as Authorization: Bearer TOKEN, or with rekor-gateway's --token-file")
 	errBad = formats.NewError(problem.ReasonUnauthenticated, "the credential is not one of a caller that this gateway knows, or not any more",
-		"see that it is for this gateway and has not ended, and that a token is sent as Authorization: Bearer TOKEN; else ask the gateway's operator")
+		"see that it is for this gateway and has not ended, that a token is sent as Authorization: Bearer TOKEN, and that a certificate has a subject alternative name; else ask the gateway's operator")
 	errSeveral = formats.NewError(problem.ReasonUnauthenticated, "there is more than one credential",
 		"send one alone")
 	errAtListener = formats.NewError(problem.ReasonUnauthenticated, "at this address everybody is the same caller, and there is a credential besides",

@@ -318,7 +318,7 @@ var ErrUnreadable = errors.New("reading the answer")
 func readRefusal(r *http.Response, raw []byte) error {
 	var p struct{ Reason, Detail, Hint string }
 	if json.Unmarshal(raw, &p) != nil || p.Reason == "" {
-		p.Reason, p.Detail, p.Hint = "", "the server answered "+r.Status, "check that this is the URL of a rekor-gateway"
+		p.Reason, p.Detail, p.Hint = "", "the server answered "+r.Status, "check that this is the URL of a rekor-gateway's HTTP address, with https:// where it speaks TLS"
 	}
 	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, RequestID: r.Header.Get("X-Request-Id")}
 	if r.StatusCode == http.StatusNotFound {
