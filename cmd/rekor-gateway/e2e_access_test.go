@@ -95,7 +95,7 @@ func (g *deployment) deployTenants() map[string]*accessClient {
 		rekor-gateway config token green --path >green.path-token
 		echo 'Authorization: Bearer nobodys' >bad.header`)
 	pair := config.TLS{CertFile: "gateway.crt", KeyFile: "gateway.key", ClientCAFile: "clients.pem"}
-	may := []string{"submit", "read"}
+	may := []string{"submit", "read", "audit"}
 	g.cfg.HTTP.TLS, g.cfg.GRPC.TLS = pair, pair
 	g.cfg.Callers = []config.Caller{
 		{Name: "red", Tenant: "red", May: may, TokenSHA256: []string{g.hashOfFile("red.token")}},
@@ -164,6 +164,7 @@ var routesByCurl = map[string]struct {
 	"GET /v1/submissions/{id}":         {nil, 200, 404},
 	"GET /v1/submissions/{id}/receipt": {nil, 200, 404},
 	"GET /v1/statements/{leaf}":        {nil, 200, 404},
+	"GET /v1/audit":                    {nil, 200, 200},
 	"GET /v1/formats":                  {nil, 200, 200},
 	"GET /healthz":                     {nil, 200, 200},
 	"GET /readyz":                      {nil, 200, 200},
@@ -223,6 +224,7 @@ var callsByGRPCurl = map[string]struct {
 	pb.GatewayService_GetSubmission_FullMethodName:   {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
 	pb.GatewayService_ListSubmissions_FullMethodName: {nil, codes.OK},
 	pb.GatewayService_WatchSubmission_FullMethodName: {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
+	pb.GatewayService_ListAudit_FullMethodName:       {nil, codes.OK},
 	pb.GatewayService_ListFormats_FullMethodName:     {nil, codes.OK},
 }
 
@@ -290,7 +292,7 @@ func (g *deployment) checkCalls(c *accessClient, owner string, has tenantsOwn) {
 	}
 }
 
-// checkCommands has the command line submit, get, list and plan.
+// checkCommands has the command line submit, get, list, plan and show the audit trail.
 func (g *deployment) checkCommands(c *accessClient, own map[string]tenantsOwn) {
 	g.t.Helper()
 	if c.cli == nil {
@@ -305,14 +307,14 @@ func (g *deployment) checkCommands(c *accessClient, own map[string]tenantsOwn) {
 	for owner, has := range own {
 		isHis := c.tenant == owner
 		for name, arguments := range map[string][]string{
-			"get": {"get", has.id}, "list": {"list"}, "plan": {"plan", "--signature", owner + ".sig", "--key", "key.pem"},
+			"get": {"get", has.id}, "list": {"list"}, "audit": {"list", "--audit"}, "plan": {"plan", "--signature", owner + ".sig", "--key", "key.pem"},
 			"submit": {"submit", "--signature", owner + ".sig", "--key", "key.pem", "--artifact", owner, "--representation", "ATTESTED", "--send-bytes"},
 		} {
 			if name == "submit" && !isHis && c.tenant != "" {
 				continue // he would make one of his own
 			}
 			exit, out := run(arguments...)
-			mayPass := isHis || c.tenant != "" && (name == "list" || name == "plan")
+			mayPass := isHis || c.tenant != "" && (name == "list" || name == "audit" || name == "plan")
 			if tells := strings.Contains(out, has.id); (exit == 0) != mayPass || tells && !isHis && name != "get" || !tells && isHis && name != "plan" {
 				g.t.Errorf("%s of %s by %s: exit %d: %s", name, owner, c.name, exit, out)
 			}

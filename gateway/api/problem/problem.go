@@ -111,7 +111,7 @@ func Internal() Problem {
 
 // RateLimited is the answer to a caller who has to wait.
 func RateLimited(wait time.Duration) Problem {
-	p := newProblem(ReasonRateLimited, "there are too many requests from this address", "wait as long as Retry-After or RetryInfo says")
+	p := newProblem(ReasonRateLimited, "there are too many requests from this caller", "wait as long as Retry-After or RetryInfo says")
 	p.RetryAfter = wait
 	return p
 }
@@ -148,7 +148,7 @@ func (e *limitedError) Error() string { return e.problem().Message }
 func (e *limitedError) problem() Problem {
 	p := RateLimited(e.wait)
 	if e.atOnce {
-		p.Message = "too many requests of this address are under way at once"
+		p.Message = "too many requests of this caller are under way at once"
 		p.Hint = "let one end before the next is sent; those that wait for the log count"
 	}
 	return p
