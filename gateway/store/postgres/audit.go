@@ -25,10 +25,14 @@ FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::
 SELECT seq, at, event, submission, caller, address, request, reason FROM audit
 WHERE tenant = (SELECT id FROM tenant WHERE name = $1) AND (seq + 0) < $2 ORDER BY (seq + 0) DESC LIMIT $3`
 
-	// The oldest are the first ones: no more than the limit is looked at. What another process removes is left to it.
+	// The oldest are the first ones: no more than the limit is looked at. What was recorded before an old one is old, too: the
+	// clock was ahead. What another process removes is left to it.
 	trimAudit = `
 DELETE FROM audit WHERE seq = ANY (ARRAY(
-    SELECT seq FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED) a WHERE at < $1))`
+    SELECT seq FROM (
+        SELECT seq, MAX(seq) FILTER (WHERE at < $1) OVER () AS last
+        FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED) a) b
+    WHERE seq <= last))`
 )
 
 // auditRows are rows of the audit trail on their way.

@@ -17,9 +17,10 @@ const (
 SELECT seq, at, event, submission, caller, address, request, reason FROM audit
 WHERE tenant = (SELECT id FROM tenant WHERE name = ?) AND seq < ? ORDER BY seq DESC LIMIT ?`
 
-	// The oldest are the first ones: no more than the limit is looked at.
+	// The oldest are the first ones: no more than the limit is looked at. What was recorded before an old one is old, too: the
+	// clock was ahead.
 	trimAudit = `
-DELETE FROM audit WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2) WHERE at < ?1)`
+DELETE FROM audit WHERE seq <= (SELECT MAX(seq) FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2) WHERE at < ?1)`
 )
 
 // insertAccepted keeps the records of what was stored now, or before.

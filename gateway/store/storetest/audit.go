@@ -121,4 +121,21 @@ var auditTests = map[string]func(*testing.T, opener){
 		left.Time = after(4 * time.Hour)
 		wantAudit(t, s, tenant, left)
 	},
+
+	// What a clock has recorded that was ahead holds up nothing: it goes with what came after it.
+	"Audit/retention after a clock was ahead": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		for i, at := range []time.Duration{24 * 365 * time.Hour, 0, 0, 0, 24 * 365 * time.Hour, 2 * time.Hour} {
+			s.setClock(after(at))
+			noError(t, s.RecordAudit(t.Context(), []gateway.AuditRecord{refusalOf(tenant, fmt.Sprint(i))}))
+		}
+		for _, want := range []int{2, 2, 0} {
+			if n, err := s.TrimAudit(t.Context(), time.Hour, 2); err != nil || n != want {
+				t.Errorf("%d removed, %v; want %d", n, err, want)
+			}
+		}
+		ahead, last := refusalOf(tenant, "4"), refusalOf(tenant, "5")
+		ahead.Time, last.Time = after(24*365*time.Hour), after(2*time.Hour)
+		wantAudit(t, s, tenant, last, ahead)
+	},
 }
