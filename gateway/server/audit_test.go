@@ -133,6 +133,26 @@ func TestDeniedIsSampled(t *testing.T) {
 	}
 }
 
+// TestNoRoomIsSampled: refusals for want of room take little of what is left, and nothing of the store.
+func TestNoRoomIsSampled(t *testing.T) {
+	cfg, path := newAuditConfig(t)
+	cfg.Limits.MinFreeDisk = 1 << 60
+	r, signed := run(t, cfg), headers{}
+	for range 200 {
+		if a := r.postSigned("red", "one", signed, nil); a.body["reason"] != "DISK_LOW" {
+			t.Fatalf("%d %v", a.status, a.body)
+		}
+	}
+	r.awaitMetric(`audit_records_total{event="REFUSED"}`, "200")
+	if stored := r.listAudit("red"); len(stored) != 0 {
+		t.Errorf("the store has %d", len(stored))
+	}
+	r.stop()
+	if lines := readAudit(t, path); len(lines) > 120 || len(lines) < 20 {
+		t.Errorf("%d lines", len(lines))
+	}
+}
+
 // TestAuditFails: while the file cannot be written, what the operator has chosen holds, and readiness and a metric say so.
 func TestAuditFails(t *testing.T) {
 	for choice, want := range map[string]struct {
