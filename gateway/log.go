@@ -81,7 +81,7 @@ type Log interface {
 	// that is neither the current nor a former one), ErrBadAnswer.
 	Size(ctx context.Context, shard Shard) (uint64, error)
 
-	// Add sends the entry to shard and returns once its inclusion is verified: body, proof, checkpoint
+	// Add sends the entry to shard, as long as CheckSend lets it, and returns once its inclusion is verified: body, proof, checkpoint
 	// signature, consistency. A duplicate returns the existing inclusion. Errors: an
 	// *OverloadError, ErrRefused, ErrForbidden, ErrFork, ErrNotSent (also when shard is not the current
 	// one), or anything else, which means that the outcome is unknown (ErrBadAnswer among them) and
@@ -92,6 +92,23 @@ type Log interface {
 	// shard's size by a checkpoint fetched now. Errors are Size's; what was shown before is returned
 	// beside them.
 	Find(ctx context.Context, shard Shard, leaves []LeafHash, from, to uint64) (Found, error)
+}
+
+type sendCheckKey struct{}
+
+// WithSendCheck returns a context for Add in which an entry may be sent only while check returns nil.
+func WithSendCheck(ctx context.Context, check func() error) context.Context {
+	return context.WithValue(ctx, sendCheckKey{}, check)
+}
+
+// CheckSend returns what the check of ctx says, nil where there is none. A Log asks as late as it can, and whenever it sends again what a
+// connection has lost: a process may be stopped at any point before, for longer than the entry is its own.
+func CheckSend(ctx context.Context) error {
+	check, ok := ctx.Value(sendCheckKey{}).(func() error)
+	if !ok {
+		return nil
+	}
+	return check()
 }
 
 // Found is what Find has found.

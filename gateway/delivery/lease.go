@@ -76,12 +76,15 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 	return fresh, slots
 }
 
-// isOver reports whether s may not be sent any more. No clock that it goes by stands still, or can be set back: a process that was
-// stopped, or whose machine slept, sends nothing when it wakes.
-func (l *leases) isOver(s send) bool {
+// checkLease returns errLeaseEnded when s may not be sent any more. No clock that it goes by stands still, or can be set back: a process
+// that was stopped, or whose machine slept, sends nothing when it wakes.
+func (l *leases) checkLease(s send) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return s.ctx.Err() != nil || l.hasEndedLocked(s.lease)
+	if s.ctx.Err() != nil || l.hasEndedLocked(s.lease) {
+		return errLeaseEnded
+	}
+	return nil
 }
 
 func (l *leases) hasEndedLocked(h *heldLease) bool { return h.lost || h.since.Elapsed() >= l.length }

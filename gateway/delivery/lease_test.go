@@ -41,23 +41,23 @@ func TestCallEndsWithLease(t *testing.T) {
 		held, since := l.listAged()
 		time.Sleep(2 * time.Second)
 		l.noteExtended([]gateway.Lease{kept.lease.Lease}, []gateway.Lease{lost.lease.Lease}, since)
-		if len(held) != 3 || lost.ctx.Err() == nil || kept.ctx.Err() != nil || lapsing.ctx.Err() != nil || !l.isOver(lost) || l.isOver(kept) {
+		if len(held) != 3 || lost.ctx.Err() == nil || kept.ctx.Err() != nil || lapsing.ctx.Err() != nil || l.checkLease(lost) == nil || l.checkLease(kept) != nil {
 			t.Error("7 s after the claim")
 		}
 		time.Sleep(8*time.Second - time.Millisecond)
-		if l.isOver(lapsing) {
+		if l.checkLease(lapsing) != nil {
 			t.Error("a call ended before its lease")
 		}
 		time.Sleep(2 * time.Millisecond)
-		if !errors.Is(context.Cause(lapsing.ctx), errLeaseEnded) || !l.isOver(lapsing) || l.isOver(kept) {
+		if !errors.Is(context.Cause(lapsing.ctx), errLeaseEnded) || l.checkLease(lapsing) == nil || l.checkLease(kept) != nil {
 			t.Errorf("15 s after the claim: %v", context.Cause(lapsing.ctx))
 		}
 		l.noteExtended([]gateway.Lease{lapsing.lease.Lease}, nil, steady.Now()) // too late
-		if !l.isOver(lapsing) {
+		if l.checkLease(lapsing) == nil {
 			t.Error("a call goes on whose lease had ended")
 		}
 		time.Sleep(5 * time.Second)
-		if !l.isOver(kept) {
+		if l.checkLease(kept) == nil {
 			t.Error("a call outlives its extended lease")
 		}
 	})
@@ -114,7 +114,7 @@ func TestSleptThrough(t *testing.T) {
 	fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
 	s := fresh[0]
 	s.lease.since = s.lease.since.Add(-time.Minute)
-	if !l.isOver(s) {
+	if l.checkLease(s) == nil {
 		t.Error("sent after a minute's sleep")
 	}
 	l.releaseOutcomes([]gateway.Outcome{{EntryID: 1}})

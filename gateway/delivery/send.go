@@ -56,8 +56,9 @@ func (w *worker) sendEntry(s send) result {
 }
 
 func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, error) {
-	if w.held.isOver(s) {
-		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, errLeaseEnded)
+	ctx = gateway.WithSendCheck(ctx, func() error { return w.held.checkLease(s) })
+	if err := gateway.CheckSend(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
 	if s.Body == nil {
 		return nil, gateway.ErrUnreadable

@@ -14,10 +14,14 @@ import (
 	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // Bounds on what a log may say, in bytes: as many answers as entries are under way are held at once.
@@ -73,6 +77,7 @@ func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
 		grpc.WithMaxHeaderListSize(maxAnswerHeaders),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connectionWindow),
 		grpc.WithStatsHandler(sendTracker{}),
+		grpc.WithPerRPCCredentials(sendCheck{}),
 		// Package delivery retries: only it knows what may be sent twice.
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
@@ -98,6 +103,21 @@ func (w *writers) closeConns() error {
 	}
 	return errors.Join(errs...)
 }
+
+// sendCheck asks, whenever the library is about to send a call, whether it may be sent still: a call that a connection has lost before it
+// was written is sent again on the next one, and nobody else is asked. It implements credentials.PerRPCCredentials, and has none.
+type sendCheck struct{}
+
+// GetRequestMetadata implements credentials.PerRPCCredentials.
+func (sendCheck) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	if err := gateway.CheckSend(ctx); err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return nil, nil
+}
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials.
+func (sendCheck) RequireTransportSecurity() bool { return false }
 
 // sendTracker notes whether a call left this process: a call whose headers were not written
 // cannot have reached the log.
