@@ -226,10 +226,10 @@ var mutants = map[string]struct {
 	"takes each copy for another submission": {"wrapped", altering(func(v *formats.Verified) {
 		v.Canonical = append(bytes.Clone(v.Canonical), byte(rand.IntN(256)), byte(rand.IntN(256)))
 	})},
-	"forgets forbidden ones":  {"forbidden signer", under(func(p *formats.Policy) { p.ForbiddenSigners = nil })},
+	"forgets forbidden ones":     {"forbidden signer", under(func(p *formats.Policy) { p.ForbiddenSigners = nil })},
 	"forgets allowed identities": {"allowed signers", under(func(p *formats.Policy) { p.AllowedIdentities = nil })},
-	"forgets allowed signers": {"allowed signers", under(func(p *formats.Policy) { p.AllowedSigners = nil })},
-	"prefers the keys sent":   {"policy's keys", under(func(p *formats.Policy) { p.Keys = nil })},
+	"forgets allowed signers":    {"allowed signers", under(func(p *formats.Policy) { p.AllowedSigners = nil })},
+	"prefers the keys sent":      {"policy's keys", under(func(p *formats.Policy) { p.Keys = nil })},
 	"allows nobody": {"allowed signers", under(func(p *formats.Policy) {
 		if len(p.AllowedSigners) > 0 {
 			p.AllowedSigners = [][32]byte{{1}}
