@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	uploadSize = 1 << 30  // bytes
-	allowance  = 64 << 10 // KiB above idle
+	uploadSize = 384 << 20 // bytes; its spooled copy needs that much disk
+	allowance  = 64 << 10  // KiB above idle
 )
 
 // TestUploadMemory: a large artifact passes through in little memory, whether it comes last
