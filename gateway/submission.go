@@ -96,7 +96,8 @@ func (f *SubmissionFields) Signers() [][32]byte {
 // NewSubmission is a verified submission on its way into the store.
 type NewSubmission struct {
 	SubmissionFields
-	// FormerKeys are those under which an earlier release may have stored the same submission.
+	// FormerKeys are those under which an earlier release may have stored the same submission. What has one of these, or Key,
+	// for its own has the same Digests, since all of them enter a key: a Store may rely on that.
 	FormerKeys []SubmissionKey
 	Priority   Priority
 	// Takeover are the IDs of all logs that may take its entries over from one another, sorted; none: each entry

@@ -100,7 +100,7 @@ func (d *Draft) dedupCore(v *formats.Verified, rs []gateway.Representation, hist
 	for _, s := range signerIDs(v) {
 		part(s[:])
 	}
-	for _, g := range v.Digests {
+	for _, g := range v.Digests { // stores rely on these being in every key: gateway.NewSubmission
 		part([]byte(g.String() + " " + string(g.Evidence)))
 	}
 	if len(v.Digests) == 0 {

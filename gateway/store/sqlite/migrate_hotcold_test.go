@@ -291,7 +291,7 @@ func TestMoveKeys(t *testing.T) {
 	for i := range all {
 		o := &all[i]
 		again := batches(1)[0][0]
-		again.Tenant, again.Key = o.Tenant, o.newKey(t)
+		again.Tenant, again.Key, again.Digests = o.Tenant, o.newKey(t), o.want(t).Digests
 		got, err := s.Enqueue(t.Context(), []gateway.NewSubmission{again})
 		if err != nil || !got[0].Submission.Existing || got[0].Submission.ID != o.ID {
 			t.Errorf("%s, submitted again, is %+v: %v", o.Name, got, err)

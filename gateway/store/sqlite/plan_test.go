@@ -75,6 +75,7 @@ func TestPlans(t *testing.T) {
 		"waiting":     {countOfSubject, []any{1, "s", 9}, "submission USING COVERING INDEX submission_waiting (tenant=? AND subject=? AND state=?)"},
 		"audit":       {listAudit, []any{"tenant", 9, 9}, "audit USING INDEX audit_newest (tenant=? AND rowid<?)"},
 		"old audit":   {trimAudit, []any{1, 9}, "SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)"},
+		"seen":        {knownDigests, []any{"[]", []byte{}}, "d EXISTS USING PRIMARY KEY (tenant=? AND prefix=?)"},
 		"known":       {knownSubmissions, []any{"[]", []byte{}}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

@@ -25,6 +25,11 @@ WHERE id = ? AND state = 'FAILED' AND log NOT IN (SELECT id FROM log WHERE retir
 	knownSubmissions = `
 SELECT j.key AS at, s.seq FROM json_each(?1) j JOIN submission s ON s.tenant = j.value AND s.key = substr(?2, 32 * j.key + 1, 32)`
 
+	// Like knownSubmissions, with a prefix of a digest in the place of a key.
+	knownDigests = `
+SELECT j.key AS at, 1 FROM json_each(?1) j WHERE EXISTS
+    (SELECT 1 FROM submission_digest d WHERE d.tenant = j.value AND d.prefix = substr(?2, 16 * j.key + 1, 16))`
+
 	unsettledEntries = `
 SELECT se.submission, se.entry, s.priority, s.state = 'FAILED' AND e.state = 'FAILED', e.bytes FROM submission_entry se
 JOIN submission s ON s.seq = se.submission JOIN entry e ON e.id = se.entry
@@ -40,31 +45,64 @@ func (r *newRow) listKeys(tenant int64) []tenantKey {
 	return keys
 }
 
-// findKnown fills e.stored with what was stored before this batch, in one query.
+// findKnown fills e.stored with what was stored before this batch.
 func (e *enqueuing) findKnown(t *tx) error {
+	seen, err := e.findSeen(t)
+	if err != nil {
+		return err
+	}
 	var keys []tenantKey
 	var tenants []int64
 	var joined []byte
 	_ = e.eachRow(func(i int) error { // it never fails
-		for _, k := range e.rows[i].listKeys(e.tenants[e.rows[i].Tenant]) {
-			keys = append(keys, k)
-			tenants = append(tenants, k.tenant)
-			joined = append(joined, k.key[:]...)
+		if r := &e.rows[i]; len(r.digests) == 0 || seen[i] {
+			for _, k := range r.listKeys(e.tenants[r.Tenant]) {
+				keys = append(keys, k)
+				tenants = append(tenants, k.tenant)
+				joined = append(joined, k.key[:]...)
+			}
 		}
 		return nil
 	})
+	return eachMatch(t, knownSubmissions, tenants, joined, func(at int, seq int64) { e.stored[keys[at]] = seq })
+}
+
+// findSeen returns which submissions have an artifact that their tenant has submitted before: only those may be known, since the same key
+// means the same digests. The place of a digest in its index is needed anyway, when it is stored. Keys lie anywhere in theirs, each on a
+// page of its own once there are many.
+func (e *enqueuing) findSeen(t *tx) (map[int]bool, error) {
+	seen := map[int]bool{}
+	var tenants []int64
+	var rows []int
+	var joined []byte
+	_ = e.eachRow(func(i int) error { // it never fails
+		if r := &e.rows[i]; len(r.digests) > 0 {
+			rows = append(rows, i)
+			tenants = append(tenants, e.tenants[r.Tenant])
+			joined = append(joined, r.digests[0]...)
+		}
+		return nil
+	})
+	return seen, eachMatch(t, knownDigests, tenants, joined, func(at int, _ int64) { seen[rows[at]] = true })
+}
+
+// eachMatch runs knownDigests or knownSubmissions, and calls f with what it returns, unless there is nothing to ask for.
+func eachMatch(t *tx, query string, tenants []int64, joined []byte, f func(at int, row int64)) error {
+	if len(tenants) == 0 {
+		return nil
+	}
 	arg, err := encodeList(tenants)
 	if err != nil {
 		return err
 	}
-	return t.eachRow(knownSubmissions, []any{arg, joined}, func(scan func(...any) error) error {
+	return t.eachRow(query, []any{arg, joined}, func(scan func(...any) error) error {
 		var at int
-		var seq int64
-		err := scan(&at, &seq)
-		if err == nil {
-			e.stored[keys[at]] = seq
+		var row int64
+		if err := scan(&at, &row); err != nil {
+			return err
 		}
-		return err
+		f(at, row)
+		return nil
 	})
 }
 
