@@ -114,3 +114,23 @@ func BenchmarkClaimFinish(b *testing.B) {
 	reportRate(b)
 	reportSize(b, s, path)
 }
+
+// BenchmarkClaimNone claims where as many entries are under way as may be.
+func BenchmarkClaimNone(b *testing.B) {
+	const inFlight = 16 * batch
+	s := open(b, "", Options{})
+	for _, subs := range batches(inFlight / batch) {
+		if _, err := s.Enqueue(b.Context(), subs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p := gateway.ClaimParams{Log: "log", Lease: time.Hour, Limit: inFlight, InFlight: inFlight}
+	if claimed, err := s.Claim(b.Context(), p); err != nil || len(claimed) != inFlight {
+		b.Fatalf("%d claimed: %v", len(claimed), err)
+	}
+	for b.Loop() {
+		if claimed, err := s.Claim(b.Context(), p); err != nil || len(claimed) != 0 {
+			b.Fatalf("%d claimed: %v", len(claimed), err)
+		}
+	}
+}

@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	// "leased_until > 0" leads to the index of leased entries. It comes first: behind the other one SQLite would have to look at the
-	// time to see that, and so would parse all again at each time.
+	// All leases less those that have ended: of thousands, each is looked at but for its log. "leased_until > 0" leads to the index of leased
+	// entries. It comes first: behind the other one SQLite would have to look at the time to see that, and so would parse all again at each time.
 	countLeased = `
-SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?) AND leased_until > 0 AND leased_until > ?`
+SELECT COUNT(*) - (SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?1) AND leased_until > 0 AND leased_until <= ?2)
+FROM entry WHERE log = (SELECT id FROM log WHERE name = ?1) AND leased_until > 0`
 
 	writableLog = `SELECT id FROM log WHERE name = ? AND retired = 0`
 

@@ -47,6 +47,7 @@ func TestPlans(t *testing.T) {
 		"logs":        {logsOfEntries, []any{"[]"}, "entry USING INTEGER PRIMARY KEY (rowid=?)"},
 		"end waits":   {endWaits, []any{1, 2, 3, 4}, "entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at>? AND next_at<?)"},
 		"leased":      {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>?)"},
+		"lease ended": {countLeased, []any{"log", 1}, "entry_leased (log=? AND leased_until>? AND leased_until<?)"},
 		"statistics":  {selectStats, []any{1}, "entry_oldest (log=?)"},
 		"statistics ": {selectStats, []any{1}, "entry_leased (log=? AND leased_until>?)"},
 		"line":        {countLine, []any{1, 0, 9}, "SEARCH entry USING COVERING INDEX entry_queue (log=? AND priority=? AND next_at=?)"},
