@@ -31,19 +31,49 @@ import (
 // accessClient is a way to call a gateway, as one of its tenants or as nobody.
 type accessClient struct {
 	name   string
-	tenant string   // "": nobody's
-	base   string   // of its URLs
-	curl   []string // arguments
-	grpc   []string // arguments of grpcurl; nil: it does not speak gRPC
-	cli    []string // flags of rekor-gateway; nil: it has none for it
-	inPath bool     // the credential is in the path
+	tenant string     // "": nobody's
+	base   string     // of its URLs
+	reads  bool       // he may read, and no more
+	token  string     // the file with his bearer token, with its header for curl beside it; "": none
+	curl   []string   // arguments
+	grpc   []string   // arguments of grpcurl; nil: it does not speak gRPC
+	cli    [][]string // flags of rekor-gateway, each of which are tried; nil: it has none for it
+	env    []string   // of rekor-gateway
+	inPath bool       // the credential is in the path
+}
+
+// may reports whether c has a right.
+func (c *accessClient) may(right gateway.Right) bool {
+	return right == gateway.NoRight || c.tenant != "" && (!c.reads || right == gateway.MayRead)
+}
+
+// whose returns those for whose things c asks. What is the same for all of them is asked once, and by a client of nobody's, too.
+func (c *accessClient) whose(own map[string]tenantsOwn, isSame bool) map[string]tenantsOwn {
+	switch {
+	case c.tenant == "":
+		return map[string]tenantsOwn{"red": own["red"]}
+	case isSame:
+		return map[string]tenantsOwn{c.tenant: own[c.tenant]}
+	}
+	return own
+}
+
+// tells reports whether a text has something of another's than c's.
+func (c *accessClient) tells(own map[string]tenantsOwn, text string) bool {
+	for owner, has := range own {
+		if owner != c.tenant && strings.Contains(text, has.id) {
+			return true
+		}
+	}
+	return false
 }
 
 // tenantsOwn is what a tenant has stored, by his name.
 type tenantsOwn struct{ id, leaf string }
 
-// TestAccessOverTLS: three tenants, one by a token, one by a certificate, one by what clients can do that send no credential, at every route
-// and call of a gateway that speaks TLS, by stock curl, grpcurl and the command line. Each has what is his, and sees nothing of the others'.
+// TestAccessOverTLS: four tenants, one by a token, one by a certificate, one by what clients can do that send no credential, and one by tokens of
+// an OpenID Connect issuer, at every route and call of a gateway that speaks TLS, by stock curl, grpcurl and the command line. Each has what is
+// his, and sees nothing of the others'.
 func TestAccessOverTLS(t *testing.T) {
 	if os.Getenv("GRPCURL") == "" {
 		t.Fatal("$GRPCURL does not name grpcurl: run make e2e")
@@ -56,26 +86,32 @@ func TestAccessOverTLS(t *testing.T) {
 	})
 }
 
-func checkAccess(t *testing.T, log *rekortest.Server, store config.Store) {
-	g := deploy(t, must(exec.LookPath("rekor-gateway")), log)
+func checkAccess(t *testing.T, upstream *rekortest.Server, store config.Store) {
+	g := deploy(t, must(exec.LookPath("rekor-gateway")), upstream)
 	g.cfg.Store = store
 	clients := g.deployTenants()
+	g.deployJobs(clients)
 	g.start()
 	own := map[string]tenantsOwn{}
-	for _, tenant := range []string{"red", "blue", "green"} {
+	for _, tenant := range []string{"red", "blue", "green", "gold"} {
 		own[tenant] = g.submitFirst(clients[tenant])
 	}
 	for _, asking := range slices.Sorted(maps.Keys(clients)) {
-		for owner, has := range own {
-			g.checkRoutes(clients[asking], owner, has)
-			g.checkCalls(clients[asking], owner, has)
-		}
+		g.checkRoutes(clients[asking], own)
+		g.checkCalls(clients[asking], own)
 		g.checkCommands(clients[asking], own)
 	}
 	g.stop()
-	for name, secret := range map[string]string{"red": "red.token", "green": "green.path-token"} {
-		if text := readText(t, g.file(secret)); strings.Contains(readText(t, g.file("log")), strings.TrimSpace(text)) {
-			t.Errorf("the log has the token of %s", name)
+	secrets := []string{"green.path-token"}
+	for _, c := range clients {
+		if c.token != "" {
+			secrets = append(secrets, c.token)
+		}
+	}
+	log := readText(t, g.file("log"))
+	for _, name := range secrets {
+		if strings.Contains(log, strings.TrimSpace(readText(t, g.file(name)))) {
+			t.Errorf("the log has the secret in %s", name)
 		}
 	}
 }
@@ -90,10 +126,8 @@ func (g *deployment) deployTenants() map[string]*accessClient {
 		$new -keyout blue.key -out blue.csr -subj /CN=blue -addext subjectAltName=DNS:blue.example.com -addext extendedKeyUsage=clientAuth
 		openssl x509 -req -in blue.csr -CA clients.pem -CAkey ca.key -days 30 -copy_extensions copyall -out blue.crt; } 2>/dev/null
 		openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private; openssl pkey -in private -pubout -out key.pem
-		for name in red blue green; do echo "of $name" >$name; openssl dgst -sha256 -sign private -out $name.sig $name; done
-		rekor-gateway config token red >red.token; printf 'Authorization: Bearer %s\n' "$(cat red.token)" >red.header
-		rekor-gateway config token green --path >green.path-token
-		echo 'Authorization: Bearer nobodys' >bad.header`)
+		for name in red blue green gold; do echo "of $name" >$name; openssl dgst -sha256 -sign private -out $name.sig $name; done
+		rekor-gateway config token red >red.token; rekor-gateway config token green --path >green.path-token; echo nobodys >bad.token`)
 	pair := config.TLS{CertFile: "gateway.crt", KeyFile: "gateway.key", ClientCAFile: "clients.pem"}
 	may := []string{"submit", "read", "audit"}
 	g.cfg.HTTP.TLS, g.cfg.GRPC.TLS = pair, pair
@@ -108,20 +142,43 @@ func (g *deployment) deployTenants() map[string]*accessClient {
 	base, path := url(g.cfg.HTTP.Listen), strings.TrimSpace(readText(g.t, g.file("green.path-token")))
 	clients := map[string]*accessClient{}
 	for _, c := range []accessClient{
-		{name: "red", tenant: "red", base: base, curl: []string{"--header", "@red.header"}, grpc: []string{"-expand-headers", "-H", "authorization: Bearer ${RED_TOKEN}"}, cli: []string{"--token-file", "red.token"}},
-		{name: "blue", tenant: "blue", base: base, curl: []string{"--cert", "blue.crt", "--key", "blue.key"}, grpc: []string{"-cert", "blue.crt", "-key", "blue.key"}, cli: []string{"--client-cert", "blue.crt", "--client-key", "blue.key"}},
+		{name: "red", tenant: "red", base: base, token: "red.token", grpc: []string{}, cli: [][]string{{"--token-file", "red.token"}}},
+		{name: "blue", tenant: "blue", base: base, curl: blueByCurl, grpc: blueByGRPCurl, cli: [][]string{blueByFlags}},
 		{name: "green", tenant: "green", base: base + "/r/" + path, inPath: true},
-		{name: "green, by address", tenant: "green", base: url(g.cfg.Listeners[0].Listen), cli: []string{}},
-		{name: "nobody", base: base, grpc: []string{}, cli: []string{}},
-		{name: "a bad token", base: base, curl: []string{"--header", "@bad.header"}, grpc: []string{"-H", "authorization: Bearer nobodys"}},
+		{name: "green, by address", tenant: "green", base: url(g.cfg.Listeners[0].Listen), cli: [][]string{{}}},
+		{name: "nobody", base: base, grpc: []string{}, cli: [][]string{{}}},
+		{name: "a bad token", base: base, token: "bad.token", grpc: []string{}},
 		{name: "a bad path", base: base + "/r/nobodys", inPath: true},
-		{name: "two credentials", base: base, curl: []string{"--header", "@red.header", "--cert", "blue.crt", "--key", "blue.key"}, grpc: []string{"-expand-headers", "-H", "authorization: Bearer ${RED_TOKEN}", "-cert", "blue.crt", "-key", "blue.key"}},
-		{name: "token and path", base: base + "/r/" + path, curl: []string{"--header", "@red.header"}, inPath: true},
-		{name: "token and address", base: url(g.cfg.Listeners[0].Listen), curl: []string{"--header", "@red.header"}},
+		{name: "two credentials", base: base, token: "red.token", curl: blueByCurl, grpc: blueByGRPCurl},
+		{name: "token and path", base: base + "/r/" + path, token: "red.token", inPath: true},
+		{name: "token and address", base: url(g.cfg.Listeners[0].Listen), token: "red.token"},
 	} {
-		clients[c.name] = &c
+		g.addClient(clients, c)
 	}
 	return clients
+}
+
+// How blue shows his certificate.
+var (
+	blueByCurl    = []string{"--cert", "blue.crt", "--key", "blue.key"}
+	blueByGRPCurl = []string{"-cert", "blue.crt", "-key", "blue.key"}
+	blueByFlags   = []string{"--client-cert", "blue.crt", "--client-key", "blue.key"}
+)
+
+// addClient adds c, who shows his token to curl and grpcurl as well, if he has one. It is in no list of processes.
+func (g *deployment) addClient(clients map[string]*accessClient, c accessClient) {
+	g.t.Helper()
+	if c.token != "" {
+		header := "Authorization: Bearer " + readText(g.t, g.file(c.token))
+		if err := os.WriteFile(g.file(c.token+".header"), []byte(header), 0o600); err != nil {
+			g.t.Fatal(err)
+		}
+		c.curl = slices.Concat(c.curl, []string{"--header", "@" + c.token + ".header"})
+	}
+	if c.token != "" && c.grpc != nil {
+		c.grpc = slices.Concat(c.grpc, []string{"-expand-headers", "-H", "authorization: Bearer ${TOKEN}"})
+	}
+	clients[c.name] = &c
 }
 
 // curl sends a request by stock curl.
@@ -174,37 +231,36 @@ var routesByCurl = map[string]struct {
 	"GET /.well-known/rekor-gateway/gateway_trust.json": {nil, 200, 200},
 }
 
-// checkRoutes asks every route for what owner has.
-func (g *deployment) checkRoutes(c *accessClient, owner string, has tenantsOwn) {
+// checkRoutes asks every route for what each has.
+func (g *deployment) checkRoutes(c *accessClient, own map[string]tenantsOwn) {
 	g.t.Helper()
 	for route, right := range api.RouteRights() {
 		r, listed := routesByCurl[route]
 		if !listed {
 			g.t.Errorf("%s has no line in routesByCurl", route)
 		}
-		want := r.other
-		switch {
-		case c.tenant == "" && (c.inPath || right != gateway.NoRight):
-			want = http.StatusUnauthorized
-		case c.inPath && !api.RoutesInPath()[route]:
-			want = http.StatusForbidden
-		case c.tenant == owner:
-			want = r.own
-		}
-		if want == 0 {
-			continue
-		}
-		method, path, _ := strings.Cut(route, " ")
-		var arguments []string
-		if r.arguments != nil {
-			arguments = r.arguments(owner)
-		}
-		status, body := g.curl(c, method, strings.NewReplacer("{id}", has.id, "{leaf}", has.leaf).Replace(path), arguments...)
-		if status != want {
-			g.t.Errorf("%s of %s by %s: %d, want %d: %s", route, owner, c.name, status, want, body)
-		}
-		if c.tenant != owner && strings.Contains(body, has.id) {
-			g.t.Errorf("%s by %s tells of %s's: %s", route, c.name, owner, body)
+		for owner, has := range c.whose(own, r.arguments == nil && r.own == r.other) {
+			want := r.other
+			switch {
+			case c.tenant == "" && (c.inPath || right != gateway.NoRight):
+				want = http.StatusUnauthorized
+			case c.inPath && !api.RoutesInPath()[route] || !c.may(right):
+				want = http.StatusForbidden
+			case c.tenant == owner:
+				want = r.own
+			}
+			if want == 0 {
+				continue
+			}
+			method, path, _ := strings.Cut(route, " ")
+			var arguments []string
+			if r.arguments != nil {
+				arguments = r.arguments(owner)
+			}
+			status, body := g.curl(c, method, strings.NewReplacer("{id}", has.id, "{leaf}", has.leaf).Replace(path), arguments...)
+			if status != want || c.tells(own, body) {
+				g.t.Errorf("%s of %s by %s: %d, want %d: %s", route, owner, c.name, status, want, body)
+			}
 		}
 	}
 }
@@ -243,7 +299,10 @@ func (g *deployment) grpcurl(c *accessClient, messages string, target ...string)
 	all := slices.Concat([]string{"-cacert", "gateway.crt", "-max-time", "60", "-d", messages}, c.grpc, []string{"localhost:" + address}, target)
 	cmd := exec.Command(os.Getenv("GRPCURL"), all...)
 	cmd.Dir = g.dir
-	cmd.Env = append(os.Environ(), "RED_TOKEN="+strings.TrimSpace(readText(g.t, g.file("red.token"))))
+	cmd.Env = os.Environ()
+	if c.token != "" {
+		cmd.Env = append(cmd.Env, "TOKEN="+strings.TrimSpace(readText(g.t, g.file(c.token))))
+	}
 	raw, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
@@ -256,8 +315,8 @@ func (g *deployment) grpcurl(c *accessClient, messages string, target ...string)
 	return 0, ""
 }
 
-// checkCalls makes every call about what owner has.
-func (g *deployment) checkCalls(c *accessClient, owner string, has tenantsOwn) {
+// checkCalls makes every call about what each has.
+func (g *deployment) checkCalls(c *accessClient, own map[string]tenantsOwn) {
 	g.t.Helper()
 	if c.grpc == nil {
 		return
@@ -272,52 +331,78 @@ func (g *deployment) checkCalls(c *accessClient, owner string, has tenantsOwn) {
 			g.t.Errorf("%s has no line in callsByGRPCurl, or no right", name)
 			continue
 		}
-		want := call.other
-		switch {
-		case c.tenant == "" && right != gateway.NoRight:
-			want = codes.Unauthenticated
-		case c.tenant == owner:
-			want = codes.OK
-		case c.tenant != "" && right == gateway.MaySubmit && name != pb.GatewayService_Plan_FullMethodName:
-			continue // he would make one of his own
-		}
-		messages := ""
-		if call.messages != nil {
-			messages = call.messages(g, owner, has)
-		}
-		code, out := g.grpcurl(c, messages, method)
-		if code != want || c.tenant != owner && strings.Contains(out, has.id) {
-			g.t.Errorf("%s of %s by %s: %v, want %v: %s", name, owner, c.name, code, want, out)
+		submits := right == gateway.MaySubmit && name != pb.GatewayService_Plan_FullMethodName // what is another's he makes one of his own
+		for owner, has := range c.whose(own, call.messages == nil || submits) {
+			want := call.other
+			switch {
+			case c.tenant == "" && right != gateway.NoRight:
+				want = codes.Unauthenticated
+			case !c.may(right):
+				want = codes.PermissionDenied
+			case c.tenant == owner:
+				want = codes.OK
+			}
+			messages := ""
+			if call.messages != nil {
+				messages = call.messages(g, owner, has)
+			}
+			code, out := g.grpcurl(c, messages, method)
+			if code != want || c.tells(own, out) {
+				g.t.Errorf("%s of %s by %s: %v, want %v: %s", name, owner, c.name, code, want, out)
+			}
 		}
 	}
+}
+
+// commandsOf are commands about what an owner has, and the right that each needs.
+func commandsOf(owner string, has tenantsOwn) map[string]commandOf {
+	signed := []string{"--signature", owner + ".sig", "--key", "key.pem"}
+	return map[string]commandOf{
+		"get": {[]string{"get", has.id}, gateway.MayRead}, "list": {[]string{"list"}, gateway.MayRead}, "audit": {[]string{"list", "--audit"}, gateway.MayAudit},
+		"plan":   {slices.Concat([]string{"plan"}, signed), gateway.MaySubmit},
+		"submit": {slices.Concat([]string{"submit", "--artifact", owner, "--representation", "ATTESTED", "--send-bytes"}, signed), gateway.MaySubmit},
+	}
+}
+
+type commandOf struct {
+	arguments []string
+	right     gateway.Right
 }
 
 // checkCommands has the command line submit, get, list, plan and show the audit trail.
 func (g *deployment) checkCommands(c *accessClient, own map[string]tenantsOwn) {
 	g.t.Helper()
-	if c.cli == nil {
-		return
-	}
-	run := func(arguments ...string) (int, string) {
-		cmd := exec.Command("rekor-gateway", slices.Concat(arguments, []string{"--server", c.base, "--ca-file", "gateway.crt", "--output", "json"}, c.cli)...)
-		cmd.Dir = g.dir
-		out, _ := cmd.CombinedOutput()
-		return cmd.ProcessState.ExitCode(), string(out)
-	}
-	for owner, has := range own {
-		isHis := c.tenant == owner
-		for name, arguments := range map[string][]string{
-			"get": {"get", has.id}, "list": {"list"}, "audit": {"list", "--audit"}, "plan": {"plan", "--signature", owner + ".sig", "--key", "key.pem"},
-			"submit": {"submit", "--signature", owner + ".sig", "--key", "key.pem", "--artifact", owner, "--representation", "ATTESTED", "--send-bytes"},
-		} {
-			if name == "submit" && !isHis && c.tenant != "" {
-				continue // he would make one of his own
-			}
-			exit, out := run(arguments...)
-			mayPass := isHis || c.tenant != "" && (name == "list" || name == "audit" || name == "plan")
-			if tells := strings.Contains(out, has.id); (exit == 0) != mayPass || tells && !isHis && name != "get" || !tells && isHis && name != "plan" {
-				g.t.Errorf("%s of %s by %s: exit %d: %s", name, owner, c.name, exit, out)
+	for _, flags := range c.cli {
+		for owner, has := range c.whose(own, false) {
+			for name, command := range commandsOf(owner, has) {
+				if c.tenant != "" && c.tenant != owner && name != "get" {
+					continue // it is the same for all, or he makes one of his own
+				}
+				exit, out := g.runAs(c, slices.Concat(command.arguments, flags))
+				says := ""
+				switch {
+				case c.tenant == "":
+					says = "UNAUTHENTICATED"
+				case !c.may(command.right):
+					says = "FORBIDDEN"
+				case c.tenant != owner:
+					says = "NOT_FOUND"
+				case name != "plan":
+					says = has.id
+				}
+				if passes := c.tenant == owner && c.may(command.right); (exit == 0) != passes || !strings.Contains(out, says) || name != "get" && c.tells(own, out) {
+					g.t.Errorf("%s of %s by %s with %q: exit %d, want %q: %s", name, owner, c.name, flags, exit, says, out)
+				}
 			}
 		}
 	}
+}
+
+// runAs runs rekor-gateway as c.
+func (g *deployment) runAs(c *accessClient, arguments []string) (exit int, out string) {
+	cmd := exec.Command("rekor-gateway", slices.Concat([]string{arguments[0], "--ca-file", "gateway.crt", "--output", "json"}, arguments[1:])...)
+	cmd.Dir = g.dir
+	cmd.Env = slices.Concat(os.Environ(), []string{"REKOR_GATEWAY_SERVER=" + c.base}, c.env)
+	raw, _ := cmd.CombinedOutput()
+	return cmd.ProcessState.ExitCode(), string(raw)
 }
