@@ -89,7 +89,9 @@ func reloadOnSignal(ctx context.Context, s *server.Server, path string, signals 
 		if err := s.ReopenAudit(); err != nil {
 			logger.Error("the audit trail goes on in the file that was open", "error", err)
 		}
-		if err := reload(ctx, s, path); err != nil {
+		err := reload(ctx, s, path)
+		s.NoteReload(server.ReloadedAll, err)
+		if err != nil {
 			logger.Error("the configuration was not read again; the one before stays in use", "error", err)
 		}
 	}

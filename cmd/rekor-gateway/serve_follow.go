@@ -81,7 +81,9 @@ func followCallers(ctx context.Context, s *server.Server, files *watchedFiles, l
 		if !files.haveChanged() {
 			continue
 		}
-		if err := reloadCallers(ctx, s, files); err != nil {
+		err := reloadCallers(ctx, s, files)
+		s.NoteReload(server.ReloadedCallers, err)
+		if err != nil {
 			logger.Error("the callers and policies were not read again; those of before stay", "error", err)
 		}
 	}

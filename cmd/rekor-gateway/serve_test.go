@@ -11,9 +11,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,6 +99,8 @@ attestation: {key: made, create_key: true}
 	}
 	waitFor(t, &logs, "is not a file", ended)
 	waitFor(t, &logs, "is not there, or not a file", ended)
+	waitForReload(t, &logs, "all", false)
+	waitForReload(t, &logs, "callers", false)
 	if err := os.Remove(config); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +109,8 @@ attestation: {key: made, create_key: true}
 		t.Fatal(err)
 	}
 	waitFor(t, &logs, `"what":"callers, certificates, policies, trusted root and logs"`, ended)
+	waitForReload(t, &logs, "all", true)
+	waitForReload(t, &logs, "callers", true)
 	stop()
 	select {
 	case err := <-ended:
@@ -112,6 +120,24 @@ attestation: {key: made, create_key: true}
 	case <-time.After(20 * time.Second):
 		t.Error("the gateway does not stop")
 	}
+}
+
+// waitForReload waits until the metrics say how the last reload ended. The log has told it before.
+func waitForReload(t *testing.T, logs *safeBuffer, what string, succeeded bool) {
+	t.Helper()
+	admin := regexp.MustCompile(`"admin":"([^"]+)"`).FindStringSubmatch(logs.String())
+	want := fmt.Sprintf("rekor_gateway_config_last_reload_successful{what=%q} %d\n", what, map[bool]int{true: 1}[succeeded])
+	var page []byte
+	for range 100 {
+		resp := must(http.Get(admin[1] + "/metrics"))
+		page = must(io.ReadAll(resp.Body))
+		_ = resp.Body.Close()
+		if strings.Contains(string(page), want) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("no %s in %s", want, page)
 }
 
 // waitFor waits until text is logged.
@@ -164,14 +190,17 @@ worker: {drain: 1s}
 	ended := make(chan error, 1)
 	go func() { ended <- runServe(ctx, path, &logs) }()
 	waitFor(t, &logs, `"msg":"serving"`, ended)
+	waitForReload(t, &logs, "callers", true)
 	write("config.yaml", rest+"callers: [{name: all, tenant: public, anonymous: true, may: [raed]}]\n")
 	waitFor(t, &logs, `did you mean \"read\"?`, ended)
+	waitForReload(t, &logs, "callers", false)
 	write("old.pem", "no certificate")
 	withPolicy := rest + "policies: {old: {roots: [old.pem]}}\ncallers: [{name: all, tenant: public, anonymous: true, may: [read], policy: old}]\n"
 	write("config.yaml", withPolicy)
 	waitFor(t, &logs, `policies.old.roots: `, ended)
 	write("old.pem", string(must(os.ReadFile("../../formats/x509/testdata/root-cert.pem")))) // the policy's file alone
 	waitFor(t, &logs, `"what":"callers and policies"`, ended)
+	waitForReload(t, &logs, "callers", true)
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

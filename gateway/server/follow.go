@@ -42,8 +42,9 @@ func (s *Server) checkTrust(ctx context.Context) {
 	}
 	f, sum := s.files, sha256.Sum256(b)
 	if sum == s.seenRoot && !s.noteShards() {
-		if sum == sha256.Sum256(f.rootFile) {
+		if s.toldTrust != "" && sum == sha256.Sum256(f.rootFile) {
 			s.toldTrust = ""
+			s.NoteReload(ReloadedRoot, nil)
 		}
 		return
 	}
@@ -59,6 +60,7 @@ func (s *Server) checkTrust(ctx context.Context) {
 		return
 	}
 	s.toldTrust = ""
+	s.NoteReload(ReloadedRoot, nil)
 	s.logger.Info("read again", "what", "trusted root")
 }
 
@@ -72,6 +74,7 @@ func readRegular(path string) ([]byte, error) {
 
 // tellTrust tells the operator of a fault once, until there is another.
 func (s *Server) tellTrust(err error) {
+	s.NoteReload(ReloadedRoot, err)
 	if err.Error() != s.toldTrust {
 		s.logger.Error("the trusted root was not read again; the one before stays in use", "error", err)
 	}

@@ -21,6 +21,7 @@ type metrics struct {
 	delivery    *deliveryMetrics
 	store       *storeMetrics
 	audit       *auditMetrics
+	reload      *reloadMetrics
 	ready       prometheus.Gauge
 }
 
@@ -29,12 +30,12 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		registry = prometheus.NewRegistry()
 	}
 	m := &metrics{
-		registry: registry, requests: newRequestMetrics(), submissions: newSubmissionMetrics(), delivery: newDeliveryMetrics(), store: newStoreMetrics(), audit: newAuditMetrics(),
+		registry: registry, requests: newRequestMetrics(), submissions: newSubmissionMetrics(), delivery: newDeliveryMetrics(), store: newStoreMetrics(), audit: newAuditMetrics(), reload: newReloadMetrics(),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "ready", Help: "1 while submissions can be taken, as /readyz says."}),
 	}
 	return m, m.register(slices.Concat(
 		[]prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.ready},
-		m.requests.list(), m.submissions.list(), m.delivery.list(), m.store.list(), m.audit.list(),
+		m.requests.list(), m.submissions.list(), m.delivery.list(), m.store.list(), m.audit.list(), m.reload.list(),
 	)...)
 }
 

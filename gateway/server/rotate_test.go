@@ -392,6 +392,7 @@ func TestFaultyRoot(t *testing.T) {
 	}
 	time.Sleep(6 * time.Second) // it is looked at by itself, too
 	r.awaitLogged(r.postAll("still", 2))
+	r.awaitMetric(`config_last_reload_successful{what="trusted_root"}`, "0")
 	served := must(http.Get(r.Addresses().HTTP + "/.well-known/rekor-gateway/trusted_root.json"))
 	defer served.Body.Close()
 	if got := must(io.ReadAll(served.Body)); string(got) != string(good) {
