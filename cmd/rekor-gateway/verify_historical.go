@@ -46,13 +46,27 @@ func (f *exceptionsFlag) Set(s string) error {
 		f.set = 0
 		return nil
 	}
-	set, err := formats.ParseExceptions(strings.Split(s, ","))
+	set, err := parseExceptions(s)
 	f.set |= set
 	return err
 }
 
+// parseExceptions takes a list of names as people write them: sha-1 is SHA1, and expired-key is EXPIRED_KEY.
+func parseExceptions(list string) (formats.Exceptions, error) {
+	plain := func(name string) string { return strings.NewReplacer("-", "", "_", "").Replace(strings.ToUpper(name)) }
+	names := strings.Split(list, ",")
+	for i, written := range names {
+		for _, name := range formats.ExceptionNames() {
+			if plain(written) == plain(name) {
+				names[i] = name
+			}
+		}
+	}
+	return formats.ParseExceptions(names)
+}
+
 // joinExceptions joins --allow-historical with a list of exceptions that follows it. The library takes what follows a
-// flag that may stand alone for a file; a file of such a name is given as ./SHA1.
+// flag that may stand alone for a file; a file of such a name is given as ./sha1.
 func joinExceptions(args []string) []string {
 	var out []string
 	for i, a := range args {
@@ -60,7 +74,7 @@ func joinExceptions(args []string) []string {
 			return append(out, args[i:]...)
 		}
 		if i > 0 && args[i-1] == "--"+historicalFlag {
-			if _, err := formats.ParseExceptions(strings.Split(a, ",")); err == nil {
+			if _, err := parseExceptions(a); err == nil {
 				out[len(out)-1] += "=" + a
 				continue
 			}
