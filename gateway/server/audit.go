@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -21,9 +18,6 @@ import (
 
 // Bounds on the audit trail.
 const (
-	// Of what is recorded now and then, so many a second are, after a burst; the others are counted in the next record.
-	sampledPerSecond, sampledBurst = 1, 20
-
 	auditQueue = 4096            // refusals on their way into the store
 	auditBatch = 256             // refusals in one transaction
 	auditPause = time.Second     // between two of them
@@ -43,23 +37,8 @@ type auditor struct {
 	logger      *slog.Logger
 	metrics     *auditMetrics
 	refusals    chan gateway.AuditRecord // on their way into the store
-	denials     auditSample
-	noRoom      auditSample // refusals for want of room: each record would take some more
-}
-
-// auditSample is of events of which not each is recorded.
-type auditSample struct {
-	records    *rate.Limiter
-	unrecorded atomic.Int64
-}
-
-// takeSample counts an event, and returns how many its record is to tell of; 0: there is no record.
-func (a *auditSample) takeSample() (count int) {
-	a.unrecorded.Add(1)
-	if !a.records.Allow() {
-		return 0
-	}
-	return int(a.unrecorded.Swap(0))
+	denials     *sample
+	noRoom      *sample // refusals for want of room: each record would take some more
 }
 
 // openAudit opens the file, where there is one.
@@ -67,10 +46,7 @@ func (s *Server) openAudit(c config.Audit) (err error) {
 	s.audit = &auditor{
 		refuse: c.OnFailure != config.OnFailureContinue, stored: c.Store, keep: c.Keep, logger: s.logger, metrics: s.metrics.audit,
 		isAnonymous: func(caller gateway.Caller) bool { _, strangers := s.quotas.limitOf(caller); return strangers },
-		refusals:    make(chan gateway.AuditRecord, auditQueue),
-	}
-	for _, sample := range []*auditSample{&s.audit.denials, &s.audit.noRoom} {
-		sample.records = rate.NewLimiter(sampledPerSecond, sampledBurst)
+		refusals:    make(chan gateway.AuditRecord, auditQueue), denials: newSample(), noRoom: newSample(),
 	}
 	if c.File != "" {
 		if s.audit.file, err = audit.Open(c.File, s.audit.metrics.countLost("file")); err != nil {
@@ -158,7 +134,7 @@ func (a *auditor) noteRefused(ctx context.Context, err error) {
 		Event: gateway.AuditRefused, AuditOrigin: newOrigin(ctx), Tenant: gateway.CallerFrom(ctx).Tenant, Reason: problem.FromError(err).Reason,
 	}
 	if errors.Is(err, gateway.ErrDiskLow) || errors.Is(err, gateway.ErrAuditFailing) {
-		a.writeSampled(r, &a.noRoom)
+		a.writeSampled(r, a.noRoom)
 		return
 	}
 	a.write(r)
@@ -177,11 +153,11 @@ func (a *auditor) noteDenied(ctx context.Context, err error) {
 	if a == nil || err == nil {
 		return
 	}
-	a.writeSampled(gateway.AuditRecord{Event: gateway.AuditDenied, AuditOrigin: newOrigin(ctx), Reason: problem.FromError(err).Reason}, &a.denials)
+	a.writeSampled(gateway.AuditRecord{Event: gateway.AuditDenied, AuditOrigin: newOrigin(ctx), Reason: problem.FromError(err).Reason}, a.denials)
 }
 
 // writeSampled counts a record, and writes it when it is its turn.
-func (a *auditor) writeSampled(r gateway.AuditRecord, sample *auditSample) {
+func (a *auditor) writeSampled(r gateway.AuditRecord, sample *sample) {
 	if r.Count = sample.takeSample(); r.Count == 0 {
 		a.metrics.records.WithLabelValues(string(r.Event)).Inc()
 		return

@@ -87,7 +87,7 @@ func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*h
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: keepAliveTimeout, MaxHeaderBytes: upload.MaxMetadata - headerSlop,
-		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+		ErrorLog: newErrorLog(s.logger),
 	}
 }
 
