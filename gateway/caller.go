@@ -60,3 +60,18 @@ func CallerFrom(ctx context.Context) Caller {
 	}
 	return Caller{Tenant: DefaultTenant}
 }
+
+type lifetimeKey struct{}
+
+// WithLifetime returns a context of a request whose credential is good until lifetime ends. The refusal is its cause then.
+func WithLifetime(ctx, lifetime context.Context) context.Context {
+	return context.WithValue(ctx, lifetimeKey{}, lifetime)
+}
+
+// LifetimeFrom returns what WithLifetime put into ctx, or a context that does not end.
+func LifetimeFrom(ctx context.Context) context.Context {
+	if lifetime, ok := ctx.Value(lifetimeKey{}).(context.Context); ok {
+		return lifetime
+	}
+	return context.Background()
+}

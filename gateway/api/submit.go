@@ -123,14 +123,21 @@ func submitHeader(ctx context.Context, s Service, h upload.Header, readArtifact 
 	return draft.Submit(ctx, artifact)
 }
 
-// awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error.
+// awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error. Whose credential is taken back
+// meanwhile is told nothing of it. All of a caller's share the lock in lifetime: nobody but those who wait takes it.
 func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
 	if wait <= 0 || stored.State.Settled() {
 		return stored, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return s.Await(waiting, stored)
+	lifetime := gateway.LifetimeFrom(ctx)
+	defer context.AfterFunc(lifetime, cancel)()
+	settled, err := s.Await(waiting, stored)
+	if lifetime.Err() != nil {
+		return gateway.Submission{}, context.Cause(lifetime)
+	}
+	return settled, err
 }
 
 // planHeader returns the plan also when nothing is possible; the options say why.

@@ -24,7 +24,7 @@ type Identity struct {
 // IdentifyCaller asks identify who sends a request, and puts the answer into the request's context
 // (gateway.CallerFrom). An error of identify is the request's answer, and counted for the address that it came from: where that has
 // had more than limit, it is told that instead. Who is known is not held up by others at his address. What is left of a body is not read once its sender's
-// credential is taken back.
+// credential is taken back, and what he waits for he does not get (gateway.LifetimeFrom).
 func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, error), limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		gateway.NoteFrom(r.Context()).NoteAddress(r.RemoteAddr)
@@ -36,7 +36,11 @@ func IdentifyCaller(next http.Handler, identify func(*http.Request) (Identity, e
 			return
 		}
 		gateway.NoteFrom(r.Context()).NoteCaller(who.Caller)
-		identified := r.WithContext(gateway.WithCaller(r.Context(), who.Caller))
+		ctx := gateway.WithCaller(r.Context(), who.Caller)
+		if who.Lifetime != nil {
+			ctx = gateway.WithLifetime(ctx, who.Lifetime)
+		}
+		identified := r.WithContext(ctx)
 		if who.Lifetime != nil {
 			identified.Body = lifetimeBody{r.Body, who.Lifetime}
 		}

@@ -5,14 +5,19 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,11 +27,13 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -233,6 +240,65 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			t.Errorf("%q: %q, %v", authorization, line, err)
 		}
 	}
+}
+
+// Who waits for the log when his credential is taken back is refused at once, over HTTP and gRPC; others wait on.
+func TestWaitingEndsWithCaller(t *testing.T) {
+	log := rekortest.StartServer(t)
+	cfg := withCallers(newConfigOver(t, log), map[string][]string{"stays": {"submit"}, "goes": {"submit"}})
+	r := run(t, cfg)
+	defer r.stop()
+	log.Kill()
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	answers := map[string]chan string{"stays": make(chan string, 2), "goes": make(chan string, 2)}
+	for name, answered := range answers {
+		go func() { answered <- r.waitOverHTTP(ctx, name) }()
+		go func() { answered <- r.waitOverGRPC(ctx, name) }()
+	}
+	r.awaitMetric(`entries_pending{log="test"}`, "4")
+	next := *cfg
+	withCallers(&next, map[string][]string{"stays": {"submit"}})
+	if err := r.ReloadCallers(t.Context(), &next); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := <-answers["goes"]; got != "401" && got != codes.Unauthenticated.String() {
+			t.Errorf("who is gone: %s", got)
+		}
+	}
+	select {
+	case got := <-answers["stays"]:
+		t.Errorf("who stays: %s", got)
+	default:
+	}
+}
+
+// waitOverHTTP submits as a caller, and returns the answer's status, or "".
+func (r *running) waitOverHTTP(ctx context.Context, caller string) string {
+	kind, body := form(key, caller+" over HTTP")
+	request := must(http.NewRequestWithContext(ctx, http.MethodPost, r.Addresses().HTTP+"/v1/submissions?wait=60s", body))
+	request.Header.Set("Content-Type", kind)
+	request.Header.Set("Authorization", bearer(caller))
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	return strconv.Itoa(resp.StatusCode)
+}
+
+// waitOverGRPC submits as a caller, and returns the answer's code.
+func (r *running) waitOverGRPC(ctx context.Context, caller string) string {
+	digest := sha256.Sum256([]byte(caller + " over gRPC"))
+	header := &pb.SubmissionHeader{
+		Signature: must(key.Sign(rand.Reader, digest[:], crypto.SHA256)), Digest: "sha256:" + hex.EncodeToString(digest[:]),
+		Keys: [][]byte{pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(key.Public()))})},
+	}
+	stream := must(pb.NewGatewayServiceClient(r.dial()).Submit(metadata.AppendToOutgoingContext(ctx, "authorization", bearer(caller))))
+	_ = stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: &pb.SubmitStart{Header: header, Wait: durationpb.New(time.Minute)}}})
+	_, err := stream.CloseAndRecv()
+	return status.Code(err).String()
 }
 
 // Callers are read again: who is new may call, who is gone may not, and what he watches ends. What would let strangers in changes nothing.

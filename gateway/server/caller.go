@@ -128,7 +128,7 @@ func (s *Server) identifyStream(service any, stream grpc.ServerStream, info *grp
 		return s.refuseCaller(contextStream{stream, ctx}, err)
 	}
 	if !lasts(info.FullMethod) {
-		return handle(service, contextStream{stream, ctx})
+		return handle(service, contextStream{stream, gateway.WithLifetime(ctx, lifetime)})
 	}
 	return handleWithin(lifetime, ctx, func(ctx context.Context) error { return handle(service, contextStream{stream, ctx}) })
 }
