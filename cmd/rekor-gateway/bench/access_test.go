@@ -28,8 +28,11 @@ import (
 
 const (
 	accessItems  = 500 // for each gateway in a round
-	accessRounds = 90  // of what has a target, and a third of it of what has none
-	accessCalls  = 64  // at once, to each gateway
+	accessRounds = 120 // at most
+	leastRounds  = 40  // also where they take longer than accessTime
+	accessRarely = 8   // rounds of what has a target for one of what has none
+	accessTime   = time.Minute
+	accessCalls  = 64 // at once, to each gateway
 	accessToken  = "rgw_bench"
 	accessName   = "https://gateway.example.com" // what a job's tokens are for
 )
@@ -69,9 +72,9 @@ func measureAccess(t *testing.T, r *report) {
 		p.run(scaled(accessItems), sign) // caches
 		p.spent = nil
 	}
-	for round := range accessRounds {
+	for round, start := 0, time.Now(); round < accessRounds && (round < leastRounds || time.Since(start) < accessTime); round++ {
 		for _, p := range pairs {
-			if p.target != "" || round%3 == 0 {
+			if p.target != "" || round%accessRarely == 0 {
 				p.run(scaled(accessItems), sign)
 			}
 		}
