@@ -46,10 +46,10 @@ func wantAudit(t testing.TB, s *testStore, tenant string, want ...gateway.AuditR
 	}
 }
 
-var auditTests = map[string]func(*testing.T, opener){
+var auditTests = map[string]func(testing.TB, opening){
 	// A record is there if and only if what it is about is.
-	"Audit/of what is accepted": func(t *testing.T, open opener) {
-		s, reopen := open(t, 3)
+	"Audit/of what is accepted": func(t testing.TB, o opening) {
+		s, reopen := o.openBound(3)
 		bad := audited(newSubmission("bad"), "0")
 		bad.Needed = 0
 		subs, _ := tryEnqueue(t, s, audited(newSubmission("one"), "1"), bad, audited(newSubmission("one"), "2"), newSubmission("silent"),
@@ -63,8 +63,8 @@ var auditTests = map[string]func(*testing.T, opener){
 		wantAudit(t, s, "nobody")
 	},
 
-	"Audit/of what is refused": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Audit/of what is refused": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		noError(t, s.RecordAudit(t.Context(), []gateway.AuditRecord{refusalOf(tenant, "1"), refusalOf(other, "2"), refusalOf(tenant, "3")}))
 		first, last := refusalOf(tenant, "1"), refusalOf(tenant, "3")
 		first.Time, last.Time = start, start
@@ -76,8 +76,8 @@ var auditTests = map[string]func(*testing.T, opener){
 		wantAudit(t, s, tenant, last, first)
 	},
 
-	"Audit/pages": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Audit/pages": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		var records []gateway.AuditRecord
 		for i := range 25 {
 			records = append(records, refusalOf([]string{tenant, other}[i%2], fmt.Sprint(i)))
@@ -106,8 +106,8 @@ var auditTests = map[string]func(*testing.T, opener){
 		}
 	},
 
-	"Audit/retention": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Audit/retention": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		for i := range 5 {
 			s.setClock(after(time.Duration(i) * time.Hour))
 			noError(t, s.RecordAudit(t.Context(), []gateway.AuditRecord{refusalOf([]string{tenant, other}[i%2], fmt.Sprint(i))}))
@@ -123,8 +123,8 @@ var auditTests = map[string]func(*testing.T, opener){
 	},
 
 	// What a clock has recorded that was ahead holds up nothing: it goes with what came after it.
-	"Audit/retention after a clock was ahead": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Audit/retention after a clock was ahead": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		for i, at := range []time.Duration{24 * 365 * time.Hour, 0, 0, 0, 24 * 365 * time.Hour, 2 * time.Hour} {
 			s.setClock(after(at))
 			noError(t, s.RecordAudit(t.Context(), []gateway.AuditRecord{refusalOf(tenant, fmt.Sprint(i))}))

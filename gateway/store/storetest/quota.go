@@ -46,9 +46,9 @@ func tryQuota(t testing.TB, s *testStore, kind string, over []int, subs ...gatew
 // midnight is the end of the day of start.
 var midnight = start.Truncate(24 * time.Hour).Add(24 * time.Hour)
 
-var quotaTests = map[string]func(*testing.T, opener){
-	"Quota/submissions a day": func(t *testing.T, open opener) {
-		s, reopen := open(t, 0)
+var quotaTests = map[string]func(testing.TB, opening){
+	"Quota/submissions a day": func(t testing.TB, o opening) {
+		s, reopen := o.openBound(0)
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{4}, perDay("1", 3), perDay("1", 3), perDay("2", 3), perDay("3", 3), perDay("4", 3))
 		s = reopen()
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{0}, perDay("4", 3), perDay("1", 3)) // what is known passes
@@ -59,8 +59,8 @@ var quotaTests = map[string]func(*testing.T, opener){
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{1}, perDay("5", 1), perDay("6", 1))
 	},
 
-	"Quota/until midnight": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Quota/until midnight": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		s.setClock(midnight.Add(-time.Minute))
 		_, refused := tryEnqueue(t, s, perDay("1", 1), perDay("2", 1))
 		want := gateway.QuotaError{Subject: "caller a", Kind: gateway.QuotaSubmissions, Limit: 1, RetryAfter: time.Minute}
@@ -71,8 +71,8 @@ var quotaTests = map[string]func(*testing.T, opener){
 	},
 
 	// What is stored weighs as the bound on pending bytes has it.
-	"Quota/bytes a day": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Quota/bytes a day": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		large := func(name string) gateway.NewSubmission {
 			return withQuotas(newLarge(name), gateway.Quota{Subject: "caller a", Bytes: 10_000})
 		}
@@ -81,8 +81,8 @@ var quotaTests = map[string]func(*testing.T, opener){
 		tryQuota(t, s, gateway.QuotaBytes, []int{0}, large("three"))
 	},
 
-	"Quota/pending": func(t *testing.T, open opener) {
-		s, reopen := open(t, 0)
+	"Quota/pending": func(t testing.TB, o opening) {
+		s, reopen := o.openBound(0)
 		waiting := func(name string) gateway.NewSubmission {
 			return withQuotas(newSubmission(name), gateway.Quota{Subject: "caller a", Pending: 2})
 		}
@@ -94,24 +94,25 @@ var quotaTests = map[string]func(*testing.T, opener){
 		tryQuota(t, s, gateway.QuotaPending, []int{2}, waiting("3"), waiting("4"), waiting("5"))
 	},
 
-	// Each quota is counted, and each tenant's own.
-	"Quota/several": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	// Each quota is counted, and each tenant's and subject's own.
+	"Quota/several": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		both := func(tenant, name string) gateway.NewSubmission {
 			return withQuotas(NewSubmission(tenant, name, logA),
 				gateway.Quota{Subject: "caller a", Submissions: 9}, gateway.Quota{Subject: "signer b", Submissions: 1})
 		}
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{1}, both(tenant, "1"), both(tenant, "2"), both(other, "1"))
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{1}, perDay("3", 2), perDay("4", 2))
+		tryQuota(t, s, "", nil, withQuotas(newSubmission("5"), gateway.Quota{Subject: "caller c", Submissions: 1}))
 	},
 
 	// What is refused for another reason, or by the store, counts nothing.
-	"Quota/refused": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Quota/refused": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		bad := perDay("bad", 2)
 		bad.Needed = 0
 		_, _ = tryEnqueue(t, s, bad, perDay("1", 2))
-		full, _ := open(t, 1)
+		full, _ := o.openBound(1)
 		_, refused := tryEnqueue(t, full, newSubmission("fills"), perDay("1", 1))
 		wantRefused(t, refused, 1)
 		finishEntries(t, full, loggedOutcome(claimOne(t, full, start)))
@@ -119,8 +120,8 @@ var quotaTests = map[string]func(*testing.T, opener){
 		tryQuota(t, s, gateway.QuotaSubmissions, []int{1}, perDay("2", 2), perDay("3", 2))
 	},
 
-	"Quota/shared by replicas": func(t *testing.T, open opener) {
-		s, _ := open(t, 0)
+	"Quota/shared by replicas": func(t testing.TB, o opening) {
+		s, _ := o.openBound(0)
 		beside := s.another()
 		tryQuota(t, s, "", nil, perDay("1", 3), perDay("2", 3))
 		tryQuota(t, beside, gateway.QuotaSubmissions, []int{2}, perDay("1", 3), perDay("3", 3), perDay("4", 3))
@@ -128,8 +129,8 @@ var quotaTests = map[string]func(*testing.T, opener){
 	},
 
 	// Whatever is sent, in whatever batches, as many are counted as are new.
-	"Quota/charge is what is new": func(t *testing.T, open opener) {
-		s, reopen := open(t, 0)
+	"Quota/charge is what is new": func(t testing.TB, o opening) {
+		s, reopen := o.openBound(0)
 		const limit = 40
 		random := rand.New(rand.NewPCG(1, 2))
 		known := map[string]bool{}

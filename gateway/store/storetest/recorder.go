@@ -75,6 +75,11 @@ func (o opening) open() *testStore {
 	return s
 }
 
+// openBound is open for a store with a bound on pending entries; 0 is none. reopen opens it anew.
+func (o opening) openBound(maxPending int) (s *testStore, reopen func() *testStore) {
+	return newTestStore(o.t, o.driver, Options{MaxPending: maxPending})
+}
+
 // openToCrash is open for a store that crashes.
 func (o opening) openToCrash() *testStore {
 	s, _ := newTestStore(o.t, o.driver, Options{Crashes: true})

@@ -52,6 +52,7 @@ func breakStores(breaker func() func(gateway.Store) gateway.Store) Driver {
 		return Opened{
 			Store:   broken(openFile(t, path, o)),
 			Another: func() gateway.Store { return broken(openFile(t, path, o)) },
+			Reopen:  func() gateway.Store { return broken(openFile(t, path, o)) },
 			Crash:   func() gateway.Store { return broken(openFile(t, copyFiles(t, path), o)) },
 		}
 	}

@@ -97,13 +97,13 @@ func Run(t *testing.T, driver Driver) {
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, doubtTests, stateTests, leafTests, listTests,
-		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests, quotaTests, auditTests,
+		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open) })
 		}
 	}
-	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests} {
+	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests, quotaTests, auditTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
 		}
