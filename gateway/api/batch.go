@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"sync"
-	"time"
 
-	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -27,14 +24,11 @@ import (
 // SubmitBatch answers each submission once it is durable; it does not wait for the log. Whoever takes no answers is read no
 // further: an answer that cannot be sent keeps its submission's place.
 func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
-	g.batches.Add(1)
-	defer g.batches.Add(-1)
 	b := newBatch(g, stream)
 	defer b.fail(nil)
 	err := b.receiveAll()
 	b.artifact.End(b.ctx, err)
-	close(b.work)
-	b.working.Wait()
+	b.crew.dismiss()
 	if failed := b.failure(); failed != nil {
 		err = failed
 	}
@@ -44,19 +38,14 @@ func (g *grpcServer) SubmitBatch(stream grpc.BidiStreamingServer[pb.SubmitBatchR
 	return g.writeError(stream.Context(), err)
 }
 
-// batch is one SubmitBatch stream. Its submissions are worked on in parallel, bounded in number and in bytes,
-// and each is refused by itself.
+// batch is one SubmitBatch stream. Its submissions are worked on in parallel, and each is refused by itself.
 type batch struct {
 	server  *grpcServer
 	stream  grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]
 	call    *upload.Call
 	ctx     context.Context // of the stream; it ends when an answer cannot be sent
 	fail    context.CancelCauseFunc
-	places  *semaphore.Weighted // submissions
-	bytes   *semaphore.Weighted
-	work    chan batchItem // to a worker that has nothing to do; closed once all have come
-	working sync.WaitGroup
-	workers int        // that were started; the receiver's
+	crew    *crew
 	sending sync.Mutex // gRPC takes one answer at a time
 	causes  causes
 
@@ -64,38 +53,11 @@ type batch struct {
 	artifact *upload.Chunks
 }
 
-// causes tells the operator why submissions of a batch were not taken where callers are not told. While the store fails, that
-// is each of them, thousands a second.
-type causes struct {
-	mu     sync.Mutex // over what follows
-	toldAt time.Time
-	more   int // that were not told since
-}
-
-// causesEvery is how often a cause is told, in one batch.
-const causesEvery = time.Minute
-
-func (c *causes) logCause(ctx context.Context, l *slog.Logger, p problem.Problem, err error) {
-	if !p.HasCause(err) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); c.toldAt.IsZero() || now.Sub(c.toldAt) >= causesEvery {
-		p.LogCause(ctx, l, err, "more_before", c.more)
-		c.toldAt, c.more = now, 0
-		return
-	}
-	c.more++
-}
-
 func newBatch(g *grpcServer, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) *batch {
-	b := &batch{
-		server: g, stream: stream, call: upload.CallFrom(stream.Context()),
-		places: semaphore.NewWeighted(upload.MaxBatchParallel), bytes: semaphore.NewWeighted(upload.MaxBatchHeld), work: make(chan batchItem),
-	}
+	b := &batch{server: g, stream: stream, call: upload.CallFrom(stream.Context())}
 	b.ctx, b.fail = context.WithCancelCause(stream.Context())
-	b.call.Relieve, b.call.Unhurried = b.awaitOthers, true
+	b.crew = newCrew(b.ctx, g.cfg.Batches)
+	b.call.Relieve, b.call.Unhurried = b.crew.awaitOthers, true
 	return b
 }
 
@@ -136,98 +98,28 @@ func (b *batch) takeMessage(r *pb.SubmitBatchRequest, held *gateway.Held) error 
 			return b.startArtifact(r, held)
 		}
 	}
-	size := min(max(1, int64(proto.Size(r))), upload.MaxBatchHeld)
-	if err := b.takePlace(size); err != nil {
-		return err
-	}
-	b.startItem(batchItem{r, size, held})
-	return nil
+	return b.crew.start(int64(proto.Size(r)), func() {
+		defer held.Close()
+		b.answerItem(gateway.WithHeld(b.ctx, held), r, func() (formats.Artifact, error) { return readItem(r) })
+	})
 }
 
-// startArtifact starts work on a submission whose artifact comes in chunks, once the one before is answered. It takes none of
-// b.bytes, for which awaitOthers waits: its worker waits for the receiver.
+// startArtifact starts work on a submission whose artifact comes in chunks, once the one before is answered.
 func (b *batch) startArtifact(r *pb.SubmitBatchRequest, held *gateway.Held) error {
 	if err := b.artifact.Await(b.ctx); err != nil {
 		return err
 	}
-	if err := b.places.Acquire(b.ctx, 1); err != nil {
-		return err
-	}
 	artifact := upload.NewChunks(r, b.server.cfg.MaxArtifact)
-	b.artifact = artifact
-	b.working.Go(func() {
-		defer b.places.Release(1)
+	err := b.crew.startApart(func() {
 		defer held.Close()
 		defer artifact.Done()
 		ctx := gateway.WithHeld(b.ctx, held)
 		b.answerItem(ctx, r, func() (formats.Artifact, error) { return formats.FromReader(artifact.Reader(ctx)), nil })
 	})
-	return nil
-}
-
-// batchItem is a submission that has a place.
-type batchItem struct {
-	request *pb.SubmitBatchRequest
-	size    int64 // of its place
-	held    *gateway.Held
-}
-
-// startItem gives the item to a worker that has nothing to do, or to a new one while there are fewer of them than the stream's share. A
-// worker lives as long as the stream: a new one would have to grow its stack for each item.
-func (b *batch) startItem(i batchItem) {
-	select {
-	case b.work <- i:
-		return
-	default:
+	if err == nil {
+		b.artifact = artifact
 	}
-	if b.workers >= b.server.shareWorkers() { // there is one, and it comes back
-		b.work <- i
-		return
-	}
-	b.workers++
-	b.working.Go(func() {
-		b.workOn(i)
-		for i := range b.work {
-			b.workOn(i)
-		}
-	})
-}
-
-// shareWorkers returns how many workers one stream may have now.
-func (g *grpcServer) shareWorkers() int {
-	return int(min(max(upload.MaxBatchWorkers/max(g.batches.Load(), 1), 1), upload.MaxBatchParallel))
-}
-
-func (b *batch) workOn(i batchItem) {
-	defer b.freePlace(i.size)
-	defer i.held.Close()
-	b.answerItem(gateway.WithHeld(b.ctx, i.held), i.request, func() (formats.Artifact, error) { return readItem(i.request) })
-}
-
-func (b *batch) takePlace(size int64) error {
-	if err := b.places.Acquire(b.ctx, 1); err != nil {
-		return err
-	}
-	if err := b.bytes.Acquire(b.ctx, size); err != nil {
-		b.places.Release(1)
-		return err
-	}
-	return nil
-}
-
-func (b *batch) freePlace(size int64) {
-	b.bytes.Release(size)
-	b.places.Release(1)
-}
-
-// awaitOthers waits until all that is worked on is done, and returns false when there was nothing.
-func (b *batch) awaitOthers() bool {
-	idle := b.bytes.TryAcquire(upload.MaxBatchHeld)
-	if !idle && b.bytes.Acquire(b.ctx, upload.MaxBatchHeld) != nil {
-		return false
-	}
-	b.bytes.Release(upload.MaxBatchHeld)
-	return !idle
+	return err
 }
 
 func (b *batch) answerItem(ctx context.Context, r *pb.SubmitBatchRequest, readArtifact func() (formats.Artifact, error)) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,6 +26,8 @@ type GRPCConfig struct {
 	CountItem func(context.Context) error
 	// Refused is told why a submission of a batch was refused, which the call's status does not say; nil: it is not.
 	Refused func(formats.Reason)
+	// Batches is shared with HTTP; nil: there are none over HTTP.
+	Batches *Batches
 	Logger  *slog.Logger
 }
 
@@ -36,13 +37,15 @@ type grpcServer struct {
 	service Service
 	cfg     GRPCConfig
 	answers *builder
-	batches atomic.Int64 // SubmitBatch streams
 }
 
 // RegisterGRPC adds the service to s.
 func RegisterGRPC(s *grpc.Server, service Service, cfg GRPCConfig) {
 	if cfg.Refused == nil {
 		cfg.Refused = func(formats.Reason) {}
+	}
+	if cfg.Batches == nil {
+		cfg.Batches = new(Batches)
 	}
 	pb.RegisterGatewayServiceServer(upload.Registrar{Server: s, Config: cfg.Calls}, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
 }
