@@ -23,20 +23,32 @@ import (
 type timedBody struct {
 	src     io.Reader
 	meter   meter
-	control *http.ResponseController
+	control readDeadline
 	end     time.Time // zero: there is none
+	// unhurried says that the client may be silent for as long as Pace.Idle lets it, whatever came before.
+	unhurried bool
+}
+
+// readDeadline is what an http.ResponseController can do about reads.
+type readDeadline interface {
+	SetReadDeadline(time.Time) error
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
+	m := &b.meter
+	if b.unhurried {
+		rested := newMeter(Pace{Idle: m.pace.Idle})
+		m = &rested
+	}
 	started := time.Now()
-	deadline := started.Add(b.meter.patience())
+	deadline := started.Add(m.patience())
 	if !b.end.IsZero() && b.end.Before(deadline) {
 		deadline = b.end
 	}
 	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.src.Read(p)
 	_ = b.control.SetReadDeadline(time.Time{}) // while we wait for the log, silence is no fault
-	b.meter.noteRead(n, time.Since(started))
+	m.noteRead(n, time.Since(started))
 	return n, explainBodyError(err)
 }
 

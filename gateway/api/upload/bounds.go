@@ -39,6 +39,14 @@ const (
 	// MaxJSONLabels bounds the labels in a JSON body, as they are written.
 	MaxJSONLabels = 32 << 10
 
+	// MaxLine bounds a line of a batch over HTTP. What is too long is read on to its end, and dropped: LingerBytes of one batch.
+	MaxLine = MaxMessage
+	// MaxBatchAnswers bounds the answers of a batch over HTTP that its client has not read yet, beyond the first: so much
+	// may wait for a client that reads nothing before it has sent all.
+	MaxBatchAnswers = 4 << 20
+	// MaxBatchWaiting bounds a batch over HTTP: number of submissions that wait for the log at once.
+	MaxBatchWaiting = 512
+
 	// MaxMessage bounds one gRPC message, as it arrives: the start of a stream, or a whole
 	// submission of a batch.
 	MaxMessage = MaxHeader
@@ -48,13 +56,12 @@ const (
 	// MaxChunk bounds one chunk of an artifact in a gRPC stream, and the artifact in a message of a
 	// batch.
 	MaxChunk = 1 << 20
-	// MaxBatchParallel bounds a SubmitBatch stream: number of submissions verified at once.
+	// MaxBatchParallel bounds a batch, over gRPC or HTTP: number of submissions verified at once.
 	MaxBatchParallel = 64
-	// MaxBatchWorkers bounds all SubmitBatch streams together: number of submissions worked on at once, each in a goroutine whose stack
-	// has grown to some 16 KiB. Streams share them evenly, and each has one in any case, and one more for an artifact in chunks.
+	// MaxBatchWorkers bounds all batches together: number of submissions worked on at once, each in a goroutine whose stack
+	// has grown to some 16 KiB. Batches share them evenly, and each has one in any case, and one more for an artifact in chunks.
 	MaxBatchWorkers = 2048
-	// MaxBatchHeld bounds what the submissions of a SubmitBatch stream that are verified at once hold,
-	// beyond the first.
+	// MaxBatchHeld bounds what the submissions of a batch that are verified at once hold, beyond the first.
 	MaxBatchHeld = 32 << 20
 	// MaxStreams bounds a gRPC connection: number of calls at once.
 	MaxStreams = 256
@@ -92,6 +99,12 @@ const (
 	CallMemory = 160 << 10
 	// AnswerMemory is for a gRPC answer that the client has not taken yet, but for its bytes.
 	AnswerMemory = 2 << 10
+	// LineMemory is for a batch over HTTP: what is read ahead, and what is written at once.
+	LineMemory = 128 << 10
+	// AnswerLineMemory is for an answer of a batch over HTTP that its client has not read yet, but for its bytes.
+	AnswerLineMemory = 128
+	// WaitMemory is for a submission of a batch over HTTP that waits for the log: the parts of its receipt, a stack.
+	WaitMemory = 16 << 10
 	// FormMemory is for a form that is read: the header lines of a part once they are parsed, and buffers.
 	FormMemory = 192 << 10
 	// JSONCopies is for JSON that is read, as a multiple of its size: the decoder's buffer, which doubles as it

@@ -20,6 +20,7 @@ var bounds = map[string]string{
 	"MaxParts": fmt.Sprint(MaxParts), "MaxPartHeader": formatSize(MaxPartHeader), "MaxField": formatSize(MaxField), "MaxKeys": formatSize(MaxKeys),
 	"MaxReplay": formatSize(MaxReplay), "ReplayMemory": formatSize(ReplayMemory),
 	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
+	"MaxLine": formatSize(MaxLine), "MaxBatchAnswers": formatSize(MaxBatchAnswers), "MaxBatchWaiting": fmt.Sprint(MaxBatchWaiting),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
 	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchWorkers": fmt.Sprint(MaxBatchWorkers), "MaxBatchHeld": formatSize(MaxBatchHeld),
 	"MaxStreams": fmt.Sprint(MaxStreams), "MaxRequests": fmt.Sprint(MaxRequests),
@@ -28,6 +29,7 @@ var bounds = map[string]string{
 	"LingerTime": LingerTime.String(), "LingerIdle": LingerIdle.String(), "LingerIdleStream": LingerIdleStream.String(), "LingerBytes": formatSize(LingerBytes), "LingerMost": fmt.Sprint(LingerMost),
 	"ConnectionMemory": formatSize(ConnectionMemory), "CallConnectionMemory": formatSize(CallConnectionMemory),
 	"RequestMemory": formatSize(RequestMemory), "CallMemory": formatSize(CallMemory), "AnswerMemory": formatSize(AnswerMemory), "FormMemory": formatSize(FormMemory),
+	"LineMemory": formatSize(LineMemory), "WaitMemory": formatSize(WaitMemory), "AnswerLineMemory": fmt.Sprintf("%d B", AnswerLineMemory),
 	"JSONCopies": fmt.Sprint(JSONCopies),
 }
 
@@ -89,6 +91,8 @@ func TestSums(t *testing.T) {
 		"a form":              {FormMemory, MaxPartHeader * parsed},
 		"the largest message": {MaxMessage, formats.MaxSignatureSize + formats.MaxKeySize + MaxChunk},
 		"a batch":             {MaxBatchHeld, MaxMessage},
+		"a batch over HTTP":   {MaxBatchHeld, MaxLine},
+		"lines":               {LineMemory, lineBuffer + writeBuffer},
 	} {
 		if c.counted < c.most {
 			t.Errorf("%s is counted with %d bytes and may hold %d", name, c.counted, c.most)

@@ -44,10 +44,11 @@ func (b *jsonBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readJSON reads one JSON object. What is left of it is counted until the submission is closed.
-func readJSON(body io.Reader, held *gateway.Held) (*Submission, error) {
+// readJSON reads one JSON object. What is left of it is counted until the submission is closed. ref gets what its sender calls
+// it, as far as that was read, also beside an error; nil: it has no such field.
+func readJSON(body io.Reader, held *gateway.Held, ref *string) (*Submission, error) {
 	src := &jsonBody{src: body, held: held}
-	out, err := parseJSON(src)
+	out, err := parseJSON(src, ref)
 	if src.err != nil {
 		return nil, src.err
 	}
@@ -60,8 +61,8 @@ func readJSON(body io.Reader, held *gateway.Held) (*Submission, error) {
 
 // parseJSON reads the object member by member, so that no value becomes more than its text: what is not expected
 // is refused where it begins.
-func parseJSON(body io.Reader) (*Submission, error) {
-	r := jsonReader{dec: jsontext.NewDecoder(body)}
+func parseJSON(body io.Reader, ref *string) (*Submission, error) {
+	r := jsonReader{dec: jsontext.NewDecoder(body), ref: ref}
 	if err := r.readObject(r.readMember); err != nil {
 		return nil, explainJSONError(err)
 	}
@@ -75,6 +76,7 @@ func parseJSON(body io.Reader) (*Submission, error) {
 type jsonReader struct {
 	dec *jsontext.Decoder
 	out Submission
+	ref *string // as readJSON has it
 }
 
 // errJSONKind: a value is of another kind than its member's.
@@ -120,6 +122,9 @@ func (r *jsonReader) wrongKind() error {
 // readMember reads the value of a member of the submission. null is as good as absent.
 func (r *jsonReader) readMember(name string) error {
 	h := &r.out.Header
+	if name == "ref" && r.ref != nil {
+		return r.readText(r.ref)
+	}
 	switch name {
 	case "signature":
 		return r.readBytes(&h.Signature)
@@ -176,7 +181,9 @@ func (r *jsonReader) readText(to *string) error {
 	if err == nil && len(text) > MaxField {
 		err = formats.NewError(formats.ReasonTooLarge, "a text field is too large", "send the value alone; files go as signature, key and artifact")
 	}
-	*to = string(text)
+	if err == nil {
+		*to = string(text)
+	}
 	return err
 }
 

@@ -23,7 +23,7 @@ func readTestJSON(t *testing.T, text string) (*Submission, error) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	return readJSON(strings.NewReader(text), held)
+	return readJSON(strings.NewReader(text), held, nil)
 }
 
 func TestReadJSON(t *testing.T) {
@@ -62,6 +62,7 @@ func TestJSONIsStrict(t *testing.T) {
 		"label twice":             {`{` + base + `,"labels":{"a":"b","a":"c"}}`, `the field "a" is there twice`},
 		"another letter case":     {`{"Signature":"YQ=="}`, `there is no field "Signature"`},
 		"the other name":          {`{` + base + `,"signed_digest":"x"}`, `there is no field "signed_digest"`},
+		"for batches alone":       {`{"ref":"x",` + base + `}`, `there is no field "ref"`},
 		"unknown":                 {`{` + base + `,"artefact":{"a":[1]}}`, `there is no field "artefact"`},
 		"unknown, odd":            {`{"\u001b[31m\u202e` + strings.Repeat("x", 100) + `":1}`, `there is no field "\x1b[31m\u202e`},
 		"both alphabets":          {`{"signature":"-/8="}`, "is not the JSON"},
@@ -111,7 +112,7 @@ func TestJSONCutOffByTheConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if _, err := readJSON(io.MultiReader(strings.NewReader(`{"sig`), failing{broken}), held); !errors.Is(err, broken) {
+	if _, err := readJSON(io.MultiReader(strings.NewReader(`{"sig`), failing{broken}), held, nil); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }

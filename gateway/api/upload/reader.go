@@ -76,12 +76,13 @@ func (r *Reader) readCounted(w http.ResponseWriter, req *http.Request, readForm 
 }
 
 func (r *Reader) readBody(w http.ResponseWriter, req *http.Request, held *gateway.Held, readForm formReader) (*Submission, error) {
-	body := r.boundBody(w, req)
+	limit := min(r.cfg.MaxArtifact, math.MaxInt64-MaxHeader) + MaxHeader
+	body := r.timeBody(req, http.MaxBytesReader(w, req.Body, limit), http.NewResponseController(w))
 	switch kind, boundary := parseContentType(req); kind {
 	case "multipart/form-data":
 		return readForm(body, boundary, held)
 	case "application/json":
-		return readJSON(body, held)
+		return readJSON(body, held, nil)
 	}
 	return nil, errContentType
 }
@@ -98,14 +99,10 @@ func parseContentType(req *http.Request) (kind, boundary string) {
 	return kind, params["boundary"]
 }
 
-// boundBody bounds a body in size, and each read of it in time. JSON has a lower limit.
-func (r *Reader) boundBody(w http.ResponseWriter, req *http.Request) io.Reader {
-	limit := min(r.cfg.MaxArtifact, math.MaxInt64-MaxHeader) + MaxHeader
+// timeBody bounds each read of a body in time.
+func (r *Reader) timeBody(req *http.Request, body io.Reader, control readDeadline) *timedBody {
 	end, _ := req.Context().Deadline()
-	return &timedBody{
-		src: http.MaxBytesReader(w, req.Body, limit), meter: newMeter(r.cfg.Pace),
-		control: http.NewResponseController(w), end: end,
-	}
+	return &timedBody{src: body, meter: newMeter(r.cfg.Pace), control: control, end: end}
 }
 
 // errArtifactTooLarge: the artifact is over Config.MaxArtifact.
