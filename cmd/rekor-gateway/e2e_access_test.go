@@ -200,6 +200,11 @@ func formOf(tenant string) []string {
 	return []string{"--form", "signature=@" + tenant + ".sig", "--form", "key=@key.pem", "--form", "representation=ATTESTED", "--form", "artifact=@" + tenant}
 }
 
+// linesOf is what curl sends in a batch: lines that are refused, each by itself, whoever sends them.
+func linesOf(tenant string) []string {
+	return []string{"--header", "Content-Type: application/x-ndjson", "--data-binary", `{"ref":"` + tenant + `"}`}
+}
+
 func (g *deployment) submitFirst(c *accessClient) (own tenantsOwn) {
 	g.t.Helper()
 	status, body := g.curl(c, http.MethodPost, "/v1/submissions", formOf(c.tenant)...)
@@ -216,6 +221,7 @@ var routesByCurl = map[string]struct {
 	own, other int
 }{
 	"POST /v1/submissions":             {formOf, 200, 0}, // of another he makes one of his own
+	"POST /v1/submissions:batch":       {linesOf, 200, 200},
 	"POST /v1/submissions:plan":        {formOf, 200, 200},
 	"GET /v1/submissions":              {nil, 200, 200},
 	"GET /v1/submissions/{id}":         {nil, 200, 404},

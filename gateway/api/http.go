@@ -21,6 +21,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -38,42 +39,59 @@ type HTTPConfig struct {
 	Trust TrustFiles
 	// Authorize refuses callers who lack a right; nil: everybody may do everything.
 	Authorize func(context.Context, gateway.Right) error
-	Logger    *slog.Logger
+	// CountItem counts a submission of a batch against the rate limit of who sent the request, and returns the refusal; nil: there is
+	// no limit.
+	CountItem func(*http.Request) error
+	// Refused is told why a submission of a batch was refused, which the answer's status does not say; nil: it is not.
+	Refused func(formats.Reason)
+	// Batches is shared with gRPC; nil: there are none over gRPC.
+	Batches *Batches
+	// Stopping ends when the gateway stops: batches are read no further then. nil: it does not.
+	Stopping context.Context //nolint:containedctx // it is the gateway's, not a request's
+	Panics   *panics.Reporter
+	Logger   *slog.Logger
+}
+
+// setDefaults fills in what may be left out.
+func (c *HTTPConfig) setDefaults() {
+	if c.Degraded == nil {
+		c.Degraded = func() map[string]string { return nil }
+	}
+	if c.Notice == nil {
+		c.Notice = func() error { return nil }
+	}
+	if c.Drift == nil {
+		c.Drift = func() []Drift { return nil }
+	}
+	if c.Authorize == nil {
+		c.Authorize = func(context.Context, gateway.Right) error { return nil }
+	}
+	if c.CountItem == nil {
+		c.CountItem = func(*http.Request) error { return nil }
+	}
+	if c.Refused == nil {
+		c.Refused = func(formats.Reason) {}
+	}
+	if c.Batches == nil {
+		c.Batches = new(Batches)
+	}
+	if c.Stopping == nil {
+		c.Stopping = context.Background()
+	}
 }
 
 type httpServer struct {
 	service Service
+	cfg     HTTPConfig
 	uploads *upload.Reader
 	answers *builder
-	ready   func(context.Context) error
-	// degraded is HTTPConfig.Degraded.
-	degraded func() map[string]string
-	notice   func() error
-	// drift is HTTPConfig.Drift.
-	drift  func() []Drift
-	trust  TrustFiles
-	logger *slog.Logger
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
-	if cfg.Degraded == nil {
-		cfg.Degraded = func() map[string]string { return nil }
-	}
-	if cfg.Notice == nil {
-		cfg.Notice = func() error { return nil }
-	}
-	if cfg.Drift == nil {
-		cfg.Drift = func() []Drift { return nil }
-	}
-	h := &httpServer{
-		service: service, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), ready: cfg.Ready, degraded: cfg.Degraded, notice: cfg.Notice, drift: cfg.Drift,
-		trust: cfg.Trust, logger: cfg.Logger,
-	}
+	cfg.setDefaults()
+	h := &httpServer{service: service, cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: newBuilder()}
 	mux := http.NewServeMux()
-	if cfg.Authorize == nil {
-		cfg.Authorize = func(context.Context, gateway.Right) error { return nil }
-	}
 	for pattern, route := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := cfg.Authorize(r.Context(), route.right)
@@ -120,6 +138,7 @@ var errNotInPath = formats.NewError(problem.ReasonForbidden, "a token in the pat
 func (h *httpServer) listRoutes() map[string]route {
 	return map[string]route{
 		"POST /v1/submissions":             {h.serveSubmit, gateway.MaySubmit, true},
+		"POST /v1/submissions:batch":       {h.serveBatch, gateway.MaySubmit, false},
 		"POST /v1/submissions:plan":        {h.servePlan, gateway.MaySubmit, false},
 		"GET /v1/submissions":              {h.serveList, gateway.MayRead, false},
 		"GET /v1/submissions/{id}":         {h.serveSubmission, gateway.MayRead, true},
@@ -139,7 +158,7 @@ func (h *httpServer) listRoutes() map[string]route {
 // writeError answers with err as package problem maps it.
 func (h *httpServer) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.FromError(err)
-	p.LogCause(r.Context(), h.logger, err, "method", r.Method, "route", r.Pattern)
+	p.LogCause(r.Context(), h.cfg.Logger, err, "method", r.Method, "route", r.Pattern)
 	p.WriteHTTP(w)
 }
 
@@ -157,12 +176,7 @@ func (h *httpServer) serveSubmission(w http.ResponseWriter, r *http.Request) err
 
 // writeSubmission sends sub, with its receipt when it is logged.
 func (h *httpServer) writeSubmission(w http.ResponseWriter, r *http.Request, status int, sub gateway.Submission) error {
-	var eta *timestamppb.Timestamp
-	body, err := buildJSON(r.Context(), h.answers, func() (*pb.Submission, error) {
-		out, err := convertSubmission(r.Context(), h.service, sub, true)
-		eta = out.GetEta()
-		return out, err
-	})
+	body, eta, err := h.buildSubmission(r.Context(), sub)
 	if err != nil {
 		return err
 	}
@@ -170,6 +184,16 @@ func (h *httpServer) writeSubmission(w http.ResponseWriter, r *http.Request, sta
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds(eta, time.Now())))
 	}
 	return h.writeJSON(w, r, status, body)
+}
+
+// buildSubmission returns sub as JSON, with its receipt when it is logged, or when it will be, as far as that is known.
+func (h *httpServer) buildSubmission(ctx context.Context, sub gateway.Submission) (body []byte, eta *timestamppb.Timestamp, err error) {
+	body, err = buildJSON(ctx, h.answers, func() (*pb.Submission, error) {
+		out, err := convertSubmission(ctx, h.service, sub, true)
+		eta = out.GetEta()
+		return out, err
+	})
+	return body, eta, err
 }
 
 // Bounds on the seconds after which who was answered 202 is told to ask again.
@@ -251,11 +275,11 @@ func (h *httpServer) serveHealth(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *httpServer) serveReadiness(w http.ResponseWriter, r *http.Request) error {
-	err := h.ready(r.Context())
+	err := h.cfg.Ready(r.Context())
 	if err != nil {
-		h.logger.Warn("not ready", "error", err)
+		h.cfg.Logger.Warn("not ready", "error", err)
 	}
-	status, body := EncodeReadiness(err, h.degraded(), h.drift(), h.notice())
+	status, body := EncodeReadiness(err, h.cfg.Degraded(), h.cfg.Drift(), h.cfg.Notice())
 	return h.writeJSON(w, r, status, body)
 }
 

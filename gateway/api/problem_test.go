@@ -19,7 +19,7 @@ import (
 // openapi.json calls a Problem is held by gateway/stocktest.
 func TestEveryReasonIsAnsweredAlike(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
-	h, g := &httpServer{logger: logger}, &grpcServer{cfg: GRPCConfig{Logger: logger}}
+	h, g := &httpServer{cfg: HTTPConfig{Logger: logger}}, &grpcServer{cfg: GRPCConfig{Logger: logger}}
 	for _, reason := range problem.Reasons() {
 		err := formats.NewError(reason, "what is wrong", "what to do")
 		w := httptest.NewRecorder()

@@ -45,14 +45,15 @@ func parseQuery(r *http.Request, known ...string) (url.Values, error) {
 	return q, nil
 }
 
-func parseWait(r *http.Request) (time.Duration, error) {
+// parseWait reads how long the log is waited for; byDefault where the query does not say.
+func parseWait(r *http.Request, byDefault time.Duration) (time.Duration, error) {
 	q, err := parseQuery(r, "wait")
 	if err != nil {
 		return 0, err
 	}
 	s := q.Get("wait")
 	if s == "" {
-		return DefaultWait, nil
+		return byDefault, nil
 	}
 	d, err := parseSeconds(s)
 	if err != nil || !isWait(d) {

@@ -18,7 +18,7 @@ func TestWaits(t *testing.T) {
 		"?wait=250ms": 250 * time.Millisecond,
 		"?wait=61":    -1, "?wait=-1": -1, "?wait=2h": -1, "?wait=soon": -1, "?wait=1.5": -1, "?wait=99999999999999999999": -1,
 	} {
-		got, err := parseWait(httptest.NewRequest(http.MethodPost, "/v1/submissions"+query, nil))
+		got, err := parseWait(httptest.NewRequest(http.MethodPost, "/v1/submissions"+query, nil), DefaultWait)
 		if want >= 0 && (err != nil || got != want) || want < 0 && err == nil {
 			t.Errorf("%s: %s, %v", query, got, err)
 		}
@@ -27,7 +27,7 @@ func TestWaits(t *testing.T) {
 
 // Whoever misspells a parameter is told which one.
 func TestUnknownParametersAreNamed(t *testing.T) {
-	_, err := parseWait(httptest.NewRequest(http.MethodPost, "/v1/submissions?wiat=0&wait=1", nil))
+	_, err := parseWait(httptest.NewRequest(http.MethodPost, "/v1/submissions?wiat=0&wait=1", nil), DefaultWait)
 	if p := problem.FromError(err); !strings.Contains(p.Message, `"wiat"`) || !strings.Contains(p.Hint, "wait") {
 		t.Errorf("%+v", p)
 	}

@@ -26,7 +26,7 @@ var (
 // serveSubmit takes POST /v1/submissions: 201 logged, 200 the same as before, 202 accepted,
 // 502 refused by the log.
 func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
-	wait, err := parseWait(r)
+	wait, err := parseWait(r, DefaultWait)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ type TrustFiles struct {
 }
 
 func (h *httpServer) serveTrustedRoot(w http.ResponseWriter, r *http.Request) error {
-	return h.serveTrust(w, r, h.trust.TrustedRoot)
+	return h.serveTrust(w, r, h.cfg.Trust.TrustedRoot)
 }
 
 func (h *httpServer) serveGatewayTrust(w http.ResponseWriter, r *http.Request) error {
-	return h.serveTrust(w, r, h.trust.GatewayTrust)
+	return h.serveTrust(w, r, h.cfg.Trust.GatewayTrust)
 }
 
 func (h *httpServer) serveTrust(w http.ResponseWriter, r *http.Request, read func() ([]byte, error)) error {

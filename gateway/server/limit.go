@@ -56,6 +56,12 @@ func (s *Server) countRequest(ctx context.Context) error {
 	return err
 }
 
+// countItem is countRequest for a submission of a batch over HTTP.
+func (s *Server) countItem(r *http.Request) error {
+	_, err := s.rateLimit.CountRequest(r.Context(), gateway.CallerFrom(r.Context()), r.RemoteAddr)
+	return err
+}
+
 // rateNote keeps the last decision about a call: each submission of a batch is counted by itself.
 type rateNote struct {
 	atomic.Pointer[ratelimit.Decision]

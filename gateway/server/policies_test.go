@@ -59,6 +59,25 @@ var policyWays = map[string]func(r *running, remote pb.GatewayServiceClient, by 
 	"POST /v1/submissions:plan": func(r *running, _ pb.GatewayServiceClient, by string, f signedFile) (string, string) {
 		return r.postFile(by, "/v1/submissions:plan", f)
 	},
+	"POST /v1/submissions:batch": func(r *running, _ pb.GatewayServiceClient, by string, f signedFile) (string, string) {
+		fields := map[string]any{"signature": f.signature, "artifact": f.artifact}
+		if f.key != nil {
+			fields["keys"] = [][]byte{f.key}
+		}
+		request := must(http.NewRequest(http.MethodPost, r.Addresses().HTTP+"/v1/submissions:batch", bytes.NewReader(must(json.Marshal(fields)))))
+		request.Header.Set("Content-Type", "application/x-ndjson")
+		request.Header.Set("Authorization", bearer(by))
+		resp := must(http.DefaultClient.Do(request))
+		defer resp.Body.Close()
+		var line struct {
+			Problem    struct{ Reason string }
+			Submission struct{ ID string }
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&line); err != nil || resp.StatusCode != http.StatusOK {
+			r.t.Fatalf("%d: %v", resp.StatusCode, err)
+		}
+		return line.Problem.Reason, line.Submission.ID
+	},
 	"Submit": func(r *running, remote pb.GatewayServiceClient, by string, f signedFile) (string, string) {
 		stream := must(remote.Submit(r.asCaller(by)))
 		_ = stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: &pb.SubmitStart{Header: f.header()}}})

@@ -59,7 +59,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 	server := grpc.NewServer(options...)
 	calls := upload.CallConfig{Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
 	api.RegisterGRPC(server, s.service, api.GRPCConfig{
-		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Refused: m.requests.countRefusal, Logger: s.logger,
+		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Refused: m.requests.countRefusal, Batches: &s.batches, Logger: s.logger,
 	})
 	s.health = health.NewServer()
 	s.tellHealth(healthpb.HealthCheckResponse_NOT_SERVING) // until readiness is known

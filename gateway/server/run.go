@@ -129,7 +129,7 @@ func (s *Server) listHTTP() []*http.Server {
 // stopCalls ends the public listeners. Calls that wait for the log may wait for the drain time;
 // deliveries still run meanwhile.
 func (s *Server) stopCalls() {
-	s.stopping.Store(true)
+	s.stop()
 	s.health.Shutdown()
 	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
 	defer cancel()

@@ -100,7 +100,9 @@ type Server struct {
 	grpc      *grpc.Server
 	admin     *http.Server
 	health    *health.Server
-	stopping  atomic.Bool
+	batches   api.Batches     // over HTTP and gRPC
+	stopping  context.Context // ends by stop, when no more calls are taken
+	stop      context.CancelFunc
 }
 
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
@@ -108,6 +110,7 @@ type Server struct {
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}, callers: auth.New(time.Now)}
 	s.callers.Logger = o.Logger
+	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if s.now == nil {
 		s.now = wallClock
 	}
@@ -197,6 +200,7 @@ func closedChannel() <-chan struct{} {
 }
 
 func (s *Server) closeStores() error {
+	s.stop()
 	s.callers.Close()
 	s.closing.Wait()
 	var errs []error
@@ -247,7 +251,7 @@ func (s *Server) Addresses() Addresses {
 
 // Ready returns nil when submissions can be taken.
 func (s *Server) Ready(ctx context.Context) error {
-	if s.stopping.Load() {
+	if s.stopping.Err() != nil {
 		return gateway.ErrClosed
 	}
 	if err := s.checkTaking(); err != nil {

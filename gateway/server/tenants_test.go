@@ -60,6 +60,9 @@ func (r *running) postBy(p *party, path, text string) (int, string) {
 	}))
 	request := must(http.NewRequest(http.MethodPost, r.Addresses().HTTP+path, bytes.NewReader(body)))
 	request.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(path, ":batch") {
+		request.Header.Set("Content-Type", "application/x-ndjson")
+	}
 	request.Header.Set("Authorization", bearer(p.name))
 	resp := must(http.DefaultClient.Do(request))
 	defer resp.Body.Close()
@@ -70,6 +73,9 @@ func (r *running) postBy(p *party, path, text string) (int, string) {
 // what he is answered. Other routes are told why they need none: a new one needs a line.
 var routesByTenant = map[string]func(r *running, asking, owner *party) (status int, text string){
 	"POST /v1/submissions": func(r *running, asking, _ *party) (int, string) { return r.postBy(asking, "/v1/submissions", sameText) },
+	"POST /v1/submissions:batch": func(r *running, asking, _ *party) (int, string) {
+		return r.postBy(asking, "/v1/submissions:batch", sameText)
+	},
 	"POST /v1/submissions:plan": func(r *running, asking, _ *party) (int, string) {
 		return r.postBy(asking, "/v1/submissions:plan", sameText)
 	},

@@ -157,7 +157,65 @@ func (c *contract) check(ctx context.Context, e exchange) (*openapi3.Operation, 
 	if err := openapi3filter.ValidateResponse(ctx, out.SetBodyBytes(e.Answer)); err != nil {
 		return nil, fmt.Errorf("the answer is not as openapi.json says: %w", err)
 	}
+	if e.Header.Get("Content-Type") == linesType {
+		return route.Operation, c.checkLines(e)
+	}
 	return route.Operation, nil
+}
+
+// linesType is that of lines of JSON, which OpenAPI 3.0 cannot describe: a line of a request is a BatchItem, one of an answer a BatchAnswer.
+const linesType = "application/x-ndjson"
+
+func init() { openapi3filter.RegisterBodyDecoder(linesType, openapi3filter.PlainBodyDecoder) }
+
+// checkLines validates every line of an answer, and the lines of the request that were accepted.
+func (c *contract) checkLines(e exchange) error {
+	sent := bytes.Split(e.Sent, []byte("\n"))
+	for line := range bytes.Lines(e.Answer) {
+		var answer map[string]any
+		if err := json.Unmarshal(line, &answer); err != nil {
+			return fmt.Errorf("the answer has a line that is no JSON: %w", err)
+		}
+		if err := c.doc.Components.Schemas["BatchAnswer"].Value.VisitJSON(answer); err != nil {
+			return fmt.Errorf("a line of the answer is no BatchAnswer: %w", err)
+		}
+		if answer["submission"] == nil {
+			continue
+		}
+		var item any
+		if err := json.Unmarshal(sent[int(answer["line"].(float64))-1], &item); err != nil {
+			return fmt.Errorf("a line that is no JSON was accepted: %w", err)
+		}
+		if err := c.doc.Components.Schemas["BatchItem"].Value.VisitJSON(item); err != nil {
+			return fmt.Errorf("a line was accepted that is no BatchItem: %w", err)
+		}
+	}
+	return nil
+}
+
+// Lines that openapi.json does not allow are found.
+func TestContractRefusesLines(t *testing.T) {
+	c := loadContract(t)
+	problem := `{"title":"Bad Request","status":400,"reason":"MALFORMED_REQUEST","detail":"d","hint":"h"}`
+	good := exchange{
+		Method: http.MethodPost, URL: "http://gateway.test/v1/submissions:batch", ContentType: linesType, Sent: []byte("{}\n"), Status: http.StatusOK,
+		Header: http.Header{"Content-Type": {linesType}}, Answer: []byte(`{"line":1,"status":400,"problem":` + problem + "}\n"),
+	}
+	if operation, err := c.check(t.Context(), good); err != nil || operation == nil {
+		t.Fatalf("a good exchange: operation %v, %v", operation, err)
+	}
+	for name, answer := range map[string]string{
+		"field not known": `{"line":1,"status":400,"more":1,"problem":` + problem + `}`,
+		"no outcome":      `{"line":1,"status":400}`,
+		"no status":       `{"line":1,"problem":` + problem + `}`,
+		"no JSON":         `{`,
+	} {
+		bad := good
+		bad.Answer = []byte(answer + "\n")
+		if _, err := c.check(t.Context(), bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
 }
 
 // TestEveryReasonIsAProblem: whatever the reason, HTTP answers with what openapi.json calls a Problem.

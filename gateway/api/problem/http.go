@@ -24,9 +24,9 @@ type details struct {
 
 // WriteHTTP answers with p, on one line for build logs. A failure to send is the client's.
 func (p Problem) WriteHTTP(w http.ResponseWriter) {
-	body := p.encode()
-	if p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	body := p.EncodeJSON()
+	if seconds := p.RetrySeconds(); seconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="rekor-gateway"`)
@@ -38,8 +38,11 @@ func (p Problem) WriteHTTP(w http.ResponseWriter) {
 	_, _ = w.Write(body) // #nosec G705 -- JSON, sent as such
 }
 
-// encode returns p as JSON with a line end. It is text for people as well: nothing is escaped for HTML.
-func (p Problem) encode() []byte {
+// RetrySeconds returns after how many seconds the same may be sent again; 0: that is not known.
+func (p Problem) RetrySeconds() int { return int(math.Ceil(p.RetryAfter.Seconds())) }
+
+// EncodeJSON returns p as problem details, with a line end. It is text for people as well: nothing is escaped for HTML.
+func (p Problem) EncodeJSON() []byte {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
