@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package backfill finds the signatures in a directory tree, or takes them from a manifest, and says what each is to be
+// submitted with.
+//
+// It reads files and nothing else: it knows no network, writes nothing, and verifies no signature. What it cannot
+// pair, it says why, and what to do. All of it is bounded, and nothing that it finds may be trusted: a tree of ten years has files
+// of every kind in it.
+package backfill
+
+import (
+	"context"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// Item is one signature file and what it is to be submitted with, or why it cannot be.
+type Item struct {
+	Signature  string            // path as found, its root joined; an https:// or http:// URL, by a manifest
+	Name       string            // path relative to its root, slash separated; what reports and receipts are named after
+	Keys       []string          // paths or URLs that a manifest names, or the root metadata of a TUF repository; empty: those of the command line
+	Artifact   string            // path or URL; "" with Digest, or where the signature holds its content (clear-signed, attached, TUF metadata)
+	Decompress bool              // the signature is over the inner file of the compressed Artifact
+	Digest     string            // ALG:HEX, by a manifest
+	Format     string            // "" is detected by content
+	Labels     map[string]string // by a manifest; may be nil
+	Listed     []Listed          // the files that a signed list names (SHA256SUMS, InRelease, .dsc), each with its state after the check
+	Problem    *formats.Error    // not nil: it cannot be submitted; says why, and what to do
+}
+
+// Listed is a file that a signed list names. Its Problem is nil when the file is there and is what the list says.
+type Listed struct {
+	Name    string // as the list has it
+	Problem *formats.Error
+}
+
+// Options say what is scanned, and how.
+type Options struct {
+	// Context ends the scan, and the reading of a listed file, with its error. Nil is context.Background.
+	Context context.Context
+
+	// Include and Exclude are patterns of names, with / between folders: * is any part of a name, ** any folders. One without a / is
+	// of the last element at any depth. A file counts that an Include matches, or all do when there is none, and
+	// that no Exclude matches, nor a folder that it is in.
+	Include, Exclude []string
+
+	Follow       bool // symbolic links to folders and signatures are followed; without, they are passed over
+	AllowOutside bool // paths and links may lead out of the root
+
+	// Done, when not nil, is asked before the files of a signed list are read: true leaves Listed empty. A list may
+	// name terabytes.
+	Done func(Item) bool
+}
+
+// The reasons that this package gives beside those of formats.
+const (
+	ReasonFile              formats.Reason = "FILE"               // a file cannot be read: the command's own reason
+	ReasonOutsideRoot       formats.Reason = "OUTSIDE_ROOT"       // a path leads out of the folder that was named
+	ReasonMalformedManifest formats.Reason = "MALFORMED_MANIFEST" // the manifest, or a line of it, is not one
+)
