@@ -18,7 +18,7 @@ import (
 type Item struct {
 	Signature  string            // path as found, its root joined; an https:// or http:// URL, by a manifest
 	Name       string            // path relative to its root, slash separated; what reports and receipts are named after
-	Keys       []string          // paths or URLs that a manifest names, or the root metadata of a TUF repository; empty: those of the command line
+	Keys       []string          // paths or URLs that a manifest names, or of TUF metadata that Scan finds, the repository's root; empty: those of the command line
 	Artifact   string            // path or URL; "" with Digest, or where the signature holds its content (clear-signed, attached, TUF metadata)
 	Decompress bool              // the signature is over the inner file of the compressed Artifact
 	Digest     string            // ALG:HEX, by a manifest
@@ -29,6 +29,9 @@ type Item struct {
 }
 
 // Listed is a file that a signed list names. Its Problem is nil when the file is there and is what the list says.
+//
+// A Problem of a listed file is for the report, and is nothing against the list's signature: mirrors and downloads have a part of what Release files and SHA256SUMS name. A
+// file that is there and is another one is the Item's Problem as well.
 type Listed struct {
 	Name    string // as the list has it
 	Problem *formats.Error
@@ -44,7 +47,7 @@ type Options struct {
 	// that no Exclude matches, nor a folder that it is in.
 	Include, Exclude []string
 
-	Follow       bool // symbolic links to folders and signatures are followed; without, they are passed over
+	Follow       bool // symbolic links to folders and signatures are followed; without, they are passed over. Those to artifacts always are followed
 	AllowOutside bool // paths and links may lead out of the root
 
 	// Done, when not nil, is asked before the files of a signed list are read: true leaves Listed empty. A list may
@@ -57,4 +60,5 @@ const (
 	ReasonFile              formats.Reason = "FILE"               // a file cannot be read: the command's own reason
 	ReasonOutsideRoot       formats.Reason = "OUTSIDE_ROOT"       // a path leads out of the folder that was named
 	ReasonMalformedManifest formats.Reason = "MALFORMED_MANIFEST" // the manifest, or a line of it, is not one
+	ReasonMalformedList     formats.Reason = "MALFORMED_LIST"     // a signed list cannot be read, so that its files were not checked
 )

@@ -3,58 +3,222 @@
 package backfill
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"syscall"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 )
 
-// suffixes of a signature that stands beside what it is over.
-var suffixes = []string{".sigstore.json", ".pem.sig", ".minisig", ".sshsig", ".sign", ".asc", ".sig", ".p7s", ".p7m"}
-
-// Scan yields every signature under the roots, in lexical order, as it is found. An error ends it.
+// Scan yields every signature under the roots, folders and files, in lexical order, as it is found. What cannot be read is an Item with a Problem; an error
+// ends it: a root that is not there, Options.Context's.
+//
+// It holds the names of the folder that it is in and of those above it, and nothing of what it has yielded.
+// Names are relative to their root, so that those of two roots may be the same.
 func Scan(roots []string, o Options) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		s, err := newScanner(o, yield)
 		for _, root := range roots {
-			err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-				if err != nil || e.IsDir() {
-					return err
-				}
-				base, ok := cutSuffix(path)
-				if !ok {
-					return nil
-				}
-				name, err := filepath.Rel(root, path)
-				if err != nil {
-					return err
-				}
-				item := Item{Signature: path, Name: filepath.ToSlash(name), Artifact: base}
-				if _, err := os.Stat(base); err != nil {
-					item.Artifact = ""
-					item.Problem = formats.NewError(formats.ReasonMissingArtifact, item.Name+" has no "+filepath.Base(base)+" beside it",
-						"put it there, or name it in a manifest")
-				}
-				if !yield(item, nil) {
-					return fs.SkipAll
-				}
-				return nil
-			})
-			if err != nil {
-				yield(Item{}, err)
-				return
+			if err == nil {
+				err = s.scanRoot(root)
 			}
 		}
+		s.finish(err)
 	}
 }
 
-func cutSuffix(path string) (base string, ok bool) {
-	for _, s := range suffixes {
-		if base, ok = strings.CutSuffix(path, s); ok {
-			return base, true
+// scanner is one scan, or one reading of a manifest.
+type scanner struct {
+	Options
+	filter   *filter
+	registry *formats.Registry
+	yield    func(Item, error) bool
+	head     []byte // maxHead octets, for the file that is looked at
+
+	followed map[fileID]bool // folders that were reached through links
+	above    []fileID        // the folders that the scan is in; without Follow none
+}
+
+func newScanner(o Options, yield func(Item, error) bool) (*scanner, error) {
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	s := &scanner{Options: o, registry: all.Formats(), yield: yield, head: make([]byte, maxHead), followed: map[fileID]bool{}}
+	var err error
+	s.filter, err = newFilter(o)
+	return s, err
+}
+
+// errStop is of a caller who wants no more.
+var errStop = errors.New("stopped")
+
+func (s *scanner) finish(err error) {
+	if err != nil && !errors.Is(err, errStop) {
+		s.yield(Item{}, err)
+	}
+}
+
+func (s *scanner) give(item Item) error {
+	if err := s.Context.Err(); err != nil {
+		return err
+	}
+	if !s.yield(item, nil) {
+		return errStop
+	}
+	return nil
+}
+
+func (s *scanner) scanRoot(root string) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return s.scanFile(root)
+	}
+	t, err := openTree(root, s.AllowOutside)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	return s.walk(t, ".", 0)
+}
+
+// scanFile is for a file that was named itself.
+func (s *scanner) scanFile(path string) error {
+	dir, name := filepath.Split(filepath.Clean(path))
+	t, err := openTree(filepath.Clean(dir), s.AllowOutside)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	f := &folder{tree: t, name: "."}
+	sh, ok := shapeOf(name, f.hasRoot)
+	if !ok {
+		return s.give(Item{Signature: path, Name: name, Problem: formats.NewError(formats.ReasonNoSignature,
+			show(name)+" is not called like a signature", "name the signature, the folder, or name it in a manifest")})
+	}
+	if !s.filter.takes(name) {
+		return nil
+	}
+	e, ok := f.find(name)
+	if !ok {
+		return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return s.giveFile(f, e, sh)
+}
+
+// walk scans a folder and those in it.
+func (s *scanner) walk(t *tree, name string, depth int) error {
+	if err := s.Context.Err(); err != nil {
+		return err
+	}
+	if depth > maxDepth {
+		return s.giveProblem(t, name, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("%s is more than %d folders deep", show(name), maxDepth),
+			"name the folder itself"))
+	}
+	leave, err := s.enter(t, name)
+	if err != nil {
+		return s.giveProblem(t, name, explainFile(name, t.path, err))
+	}
+	defer leave()
+	f, err := readFolder(t, name)
+	if err != nil {
+		var problem *formats.Error
+		if !errors.As(err, &problem) {
+			problem = explainFile(name, t.path, err)
+		}
+		return s.giveProblem(t, name, problem)
+	}
+	for i := range f.entries {
+		if err := s.visit(f, f.entries[i], depth); err != nil {
+			return err
 		}
 	}
-	return path, false
+	return nil
+}
+
+func (s *scanner) giveProblem(t *tree, name string, p *formats.Error) error {
+	return s.give(Item{Signature: t.join(name), Name: name, Problem: p})
+}
+
+// visit is for one name in a folder.
+func (s *scanner) visit(f *folder, e entry, depth int) error {
+	name := f.join(e.name)
+	if e.mode.IsDir() {
+		if !s.filter.enters(name) {
+			return nil
+		}
+		return s.walk(f.tree, name, depth+1)
+	}
+	isLink := e.mode&fs.ModeSymlink != 0
+	if isLink && !s.Follow {
+		return nil
+	}
+	if isLink && s.filter.enters(name) {
+		if info, err := f.tree.stat(name); err == nil && info.IsDir() {
+			return s.follow(f.tree, name, info, depth)
+		} else if isEscape(err) || errors.Is(err, syscall.ELOOP) {
+			return s.giveProblem(f.tree, name, explainFile(name, f.tree.path, err))
+		}
+	}
+	sh, ok := shapeOf(e.name, f.hasRoot)
+	if !ok || !s.filter.takes(name) {
+		return nil
+	}
+	return s.giveFile(f, e, sh)
+}
+
+// follow scans a folder behind a link, once. A link to a folder that the scan is in leads to what is found anyway. What a link
+// leads to in the tree is scanned there as well, under its own name.
+func (s *scanner) follow(t *tree, name string, info fs.FileInfo, depth int) error {
+	id, ok := identifyFile(info)
+	if !ok {
+		return s.giveProblem(t, name, formats.NewError(ReasonFile, show(name)+" is a link to a folder, which cannot be followed on this system",
+			"name the folder itself"))
+	}
+	if s.followed[id] || slices.Contains(s.above, id) {
+		return nil
+	}
+	if len(s.followed) == maxFollowed {
+		return s.giveProblem(t, name, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("more than %d folders are reached through links", maxFollowed),
+			"name the folders that they lead to"))
+	}
+	s.followed[id] = true
+	return s.walk(t, name, depth+1)
+}
+
+// enter notes the folder that the scan goes into, and returns what forgets it.
+func (s *scanner) enter(t *tree, name string) (leave func(), err error) {
+	if !s.Follow {
+		return func() {}, nil
+	}
+	info, err := t.stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if id, ok := identifyFile(info); ok {
+		s.above = append(s.above, id)
+		return func() { s.above = s.above[:len(s.above)-1] }, nil
+	}
+	return func() {}, nil
+}
+
+// giveFile yields what a file is, if it is a signature.
+func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
+	item, ok := s.pair(f, e, sh)
+	if !ok {
+		return s.Context.Err()
+	}
+	if err := s.checkLists(f, &item); err != nil {
+		return err
+	}
+	return s.give(item)
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backfill
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// entry is a name in a folder and what it is; of a link, that it is one.
+type entry struct {
+	name string
+	mode fs.FileMode // its type alone
+}
+
+// folder is a folder of a tree. One whose names were not read looks them up one by one.
+type folder struct {
+	tree    *tree
+	name    string // "." for the tree itself
+	read    bool
+	entries []entry // in lexical order
+
+	tuf *tufNames // nil until findTUF
+}
+
+// readFolder reads all names of a folder. It refuses one with more than maxFolder.
+func readFolder(t *tree, name string) (*folder, error) {
+	file, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	f := &folder{tree: t, name: name, read: true}
+	for {
+		batch, err := file.ReadDir(readBatch)
+		for _, e := range batch {
+			f.entries = append(f.entries, entry{e.Name(), e.Type()})
+		}
+		if len(f.entries) > maxFolder {
+			return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the folder %s has more than %d names", show(name), maxFolder),
+				"spread its files over several folders, or name them in a manifest")
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return f, nil
+}
+
+// find returns the entry called name.
+func (f *folder) find(name string) (entry, bool) {
+	if f.read {
+		i, ok := slices.BinarySearchFunc(f.entries, name, func(e entry, name string) int { return strings.Compare(e.name, name) })
+		if !ok {
+			return entry{}, false
+		}
+		return f.entries[i], true
+	}
+	info, err := f.tree.lstat(f.join(name))
+	if err != nil {
+		return entry{}, false
+	}
+	return entry{name, info.Mode().Type()}, true
+}
+
+// join returns the name in the tree of a name in the folder.
+func (f *folder) join(name string) string { return path.Join(f.name, name) }
+
+// path returns the path of a name in the folder.
+func (f *folder) path(name string) string { return f.tree.join(f.join(name)) }
