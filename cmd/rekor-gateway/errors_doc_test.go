@@ -95,6 +95,7 @@ func TestExitCodes(t *testing.T) {
 		"UNREACHABLE": exitLater, "INTERRUPTED": exitLater,
 		"STORE_IN_USE": exitLater, "STORE_DAMAGED": exitNo, "STORE_OF_ANOTHER_RELEASE": exitInput, "RESTORE_INTERRUPTED": exitInput, "FILE_EXISTS": exitInput,
 		"STORE_MOVED": exitInput, "COPY_UNFINISHED": exitInput, "DATABASE_UNSAFE": exitInput,
+		"OUTSIDE_ROOT": exitInput, "MALFORMED_MANIFEST": exitInput, "MALFORMED_LIST": exitInput,
 	} {
 		found := false
 		for _, d := range problem.Describe() {

@@ -5,6 +5,7 @@ package main
 import (
 	"net/http"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -44,6 +45,10 @@ const (
 	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
 
 	reasonReplicasDiffer formats.Reason = "REPLICAS_DIFFER"
+
+	reasonOutsideRoot       = backfill.ReasonOutsideRoot
+	reasonMalformedManifest = backfill.ReasonMalformedManifest
+	reasonMalformedList     = backfill.ReasonMalformedList
 )
 
 // ownReason says how the program ends with a reason of its own, when it gives it, and what to do.
@@ -75,6 +80,10 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonStoreVersion:     {exitInput, "a store or a backup was written by a newer release; or a store by an older one, whose gateway has not been replaced yet", "use the release that wrote it; `restore` takes backups of older ones"},
 
 	reasonReplicasDiffer: {exitNo, "gateways that share a store differ in their logs, policy, keys or trust files", "give all of them the same, and have each read it: SIGHUP, or a restart"},
+
+	reasonOutsideRoot:       {exitInput, "a path of a manifest or a signed list, or a symbolic link, leads out of the folder that was named", "name a folder that has all of it; or `--allow-outside`, if nobody else writes there"},
+	reasonMalformedManifest: {exitInput, "a manifest is neither JSON lines nor CSV, has a column or member that is not known, or a row that contradicts itself", "the message has the line"},
+	reasonMalformedList:     {exitInput, "a signed list of files cannot be read, and its files were not checked; its signature counts all the same", "check its files with the tool that made it"},
 
 	reasonUnsettled: {exitLater, "entries of a log are in doubt or under way, so that they may be in it, and were left", "wait until the gateway has settled them; or tell `log` to give them up, or to move them"},
 }
