@@ -25,6 +25,7 @@ const (
 	reasonUsage       formats.Reason = "USAGE"
 	reasonFile        formats.Reason = "FILE"
 	reasonFileExists  formats.Reason = "FILE_EXISTS"
+	reasonFileChanged formats.Reason = "FILE_CHANGED"
 	reasonFetch       formats.Reason = "ARTIFACT_NOT_FETCHED"
 	reasonNoGateway   formats.Reason = "NOT_A_GATEWAY"
 	reasonUnreachable formats.Reason = "UNREACHABLE"
@@ -62,6 +63,7 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonUsage:       {exitInput, "a command, flag or value that there is not, or one is missing", "see the command's `--help`"},
 	reasonFile:        {exitInput, "a file cannot be read or written", "check its name and permissions"},
 	reasonFileExists:  {exitInput, "what would be written exists, and is something else: a receipt's file, a backup's folder, a store", "name another; or give `--force`, but for a backup"},
+	reasonFileChanged: {exitInput, "a file was written while it was read", "run the command again once nobody writes it"},
 	reasonFetch:       {exitInput, "the artifact's URL does not give it", "check the URL, or download the file yourself and name it with `--artifact`"},
 	reasonNoGateway:   {exitInput, "what answers is not a rekor-gateway", "check `--server`"},
 	reasonUnreachable: {exitLater, "the gateway cannot be reached", "check `--server` and that the gateway runs; then run the command again: the same submission is never logged twice"},

@@ -55,9 +55,10 @@ type Options struct {
 	Done func(Item) bool
 }
 
-// The reasons that this package gives beside those of formats.
+// The reasons that this package gives beside those of formats. What they mean stands in the command's table.
 const (
-	ReasonFile              formats.Reason = "FILE"               // a file cannot be read: the command's own reason
+	ReasonFile              formats.Reason = "FILE"               // a file cannot be read
+	ReasonFileChanged       formats.Reason = "FILE_CHANGED"       // a file was written while it was read
 	ReasonOutsideRoot       formats.Reason = "OUTSIDE_ROOT"       // a path leads out of the folder that was named
 	ReasonMalformedManifest formats.Reason = "MALFORMED_MANIFEST" // the manifest, or a line of it, is not one
 	ReasonMalformedList     formats.Reason = "MALFORMED_LIST"     // a signed list cannot be read, so that its files were not checked

@@ -148,7 +148,7 @@ func explainFile(name, root string, err error) *formats.Error {
 	case errors.Is(err, syscall.ELOOP):
 		return formats.WrapError(err, ReasonFile, name+" is a symbolic link that leads to itself, or over more than eight others", "mend the link, "+hintExclude)
 	case errors.Is(err, errChanged):
-		return formats.WrapError(err, ReasonFile, name+" changed while it was read", "run it again once nobody writes to it")
+		return formats.WrapError(err, ReasonFileChanged, name+" changed while it was read", "run it again once nobody writes to it")
 	case errors.Is(err, fs.ErrNotExist):
 		return formats.WrapError(err, ReasonFile, name+" is not there, or is a symbolic link to nothing", "put the file there, "+hintExclude)
 	case errors.Is(err, fs.ErrPermission):
