@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -31,8 +32,8 @@ type connection struct {
 }
 
 func (n *connection) addFlags(c *cobra.Command) {
-	c.Flags().StringVar(&n.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…")
-	c.Flags().StringVar(&n.tokenFile, "token-file", "", "`FILE` with the bearer token to send")
+	c.Flags().StringVar(&n.server, "server", "", "the gateway's `URL`: http(s)://… or grpc(s)://…; over gRPC, several HOST:PORT with commas between go around")
+	c.Flags().StringVar(&n.tokenFile, "token-file", "", "`FILE` with the bearer token to send, read for each request")
 	n.oidc.addFlags(c)
 	c.Flags().StringVar(&n.caFile, "ca-file", "", "PEM `FILE` with the authorities that the gateway's certificate may be from; the system's when not given")
 	c.Flags().StringVar(&n.clientCert, "client-cert", "", "PEM `FILE` with the certificate to show to the gateway")
@@ -89,16 +90,25 @@ func (n *connection) readToken(o *client.Options) error {
 	if n.tokenFile == "" {
 		return nil
 	}
-	raw, err := readFile(n.tokenFile, maxTokenSize)
-	if err != nil {
+	token := func(context.Context) (string, error) { return readTokenFile(n.tokenFile) }
+	if _, err := token(context.Background()); err != nil {
 		return err
+	}
+	o.Token = token
+	return nil
+}
+
+// readTokenFile is called for each request: a token may be replaced while a command runs.
+func readTokenFile(path string) (string, error) {
+	raw, err := readFile(path, maxTokenSize)
+	if err != nil {
+		return "", err
 	}
 	token := bytes.TrimSpace(raw)
 	if len(token) == 0 || bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return withHint(fmt.Errorf("there is no token in %s", n.tokenFile), "the file should hold the token alone, on one line")
+		return "", withHint(fmt.Errorf("there is no token in %s", path), "the file should hold the token alone, on one line")
 	}
-	o.Token = client.FixedToken(string(token))
-	return nil
+	return string(token), nil
 }
 
 func (n *connection) readAuthorities(o *client.Options) error {

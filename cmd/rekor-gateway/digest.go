@@ -74,25 +74,34 @@ func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error 
 		return err
 	}
 	a.parsed, a.verified = parsed, verified
+	if chooseEvidence(ctx, h, parsed, verified, a.path != "") {
+		a.notes.say("note: the artifact itself is sent: no digest of it is enough for this signature")
+		s.Artifact = a.sendArtifact
+	}
+	return nil
+}
+
+// chooseEvidence puts what verified the signature into the header, as little of it as will do: the signer's keys, without other
+// people's keys, user IDs and principals, and a digest in place of the artifact. It reports whether no digest is enough, so that
+// the artifact itself has to be sent. hasArtifact says whether there is one that is not inside the signature.
+func chooseEvidence(ctx context.Context, h *pb.SubmissionHeader, parsed formats.Parsed, verified *formats.Verified, hasArtifact bool) (needsBytes bool) {
 	if len(verified.Keys) > 0 {
-		h.Keys = verified.Keys // the signer's alone: other keys, user IDs and principals stay here
+		h.Keys = verified.Keys
 	}
 	d := parsed.Describe()
 	switch {
-	case d.Need == formats.NeedNone && a.path == "":
-		return nil
+	case d.Need == formats.NeedNone && !hasArtifact:
+		return false
 	case d.Need != formats.NeedBytes:
 		if digest := findSufficientDigest(ctx, parsed, verified); digest != nil {
 			h.Digest = digest.String()
-			return nil
+			return false
 		}
 	case isProjected(d, h):
 		h.SignedDigest = verified.Projections[0].Digest.String()
-		return nil
+		return false
 	}
-	a.notes.say("note: the artifact itself is sent: no digest of it is enough for this signature")
-	s.Artifact = a.sendArtifact
-	return nil
+	return true
 }
 
 // parseHere reads the signature on this machine, as leniently as any gateway may.

@@ -61,14 +61,18 @@ type Options struct {
 	Certificate *tls.Certificate
 }
 
-// New returns a client of the gateway at raw: http://, https://, grpc:// or grpcs://HOST:PORT.
+// New returns a client of the gateway at raw: http://, https://, grpc:// or grpcs://HOST:PORT. Over gRPC there may be several addresses,
+// any of which can answer any call: grpcs://HOST:PORT,HOST:PORT.
 func New(raw string, o Options) (Client, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("the server %q is not a URL such as http://127.0.0.1:8080 or grpc://127.0.0.1:8081", raw)
 	}
 	secure := u.Scheme == "https" || u.Scheme == "grpcs"
-	if o.Token != nil && !secure && !isLoopback(u.Hostname()) {
+	if strings.Contains(u.Host, ",") && !strings.HasPrefix(u.Scheme, "grpc") {
+		return nil, fmt.Errorf("%q names several addresses, which only grpc:// and grpcs:// take", raw)
+	}
+	if o.Token != nil && !secure && !isLoopback(u.Host) {
 		return nil, fmt.Errorf("a token is not sent in the clear to another machine: %q is neither https nor grpcs", raw)
 	}
 	switch u.Scheme {
@@ -80,16 +84,16 @@ func New(raw string, o Options) (Client, error) {
 	return nil, fmt.Errorf("the server's URL starts with %q, not with http, https, grpc or grpcs", u.Scheme)
 }
 
-// FixedToken is an Options.Token that stays the same.
-func FixedToken(token string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return token, nil }
-}
-
-func isLoopback(host string) bool {
-	if address, err := netip.ParseAddr(host); err == nil {
-		return address.IsLoopback()
+// isLoopback reports whether all of the hosts, which may have ports, are this machine.
+func isLoopback(hosts string) bool {
+	for _, host := range strings.Split(hosts, ",") {
+		name := (&url.URL{Host: host}).Hostname()
+		if address, err := netip.ParseAddr(name); err == nil && address.IsLoopback() || name == "localhost" {
+			continue
+		}
+		return false
 	}
-	return host == "localhost"
+	return true
 }
 
 func (o Options) tlsConfig() *tls.Config {

@@ -145,7 +145,7 @@ func TestNoGateway(t *testing.T) {
 }
 
 func TestBadURLs(t *testing.T) {
-	for _, raw := range []string{"", "localhost:8080", "http://", "ftp://x", "http://u:p@x", "http://x?q", "grpc://x/path", "::"} {
+	for _, raw := range []string{"", "localhost:8080", "http://", "ftp://x", "http://u:p@x", "http://x?q", "grpc://x/path", "::", "http://x:1,y:1"} {
 		if c, err := New(raw, Options{}); err == nil || c != nil {
 			t.Errorf("%q passed", raw)
 		}

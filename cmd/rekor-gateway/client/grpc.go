@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 )
@@ -17,7 +18,7 @@ func newGRPC(u *url.URL, o Options) (Client, error) {
 	if u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("the gRPC URL %q has a path", u)
 	}
-	cfg := gatewayclient.Config{Addresses: []string{u.Host}, Retries: o.Retries}
+	cfg := gatewayclient.Config{Addresses: strings.Split(u.Host, ","), Retries: o.Retries}
 	secure := u.Scheme == "grpcs"
 	if secure {
 		cfg.TLS = o.tlsConfig()

@@ -31,11 +31,15 @@ type httpClient struct {
 	client *http.Client
 }
 
+// maxIdleConnections is how many connections are kept for the next request: there is one host alone.
+const maxIdleConnections = 64
+
 // newHTTP returns a client that follows no redirects: a gateway makes none, and whoever is behind one is
 // not who was named.
 func newHTTP(base *url.URL, o Options) *httpClient {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = o.tlsConfig()
+	transport.MaxIdleConnsPerHost = maxIdleConnections
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &httpClient{base: base, token: o.Token, client: &http.Client{Transport: transport, CheckRedirect: stay}}
 }

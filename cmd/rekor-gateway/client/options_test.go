@@ -29,14 +29,14 @@ func TestToken(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"x","state":"PENDING"}`)
 	}))
 	defer s.Close()
-	c, err := New(s.URL, Options{Token: FixedToken("secret")})
+	c, err := New(s.URL, Options{Token: fixedToken("secret")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Get(t.Context(), "x"); err != nil || got != "Bearer secret" {
 		t.Errorf("%q, %v", got, err)
 	}
-	g, err := New(serveGRPC(t, &fake{header: &got}), Options{Token: FixedToken("secret")})
+	g, err := New(serveGRPC(t, &fake{header: &got}), Options{Token: fixedToken("secret")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,13 +44,13 @@ func TestToken(t *testing.T) {
 	if _, err := g.List(t.Context(), &pb.ListSubmissionsRequest{}); err != nil || got != "Bearer secret" {
 		t.Errorf("gRPC: %q, %v", got, err)
 	}
-	for _, clear := range []string{"http://gateway.example", "grpc://192.0.2.1:8081", "http://localhost.example"} {
-		if _, err := New(clear, Options{Token: FixedToken("secret")}); err == nil || !strings.Contains(err.Error(), "in the clear") {
+	for _, clear := range []string{"http://gateway.example", "grpc://192.0.2.1:8081", "http://localhost.example", "grpc://127.0.0.1:1,192.0.2.1:1"} {
+		if _, err := New(clear, Options{Token: fixedToken("secret")}); err == nil || !strings.Contains(err.Error(), "in the clear") {
 			t.Errorf("%s: %v", clear, err)
 		}
 	}
-	for _, fine := range []string{"https://gateway.example", "grpcs://gateway.example", "http://[::1]:1", "http://localhost:1"} {
-		if _, err := New(fine, Options{Token: FixedToken("secret")}); err != nil {
+	for _, fine := range []string{"https://gateway.example", "grpcs://gateway.example", "http://[::1]:1", "http://localhost:1", "grpc://localhost:1,127.0.0.1:2"} {
+		if _, err := New(fine, Options{Token: fixedToken("secret")}); err != nil {
 			t.Errorf("%s: %v", fine, err)
 		}
 	}
@@ -201,4 +201,8 @@ func TestRetryingIsTold(t *testing.T) {
 	if _, err := c.Get(t.Context(), "x"); err != nil || len(told) != 1 || !strings.Contains(told[0].Error(), "BUSY") {
 		t.Errorf("%v, told %v", err, told)
 	}
+}
+
+func fixedToken(token string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return token, nil }
 }
