@@ -90,13 +90,24 @@ func (n *connection) readToken(o *client.Options) error {
 	if n.tokenFile == "" {
 		return nil
 	}
-	token := func(context.Context) (string, error) { return readTokenFile(n.tokenFile) }
+	token := func(context.Context) (string, error) {
+		token, err := readTokenFile(n.tokenFile)
+		if err != nil {
+			return "", &tokenError{err}
+		}
+		return token, nil
+	}
 	if _, err := token(context.Background()); err != nil {
 		return err
 	}
 	o.Token = token
 	return nil
 }
+
+// tokenError says that there is no token in its file now.
+type tokenError struct{ error }
+
+func (e *tokenError) Unwrap() error { return e.error }
 
 // readTokenFile is called for each request: a token may be replaced while a command runs.
 func readTokenFile(path string) (string, error) {

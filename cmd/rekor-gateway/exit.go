@@ -69,7 +69,7 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonUnreachable: {exitLater, "the gateway cannot be reached", "check `--server` and that the gateway runs; then run the command again: the same submission is never logged twice"},
 	reasonInterrupted: {exitLater, "the command was interrupted", "run it again: the same submission is never logged twice"},
 	reasonAddress:     {exitLater, "an address to listen on is taken", "choose another, or port 0 for a free one"},
-	reasonSomeRefused: {exitSome, "some of many files did not verify", "see the line of each"},
+	reasonSomeRefused: {exitSome, "some of many files did not verify, or some of many signatures were refused", "see the line of each"},
 	reasonFailed:      {exitInput, "anything else, a configuration that cannot be used among it", "the message says what"},
 
 	reasonStoreInUse:       {exitLater, "a store is to be restored that a gateway, or another command, uses; or it is being restored", "stop the gateway first; wait until the restore has ended"},

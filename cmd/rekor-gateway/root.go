@@ -57,7 +57,7 @@ back receipts that anyone can verify offline.`,
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return readEnvironment(c) }
 	root.SetVersionTemplate(readBuildInfo().String() + "\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDev(g), newServe(), newConfig(g), newStore(g), newLog(g), newPlan(g), newSubmit(g), newGet(g), newList(g), newVerify(g), newFormats(g), newVersion(g))
+	root.AddCommand(newDev(g), newServe(), newConfig(g), newStore(g), newLog(g), newPlan(g), newSubmit(g), newBackfill(g), newGet(g), newList(g), newVerify(g), newFormats(g), newVersion(g))
 	g.addFlags(root)
 	addCompletion(root)
 	forEachCommand(root, nameEnvironment)

@@ -33,6 +33,13 @@ func (n *notes) say(format string, args ...any) {
 	printLine(n.to, format, args...)
 }
 
+// sayJSON prints v on a line.
+func (n *notes) sayJSON(v any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_ = printJSON(n.to, v) // nobody is left to hear of it
+}
+
 // sayWaiting says what is waited for, unless done is called before that takes long.
 func (n *notes) sayWaiting(what string) (done func()) {
 	timer := time.AfterFunc(sayAfter, func() { n.say("waiting: %s", what) })

@@ -12,6 +12,7 @@ import (
 
 const (
 	historicalFlag = "allow-historical"
+	historicalWish = "historical" // of backfill
 	allExceptions  = "all"
 )
 
@@ -20,10 +21,11 @@ const (
 type exceptionsFlag struct{ set formats.Exceptions }
 
 func (f *exceptionsFlag) addFlag(c *cobra.Command) {
-	c.Flags().Var(f, historicalFlag, "accept these weaknesses that the gateway's historical policy let pass: `"+
-		strings.Join(formats.ExceptionNames(), ",")+"`; all of them when not said")
+	c.Flags().Var(f, historicalFlag, "accept these weaknesses that the gateway's historical policy let pass: `"+exceptionsUsage()+"`; all of them when not said")
 	c.Flags().Lookup(historicalFlag).NoOptDefVal = allExceptions
 }
+
+func exceptionsUsage() string { return strings.Join(formats.ExceptionNames(), ",") }
 
 // String implements pflag.Value.
 func (f *exceptionsFlag) String() string {
@@ -65,7 +67,7 @@ func parseExceptions(list string) (formats.Exceptions, error) {
 	return formats.ParseExceptions(names)
 }
 
-// joinExceptions joins --allow-historical with a list of exceptions that follows it. The library takes what follows a
+// joinExceptions joins --allow-historical and --historical with a list of exceptions that follows it. The library takes what follows a
 // flag that may stand alone for a file; a file of such a name is given as ./sha1.
 func joinExceptions(args []string) []string {
 	var out []string
@@ -73,7 +75,7 @@ func joinExceptions(args []string) []string {
 		if a == "--" {
 			return append(out, args[i:]...)
 		}
-		if i > 0 && args[i-1] == "--"+historicalFlag {
+		if i > 0 && (args[i-1] == "--"+historicalFlag || args[i-1] == "--"+historicalWish) {
 			if _, err := parseExceptions(a); err == nil {
 				out[len(out)-1] += "=" + a
 				continue

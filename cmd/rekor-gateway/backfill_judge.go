@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+)
+
+// judge reads and verifies signatures on this machine.
+type judge struct {
+	flags *backfillFlags
+	stock *keyStock
+}
+
+// candidate is a signature that was read, and may be sent once it verifies.
+type candidate struct {
+	item       backfill.Item
+	content    []byte // the signature file
+	signature  *source
+	artifact   *source        // nil: none, or only a digest
+	kind       container.Kind // of the container around what was signed; "" is none
+	parsed     formats.Parsed
+	verified   *formats.Verified // nil before verify
+	submission client.Submission
+}
+
+// readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
+func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candidate, error) {
+	c := &candidate{item: item}
+	if err := j.fillCandidate(ctx, c); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (j *judge) fillCandidate(ctx context.Context, c *candidate) (err error) {
+	if c.item.Decompress {
+		if c.kind, err = findKind(c.item.Artifact); err != nil {
+			return err
+		}
+	}
+	if c.signature, err = openSource(ctx, c.item.Signature); err != nil {
+		return err
+	}
+	if c.content, err = c.signature.readAll(formats.MaxSignatureSize); err != nil {
+		return err
+	}
+	keys, err := j.readItemKeys(ctx, c)
+	if err != nil {
+		return err
+	}
+	if c.submission.Header, err = j.flags.buildHeader(c.item, c.content, keys); err != nil {
+		return err
+	}
+	c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys)
+	return err
+}
+
+// findKind returns what a compressed file is compressed with.
+func findKind(name string) (container.Kind, error) {
+	switch path.Ext(name) {
+	case ".gz", ".tgz":
+		return container.ParseKind("gzip")
+	case ".xz", ".txz":
+		return container.ParseKind("xz")
+	}
+	return container.ParseKind(path.Ext(name))
+}
+
+// parse reads a signature by the keys that its item has, or else by those of --key.
+func (j *judge) parse(ctx context.Context, format string, signature []byte, keys [][]byte) (formats.Parsed, error) {
+	p := j.flags.policy()
+	if len(keys) == 0 {
+		p = j.stock.hold(p)
+	}
+	parsed, err := all.Formats().Parse(ctx, format, signature, keys, p)
+	return parsed, explainMissingKey(err)
+}
+
+// readItemKeys reads the keys that a manifest names for one signature.
+func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
+	for _, name := range c.item.Keys {
+		s, err := openSource(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := s.readAll(maxKeyring)
+		s.close()
+		if err != nil {
+			return nil, err
+		}
+		if len(raw) > formats.MaxKeySize {
+			if raw, err = all.Formats().SelectKeys(ctx, c.item.Format, c.content, raw); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		keys = append(keys, raw)
+	}
+	return keys, nil
+}
+
+// checkHistorical refuses what only a historical policy takes, unless that is asked for.
+func (j *judge) checkHistorical(d formats.Description) error {
+	missing := d.UsedExceptions() &^ j.flags.historical.set
+	if missing == 0 {
+		return nil
+	}
+	for _, part := range d.Each() {
+		for _, f := range part.Findings {
+			if missing.Has(f.Exception) {
+				return formats.NewError(f.Reason, f.Message,
+					"if the gateway's historical policy lets it pass, send it with --historical "+missing.String())
+			}
+		}
+	}
+	return nil
+}
+
+// verify verifies the signature, in one pass over the artifact, and chooses what is sent.
+func (c *candidate) verify(ctx context.Context) error {
+	if err := checkListed(c.item); err != nil {
+		return err
+	}
+	h := c.submission.Header
+	if c.item.Digest != "" {
+		digest, err := formats.ParseDigest(c.item.Digest)
+		if err != nil {
+			return err
+		}
+		h.Digest = c.item.Digest
+		if c.verified, err = c.parsed.Verify(ctx, formats.FromDigest(digest)); err == nil && len(c.verified.Keys) > 0 {
+			h.Keys = c.verified.Keys
+		}
+		return err
+	}
+	if err := c.verifyBytes(ctx); err != nil {
+		return err
+	}
+	if chooseEvidence(ctx, h, c.parsed, c.verified, c.artifact != nil) && c.artifact != nil {
+		h.Decompress = string(c.kind)
+		c.submission.Artifact = func() (io.ReadCloser, error) { return c.artifact.open() }
+	}
+	return nil
+}
+
+func (c *candidate) verifyBytes(ctx context.Context) error {
+	reader, closer, err := c.openSigned(ctx)
+	if err != nil {
+		return err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	artifact := formats.Artifact{}
+	if reader != nil {
+		artifact = formats.FromReader(reader)
+	}
+	if c.artifact == nil && c.parsed.Describe().Need != formats.NeedNone {
+		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it in a manifest, or its digest")
+	}
+	c.verified, err = c.parsed.Verify(ctx, artifact)
+	return err
+}
+
+// openSigned opens what was signed: the artifact, or what is inside of it. The reader is nil where the signature has its content in it.
+func (c *candidate) openSigned(ctx context.Context) (_ io.Reader, _ io.Closer, err error) {
+	if c.item.Artifact == "" {
+		return nil, io.NopCloser(nil), nil
+	}
+	if c.artifact == nil {
+		if c.artifact, err = openSource(ctx, c.item.Artifact); err != nil {
+			return nil, nil, err
+		}
+	}
+	file, err := c.artifact.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.kind == "" {
+		return file, file, nil
+	}
+	return container.NewReader(c.kind, file, maxUnpacked), file, nil
+}
+
+// checkListed refuses a signed list whose files are not what it says.
+func checkListed(item backfill.Item) error {
+	bad := slices.IndexFunc(item.Listed, func(l backfill.Listed) bool { return l.Problem != nil })
+	if bad < 0 {
+		return nil
+	}
+	first := item.Listed[bad]
+	return formats.NewError(first.Problem.Reason, fmt.Sprintf("of the files that it lists, %q: %s", first.Name, first.Problem.Message), first.Problem.Hint)
+}
+
+// isSame reports whether another signature file holds the same signatures over the artifact.
+func (c *candidate) isSame(ctx context.Context, j *judge, format string, content []byte, keys [][]byte) (bool, error) {
+	if bytes.Equal(content, c.content) {
+		return true, nil
+	}
+	other, err := all.Formats().Parse(ctx, format, content, keys, j.flags.policy())
+	if err != nil || other.Describe().Format != c.parsed.Describe().Format {
+		return false, nil
+	}
+	if c.verified == nil {
+		if err := c.verify(ctx); err != nil {
+			return false, err
+		}
+	}
+	reader, closer, err := c.openSigned(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	artifact := formats.Artifact{}
+	if reader != nil {
+		artifact = formats.FromReader(reader)
+	}
+	verified, err := other.Verify(ctx, artifact)
+	return err == nil && bytes.Equal(verified.Canonical, c.verified.Canonical), nil
+}
+
+func (c *candidate) close() {
+	c.signature.close()
+	c.artifact.close()
+}
+
+// isUnchanged reports whether signature and artifact still are what was read.
+func (c *candidate) isUnchanged(s itemStamps) bool {
+	if !c.signature.known || c.signature.first != s.signature {
+		return false
+	}
+	return c.item.Artifact == "" || c.artifact != nil && c.artifact.known && c.artifact.first == s.artifact
+}

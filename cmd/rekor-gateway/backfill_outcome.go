@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+	"unicode"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// The states of a signature in a report.
+const (
+	stateLogged  = "LOGGED"  // by this run, and its receipt is kept
+	stateDone    = "DONE"    // its receipt was there, and is good
+	stateRefused = "REFUSED" // for the reason given
+	statePending = "PENDING" // accepted, and no receipt is kept yet
+	stateUnsent  = "UNSENT"  // not accepted yet: the run ended before
+)
+
+// outcome is what became of one signature. Its JSON form is a line of the report.
+type outcome struct {
+	item backfill.Item
+
+	Name           string         `json:"name"`
+	State          string         `json:"state"`
+	Reason         formats.Reason `json:"reason"`
+	Message        string         `json:"message"`
+	Hint           string         `json:"hint"`
+	SubmissionID   string         `json:"submissionId"`
+	Receipt        string         `json:"receipt"` // its file
+	Signers        []string       `json:"signers"`
+	Representation string         `json:"representation"`
+}
+
+// note takes over what the gateway says.
+func (o *outcome) note(s *pb.Submission) {
+	o.SubmissionID, o.Signers = s.GetId(), s.GetSigners()
+	o.Representation = s.GetRepresentation().String()
+}
+
+func (o outcome) in(state string) outcome {
+	o.State = state
+	o.Name = validText(o.item.Name)
+	o.Receipt, o.Message = validText(o.Receipt), validText(o.Message)
+	return o
+}
+
+// validText is for names of files, which may be any bytes.
+func validText(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
+
+func (o outcome) logged(path string) outcome {
+	o.Receipt = path
+	return o.in(stateLogged)
+}
+
+// done is for a receipt that was there. r is nil where it did not have to be read.
+func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
+	o.Receipt = path
+	if r != nil {
+		o.SubmissionID, o.Representation = r.GetSubmissionId(), r.GetRepresentation().String()
+		for _, s := range r.GetSigners() {
+			o.Signers = append(o.Signers, formats.SignerID(s.GetSpki()).String())
+		}
+	}
+	return o.in(stateDone)
+}
+
+func (o outcome) explain(err error) outcome {
+	f := describeFailure(err)
+	o.Reason, o.Message, o.Hint = f.Reason, f.Message, f.Hint
+	return o
+}
+
+func (o outcome) refuse(err error) outcome { return o.explain(err).in(stateRefused) }
+
+// wait is for what the log has not taken for too long.
+func (o outcome) wait() outcome {
+	return o.explain(fail(problem.ReasonNotLogged, errNotLogged, "nothing is lost: run the same command again later")).in(statePending)
+}
+
+// end is for what failed before the gateway had accepted it: the run's end is not the signature's fault.
+func (o outcome) end(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return o.explain(context.Cause(ctx)).in(stateUnsent)
+	}
+	return o.refuse(err)
+}
+
+// endAccepted is for what failed after.
+func (o outcome) endAccepted(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return o.explain(context.Cause(ctx)).in(statePending)
+	}
+	return o.refuse(err)
+}
+
+// counts are how many signatures are in each state. They are safe for concurrent use.
+type counts struct{ logged, done, refused, pending, unsent atomic.Int64 }
+
+func (c *counts) of(state string) *atomic.Int64 {
+	switch state {
+	case stateLogged:
+		return &c.logged
+	case stateDone:
+		return &c.done
+	case stateRefused:
+		return &c.refused
+	case statePending:
+		return &c.pending
+	}
+	return &c.unsent
+}
+
+func (c *counts) total() int64 {
+	return c.logged.Load() + c.done.Load() + c.refused.Load() + c.pending.Load() + c.unsent.Load()
+}
+
+// sizeOf returns a file's size, or 0 where that is not known.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
+)
+
+// report is a file with a line for each signature. It gets its name once it has them all.
+type report struct {
+	path string
+
+	mu   sync.Mutex // over what follows
+	file *os.File
+	to   *bufio.Writer
+}
+
+// reportSuffix is what a report's name has more while it is written.
+const reportSuffix = ".part"
+
+// openReport begins a report. What a killed run has left is written over.
+func openReport(path string) (*report, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fail(reasonFileExists, fmt.Errorf("%s is no regular file", path), "name another file with --report")
+	}
+	file, err := os.OpenFile(path+reportSuffix, os.O_WRONLY|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- as public as the files that it is about
+	if err != nil {
+		return nil, err
+	}
+	locked, err := tryLockFile(file)
+	if err == nil && !locked {
+		err = fail(reasonFileExists, fmt.Errorf("another run writes %s", file.Name()), "name another file with --report")
+	}
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &report{path: path, file: file, to: bufio.NewWriterSize(file, 64<<10)}, nil
+}
+
+// add writes a line.
+func (r *report) add(o outcome) error {
+	raw, err := jsonv2.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encoding a line of the report: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err = r.to.Write(append(escapeJSON(raw), '\n'))
+	return err
+}
+
+// flush has what was added seen by whoever reads the file.
+func (r *report) flush() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.to.Flush()
+}
+
+// finish ends the report, and gives it its name when it has all lines. It returns the file's name.
+func (r *report) finish(whole bool) (path string, err error) {
+	path = r.file.Name()
+	err = r.flush()
+	if err == nil && whole {
+		if err = r.file.Sync(); err == nil {
+			err = os.Rename(path, r.path)
+		}
+		path = r.path
+	}
+	if err = errors.Join(err, r.file.Close()); err != nil {
+		return path, fail(reasonFile, fmt.Errorf("writing the report: %w", err), "make room, or name another file with --report")
+	}
+	return path, nil
+}

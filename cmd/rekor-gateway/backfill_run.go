@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// backfillRun is one run over all that there is. At most --parallel signatures are under way, and of the others nothing is kept.
+type backfillRun struct {
+	flags  *backfillFlags
+	judge  *judge
+	remote client.Client
+	trust  receiptTrust
+	told   *notes
+	known  *knownReceipts
+	report *report // nil: none is wanted
+	status *status
+	counts counts
+	pace   *pace
+	writer receiptWriter
+	cpu    chan struct{}       // held while something is computed
+	calls  chan struct{}       // held while the gateway is asked something
+	memory *semaphore.Weighted // held for a signature's size
+	stop   context.CancelCauseFunc
+}
+
+const (
+	// maxCalls bounds the calls of the gateway that are under way.
+	maxCalls = 64
+	// maxHeld bounds what is held of signatures, in bytes; each counts with all that is made of it.
+	maxHeld     = 128 << 20
+	heldPerByte = 8
+	heldPerItem = 64 << 10
+)
+
+// newRun reads the keys, and finds out what the gateway's receipts are verified with.
+func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, error) {
+	stock, err := loadKeys(ctx, f.wishes.keys)
+	if err != nil {
+		return nil, err
+	}
+	b := &backfillRun{
+		flags: f, judge: &judge{f, stock}, told: told, pace: newPace(f.timeout), stop: func(error) {},
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
+	}
+	if b.remote, err = f.open(f.timeout, told.sayRetrying); err != nil {
+		return nil, err
+	}
+	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
+		return nil, errors.Join(err, b.remote.Close())
+	}
+	b.known = openKnown(f, stock.digest, b.trust.digest, told)
+	return b, nil
+}
+
+func (b *backfillRun) close() { _ = b.remote.Close() } // nothing is under way
+
+// submitAll handles every signature. The error is what ended the run before its end.
+func (b *backfillRun) submitAll(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	b.stop = stop
+	items, closeItems, err := b.flags.list(ctx, b.isKnownDone)
+	if err != nil {
+		return err
+	}
+	defer closeItems()
+	stopStatus := b.status.start(ctx)
+	defer stopStatus()
+	queue := make(chan backfill.Item)
+	var workers sync.WaitGroup
+	for range b.flags.parallel {
+		workers.Go(func() {
+			for item := range queue {
+				b.tell(b.handle(ctx, item))
+			}
+		})
+	}
+	for item, err := range items {
+		if err != nil {
+			stop(err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		select {
+		case queue <- item:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// handle does all that is to be done for one signature.
+func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
+	o := outcome{item: item}
+	p, err := findPlace(item, b.flags.receipts)
+	if err != nil {
+		return o.refuse(err)
+	}
+	if path := b.known.find(item, p); path != "" {
+		return o.done(path, nil)
+	}
+	if item.Problem != nil {
+		return o.refuse(item.Problem)
+	}
+	release, err := b.holdMemory(ctx, item)
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	defer release()
+	c, place, err := b.prepare(ctx, item, p)
+	if c != nil {
+		defer c.close()
+	}
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	if place.receipt != nil {
+		b.known.add(c, place.path)
+		return o.done(place.path, place.receipt)
+	}
+	return b.submitOne(ctx, c, place.path, p, o)
+}
+
+// holdMemory waits until there is room for the signature and what is made of it.
+func (b *backfillRun) holdMemory(ctx context.Context, item backfill.Item) (release func(), err error) {
+	size := heldPerItem + heldPerByte*sizeOf(item.Signature)
+	size = min(size, maxHeld)
+	if err := b.memory.Acquire(ctx, size); err != nil {
+		return nil, err
+	}
+	return func() { b.memory.Release(size) }, nil
+}
+
+// prepare reads the signature and verifies the receipt that is there, or else the signature.
+func (b *backfillRun) prepare(ctx context.Context, item backfill.Item, p place) (*candidate, found, error) {
+	b.cpu <- struct{}{}
+	defer func() { <-b.cpu }()
+	if err := ctx.Err(); err != nil {
+		return nil, found{}, err
+	}
+	c, err := b.judge.readCandidate(ctx, item)
+	if err != nil {
+		return nil, found{}, err
+	}
+	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
+		return c, found{}, err
+	}
+	place, err := b.findReceipt(ctx, c, p)
+	if err != nil {
+		return c, place, err
+	}
+	if place.receipt != nil {
+		err := b.checkReceipt(ctx, c, place.receipt)
+		switch {
+		case err == nil:
+			return c, place, nil
+		case ctx.Err() != nil || !b.flags.force:
+			return c, place, explainOldReceipt(place.path, err)
+		}
+		place.receipt = nil
+	}
+	if c.verified == nil {
+		err = c.verify(ctx)
+	}
+	return c, place, err
+}
+
+// explainOldReceipt says what to do about a receipt that is there and does not verify.
+func explainOldReceipt(path string, err error) error {
+	f := describeFailure(err)
+	return fail(f.Reason, fmt.Errorf("the receipt in %s does not verify: %w", path, err),
+		"see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
+}
+
+// submitOne sends a signature that verifies, waits for the log, and keeps the receipt.
+func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, p place, o outcome) outcome {
+	err := makeReceiptFolderIn(b.flags.receipts, path)
+	if err == nil {
+		err = checkWritable(path)
+	}
+	if err != nil {
+		return o.refuse(fail(reasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
+	}
+	s, err := b.send(ctx, c.submission)
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	o.note(s)
+	if s, err = b.await(ctx, s); err != nil {
+		return o.endAccepted(ctx, err)
+	}
+	o.note(s)
+	switch {
+	case s.GetState() == pb.Submission_FAILED:
+		return o.refuse(fail(problem.ReasonLogRefused, fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again"))
+	case s.GetState() != pb.Submission_LOGGED:
+		return o.wait()
+	}
+	return b.keep(ctx, c, s, path, p, o)
+}
+
+// makeReceiptFolderIn makes the folder for a receipt in the folder that is for receipts alone.
+func makeReceiptFolderIn(receipts, path string) error {
+	if receipts == "" {
+		return nil
+	}
+	return makeReceiptFolder(path)
+}
+
+// keep verifies the receipt and writes it.
+func (b *backfillRun) keep(ctx context.Context, c *candidate, s *pb.Submission, path string, p place, o outcome) outcome {
+	b.cpu <- struct{}{}
+	defer func() { <-b.cpu }()
+	r := s.GetReceipt()
+	if r == nil {
+		return o.refuse(fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId()))
+	}
+	if err := b.checkReceipt(ctx, c, r); err != nil {
+		if ctx.Err() != nil {
+			return o.endAccepted(ctx, err)
+		}
+		return o.refuse(fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err))
+	}
+	path, err := b.writeReceipt(ctx, c, r, path, p)
+	switch {
+	case err == nil:
+		b.known.add(c, path)
+		return o.logged(path)
+	case isDiskFault(err):
+		b.stop(fail(reasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))
+		return o.endAccepted(ctx, err)
+	}
+	return o.refuse(err)
+}
+
+// writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
+func (b *backfillRun) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (string, error) {
+	raw, err := receipt.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	err = b.writer.write(path, raw, b.flags.force || isTornFile(path))
+	if !errors.Is(err, errTaken) {
+		return path, err
+	}
+	again, err := b.findReceipt(ctx, c, p)
+	switch {
+	case err != nil:
+		return path, err
+	case again.receipt != nil: // another run was faster
+		return again.path, b.checkReceipt(ctx, c, again.receipt)
+	}
+	return again.path, b.writer.write(again.path, raw, false)
+}

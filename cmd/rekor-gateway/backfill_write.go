@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// errTaken says that another run has written the receipt meanwhile.
+var errTaken = errors.New("the receipt's file is there by now")
+
+// receiptWriter writes receipts so that each is whole or not there, and has them synced together at the end.
+type receiptWriter struct {
+	mu      sync.Mutex
+	folders map[uint64]string // a folder that was written to, by device: guarded by mu
+}
+
+// partName is where a receipt is written before it gets its name. It is the same in every run, so that what a killed one has left
+// there is used up by the next.
+func partName(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
+}
+
+// write puts raw into path. Unless replace is set, errTaken is returned where something has come there.
+func (w *receiptWriter) write(path string, raw []byte, replace bool) error {
+	part, err := openPart(partName(path))
+	if err != nil {
+		return err
+	}
+	defer part.Close() //nolint:errcheck // what counts was checked before
+	if _, err := os.Lstat(path); err == nil && !replace {
+		return errors.Join(errTaken, os.Remove(part.Name()))
+	}
+	err = fillPart(part, raw)
+	if err == nil {
+		err = os.Rename(part.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(part.Name())
+		return err
+	}
+	w.noteFolder(filepath.Dir(path))
+	return nil
+}
+
+func fillPart(part *os.File, raw []byte) error {
+	if err := part.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := part.WriteAt(raw, 0); err != nil {
+		return err
+	}
+	return finishPart(part)
+}
+
+// maxPartTries bounds how often another run may have been faster.
+const maxPartTries = 100
+
+// openPart opens the file that a receipt is written into, and locks out other runs until it is closed.
+func openPart(path string) (*os.File, error) {
+	for range maxPartTries {
+		part, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- receipts are public
+		if err != nil {
+			return nil, err
+		}
+		own, err := lockPart(part)
+		if err == nil && own {
+			return part, nil
+		}
+		_ = part.Close()
+		if err != nil {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", path, errTaken)
+}
+
+// lockPart locks the file. It is not the run's own when another one has renamed or removed it before.
+func lockPart(part *os.File) (own bool, err error) {
+	if err := lockFile(part); err != nil {
+		return false, err
+	}
+	info, err := part.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, &fs.PathError{Op: "open", Path: part.Name(), Err: errors.New("no regular file")}
+	}
+	named, err := os.Lstat(part.Name())
+	return err == nil && os.SameFile(info, named), nil
+}
+
+// noteFolder has the file system of a folder synced at the end.
+func (w *receiptWriter) noteFolder(folder string) {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return
+	}
+	_, _, device := changedAt(info)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.folders == nil {
+		w.folders = map[uint64]string{}
+	}
+	w.folders[device] = folder
+}
+
+// sync has all that was written outlast a power failure.
+func (w *receiptWriter) sync() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, folder := range w.folders {
+		if err := syncFileSystem(folder); err != nil {
+			return fail(reasonFile, fmt.Errorf("syncing the receipts in %s: %w", folder, err), "see that the disk is in order, and run the command again with --verify-receipts")
+		}
+	}
+	return nil
+}
+
+// makeReceiptFolder makes the folder that a receipt goes to.
+func makeReceiptFolder(path string) error {
+	return os.MkdirAll(filepath.Dir(path), 0o755) // #nosec G301 -- receipts are public
+}
+
+// isDiskFault reports whether nothing more can be written, whatever the file.
+func isDiskFault(err error) bool {
+	for _, fault := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS} {
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return false
+}
