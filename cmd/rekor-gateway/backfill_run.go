@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 
@@ -21,21 +22,22 @@ import (
 
 // backfillRun is one run over all that there is. At most --parallel signatures are under way, and of the others nothing is kept.
 type backfillRun struct {
-	flags  *backfillFlags
-	judge  *judge
-	remote client.Client
-	trust  receiptTrust
-	told   *notes
-	known  *knownReceipts
-	report *report // nil: none is wanted
-	status *status
-	counts counts
-	pace   *pace
-	writer receiptWriter
-	cpu    chan struct{}       // held while something is computed
-	calls  chan struct{}       // held while the gateway is asked something
-	memory *semaphore.Weighted // held for a signature's size
-	stop   context.CancelCauseFunc
+	flags   *backfillFlags
+	judge   *judge
+	remote  client.Client
+	batcher *batcher // nil: the gateway takes no batches
+	trust   receiptTrust
+	told    *notes
+	known   *knownReceipts
+	report  *report // nil: none is wanted
+	status  *runStatus
+	counts  counts
+	pace    *pace
+	writer  receiptWriter
+	cpu     chan struct{}       // held while something is computed
+	calls   chan struct{}       // held while the gateway is asked something
+	memory  *semaphore.Weighted // held for a signature's size
+	stop    context.CancelCauseFunc
 }
 
 const (
@@ -63,6 +65,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
 		return nil, errors.Join(err, b.remote.Close())
 	}
+	b.batcher = newBatcher(b.remote)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
 	return b, nil
 }
@@ -81,8 +84,22 @@ func (b *backfillRun) submitAll(ctx context.Context) error {
 	defer closeItems()
 	stopStatus := b.status.start(ctx)
 	defer stopStatus()
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer stop(nil)
+	if b.batcher != nil {
+		sending.Go(func() { b.batcher.run(ctx) })
+	}
+	b.handleAll(ctx, items)
+	return context.Cause(ctx)
+}
+
+// handleAll returns once every signature is handled, or ctx has ended.
+func (b *backfillRun) handleAll(ctx context.Context, items iter.Seq2[backfill.Item, error]) {
 	queue := make(chan backfill.Item)
 	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer close(queue)
 	for range b.flags.parallel {
 		workers.Go(func() {
 			for item := range queue {
@@ -92,19 +109,16 @@ func (b *backfillRun) submitAll(ctx context.Context) error {
 	}
 	for item, err := range items {
 		if err != nil {
-			stop(err)
+			b.stop(err)
 		}
 		if ctx.Err() != nil {
-			break
+			return
 		}
 		select {
 		case queue <- item:
 		case <-ctx.Done():
 		}
 	}
-	close(queue)
-	workers.Wait()
-	return context.Cause(ctx)
 }
 
 // handle does all that is to be done for one signature.

@@ -48,6 +48,9 @@ func (b *backfillRun) send(ctx context.Context, s client.Submission) (*pb.Submis
 }
 
 func (b *backfillRun) callSubmit(ctx context.Context, s client.Submission) (*pb.SubmitResponse, error) {
+	if b.batcher != nil && isBatched(s) {
+		return b.batcher.submit(ctx, s)
+	}
 	select {
 	case b.calls <- struct{}{}:
 	case <-ctx.Done():

@@ -12,8 +12,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// status tells how far a run is: by a bar on a terminal, else by lines of JSON.
-type status struct {
+// runStatus tells how far a run is: by a bar on a terminal, else by lines of JSON.
+type runStatus struct {
 	flags    *backfillFlags
 	out      io.Writer // for results
 	told     *notes
@@ -32,12 +32,12 @@ const (
 	lineInterval = 10 * time.Second
 )
 
-func (f *backfillFlags) newStatus(out io.Writer, told *notes, terminal io.Writer, c *counts) *status {
-	return &status{flags: f, out: out, told: told, terminal: terminal, counts: c, started: time.Now()}
+func (f *backfillFlags) newStatus(out io.Writer, told *notes, terminal io.Writer, c *counts) *runStatus {
+	return &runStatus{flags: f, out: out, told: told, terminal: terminal, counts: c, started: time.Now()}
 }
 
 // start tells the state now and then, until stop is called.
-func (s *status) start(ctx context.Context) (stop func()) {
+func (s *runStatus) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var under sync.WaitGroup
 	interval := lineInterval
@@ -74,7 +74,7 @@ func (s *status) start(ctx context.Context) (stop func()) {
 }
 
 // countAll finds out how many signatures there are, beside the run: without that nobody can say how long it takes.
-func (s *status) countAll(ctx context.Context) {
+func (s *runStatus) countAll(ctx context.Context) {
 	everything, closeItems, err := s.flags.list(ctx, isDoneForCounting)
 	if err != nil {
 		return // the run says so
@@ -109,7 +109,7 @@ type statusLine struct {
 	Report           string  `json:"report,omitempty"`
 }
 
-func (s *status) line(kind string) statusLine {
+func (s *runStatus) line(kind string) statusLine {
 	c := s.counts
 	l := statusLine{
 		MessageType: kind, SecondsElapsed: time.Since(s.started).Seconds(), Total: s.total, Handled: c.total(),
@@ -125,7 +125,7 @@ func (s *status) line(kind string) statusLine {
 }
 
 // show tells the state.
-func (s *status) show() {
+func (s *runStatus) show() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -145,7 +145,7 @@ type errorLine struct {
 }
 
 // tell says what became of a signature that is not logged.
-func (s *status) tell(o outcome) {
+func (s *runStatus) tell(o outcome) {
 	if o.State != stateRefused {
 		return
 	}
@@ -165,7 +165,7 @@ func (s *status) tell(o outcome) {
 }
 
 // summarize prints what became of all.
-func (s *status) summarize(report string, failed error) error {
+func (s *runStatus) summarize(report string, failed error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.line("summary")
