@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+)
+
+func TestFindPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		item       backfill.Item
+		dir        string
+		first, own string
+	}{
+		"detached":      {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "", "t/a/x.receipt.json", "t/a/x.asc.receipt.json"},
+		"two endings":   {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x"}, "", "t/x.receipt.json", "t/x.pem.sig.receipt.json"},
+		"inside":        {backfill.Item{Name: "x.asc", Signature: "t/x.asc"}, "", "", "t/x.asc.receipt.json"},
+		"InRelease":     {backfill.Item{Name: "d/InRelease", Signature: "t/d/InRelease"}, "", "t/d/InRelease.receipt.json", "t/d/InRelease.receipt.json"},
+		"compressed":    {backfill.Item{Name: "x.tar.sign", Signature: "t/x.tar.sign", Artifact: "t/x.tar.xz", Decompress: true}, "", "t/x.tar.receipt.json", "t/x.tar.sign.receipt.json"},
+		"elsewhere":     {backfill.Item{Name: "s/x.asc", Signature: "s/x.asc", Artifact: "f/x.bin"}, "", "f/x.bin.receipt.json", "f/x.bin.asc.receipt.json"},
+		"unusual":       {backfill.Item{Name: "s/signature", Signature: "s/signature", Artifact: "f/x"}, "", "f/x.receipt.json", "f/x.signature.receipt.json"},
+		"digest":        {backfill.Item{Name: "x.sig", Signature: "t/x.sig", Digest: "sha256:00"}, "", "t/x.receipt.json", "t/x.sig.receipt.json"},
+		"folder":        {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
+		"fetched":       {backfill.Item{Name: "a/x.asc", Signature: "https://h/a/x.asc", Artifact: "https://h/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
+		"half fetched":  {backfill.Item{Name: "x.asc", Signature: "t/x.asc", Artifact: "https://h/a/x"}, "", "t/x.receipt.json", "t/x.asc.receipt.json"},
+		"nowhere":       {backfill.Item{Name: "x.asc", Signature: "https://h/x.asc", Artifact: "https://h/x"}, "", "", ""},
+		"leads outside": {backfill.Item{Name: "../x.asc", Signature: "../x.asc", Artifact: "../x"}, "r", "", ""},
+	} {
+		p, err := findPlace(c.item, c.dir)
+		if (err != nil) != (c.own == "") || p.first != c.first || p.own != c.own {
+			t.Errorf("%s: %q, %q, %v", name, p.first, p.own, err)
+		}
+	}
+}
+
+// The signature whose ending comes first has the short name, whoever is handled first.
+func TestPlaceOrder(t *testing.T) {
+	dir := t.TempDir()
+	places := map[string]string{"x.sig": "x.sig.receipt.json", "x.asc": "x.receipt.json", "y.sig": "y.receipt.json"}
+	for name := range places {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range places {
+		path := filepath.Join(dir, name)
+		artifact, _ := cutSignatureSuffix(path)
+		p, err := findPlace(backfill.Item{Name: name, Signature: path, Artifact: artifact}, "")
+		if got := p.choose(isFree); err != nil || got != filepath.Join(dir, want) {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+	copyFile(t, offline("x509.receipt.json"), filepath.Join(dir, "x.receipt.json"))
+	p := must(findPlace(backfill.Item{Name: "x.asc", Signature: filepath.Join(dir, "x.asc"), Artifact: filepath.Join(dir, "x")}, ""))
+	if got := p.choose(isFree); got != filepath.Join(dir, "x.asc.receipt.json") {
+		t.Errorf("another signature has the name: %s", got)
+	}
+}
