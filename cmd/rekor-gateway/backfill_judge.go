@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
@@ -130,9 +129,6 @@ func (j *judge) checkHistorical(d formats.Description) error {
 
 // verify verifies the signature, in one pass over the artifact, and chooses what is sent.
 func (c *candidate) verify(ctx context.Context) error {
-	if err := checkListed(c.item); err != nil {
-		return err
-	}
 	h := c.submission.Header
 	if c.item.Digest != "" {
 		digest, err := formats.ParseDigest(c.item.Digest)
@@ -190,16 +186,6 @@ func (c *candidate) openSigned(ctx context.Context) (_ io.Reader, _ io.Closer, e
 		return file, file, nil
 	}
 	return container.NewReader(c.kind, file, maxUnpacked), file, nil
-}
-
-// checkListed refuses a signed list whose files are not what it says.
-func checkListed(item backfill.Item) error {
-	bad := slices.IndexFunc(item.Listed, func(l backfill.Listed) bool { return l.Problem != nil })
-	if bad < 0 {
-		return nil
-	}
-	first := item.Listed[bad]
-	return formats.NewError(first.Problem.Reason, fmt.Sprintf("of the files that it lists, %q: %s", first.Name, first.Problem.Message), first.Problem.Hint)
 }
 
 // isSame reports whether another signature file holds the same signatures over the artifact.

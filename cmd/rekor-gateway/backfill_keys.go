@@ -50,8 +50,8 @@ func (s *keyStock) addFile(ctx context.Context, path string, sum hash.Hash) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(sum, "%d\n", len(raw))
-	sum.Write(raw)
+	one := sha256.Sum256(raw)
+	sum.Write(one[:])
 	var why []error
 	found := false
 	for _, f := range all.Formats().All() {

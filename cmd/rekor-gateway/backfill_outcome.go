@@ -9,9 +9,12 @@ import (
 	"sync/atomic"
 	"unicode"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -38,6 +41,26 @@ type outcome struct {
 	Receipt        string         `json:"receipt"` // its file
 	Signers        []string       `json:"signers"`
 	Representation string         `json:"representation"`
+	Listed         []listedFault  `json:"listed"` // of a signed list: its files that are not here or could not be read, at most maxListedFaults
+}
+
+// maxListedFaults bounds what a report says of one list's files: mirrors have a part of what a Release file names.
+const maxListedFaults = 100
+
+// listedFault says what is with a file that a signed list names. It is nothing against the list's signature.
+type listedFault struct {
+	Name    string         `json:"name"`
+	Reason  formats.Reason `json:"reason"`
+	Message string         `json:"message"`
+}
+
+func findListedFaults(item backfill.Item) (faults []listedFault) {
+	for _, l := range item.Listed {
+		if l.Problem != nil && len(faults) < maxListedFaults {
+			faults = append(faults, listedFault{validText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
+		}
+	}
+	return faults
 }
 
 // note takes over what the gateway says.
@@ -48,7 +71,7 @@ func (o *outcome) note(s *pb.Submission) {
 
 func (o outcome) in(state string) outcome {
 	o.State = state
-	o.Name = validText(o.item.Name)
+	o.Name, o.Listed = validText(o.item.Name), findListedFaults(o.item)
 	o.Receipt, o.Message = validText(o.Receipt), validText(o.Message)
 	return o
 }
@@ -61,7 +84,7 @@ func (o outcome) logged(path string) outcome {
 	return o.in(stateLogged)
 }
 
-// done is for a receipt that was there. r is nil where it did not have to be read.
+// done is for a receipt that was there. r is nil where it did not have to be verified.
 func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
 	o.Receipt = path
 	if r != nil {
@@ -71,6 +94,25 @@ func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
 		}
 	}
 	return o.in(stateDone)
+}
+
+// readHead takes from a receipt that was verified before what a report says of it.
+func (o *outcome) readHead(path string) {
+	var head struct {
+		SubmissionID   string `json:"submissionId"`
+		Representation string `json:"representation"`
+		Signers        []struct {
+			SPKI []byte `json:"spki"`
+		} `json:"signers"`
+	}
+	raw, err := readFile(path, receipt.MaxSize)
+	if err != nil || jsonv2.Unmarshal(raw, &head) != nil {
+		return
+	}
+	o.SubmissionID, o.Representation = head.SubmissionID, head.Representation
+	for _, s := range head.Signers {
+		o.Signers = append(o.Signers, formats.SignerID(s.SPKI).String())
+	}
 }
 
 func (o outcome) explain(err error) outcome {

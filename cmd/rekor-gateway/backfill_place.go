@@ -3,70 +3,58 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 )
 
-// signatureSuffixes are what signatures' names have more than those of their files, in the order in which they come first. A longer
-// one stands before what it ends in.
-var signatureSuffixes = []string{".asc", ".minisig", ".p7m", ".p7s", ".pem.sig", ".sig", ".sign", ".sigstore.json", ".sshsig"}
+// suffixOrder has the endings of signatures' names in the order in which they come first.
+var suffixOrder = []string{".asc", ".gpg", ".minisig", ".p7m", ".p7s", ".pem.sig", ".pgp", ".sig", ".sign", ".sigstore", ".sigstore.json", ".sshsig"}
 
-// cutSignatureSuffix returns the name of the file that a signature's name says it is over, and what it has more.
-func cutSignatureSuffix(name string) (stem, suffix string) {
-	for _, s := range signatureSuffixes {
-		if stem, ok := strings.CutSuffix(name, s); ok && filepath.Base(stem) != "." && !strings.HasSuffix(stem, "/") {
-			return stem, s
-		}
+// findEnding returns what the name of a signature has more than that of its file; "" where that does not tell.
+func findEnding(item backfill.Item) string {
+	if item.Artifact != "" && strings.HasPrefix(item.Signature, item.Artifact+".") {
+		return item.Signature[len(item.Artifact):]
 	}
-	return name, ""
+	_, ending := backfill.CutSuffix(path.Base(filepath.ToSlash(item.Signature)))
+	return ending
 }
 
 // place is where the receipt of a signature may be.
 type place struct {
 	first string // shared by all signatures over one file: whose comes first has it; "" where the signature has its content in it
 	own   string // the signature's own
-	rank  int    // of the signature's suffix
+	rank  int    // of the signature's ending in suffixOrder, or -1
 	stem  string // the signature's name without its suffix
 }
 
 // findPlace returns where the receipt of item goes: beside the files, or in the folder dir.
 func findPlace(item backfill.Item, dir string) (place, error) {
-	stem, suffix := cutSignatureSuffix(item.Name)
-	signature, ending := cutSignatureSuffix(item.Signature)
-	var base string // without any suffix
+	ending := findEnding(item)
+	p := place{stem: strings.TrimSuffix(item.Signature, ending), rank: slices.Index(suffixOrder, ending)}
+	suffix, base := ending, "" // base: without any suffix
 	switch {
+	case dir != "" && !filepath.IsLocal(filepath.FromSlash(item.Name)):
+		return place{}, withHint(errors.New("the name leads out of the folder for receipts"), "name the files by paths within one folder")
 	case dir != "":
-		base = filepath.Join(dir, filepath.FromSlash(stem))
-		if !filepath.IsLocal(filepath.FromSlash(item.Name)) {
-			return place{}, withHint(errors.New("the name leads out of the folder for receipts"), "name the files by paths within one folder")
-		}
+		base = filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(item.Name, ending)))
 	case item.Artifact != "" && !client.IsURL(item.Artifact) && !item.Decompress:
-		base = item.Artifact
-		suffix = ending
-		if suffix == "" {
-			suffix = "." + filepath.Base(item.Signature)
-		}
+		base, suffix = item.Artifact, cmp.Or(ending, "."+filepath.Base(item.Signature))
 	case !client.IsURL(item.Signature):
-		base, suffix = signature, ending
+		base = p.stem
 	default:
 		return place{}, withHint(errors.New("the files are fetched, so that there is no place beside them"), "keep the receipts in a folder: --receipts FOLDER")
 	}
-	p := place{own: base + suffix + receiptSuffix, stem: signature, rank: len(signatureSuffixes)}
-	for i, s := range signatureSuffixes {
-		if s == ending {
-			p.rank = i
-		}
-	}
-	if suffix != "" && (item.Artifact != "" || item.Digest != "") {
+	p.own = base + suffix + receiptSuffix
+	if item.Artifact != "" || item.Digest != "" || suffix == "" {
 		p.first = base + receiptSuffix
-	}
-	if suffix == "" {
-		p.first = p.own
 	}
 	return p, nil
 }
@@ -76,8 +64,8 @@ func (p place) comesFirst() bool {
 	if client.IsURL(p.stem) {
 		return true
 	}
-	for _, s := range signatureSuffixes[:min(p.rank, len(signatureSuffixes))] {
-		if _, err := os.Lstat(p.stem + s); err == nil && p.rank < len(signatureSuffixes) {
+	for _, s := range suffixOrder[:max(p.rank, 0)] {
+		if _, err := os.Lstat(p.stem + s); err == nil {
 			return false
 		}
 	}

@@ -18,6 +18,7 @@ func TestFindPlace(t *testing.T) {
 	}{
 		"detached":      {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "", "t/a/x.receipt.json", "t/a/x.asc.receipt.json"},
 		"two endings":   {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x"}, "", "t/x.receipt.json", "t/x.pem.sig.receipt.json"},
+		"signed PEM":    {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x.pem"}, "", "t/x.pem.receipt.json", "t/x.pem.sig.receipt.json"},
 		"inside":        {backfill.Item{Name: "x.asc", Signature: "t/x.asc"}, "", "", "t/x.asc.receipt.json"},
 		"InRelease":     {backfill.Item{Name: "d/InRelease", Signature: "t/d/InRelease"}, "", "t/d/InRelease.receipt.json", "t/d/InRelease.receipt.json"},
 		"compressed":    {backfill.Item{Name: "x.tar.sign", Signature: "t/x.tar.sign", Artifact: "t/x.tar.xz", Decompress: true}, "", "t/x.tar.receipt.json", "t/x.tar.sign.receipt.json"},
@@ -48,7 +49,7 @@ func TestPlaceOrder(t *testing.T) {
 	}
 	for name, want := range places {
 		path := filepath.Join(dir, name)
-		artifact, _ := cutSignatureSuffix(path)
+		artifact := path[:len(path)-len(".sig")]
 		p, err := findPlace(backfill.Item{Name: name, Signature: path, Artifact: artifact}, "")
 		if got := p.choose(isFree); err != nil || got != filepath.Join(dir, want) {
 			t.Errorf("%s: %s, %v", name, got, err)

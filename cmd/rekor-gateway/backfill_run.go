@@ -129,6 +129,9 @@ func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 		return o.refuse(err)
 	}
 	if path := b.known.find(item, p); path != "" {
+		if b.report != nil {
+			o.readHead(path)
+		}
 		return o.done(path, nil)
 	}
 	if item.Problem != nil {

@@ -17,7 +17,7 @@ const openNoLink = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 func lockFile(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR { //nolint:errorlint // the system call's own
+		if err != unix.EINTR {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func checkWritable(path string) error {
 // tryLockFile locks the file unless another process has it locked.
 func tryLockFile(f *os.File) (locked bool, err error) {
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK { //nolint:errorlint // the system call's own
+	if err == unix.EWOULDBLOCK {
 		return false, nil
 	}
 	return err == nil, err
