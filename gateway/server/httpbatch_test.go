@@ -81,7 +81,7 @@ func TestLinesAreCounted(t *testing.T) {
 func TestLinesEndWhenStopped(t *testing.T) {
 	r := run(t, withCallers(newConfig(t), map[string][]string{"sender": {"submit"}}))
 	talk := r.openLines("sender")
-	if a := talk("{}"); a.Line != 1 || a.Status != 415 {
+	if a := talk("{}"); a.Line != 1 || a.Status != 400 {
 		t.Fatalf("%+v", a)
 	}
 	stopped := make(chan error, 1)
@@ -114,7 +114,7 @@ func TestLinesEndWithTheCredential(t *testing.T) {
 	if a := goes("{}"); a.EndedAfter == nil || *a.EndedAfter != 1 || a.Status != 401 || a.Problem.Reason != "UNAUTHENTICATED" {
 		t.Errorf("%+v", a)
 	}
-	if a := stays("{}"); a.Line != 2 || a.Status != 415 {
+	if a := stays("{}"); a.Line != 2 || a.Status != 400 {
 		t.Errorf("%+v", a)
 	}
 }
