@@ -71,6 +71,8 @@ type lineBatch struct {
 func (b *lineBatch) receiveAll() error {
 	defer context.AfterFunc(b.ctx, func() { b.body.Stop(context.Cause(b.ctx)) })()
 	defer context.AfterFunc(b.server.cfg.Stopping, func() { b.body.Stop(gateway.ErrClosed) })()
+	lifetime := gateway.LifetimeFrom(b.ctx)
+	defer context.AfterFunc(lifetime, func() { b.body.Stop(context.Cause(lifetime)) })()
 	b.body.Relieve = b.crew.awaitOthers
 	for {
 		line, err := b.body.Next()

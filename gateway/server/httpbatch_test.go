@@ -97,7 +97,7 @@ func TestLinesEndWhenStopped(t *testing.T) {
 	}
 }
 
-// Once its credential is taken back, nothing more of a batch is taken.
+// Once its credential is taken back, a batch ends, also while nothing of it comes.
 func TestLinesEndWithTheCredential(t *testing.T) {
 	cfg := withCallers(newConfig(t), map[string][]string{"goes": {"submit"}, "stays": {"submit"}})
 	r := run(t, cfg)
@@ -111,7 +111,7 @@ func TestLinesEndWithTheCredential(t *testing.T) {
 	if err := r.ReloadCallers(t.Context(), &next); err != nil {
 		t.Fatal(err)
 	}
-	if a := goes("{}"); a.EndedAfter == nil || *a.EndedAfter != 1 || a.Status != 401 || a.Problem.Reason != "UNAUTHENTICATED" {
+	if a := goes(""); a.EndedAfter == nil || *a.EndedAfter != 1 || a.Status != 401 || a.Problem.Reason != "UNAUTHENTICATED" {
 		t.Errorf("%+v", a)
 	}
 	if a := stays("{}"); a.Line != 2 || a.Status != 400 {
