@@ -268,7 +268,7 @@ func TestLineBatchIsRefused(t *testing.T) {
 		"another verb":  {http.MethodGet, "", "application/x-ndjson", 405, "MALFORMED_REQUEST"},
 		"another type?": {http.MethodPost, "", "application/x-ndjson2", 400, "MALFORMED_REQUEST"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(_ *testing.T) {
 			s.expect(s.do(c.method, batchPath+c.query, c.kind, strings.NewReader(line)), c.status, c.reason)
 		})
 	}
