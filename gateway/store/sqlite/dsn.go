@@ -43,6 +43,13 @@ func readerDSN(path string) string {
 	})
 }
 
+// checkpointDSN is for what copies the write-ahead log: it syncs as the writer does.
+func checkpointDSN(path string) string {
+	return buildDSN(path, url.Values{
+		"_pragma": {"busy_timeout(" + busyTimeout + ")", "synchronous(FULL)", "fullfsync(ON)", "query_only(ON)"},
+	})
+}
+
 // stillDSN is for a file that nobody writes to. Nothing is made beside it, and nothing in it is run.
 func stillDSN(path string) string {
 	return buildDSN(path, url.Values{

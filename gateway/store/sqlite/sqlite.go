@@ -69,9 +69,10 @@ type Store struct {
 	clock       queueClock
 	writer      *sql.DB // one connection
 	readers     *sql.DB
-	statements  statements // on writer
-	usualWrites queries    // on writer
-	usualReads  queries    // on readers
+	checkpoints *checkpointer // nil beside a gateway
+	statements  statements    // on writer
+	usualWrites queries       // on writer
+	usualReads  queries       // on readers
 
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
@@ -162,7 +163,12 @@ func (s *Store) openDatabases(ctx context.Context, path string) error {
 	if err := s.beginIncarnation(ctx, path); err != nil {
 		return err
 	}
-	return s.connectReaders(ctx, path)
+	if err := s.connectReaders(ctx, path); err != nil {
+		return err
+	}
+	var err error
+	s.checkpoints, err = startCheckpointer(path, s.writer)
+	return err
 }
 
 func (s *Store) connectWriter(ctx context.Context, path string) error {
@@ -200,6 +206,9 @@ func (s *Store) connectReaders(ctx context.Context, path string) error {
 // nothing.
 func (s *Store) Close() error {
 	var errs []error
+	if s.checkpoints != nil {
+		errs = append(errs, s.checkpoints.closeCheckpointer())
+	}
 	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
 	}

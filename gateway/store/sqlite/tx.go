@@ -87,13 +87,18 @@ func (s *Store) writeTx(ctx context.Context, doing string, f func(*tx) error) er
 	defer cancel(nil)
 	patience := time.AfterFunc(s.opts.Patience, func() { cancel(errLocked) })
 	defer patience.Stop()
-	return runTx(ctx, s.writer, &sql.TxOptions{}, doing, func(t *tx) error {
+	s.checkpoints.awaitSlow(ctx)
+	err := runTx(ctx, s.writer, &sql.TxOptions{}, doing, func(t *tx) error {
 		if !patience.Stop() {
 			return errLocked
 		}
 		t.usual = s.usualWrites
 		return f(t)
 	})
+	if err == nil {
+		s.checkpoints.noteWritten()
+	}
+	return err
 }
 
 // readTx runs f on a consistent snapshot.
