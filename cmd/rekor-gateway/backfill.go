@@ -85,7 +85,7 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	w, flags := &f.wishes, c.Flags()
 	f.connection.addFlags(c)
 	f.trustFlags.addFlags(c)
-	flags.StringVar(&f.manifest, "manifest", "", "`FILE` that lists the signatures, as JSON lines or CSV")
+	flags.StringVar(&f.manifest, "manifest", "", "`FILE` that lists the signatures, as JSON lines or CSV; - is standard input")
 	flags.StringArrayVar(&w.keys, "key", nil, "`FILE` with public keys or certificates of signers, of any size (repeatable); each signature is sent with its own alone")
 	flags.StringArrayVar(&f.include, "include", nil, "only signatures whose names match this `PATTERN` (repeatable)")
 	flags.StringArrayVar(&f.exclude, "exclude", nil, "no files and folders whose names match this `PATTERN` (repeatable)")
@@ -133,12 +133,18 @@ func (f *backfillFlags) list(ctx context.Context, done func(backfill.Item) bool)
 	if f.manifest == "" {
 		return backfill.Scan(f.roots, o), func() {}, nil
 	}
+	if f.manifest == standardInput {
+		return backfill.ReadManifest(f.manifest, os.Stdin, o), func() {}, nil
+	}
 	file, err := os.Open(f.manifest)
 	if err != nil {
 		return nil, nil, err
 	}
 	return backfill.ReadManifest(f.manifest, file, o), func() { _ = file.Close() }, nil
 }
+
+// standardInput stands for it as a manifest's name.
+const standardInput = "-"
 
 // policy is what signatures are held to on this machine: as little as any gateway may ask.
 func (f *backfillFlags) policy() formats.Policy {

@@ -120,7 +120,7 @@ func (j *judge) checkHistorical(d formats.Description) error {
 		for _, f := range part.Findings {
 			if missing.Has(f.Exception) {
 				return formats.NewError(f.Reason, f.Message,
-					"if the gateway's historical policy lets it pass, send it with --historical "+missing.String())
+					"once the gateway's operator lets such signatures pass, run it with --historical "+missing.String())
 			}
 		}
 	}

@@ -48,7 +48,9 @@ func (s *runStatus) start(ctx context.Context) (stop func()) {
 			progressbar.OptionSetItsString("signatures"), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(barInterval),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true),
 		)
-		under.Go(func() { s.countAll(ctx) })
+		if s.flags.manifest != standardInput { // which can be read once
+			under.Go(func() { s.countAll(ctx) })
+		}
 	}
 	under.Go(func() {
 		ticks := time.NewTicker(interval)
