@@ -35,6 +35,7 @@ type backfillRun struct {
 	pace    *pace
 	writer  receiptWriter
 	cpu     chan struct{}       // held while something is computed
+	fetches chan struct{}       // held in its place where something has to be fetched, which may take long
 	calls   chan struct{}       // held while the gateway is asked something
 	memory  *semaphore.Weighted // held for a signature's size
 	stop    context.CancelCauseFunc
@@ -43,6 +44,8 @@ type backfillRun struct {
 const (
 	// maxCalls bounds the calls of the gateway that are under way.
 	maxCalls = 64
+	// maxFetches bounds the downloads that are under way.
+	maxFetches = 16
 	// maxHeld bounds what is held of signatures, in bytes; each counts with all that is made of it.
 	maxHeld     = 128 << 20
 	heldPerByte = 8
@@ -57,7 +60,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 	}
 	b := &backfillRun{
 		flags: f, judge: &judge{f, stock}, told: told, pace: newPace(f.timeout), stop: func(error) {},
-		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
 	}
 	if b.remote, err = f.open(f.timeout, told.sayRetrying); err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func (b *backfillRun) handleAll(ctx context.Context, items iter.Seq2[backfill.It
 func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 	o := outcome{item: item}
 	p, err := findPlace(item, b.flags.receipts)
-	if err != nil {
+	if err != nil && item.Problem == nil {
 		return o.refuse(err)
 	}
 	if path := b.known.find(item, p); path != "" {
@@ -168,8 +171,12 @@ func (b *backfillRun) holdMemory(ctx context.Context, item backfill.Item) (relea
 
 // prepare reads the signature and verifies the receipt that is there, or else the signature.
 func (b *backfillRun) prepare(ctx context.Context, item backfill.Item, p place) (*candidate, found, error) {
-	b.cpu <- struct{}{}
-	defer func() { <-b.cpu }()
+	slots := b.cpu
+	if isFetched(item) {
+		slots = b.fetches
+	}
+	slots <- struct{}{}
+	defer func() { <-slots }()
 	if err := ctx.Err(); err != nil {
 		return nil, found{}, err
 	}

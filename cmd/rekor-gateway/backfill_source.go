@@ -9,7 +9,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -38,11 +40,18 @@ func openSource(ctx context.Context, name string) (*source, error) {
 	}
 	_ = os.Remove(spool.Name()) // what fails here is removed by close
 	s := &source{name: name, spool: spool}
-	if _, err := client.Fetch(ctx, u, spool, fetchLimits); err != nil {
+	limits := fetchLimits
+	limits.OnlyToTLS = true
+	if _, err := client.Fetch(ctx, u, spool, limits); err != nil {
 		s.close()
 		return nil, fail(reasonFetch, err, "check the URL, or download the file yourself and name that")
 	}
 	return s, nil
+}
+
+// isFetched reports whether something of item is fetched.
+func isFetched(item backfill.Item) bool {
+	return client.IsURL(item.Signature) || client.IsURL(item.Artifact) || slices.ContainsFunc(item.Keys, client.IsURL)
 }
 
 func (s *source) close() {

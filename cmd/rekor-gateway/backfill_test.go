@@ -264,7 +264,7 @@ func TestBackfillInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	g := &moody{standIn: standIn{t: t, receipt: offline("x509.receipt.json")}}
-	g.answer = func(try int64, _ http.ResponseWriter, r *http.Request) bool {
+	g.answer = func(try int64, _ http.ResponseWriter, _ *http.Request) bool {
 		if try == 10 {
 			interrupt()
 		}
@@ -359,7 +359,7 @@ func TestSourceChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app")
 	for name, change := range map[string]func(*os.File){
 		"grown":   func(f *os.File) { _, _ = f.WriteString("more") },
-		"touched": func(f *os.File) { _ = os.Chtimes(path, time.Now(), time.Unix(1, 0)) },
+		"touched": func(*os.File) { _ = os.Chtimes(path, time.Now(), time.Unix(1, 0)) },
 		"replaced": func(*os.File) {
 			_ = os.Rename(path, path+".old")
 			_ = os.WriteFile(path, []byte("begin"), 0o644)
@@ -387,7 +387,10 @@ func TestSourceChanged(t *testing.T) {
 
 // What a manifest names by a URL is fetched, and leaves nothing behind.
 func TestSourceFetched(t *testing.T) {
-	server := httptest.NewServer(http.FileServer(http.Dir("testdata/offline")))
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir("testdata/offline")))
+	mux.Handle("/elsewhere", http.RedirectHandler("/artifact", http.StatusFound))
+	server := httptest.NewServer(mux)
 	defer server.Close()
 	t.Setenv("TMPDIR", t.TempDir())
 	s, err := openSource(t.Context(), server.URL+"/artifact")
@@ -403,9 +406,37 @@ func TestSourceFetched(t *testing.T) {
 		t.Errorf("there is %v", left)
 	}
 	s.close()
-	for _, bad := range []string{server.URL + "/none", "file:///etc/passwd", "ftp://example.org/x", "https://u:p@example.org/x"} {
+	for _, bad := range []string{server.URL + "/none", server.URL + "/elsewhere", "file:///etc/passwd", "ftp://example.org/x", "https://u:p@example.org/x"} {
 		if _, err := openSource(t.Context(), bad); err == nil || describeFailure(err).Reason != reasonFetch {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// A manifest may name files elsewhere. A row that leads outside is refused, and told as that.
+func TestBackfillManifest(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	files := httptest.NewServer(http.FileServer(http.Dir("testdata/offline")))
+	defer files.Close()
+	dir := t.TempDir()
+	manifest := filepath.Join(dir, "list.csv")
+	list := fmt.Sprintf("signature,artifact,keys,labels\r\n%[1]s/x509.sig,%[1]s/artifact,%[1]s/x509.pub,a=b\r\n%[1]s/x509.sig,%[1]s/other,%[1]s/x509.pub,\r\n../x.sig,,,\r\n%[1]s/none.sig,%[1]s/artifact,,\r\n", files.URL)
+	if err := os.WriteFile(manifest, []byte(list), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
+	for i, state := range []string{stateLogged, stateDone} {
+		var out, errs bytes.Buffer
+		code := runProgram(t.Context(), []string{"backfill", "--manifest", manifest, "--receipts", filepath.Join(dir, "kept"), "--server", server, "--trusted-root", offline(rootFile),
+			"--output", "json", "--report", filepath.Join(dir, "report.jsonl"), "--parallel", "1"}, &out, &errs)
+		report := string(must(os.ReadFile(filepath.Join(dir, "report.jsonl"))))
+		for _, want := range []string{`"state":"` + state + `"`, `"reason":"ARTIFACT_MISMATCH"`, `"reason":"OUTSIDE_ROOT"`, `"reason":"ARTIFACT_NOT_FETCHED"`} {
+			if strings.Count(report, want) != 1 {
+				t.Errorf("run %d: %s is not there once in\n%s", i, want, report)
+			}
+		}
+		if code != exitSome {
+			t.Errorf("run %d: exit %d\n%s", i, code, &errs)
 		}
 	}
 }

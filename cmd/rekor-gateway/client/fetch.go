@@ -19,6 +19,8 @@ type FetchLimits struct {
 	MaxBytes int64
 	MaxTime  time.Duration // for all of it
 	MaxIdle  time.Duration // without a byte
+	// OnlyToTLS lets redirects lead to https alone, also from http.
+	OnlyToTLS bool
 }
 
 // maxRedirects bounds how often a download is sent elsewhere.
@@ -57,7 +59,7 @@ func Fetch(ctx context.Context, u *url.URL, w io.Writer, l FetchLimits) (int64, 
 	defer stop(nil)
 	idle := time.AfterFunc(l.MaxIdle, func() { stop(fmt.Errorf("nothing came for %v", l.MaxIdle)) })
 	defer idle.Stop()
-	n, err := fetchBody(ctx, u, w, l.MaxBytes, func() { idle.Reset(l.MaxIdle) })
+	n, err := fetchBody(ctx, u, w, l, func() { idle.Reset(l.MaxIdle) })
 	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.Canceled) {
 		err = context.Cause(ctx)
 	}
@@ -67,7 +69,8 @@ func Fetch(ctx context.Context, u *url.URL, w io.Writer, l FetchLimits) (int64, 
 	return n, nil
 }
 
-func fetchBody(ctx context.Context, u *url.URL, w io.Writer, limit int64, progress func()) (int64, error) {
+func fetchBody(ctx context.Context, u *url.URL, w io.Writer, l FetchLimits, progress func()) (int64, error) {
+	limit := l.MaxBytes
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return 0, err
@@ -75,7 +78,7 @@ func fetchBody(ctx context.Context, u *url.URL, w io.Writer, limit int64, progre
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true // what is signed is the file as it is stored
 	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport, CheckRedirect: checkRedirect}).Do(request)
+	response, err := (&http.Client{Transport: transport, CheckRedirect: l.checkRedirect}).Do(request)
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {
@@ -98,11 +101,11 @@ func fetchBody(ctx context.Context, u *url.URL, w io.Writer, limit int64, progre
 }
 
 // checkRedirect lets nobody lead to another scheme, or out of TLS.
-func checkRedirect(to *http.Request, via []*http.Request) error {
+func (l FetchLimits) checkRedirect(to *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) >= maxRedirects:
 		return fmt.Errorf("it was redirected %d times", maxRedirects)
-	case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || via[0].URL.Scheme == "https"):
+	case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || via[0].URL.Scheme == "https" || l.OnlyToTLS):
 		return fmt.Errorf("it was redirected from %s to %s", via[0].URL.Scheme, to.URL.Scheme)
 	}
 	return nil

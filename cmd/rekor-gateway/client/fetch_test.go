@@ -75,12 +75,24 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// A download that began in TLS does not leave it.
+// A download that began in TLS does not leave it, and one that is told so goes on in TLS alone.
 func TestFetchStaysInTLS(t *testing.T) {
-	via := httptest.NewRequest(http.MethodGet, "https://example.org/a", nil)
-	for to, fine := range map[string]bool{"https://example.net/b": true, "http://example.org/b": false, "ftp://example.org/b": false} {
-		if err := checkRedirect(httptest.NewRequest(http.MethodGet, to, nil), []*http.Request{via}); (err == nil) != fine {
-			t.Errorf("%s: %v", to, err)
+	for _, c := range []struct {
+		from, to  string
+		onlyToTLS bool
+		fine      bool
+	}{
+		{"https://example.org/a", "https://example.net/b", false, true},
+		{"https://example.org/a", "http://example.org/b", false, false},
+		{"https://example.org/a", "ftp://example.org/b", false, false},
+		{"http://example.org/a", "http://example.org/b", false, true},
+		{"http://example.org/a", "http://example.org/b", true, false},
+		{"http://example.org/a", "https://example.org/b", true, true},
+	} {
+		via := httptest.NewRequest(http.MethodGet, c.from, nil)
+		err := FetchLimits{OnlyToTLS: c.onlyToTLS}.checkRedirect(httptest.NewRequest(http.MethodGet, c.to, nil), []*http.Request{via})
+		if (err == nil) != c.fine {
+			t.Errorf("from %s to %s: %v", c.from, c.to, err)
 		}
 	}
 }
