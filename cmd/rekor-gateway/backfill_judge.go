@@ -78,10 +78,11 @@ func findKind(name string) (container.Kind, error) {
 	return container.ParseKind(path.Ext(name))
 }
 
-// parse reads a signature by the keys that its item has, or else by those of --key.
+// parse reads a signature by the keys that a manifest names for it, or else by those of --key: what a folder has of keys beside its
+// signatures leads on from those, and is not trusted by itself.
 func (j *judge) parse(ctx context.Context, format string, signature []byte, keys [][]byte) (formats.Parsed, error) {
 	p := j.flags.policy()
-	if len(keys) == 0 {
+	if len(keys) == 0 || j.flags.manifest == "" {
 		p = j.stock.hold(p)
 	}
 	parsed, err := all.Formats().Parse(ctx, format, signature, keys, p)

@@ -55,3 +55,20 @@ func listTree(t *testing.T, tree string) (all []string) {
 	}
 	return all
 }
+
+// The root of a TUF repository is no key by itself: with --key, it has to lead on from one that was named.
+func TestBackfillHoldsToKeys(t *testing.T) {
+	metadata := func(name string) string { return filepath.Join("..", "..", "formats", "tuf", "testdata", name) }
+	tree := t.TempDir()
+	copyFile(t, metadata("root-1.json"), filepath.Join(tree, "root.json"))
+	copyFile(t, metadata("targets.json"), filepath.Join(tree, "targets.json"))
+	for key, want := range map[string]string{
+		metadata("root-1.json"): "SUBMIT", metadata("twice-root.json"): "REFUSED",
+	} {
+		var out, errs bytes.Buffer
+		runProgram(t.Context(), []string{"backfill", tree, "--include", "targets.json", "--dry-run", "--key", key, "--trusted-root", offline(rootFile)}, &out, &errs)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: no %s in\n%s%s", key, want, &out, &errs)
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (s *source) open() (*sourceReader, error) {
 	if s.spool != nil {
 		return &sourceReader{source: s, Reader: io.NewSectionReader(s.spool, 0, math.MaxInt64)}, nil
 	}
-	file, err := os.Open(s.path)
+	file, err := backfill.Open(s.path) // somebody may have put a pipe there since
 	if err != nil {
 		return nil, err
 	}
