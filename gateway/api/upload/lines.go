@@ -4,6 +4,7 @@ package upload
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -74,7 +75,7 @@ func (l *Lines) readLine() (Line, error) {
 	line := Line{Number: l.number + 1, held: l.held.Part()}
 	for begun, whole := false, false; !whole; begun = true {
 		piece, isLast, err := l.takePiece(!begun)
-		if err == io.EOF && begun {
+		if errors.Is(err, io.EOF) && begun {
 			break
 		}
 		if err == nil {
