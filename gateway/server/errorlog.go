@@ -10,7 +10,7 @@ import (
 )
 
 // causedByClients begin the lines of net/http that anybody can cause, without a credential.
-var causedByClients = []string{"http: TLS handshake error", "http: URL query contains semicolon", "http2: "}
+var causedByClients = []string{"http: TLS handshake error", "http: URL query contains semicolon", "http2: server", "http2: received GOAWAY"}
 
 // errorLog has what net/http writes in the gateway's log, a line at a time. Of what clients cause there is a sample: a log that they could
 // fill would take the disk from the store. It implements io.Writer.
