@@ -109,6 +109,9 @@ func (s *server) sendLines(query string, body io.Reader) map[int]answerLine {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if res.ProtoMajor == 1 && !res.Close {
+		s.t.Error("the connection stays open: what is left of a body would be another request")
+	}
 	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "application/x-ndjson" {
 		s.t.Fatalf("%d %v %.300s", res.StatusCode, res.Header, raw)
 	}

@@ -56,6 +56,10 @@ func (r *Reader) NewLinesWriter(w http.ResponseWriter, req *http.Request, failed
 		w.WriteHeader(http.StatusContinue) // net/http sends none once an answer has begun
 	}
 	w.Header().Set("Content-Type", LineTypes[0])
+	if req.ProtoMajor == 1 {
+		// A batch may end before its body does, and what is left of that must not pass for another request.
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(http.StatusOK)
 	if err := l.control.Flush(); err != nil {
 		return nil, err
