@@ -4,11 +4,15 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
@@ -116,5 +120,33 @@ func TestLinesEndWithTheCredential(t *testing.T) {
 	}
 	if a := stays("{}"); a.Line != 2 || a.Status != 400 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestRestOfABatchIsNoRequest: what a client sends of a body after the batch has ended is not served as another request.
+func TestRestOfABatchIsNoRequest(t *testing.T) {
+	cfg := withCallers(newConfig(t), map[string][]string{"goes": {"submit"}, "stays": {"submit"}})
+	r := run(t, cfg)
+	defer r.stop()
+	_, address, _ := strings.Cut(r.Addresses().HTTP, "://")
+	conn := must(net.Dial("tcp", address))
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(conn, "POST /v1/submissions:batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: application/x-ndjson\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n1000\r\n{\"ref\":", bearer("goes"))
+	answer := bufio.NewReader(conn)
+	response := must(http.ReadResponse(answer, nil))
+	next := *cfg
+	next.Callers = append([]config.Caller(nil), cfg.Callers...)
+	withCallers(&next, map[string][]string{"stays": {"submit"}})
+	if err := r.ReloadCallers(t.Context(), &next); err != nil {
+		t.Fatal(err)
+	}
+	if last := must(io.ReadAll(response.Body)); !bytes.Contains(last, []byte("endedAfter")) {
+		t.Errorf("the batch ends with %q", last)
+	}
+	_, _ = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") // in the chunk that was begun
+	if more, _ := io.ReadAll(answer); len(more) > 0 {
+		t.Errorf("the rest of the body is answered with %q", more)
 	}
 }
