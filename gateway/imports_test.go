@@ -27,7 +27,7 @@ type importRule struct {
 
 var (
 	pure = []string{
-		"formats/...", "gateway/hashedrekord", "gateway/receipt/...", "gateway/statement/...", "gateway/trustroot/...",
+		"formats/...", "gateway/hashedrekord", "gateway/receipt/...", "gateway/statement/...", "gateway/tiletree", "gateway/trustroot/...",
 		"proto/rekorgateway/receipt/...",
 	}
 	shell   = []string{"net/http", "google.golang.org/grpc/...", "database/sql"}
@@ -48,13 +48,13 @@ var importRules = []importRule{
 	{packages: []string{"ratelimit/..."}, ours: []string{"ratelimit/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/receipt/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/v1"}, ours: []string{"proto/..."}},
-	{packages: pure, ours: pure, deps: shell}, // gateway/hashedrekord, receipt, statement, trustroot
+	{packages: pure, ours: pure, deps: shell}, // gateway/hashedrekord, receipt, statement, tiletree, trustroot
 	// The words and seams, and the rooms of the domain, which see them and not each other.
 	{packages: []string{"gateway"}, ours: pure, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/internal/..."}, deps: slices.Concat(shell, drivers)},
 	{
-		packages: []string{"gateway/planning", "gateway/intake", "gateway/delivery", "gateway/lookup"},
-		ours:     slices.Concat(domain, []string{"gateway/planning"}),
+		packages: []string{"gateway/planning", "gateway/recording", "gateway/intake", "gateway/delivery", "gateway/lookup", "gateway/ownlog"},
+		ours:     slices.Concat(domain, []string{"gateway/planning", "gateway/recording"}),
 		deps:     slices.Concat(shell, drivers),
 	},
 	// Driven adapters see the words; drivers and transports are their own business.
@@ -63,7 +63,7 @@ var importRules = []importRule{
 		packages: []string{"gateway/rekor/tiles"}, ours: domain, // and not what an entry is
 		direct: []string{module + "gateway/hashedrekord", "google.golang.org/grpc/..."}, deps: []string{"database/sql"},
 	},
-	{packages: []string{"gateway/rekor/..."}, ours: slices.Concat(domain, []string{"gateway/rekor/..."}), deps: []string{"database/sql"}},
+	{packages: []string{"gateway/rekor/..."}, ours: slices.Concat(domain, []string{"gateway/recording", "gateway/rekor/..."}), deps: []string{"database/sql"}},
 	{packages: []string{"gateway/store/..."}, ours: slices.Concat(domain, []string{"gateway/store/..."}), deps: []string{"google.golang.org/grpc/..."}},
 	// Driving adapters reach stores and logs through interfaces of the words alone.
 	// What the surface is built on: problem sees the words alone, upload sees problem.
