@@ -32,13 +32,18 @@ func TestScriptsWithLog(t *testing.T) {
 	})
 }
 
-// setup gives scripts the files that testdata/make.sh made, as $DATA.
+// setup gives scripts the files that testdata/make.sh made, as $DATA, and the receipts that are kept, as $CORPUS.
 func setup(env *testscript.Env) error {
 	data, err := filepath.Abs("testdata/offline")
 	if err != nil {
 		return err
 	}
+	corpus, err := filepath.Abs("../../gateway/receipt/testdata/corpus")
+	if err != nil {
+		return err
+	}
 	env.Setenv("DATA", data)
+	env.Setenv("CORPUS", corpus)
 	env.Setenv("REKOR_SERVER", os.Getenv("REKOR_SERVER"))
 	return nil
 }

@@ -22,7 +22,7 @@ type verifyFlags struct {
 	trustFlags
 	globals                   *globals
 	receipt, artifact         string
-	exportCosign              string
+	exportCosign, exportProof string
 	keys, signers, namespaces []string
 	anySigner                 bool
 	historical                exceptionsFlag
@@ -53,6 +53,7 @@ that somebody signed, so say who should have: --key or --signer.`,
 	c.Flags().StringVar(&f.signedBefore, "signed-before", "", "of weak signatures accept those from before this `TIME` alone: proven, or by the signer's claim")
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
+	c.Flags().StringVar(&f.exportProof, "export-tlog-proof", "", "write what others need to check a batched record's place in the gateway's own log into this `FOLDER`")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
 	requireFlags(c, "trusted-root")
 	c.RunE = func(c *cobra.Command, files []string) error {
@@ -118,7 +119,8 @@ type verified struct {
 	File    string `json:"file"`
 	Receipt string `json:"receipt"`
 	*receipt.Report
-	Cosign []receipt.Command `json:"cosign,omitempty"`
+	Cosign     []receipt.Command       `json:"cosign,omitempty"`
+	TlogProofs []receipt.ExportedProof `json:"tlogProofs,omitempty"`
 }
 
 // refused is the result for one of many files that does not verify.
@@ -141,6 +143,9 @@ func (v *verifier) printVerified(r verified) error {
 	}
 	for _, c := range r.Cosign {
 		printLine(v.out, "  %s", c)
+	}
+	for _, x := range r.TlogProofs {
+		printLine(v.out, "the record is in %s, and its proof in %s (log: %s): they say nothing of the signer, whom this command has checked", x.Record, x.Proof, x.Policy)
 	}
 	return nil
 }
@@ -179,6 +184,9 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	result := verified{File: t.artifact, Receipt: t.receipt, Report: report}
 	if v.exportCosign != "" {
 		result.Cosign, err = report.ExportCosign(ctx, receipt.Export{Dir: v.exportCosign, Artifact: artifact, TrustedRoot: v.trustedRoot})
+	}
+	if err == nil && v.exportProof != "" {
+		result.TlogProofs, err = report.ExportTlogProofs(v.exportProof)
 	}
 	return result, err
 }

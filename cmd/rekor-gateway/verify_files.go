@@ -35,7 +35,7 @@ func (f *verifyFlags) findTargets(files []string) ([]target, error) {
 		return []target{{"", f.receipt}}, nil
 	case len(files) > 1 && f.receipt != "":
 		return nil, withHint(errors.New("one receipt is named, and several files"), "verify them one by one, or leave --receipt out: each file's receipt is looked for beside it")
-	case len(files) > 1 && f.exportCosign != "":
+	case len(files) > 1 && f.exportCosign+f.exportProof != "":
 		return nil, withHint(errors.New("the files of several receipts do not go into one folder"), "export them one by one")
 	case f.receipt != "":
 		return []target{{files[0], f.receipt}}, nil

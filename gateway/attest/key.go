@@ -32,14 +32,18 @@ func loadOrCreate(c Config) (*ecdsa.PrivateKey, error) {
 	return parsePrivate(b, c.Password)
 }
 
-// createKey makes a key file that was not there. Of two processes that do so at once, both get
-// the same key: the file appears whole, and the later one reads it.
 func createKey(c Config) ([]byte, error) {
 	made, _, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), c.Password.toPassFunc())
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
-	dir := filepath.Dir(c.Active)
+	return storeKey(c.Active, made)
+}
+
+// storeKey makes a key file that was not there. Of two processes that do so at once, both get
+// the same key: the file appears whole, and the later one reads it.
+func storeKey(path string, made []byte) ([]byte, error) {
+	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".key-*") // mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("storing the new key: %w", err)
@@ -53,7 +57,7 @@ func createKey(c Config) ([]byte, error) {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Link(f.Name(), c.Active)
+		err = os.Link(f.Name(), path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("storing the new key: %w", err)
@@ -61,7 +65,7 @@ func createKey(c Config) ([]byte, error) {
 	if err := syncDir(dir); err != nil {
 		return nil, fmt.Errorf("storing the new key: %w", err)
 	}
-	return readFile(c.Active)
+	return readFile(path)
 }
 
 func syncDir(dir string) error {

@@ -35,8 +35,8 @@ func (v *verification) checkAttestations() error {
 				hintAgain)
 		}
 		v.report.logged = append(v.report.logged, logEntry{entry: e, predicateType: v.predicateType(), subject: v.subject()})
-		v.report.proven("recorded as: ATTESTED, the log says that the gateway with key %s verified this signature",
-			identity(sha256.Sum256(e.GetSpki())))
+		v.report.proven("recorded as: ATTESTED, %s says that the gateway with key %s verified this signature",
+			v.recorder(), identity(sha256.Sum256(e.GetSpki())))
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type Facts struct {
 	Container   *formats.Digest // of the compressed file the artifact was in, or nil
 	// Representations are those of the signatures, in the order of Verified.Each.
 	Representations []receiptpb.Receipt_Representation
+	// Ways are those of the signatures, in the same order; nil is DIRECT for all.
+	Ways []receiptpb.RecordedSignature_Way
 }
 
 // New returns the receipt of f, still without log entries: append one for each record that will
@@ -78,10 +80,20 @@ func New(f Facts) *receiptpb.Receipt {
 
 // version returns the lowest one that can say it all, so that programs of before several signatures read as much as they can.
 func (f Facts) version() uint32 {
-	if len(f.Verified.Parts) > 0 || len(f.Description.Unchecked) > 0 {
-		return FormatVersion
+	switch {
+	case slices.Contains(f.Ways, receiptpb.RecordedSignature_BATCHED):
+		return versionBatched
+	case len(f.Verified.Parts) > 0 || len(f.Description.Unchecked) > 0:
+		return versionSeveral
 	}
 	return versionOne
+}
+
+func (f Facts) way(at int) receiptpb.RecordedSignature_Way {
+	if f.Ways == nil {
+		return receiptpb.RecordedSignature_DIRECT
+	}
+	return f.Ways[at]
 }
 
 // weakest returns the last of the representations in their order, which is that of their numbers.
@@ -89,17 +101,17 @@ func weakest(all []receiptpb.Receipt_Representation) receiptpb.Receipt_Represent
 	return slices.Max(all)
 }
 
-// recordedSignature says how the signature at a position is recorded and, in version 3, what is its own.
+// recordedSignature says how the signature at a position is recorded and, from version 3 on, what is its own.
 func (f Facts) recordedSignature(at int) *receiptpb.RecordedSignature {
 	v, d := f.Verified.Each()[at], f.Description.Each()[at]
 	s := &receiptpb.RecordedSignature{
-		Representation: f.Representations[at], Way: receiptpb.RecordedSignature_DIRECT, Evidence: evidenceMessage(v.Evidence()),
+		Representation: f.Representations[at], Way: f.way(at), Evidence: evidenceMessage(v.Evidence()),
 	}
 	for _, own := range v.Signers {
 		i := slices.IndexFunc(f.Verified.Signers, func(s formats.Signer) bool { return bytes.Equal(s.SPKI, own.SPKI) })
 		s.Signers = append(s.Signers, uint32(i))
 	}
-	if f.version() < FormatVersion {
+	if f.version() < versionSeveral {
 		return s
 	}
 	s.Variant, s.Algorithm, s.ClaimedTime = d.Variant, d.Algorithm, timestamp(d.ClaimedTime)

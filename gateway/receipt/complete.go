@@ -52,6 +52,8 @@ func Complete(skeleton *receiptpb.Receipt, proofs []Proof) (*receiptpb.Receipt, 
 		switch proofs[i].Kind {
 		case KindTransparencyLogEntry:
 			err = completeBundle(e, proofs[i])
+		case KindOwnRecord:
+			err = completeOwnRecord(e, proofs[i])
 		default:
 			err = fmt.Errorf("proof is of an unknown kind %q", proofs[i].Kind)
 		}
@@ -74,12 +76,18 @@ func completeBundle(e *receiptpb.LogEntry, p Proof) error {
 	}
 	logged.CanonicalizedBody = p.Body
 	material.TlogEntries = []*rekorpb.TransparencyLogEntry{&logged}
-	for _, token := range p.Tokens {
+	addTokens(e, p.Tokens)
+	return nil
+}
+
+// addTokens puts RFC 3161 timestamps into an entry's bundle.
+func addTokens(e *receiptpb.LogEntry, tokens [][]byte) {
+	material := e.GetBundle().GetVerificationMaterial()
+	for _, token := range tokens {
 		if material.TimestampVerificationData == nil {
 			material.TimestampVerificationData = &bundlepb.TimestampVerificationData{}
 		}
 		data := material.TimestampVerificationData
 		data.Rfc3161Timestamps = append(data.Rfc3161Timestamps, &commonpb.RFC3161SignedTimestamp{SignedTimestamp: token})
 	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
@@ -88,7 +89,10 @@ const (
 	rootOther       = "trusted_root_other.json"        // the same logs with another key
 	trustInUse      = "gateway_trust.json"
 	trustRetired    = "gateway_trust_retired.json" // only the logs' first entries count
-	trustOther      = "gateway_trust_other.json"   // another gateway's
+	trustOther      = "gateway_trust_other.json"   // another gateway's, whose own log has the same name
+
+	trustWithoutOwn    = "gateway_trust_without_own.json"    // no own log
+	trustAnchorRetired = "gateway_trust_anchor_retired.json" // as trustRetired, for the anchor key alone
 )
 
 // writeTrust writes what a reader may trust of this run's logs and gateway.
@@ -117,17 +121,25 @@ func (m *maker) writeTrust() {
 	root(rootStartsLater, m.day.AddDate(4, 0, 0), time.Time{}, nil)
 	root(rootOther, start, time.Time{}, other)
 
-	trust := func(name string, spki []byte, to *int64) {
-		k := trustroot.GatewayKey{SPKI: spki}
+	trust := func(name string, spki []byte, to *int64, change func(*trustroot.Gateway) (*trustroot.Gateway, error)) {
+		k := trustroot.GatewayKey{SPKI: spki, Logs: []trustroot.LogRange{{Origin: m.own.Origin, To: to}}}
 		for _, s := range m.servers {
 			k.Logs = append(k.Logs, trustroot.LogRange{Origin: s.Origin(), To: to})
 		}
 		g, err := trustroot.NewGateway(k)
+		if err == nil {
+			g, err = change(g)
+		}
 		f.keepEncoded(m.t, name, g, err)
 	}
-	trust(trustInUse, m.attester.SPKI(), nil)
-	trust(trustRetired, m.attester.SPKI(), new(int64))
-	trust(trustOther, other, nil)
+	withOwn := func(key string, to *int64) func(*trustroot.Gateway) (*trustroot.Gateway, error) {
+		return func(g *trustroot.Gateway) (*trustroot.Gateway, error) { return m.trustOwn(g, key, to) }
+	}
+	trust(trustInUse, m.attester.SPKI(), nil, withOwn(m.own.Key, nil))
+	trust(trustRetired, m.attester.SPKI(), new(int64), withOwn(m.own.Key, nil))
+	trust(trustOther, other, nil, withOwn(receipttest.NewOwnLog(m.t, m.own.Origin).Key, nil))
+	trust(trustAnchorRetired, m.attester.SPKI(), nil, withOwn(m.own.Key, new(int64)))
+	trust(trustWithoutOwn, m.attester.SPKI(), nil, func(g *trustroot.Gateway) (*trustroot.Gateway, error) { return g, nil })
 	f.write(m.t)
 }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/delivery"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
@@ -54,7 +56,7 @@ func TestMakeCorpus(t *testing.T) {
 			t.Run(v.name, func(t *testing.T) { m.add(t, v) })
 		}
 	}
-	for _, e := range corpusEdits {
+	for _, e := range slices.Concat(corpusEdits, ownEdits) {
 		if !exists(t, filepath.Join(corpusDir, e.name)) {
 			t.Run(e.name, func(t *testing.T) { addEdited(t, e) })
 		}
@@ -83,6 +85,8 @@ type vector struct {
 	publish    bool                    // the certificate
 	known      bool                    // signatures by others than keys are let pass
 	twoLogs    bool
+	batched    bool      // in the own log
+	cosigned   bool      // its checkpoint, by a witness
 	namespaces []string  // that a reader accepts
 	backdated  time.Time // made without a gateway, which would have refused it, as if verified then
 	logs       bool      // verify with every trusted root
@@ -97,6 +101,8 @@ type maker struct {
 	attester *attest.Signer
 	services map[string]*gatewaytest.Gateway // by policy and number of logs
 	direct   *rekorv2.Log
+	own      *receipttest.OwnLog
+	anchors  []*rekorv2.Log // where the own log is anchored: the first is direct
 }
 
 func newMaker(t *testing.T) *maker {
@@ -123,6 +129,8 @@ func newMaker(t *testing.T) *maker {
 		t.Fatal(err)
 	}
 	m.direct = m.openLog(m.servers[0], m.openStore())
+	m.own, m.anchors = m.newOwnLog(n), []*rekorv2.Log{m.direct, m.openLog(m.servers[1], m.openStore())}
+	m.useOwnLog()
 	m.writeTrust()
 	return m
 }
@@ -233,7 +241,10 @@ func (m *maker) add(t *testing.T, v vector) {
 }
 
 func (m *maker) record(t *testing.T, v vector) *receiptpb.Receipt {
-	if !v.backdated.IsZero() {
+	switch {
+	case v.batched:
+		return m.batch(t, v)
+	case !v.backdated.IsZero():
 		return m.backdate(t, v)
 	}
 	s, r := m.service(v), m.request(t, v)
@@ -303,7 +314,11 @@ func (v vector) verify(t *testing.T, p formats.Policy, now time.Time) (*formats.
 	if err != nil {
 		t.Fatal(err)
 	}
-	verified, err := parsed.Verify(t.Context(), formats.FromReader(bytes.NewReader(corpusInput(t, v.format, v.artifact))))
+	given := formats.Artifact{}
+	if v.artifact != "" {
+		given = formats.FromReader(bytes.NewReader(corpusInput(t, v.format, v.artifact)))
+	}
+	verified, err := parsed.Verify(t.Context(), given)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (m *maker) questions(t *testing.T, v vector, r *receiptpb.Receipt, f *files
 	a := &asking{base: verification{
 		At: m.day.AddDate(0, 0, 1), SSHNamespaces: v.namespaces, AllowHistorical: len(r.GetFindings()) > 0,
 	}}
-	if v.want == gateway.Attested {
+	if v.want == gateway.Attested || v.batched {
 		a.base.GatewayTrust = trustInUse
 	}
 	if v.artifact != "" {
@@ -190,7 +190,11 @@ func (a *asking) askTrust(v vector) {
 		a.askTwice("log key ended before", root(rootEndedBefore))
 		a.askTwice("log key starts later", root(rootStartsLater))
 	}
-	if v.want != gateway.Attested {
+	if v.batched {
+		a.ask("a gateway without an own log trusted", trust(trustWithoutOwn))
+		a.ask("anchor key retired before", trust(trustAnchorRetired))
+	}
+	if v.want != gateway.Attested && !v.batched {
 		if v.logs {
 			a.ask("a gateway trusted though none is needed", trust(trustInUse))
 		}

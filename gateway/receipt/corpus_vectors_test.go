@@ -15,7 +15,7 @@ import (
 
 // corpusVectors are all that receipts have been made of. Add to them, and change none: a folder
 // that is there is not made again.
-var corpusVectors = slices.Concat(x509Vectors, pgpVectors, sshVectors, pkcs7Vectors, minisignVectors, tufVectors)
+var corpusVectors = slices.Concat(x509Vectors, pgpVectors, sshVectors, pkcs7Vectors, minisignVectors, tufVectors, ownVectors)
 
 var x509Vectors = []vector{
 	{

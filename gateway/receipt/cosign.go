@@ -70,6 +70,10 @@ func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) 
 }
 
 func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) {
+	if e.entry.GetOwn() != nil {
+		return nil, refuse(ReasonExportNotPossible, "the signature is recorded in a gateway's own log, and stock cosign sees neither signer nor file in its anchor",
+			"verify with: rekor-gateway verify")
+	}
 	if e.projection == nil {
 		return e.exportStatement(x, i)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -20,10 +21,14 @@ const MediaType = "application/vnd.rekor-gateway.receipt.v1+json"
 
 // FormatVersion is the newest version of receipts; absent is 1. A receipt of any version up to it
 // verifies, for ever.
-const FormatVersion = 3
+const FormatVersion = 4
 
-// versionOne is the version of receipts for files with one signature.
-const versionOne = 2
+// What a version of receipts is for.
+const (
+	versionOne     = 2 // files with one signature
+	versionSeveral = 3 // files with several
+	versionBatched = 4 // signatures that are recorded in a gateway's own log
+)
 
 // Limits of a receipt that is read.
 const (
@@ -95,22 +100,45 @@ func checkShape(r *receiptpb.Receipt) error {
 	case len(r.GetEntries()) > MaxEntries:
 		problem = fmt.Sprintf("has more than %d log entries", MaxEntries)
 	default:
-		return checkEntries(r.GetEntries())
+		return checkEntries(r)
 	}
 	return malformed(problem)
 }
 
-func checkEntries(entries []*receiptpb.LogEntry) error {
-	for _, e := range entries {
-		m := e.GetBundle().GetVerificationMaterial()
-		switch {
-		case e.GetBundle().GetMediaType() != BundleMediaType:
-			return malformed("has a log entry without a Sigstore bundle v0.3")
-		case len(m.GetTlogEntries()) != 1:
-			return malformed("has a bundle without exactly one log entry")
-		case m.GetTlogEntries()[0].GetInclusionProof().GetCheckpoint().GetEnvelope() == "":
-			return malformed("has a log entry without an inclusion proof and checkpoint")
+func checkEntries(r *receiptpb.Receipt) error {
+	for _, e := range r.GetEntries() {
+		if err := checkEntry(e, r.GetFormatVersion()); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkEntry refuses an entry that is not in a log, or in a gateway's own, or in both.
+func checkEntry(e *receiptpb.LogEntry, version uint32) error {
+	switch {
+	case e.GetOwn() == nil:
+		return checkBundle(e.GetBundle())
+	case version < versionBatched:
+		return malformed("has parts of a newer version than it says")
+	case e.GetBundle().GetMediaType() != BundleMediaType:
+		return malformed(noBundle)
+	}
+	return checkOwnShape(e)
+}
+
+const noBundle = "has a log entry without a Sigstore bundle v0.3"
+
+// checkBundle refuses a bundle without just one log entry.
+func checkBundle(b *bundlepb.Bundle) error {
+	m := b.GetVerificationMaterial()
+	switch {
+	case b.GetMediaType() != BundleMediaType:
+		return malformed(noBundle)
+	case len(m.GetTlogEntries()) != 1:
+		return malformed("has a bundle without exactly one log entry")
+	case m.GetTlogEntries()[0].GetInclusionProof().GetCheckpoint().GetEnvelope() == "":
+		return malformed("has a log entry without an inclusion proof and checkpoint")
 	}
 	return nil
 }

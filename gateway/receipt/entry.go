@@ -15,10 +15,10 @@ import (
 func (v *verification) checkRecords() error {
 	switch v.receipt.GetRepresentation() {
 	case receiptpb.Receipt_NATIVE:
-		v.report.proven("recorded as: NATIVE, the log says that this key signed these bytes")
+		v.report.proven("recorded as: NATIVE, %s says that this key signed these bytes", v.recorder())
 		return v.checkProjections(true)
 	case receiptpb.Receipt_PROJECTED:
-		v.report.proven("recorded as: PROJECTED, the log says that this key signed the bytes this format really signs")
+		v.report.proven("recorded as: PROJECTED, %s says that this key signed the bytes this format really signs", v.recorder())
 		return v.checkProjections(false)
 	case receiptpb.Receipt_ATTESTED:
 		return v.checkAttestations()
@@ -29,9 +29,12 @@ func (v *verification) checkRecords() error {
 // loggedRecord returns what the log has recorded in an entry. Each kind of entry has a file of its own,
 // named after it; to add a kind, give it a case here.
 func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
+	if own := e.GetOwn(); own != nil {
+		return readHashedRekord(e, own.GetBody())
+	}
 	switch k := logged(e).GetKindVersion(); k.GetKind() + "/" + k.GetVersion() {
 	case hashedrekord.Kind:
-		return readHashedRekord(e)
+		return readHashedRekord(e, logged(e).GetCanonicalizedBody())
 	default:
 		return hashedrekord.Record{}, fmt.Errorf("entry is %.20q %.20q, not %s", k.GetKind(), k.GetVersion(), hashedrekord.Kind)
 	}

@@ -65,6 +65,11 @@ var fields = map[string]trust{
 	"entries.spki":      recomputed,
 	"entries.signature": recomputed,
 
+	"entries.own.body":           recomputed,
+	"entries.own.proof":          proven, // by the own log, whose checkpoint is anchored
+	"entries.own.anchors.bundle": proven,
+	"entries.own.anchors.spki":   recomputed, // the key in the anchor's entry, which the gateway trust names
+
 	"checks":                stated,
 	"notes":                 said,
 	"policy.historical":     said, // honoured only with the verifier's own permission

@@ -12,9 +12,9 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// readHashedRekord returns the record in a hashedrekord entry, when the bundle around it says the same.
-func readHashedRekord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
-	r, err := hashedrekord.Parse(logged(e).GetCanonicalizedBody())
+// readHashedRekord returns the record in a hashedrekord body, when the bundle of its entry says the same.
+func readHashedRekord(e *receiptpb.LogEntry, body []byte) (hashedrekord.Record, error) {
+	r, err := hashedrekord.Parse(body)
 	if err != nil {
 		return hashedrekord.Record{}, fmt.Errorf("parsing log entry: %w", err)
 	}

@@ -17,31 +17,56 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// checkProofs checks that every entry is in a trusted log.
+// checkProofs checks that every entry is in a trusted log, or in a gateway's own that is anchored in one.
 func (v *verification) checkProofs() error {
 	for i := range v.report.logged {
 		e := &v.report.logged[i]
-		t := logged(e.entry)
-		l, c, err := openCheckpoint(v.options.TrustedRoot, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
-		if err != nil {
+		check := v.checkLogged
+		if e.entry.GetOwn() != nil {
+			check = v.checkOwnRecord
+		}
+		if err := check(e); err != nil {
 			return err
-		}
-		if err := checkInclusion(t, l, c); err != nil {
-			return err
-		}
-		if l.Start.After(v.options.Now) {
-			return refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s is not in use yet", l.Origin), "check this machine's clock")
-		}
-		e.origin, e.index = l.Origin, t.GetLogIndex()
-		v.report.Entries = append(v.report.Entries, Entry{Origin: l.Origin, Index: e.index, TreeSize: c.Size})
-		v.report.proven("entry: index %d in log %s", e.index, l.Origin)
-		v.report.proven("proof: the entry is in the log's tree of %d entries, whose checkpoint the log signed (key id %08x)", c.Size, l.KeyHash)
-		if known := v.earliest(); !l.End.IsZero() && l.End.Before(v.options.Now) && (known == nil || known.T.After(l.End)) {
-			v.report.unproven("time: log %s was retired on %s; nothing verified says that the checkpoint is older",
-				l.Origin, l.End.UTC().Format("2006-01-02"))
 		}
 	}
 	return nil
+}
+
+func (v *verification) checkLogged(e *logEntry) error {
+	t := logged(e.entry)
+	l, c, err := v.proveInLog(t)
+	if err != nil {
+		return err
+	}
+	e.origin, e.index = l.Origin, t.GetLogIndex()
+	v.report.Entries = append(v.report.Entries, Entry{Origin: l.Origin, Index: e.index, TreeSize: c.Size, Anchors: []Anchored{}})
+	v.report.proven("entry: index %d in log %s", e.index, l.Origin)
+	v.reportLog("entry", l, c)
+	return nil
+}
+
+// proveInLog checks that an entry is in a trusted log, and returns that with the checkpoint.
+func (v *verification) proveInLog(t *rekorpb.TransparencyLogEntry) (trustroot.Log, checkpoint.Checkpoint, error) {
+	l, c, err := openCheckpoint(v.options.TrustedRoot, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
+	if err != nil {
+		return l, c, err
+	}
+	if err := checkInclusion(t, l, c); err != nil {
+		return l, c, err
+	}
+	if l.Start.After(v.options.Now) {
+		return l, c, refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s is not in use yet", l.Origin), "check this machine's clock")
+	}
+	return l, c, nil
+}
+
+// reportLog adds what the checkpoint of the log proves of an entry.
+func (v *verification) reportLog(what string, l trustroot.Log, c checkpoint.Checkpoint) {
+	v.report.proven("proof: the %s is in the log's tree of %d entries, whose checkpoint the log signed (key id %08x)", what, c.Size, l.KeyHash)
+	if known := v.earliest(); !l.End.IsZero() && l.End.Before(v.options.Now) && (known == nil || known.T.After(l.End)) {
+		v.report.unproven("time: log %s was retired on %s; nothing verified says that the checkpoint is older",
+			l.Origin, l.End.UTC().Format("2006-01-02"))
+	}
 }
 
 // openCheckpoint verifies a checkpoint (C2SP tlog-checkpoint) with a key that the trusted

@@ -24,6 +24,7 @@ const (
 	ReasonRetiredGatewayKey formats.Reason = "RETIRED_GATEWAY_KEY"    // the key was not in use at that entry
 	ReasonStatementInvalid  formats.Reason = "STATEMENT_INVALID"      // the gateway did not sign this statement
 	ReasonStatementMismatch formats.Reason = "STATEMENT_MISMATCH"     // the statement says what is not so
+	ReasonAnchorMismatch    formats.Reason = "ANCHOR_MISMATCH"        // the anchor is of another checkpoint than the own log's
 	ReasonExportNotPossible formats.Reason = "EXPORT_NOT_POSSIBLE"    // stock tools cannot verify this
 )
 

@@ -8,10 +8,13 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// checkRecorded refuses a receipt whose signatures, entries and signers do not fit each other. Today
-// one signature, recorded directly, has them all; a version 1 receipt does not say so.
+// checkRecorded refuses a receipt whose signatures, entries and signers do not fit each other. Before
+// version 3 one signature, recorded directly, has them all; a version 1 receipt does not say so.
 func (v *verification) checkRecorded() error {
 	r := v.receipt
+	if v.fits {
+		return nil
+	}
 	if r.GetFormatVersion() < 2 {
 		newer := func(e *receiptpb.LogEntry) bool { return e.GetSignature() != 0 }
 		if len(r.GetRecorded()) > 0 || slices.ContainsFunc(r.GetEntries(), newer) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -23,8 +25,17 @@ type Report struct {
 	logged []logEntry
 }
 
-// Entry is where a log has the record.
+// Entry is where a log, or a gateway's own, has the record.
 type Entry struct {
+	Origin   string `json:"origin"`
+	Index    int64  `json:"index"`
+	TreeSize uint64 `json:"treeSize"`
+	// Anchors are where the checkpoint of that log is recorded; there are none unless it is a gateway's own.
+	Anchors []Anchored `json:"anchors"`
+}
+
+// Anchored is where another log has the checkpoint of a gateway's own.
+type Anchored struct {
 	Origin   string `json:"origin"`
 	Index    int64  `json:"index"`
 	TreeSize uint64 `json:"treeSize"`
@@ -39,6 +50,7 @@ type logEntry struct {
 	subject       string // the statement's, "ALG:HEX"
 	origin        string
 	index         int64
+	ownKey        string // of the own log, as the gateway trust has it; "" in a log
 }
 
 // String returns the lines, those not proven under a heading of their own.
@@ -97,7 +109,14 @@ func (v *verification) reportClaims(stated bool) {
 func (v *verification) timestamps() int {
 	n := 0
 	for _, e := range v.receipt.GetEntries() {
-		n += len(e.GetBundle().GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps())
+		n += countTokens(e.GetBundle())
+		for _, a := range e.GetOwn().GetAnchors() {
+			n += countTokens(a.GetBundle())
+		}
 	}
 	return n
+}
+
+func countTokens(b *bundlepb.Bundle) int {
+	return len(b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps())
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // ForSignature returns what r says of the signature at a position of r's recorded ones, as a receipt for that signature
-// alone: r itself where the file holds one. It shares r's messages, and is what a statement on the signature
+// alone: r itself where the file holds one and it is recorded directly. It shares r's messages, and is what a statement on the signature
 // is made of.
 func ForSignature(r *receiptpb.Receipt, at int) *receiptpb.Receipt {
 	if r.GetFormatVersion() <= versionOne {
@@ -39,7 +39,9 @@ func ForSignature(r *receiptpb.Receipt, at int) *receiptpb.Receipt {
 	one.Recorded = []*receiptpb.RecordedSignature{alone}
 	for _, e := range r.GetEntries() {
 		if int(e.GetSignature()) == at {
-			one.Entries = append(one.Entries, &receiptpb.LogEntry{Bundle: e.GetBundle(), Recipe: e.GetRecipe(), Spki: e.GetSpki()})
+			one.Entries = append(one.Entries, &receiptpb.LogEntry{
+				Bundle: e.GetBundle(), Recipe: e.GetRecipe(), Spki: e.GetSpki(), Own: e.GetOwn(),
+			})
 		}
 	}
 	return one
@@ -61,10 +63,9 @@ type view struct {
 
 // verifySeveral verifies the signatures by those whom the caller expects, and what the receipt says of them. Others stay
 // unchecked, which the report says.
+//
+// checkSeveral has passed r.
 func verifySeveral(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, error) {
-	if err := checkSeveral(r); err != nil {
-		return nil, err
-	}
 	s := &several{file: &verification{receipt: r, options: o, report: &Report{}}}
 	for i := range r.GetRecorded() {
 		s.views = append(s.views, &view{verification: &verification{receipt: ForSignature(r, i), options: o, report: &Report{}}})
@@ -83,7 +84,7 @@ func verifySeveral(ctx context.Context, r *receiptpb.Receipt, o Options) (*Repor
 
 // checkSeveral refuses a receipt whose signatures, entries and signers do not fit each other.
 func checkSeveral(r *receiptpb.Receipt) error {
-	if n := len(r.GetRecorded()); n == 0 || n > formats.MaxSignatures || n == 1 && len(r.GetUnchecked()) == 0 {
+	if n := len(r.GetRecorded()); n == 0 || n > formats.MaxSignatures || isAlone(r) && r.GetFormatVersion() < versionBatched {
 		return claim("does not say how its signatures are recorded")
 	}
 	if r.GetSignature().GetClaimedTime() != nil {
@@ -102,14 +103,14 @@ func checkSeveral(r *receiptpb.Receipt) error {
 		if err := checkRecordedSigners(s.GetSigners(), len(r.GetSigners()), signers); err != nil {
 			return err
 		}
-		switch {
-		case !entries[uint32(i)]:
+		if !entries[uint32(i)] {
 			return malformed("has a signature without a log entry")
-		case s.GetWay() != receiptpb.RecordedSignature_DIRECT:
-			return claim("has a signature that is recorded in no way this program knows")
 		}
 		representations = append(representations, s.GetRepresentation())
 		findings = append(findings, s.GetFindings()...)
+	}
+	if err := checkWays(r); err != nil {
+		return err
 	}
 	switch {
 	case len(signers) != len(r.GetSigners()):
@@ -118,6 +119,36 @@ func checkSeveral(r *receiptpb.Receipt) error {
 		return claim("says two things of how the signatures are recorded")
 	case !slices.Equal(listReasons(r.GetFindings()), listReasons(findings)):
 		return claim("names other weaknesses of the file than of its signatures")
+	}
+	return nil
+}
+
+// isAlone reports whether r is for a file with one signature, and all of that.
+func isAlone(r *receiptpb.Receipt) bool {
+	return len(r.GetRecorded()) == 1 && len(r.GetUnchecked()) == 0
+}
+
+// checkWays refuses a receipt in which a signature is recorded in another way than its entries, or none in the way that the
+// receipt's version is for.
+func checkWays(r *receiptpb.Receipt) error {
+	batched := false
+	for _, s := range r.GetRecorded() {
+		switch s.GetWay() {
+		case receiptpb.RecordedSignature_DIRECT:
+		case receiptpb.RecordedSignature_BATCHED:
+			batched = true
+		default:
+			return claim("has a signature that is recorded in no way this program knows")
+		}
+	}
+	if batched != (r.GetFormatVersion() >= versionBatched) {
+		return claim("has a signature that is recorded in no way of its version")
+	}
+	for i, e := range r.GetEntries() {
+		way := r.GetRecorded()[e.GetSignature()].GetWay()
+		if (e.GetOwn() != nil) != (way == receiptpb.RecordedSignature_BATCHED) {
+			return claim(fmt.Sprintf("has log entry %d in another place than it says", i+1))
+		}
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ type verification struct {
 	times       []VerifiedTime // the earliest first
 	judged      moment         // at which the signature was found good
 	report      *Report
+	fits        bool // checkSeveral has passed the receipt's signatures, entries and signers
 }
 
 // Verify checks a receipt offline. It verifies the original signature over the artifact again,
@@ -74,10 +75,16 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		return nil, err
 	}
 	r = proto.CloneOf(r) // the report keeps it
-	if r.GetFormatVersion() > versionOne {
-		return verifySeveral(ctx, r, o)
-	}
 	v := &verification{receipt: r, options: o, report: &Report{}}
+	if r.GetFormatVersion() > versionOne {
+		if err := checkSeveral(r); err != nil {
+			return nil, err
+		}
+		if !isAlone(r) {
+			return verifySeveral(ctx, r, o)
+		}
+		v.receipt, v.fits = ForSignature(r, 0), true
+	}
 	err := runSteps(
 		func() error { return v.findTimes(append([]TimeSource{statementTimes{v}}, o.TimeSources...)) },
 		func() error { return v.checkSignature(ctx) },

@@ -10,7 +10,7 @@ import (
 )
 
 // gatewayMembers are the members of a gateway trust file's objects, as they have to be spelled.
-var gatewayMembers = []string{"mediaType", "keys", "spki", "logs", "origin", "from", "to"}
+var gatewayMembers = []string{"mediaType", "keys", "spki", "logs", "origin", "from", "to", "ownLogs", "key", "anchorKeys"}
 
 // checkMembers refuses JSON in which an object has a member twice or in another case: encoding/json would mix the
 // two.

@@ -91,6 +91,8 @@ const (
 	RecordedSignature_WAY_UNSPECIFIED RecordedSignature_Way = 0
 	// Its entries are in the log itself.
 	RecordedSignature_DIRECT RecordedSignature_Way = 1
+	// Its entries are records in a gateway's own log, checkpoints of which are entries in the log itself. From version 4 on.
+	RecordedSignature_BATCHED RecordedSignature_Way = 2
 )
 
 // Enum value maps for RecordedSignature_Way.
@@ -98,10 +100,12 @@ var (
 	RecordedSignature_Way_name = map[int32]string{
 		0: "WAY_UNSPECIFIED",
 		1: "DIRECT",
+		2: "BATCHED",
 	}
 	RecordedSignature_Way_value = map[string]int32{
 		"WAY_UNSPECIFIED": 0,
 		"DIRECT":          1,
+		"BATCHED":         2,
 	}
 )
 
@@ -214,8 +218,8 @@ type Receipt struct {
 	Findings []*Finding `protobuf:"bytes,12,rep,name=findings,proto3" json:"findings,omitempty"`
 	// The version of the receipt's form. Absent is 1: one signature, recorded as `representation`
 	// says. 2 adds `recorded`, and `signature` in the entries. 3 is for files with several signatures: each element of
-	// `recorded` says what is its own, and the receipt's fields of the same names sum them up. Programs refuse versions
-	// they do not know.
+	// `recorded` says what is its own, and the receipt's fields of the same names sum them up. 4 is 3 with entries in a
+	// gateway's own log (BATCHED). Programs refuse versions they do not know.
 	FormatVersion uint32 `protobuf:"varint,13,opt,name=format_version,json=formatVersion,proto3" json:"format_version,omitempty"`
 	// How each signature of the file is recorded, and with what evidence. The entries and signers
 	// refer to it. `representation` is the weakest of them.
@@ -830,7 +834,9 @@ type LogEntry struct {
 	// The key or certificate in the entry, DER SubjectPublicKeyInfo.
 	Spki []byte `protobuf:"bytes,3,opt,name=spki,proto3" json:"spki,omitempty"`
 	// Position in Receipt.recorded of the signature that the entry records.
-	Signature     uint32 `protobuf:"varint,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	Signature uint32 `protobuf:"varint,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	// Where the signature is recorded BATCHED: the bundle has no log entry then.
+	Own           *OwnRecord `protobuf:"bytes,5,opt,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -893,6 +899,132 @@ func (x *LogEntry) GetSignature() uint32 {
 	return 0
 }
 
+func (x *LogEntry) GetOwn() *OwnRecord {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+// OwnRecord is a record in a gateway's own log, with all that proves that it is there.
+type OwnRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The record, canonical: its RFC 6962 hash is the leaf.
+	Body []byte `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// Index, inclusion proof and signed checkpoint of the own log: c2sp.org/tlog-proof@v1.
+	Proof string `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
+	// Where the checkpoint is recorded: one for each log.
+	Anchors       []*Anchor `protobuf:"bytes,3,rep,name=anchors,proto3" json:"anchors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnRecord) Reset() {
+	*x = OwnRecord{}
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnRecord) ProtoMessage() {}
+
+func (x *OwnRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnRecord.ProtoReflect.Descriptor instead.
+func (*OwnRecord) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OwnRecord) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *OwnRecord) GetProof() string {
+	if x != nil {
+		return x.Proof
+	}
+	return ""
+}
+
+func (x *OwnRecord) GetAnchors() []*Anchor {
+	if x != nil {
+		return x.Anchors
+	}
+	return nil
+}
+
+// Anchor is the log entry of an own log's checkpoint.
+type Anchor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sigstore bundle v0.3: its message digest is SHA-256 of the checkpoint, without the lines of cosignatures.
+	Bundle *v1.Bundle `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	// The anchor key, DER SubjectPublicKeyInfo.
+	Spki          []byte `protobuf:"bytes,2,opt,name=spki,proto3" json:"spki,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Anchor) Reset() {
+	*x = Anchor{}
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Anchor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Anchor) ProtoMessage() {}
+
+func (x *Anchor) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Anchor.ProtoReflect.Descriptor instead.
+func (*Anchor) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Anchor) GetBundle() *v1.Bundle {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
+func (x *Anchor) GetSpki() []byte {
+	if x != nil {
+		return x.Spki
+	}
+	return nil
+}
+
 // Recipe rebuilds the bytes a format really signs: prefix, artifact, suffix.
 type Recipe struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -908,7 +1040,7 @@ type Recipe struct {
 
 func (x *Recipe) Reset() {
 	*x = Recipe{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1052,7 @@ func (x *Recipe) String() string {
 func (*Recipe) ProtoMessage() {}
 
 func (x *Recipe) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[8]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1065,7 @@ func (x *Recipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipe.ProtoReflect.Descriptor instead.
 func (*Recipe) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{8}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Recipe) GetPrefix() []byte {
@@ -979,7 +1111,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1123,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[9]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1136,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{9}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Policy) GetHistorical() bool {
@@ -1039,7 +1171,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1183,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10]
+	mi := &file_rekorgateway_receipt_v1_receipt_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1196,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{10}
+	return file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Finding) GetReason() string {
@@ -1112,7 +1244,7 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\tPROJECTED\x10\x02\x12\f\n" +
 	"\bATTESTED\x10\x03\",\n" +
 	"\x12UncheckedSignature\x12\x16\n" +
-	"\x06issuer\x18\x01 \x01(\tR\x06issuer\"\x99\x04\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\"\xa6\x04\n" +
 	"\x11RecordedSignature\x12\x18\n" +
 	"\asigners\x18\x01 \x03(\rR\asigners\x12W\n" +
 	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12@\n" +
@@ -1124,11 +1256,12 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\x06checks\x18\b \x03(\tR\x06checks\x12\x14\n" +
 	"\x05notes\x18\t \x03(\tR\x05notes\x12<\n" +
 	"\bfindings\x18\n" +
-	" \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"&\n" +
+	" \x03(\v2 .rekorgateway.receipt.v1.FindingR\bfindings\"3\n" +
 	"\x03Way\x12\x13\n" +
 	"\x0fWAY_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
-	"\x06DIRECT\x10\x01\"\xc8\x01\n" +
+	"\x06DIRECT\x10\x01\x12\v\n" +
+	"\aBATCHED\x10\x02\"\xc8\x01\n" +
 	"\tSignature\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -1153,12 +1286,20 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\x14EVIDENCE_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05BYTES\x10\x01\x12\n" +
 	"\n" +
-	"\x06DIGEST\x10\x02\"\xad\x01\n" +
+	"\x06DIGEST\x10\x02\"\xe3\x01\n" +
 	"\bLogEntry\x126\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x1e.dev.sigstore.bundle.v1.BundleR\x06bundle\x127\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x1f.rekorgateway.receipt.v1.RecipeR\x06recipe\x12\x12\n" +
 	"\x04spki\x18\x03 \x01(\fR\x04spki\x12\x1c\n" +
-	"\tsignature\x18\x04 \x01(\rR\tsignature\"h\n" +
+	"\tsignature\x18\x04 \x01(\rR\tsignature\x124\n" +
+	"\x03own\x18\x05 \x01(\v2\".rekorgateway.receipt.v1.OwnRecordR\x03own\"p\n" +
+	"\tOwnRecord\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body\x12\x14\n" +
+	"\x05proof\x18\x02 \x01(\tR\x05proof\x129\n" +
+	"\aanchors\x18\x03 \x03(\v2\x1f.rekorgateway.receipt.v1.AnchorR\aanchors\"T\n" +
+	"\x06Anchor\x126\n" +
+	"\x06bundle\x18\x01 \x01(\v2\x1e.dev.sigstore.bundle.v1.BundleR\x06bundle\x12\x12\n" +
+	"\x04spki\x18\x02 \x01(\fR\x04spki\"h\n" +
 	"\x06Recipe\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x1a\n" +
 	"\bartifact\x18\x02 \x01(\bR\bartifact\x12\x12\n" +
@@ -1187,7 +1328,7 @@ func file_rekorgateway_receipt_v1_receipt_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_receipt_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_rekorgateway_receipt_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_rekorgateway_receipt_v1_receipt_proto_goTypes = []any{
 	(Receipt_Representation)(0),   // 0: rekorgateway.receipt.v1.Receipt.Representation
 	(RecordedSignature_Way)(0),    // 1: rekorgateway.receipt.v1.RecordedSignature.Way
@@ -1200,39 +1341,44 @@ var file_rekorgateway_receipt_v1_receipt_proto_goTypes = []any{
 	(*Artifact)(nil),              // 8: rekorgateway.receipt.v1.Artifact
 	(*Digest)(nil),                // 9: rekorgateway.receipt.v1.Digest
 	(*LogEntry)(nil),              // 10: rekorgateway.receipt.v1.LogEntry
-	(*Recipe)(nil),                // 11: rekorgateway.receipt.v1.Recipe
-	(*Policy)(nil),                // 12: rekorgateway.receipt.v1.Policy
-	(*Finding)(nil),               // 13: rekorgateway.receipt.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*v1.Bundle)(nil),             // 15: dev.sigstore.bundle.v1.Bundle
+	(*OwnRecord)(nil),             // 11: rekorgateway.receipt.v1.OwnRecord
+	(*Anchor)(nil),                // 12: rekorgateway.receipt.v1.Anchor
+	(*Recipe)(nil),                // 13: rekorgateway.receipt.v1.Recipe
+	(*Policy)(nil),                // 14: rekorgateway.receipt.v1.Policy
+	(*Finding)(nil),               // 15: rekorgateway.receipt.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*v1.Bundle)(nil),             // 17: dev.sigstore.bundle.v1.Bundle
 }
 var file_rekorgateway_receipt_v1_receipt_proto_depIdxs = []int32{
-	14, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
+	16, // 0: rekorgateway.receipt.v1.Receipt.verified_at:type_name -> google.protobuf.Timestamp
 	6,  // 1: rekorgateway.receipt.v1.Receipt.signature:type_name -> rekorgateway.receipt.v1.Signature
 	7,  // 2: rekorgateway.receipt.v1.Receipt.signers:type_name -> rekorgateway.receipt.v1.Signer
 	8,  // 3: rekorgateway.receipt.v1.Receipt.artifact:type_name -> rekorgateway.receipt.v1.Artifact
 	0,  // 4: rekorgateway.receipt.v1.Receipt.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	10, // 5: rekorgateway.receipt.v1.Receipt.entries:type_name -> rekorgateway.receipt.v1.LogEntry
-	12, // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
-	13, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
+	14, // 6: rekorgateway.receipt.v1.Receipt.policy:type_name -> rekorgateway.receipt.v1.Policy
+	15, // 7: rekorgateway.receipt.v1.Receipt.findings:type_name -> rekorgateway.receipt.v1.Finding
 	5,  // 8: rekorgateway.receipt.v1.Receipt.recorded:type_name -> rekorgateway.receipt.v1.RecordedSignature
 	4,  // 9: rekorgateway.receipt.v1.Receipt.unchecked:type_name -> rekorgateway.receipt.v1.UncheckedSignature
 	0,  // 10: rekorgateway.receipt.v1.RecordedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	1,  // 11: rekorgateway.receipt.v1.RecordedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
 	2,  // 12: rekorgateway.receipt.v1.RecordedSignature.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
-	14, // 13: rekorgateway.receipt.v1.RecordedSignature.claimed_time:type_name -> google.protobuf.Timestamp
-	13, // 14: rekorgateway.receipt.v1.RecordedSignature.findings:type_name -> rekorgateway.receipt.v1.Finding
-	14, // 15: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
+	16, // 13: rekorgateway.receipt.v1.RecordedSignature.claimed_time:type_name -> google.protobuf.Timestamp
+	15, // 14: rekorgateway.receipt.v1.RecordedSignature.findings:type_name -> rekorgateway.receipt.v1.Finding
+	16, // 15: rekorgateway.receipt.v1.Signature.claimed_time:type_name -> google.protobuf.Timestamp
 	9,  // 16: rekorgateway.receipt.v1.Artifact.digests:type_name -> rekorgateway.receipt.v1.Digest
 	9,  // 17: rekorgateway.receipt.v1.Artifact.container:type_name -> rekorgateway.receipt.v1.Digest
 	2,  // 18: rekorgateway.receipt.v1.Digest.evidence:type_name -> rekorgateway.receipt.v1.Digest.Evidence
-	15, // 19: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
-	11, // 20: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 19: rekorgateway.receipt.v1.LogEntry.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
+	13, // 20: rekorgateway.receipt.v1.LogEntry.recipe:type_name -> rekorgateway.receipt.v1.Recipe
+	11, // 21: rekorgateway.receipt.v1.LogEntry.own:type_name -> rekorgateway.receipt.v1.OwnRecord
+	12, // 22: rekorgateway.receipt.v1.OwnRecord.anchors:type_name -> rekorgateway.receipt.v1.Anchor
+	17, // 23: rekorgateway.receipt.v1.Anchor.bundle:type_name -> dev.sigstore.bundle.v1.Bundle
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_receipt_v1_receipt_proto_init() }
@@ -1246,7 +1392,7 @@ func file_rekorgateway_receipt_v1_receipt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_receipt_v1_receipt_proto_rawDesc), len(file_rekorgateway_receipt_v1_receipt_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
