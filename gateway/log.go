@@ -56,21 +56,25 @@ type FormerShard struct {
 	Closed bool
 }
 
-// Log is one logical log; shards rotate behind it, at any time. Methods are safe for concurrent use. What
-// every adapter has to keep is held by the conformance run in gateway/rekor/logtest.
-type Log interface {
+// Recorder is the side of a log by which its entries are made. Methods are safe for concurrent use.
+type Recorder interface {
 	// Describe returns what the log is now.
 	Describe() LogInfo
-
-	// Former returns the other shards that can be read now, in no order.
-	Former() []FormerShard
-
 	// Accepts reports whether the log takes o: nil, or the typed reason with the remedy.
 	Accepts(o Offer) error
 
 	// Prepare checks all that the log would check of o (its own refusals say nothing), encodes it,
 	// and returns beside it the receipt's entry, still without its proof. Errors are *formats.Error.
 	Prepare(o Offer) (Prepared, *receiptpb.LogEntry, error)
+}
+
+// Log is one logical log; shards rotate behind it, at any time. Methods are safe for concurrent use. What
+// every adapter has to keep is held by the conformance run in gateway/rekor/logtest.
+type Log interface {
+	Recorder
+
+	// Former returns the other shards that can be read now, in no order.
+	Former() []FormerShard
 
 	// TreeOf returns the shard in whose tree that of shard is proven to go on, under another key: what was
 	// sent to shard is looked for there. It is shard itself where none is. Errors: ErrUnavailable.
@@ -92,6 +96,13 @@ type Log interface {
 	// shard's size by a checkpoint fetched now. Errors are Size's; what was shown before is returned
 	// beside them.
 	Find(ctx context.Context, shard Shard, leaves []LeafHash, from, to uint64) (Found, error)
+}
+
+// EntryReader is the side of a Log by which all of its entries can be read. A Log need not have it.
+type EntryReader interface {
+	// EachEntry calls f with each entry of a shard from an index on, in order, up to the shard's size by a checkpoint fetched now,
+	// and proven to be in it. Errors are f's and Size's.
+	EachEntry(ctx context.Context, shard Shard, from uint64, f func(index uint64, body []byte) error) error
 }
 
 type sendCheckKey struct{}

@@ -11,6 +11,7 @@ type Plan struct {
 	Description formats.Description
 	Options     []Option       // every representation, best first
 	Chosen      Representation // "" when none is possible
+	Way         Way            // where it would be recorded: the options are for it
 	// Parts has the plan of each signature when the file holds more than one, in the order of Description.Parts.
 	// This plan then sums them up: an option is possible when it is for all, and Chosen is the weakest.
 	Parts []Plan
@@ -22,6 +23,14 @@ func (p Plan) Each() []Plan {
 		return []Plan{p}
 	}
 	return p.Parts
+}
+
+// SetWay has p, and the plans of its parts, be for that way.
+func (p *Plan) SetWay(w Way) {
+	p.Way = w
+	for i := range p.Parts {
+		p.Parts[i].Way = w
+	}
 }
 
 // Option is one representation, and whether it is possible.

@@ -9,6 +9,8 @@ import "github.com/rekor-gateway/rekor-gateway/formats"
 const (
 	// ReasonMalformedLabel: too many labels, or one that is too long or not text.
 	ReasonMalformedLabel formats.Reason = "MALFORMED_LABEL"
+	// ReasonWayNotAllowed: a way was asked for in which the policy has nothing recorded.
+	ReasonWayNotAllowed formats.Reason = "WAY_NOT_ALLOWED"
 	// ReasonPublicationNotAllowed: a certificate is to be published, which the policy lets nobody do.
 	ReasonPublicationNotAllowed formats.Reason = "PUBLICATION_NOT_ALLOWED"
 	// ReasonNoCertificate: a certificate is to be published and there is none to log.
@@ -34,6 +36,10 @@ const (
 const (
 	// TroubleFormerShard: entries are in doubt in a former shard, and wait for the operator.
 	TroubleFormerShard = "FORMER_SHARD_IN_DOUBT"
+	// TroubleForgotten: the store does not know an anchor of the own log: it is an older copy, and nothing more is recorded in that log.
+	TroubleForgotten = "OWN_LOG_FORGOTTEN"
+	// TroubleOwnLog: the own log does not get on: the store fails, or a log with its anchors cannot be read.
+	TroubleOwnLog = "OWN_LOG_WAITS"
 	// TroubleNotConfigured: entries are pending for a log that is not configured any more.
 	TroubleNotConfigured = "LOG_NOT_CONFIGURED"
 )

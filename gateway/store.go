@@ -17,7 +17,7 @@ import (
 //
 // Leases and due times go by the store's clock, which all processes that share it have in common;
 // callers give and get durations. What is hot (states, leases, what lists show) is apart from what is
-// cold (receipts, bodies, inclusions): only Claim reads bodies, and only Archived the rest.
+// cold (receipts, bodies, inclusions): only Claim and OwnRecords read bodies, and only Archived the rest.
 type Store interface {
 	Queue
 	Work
@@ -25,6 +25,7 @@ type Store interface {
 	Checkpoints
 	LogKeeping
 	AuditTrail
+	OwnLogs
 
 	// Incarnation says which store this is, as long as it is open.
 	Incarnation() Incarnation
@@ -104,6 +105,7 @@ type Work interface {
 	// shard's kept checkpoint on, or, where none is kept, is left alone, as is what was sent to another shard
 	// without doubt. It does nothing while anybody has a lease on an entry of the log: where Claim says ErrDoubtFirst, it
 	// says so still then. There, leases and fences of before are worth nothing, and what was pending counts as sent until then.
+	// Of a log of the gateway's own nothing is put in doubt.
 	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 
 	// Move has submissions recorded in another log than one for which they wait: all of a submission's entries

@@ -23,11 +23,16 @@ const (
 // representations are all, best first.
 var representations = []Representation{Native, Projected, Attested}
 
-// Way is where a signature is recorded. The gateway's own log, anchored in Rekor, is another way.
+// Way is where a signature is recorded.
 type Way string
 
-// Direct: an entry in the log itself.
-const Direct Way = "DIRECT"
+// The ways.
+const (
+	// Direct: an entry in the log itself.
+	Direct Way = "DIRECT"
+	// Batched: a record in the gateway's own log, whose checkpoints are entries in the log itself.
+	Batched Way = "BATCHED"
+)
 
 // SubmissionKey recognises the same submission: a SHA-256 over the tenant and all that decides what
 // is recorded and how its receipt verifies, and never over a policy's name or settings. Package

@@ -26,7 +26,7 @@ var (
 		{formats.SHA256, 32}, {formats.SHA384, 48}, {formats.SHA512, 64}, {formats.BLAKE2b512, 64},
 	}
 	representations = []gateway.Representation{gateway.Native, gateway.Projected, gateway.Attested}
-	ways            = []gateway.Way{gateway.Direct}
+	ways            = []gateway.Way{gateway.Direct, gateway.Batched}
 	evidences       = []formats.Evidence{formats.EvidenceBytes, formats.EvidenceDigest}
 )
 

@@ -161,7 +161,7 @@ func TestCodes(t *testing.T) {
 	for name, test := range map[string]struct{ got, want any }{
 		"algorithms":      {algorithms, []digestForm{{"sha256", 32}, {"sha384", 48}, {"sha512", 64}, {"blake2b-512", 64}}},
 		"representations": {representations, []gateway.Representation{"NATIVE", "PROJECTED", "ATTESTED"}},
-		"ways":            {ways, []gateway.Way{"DIRECT"}},
+		"ways":            {ways, []gateway.Way{"DIRECT", "BATCHED"}},
 		"evidences":       {evidences, []formats.Evidence{"BYTES", "DIGEST"}},
 	} {
 		if !reflect.DeepEqual(test.got, test.want) {

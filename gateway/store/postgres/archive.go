@@ -16,7 +16,7 @@ const (
 	receiptOfSubmission = `SELECT receipt FROM submission_blob WHERE submission = $1`
 
 	blobsOfSubmission = `
-SELECT e.log_index, b.body, b.inclusion_kind, b.inclusion, b.tokens
+SELECT e.log_index, b.body, b.inclusion_kind, b.inclusion, b.tokens, EXISTS (SELECT 1 FROM own_log o WHERE o.log = e.log)
 FROM submission_entry se JOIN entry e ON e.id = se.entry JOIN entry_blob b ON b.entry = e.id
 WHERE se.submission = $1 ORDER BY se.role`
 )
@@ -55,10 +55,14 @@ func scanArchived(scan func(...any) error) (e gateway.ArchivedEntry, err error) 
 	var index *int64
 	var kind *string
 	var proof, tokens []byte
-	if err := scan(&index, &e.Body, &kind, &proof, &tokens); err != nil {
+	var own bool
+	if err := scan(&index, &e.Body, &kind, &proof, &tokens, &own); err != nil {
 		return e, err
 	}
-	if kind != nil && index != nil {
+	switch {
+	case own && index != nil:
+		e.Inclusion = &gateway.Inclusion{Kind: gateway.KindOwnRecord, Index: uint64(*index)}
+	case kind != nil && index != nil:
 		e.Inclusion = &gateway.Inclusion{Kind: *kind, Index: uint64(*index), Proof: proof}
 	}
 	e.Tokens, err = store.DecodeTokens(tokens)

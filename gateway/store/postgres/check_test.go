@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 )
 
 // soundness are counts of what must not be, by what that is.
@@ -17,8 +19,14 @@ var soundness = map[string]string{
 	"links to no entry":                   `SELECT COUNT(*) FROM submission_entry se WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE se.entry = e.id)`,
 	"links of no submission":              `SELECT COUNT(*) FROM submission_entry se WHERE NOT EXISTS (SELECT 1 FROM submission s WHERE se.submission = s.seq)`,
 	"submissions without entries":         `SELECT COUNT(*) FROM submission s WHERE NOT EXISTS (SELECT 1 FROM submission_entry se WHERE se.submission = s.seq)`,
-	"logged entries without an inclusion": `SELECT COUNT(*) FROM entry e JOIN entry_blob b ON b.entry = e.id WHERE (e.state = 'LOGGED') <> (b.inclusion IS NOT NULL)`,
-	"entries of retired logs":             `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,
+	"logged entries without an inclusion": `SELECT COUNT(*) FROM entry e JOIN entry_blob b ON b.entry = e.id 
+        WHERE (e.state = 'LOGGED' AND e.log NOT IN (SELECT log FROM own_log)) <> (b.inclusion IS NOT NULL)`,
+	"entries of own logs in no queue, or in two": `
+        SELECT COUNT(*) FROM entry e JOIN own_log o ON o.log = e.log LEFT JOIN own_record r ON r.entry = e.id LEFT JOIN own_queue q ON q.log = e.log AND q.entry = e.id
+        WHERE (r.idx IS NULL) = (q.entry IS NULL) OR e.state = 'FAILED' OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, false) OR e.log_index <> r.idx`,
+	"queued entries that are not there": `SELECT COUNT(*) FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)`,
+	"records behind the last":           `SELECT COUNT(*) FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1`,
+	"entries of retired logs":           `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,
 	"logs whose backlog is wrong": `
 SELECT COUNT(*) FROM log l WHERE (SELECT (COUNT(*), COALESCE(SUM(bytes), 0)) FROM entry e WHERE e.log = l.id AND state = 'PENDING')
     <> (SELECT (COALESCE(SUM(entries), 0)::bigint, COALESCE(SUM(bytes), 0)) FROM backlog b WHERE b.log = l.id)`,
@@ -40,6 +48,9 @@ func checkRows(t testing.TB, dsn string) {
 				t.Errorf("%d %s, %v", n, what, err)
 			}
 		}
+		if err := checkOwnLogs(t2); err != nil {
+			t.Error(err)
+		}
 		seqs, err := collectColumn[int64](t2, `SELECT seq FROM submission`)
 		if err != nil {
 			return err
@@ -58,4 +69,44 @@ func checkRows(t testing.TB, dsn string) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// checkOwnLogs compares the records of all own logs with their tiles, roots and anchors.
+func checkOwnLogs(t *tx) error {
+	names, err := collectColumn[string](t, `SELECT l.name FROM own_log o JOIN log l ON l.id = o.log`)
+	for _, name := range names {
+		if err == nil {
+			err = checkOwnLog(t, name)
+		}
+	}
+	return err
+}
+
+func checkOwnLog(t *tx, name string) error {
+	l, err := t.readOwnLog(selectOwnLog, name)
+	if err != nil {
+		return err
+	}
+	return store.OwnTree{
+		Log: l.OwnLog,
+		Leaves: func(from uint64, n int) ([]gateway.LeafHash, error) {
+			read, err := collectColumn[[]byte](t, `
+SELECT e.leaf_hash FROM own_record r JOIN entry e ON e.id = r.entry AND e.log = r.log
+WHERE r.log = $1 AND r.idx BETWEEN $2 AND $2 + $3 - 1 ORDER BY r.idx`, l.row, int64(from), int64(n))
+			leaves := make([]gateway.LeafHash, len(read))
+			for i, leaf := range read {
+				leaves[i] = gateway.LeafHash(leaf)
+			}
+			return leaves, err
+		},
+		Tiles: func(tiles []tiletree.Tile) ([][]byte, error) { return t.readTiles(l.row, tiles) },
+		NextAnchor: func(size uint64) (a gateway.OwnAnchor, err error) {
+			err = t.eachRow(coveringAnchor, []any{name, int64(size)}, func(scan func(...any) error) error { return scanAnchor(scan, &a) })
+			return a, err
+		},
+		CountTiles: func() (tiles, hashes uint64, err error) {
+			err = t.scanRow(`SELECT COUNT(*), COALESCE(SUM(length(hashes)), 0) / 32 FROM own_tile WHERE log = $1`, []any{l.row}, &tiles, &hashes)
+			return tiles, hashes, err
+		},
+	}.Check()
 }

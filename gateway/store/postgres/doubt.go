@@ -213,7 +213,8 @@ func (v *settling) store(t *tx) error {
 }
 
 const (
-	logToDoubt = `SELECT id, incarnation = ` + lifeMark + ` FROM log WHERE name = $1 AND NOT retired FOR NO KEY UPDATE`
+	logToDoubt = `
+SELECT id, incarnation = ` + lifeMark + `, id IN (SELECT log FROM own_log) FROM log WHERE name = $1 AND NOT retired FOR NO KEY UPDATE`
 
 	anyLeased = `SELECT EXISTS (SELECT 1 FROM entry WHERE log = $1 AND leased_until > 0 AND leased_until > $2 AND leased_until <= $3)`
 
@@ -277,14 +278,18 @@ type doubting struct {
 
 func (d *doubting) doubtPage(t *tx) error {
 	var log int64
-	var same, leased bool
-	err := t.scanRow(logToDoubt, []any{d.log}, &log, &same)
+	var same, own, leased bool
+	err := t.scanRow(logToDoubt, []any{d.log}, &log, &same, &own)
 	if errors.Is(err, pgx.ErrNoRows) {
 		d.done = true
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if own { // nothing of it is sent anywhere
+		d.done = true
+		return t.trustOwn(d.log, log)
 	}
 	if d.life != t.life {
 		d.life, d.first, d.after = t.life, !same, gateway.QueuePlace{}

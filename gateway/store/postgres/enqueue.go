@@ -83,12 +83,12 @@ type enqueuing struct {
 
 	tenants, logs map[string]int64    // rows, by name
 	takeovers     []*int64            // rows, of each submission
-	retired       map[int64]bool      // rows of logs
+	retired, own  map[int64]bool      // rows of logs; these are the gateway's own
 	stored        map[tenantKey]int64 // submissions of those keys of the batch that are known
 	seqs, ids     []int64             // reserved for submissions, and for entries
 
 	inserted []int             // places of those that are new, and are stored
-	own      map[int64]bool    // their numbers
+	fresh    map[int64]bool    // their numbers
 	unread   map[int]int64     // results that are not wholly new, and their submissions
 	urgency  map[int64]request // known submissions, and the most urgent request for them now
 	resuming []int64           // of those, the ones of which an entry is to be touched
@@ -105,7 +105,7 @@ func newEnqueuing(t *tx, rows []store.NewRow, results []gateway.Enqueued) *enque
 	return &enqueuing{
 		tx: t, rows: rows, results: results, tenants: make(map[string]int64), logs: make(map[string]int64), takeovers: make([]*int64, len(rows)),
 		retired: make(map[int64]bool), stored: make(map[tenantKey]int64), unread: make(map[int]int64), urgency: make(map[int64]request),
-		own: make(map[int64]bool), entries: newEntrySet(), priorities: make(map[int64]gateway.Priority),
+		own: make(map[int64]bool), fresh: make(map[int64]bool), entries: newEntrySet(), priorities: make(map[int64]gateway.Priority),
 		uses: store.NewUses(t.now),
 	}
 }
@@ -178,7 +178,9 @@ func resolveAll(t *tx, all *rowIDs[string], names map[string]int64) error {
 // readBefore reads what the batch meets, in one round trip.
 func (e *enqueuing) readBefore() error {
 	var b pgx.Batch
-	queueRetired(&b, slices.Sorted(maps.Values(e.logs)), e.retired)
+	logs := slices.Sorted(maps.Values(e.logs))
+	queueRetired(&b, logs, e.retired)
+	queueOwn(&b, logs, e.own)
 	entries, places := 0, e.places()
 	for _, i := range places {
 		entries += len(e.rows[i].Entries)
@@ -317,6 +319,7 @@ func (e *enqueuing) writeRest() error {
 	e.queueLinks(&b)
 	e.queuePrefixes(&b)
 	e.entries.queueBodies(&b)
+	e.entries.queueRecords(&b, e.own)
 	e.entries.queueChanges(&b, e.now)
 	e.queueBacklog(&b, e.entries.backlogs())
 	e.queueCharges(&b)

@@ -243,6 +243,19 @@ func (set *entrySet) queueBodies(b *pgx.Batch) {
 	b.Queue(insertBodies, ids, bodies, signatures)
 }
 
+// queueRecords adds to a batch those new entries that are to get an index in a log of the gateway's own.
+func (set *entrySet) queueRecords(b *pgx.Batch, own map[int64]bool) {
+	var logs, ids []int64
+	for _, h := range set.added {
+		if own[h.key.log] {
+			logs, ids = append(logs, h.key.log), append(ids, h.id)
+		}
+	}
+	if len(ids) > 0 {
+		b.Queue(insertQueued, logs, ids)
+	}
+}
+
 // queueChanges adds to a batch what has become of entries that were there.
 func (set *entrySet) queueChanges(b *pgx.Batch, now int64) {
 	var ids, bytes, tenants []int64

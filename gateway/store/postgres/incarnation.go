@@ -40,8 +40,6 @@ FROM pg_control_system() s`
 	// Nothing is pending for a log that was not there.
 	insertLog = `INSERT INTO log (name, incarnation) VALUES ($1, ` + lifeMark + `) ON CONFLICT DO NOTHING`
 
-	writableLog = `SELECT id, incarnation = ` + lifeMark + ` FROM log WHERE name = $1 AND NOT retired`
-
 	markLog = `UPDATE log SET incarnation = ` + lifeMark + ` WHERE id = $1`
 
 	numberOfTable = `SELECT 'log'::regclass::oid::text`
@@ -50,6 +48,12 @@ FROM pg_control_system() s`
 
 	setServer = `INSERT INTO incarnation (id, server) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET server = excluded.server`
 )
+
+// It is a variable so that a test can break it, and see it noticed.
+var writableLog = `SELECT id, incarnation = ` + lifeMark + ` FROM log WHERE name = $1 AND NOT retired AND id NOT IN (SELECT log FROM own_log)`
+
+// errOtherLife is returned where what the database has may be older than what it had.
+var errOtherLife = fmt.Errorf("%w: the database is not as it was: it was restarted, taken over from, or put back", gateway.ErrDoubtFirst)
 
 // findWritable returns the row of a log for which entries may be claimed, 0 where there is none. The error is
 // gateway.ErrDoubtFirst in another life than that in which what is pending for it was put in doubt.
@@ -62,7 +66,7 @@ func (t *tx) findWritable(name string) (log int64, err error) {
 	case err != nil:
 		return 0, err
 	case !same:
-		return 0, fmt.Errorf("%w: the database is not as it was: it was restarted, taken over from, or put back", gateway.ErrDoubtFirst)
+		return 0, errOtherLife
 	}
 	return log, nil
 }

@@ -126,6 +126,9 @@ func (s *Store) Move(ctx context.Context, p gateway.MoveParams) (m gateway.Moved
 }
 
 func movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err error) {
+	if err := t.refuseOwn(p.From); err != nil {
+		return m, err
+	}
 	from, err := findLeft(t, p)
 	if err != nil {
 		return m, err
@@ -204,6 +207,9 @@ func newMove(t *tx, from int64, to string) (*move, error) {
 	if err = t.sendBatch(&b); err == nil && retired[v.to] {
 		err = fmt.Errorf("%w: %s", gateway.ErrRetired, to)
 	}
+	if err == nil { // behind the lock, which keeps it from becoming one
+		err = t.refuseOwn(to)
+	}
 	return v, err
 }
 
@@ -216,7 +222,7 @@ func (t *tx) passOn(entries []int64, from int64, next []string) (passed []gatewa
 			return passed, err
 		}
 		v, newErr := newMove(t, from, to)
-		if errors.Is(newErr, gateway.ErrRetired) {
+		if errors.Is(newErr, gateway.ErrRetired) || errors.Is(newErr, gateway.ErrOwnLog) {
 			continue
 		}
 		if newErr != nil {

@@ -30,6 +30,11 @@ INSERT INTO entry_blob (entry, body) SELECT id, 'body' FROM entry;
 INSERT INTO quota_use (day, tenant, subject, submissions, bytes) SELECT 1, 1 + i % 50, 'signer ' || i % 1000, 1, 100 FROM generate_series(1, 20000) i;
 UPDATE submission SET subject = 'caller' WHERE seq % 40 = 0;
 INSERT INTO audit (tenant, at, event, submission, caller, address, request, reason) SELECT 1 + i % 50, i, 'ACCEPTED', i, '', '', '', '' FROM generate_series(1, 50000) i;
+INSERT INTO own_log (log, origin, root, size) VALUES (1, 'own', sha256('a'), 40000);
+INSERT INTO own_record (log, idx, entry) SELECT 1, i - 1, i FROM generate_series(1, 40000) i;
+INSERT INTO own_queue (log, entry) SELECT 1, i FROM generate_series(40001, 80000) i;
+INSERT INTO own_tile (log, level, idx, hashes) SELECT 1, 0, i, sha256('a') FROM generate_series(1, 20000) i;
+INSERT INTO own_anchor (log, size, root, submission) SELECT 1, i, sha256('a'), 'x' FROM generate_series(1, 20000) i;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
 
@@ -68,7 +73,7 @@ func explain(t *testing.T, conn *pgx.Conn, query string, args ...any) string {
 }
 
 // inOrder are the queries whose rows come in the order of an index, since there may be many.
-var inOrder = map[string]bool{"turns": true, "in line": true, "end waits": true, "line's age": true, "audit": true}
+var inOrder = map[string]bool{"turns": true, "in line": true, "end waits": true, "line's age": true, "audit": true, "queued": true, "records": true, "anchor": true, "last anchor": true, "ended": true}
 
 // TestPlans: what runs all the time uses its index, however large the tables are.
 func TestPlans(t *testing.T) {
@@ -109,13 +114,22 @@ func TestPlans(t *testing.T) {
 		"sum of uses": {sumUpUses, []any{9, 1}, []string{"quota_use_pkey"}},
 		"audit":       {listAudit, []any{"'t1'", 9, 9}, []string{"audit_newest"}},
 		"old audit":   {trimAudit, []any{1, 9}, []string{"audit_pkey"}},
+		"queued":      {nextQueued, []any{1, 9}, []string{"own_queue_pkey"}},
+		"leaves":      {leavesOfEntries, []any{"'{1,2}'"}, []string{"entry_pkey"}},
+		"sequenced":   {dropQueued, []any{1, "'{1,2}'"}, []string{"own_queue_pkey"}},
+		"tiles":       {selectTiles, []any{1, "'{0,1}'", "'{1,2}'"}, []string{"own_tile_pkey"}},
+		"records":     {bodiesOfRecords, []any{1, 0, 9}, []string{"own_record_pkey", "entry_blob_pkey"}},
+		"last anchor": {lastAnchor, []any{"'a'"}, []string{"own_anchor_pkey"}},
+		"anchor":      {coveringAnchor, []any{"'a'", 9}, []string{"own_anchor_pkey"}},
+		"ended":       {entriesOfRecords, []any{1, 0, 9}, []string{"own_record_pkey"}},
+		"anchored":    {logEntries, []any{"'{1}'", "'{1}'"}, []string{"entry_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},
 	} {
 		plan := explain(t, conn, test.query, test.args...)
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

@@ -70,6 +70,7 @@ type Store struct {
 	incarnation gateway.Incarnation
 	clock       *queueClock
 	life        *lifeWatch
+	mistrusted  mistrusted    // own logs
 	changes     atomic.Uint64 // of the backlog, by this process
 	charges     atomic.Uint64 // of quotas, by this process
 }

@@ -89,7 +89,7 @@ func (e *enqueuing) chooseResumed() error {
 		if asked := e.urgencyOf(seq); asked > e.rows[i].Priority {
 			e.priorities[seq] = asked
 		}
-		e.own[seq] = true
+		e.fresh[seq] = true
 	}
 	unsettled, err := e.readUnsettled()
 	if err != nil {
@@ -186,7 +186,7 @@ func (e *enqueuing) readUnsettled() (map[int64][]unsettledEntry, error) {
 	all := make(map[int64][]unsettledEntry)
 	var seqs []int64
 	for seq := range e.urgency {
-		if !e.own[seq] {
+		if !e.fresh[seq] {
 			seqs = append(seqs, seq)
 		}
 	}

@@ -93,6 +93,9 @@ func retirePage(t *tx, p gateway.RetireParams) (r gateway.Retired, err error) {
 	if err := t.lockRetirement(log); err != nil {
 		return r, err
 	}
+	if err := t.refuseOwn(p.Log); err != nil {
+		return r, err
+	}
 	var unsettled gateway.UnsettledError
 	if err := t.scanRow(countUnsettled, []any{log, t.now}, &unsettled.InDoubt, &unsettled.Leased); err != nil {
 		return r, err

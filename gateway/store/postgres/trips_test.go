@@ -40,9 +40,9 @@ func (c *tripCounter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatch
 
 func (c *tripCounter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// TestTrips: the server is asked a few times for a whole batch, however large it is.
-func TestTrips(t *testing.T) {
-	s, counter := open(t, newDatabase(t), Options{MaxPending: 1_000_000}), new(tripCounter)
+// countTrips has a store ask by one connection, whose trips are counted.
+func (s *Store) countTrips(t *testing.T, counter *tripCounter) {
+	t.Helper()
 	config := s.pool.Config()
 	config.MaxConns, config.ConnConfig.Tracer = 1, counter
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
@@ -51,6 +51,12 @@ func TestTrips(t *testing.T) {
 	}
 	s.pool.Close()
 	s.pool = pool
+}
+
+// TestTrips: the server is asked a few times for a whole batch, however large it is.
+func TestTrips(t *testing.T) {
+	s, counter := open(t, newDatabase(t), Options{MaxPending: 1_000_000}), new(tripCounter)
+	s.countTrips(t, counter)
 	const batch = 256
 	for round := range 2 { // in the first one names are new, and statements are prepared
 		var subs []gateway.NewSubmission
@@ -123,6 +129,57 @@ func TestTrips(t *testing.T) {
 		}
 		if len(claimed) != batch {
 			t.Errorf("%d claimed", len(claimed))
+		}
+	}
+}
+
+// TestOwnTrips is TestTrips for a log of the gateway's own, whose tree has several levels.
+func TestOwnTrips(t *testing.T) {
+	s, counter := open(t, newDatabase(t), Options{}), new(tripCounter)
+	s.countTrips(t, counter)
+	if err := s.AddOwnLog(t.Context(), "own", "own.example"); err != nil {
+		t.Fatal(err)
+	}
+	const batch = 300
+	for round := range 3 { // in the first one statements are prepared
+		var subs []gateway.NewSubmission
+		for i := range batch {
+			subs = append(subs, storetest.NewSubmission("tenant", fmt.Sprint(round, " ", i), "own"))
+		}
+		var l gateway.OwnLog
+		for _, step := range []struct {
+			name string
+			most int64
+			call func() error
+		}{
+			{"enqueuing", 8, func() error {
+				_, err := s.Enqueue(t.Context(), subs)
+				return err
+			}},
+			{"sequencing", 10, func() (err error) {
+				l, _, err = s.Sequence(t.Context(), "own", batch, storetest.GrowTree)
+				return err
+			}},
+			{"keeping an anchor", 6, func() error {
+				return s.KeepAnchor(t.Context(), "own", gateway.OwnAnchor{Tree: l.Tree, Submission: "anchor"})
+			}},
+			{"logging", 8, func() error {
+				changed, err := s.LogAnchored(t.Context(), "own", batch)
+				if err == nil && len(changed) != batch {
+					err = fmt.Errorf("%d logged", len(changed))
+				}
+				return err
+			}},
+		} {
+			counter.n.Store(0)
+			if err := step.call(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			n := counter.n.Load()
+			t.Logf("%s: %d trips", step.name, n)
+			if round > 0 && n > step.most {
+				t.Errorf("%s: %d trips, at most %d wanted", step.name, n, step.most)
+			}
 		}
 	}
 }

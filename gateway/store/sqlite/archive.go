@@ -15,7 +15,7 @@ const (
 	receiptOfSubmission = `SELECT receipt FROM submission_blob WHERE submission = ?`
 
 	blobsOfSubmission = `
-SELECT e.log_index, b.body, b.inclusion_kind, b.inclusion, b.tokens
+SELECT e.log_index, b.body, b.inclusion_kind, b.inclusion, b.tokens, EXISTS (SELECT 1 FROM own_log o WHERE o.log = e.log)
 FROM submission_entry se JOIN entry e ON e.id = se.entry JOIN entry_blob b ON b.entry = e.id
 WHERE se.submission = ? ORDER BY se.role`
 )
@@ -54,10 +54,14 @@ func scanArchived(scan func(...any) error) (e gateway.ArchivedEntry, err error) 
 	var index sql.NullInt64
 	var kind sql.NullString
 	var proof, tokens []byte
-	if err := scan(&index, &e.Body, &kind, &proof, &tokens); err != nil {
+	var own bool
+	if err := scan(&index, &e.Body, &kind, &proof, &tokens, &own); err != nil {
 		return e, err
 	}
-	if kind.Valid {
+	switch {
+	case own && index.Valid:
+		e.Inclusion = &gateway.Inclusion{Kind: gateway.KindOwnRecord, Index: uint64(index.Int64)}
+	case kind.Valid:
 		e.Inclusion = &gateway.Inclusion{Kind: kind.String, Index: uint64(index.Int64), Proof: proof}
 	}
 	e.Tokens, err = store.DecodeTokens(tokens)

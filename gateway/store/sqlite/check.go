@@ -42,7 +42,8 @@ SELECT id || ' ' || bytes FROM entry e WHERE state <> 'LOGGED' AND bytes <>
 	{"cold rows", `
 SELECT 'entry ' || id FROM entry WHERE id NOT IN (SELECT entry FROM entry_blob)
 UNION ALL SELECT 'inclusion ' || id FROM entry e JOIN entry_blob b ON b.entry = e.id
-WHERE (e.state = 'LOGGED') <> (b.inclusion IS NOT NULL)`},
+WHERE (e.state = 'LOGGED' AND e.log NOT IN (SELECT log FROM own_log)) <> (b.inclusion IS NOT NULL)`},
+	{"own logs", strayOwnEntries},
 	{"search", `
 SELECT 'submission ' || seq FROM submission
 WHERE (length(digests) > 0) <> (seq IN (SELECT submission FROM submission_digest))
@@ -62,6 +63,9 @@ func Check(ctx context.Context, path string) (c Content, err error) {
 			if err := t.findNothing(d.query); err != nil {
 				return fmt.Errorf("%s: %w", d.of, err)
 			}
+		}
+		if err := t.checkOwnLogs(); err != nil {
+			return fmt.Errorf("own logs: %w", err)
 		}
 		c, err = t.readContent()
 		return err

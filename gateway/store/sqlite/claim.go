@@ -21,8 +21,6 @@ const (
 SELECT COUNT(*) - (SELECT COUNT(*) FROM entry WHERE log = (SELECT id FROM log WHERE name = ?1) AND leased_until > 0 AND leased_until <= ?2)
 FROM entry WHERE log = (SELECT id FROM log WHERE name = ?1) AND leased_until > 0`
 
-	writableLog = `SELECT id FROM log WHERE name = ? AND retired = 0`
-
 	anyWaited = `
 SELECT EXISTS (SELECT 1 FROM entry WHERE log = ?1 AND priority = ?2 AND state = 'PENDING' AND in_doubt = 0 AND next_at > 0 AND next_at <= ?3)`
 
@@ -42,6 +40,9 @@ WHERE id IN (SELECT value FROM json_each(?5)) AND state = 'PENDING' AND in_doubt
 
 	bodiesOfEntries = `SELECT entry, body FROM entry_blob WHERE entry IN (SELECT value FROM json_each(?))`
 )
+
+// It is a variable so that a test can break it, and see it noticed.
+var writableLog = `SELECT id FROM log WHERE name = ? AND retired = 0 AND id NOT IN (SELECT log FROM own_log)`
 
 // errUnreadable is returned when none of several bodies can be read.
 var errUnreadable = errors.New("no body can be read")

@@ -40,7 +40,7 @@ WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_u
 
 	doubtPending = `
 UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
-WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PENDING' AND in_doubt = 0
+WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0 AND id NOT IN (SELECT log FROM own_log)) AND state = 'PENDING' AND in_doubt = 0
     AND (shard IS NULL OR shard = ?2) AND (sent_at_tree_size IS NOT NULL OR ?3 IS NOT NULL)`
 )
 

@@ -52,7 +52,7 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	}
 	e.uses = store.NewUses(e.createdAt)
 	st := &s.statements
-	for i, insert := range []*bulkInsert{&st.insertDigest, &st.insertSigner, &st.insertReceipt, &st.insertBody, &st.linkEntry} {
+	for i, insert := range []*bulkInsert{&st.insertDigest, &st.insertSigner, &st.insertReceipt, &st.insertBody, &st.linkEntry, &st.insertQueued} {
 		e.listPending()[i].insert = insert
 	}
 	e.encodeRows(subs)
@@ -146,17 +146,17 @@ type enqueuing struct {
 	sharing       []int64             // new submissions with an entry that existed
 	revived       []int64             // entries made pending again
 	before        *backlog            // what waited before this Enqueue; nil: not asked yet
-	retired       map[int64]bool      // rows of logs
+	retired, own  map[int64]bool      // rows of logs
 	added         map[int64]backlog   // what waits by it, by logs' rows
 	addedInAll    backlog             // their sum
 	uses          *store.Uses         // of quotas
 
-	digests, signers, receipts, bodies, links pendingRows // that belong to rows which are stored
+	digests, signers, receipts, bodies, links, queued pendingRows // that belong to rows which are stored
 }
 
 // listPending returns the rows on their way into tables.
 func (e *enqueuing) listPending() []*pendingRows {
-	return []*pendingRows{&e.digests, &e.signers, &e.receipts, &e.bodies, &e.links}
+	return []*pendingRows{&e.digests, &e.signers, &e.receipts, &e.bodies, &e.links, &e.queued}
 }
 
 func (e *enqueuing) enqueueRows(t *tx) error {
@@ -165,6 +165,9 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	}
 	var err error
 	if e.retired, err = t.readRetired(); err != nil {
+		return err
+	}
+	if e.own, err = t.readOwn(); err != nil {
 		return err
 	}
 	if err := e.findKnown(t); err != nil {
@@ -332,7 +335,10 @@ func (e *enqueuing) insertEntry(t *tx, r *newRow, n gateway.NewEntry, bytes int6
 		return id, false, err
 	}
 	e.addBacklog(log, backlog{1, bytes + weighNew(n)})
-	return id, true, nil
+	if e.own[log] {
+		err = e.queued.insertRow(t, log, id)
+	}
+	return id, true, err
 }
 
 // addReceipt notes that so many bytes more wait with an existing entry, unless it is logged.

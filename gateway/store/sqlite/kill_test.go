@@ -5,6 +5,7 @@ package sqlite
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -60,6 +61,9 @@ func TestKill(t *testing.T) {
 	if len(acknowledged) == 0 {
 		t.Fatal("nothing was acknowledged")
 	}
+	if l, err := s.OwnLog(t.Context(), "own"); err != nil || l.Logged == 0 {
+		t.Errorf("the own log is %+v, %v", l, err)
+	}
 	checkFile(t, path)
 	t.Logf("%d submissions acknowledged, all there", len(acknowledged))
 }
@@ -110,8 +114,12 @@ func runWorker() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
+	if err := s.AddOwnLog(ctx, "own", "own.example"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
 	for n := 0; ; n++ {
-		if err := workRound(ctx, s, n); err != nil {
+		if err := errors.Join(workRound(ctx, s, n), workOwn(ctx, s, n)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
@@ -138,6 +146,32 @@ func workRound(ctx context.Context, s *Store, n int) error {
 		outcomes = append(outcomes, gateway.Outcome{EntryID: e.ID, Fence: e.Fence, Inclusion: storetest.NewInclusion(e.ID)})
 	}
 	logged, err := s.Finish(ctx, outcomes)
+	for _, p := range logged {
+		fmt.Println(p.ID, gateway.Logged)
+	}
+	return err
+}
+
+// workOwn takes a few submissions from the queue of an own log until an anchor covers them.
+func workOwn(ctx context.Context, s *Store, n int) error {
+	var subs []gateway.NewSubmission
+	for i := range 1 + rand.IntN(20) {
+		subs = append(subs, storetest.NewSubmission("tenant", fmt.Sprint("own", os.Getpid(), n, i), "own"))
+	}
+	if _, err := s.Enqueue(ctx, subs); err != nil {
+		return err
+	}
+	for _, sub := range subs {
+		fmt.Println(sub.ID, gateway.Pending)
+	}
+	l, _, err := s.Sequence(ctx, "own", 1+rand.IntN(20), storetest.GrowTree)
+	if err != nil {
+		return err
+	}
+	if err := s.KeepAnchor(ctx, "own", gateway.OwnAnchor{Tree: l.Tree, Submission: "anchor"}); err != nil {
+		return err
+	}
+	logged, err := s.LogAnchored(ctx, "own", 10)
 	for _, p := range logged {
 		fmt.Println(p.ID, gateway.Logged)
 	}

@@ -87,6 +87,9 @@ func (s *Store) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err erro
 	if err := t.QueryRow(findLog, p.From).Scan(&from); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return m, err
 	}
+	if err := t.refuseOwn(from, p.From); err != nil {
+		return m, err
+	}
 	v, err := s.newMove(t, from, p.To)
 	if err != nil {
 		return m, err
@@ -145,6 +148,9 @@ func (s *Store) newMove(t *tx, from int64, to string) (*move, error) {
 	if v.to, err = s.logs.idOf(t, to); err != nil {
 		return nil, err
 	}
+	if err := t.refuseOwn(v.to, to); err != nil {
+		return nil, err
+	}
 	retired, err := t.readRetired()
 	if err == nil && retired[v.to] {
 		err = fmt.Errorf("%w: %s", gateway.ErrRetired, to)
@@ -165,7 +171,7 @@ func (s *Store) passOn(t *tx, entries []int64, from int64, next []string) (passe
 			return passed, err
 		}
 		v, newErr := s.newMove(t, from, to)
-		if errors.Is(newErr, gateway.ErrRetired) || v != nil && v.to == from {
+		if errors.Is(newErr, gateway.ErrRetired) || errors.Is(newErr, gateway.ErrOwnLog) || v != nil && v.to == from {
 			continue
 		}
 		if newErr != nil {

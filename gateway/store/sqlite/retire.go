@@ -91,6 +91,9 @@ func (s *Store) retirePage(t *tx, p gateway.RetireParams) (r gateway.Retired, er
 	if err != nil {
 		return r, err
 	}
+	if err := t.refuseOwn(log, p.Log); err != nil {
+		return r, err
+	}
 	var unsettled gateway.UnsettledError
 	if err := t.QueryRow(countUnsettled, log, s.now()).Scan(&unsettled.InDoubt, &unsettled.Leased); err != nil {
 		return r, err

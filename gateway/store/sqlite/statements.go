@@ -19,7 +19,7 @@ type statements struct {
 	finishLogged, finishFailed, finishRetry, keepInclusion *sql.Stmt
 	settleFound, settleAbsent                              *sql.Stmt
 
-	insertDigest, insertSigner, insertReceipt, insertBody, linkEntry, insertAudit bulkInsert
+	insertDigest, insertSigner, insertReceipt, insertBody, linkEntry, insertAudit, insertQueued bulkInsert
 }
 
 func (s *statements) eachStatement(f func(target **sql.Stmt, query string) error) error {
@@ -47,6 +47,7 @@ func (s *statements) eachBulk(f func(target *bulkInsert, query string) error) er
 		f(&s.insertBody, insertBody),
 		f(&s.linkEntry, linkEntry),
 		f(&s.insertAudit, insertAudit),
+		f(&s.insertQueued, insertQueued),
 	)
 }
 
@@ -80,11 +81,13 @@ var (
 	usualWrites = []string{
 		countPending, addPending, useOfQuota, countOfSubject, chargeQuota, dropOldUses, logsOfEntries, progressOfSubmissions, setState, knownDigests, knownSubmissions,
 		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, extendLeases, retiredLogs,
+		ownLogs, selectOwnLog, nextQueued, selectTile, insertRecords, dropQueued, keepTile, moveHead, logRecords, weighRecords, moveLogged, entriesOfRecords,
 	}
 
 	usualReads = []string{
 		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptOfSubmission, blobsOfSubmission,
 		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked, bodiesOfEntries,
+		selectOwnLog, selectTile, bodiesOfRecords, coveringAnchor,
 	}
 )
 

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
 var shard = gateway.Shard{Origin: "log.example/2026", KeyID: [32]byte{1}}
 
 // fillStore makes a store with something of everything: logged, pending, in doubt, waiting and failed entries, a
-// checkpoint, a fork, a retired log, and a lease.
+// checkpoint, a fork, a retired log, an own log, and a lease.
 func fillStore(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "store.db")
@@ -65,12 +65,59 @@ func fillStore(t *testing.T) (path string) {
 	must(t, err)
 	_, err = s.KeepCheckpoint(t.Context(), shard, nil, gateway.Checkpoint{Size: 9, Root: [32]byte{2}, Envelope: []byte("note")})
 	must(t, err)
+	fillOwn(t, s)
 	must(t, s.KeepFork(t.Context(), gateway.Fork{
 		Shard: shard, Small: gateway.Checkpoint{Size: 3, Envelope: []byte("a")}, Large: gateway.Checkpoint{Size: 4, Root: [32]byte{9}, Envelope: []byte("b")},
 		PrefixRoot: [32]byte{7}, Consistency: [][]byte{make([]byte, 32)},
 	}))
 	must(t, s.Close())
 	return path
+}
+
+// fillOwn makes an own log with records that are logged, anchored, neither, and queued.
+func fillOwn(t *testing.T, s gateway.Store) {
+	t.Helper()
+	must(t, s.AddOwnLog(t.Context(), "own-log", "own.example"))
+	var subs []gateway.NewSubmission
+	for i := range 9 {
+		subs = append(subs, storetest.NewSubmission("own", fmt.Sprint("own ", i), "own-log"))
+	}
+	_, err := s.Enqueue(t.Context(), subs)
+	must(t, err)
+	for size := range 3 {
+		l, n, err := s.Sequence(t.Context(), "own-log", 2, storetest.GrowTree)
+		if err != nil || n != 2 {
+			t.Fatalf("%d sequenced, %v", n, err)
+		}
+		if size < 2 {
+			must(t, s.KeepAnchor(t.Context(), "own-log", gateway.OwnAnchor{Tree: l.Tree, Submission: "the anchor"}))
+		}
+	}
+	_, err = s.LogAnchored(t.Context(), "own-log", 3)
+	must(t, err)
+}
+
+// wantOwn checks that the own log of fillOwn is there, and goes on.
+func wantOwn(t *testing.T, dsn string) {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	if _, _, err := s.Sequence(t.Context(), "own-log", 9, storetest.GrowTree); !errors.Is(err, gateway.ErrDoubtFirst) {
+		t.Errorf("what was copied may be older than what is anchored; it goes on all the same: %v", err)
+	}
+	_, err = s.DoubtPending(t.Context(), "own-log", gateway.Shard{})
+	must(t, err)
+	l, n, err := s.Sequence(t.Context(), "own-log", 9, storetest.GrowTree)
+	if err != nil || n != 3 || l.Tree.Size != 9 || l.Logged != 3 || l.Anchored.Size != 4 || l.Origin != "own.example" {
+		t.Errorf("the own log is %+v with %d more, %v", l, n, err)
+	}
+	if changed, err := s.LogAnchored(t.Context(), "own-log", 9); err != nil || len(changed) != 1 {
+		t.Errorf("logged are %+v, %v", changed, err)
+	}
+	if bodies, err := s.OwnRecords(t.Context(), "own-log", 0, 99); err != nil || len(bodies) != 9 {
+		t.Errorf("%d records, %v", len(bodies), err)
+	}
 }
 
 // TestCopyResumed interrupts a copy at each batch, and goes on.
@@ -87,7 +134,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 41 || result.Rows["entry"] != 82 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break
@@ -106,6 +153,7 @@ func TestCopyResumed(t *testing.T) {
 	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); !errors.Is(err, sqlite.ErrMoved) {
 		t.Errorf("the original was opened: %v", err)
 	}
+	wantOwn(t, dsn)
 	if again, err := Copy(t.Context(), Params{From: path, To: dsn}); err != nil || !again.Before {
 		t.Errorf("copied again: %+v, %v", again, err)
 	}
@@ -207,6 +255,8 @@ func TestCopyCompared(t *testing.T) {
 		`UPDATE entry_blob SET body = body || 'x'::bytea WHERE entry = (SELECT MAX(id) FROM entry)`,
 		`DELETE FROM submission_entry WHERE submission = 41`,
 		`INSERT INTO tenant (id, name) OVERRIDING SYSTEM VALUE VALUES (99, 'more')`,
+		`UPDATE own_tile SET hashes = substr(hashes, 1, 32)`,
+		`UPDATE own_log SET logged = 0`,
 	} {
 		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
 		changed := false

@@ -143,4 +143,53 @@ var acknowledgedTests = map[string]func(testing.TB, opening){
 		noError(t, s.KeepFork(t.Context(), newFork(shardA, "it")))
 		wantError(t, s.crash().Forked(t.Context(), shardA), gateway.ErrFork)
 	},
+
+	"Acknowledged/AddOwnLog": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		s = s.crash()
+		readOwn(t, s, ownLog)
+	},
+
+	// No index is given twice.
+	"Acknowledged/Sequence": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		enqueueAll(t, s, ownSubmissions("one", "two", "three")...)
+		l := sequence(t, s, ownLog, 2, 2)
+		s = s.crash()
+		if got := readOwn(t, s, ownLog); got != l {
+			t.Errorf("the log is %+v, was %+v", got, l)
+		}
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		_, err := s.DoubtPending(t.Context(), ownLog, gateway.Shard{}) // as whoever has looked that it is not older than what is anchored
+		noError(t, err)
+		sequence(t, s, ownLog, 9, 1)
+		wantSound(t, s, ownLog)
+	},
+
+	"Acknowledged/KeepAnchor": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		sequenceNames(t, s, "one", "two")
+		a := anchorAt(t, s, 1)
+		s = s.crash()
+		if got, err := s.OwnAnchor(t.Context(), ownLog, 0); err != nil || got != a {
+			t.Errorf("anchored is %+v, %v", got, err)
+		}
+	},
+
+	"Acknowledged/LogAnchored": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		subs := sequenceNames(t, s, "one", "two")
+		anchorAt(t, s, 1)
+		wantIDs(t, logAnchored(t, s, 9), subs[0].ID)
+		s = s.crash()
+		for i, sub := range subs {
+			wantLogged(t, s, sub, i, i == 0)
+		}
+		wantPending(t, s, ownLog, 1)
+		wantSound(t, s, ownLog)
+	},
 }

@@ -73,6 +73,26 @@ func (s early) KeepFork(ctx context.Context, f gateway.Fork) error {
 	return s.Store.KeepFork(ctx, f)
 }
 
+func (s early) AddOwnLog(ctx context.Context, log, origin string) error {
+	s.call("AddOwnLog")
+	return s.Store.AddOwnLog(ctx, log, origin)
+}
+
+func (s early) Sequence(ctx context.Context, log string, limit int, grow gateway.GrowTree) (gateway.OwnLog, int, error) {
+	s.call("Sequence")
+	return s.Store.Sequence(ctx, log, limit, grow)
+}
+
+func (s early) KeepAnchor(ctx context.Context, log string, a gateway.OwnAnchor) error {
+	s.call("KeepAnchor")
+	return s.Store.KeepAnchor(ctx, log, a)
+}
+
+func (s early) LogAnchored(ctx context.Context, log string, limit int) ([]gateway.Progress, error) {
+	s.call("LogAnchored")
+	return s.Store.LogAnchored(ctx, log, limit)
+}
+
 // acknowledgeEarly returns a driver of stores that acknowledge the method too early; "" is none.
 func acknowledgeEarly(method string) Driver {
 	return func(t *testing.T, o Options) Opened {

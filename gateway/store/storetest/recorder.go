@@ -44,6 +44,11 @@ func FailMoving(t *testing.T, driver Driver) string {
 	return findFailure(t, driver, moveTests, nextTests)
 }
 
+// FailOwn returns the name of a test of own logs that a store of driver fails, or "", as FailMoving does.
+func FailOwn(t *testing.T, driver Driver) string {
+	return findFailure(t, driver, ownTests, ownAtOnceTests)
+}
+
 // findFailure returns the name of a test that a store of driver fails, or "".
 func findFailure(t *testing.T, driver Driver, groups ...map[string]func(testing.TB, opening)) string {
 	for _, group := range groups {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
+)
+
+// AnchorTenant returns whose the anchors of an own log are. No caller has a tenant of that name.
+func AnchorTenant(log string) string { return ":own:" + log }
+
+// OwnLogs is the side of a Store where the gateway's own logs are kept: the order of their records, the trees over them, and which of
+// their checkpoints are anchored. The entries of an own log are enqueued as all are, and never claimed: each gets the next index of the
+// log, once and for ever, and is Logged when a checkpoint that covers it is anchored. Move and Retire answer ErrOwnLog for such a log.
+type OwnLogs interface {
+	// AddOwnLog makes a log of that ID one of the gateway's own, with that origin. It does nothing where it is one. The error is
+	// ErrOtherOrigin where it has another origin, or is a log to which entries were sent.
+	AddOwnLog(ctx context.Context, log, origin string) error
+	// OwnLog returns the state of an own log. The error is ErrNotFound where there is none.
+	OwnLog(ctx context.Context, log string) (OwnLog, error)
+	// Sequence gives the entries of an own log that have no index yet the next ones, in the order of their IDs, at most limit of
+	// them, and stores the tree and the tiles that grow makes of their leaf hashes; all in one transaction, of which there is one at
+	// a time for a log, whoever shares the store. It returns the state then, and how many have got an index; grow is not
+	// called for none. What grow returns as an error undoes all, and is returned. It may be called again: an engine may undo a transaction
+	// for the sake of another one. The error is ErrDoubtFirst where Claim would say so of a log to which entries are sent: then the caller
+	// sees to it that the store is not older than what was anchored, and calls DoubtPending, which puts nothing in doubt here. Where the
+	// engine went on once more since Sequence has said so, or since AddOwnLog was called, that does nothing, and Sequence says so again.
+	Sequence(ctx context.Context, log string, limit int, grow GrowTree) (OwnLog, int, error)
+	// OwnTiles reads tiles of an own log's tree, each cut to the width asked for. The error is ErrNotFound where one is not that wide.
+	OwnTiles(ctx context.Context, log string, tiles []tiletree.Tile) ([][]byte, error)
+	// OwnRecords returns the bodies of an own log's records, from an index on, at most n: fewer at its end.
+	OwnRecords(ctx context.Context, log string, from uint64, n int) ([][]byte, error)
+	// KeepAnchor notes that the checkpoint of an own log is anchored. It does nothing where one of that size is noted. The error is
+	// ErrOtherAnchor where that has another root, or the log is smaller.
+	KeepAnchor(ctx context.Context, log string, a OwnAnchor) error
+	// OwnAnchor returns the smallest anchored checkpoint of an own log that covers a record. The error is ErrNotFound where none does.
+	OwnAnchor(ctx context.Context, log string, index uint64) (OwnAnchor, error)
+	// LogAnchored has at most limit entries Logged that the last anchored checkpoint covers, in the order of their indexes, in one
+	// transaction, and returns how far their submissions are. It returns nothing once there are none left.
+	LogAnchored(ctx context.Context, log string, limit int) ([]Progress, error)
+}
+
+// What a Store may answer for own logs.
+var (
+	// ErrOtherOrigin: the log is there already, and another one.
+	ErrOtherOrigin = errors.New("log is there with another origin")
+	// ErrOtherAnchor: what would be anchored is not a state of the own log.
+	ErrOtherAnchor = errors.New("not a checkpoint of the own log")
+	// ErrOwnLog: what was asked for is not done with a log of the gateway's own, whose records are never given up or moved.
+	ErrOwnLog = errors.New("log is the gateway's own")
+)
+
+// GrowTree returns the tree with further records, given by their leaf hashes, and the tiles that differ then; see tiletree.AppendRecords.
+type GrowTree func(old tiletree.Tree, leaves []LeafHash, read tiletree.ReadTiles) (tiletree.Tree, []tiletree.TileData, error)
+
+// OwnLog is the state of a log of the gateway's own.
+type OwnLog struct {
+	Origin   string
+	Tree     tiletree.Tree
+	Anchored OwnAnchor // the last one, of size 0 before the first
+	Logged   uint64    // how many records, from the first on, have become Logged
+}
+
+// OwnAnchor is a checkpoint of an own log that is recorded in other logs.
+type OwnAnchor struct {
+	tiletree.Tree
+	Submission string // by which it is recorded: its ID, of AnchorTenant
+}
+
+// KindOwnRecord is the kind of the inclusion of an entry in an own log, as Archived returns it. Its proof is empty: it is made of the
+// log's tiles and of the anchor, when a receipt is.
+const KindOwnRecord = "own"

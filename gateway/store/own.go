@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
+)
+
+// TileWidth is how many hashes a whole tile has.
+const TileWidth = 1 << tiletree.TileHeight
+
+// CheckOwnNames refuses what no log of the gateway's own is called.
+func CheckOwnNames(log, origin string) error {
+	for _, text := range []string{log, origin} {
+		if text == "" || !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\n") {
+			return fmt.Errorf("%q is no name of an own log", text)
+		}
+	}
+	return nil
+}
+
+// GrowOwn calls grow, and refuses what cannot be the tree with so many leaves more.
+func GrowOwn(old tiletree.Tree, leaves []gateway.LeafHash, grow gateway.GrowTree, read tiletree.ReadTiles) (tiletree.Tree, []tiletree.TileData, error) {
+	tree, tiles, err := grow(old, leaves, read)
+	if err != nil {
+		return tiletree.Tree{}, nil, err
+	}
+	if tree.Size != old.Size+uint64(len(leaves)) || tree.Size > math.MaxInt64 || len(tiles) == 0 {
+		return tiletree.Tree{}, nil, fmt.Errorf("a tree of %d records has %d with %d more, and %d tiles differ", old.Size, tree.Size, len(leaves), len(tiles))
+	}
+	for _, t := range tiles {
+		if !isTile(t.Tile) || len(t.Hashes) != t.Width*tiletree.HashSize {
+			return tiletree.Tree{}, nil, fmt.Errorf("tile %d/%d of %d hashes has %d bytes", t.Level, t.Index, t.Width, len(t.Hashes))
+		}
+	}
+	return tree, tiles, nil
+}
+
+func isTile(t tiletree.Tile) bool {
+	return t.Width > 0 && t.Width <= TileWidth && t.Index <= math.MaxInt64
+}
+
+// CutTile returns the first hashes of a kept tile, as many as t has. The error is gateway.ErrNotFound where it has fewer, or where t is no
+// tile.
+func CutTile(t tiletree.Tile, hashes []byte) ([]byte, error) {
+	if !isTile(t) || len(hashes) < t.Width*tiletree.HashSize {
+		return nil, fmt.Errorf("%w: no tile %d/%d of %d hashes", gateway.ErrNotFound, t.Level, t.Index, t.Width)
+	}
+	end := t.Width * tiletree.HashSize
+	return hashes[:end:end], nil
+}
+
+// CheckAnchor refuses a checkpoint that is not a state of an own log whose tree is now tree.
+func CheckAnchor(tree tiletree.Tree, a gateway.OwnAnchor, read tiletree.ReadTiles) error {
+	if a.Size == 0 || a.Size > tree.Size {
+		return fmt.Errorf("%w: it has %d records, the log %d", gateway.ErrOtherAnchor, a.Size, tree.Size)
+	}
+	root, err := tiletree.RootAt(tree, a.Size, read)
+	if err == nil && root != a.Root {
+		err = fmt.Errorf("%w: its root at %d is another", gateway.ErrOtherAnchor, a.Size)
+	}
+	return err
+}
+
+// AnchoredEnd is up to which index entries are Logged next, at most limit of them.
+func AnchoredEnd(l gateway.OwnLog, limit int) uint64 {
+	return max(l.Logged, min(l.Anchored.Size, l.Logged+uint64(max(limit, 0))))
+}

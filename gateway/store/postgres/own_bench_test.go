@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+func BenchmarkOwn(b *testing.B) {
+	storetest.BenchmarkOwn(b, func(b *testing.B) gateway.Store { return open(b, newDatabase(b), Options{}) })
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
+)
+
+// ownMutants are what the side of own logs could forget.
+var ownMutants = map[string]struct {
+	query    *string
+	old, new string
+}{
+	"knows no own log":                    {&ownLogs, "WHERE log", "WHERE -log"},
+	"moves what is its own":               {&ownNames, "WHERE l.name", "WHERE 'x' || l.name"},
+	"takes over another log":              {&isForeignLog, "retired OR EXISTS (SELECT 1 FROM entry e WHERE e.log = l.id)", "retired"},
+	"takes over a retired log":            {&isForeignLog, "retired OR ", ""},
+	"does not see another origin":         {&originOfLog, "WHERE log = $1", "WHERE log = -$1"},
+	"knows the first anchor as the last":  {&lastAnchor, "ORDER BY a.size DESC", "ORDER BY a.size"},
+	"logs what is not anchored":           {&lastAnchor, "SELECT a.size", "SELECT (SELECT o.size FROM own_log o WHERE o.log = a.log)"},
+	"does not wait for others":            {&lockOwnLog, " FOR NO KEY UPDATE", ""},
+	"queues all":                          {&insertQueued, "unnest($1::bigint[], $2::bigint[])", "unnest($1::bigint[], $2::bigint[]) UNION SELECT log, id FROM entry"},
+	"sequences the last first":            {&nextQueued, "ORDER BY q.entry", "ORDER BY q.entry DESC"},
+	"sequences what is of another log":    {&nextQueued, "q.log = $1", "q.log + 0 * $1 > 0"},
+	"sequences more than it is told":      {&nextQueued, "LIMIT $2", "LIMIT $2::bigint + 1"},
+	"skips an index":                      {&insertRecords, "d.at - 1", "d.at"},
+	"gives an index twice":                {&logEntries, "log_index = d.idx", "log_index = d.idx / 2"},
+	"gives another index than the tree's": {&logEntries, "log_index = d.idx", "log_index = d.idx + 1"},
+	"swaps records":                       {&insertRecords, "d.at - 1", "cardinality($3::bigint[]) - d.at"},
+	"leaves in the queue what it has":     {&dropQueued, "AND entry = ANY($2::bigint[])", "AND entry = ANY($2::bigint[]) AND false"},
+	"keeps the tile as it was":            {&keepTiles, "SET hashes = excluded.hashes", "SET hashes = t.hashes"},
+	"narrows a tile":                      {&keepTiles, " WHERE length(excluded.hashes) > length(t.hashes)", ""},
+	"keeps tiles without a head":          {&moveHead, "size = $1, root = $2", "size = size + 0 * $1, root = COALESCE(root, $2)"},
+	"keeps the root of before":            {&moveHead, "root = $2", "root = COALESCE(root, $2)"},
+	"goes back by one":                    {&moveHead, "size = $1", "size = $1::bigint - 1"},
+	"reads the tile of another level":     {&selectTiles, "t.level = d.level", "t.level = 0"},
+	"reads the tile of another log":       {&selectTiles, "t.log = $1", "t.log + 0 * $1 > 0"},
+	"reads records backwards":             {&bodiesOfRecords, "ORDER BY r.idx", "ORDER BY r.idx DESC"},
+	"anchors once more":                   {&anchorOfSize, "size = $2", "size = $2::bigint + 1"},
+	"covers one record too many":          {&coveringAnchor, "a.size > $2", "a.size >= $2"},
+	"covers by the largest":               {&coveringAnchor, "ORDER BY a.size", "ORDER BY a.size DESC"},
+	"covers by another log's":             {&coveringAnchor, "a.log = (SELECT id FROM log WHERE name = $1)", "$1::text <> ''"},
+	"logs other records":                  {&entriesOfRecords, "r.idx >= $2", "r.idx > $2"},
+	"leaves the bytes waiting":            {&logEntries, "RETURNING e.bytes", "RETURNING 0"},
+	"logs the same again":                 {&moveLogged, "logged = $1 ", "logged = logged + 0 * $1::bigint "},
+	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
+}
+
+// TestOwnMutants: a store that forgets a rule of own logs fails a test.
+func TestOwnMutants(t *testing.T) {
+	driver := func(t *testing.T, o storetest.Options) storetest.Opened {
+		dsn := newDatabase(t)
+		opts := Options{Now: o.Now}
+		return storetest.Opened{
+			Store: open(t, dsn, opts), HideCold: func() func() { return hideCold(t, dsn) },
+			Another: func() gateway.Store { return open(t, dsn, opts) },
+		}
+	}
+	if failed := storetest.FailOwn(t, driver); failed != "" {
+		t.Fatalf("a good store fails %q", failed)
+	}
+	for name, m := range ownMutants {
+		t.Run(name, func(t *testing.T) {
+			good := *m.query
+			t.Cleanup(func() { *m.query = good })
+			if *m.query = strings.Replace(good, m.old, m.new, 1); *m.query == good {
+				t.Fatal("the query has no such part")
+			}
+			failed := storetest.FailOwn(t, driver)
+			if failed == "" {
+				t.Error("passes")
+			}
+			t.Log("fails", failed)
+		})
+	}
+}
+
+// TestSequencedMeanwhile: an entry with a lower number than those that are being sequenced, whose transaction ends meanwhile, is next.
+func TestSequencedMeanwhile(t *testing.T) {
+	dsn := newDatabase(t)
+	s, conn := open(t, dsn, Options{}), connect(t, dsn)
+	run := func(query string) {
+		t.Helper()
+		if tag, err := conn.Exec(t.Context(), query); err != nil || tag.RowsAffected() != 1 {
+			t.Fatalf("%s: %v, %v", query, tag, err)
+		}
+	}
+	if err := s.AddOwnLog(t.Context(), "own", "own.example"); err != nil {
+		t.Fatal(err)
+	}
+	var subs []gateway.NewSubmission
+	for _, name := range []string{"late", "first", "second"} {
+		subs = append(subs, storetest.NewSubmission("a", name, "own"))
+	}
+	if _, err := s.Enqueue(t.Context(), subs); err != nil {
+		t.Fatal(err)
+	}
+	run(`DELETE FROM own_queue WHERE entry = (SELECT MIN(id) FROM entry)`) // as while it is not committed
+	_, n, err := s.Sequence(t.Context(), "own", 9, func(old tiletree.Tree, leaves []gateway.LeafHash, read tiletree.ReadTiles) (tiletree.Tree, []tiletree.TileData, error) {
+		run(`INSERT INTO own_queue (log, entry) SELECT log, MIN(id) FROM entry GROUP BY log`)
+		return storetest.GrowTree(old, leaves, read)
+	})
+	if err != nil || n != 2 {
+		t.Fatalf("%d sequenced, %v", n, err)
+	}
+	if _, n, err = s.Sequence(t.Context(), "own", 9, storetest.GrowTree); err != nil || n != 1 {
+		t.Fatalf("%d sequenced later, %v", n, err)
+	}
+	bodies, err := s.OwnRecords(t.Context(), "own", 0, 9)
+	if err != nil || len(bodies) != 3 || string(bodies[2]) != "body of late" {
+		t.Errorf("the records are %q, %v", bodies, err)
+	}
+}
+
+// TestOwnLogInAnotherLife: after a restart no index is given before a gateway has said that the store may be trusted.
+func TestOwnLogInAnotherLife(t *testing.T) {
+	server := postgrestest.NewServer(t)
+	one, two := open(t, server.DSN("postgres"), Options{}), open(t, server.DSN("postgres"), Options{})
+	again := func(call func() error) error { // connections to the server before may break first
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			if err := call(); !errors.Is(err, gateway.ErrStoreUnavailable) || time.Now().After(deadline) {
+				return err
+			}
+		}
+	}
+	sequence := func(s *Store, want int) error {
+		return again(func() error {
+			_, n, err := s.Sequence(t.Context(), "own", 1, storetest.GrowTree)
+			if err == nil && n != want {
+				err = fmt.Errorf("%d sequenced, want %d", n, want)
+			}
+			return err
+		})
+	}
+	trust := func(s *Store) error {
+		return again(func() error {
+			n, err := s.DoubtPending(t.Context(), "own", gateway.Shard{})
+			if n != 0 {
+				err = fmt.Errorf("%d in doubt, %w", n, err)
+			}
+			return err
+		})
+	}
+	err := one.AddOwnLog(t.Context(), "own", "own.example")
+	if err == nil {
+		_, err = one.Enqueue(t.Context(), []gateway.NewSubmission{
+			storetest.NewSubmission("a", "1", "own"), storetest.NewSubmission("a", "2", "own"), storetest.NewSubmission("a", "3", "own"),
+		})
+	}
+	if err := errors.Join(err, sequence(one, 1), server.Kill(), server.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Store{one, two} {
+		if err := trust(s); err != nil { // what was looked at may be the one before
+			t.Error(err)
+		}
+		if err := sequence(s, 0); !errors.Is(err, gateway.ErrDoubtFirst) {
+			t.Errorf("sequenced after a restart: %v", err)
+		}
+	}
+	if err := errors.Join(trust(two), sequence(one, 1), sequence(two, 1), sequence(one, 0), server.Kill(), server.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	three := open(t, server.DSN("postgres"), Options{}) // as a gateway that starts
+	if err := errors.Join(three.AddOwnLog(t.Context(), "own", "own.example"), trust(three), sequence(three, 0)); err != nil {
+		t.Error(err)
+	}
+}
