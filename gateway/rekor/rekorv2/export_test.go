@@ -6,9 +6,10 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 )
 
 // PrepareRecord lets tests offer records that no projection is.
 func (l *Log) PrepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
-	return l.prepareRecord(r, formats.Projection{})
+	return recording.PrepareRecord(l.id, r, formats.Projection{})
 }

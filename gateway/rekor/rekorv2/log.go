@@ -197,3 +197,21 @@ func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.Lea
 	}
 	return out, err
 }
+
+// EachEntry implements gateway.EntryReader.
+func (l *Log) EachEntry(ctx context.Context, name gateway.Shard, from uint64, f func(index uint64, body []byte) error) error {
+	s, done, err := l.useShard(name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	cp, err := s.checkpoints.CurrentCheckpoint(ctx)
+	if err != nil {
+		return err
+	}
+	tree, err := tiles.NewTree(cp, s.reader)
+	if err != nil {
+		return err
+	}
+	return tree.EachEntry(ctx, from, f)
+}

@@ -3,129 +3,21 @@
 package rekorv2
 
 import (
-	"bytes"
-	"crypto/x509"
-	"fmt"
-
-	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
-	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// errNoWhole refuses what would need an entry kind of the format's own.
-var errNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
-
 // Accepts implements gateway.Log.
-func (l *Log) Accepts(o gateway.Offer) error { return Acceptor{}.Accepts(o) }
+func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(o) }
 
 // Acceptor says what Rekor v2 takes, without a log: for planning offline.
 type Acceptor struct{}
 
 // Accepts reports whether a Rekor v2 log takes o; see gateway.Log.
-func (Acceptor) Accepts(o gateway.Offer) error {
-	switch {
-	case o.Statement != nil:
-		return nil
-	case o.Projection == nil:
-		return errNoWhole
-	}
-	if _, err := hashedrekord.KeyDetails(o.Projection.Candidate); err != nil {
-		return err
-	}
-	return checkStrictKey(o.Projection.SPKI)
-}
+func (Acceptor) Accepts(o gateway.Offer) error { return recording.Accepts(o) }
 
-// Prepare implements gateway.Log. It refuses what the log would refuse, and encodings that the log
-// would take but that other programs might read differently. A body within hashedrekord.MaxBody
-// makes a request far below the server's limit of 4 MiB.
+// Prepare implements gateway.Log. A body within hashedrekord.MaxBody makes a request far below the server's limit of 4 MiB.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
-	entry, record, err := recordOf(o)
-	if err != nil {
-		return gateway.Prepared{}, nil, err
-	}
-	var known formats.Projection
-	if o.Projection != nil {
-		known = *o.Projection
-	}
-	prepared, err := l.prepareRecord(record, known)
-	return prepared, entry, err
-}
-
-func recordOf(o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error) {
-	switch {
-	case o.Statement != nil:
-		entry, record := receipt.Attestation(*o.Statement)
-		return entry, record, nil
-	case o.Projection == nil:
-		return nil, hashedrekord.Record{}, errNoWhole
-	}
-	return receipt.Project(*o.Projection, o.Certificate)
-}
-
-// prepareRecord checks and encodes r, which was made of known.
-func (l *Log) prepareRecord(r hashedrekord.Record, known formats.Projection) (gateway.Prepared, error) {
-	for _, check := range []func() error{
-		func() error { return checkStrictKey(r.SPKI) },
-		func() error { return checkCertificate(r) },
-		func() error { return r.VerifyKnown(known) },
-	} {
-		if err := check(); err != nil {
-			return gateway.Prepared{}, err
-		}
-	}
-	body, err := encodeRecord(r)
-	if err != nil {
-		return gateway.Prepared{}, err
-	}
-	return gateway.Prepared{
-		Log: l.id, LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: r.Signature,
-	}, nil
-}
-
-// checkStrictKey refuses a public key that is not in the one DER form that it encodes to again.
-func checkStrictKey(spki []byte) error {
-	if _, err := formats.ParseSPKI(spki); err != nil {
-		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
-	}
-	again, err := formats.EncodeSPKI(spki)
-	if err != nil || !bytes.Equal(again, spki) {
-		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not in strict DER form",
-			"send it as openssl writes it: openssl pkey -pubin -in KEY -out KEY.pem")
-	}
-	return nil
-}
-
-// checkCertificate refuses a certificate that is for another key.
-func checkCertificate(r hashedrekord.Record) error {
-	if len(r.Certificate) == 0 {
-		return nil
-	}
-	cert, err := x509.ParseCertificate(r.Certificate)
-	if err != nil {
-		return formats.WrapError(err, formats.ReasonMalformedKey, "the signer's certificate could not be read", "")
-	}
-	if !bytes.Equal(cert.RawSubjectPublicKeyInfo, r.SPKI) {
-		return formats.NewError(formats.ReasonKeyMismatch, "the certificate is for another key", "")
-	}
-	return nil
-}
-
-// encodeRecord returns the canonical body, which reads back as r: without a certificate there is nothing in it that could be
-// read otherwise.
-func encodeRecord(r hashedrekord.Record) ([]byte, error) {
-	body, err := hashedrekord.Body(r)
-	if err != nil {
-		return nil, formats.WrapError(err, formats.ReasonTooLarge,
-			fmt.Sprintf("the entry is over the log's %d bytes", hashedrekord.MaxBody),
-			"submit the public key instead of a large certificate")
-	}
-	if len(r.Certificate) == 0 {
-		return body, nil
-	}
-	if _, err := hashedrekord.Parse(body); err != nil {
-		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the entry does not read back as it was written", "")
-	}
-	return body, nil
+	return recording.Prepare(l.id, o)
 }

@@ -61,66 +61,105 @@ type scan struct {
 	wanted map[gateway.LeafHash]bool // not yet found
 }
 
-// readBundles reads bundles in order, and ends early once all leaves are found. A leaf that was found may
+// readBundles searches bundles in order, and ends early once all leaves are found. A leaf that was found may
 // stand again in what is left.
 func (s *scan) readBundles(ctx context.Context, from uint64) error {
 	if from >= s.to || len(s.wanted) == 0 {
 		return nil
 	}
-	size := s.tree.cp.Size
+	return s.tree.eachBundle(ctx, from, s.to, func(b bundle) (more bool, err error) {
+		err = s.searchBundle(ctx, b)
+		if err == nil {
+			s.AbsentTo = min(b.first+layout.EntryBundleWidth, s.to)
+		}
+		return len(s.wanted) > 0, err
+	})
+}
+
+// bundle is an entry bundle that is proven to be in the tree.
+type bundle struct {
+	first   uint64 // index of the first entry
+	skip    int    // how many of them are before where reading began
+	entries [][]byte
+	leaves  []gateway.LeafHash
+}
+
+// eachBundle calls visit with the bundles that have entries at indexes from one up to, and without, another, in order, until it has had
+// enough of them.
+func (t *Tree) eachBundle(ctx context.Context, from, to uint64, visit func(bundle) (more bool, err error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	treeSize := func(context.Context) (uint64, error) { return size, nil }
+	treeSize := func(context.Context) (uint64, error) { return t.cp.Size, nil }
 	next := from / layout.EntryBundleWidth
-	for b, err := range client.EntryBundles(ctx, scanWorkers, treeSize, s.tree.reader.Bundle, from, s.to-from) {
+	for read, err := range client.EntryBundles(ctx, scanWorkers, treeSize, t.reader.Bundle, from, to-from) {
 		if err != nil {
 			return err
 		}
-		if err := s.searchBundle(ctx, b); err != nil {
-			return fmt.Errorf("bundle %d: %w", b.RangeInfo.Index, err)
+		b, err := t.openBundle(ctx, read)
+		more := false
+		if err == nil {
+			more, err = visit(b)
+		}
+		if err != nil {
+			return fmt.Errorf("bundle %d: %w", read.RangeInfo.Index, err)
 		}
 		next++
-		s.AbsentTo = min(next*layout.EntryBundleWidth, s.to)
-		if len(s.wanted) == 0 || s.AbsentTo == s.to { // the iterator itself may go on past to
+		if !more || next*layout.EntryBundleWidth >= to { // the iterator itself may go on past to
 			return nil
 		}
 	}
-	if s.AbsentTo < s.to {
-		return fmt.Errorf("%w: bundles end at index %d, before %d", gateway.ErrUnavailable, s.AbsentTo, s.to)
+	return fmt.Errorf("%w: bundles end at index %d, before %d", gateway.ErrUnavailable, next*layout.EntryBundleWidth, to)
+}
+
+// openBundle authenticates a bundle.
+func (t *Tree) openBundle(ctx context.Context, read client.Bundle) (bundle, error) {
+	entries, err := splitBundle(read)
+	if err != nil {
+		return bundle{}, fmt.Errorf("%w: %w", gateway.ErrBadAnswer, err)
+	}
+	b := bundle{
+		first: read.RangeInfo.Index * layout.EntryBundleWidth, skip: int(read.RangeInfo.First), entries: entries, leaves: make([]gateway.LeafHash, len(entries)),
+	}
+	for i, entry := range entries {
+		b.leaves[i] = LeafHash(entry)
+	}
+	return b, t.authenticateBundle(ctx, read.RangeInfo.Index, b.leaves)
+}
+
+// searchBundle takes the wanted entries out of a bundle.
+func (s *scan) searchBundle(ctx context.Context, b bundle) error {
+	for i := b.skip; i < len(b.entries); i++ {
+		index, leaf := b.first+uint64(i), b.leaves[i]
+		if _, again := s.Found[leaf]; again {
+			s.Doubled++
+		}
+		if index >= s.to || !s.wanted[leaf] {
+			continue
+		}
+		hashes, err := s.tree.ProveInclusion(ctx, index, leaf)
+		if err != nil {
+			return err
+		}
+		s.Found[leaf] = Found{Index: index, Entry: bytes.Clone(b.entries[i]), Hashes: hashes}
+		delete(s.wanted, leaf)
 	}
 	return nil
 }
 
-// searchBundle authenticates a bundle and takes the wanted entries out of it.
-func (s *scan) searchBundle(ctx context.Context, b client.Bundle) error {
-	entries, err := splitBundle(b)
-	if err != nil {
-		return fmt.Errorf("%w: %w", gateway.ErrBadAnswer, err)
+// EachEntry calls f with every entry from an index on, in order, each proven to be in the checkpoint. Errors are f's, gateway.ErrUnavailable
+// and gateway.ErrBadAnswer.
+func (t *Tree) EachEntry(ctx context.Context, from uint64, f func(index uint64, entry []byte) error) error {
+	if from >= t.cp.Size {
+		return nil
 	}
-	leaves := make([]gateway.LeafHash, len(entries))
-	for i, entry := range entries {
-		leaves[i] = LeafHash(entry)
-	}
-	if err := s.tree.authenticateBundle(ctx, b.RangeInfo.Index, leaves); err != nil {
-		return err
-	}
-	first := b.RangeInfo.Index * layout.EntryBundleWidth
-	for i := int(b.RangeInfo.First); i < len(entries); i++ {
-		index := first + uint64(i)
-		if _, again := s.Found[leaves[i]]; again {
-			s.Doubled++
+	return t.eachBundle(ctx, from, t.cp.Size, func(b bundle) (bool, error) {
+		for i := b.skip; i < len(b.entries); i++ {
+			if err := f(b.first+uint64(i), b.entries[i]); err != nil {
+				return false, err
+			}
 		}
-		if index >= s.to || !s.wanted[leaves[i]] {
-			continue
-		}
-		hashes, err := s.tree.ProveInclusion(ctx, index, leaves[i])
-		if err != nil {
-			return err
-		}
-		s.Found[leaves[i]] = Found{Index: index, Entry: bytes.Clone(entries[i]), Hashes: hashes}
-		delete(s.wanted, leaves[i])
-	}
-	return nil
+		return true, nil
+	})
 }
 
 // splitBundle returns all entries that the bundle has at the checkpoint's size; more than those
