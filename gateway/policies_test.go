@@ -22,7 +22,7 @@ func TestPoliciesByCaller(t *testing.T) {
 	first, second := gatewaytest.NewLog(), gatewaytest.NewLog()
 	second.Name = "second"
 	s := startGateway(t, first)
-	one, both := intake.AllOf(first), intake.LogSet{List: []gateway.Log{first, second}, Need: 1}
+	one, both := intake.AllOf(first), intake.LogSet{List: []gateway.Recorder{first, second}, Need: 1}
 	s.SetPolicies(intake.Policies{
 		Everybody: &intake.Policy{Logs: one},
 		Callers: map[string]*intake.Policy{

@@ -235,6 +235,10 @@ var routesByCurl = map[string]struct {
 
 	"GET /.well-known/rekor-gateway/trusted_root.json":  {nil, 200, 200},
 	"GET /.well-known/rekor-gateway/gateway_trust.json": {nil, 200, 200},
+
+	"GET /own/{tree}/checkpoint":              {nil, 404, 404}, // there is no own log
+	"GET /own/{tree}/tile/{level}/{index...}": {nil, 404, 404},
+	"GET /own/{tree}/tile/entries/{index...}": {nil, 404, 404},
 }
 
 // checkRoutes asks every route for what each has.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
@@ -115,6 +116,7 @@ func (f *signatureFlags) planOffline(ctx context.Context, signature []byte, keys
 	if err != nil && len(plan.Options) == 0 {
 		return nil, err
 	}
+	plan.SetWay(gateway.Direct)
 	return api.ConvertPlan(plan), nil
 }
 

@@ -29,6 +29,7 @@ type submitFlags struct {
 	globals            *globals
 	artifact, digest   string // artifact: a file's name or a URL
 	representation     string
+	way                string
 	receipt            string
 	decompress         string
 	priority           string
@@ -71,6 +72,7 @@ itself is sent, and the gateway alone judges.`,
 func (f *submitFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`, or its http(s) URL: it is fetched to this machine")
 	c.Flags().StringVar(&f.digest, "digest", "", "the signed file's digest, `ALG:HEX`, in place of the file")
+	c.Flags().StringVar(&f.way, "way", "", "direct or batched; as the gateway's policy has it when not given")
 	c.Flags().StringVar(&f.representation, "representation", "", "NATIVE, PROJECTED or ATTESTED; the best possible one when not given")
 	c.Flags().StringArrayVar(&f.labels, "label", nil, "note of your own, `name=value` (repeatable); it is never logged")
 	c.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for the log; 0 returns once the gateway has accepted")
@@ -82,6 +84,7 @@ func (f *submitFlags) addFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&f.sendBytes, "send-bytes", false, "send the artifact itself")
 	c.Flags().BoolVar(&f.publish, "publish-certificate", false, "log the signer's certificate, with all it names, for ever; not the bare key")
 	completeFlag(c, "representation", representationNames()...)
+	completeFlag(c, "way", "direct", "batched")
 	completeFlag(c, "priority", gateway.Interactive.String(), gateway.Backfill.String())
 	completeFlag(c, "decompress", string(container.Gzip), string(container.XZ))
 	c.MarkFlagsMutuallyExclusive("artifact", "digest")
@@ -160,6 +163,13 @@ func (f *submitFlags) buildHeader(signature []byte, keys [][]byte) (*pb.Submissi
 			return nil, withHint(fmt.Errorf("there is no representation %q", f.representation), "use NATIVE, PROJECTED or ATTESTED")
 		}
 		h.Representation = receiptpb.Receipt_Representation(r)
+	}
+	if f.way != "" {
+		w, ok := receiptpb.RecordedSignature_Way_value[strings.ToUpper(f.way)]
+		if !ok || w == 0 {
+			return nil, withHint(fmt.Errorf("there is no way %q", f.way), "use direct or batched")
+		}
+		h.Way = receiptpb.RecordedSignature_Way(w)
 	}
 	for _, l := range f.labels {
 		name, value, ok := strings.Cut(l, "=")

@@ -28,6 +28,9 @@ func readHeader(h *pb.SubmissionHeader) upload.Header {
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		out.Representation = r.String()
 	}
+	if w := h.GetWay(); w != receiptpb.RecordedSignature_WAY_UNSPECIFIED {
+		out.Way = w.String()
+	}
 	return out
 }
 
@@ -42,6 +45,9 @@ func convertHeader(h upload.Header, by gateway.Caller) (gateway.Request, error) 
 		return r, err
 	}
 	if r.Priority, err = parsePriority(h.Priority, by.Priority); err != nil {
+		return r, err
+	}
+	if r.Way, err = parseWay(h.Way); err != nil {
 		return r, err
 	}
 	if h.Decompress != "" {
@@ -65,6 +71,15 @@ func parseSignatures(which string) (knownOnly bool, err error) {
 		return true, nil
 	}
 	return false, problem.Malformed("signatures is "+problem.QuoteName(which), "use all, or known for those by the keys that are sent")
+}
+
+// parseWay reads a way; "" is left to the policy.
+func parseWay(name string) (gateway.Way, error) {
+	switch w := gateway.Way(name); w {
+	case "", gateway.Direct, gateway.Batched:
+		return w, nil
+	}
+	return "", problem.Malformed("way is "+problem.QuoteName(name), "use DIRECT or BATCHED, or leave it out")
 }
 
 // parsePriority reads a priority that is highest where it is not said, and never higher.
@@ -136,7 +151,7 @@ func addEstimate(out *pb.Submission, e gateway.Estimate) {
 }
 
 func convertRecorded(r gateway.RecordedSignature) *pb.SubmittedSignature {
-	out := &pb.SubmittedSignature{Representation: convertRepresentation(r.Representation)}
+	out := &pb.SubmittedSignature{Representation: convertRepresentation(r.Representation), Way: convertWay(r.Way)}
 	for _, id := range r.Signers {
 		out.Signers = append(out.Signers, "sha256:"+hex.EncodeToString(id[:]))
 	}
@@ -162,12 +177,16 @@ func convertRepresentation(r gateway.Representation) receiptpb.Receipt_Represent
 	return receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)])
 }
 
+func convertWay(w gateway.Way) receiptpb.RecordedSignature_Way {
+	return receiptpb.RecordedSignature_Way(receiptpb.RecordedSignature_Way_value[string(w)])
+}
+
 // ConvertPlan converts a plan; the command line prints the same.
 func ConvertPlan(p gateway.Plan) *pb.Plan {
 	d := p.Description
 	out := &pb.Plan{
 		Format: d.Format, Variant: d.Variant, Algorithm: d.Algorithm, Need: d.Need.String(),
-		Digests: algorithmNames(d.Digests), SignedDigests: algorithmNames(d.SignedDigests), Chosen: convertRepresentation(p.Chosen), Notes: d.Notes,
+		Digests: algorithmNames(d.Digests), SignedDigests: algorithmNames(d.SignedDigests), Chosen: convertRepresentation(p.Chosen), Way: convertWay(p.Way), Notes: d.Notes,
 	}
 	for _, s := range d.Signers {
 		out.Signers = append(out.Signers, formats.SignerID(s.SPKI).String())

@@ -37,6 +37,8 @@ type HTTPConfig struct {
 	// Drift returns where other gateways on the store do not agree with this one; nil: there are none.
 	Drift func() []Drift
 	Trust TrustFiles
+	// Own are the logs of the gateway's own that are served, by their trees.
+	Own map[string]OwnLog
 	// Authorize refuses callers who lack a right; nil: everybody may do everything.
 	Authorize func(context.Context, gateway.Right) error
 	// CountItem counts a submission of a batch against the rate limit of who sent the request, and returns the refusal; nil: there is
@@ -152,6 +154,10 @@ func (h *httpServer) listRoutes() map[string]route {
 
 		"GET /.well-known/rekor-gateway/trusted_root.json":  {h.serveTrustedRoot, gateway.NoRight, false},
 		"GET /.well-known/rekor-gateway/gateway_trust.json": {h.serveGatewayTrust, gateway.NoRight, false},
+
+		"GET /own/{tree}/checkpoint":              {h.serveOwnCheckpoint, gateway.NoRight, false},
+		"GET /own/{tree}/tile/{level}/{index...}": {h.serveOwnTile, gateway.NoRight, false},
+		"GET /own/{tree}/tile/entries/{index...}": {h.serveOwnEntries, gateway.NoRight, false},
 	}
 }
 

@@ -94,6 +94,7 @@ func documentedOperations(t *testing.T) map[string]operation {
 func TestOpenAPIListsTheRoutes(t *testing.T) {
 	documented := documentedOperations(t)
 	for route := range (&httpServer{}).listRoutes() {
+		route = strings.ReplaceAll(route, "...}", "}") // OpenAPI has no parameters with slashes
 		if _, ok := documented[route]; !ok {
 			t.Errorf("%s is not in openapi.json", route)
 		}

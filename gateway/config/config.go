@@ -29,6 +29,7 @@ type Config struct {
 	// Policies are for the callers that name one.
 	Policies    map[string]Policy `yaml:"policies,omitempty"`
 	Attestation Attestation       `yaml:"attestation,omitempty"`
+	OwnLog      OwnLog            `yaml:"own_log,omitempty"`
 	Logging     Logging           `yaml:"logging,omitempty"`
 	Audit       Audit             `yaml:"audit,omitempty"`
 	Tracing     Tracing           `yaml:"tracing,omitempty"`
@@ -146,6 +147,7 @@ type Worker struct {
 type Policy struct {
 	Formats         []string            `yaml:"formats,omitempty" json:",omitempty"`         // that are taken; none is all
 	Representations []string            `yaml:"representations,omitempty" json:",omitempty"` // that are recorded; none is all
+	Ways            []string            `yaml:"ways,omitempty" json:",omitempty"`            // that may be asked for, the first without asking; none is all
 	Historical      Historical          `yaml:"historical,omitempty"`
 	SSHNamespaces   []string            `yaml:"ssh_namespaces,omitempty"`
 	Keys            map[string][]string `yaml:"keys,omitempty"`            // files, by format
@@ -233,6 +235,7 @@ func Default() Config {
 		},
 		Logging: Logging{Level: "info", Format: "json", Access: true},
 		Audit:   Audit{OnFailure: OnFailureRefuse, Store: true, Keep: 90 * 24 * time.Hour},
+		OwnLog:  OwnLog{AnchorEvery: 10 * time.Second},
 		Tracing: Tracing{Sample: 1},
 	}
 }

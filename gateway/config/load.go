@@ -101,7 +101,7 @@ func (c *Config) resolvePaths(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile, &c.HTTP.TLS.ClientCAFile, &c.GRPC.TLS.ClientCAFile,
 		&c.TrustedRoot, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.Redis.URLFile, &c.Limits.SpoolDir,
-		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust,
+		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust, &c.OwnLog.Key, &c.OwnLog.AnchorKey,
 	}
 	for i := range c.Listeners {
 		paths = append(paths, &c.Listeners[i].TLS.CertFile, &c.Listeners[i].TLS.KeyFile)

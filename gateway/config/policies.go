@@ -64,6 +64,9 @@ func (c *Config) CheckPolicies() error {
 		if err := c.checkLogSet(p.Logs); err != nil {
 			return fmt.Errorf("%s.%w", PolicyKey(name), err)
 		}
+		if err := c.checkWays(p.Ways); err != nil {
+			return fmt.Errorf("%s.%w", PolicyKey(name), err)
+		}
 	}
 	for i, caller := range c.Callers {
 		if err := c.checkPolicyOf(caller); err != nil {

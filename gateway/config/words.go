@@ -66,7 +66,7 @@ func (c *Config) ExplainCaller(name string, known []string) ([]Sentence, error) 
 		out = append(out, Sentence{"namespaces", "SSH signatures are of the namespaces " + strings.Join(p.SSHNamespaces, ", ")})
 	}
 	return append(out,
-		Sentence{"historical", describeHistorical(p.Historical)}, Sentence{"representations", c.describeRepresentations(p)},
+		Sentence{"historical", describeHistorical(p.Historical)}, Sentence{"representations", c.describeRepresentations(p)}, Sentence{"ways", c.describeWays(p)},
 		Sentence{"certificates", describePublication(p)}, Sentence{"logs", c.describeLogs(p)}, Sentence{"limits", c.describeLimits()},
 	), nil
 }

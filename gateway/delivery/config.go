@@ -23,7 +23,9 @@ type Config struct {
 	// doubts wait for an entry of somebody's.
 	Probe    func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)
 	Failover []Failover
-	Timing   Timing
+	// Elsewhere are the IDs of logs that are not delivered to, and whose entries do not wait for that.
+	Elsewhere []string
+	Timing    Timing
 	// Limits returns those of a log, by its ID. Nil: Timing's, and no others.
 	Limits func(log string) Limits
 	// Shared: processes share the limits, and this one keeps to what UseShares gives it of them.

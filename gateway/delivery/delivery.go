@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,7 +193,7 @@ func (d *Delivery) watchUnconfigured(ctx context.Context) {
 func (d *Delivery) noteUnconfigured(pending map[string]int) {
 	workers, now := *d.workers.Load(), map[string]int{}
 	for id, n := range pending {
-		if workers[id] == nil && n > 0 {
+		if workers[id] == nil && n > 0 && !slices.Contains(d.cfg.Elsewhere, id) {
 			now[id] = n
 		}
 	}

@@ -74,7 +74,7 @@ func New(cfg Config) *Gateway {
 	for _, l := range cfg.Logs {
 		ids = append(ids, l.Describe().ID)
 	}
-	g.Lookup = lookup.New(cfg.Store, ids)
+	g.Lookup = lookup.New(cfg.Store, ids, nil)
 	return g
 }
 

@@ -21,10 +21,14 @@ func (d *Draft) checkRulesAgain(ctx context.Context) error {
 	if err != nil || rules == d.rules {
 		return err
 	}
+	target, err := rules.targetFor(d.request)
+	if err != nil {
+		return err
+	}
 	ctx = formats.WithWork(ctx, formats.NewWork(formats.MaxWork)) // what it took before does not count
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := d.service.parseAndPlan(ctx, d.request, rules, d.service.signaturesFor(d.request, rules), held)
+	_, plan, err := d.service.parseAndPlan(ctx, d.request, rules, target, d.service.signaturesFor(d.request, rules), held)
 	if err != nil {
 		return err
 	}
@@ -37,6 +41,9 @@ func (d *Draft) checkRulesAgain(ctx context.Context) error {
 // isSamePlan reports whether the same signers, by the same exceptions, are recorded in the same way. Which of several signers it is shows
 // the artifact alone, so that all of them have to be the same.
 func isSamePlan(a, b gateway.Plan) bool {
+	if a.Way != b.Way {
+		return false
+	}
 	plans, parts, others := a.Each(), a.Description.Each(), b.Description.Each()
 	if len(plans) != len(b.Each()) || len(parts) != len(others) {
 		return false

@@ -37,7 +37,7 @@ func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, pack
 }
 
 func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.DedupForm {
-	f := gateway.DedupForm{Way: gateway.Direct, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
+	f := gateway.DedupForm{Way: d.target.way, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
 	f.Logs = d.target.ids
 	if d.target.mayFailOver() {
 		f.AnyOf = d.target.Need

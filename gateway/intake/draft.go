@@ -65,8 +65,12 @@ func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gatew
 	if err != nil {
 		return nil, err
 	}
+	target, err := rules.targetFor(r)
+	if err != nil {
+		return nil, err
+	}
 	p := s.signaturesFor(r, rules)
-	parsed, plan, err := s.parseAndPlan(ctx, r, rules, p, held)
+	parsed, plan, err := s.parseAndPlan(ctx, r, rules, target, p, held)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +84,7 @@ func (s *Service) beginDraft(ctx context.Context, r gateway.Request, held *gatew
 	if r.PublishCertificate && plan.Chosen == gateway.Attested {
 		return nil, errNoCertificate
 	}
-	return &Draft{service: s, request: r, policy: p, rules: rules, target: rules.target, parsed: parsed, plan: plan, held: held}, nil
+	return &Draft{service: s, request: r, policy: p, rules: rules, target: target, parsed: parsed, plan: plan, held: held}, nil
 }
 
 // Plan implements gateway.Draft.
@@ -197,7 +201,7 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	sub := gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: d.request.Tenant, Key: key, Format: d.plan.Description.Format, Digests: digestsOf(v),
-			Signatures: listRecorded(v, recorded.representations),
+			Signatures: listRecorded(v, recorded.representations, d.target.way),
 			Labels:     d.request.Labels, Needed: d.target.Need,
 		},
 		FormerKeys: former, Priority: d.request.Priority, Takeover: d.target.takeover(), Receipt: recorded.receipt, Entries: recorded.entries,
@@ -211,11 +215,11 @@ func (d *Draft) newSubmission(ctx context.Context, v *formats.Verified, packed *
 	return sub, nil
 }
 
-func listRecorded(v *formats.Verified, rs []gateway.Representation) []gateway.RecordedSignature {
+func listRecorded(v *formats.Verified, rs []gateway.Representation, way gateway.Way) []gateway.RecordedSignature {
 	var list []gateway.RecordedSignature
 	for i, part := range v.Each() {
 		list = append(list, gateway.RecordedSignature{
-			Signers: signerIDs(part), Representation: rs[i], Way: gateway.Direct, Evidence: part.Evidence(),
+			Signers: signerIDs(part), Representation: rs[i], Way: way, Evidence: part.Evidence(),
 		})
 	}
 	return list

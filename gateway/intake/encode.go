@@ -83,7 +83,7 @@ func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *rece
 }
 
 // addEntries prepares one offer of the signature at a position for every log; the receipt gets an entry for each.
-func (r *recorded) addEntries(logs []gateway.Log, o gateway.Offer, at int) error {
+func (r *recorded) addEntries(logs []gateway.Recorder, o gateway.Offer, at int) error {
 	for _, l := range logs {
 		prepared, entry, err := l.Prepare(o)
 		if err != nil {
@@ -103,6 +103,9 @@ func (d *Draft) makeSkeleton(id string, v *formats.Verified, rs []gateway.Repres
 	}
 	for _, r := range rs {
 		f.Representations = append(f.Representations, receiptpb.Receipt_Representation(receiptpb.Receipt_Representation_value[string(r)]))
+		if d.target.way == gateway.Batched {
+			f.Ways = append(f.Ways, receiptpb.RecordedSignature_BATCHED)
+		}
 	}
 	return receipt.New(f)
 }

@@ -97,7 +97,9 @@ func TestFormerRowFits(t *testing.T) {
 // needs as many, and not of others.
 func TestFormerRowNeedsAsMany(t *testing.T) {
 	logs := []gateway.Log{gatewaytest.NewLog(), gatewaytest.NewLog(), gatewaytest.NewLog()}
-	need := func(n int) *intake.Policy { return &intake.Policy{Logs: intake.LogSet{List: logs, Need: n}} }
+	need := func(n int) *intake.Policy {
+		return &intake.Policy{Logs: intake.LogSet{List: intake.ListRecorders(logs), Need: n}}
+	}
 	for second, existing := range map[string]bool{"one": true, "two": false} {
 		store := &firstRow{}
 		s := intake.New(intake.Config{

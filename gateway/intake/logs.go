@@ -9,15 +9,24 @@ import (
 
 // LogSet is in which logs submissions are recorded.
 type LogSet struct {
-	List []gateway.Log // at least one, the preferred ones first
-	Need int           // how many must have a submission for it to be Logged
+	List []gateway.Recorder // at least one, the preferred ones first
+	Need int                // how many must have a submission for it to be Logged
 	// Failover: a submission goes to as many logs as are needed, and to others of the list only in their place. Else
 	// it goes to all of the list.
 	Failover bool
 }
 
 // AllOf is the set of logs all of which are needed.
-func AllOf(logs ...gateway.Log) LogSet { return LogSet{List: logs, Need: len(logs)} }
+func AllOf(logs ...gateway.Log) LogSet { return LogSet{List: ListRecorders(logs), Need: len(logs)} }
+
+// ListRecorders returns logs by the side that intake needs.
+func ListRecorders(logs []gateway.Log) []gateway.Recorder {
+	list := make([]gateway.Recorder, len(logs))
+	for i, l := range logs {
+		list[i] = l
+	}
+	return list
+}
 
 // mayFailOver reports whether there is a log to spare.
 func (s *LogSet) mayFailOver() bool { return s.Failover && s.Need < len(s.List) }
@@ -25,6 +34,7 @@ func (s *LogSet) mayFailOver() bool { return s.Failover && s.Need < len(s.List) 
 // target is a set of logs, with what plans for it.
 type target struct {
 	LogSet
+	way     gateway.Way
 	planner planning.Planner
 	ids     []string // of the list, sorted
 }
@@ -38,8 +48,8 @@ type Condition struct {
 // chooseLogs returns the logs that a submission goes to now: with failover the first of the list that can be
 // used, as many as are needed, and the first of the others where these are too few; else all, but for those that
 // cannot be used and are full, as long as enough are left.
-func (t *target) chooseLogs(conditionOf func(log string) Condition) []gateway.Log {
-	var good, bad []gateway.Log
+func (t *target) chooseLogs(conditionOf func(log string) Condition) []gateway.Recorder {
+	var good, bad []gateway.Recorder
 	for _, l := range t.List {
 		c := Condition{}
 		if conditionOf != nil {

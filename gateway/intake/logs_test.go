@@ -41,14 +41,14 @@ func TestChooseLogs(t *testing.T) {
 		set.Need, set.Failover = test.need, test.failover
 		s := New(Config{Policies: ForEverybody(Policy{Logs: set})})
 		var got []string
-		for _, l := range s.book.Load().everybody.target.chooseLogs(func(id string) Condition { return conditions[id] }) {
+		for _, l := range s.book.Load().everybody.targets[gateway.Direct].chooseLogs(func(id string) Condition { return conditions[id] }) {
 			got = append(got, l.Describe().ID)
 		}
 		if strings.Join(got, " ") != test.want {
 			t.Errorf("%q, %d needed, failover %v: %q, want %s", test.logs, test.need, test.failover, got, test.want)
 		}
 	}
-	if got := New(Config{Policies: ForEverybody(Policy{Logs: AllOf(nameOnly{id: "A"})})}).book.Load().everybody.target.chooseLogs(nil); len(got) != 1 {
+	if got := New(Config{Policies: ForEverybody(Policy{Logs: AllOf(nameOnly{id: "A"})})}).book.Load().everybody.targets[gateway.Direct].chooseLogs(nil); len(got) != 1 {
 		t.Errorf("of one log: %v", got)
 	}
 }

@@ -3,6 +3,7 @@
 package intake
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -19,6 +20,10 @@ type Policy struct {
 	// NoPublication: no certificate is made public.
 	NoPublication bool
 	Logs          LogSet
+	// Own is the gateway's own log, for what is recorded Batched; nil: nothing is.
+	Own gateway.Recorder
+	// Ways are those that may be asked for, the first of which is that of all who do not ask; none: Direct alone.
+	Ways []gateway.Way
 }
 
 // Policies are what all callers are held to.
@@ -34,8 +39,9 @@ func ForEverybody(p Policy) Policies { return Policies{Everybody: &p} }
 
 // rules are a policy with what plans by it.
 type rules struct {
-	policy *Policy
-	target *target
+	policy  *Policy
+	targets map[gateway.Way]*target
+	way     gateway.Way // where nobody asks
 }
 
 // ruleBook are Policies, ready for use. It does not change.
@@ -64,13 +70,48 @@ func (s *Service) SetPolicies(p Policies) {
 }
 
 func (s *Service) newRules(p *Policy) *rules {
-	t := &target{LogSet: p.Logs, planner: planning.Planner{Attests: s.cfg.Attester != nil, Allowed: p.Representations}}
-	for _, l := range p.Logs.List {
+	r := &rules{policy: p, targets: map[gateway.Way]*target{}, way: gateway.Direct}
+	ways := p.Ways
+	if len(ways) == 0 {
+		ways = []gateway.Way{gateway.Direct}
+	}
+	for i, way := range ways {
+		set := p.Logs
+		if way == gateway.Batched {
+			if p.Own == nil {
+				continue
+			}
+			set = LogSet{List: []gateway.Recorder{p.Own}, Need: 1}
+		}
+		if i == 0 {
+			r.way = way
+		}
+		r.targets[way] = s.newTarget(p, way, set)
+	}
+	return r
+}
+
+func (s *Service) newTarget(p *Policy, way gateway.Way, set LogSet) *target {
+	t := &target{LogSet: set, way: way, planner: planning.Planner{Attests: s.cfg.Attester != nil, Allowed: p.Representations}}
+	for _, l := range set.List {
 		t.planner.Logs = append(t.planner.Logs, l)
 		t.ids = append(t.ids, l.Describe().ID)
 	}
 	slices.Sort(t.ids)
-	return &rules{p, t}
+	return t
+}
+
+// targetFor returns where a request is recorded. The error is gateway.ReasonWayNotAllowed.
+func (r *rules) targetFor(request gateway.Request) (*target, error) {
+	way := request.Way
+	if way == "" {
+		way = r.way
+	}
+	if t := r.targets[way]; t != nil {
+		return t, nil
+	}
+	hint := "do not ask for a way, or ask the gateway's operator"
+	return nil, formats.NewError(gateway.ReasonWayNotAllowed, fmt.Sprintf("nothing is recorded %s here", way), hint)
 }
 
 // rulesFor returns what a request is held to. It goes by who calls, not by the policy that he had when he was identified: another one may

@@ -127,12 +127,16 @@ func (s *Service) Plan(ctx context.Context, r gateway.Request) (gateway.Plan, er
 	}
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
-	_, plan, err := s.parseAndPlan(ctx, r, rules, s.signaturesFor(r, rules), held)
+	target, err := rules.targetFor(r)
+	if err != nil {
+		return gateway.Plan{}, err
+	}
+	_, plan, err := s.parseAndPlan(ctx, r, rules, target, s.signaturesFor(r, rules), held)
 	return plan, err
 }
 
 // parseAndPlan takes one of the places for parsing. What is parsed stays counted in held.
-func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *rules, p formats.Policy, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
+func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *rules, target *target, p formats.Policy, held *gateway.Held) (_ formats.Parsed, _ gateway.Plan, err error) {
 	ctx, end := s.cfg.observe(ctx, StepParse)
 	defer func() { end(err) }()
 	if err := gateway.CheckLabels(r.Labels); err != nil {
@@ -150,12 +154,13 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *ru
 	if err != nil {
 		return nil, gateway.Plan{}, err
 	}
-	planner := rules.target.planner
+	planner := target.planner
 	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
 	description := parsed.Describe()
 	if r.PublishCertificate {
 		description.Notes = append(slices.Clip(description.Notes), PublicationWarning)
 	}
 	plan, err := planner.Plan(description, r.Representation)
+	plan.SetWay(target.way)
 	return parsed, plan, err
 }

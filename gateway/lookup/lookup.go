@@ -21,12 +21,19 @@ import (
 // Lookup answers from the store. Methods are safe for concurrent use.
 type Lookup struct {
 	store gateway.Reader
+	own   OwnProver
 	logs  atomic.Pointer[[]string] // IDs of the logs whose statements are served
 }
 
-// New returns a lookup that serves the statements in the logs with these IDs.
-func New(store gateway.Reader, logs []string) *Lookup {
-	l := &Lookup{store: store}
+// OwnProver proves records of the gateway's own log.
+type OwnProver interface {
+	// ProveRecord returns a proof of receipt.KindOwnRecord of the record at an index, which is Logged.
+	ProveRecord(ctx context.Context, index uint64) ([]byte, error)
+}
+
+// New returns a lookup that serves the statements in the logs with these IDs. own is nil where the gateway has no log of its own.
+func New(store gateway.Reader, logs []string, own OwnProver) *Lookup {
+	l := &Lookup{store: store, own: own}
 	l.logs.Store(&logs)
 	return l
 }
@@ -100,8 +107,11 @@ func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptp
 		if !isComplete(sub, archived, sub.Entries[i].Log) {
 			continue
 		}
-		entries = append(entries, all[i])
-		proofs = append(proofs, receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens})
+		proof, err := l.proofOf(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		entries, proofs = append(entries, all[i]), append(proofs, proof)
 	}
 	if len(proofs) == 0 {
 		return nil, fmt.Errorf("submission %s is not logged yet", sub.ID)
@@ -112,6 +122,20 @@ func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptp
 		skeleton.Entries = entries
 	}
 	return receipt.Complete(skeleton, proofs)
+}
+
+// proofOf returns the proof of a Logged entry. That of a record in the gateway's own log is made now.
+func (l *Lookup) proofOf(ctx context.Context, e gateway.ArchivedEntry) (receipt.Proof, error) {
+	p := receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens}
+	if p.Kind != gateway.KindOwnRecord {
+		return p, nil
+	}
+	if l.own == nil {
+		return p, errors.New("the entry is in a log of the gateway's own, and none is configured")
+	}
+	var err error
+	p.Bytes, err = l.own.ProveRecord(ctx, e.Inclusion.Index)
+	return p, err
 }
 
 // readArchived returns what is cold of sub.

@@ -42,7 +42,7 @@ func TestReceiptOfTheLogsThatAreDone(t *testing.T) {
 	if _, err := store.Enqueue(t.Context(), []gateway.NewSubmission{sub}); err != nil {
 		t.Fatal(err)
 	}
-	l := lookup.New(store, []string{"one", "two"})
+	l := lookup.New(store, []string{"one", "two"}, nil)
 	if got, err := l.Receipt(t.Context(), get(t, store, sub.Tenant, sub.ID)); err == nil {
 		t.Fatalf("a receipt before any log has it: %v", got)
 	}
@@ -90,7 +90,7 @@ func TestStatementWithoutReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = lookup.New(store, []string{"one"}).Statement(t.Context(), stored[0].Submission.Tenant, stored[0].Submission.Entries[0].LeafHash)
+	_, err = lookup.New(store, []string{"one"}, nil).Statement(t.Context(), stored[0].Submission.Tenant, stored[0].Submission.Entries[0].LeafHash)
 	if !errors.Is(err, gateway.ErrNotFound) {
 		t.Fatal(err)
 	}

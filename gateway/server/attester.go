@@ -5,17 +5,20 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/statement"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // newAttester returns nil when no key is configured. own are the identities of all of the
 // gateway's keys. It sets extendTrust.
 func (s *Server) newAttester(ctx context.Context, c config.Attestation, logs []trustedLog, version string) (a gateway.Attester, own [][sha256.Size]byte, err error) {
-	keeper := &trustKeeper{store: s.store, logs: logs, logger: s.logger}
+	keeper := s.newTrustKeeper(logs)
 	s.extendTrust = func(context.Context, []trustedLog) error { return nil }
 	if c.Key == "" {
 		return nil, nil, nil
@@ -36,19 +39,30 @@ func (s *Server) newAttester(ctx context.Context, c config.Attestation, logs []t
 	if c.GatewayTrust == "" {
 		return signer, own, nil
 	}
-	trust, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs())
+	s.extendTrust = func(ctx context.Context, logs []trustedLog) error {
+		keeper := s.newTrustKeeper(logs)
+		if _, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs()); err != nil {
+			return err
+		}
+		return keeper.keepOwnTrust(ctx, c.GatewayTrust, s.ownLog, logs)
+	}
+	if err := s.extendTrust(ctx, logs); err != nil {
+		return nil, nil, err
+	}
+	trust, err := trustroot.LoadGateway(c.GatewayTrust)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.extendTrust = func(ctx context.Context, logs []trustedLog) error {
-		keeper := &trustKeeper{store: s.store, logs: logs, logger: s.logger}
-		_, err := keeper.keepTrust(ctx, c, signer.SPKI(), signer.OtherSPKIs())
-		return err
-	}
 	s.restartRange = func(origin string) error {
-		return (&trustKeeper{logger: s.logger}).restartRange(c.GatewayTrust, signer.SPKI(), origin)
+		keeper := s.newTrustKeeper(nil)
+		return errors.Join(keeper.restartRange(c.GatewayTrust, signer.SPKI(), origin), keeper.restartAnchors(c.GatewayTrust, s.ownLog, origin))
 	}
 	return signer, append(own, trust.IDs()...), nil
+}
+
+// newTrustKeeper returns one for these logs, and the gateway's own.
+func (s *Server) newTrustKeeper(logs []trustedLog) *trustKeeper {
+	return &trustKeeper{store: s.store, anchors: s.store, logs: slices.Concat(logs, s.ownLog.trusted(s.store)), logger: s.logger}
 }
 
 // newProbe returns what makes a log's probes: statements by the gateway's key that say nothing. It is nil where

@@ -101,7 +101,7 @@ func (g *gate) deliver(t *testing.T, server *rekortest.Server, limits delivery.L
 	}
 	defer log.Close()
 	logs := []gateway.Log{log}
-	domain := joinRooms(store, intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store}, delivery.Config{
+	domain := joinRooms(store, nil, intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store}, delivery.Config{
 		Logs: logs, Store: store, Logger: slog.New(slog.DiscardHandler), Limits: func(string) delivery.Limits { return limits },
 		Timing: delivery.Timing{AddTimeout: time.Minute, Drain: 5 * time.Second},
 	})
@@ -216,7 +216,7 @@ func (g *gate) joinGateway(t *testing.T, dsn string, server *rekortest.Server, l
 		t.Fatal(err)
 	}
 	logs := []gateway.Log{log}
-	domain := joinRooms(store, intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store}, delivery.Config{
+	domain := joinRooms(store, nil, intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store}, delivery.Config{
 		Logs: logs, Store: store, Logger: slog.New(slog.DiscardHandler), Limits: func(string) delivery.Limits { return limits }, Shared: true,
 		Timing: delivery.Timing{AddTimeout: time.Minute, Drain: 5 * time.Second},
 	})

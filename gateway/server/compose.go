@@ -21,27 +21,35 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}
 	s.logs = change.applyLogs()
 	logs := change.listLogs()
+	if s.ownLog, err = s.openOwnLog(ctx, cfg.OwnLog); err != nil {
+		return err
+	}
 	attester, own, err := s.newAttester(ctx, cfg.Attestation, change.listTrusted(), version)
 	if err != nil {
 		return err
 	}
-	s.own = own
+	ownLogKeys, err := s.ownLog.listKeys()
+	if err != nil {
+		return err
+	}
+	s.own = append(own, ownLogKeys...)
 	s.useFiles(cfg, f)
-	p, err := newPolicies(cfg, f, s.listForbidden(f), logs)
+	p, err := newPolicies(cfg, f, s.listForbidden(f), logs, s.ownLog.recorder())
 	if err != nil {
 		return err
 	}
 	s.watched = logs
-	s.domain = joinRooms(s.store, intake.Config{
+	s.domain = joinRooms(s.store, s.ownLog, intake.Config{
 		Formats: all.Formats(), Policies: p.Policies, Queue: s.store, Archive: s.store, Attester: attester,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, CheckDisk: s.checkTaking, Quotas: s.quotas.listQuotas, Origin: s.audit.originOf, Left: s.audit.noteLeft, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
-		Logs: logs, Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
+		Logs: logs, Elsewhere: s.ownLog.listIDs(), Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
 		Shared: s.replicas != nil,
 		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now
 		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
+	s.ownLog.anchorIn(p.anchors)
 	s.domain.roomEntries, s.domain.roomBytes = cfg.Limits.MaxPending, int64(cfg.Limits.MaxPendingBytes)
 	return nil
 }

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type domain struct {
 	*lookup.Lookup
 	*lookup.Estimator
 	delivery *delivery.Delivery
+	own      *ownLog
 
 	registry *formats.Registry
 	store    gateway.Store
@@ -37,22 +39,22 @@ type domain struct {
 var _ api.Service = (*domain)(nil)
 
 // joinRooms makes the rooms of both configurations, whose Committed and Changed it sets.
-func joinRooms(store gateway.Store, in intake.Config, out delivery.Config) *domain {
-	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store}
+func joinRooms(store gateway.Store, own *ownLog, in intake.Config, out delivery.Config) *domain {
+	d := &domain{Waiters: delivery.NewWaiters(store), registry: in.Formats, store: store, own: own}
 	d.setRecorded(policies{Policies: in.Policies})
 	if in.Now == nil {
 		in.Now = wallClock
 	}
-	in.Queue, out.Changed = lookup.WithArchived(in.Queue), d.Notify
+	in.Queue, out.Changed = lookup.WithArchived(in.Queue), d.noteChanged
 	d.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
-		Stats: store.Stats, Lines: store.Lines, Now: in.Now, Degraded: func() map[string]string { return d.delivery.Degraded() },
+		Stats: store.Stats, Lines: store.Lines, Now: in.Now, Degraded: func() map[string]string { return d.listDegraded() }, Own: own.estimates(),
 	})
 	out.Metrics.Attempted = noteLogged(d.Estimator, out.Metrics.Attempted)
 	d.delivery = delivery.New(out)
-	in.Committed, in.Condition = d.delivery.Wake, d.conditionOf
+	in.Committed, in.Condition = d.noteStored, d.conditionOf
 	d.Service = intake.New(in)
 	d.configured.Store(listIDs(out.Logs))
-	d.Lookup = lookup.New(store, d.listConfigured())
+	d.Lookup = lookup.New(store, slices.Concat(d.listConfigured(), own.listIDs()), own.prover())
 	return d
 }
 
@@ -73,18 +75,33 @@ func (d *domain) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { d.Service.Run(ctx) })
 	running.Go(func() { d.delivery.Run(ctx) })
+	running.Go(func() { d.own.run(ctx) })
 	running.Wait()
+}
+
+// noteStored has what was stored delivered, or sequenced.
+func (d *domain) noteStored(sub gateway.Submission) {
+	d.delivery.Wake(sub)
+	d.own.noteStored(sub)
+}
+
+// noteChanged tells those who wait what delivery has done; an anchor is the own log's.
+func (d *domain) noteChanged(changed []gateway.Progress) {
+	d.Notify(changed)
+	d.own.noteChanged(changed)
 }
 
 // hear goes by what another process on the store tells.
 func (d *domain) hear(s gateway.Signal) {
 	if s.Missed {
 		d.delivery.WakeLogs()
+		d.own.noteLogs()
 		d.NoteMissed()
 		return
 	}
 	if len(s.Logs) > 0 {
 		d.delivery.WakeLogs(s.Logs...)
+		d.own.noteLogs(s.Logs...)
 	}
 	d.NoteChanged(s.Changed)
 }

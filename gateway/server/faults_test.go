@@ -62,7 +62,7 @@ func startRooms(t *testing.T, store gateway.Store, log gateway.Log, timing deliv
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := joinRooms(store,
+	d := joinRooms(store, nil,
 		intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store, CheckDisk: checkDisk},
 		delivery.Config{Logs: logs, Store: store, Probe: newProbe(signer), Timing: timing, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())

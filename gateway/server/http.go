@@ -32,7 +32,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.delivery.Degraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
+		Ready: s.readyInTime, Degraded: s.domain.listDegraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Own: s.ownLog.listServed(), Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
 		CountItem: s.countItem, Refused: m.requests.countRefusal, Batches: &s.batches, Stopping: s.stopping, Panics: s.panics, Logger: s.logger,
 	})
 	for i := range s.listeners.callers {
@@ -103,7 +103,7 @@ func (s *Server) newAdmin(cfg config.Admin, m *metrics) *http.Server {
 		if err != nil {
 			s.logger.Warn("not ready", "error", err)
 		}
-		writeState(w)(api.EncodeReadiness(err, s.domain.delivery.Degraded(), s.drift.list(), s.audit.check()))
+		writeState(w)(api.EncodeReadiness(err, s.domain.listDegraded(), s.drift.list(), s.audit.check()))
 	})
 	if cfg.Pprof {
 		addProfiles(mux)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 )
 
 // withStorePoints puts kill points around the calls of s.
@@ -25,6 +26,12 @@ type pointedStore struct{ Store }
 
 // pointedLog has kill points around its calls.
 type pointedLog struct{ gateway.Log }
+
+// AddOwnLog implements gateway.Store.
+func (w pointedStore) AddOwnLog(p0 context.Context, p1 string, p2 string) error {
+	defer killpoint.Around("store.AddOwnLog")()
+	return w.Store.AddOwnLog(p0, p1, p2)
+}
 
 // Archived implements gateway.Store.
 func (w pointedStore) Archived(p0 context.Context, p1 string, p2 string) (gateway.Archived, error) {
@@ -110,6 +117,12 @@ func (w pointedStore) Get(p0 context.Context, p1 string, p2 string) (gateway.Sub
 	return w.Store.Get(p0, p1, p2)
 }
 
+// KeepAnchor implements gateway.Store.
+func (w pointedStore) KeepAnchor(p0 context.Context, p1 string, p2 gateway.OwnAnchor) error {
+	defer killpoint.Around("store.KeepAnchor")()
+	return w.Store.KeepAnchor(p0, p1, p2)
+}
+
 // KeepCheckpoint implements gateway.Store.
 func (w pointedStore) KeepCheckpoint(p0 context.Context, p1 gateway.Shard, p2 *gateway.Checkpoint, p3 gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	defer killpoint.Around("store.KeepCheckpoint")()
@@ -146,10 +159,40 @@ func (w pointedStore) ListLogs(p0 context.Context) ([]gateway.LogStatus, error) 
 	return w.Store.ListLogs(p0)
 }
 
+// LogAnchored implements gateway.Store.
+func (w pointedStore) LogAnchored(p0 context.Context, p1 string, p2 int) ([]gateway.Progress, error) {
+	defer killpoint.Around("store.LogAnchored")()
+	return w.Store.LogAnchored(p0, p1, p2)
+}
+
 // Move implements gateway.Store.
 func (w pointedStore) Move(p0 context.Context, p1 gateway.MoveParams) (gateway.Moved, error) {
 	defer killpoint.Around("store.Move")()
 	return w.Store.Move(p0, p1)
+}
+
+// OwnAnchor implements gateway.Store.
+func (w pointedStore) OwnAnchor(p0 context.Context, p1 string, p2 uint64) (gateway.OwnAnchor, error) {
+	defer killpoint.Around("store.OwnAnchor")()
+	return w.Store.OwnAnchor(p0, p1, p2)
+}
+
+// OwnLog implements gateway.Store.
+func (w pointedStore) OwnLog(p0 context.Context, p1 string) (gateway.OwnLog, error) {
+	defer killpoint.Around("store.OwnLog")()
+	return w.Store.OwnLog(p0, p1)
+}
+
+// OwnRecords implements gateway.Store.
+func (w pointedStore) OwnRecords(p0 context.Context, p1 string, p2 uint64, p3 int) ([][]uint8, error) {
+	defer killpoint.Around("store.OwnRecords")()
+	return w.Store.OwnRecords(p0, p1, p2, p3)
+}
+
+// OwnTiles implements gateway.Store.
+func (w pointedStore) OwnTiles(p0 context.Context, p1 string, p2 []tiletree.Tile) ([][]uint8, error) {
+	defer killpoint.Around("store.OwnTiles")()
+	return w.Store.OwnTiles(p0, p1, p2)
 }
 
 // Progress implements gateway.Store.
@@ -180,6 +223,12 @@ func (w pointedStore) Retire(p0 context.Context, p1 gateway.RetireParams) (gatew
 func (w pointedStore) RetiredLogs(p0 context.Context) ([]string, error) {
 	defer killpoint.Around("store.RetiredLogs")()
 	return w.Store.RetiredLogs(p0)
+}
+
+// Sequence implements gateway.Store.
+func (w pointedStore) Sequence(p0 context.Context, p1 string, p2 int, p3 gateway.GrowTree) (gateway.OwnLog, int, error) {
+	defer killpoint.Around("store.Sequence")()
+	return w.Store.Sequence(p0, p1, p2, p3)
 }
 
 // Settle implements gateway.Store.

@@ -29,6 +29,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 )
 
 // withStorePoints puts kill points around the calls of s.

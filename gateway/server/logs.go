@@ -80,6 +80,7 @@ func (d *domain) setLogs(logs []gateway.Log, p policies) (drained <-chan struct{
 // setPolicies has submissions held to p, of the same logs, from now on.
 func (d *domain) setPolicies(p policies) {
 	d.setRecorded(p)
+	d.own.anchorIn(p.anchors)
 	d.SetPolicies(p.Policies)
 	d.delivery.SetFailover(p.failover...)
 }
@@ -120,4 +121,14 @@ func selectLogs(s config.LogSet, logs []gateway.Log) (intake.LogSet, delivery.Fa
 		return set, delivery.Failover{}, nil
 	}
 	return set, delivery.Failover{Logs: s.List, After: s.FailoverAfter}, nil
+}
+
+// listDegraded returns the logs that cannot be used now, or that have entries that wait for somebody, each with why; the gateway's own
+// among them.
+func (d *domain) listDegraded() map[string]string {
+	degraded := d.delivery.Degraded()
+	if trouble := d.own.trouble(); trouble != "" {
+		degraded[d.own.id] = trouble
+	}
+	return degraded
 }

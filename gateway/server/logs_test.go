@@ -29,8 +29,8 @@ func TestFullLogIsLeftOut(t *testing.T) {
 	down.Name, up.Name = "down", "up"
 	down.SetDown(gateway.ErrUnavailable)
 	logs := []gateway.Log{down, up}
-	d := joinRooms(store,
-		intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.LogSet{List: logs, Need: 1}}), Queue: store, Archive: store},
+	d := joinRooms(store, nil,
+		intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.LogSet{List: intake.ListRecorders(logs), Need: 1}}), Queue: store, Archive: store},
 		delivery.Config{Logs: logs, Store: store, Timing: gatewaytest.Quick, Logger: slog.New(slog.DiscardHandler)})
 	d.roomEntries = 9
 	ctx, cancel := context.WithCancel(context.Background())

@@ -22,10 +22,11 @@ import (
 type policies struct {
 	intake.Policies
 	failover []delivery.Failover // of those that have any
+	anchors  *intake.LogSet      // where those of the own log are recorded; nil where there is none
 }
 
 // newPolicies makes the policies of cfg of what their files hold. forbidden are who may sign under none of them.
-func newPolicies(cfg *config.Config, f files, forbidden [][sha256.Size]byte, logs []gateway.Log) (p policies, err error) {
+func newPolicies(cfg *config.Config, f files, forbidden [][sha256.Size]byte, logs []gateway.Log, own gateway.Recorder) (p policies, err error) {
 	named := map[string]*intake.Policy{}
 	for _, name := range cfg.PolicyNames() {
 		configured := cfg.PolicyNamed(name)
@@ -43,6 +44,16 @@ func newPolicies(cfg *config.Config, f files, forbidden [][sha256.Size]byte, log
 		signatures.ForbiddenSigners = forbidden
 		named[name] = &intake.Policy{
 			Signatures: signatures, Representations: configured.ListRepresentations(), NoPublication: !configured.MayPublish(), Logs: set,
+			Own: own, Ways: cfg.ListWays(configured),
+		}
+	}
+	if own != nil {
+		set, failover, err := selectLogs(cfg.ResolvedLogs(cfg.OwnLog.Logs), logs)
+		if err != nil {
+			return policies{}, err
+		}
+		if p.anchors = &set; set.Failover {
+			p.failover = append(p.failover, failover)
 		}
 	}
 	p.Everybody = named[""]
@@ -58,12 +69,14 @@ func newPolicies(cfg *config.Config, f files, forbidden [][sha256.Size]byte, log
 }
 
 // listSets returns the sets of logs of the policies that are some caller's.
-func (p policies) listSets() []intake.LogSet {
+func (p policies) listSets() (sets []intake.LogSet) {
+	if p.anchors != nil {
+		sets = append(sets, *p.anchors)
+	}
 	if p.Callers == nil {
-		return []intake.LogSet{p.Everybody.Logs}
+		return append(sets, p.Everybody.Logs)
 	}
 	var seen []*intake.Policy
-	var sets []intake.LogSet
 	for _, policy := range p.Callers {
 		if !slices.Contains(seen, policy) {
 			seen, sets = append(seen, policy), append(sets, policy.Logs)

@@ -86,7 +86,7 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
-	p, err := newPolicies(&now, f, s.listForbidden(f), s.watched)
+	p, err := newPolicies(&now, f, s.listForbidden(f), s.watched, s.ownLog.recorder())
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return err
 	}
 	logs := change.listLogs()
-	p, err := newPolicies(cfg, f, s.listForbidden(f), logs)
+	p, err := newPolicies(cfg, f, s.listForbidden(f), logs, s.ownLog.recorder())
 	if err == nil {
 		err = s.extendTrust(ctx, change.listTrusted())
 	}

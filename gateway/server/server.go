@@ -85,6 +85,7 @@ type Server struct {
 	certificates  certificates
 	callers       *auth.Authenticator
 	own           [][sha256.Size]byte // the gateway's own keys
+	ownLog        *ownLog
 	proxies       middleware.Proxies
 	quotas        quotas // of callers
 	audit         *auditor

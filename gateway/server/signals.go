@@ -46,6 +46,13 @@ func (s tellingStore) Finish(ctx context.Context, outcomes []gateway.Outcome) ([
 	return changed, err
 }
 
+// LogAnchored implements gateway.Store.
+func (s tellingStore) LogAnchored(ctx context.Context, log string, limit int) ([]gateway.Progress, error) {
+	changed, err := s.Store.LogAnchored(ctx, log, limit)
+	s.tellChanged(changed)
+	return changed, err
+}
+
 // Settle implements gateway.Store.
 func (s tellingStore) Settle(ctx context.Context, settlements []gateway.Settlement) ([]gateway.Progress, error) {
 	changed, err := s.Store.Settle(ctx, settlements)

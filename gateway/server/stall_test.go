@@ -152,7 +152,7 @@ func overServer(t *testing.T, server *rekortest.Server, s stall, counts *doubtCo
 		t.Fatal(err)
 	}
 	logs := []gateway.Log{log}
-	d := &realDomain{root: root, keys: map[string][][]byte{}, domain: joinRooms(store,
+	d := &realDomain{root: root, keys: map[string][][]byte{}, domain: joinRooms(store, nil,
 		intake.Config{Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(logs...)}), Queue: store, Archive: store},
 		delivery.Config{
 			Logs: logs, Store: store, Probe: newProbe(signer), Metrics: counts.metrics(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -23,9 +23,10 @@ import (
 // and logs that it lacks are added. When it is missing, it cannot be begun anew: statements that were
 // logged before would count no more. So it is made again from what the store has, or start fails.
 type trustKeeper struct {
-	store  gateway.Reader
-	logs   []trustedLog
-	logger *slog.Logger
+	store   gateway.Reader
+	anchors gateway.OwnLogs
+	logs    []trustedLog // the own log among them
+	logger  *slog.Logger
 }
 
 // trustedLog is a log whose entries the gateway's key is to count for.

@@ -223,6 +223,9 @@ func writeForm(form *multipart.Writer, s Submission) error {
 	if r := h.GetRepresentation(); r != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED {
 		fields = append(fields, [2]string{"representation", r.String()})
 	}
+	if w := h.GetWay(); w != receiptpb.RecordedSignature_WAY_UNSPECIFIED {
+		fields = append(fields, [2]string{"way", w.String()})
+	}
 	for name, value := range h.GetLabels() {
 		fields = append(fields, [2]string{"label", name + "=" + value})
 	}

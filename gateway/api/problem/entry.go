@@ -31,6 +31,8 @@ var logMessages = map[string]string{
 	gateway.ProblemRetired:     "the log is retired: nothing is recorded in it",
 
 	gateway.TroubleFormerShard:   "entries may have been logged in a former shard of the log, which cannot show it now; they wait for the gateway's operator",
+	gateway.TroubleForgotten:     "the gateway's store is older than its own log: nothing more is recorded there until its operator has seen to it",
+	gateway.TroubleOwnLog:        "the gateway's own log does not get on: the store, or a log with its anchors, cannot be used",
 	gateway.TroubleNotConfigured: "entries are pending for a log that is not configured any more; they wait for the gateway's operator",
 }
 

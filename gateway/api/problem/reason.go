@@ -137,6 +137,7 @@ var rows = map[formats.Reason]row{
 	container.ReasonContainerTooDense:   refused,
 	container.ReasonContainerTooSlow:    refused,
 	gateway.ReasonNoCertificate:         refused,
+	gateway.ReasonWayNotAllowed:         refused,
 	gateway.ReasonPublicationNotAllowed: refused,
 
 	// Who asks, for what, how often.
@@ -187,6 +188,7 @@ var rows = map[formats.Reason]row{
 	receipt.ReasonCheckpointInvalid: refused,
 	receipt.ReasonProofInvalid:      refused,
 	receipt.ReasonNoGatewayTrust:    refused,
+	receipt.ReasonAnchorMismatch:    refused,
 	receipt.ReasonUnknownGatewayKey: refused,
 	receipt.ReasonRetiredGatewayKey: refused,
 	receipt.ReasonStatementInvalid:  refused,

@@ -107,6 +107,8 @@ func (f *form) readField(part *multipart.Part) error {
 		return f.setText(part, &h.Format)
 	case "representation":
 		return f.setText(part, &h.Representation)
+	case "way":
+		return f.setText(part, &h.Way)
 	case "decompress":
 		return f.setText(part, &h.Decompress)
 	case "signatures":
@@ -119,7 +121,7 @@ func (f *form) readField(part *multipart.Part) error {
 		return f.addLabel(part)
 	default:
 		return problem.Malformed("there is no part called "+problem.QuoteName(name),
-			"use signature, key, artifact, digest, signed_digest, format, representation, decompress, signatures, priority, publish_certificate and label")
+			"use signature, key, artifact, digest, signed_digest, format, representation, way, decompress, signatures, priority, publish_certificate and label")
 	}
 }
 

@@ -17,6 +17,7 @@ type Header struct {
 	Digest         string // ALG:HEX
 	SignedDigest   string // ALG:HEX
 	Representation string // "NATIVE", "PROJECTED", "ATTESTED" or ""
+	Way            string // "DIRECT", "BATCHED" or ""
 	Labels         map[string]string
 	Decompress     string // "gzip", "xz" or ""
 	Signatures     string // "all", "known" or ""

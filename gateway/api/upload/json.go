@@ -145,6 +145,8 @@ func (r *jsonReader) readMember(name string) error {
 		return r.readText(&h.Format)
 	case "representation":
 		return r.readText(&h.Representation)
+	case "way":
+		return r.readText(&h.Way)
 	case "decompress":
 		return r.readText(&h.Decompress)
 	case "signatures":
@@ -157,7 +159,7 @@ func (r *jsonReader) readMember(name string) error {
 		return r.readLabels()
 	}
 	return problem.Malformed("there is no field "+problem.QuoteName(name),
-		"use signature, keys, artifact, digest, signedDigest, format, representation, decompress, signatures, priority, publishCertificate and labels, in this letter case")
+		"use signature, keys, artifact, digest, signedDigest, format, representation, way, decompress, signatures, priority, publishCertificate and labels, in this letter case")
 }
 
 // readString returns the next string as it is written, or nil for null. It is good until the next read.

@@ -117,7 +117,9 @@ type SubmissionHeader struct {
 	Signatures string `protobuf:"bytes,10,opt,name=signatures,proto3" json:"signatures,omitempty"`
 	// How urgent it is: "interactive", which is the default, or "backfill", which waits while anything interactive does, though not
 	// for ever. The same submission sent again at the higher priority takes that.
-	Priority      string `protobuf:"bytes,11,opt,name=priority,proto3" json:"priority,omitempty"`
+	Priority string `protobuf:"bytes,11,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Where it is to be recorded; what the caller's policy has first when unspecified.
+	Way           v1.RecordedSignature_Way `protobuf:"varint,12,opt,name=way,proto3,enum=rekorgateway.receipt.v1.RecordedSignature_Way" json:"way,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +229,13 @@ func (x *SubmissionHeader) GetPriority() string {
 		return x.Priority
 	}
 	return ""
+}
+
+func (x *SubmissionHeader) GetWay() v1.RecordedSignature_Way {
+	if x != nil {
+		return x.Way
+	}
+	return v1.RecordedSignature_Way(0)
 }
 
 type SubmitRequest struct {
@@ -1664,6 +1673,7 @@ type SubmittedSignature struct {
 	// "sha256:HEX" of its signers' SubjectPublicKeyInfos.
 	Signers        []string                  `protobuf:"bytes,1,rep,name=signers,proto3" json:"signers,omitempty"`
 	Representation v1.Receipt_Representation `protobuf:"varint,2,opt,name=representation,proto3,enum=rekorgateway.receipt.v1.Receipt_Representation" json:"representation,omitempty"`
+	Way            v1.RecordedSignature_Way  `protobuf:"varint,3,opt,name=way,proto3,enum=rekorgateway.receipt.v1.RecordedSignature_Way" json:"way,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1710,6 +1720,13 @@ func (x *SubmittedSignature) GetRepresentation() v1.Receipt_Representation {
 		return x.Representation
 	}
 	return v1.Receipt_Representation(0)
+}
+
+func (x *SubmittedSignature) GetWay() v1.RecordedSignature_Way {
+	if x != nil {
+		return x.Way
+	}
+	return v1.RecordedSignature_Way(0)
 }
 
 // Entry is one record in one log.
@@ -1889,7 +1906,9 @@ type Plan struct {
 	// Each signature's own plan, where the file holds several: this one then sums them up.
 	Signatures []*Plan `protobuf:"bytes,11,rep,name=signatures,proto3" json:"signatures,omitempty"`
 	// The keys named by signatures that are by none of the keys sent, and stay unchecked.
-	Unchecked     []string `protobuf:"bytes,12,rep,name=unchecked,proto3" json:"unchecked,omitempty"`
+	Unchecked []string `protobuf:"bytes,12,rep,name=unchecked,proto3" json:"unchecked,omitempty"`
+	// Where it would be recorded: the options are for that.
+	Way           v1.RecordedSignature_Way `protobuf:"varint,13,opt,name=way,proto3,enum=rekorgateway.receipt.v1.RecordedSignature_Way" json:"way,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2008,6 +2027,13 @@ func (x *Plan) GetUnchecked() []string {
 	return nil
 }
 
+func (x *Plan) GetWay() v1.RecordedSignature_Way {
+	if x != nil {
+		return x.Way
+	}
+	return v1.RecordedSignature_Way(0)
+}
+
 // PlanOption is one representation and whether it is possible.
 type PlanOption struct {
 	state          protoimpl.MessageState    `protogen:"open.v1"`
@@ -2083,7 +2109,7 @@ var File_rekorgateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\x81\x04\n" +
+	"\x1drekorgateway/v1/gateway.proto\x12\x0frekorgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%rekorgateway/receipt/v1/receipt.proto\"\xc3\x04\n" +
 	"\x10SubmissionHeader\x12\x1c\n" +
 	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
@@ -2100,7 +2126,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"signatures\x18\n" +
 	" \x01(\tR\n" +
 	"signatures\x12\x1a\n" +
-	"\bpriority\x18\v \x01(\tR\bpriority\x1a9\n" +
+	"\bpriority\x18\v \x01(\tR\bpriority\x12@\n" +
+	"\x03way\x18\f \x01(\x0e2..rekorgateway.receipt.v1.RecordedSignature.WayR\x03way\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +
@@ -2226,10 +2253,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\r_receipt_json\"M\n" +
 	"\x05Delay\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x122\n" +
-	"\aproblem\x18\x02 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\"\x87\x01\n" +
+	"\aproblem\x18\x02 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\"\xc9\x01\n" +
 	"\x12SubmittedSignature\x12\x18\n" +
 	"\asigners\x18\x01 \x03(\tR\asigners\x12W\n" +
-	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\"\xef\x01\n" +
+	"\x0erepresentation\x18\x02 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12@\n" +
+	"\x03way\x18\x03 \x01(\x0e2..rekorgateway.receipt.v1.RecordedSignature.WayR\x03way\"\xef\x01\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x127\n" +
 	"\x05state\x18\x02 \x01(\x0e2!.rekorgateway.v1.Submission.StateR\x05state\x12 \n" +
@@ -2242,7 +2270,7 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\aProblem\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xb0\x03\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xf2\x03\n" +
 	"\x04Plan\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1c\n" +
@@ -2258,7 +2286,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"signatures\x18\v \x03(\v2\x15.rekorgateway.v1.PlanR\n" +
 	"signatures\x12\x1c\n" +
-	"\tunchecked\x18\f \x03(\tR\tunchecked\"\xcf\x01\n" +
+	"\tunchecked\x18\f \x03(\tR\tunchecked\x12@\n" +
+	"\x03way\x18\r \x01(\x0e2..rekorgateway.receipt.v1.RecordedSignature.WayR\x03way\"\xcf\x01\n" +
 	"\n" +
 	"PlanOption\x12W\n" +
 	"\x0erepresentation\x18\x01 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12\x1a\n" +
@@ -2322,70 +2351,74 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	nil,                             // 29: rekorgateway.v1.SubmissionHeader.LabelsEntry
 	nil,                             // 30: rekorgateway.v1.Submission.LabelsEntry
 	(v1.Receipt_Representation)(0),  // 31: rekorgateway.receipt.v1.Receipt.Representation
-	(*durationpb.Duration)(nil),     // 32: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 33: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 34: rekorgateway.receipt.v1.Receipt
+	(v1.RecordedSignature_Way)(0),   // 32: rekorgateway.receipt.v1.RecordedSignature.Way
+	(*durationpb.Duration)(nil),     // 33: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 35: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
 	31, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
 	29, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
-	3,  // 2: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
-	1,  // 3: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	32, // 4: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
-	22, // 5: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
-	1,  // 6: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	6,  // 7: rekorgateway.v1.SubmitBatchRequest.chunk:type_name -> rekorgateway.v1.ArtifactChunk
-	22, // 8: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	26, // 9: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
-	32, // 10: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
-	1,  // 11: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	27, // 12: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
-	22, // 13: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	0,  // 14: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
-	22, // 15: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
-	16, // 16: rekorgateway.v1.ListAuditResponse.records:type_name -> rekorgateway.v1.AuditRecord
-	33, // 17: rekorgateway.v1.AuditRecord.time:type_name -> google.protobuf.Timestamp
-	22, // 18: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	21, // 19: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
-	0,  // 20: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	31, // 21: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	33, // 22: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	30, // 23: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	25, // 24: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	34, // 25: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	24, // 26: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
-	33, // 27: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
-	23, // 28: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
-	26, // 29: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
-	31, // 30: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	0,  // 31: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	26, // 32: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	28, // 33: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	31, // 34: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	27, // 35: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
-	31, // 36: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	26, // 37: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 38: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 39: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	8,  // 40: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	10, // 41: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	12, // 42: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	17, // 43: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	14, // 44: rekorgateway.v1.GatewayService.ListAudit:input_type -> rekorgateway.v1.ListAuditRequest
-	19, // 45: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 46: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	7,  // 47: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	9,  // 48: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	11, // 49: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	13, // 50: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	18, // 51: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	15, // 52: rekorgateway.v1.GatewayService.ListAudit:output_type -> rekorgateway.v1.ListAuditResponse
-	20, // 53: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	46, // [46:54] is the sub-list for method output_type
-	38, // [38:46] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	32, // 2: rekorgateway.v1.SubmissionHeader.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	3,  // 3: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
+	1,  // 4: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
+	33, // 5: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	22, // 6: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
+	1,  // 7: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
+	6,  // 8: rekorgateway.v1.SubmitBatchRequest.chunk:type_name -> rekorgateway.v1.ArtifactChunk
+	22, // 9: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
+	26, // 10: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	33, // 11: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
+	1,  // 12: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
+	27, // 13: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	22, // 14: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	0,  // 15: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
+	22, // 16: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
+	16, // 17: rekorgateway.v1.ListAuditResponse.records:type_name -> rekorgateway.v1.AuditRecord
+	34, // 18: rekorgateway.v1.AuditRecord.time:type_name -> google.protobuf.Timestamp
+	22, // 19: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	21, // 20: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
+	0,  // 21: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
+	31, // 22: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	34, // 23: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	30, // 24: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	25, // 25: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	35, // 26: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	24, // 27: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	34, // 28: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
+	23, // 29: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
+	26, // 30: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
+	31, // 31: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	32, // 32: rekorgateway.v1.SubmittedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	0,  // 33: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	26, // 34: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	28, // 35: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	31, // 36: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	27, // 37: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	32, // 38: rekorgateway.v1.Plan.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	31, // 39: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	26, // 40: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 41: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 42: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	8,  // 43: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	10, // 44: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	12, // 45: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	17, // 46: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	14, // 47: rekorgateway.v1.GatewayService.ListAudit:input_type -> rekorgateway.v1.ListAuditRequest
+	19, // 48: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 49: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	7,  // 50: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	9,  // 51: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	11, // 52: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	13, // 53: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	18, // 54: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	15, // 55: rekorgateway.v1.GatewayService.ListAudit:output_type -> rekorgateway.v1.ListAuditResponse
+	20, // 56: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	49, // [49:57] is the sub-list for method output_type
+	41, // [41:49] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }

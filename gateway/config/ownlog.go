@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// OwnLog is the log of the gateway's own, for what is recorded BATCHED. Without an origin there is none.
+type OwnLog struct {
+	Origin     string `yaml:"origin,omitempty"`      // of its checkpoints: a URL without its scheme (C2SP tlog-checkpoint)
+	Key        string `yaml:"key,omitempty"`         // PEM file of an Ed25519 private key, which signs checkpoints
+	AnchorKey  string `yaml:"anchor_key,omitempty"`  // PEM file of an ECDSA P-256 private key, which signs anchors
+	CreateKeys bool   `yaml:"create_keys,omitempty"` // make the keys when there are no such files
+	// AnchorEvery is how long after an anchor the next one is made.
+	AnchorEvery time.Duration `yaml:"anchor_every,omitempty"`
+	Logs        LogSet        `yaml:"logs,omitempty"` // where anchors are recorded
+}
+
+const (
+	minAnchorEvery = time.Second
+	maxAnchorEvery = time.Hour
+)
+
+// IsSet reports whether there is an own log.
+func (o OwnLog) IsSet() bool { return o.Origin != "" }
+
+func (c *Config) checkOwnLog() error {
+	o := c.OwnLog
+	if !o.IsSet() {
+		if o.Key != "" || o.AnchorKey != "" || o.CreateKeys || len(o.Logs.List) > 0 {
+			return errors.New("own_log.origin is missing: name the log, or leave out the other fields")
+		}
+		return nil
+	}
+	if strings.ContainsFunc(o.Origin, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '+' }) || len(o.Origin) > 255 {
+		return errors.New(`own_log.origin is not a name for a log: it is shown in checkpoints, and has neither spaces nor "+"; use a URL of yours without https://`)
+	}
+	switch {
+	case o.Key == "" || o.AnchorKey == "":
+		return errors.New("own_log.key and own_log.anchor_key are needed: name the keys' files; with create_keys they are made")
+	case o.Key == o.AnchorKey || o.Key == c.Attestation.Key || o.AnchorKey == c.Attestation.Key:
+		return errors.New("own_log: each key is for one thing: own_log.key, own_log.anchor_key and attestation.key are three files")
+	case c.Attestation.GatewayTrust == "":
+		return errors.New("attestation.gateway_trust is missing: it is what verifiers know the own log by")
+	case o.AnchorEvery < minAnchorEvery || o.AnchorEvery > maxAnchorEvery:
+		return errors.New(`own_log.anchor_every is not between 1s and 1h; write it as "10s"`)
+	}
+	for _, l := range c.Logs {
+		if l.ID == o.ID() || l.Origin == o.Origin {
+			return fmt.Errorf("own_log: the log %s has its id, %s, or its origin", l.ID, o.ID())
+		}
+	}
+	if err := c.checkLogSet(o.Logs); err != nil {
+		return fmt.Errorf("own_log.%w", err)
+	}
+	return nil
+}
+
+// checkWays refuses ways in which nothing can be recorded.
+func (c *Config) checkWays(ways []string) error {
+	for i, w := range ways {
+		if err := oneOf(fmt.Sprintf("ways[%d]", i), w, string(gateway.Direct), string(gateway.Batched)); err != nil {
+			return err
+		}
+		if slices.Contains(ways[:i], w) {
+			return fmt.Errorf("ways[%d]: %s is there twice", i, w)
+		}
+		if w == string(gateway.Batched) && !c.OwnLog.IsSet() {
+			return fmt.Errorf("ways[%d]: without own_log nothing is recorded BATCHED", i)
+		}
+	}
+	return nil
+}
+
+// ListWays returns the ways that may be asked for under p, the first of which is that of all who do not ask. Without an own log there
+// is one.
+func (c *Config) ListWays(p Policy) (list []gateway.Way) {
+	for _, w := range p.Ways {
+		list = append(list, gateway.Way(w))
+	}
+	switch {
+	case len(list) > 0:
+		return list
+	case c.OwnLog.IsSet():
+		return []gateway.Way{gateway.Direct, gateway.Batched}
+	}
+	return []gateway.Way{gateway.Direct}
+}
+
+func (c *Config) describeWays(p Policy) string {
+	ways := c.ListWays(p)
+	text := "as entries of Rekor (DIRECT)"
+	if ways[0] == gateway.Batched {
+		text = "as records of the gateway's own log " + c.OwnLog.Origin + " (BATCHED)"
+	}
+	if len(ways) == 1 {
+		return text + ", and in no other way"
+	}
+	return text + fmt.Sprintf(", unless a request asks for %s", ways[1])
+}
+
+// ownLogPrefix is what the ID of an own log begins with.
+const ownLogPrefix = "own-"
+
+// ID returns the ID of the own log among logs, and in the paths of its tiles: that of its origin, for ever.
+func (o OwnLog) ID() string {
+	digest := sha256.Sum256([]byte(o.Origin))
+	return ownLogPrefix + hex.EncodeToString(digest[:4])
+}

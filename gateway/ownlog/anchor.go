@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ownlog
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/google/uuid"
+	checkpoint "github.com/transparency-dev/formats/log"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// AnchorFormat is what the submissions have as format that anchor checkpoints.
+const AnchorFormat = "own-checkpoint"
+
+// keptAnchor is what the store has of an anchor.
+type keptAnchor struct {
+	tree       tiletree.Tree
+	checkpoint []byte // the signed note
+	anchors    []*receiptpb.Anchor
+}
+
+// findLastAnchor returns the newest anchor, nil where there is none yet.
+func (l *Log) findLastAnchor(ctx context.Context) (*gateway.Submission, error) {
+	page, _, err := l.cfg.Store.List(ctx, gateway.AnchorTenant(l.cfg.ID), gateway.ListParams{PageSize: 1})
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	return &page[0], nil
+}
+
+// storeAnchor signs the checkpoint of a tree, and has it recorded, as the one that follows last. Where another process was first, or it was
+// made before, that one is returned: what was signed here is forgotten then.
+func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway.Submission) (gateway.Submission, error) {
+	signed, err := signCheckpoint(l.cfg.Signer, tree)
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	sub, err := l.newAnchor(ctx, signed, last)
+	if err != nil {
+		return gateway.Submission{}, fmt.Errorf("anchoring own log %s: %w", l.cfg.ID, err)
+	}
+	stored, err := l.cfg.Store.Enqueue(ctx, []gateway.NewSubmission{sub})
+	if err == nil {
+		err = stored[0].Err
+	}
+	if err != nil {
+		return gateway.Submission{}, fmt.Errorf("anchoring own log %s: %w", l.cfg.ID, err)
+	}
+	return stored[0].Submission, nil
+}
+
+// signCheckpoint returns the checkpoint of a tree (C2SP tlog-checkpoint).
+func signCheckpoint(signer note.Signer, tree tiletree.Tree) ([]byte, error) {
+	c := checkpoint.Checkpoint{Origin: signer.Name(), Size: tree.Size, Hash: tree.Root[:]}
+	signed, err := note.Sign(&note.Note{Text: string(c.Marshal())}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("signing checkpoint of own log %s: %w", signer.Name(), err)
+	}
+	return signed, nil
+}
+
+// newAnchor returns the submission that records a checkpoint.
+func (l *Log) newAnchor(ctx context.Context, signed []byte, last *gateway.Submission) (gateway.NewSubmission, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return gateway.NewSubmission{}, err
+	}
+	projection, err := l.signAnchor(ctx, signed)
+	if err != nil {
+		return gateway.NewSubmission{}, err
+	}
+	logs := l.cfg.Anchors()
+	sub := gateway.NewSubmission{
+		SubmissionFields: gateway.SubmissionFields{
+			ID: id.String(), Tenant: gateway.AnchorTenant(l.cfg.ID), Key: l.keyAfter(last), Format: AnchorFormat,
+			Signatures: []gateway.RecordedSignature{{
+				Signers: [][32]byte{sha256.Sum256(projection.SPKI)}, Representation: gateway.Native, Way: gateway.Direct, Evidence: formats.EvidenceBytes,
+			}},
+			Needed: logs.Need,
+		},
+		Receipt: &receiptpb.Receipt{SubmissionId: id.String(), Signature: &receiptpb.Signature{Format: AnchorFormat, Content: signed}},
+	}
+	list := logs.List
+	if logs.Failover && logs.Need < len(list) {
+		for _, r := range list {
+			sub.Takeover = append(sub.Takeover, r.Describe().ID)
+		}
+		list = list[:logs.Need]
+	}
+	for _, r := range list {
+		prepared, entry, err := r.Prepare(gateway.Offer{Projection: &projection})
+		if err != nil {
+			return gateway.NewSubmission{}, err
+		}
+		sub.Entries = append(sub.Entries, gateway.NewEntry{Prepared: prepared})
+		sub.Receipt.Entries = append(sub.Receipt.Entries, entry)
+	}
+	return sub, nil
+}
+
+// signAnchor returns the anchor key's signature over a signed checkpoint.
+func (l *Log) signAnchor(ctx context.Context, signed []byte) (formats.Projection, error) {
+	anchored, err := receipt.AnchoredBytes(signed)
+	if err != nil {
+		return formats.Projection{}, err
+	}
+	digest := sha256.Sum256(anchored)
+	signature, err := l.cfg.Anchorer.SignDigest(ctx, digest)
+	if err != nil {
+		return formats.Projection{}, err
+	}
+	return formats.Projection{
+		Candidate: formats.Candidate{Native: true, SPKI: l.cfg.Anchorer.SPKI(), Scheme: formats.ECDSA, Hash: formats.SHA256},
+		Digest:    formats.Digest{Algorithm: formats.SHA256, Value: digest[:]}, Signature: signature,
+		Recipe: formats.Recipe{Artifact: true},
+	}, nil
+}
+
+// keyAfter is the key of the anchor that follows last: there is one, whoever makes it.
+func (l *Log) keyAfter(last *gateway.Submission) gateway.SubmissionKey {
+	before := "none"
+	if last != nil {
+		before = last.ID
+		if last.State == gateway.Failed {
+			return last.Key // the same one is tried again
+		}
+	}
+	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.cfg.Signer.Name(), before))
+}
+
+// readAnchor returns what the store has of an anchor. What is complete is kept.
+func (l *Log) readAnchor(ctx context.Context, submission string) (keptAnchor, error) {
+	if kept, ok := l.kept.Get(submission); ok {
+		return kept, nil
+	}
+	archived, err := l.cfg.Store.Archived(ctx, gateway.AnchorTenant(l.cfg.ID), submission)
+	if err != nil {
+		return keptAnchor{}, err
+	}
+	kept, complete, err := openAnchor(archived)
+	if err != nil {
+		return keptAnchor{}, fmt.Errorf("reading anchor %s of own log %s: %w", submission, l.cfg.ID, err)
+	}
+	if complete {
+		l.kept.Add(submission, kept)
+	}
+	return kept, nil
+}
+
+// openAnchor reads an anchor, and reports whether all logs have it.
+func openAnchor(a gateway.Archived) (kept keptAnchor, complete bool, err error) {
+	kept.checkpoint = a.Receipt.GetSignature().GetContent()
+	var c checkpoint.Checkpoint
+	if _, err := c.Unmarshal(kept.checkpoint); err != nil {
+		return keptAnchor{}, false, err
+	}
+	if len(c.Hash) != tiletree.HashSize || len(a.Entries) != len(a.Receipt.GetEntries()) {
+		return keptAnchor{}, false, fmt.Errorf("it has a malformed checkpoint, or other entries than it was stored with")
+	}
+	kept.tree = tiletree.Tree{Size: c.Size, Root: [tiletree.HashSize]byte(c.Hash)}
+	for i, e := range a.Entries {
+		if e.Inclusion == nil {
+			continue
+		}
+		one := &receiptpb.Receipt{Entries: a.Receipt.GetEntries()[i : i+1]}
+		done, err := receipt.Complete(one, []receipt.Proof{{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens}})
+		if err != nil {
+			return keptAnchor{}, false, err
+		}
+		kept.anchors = append(kept.anchors, receipt.AnchorOf(done.GetEntries()[0]))
+	}
+	return kept, len(kept.anchors) == len(a.Entries), nil
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ownlog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// What is kept of what was read: whole tiles have 8 KiB each.
+const (
+	maxKeptTiles   = 1024
+	maxKeptAnchors = 64
+)
+
+// Store is what an own log needs of a gateway.Store.
+type Store interface {
+	gateway.OwnLogs
+	Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error)
+	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
+	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
+	ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error)
+	DoubtPending(ctx context.Context, log string, shard gateway.Shard) (int, error)
+}
+
+// Anchorer signs anchors. Its key is for nothing else.
+type Anchorer interface {
+	// SPKI returns the key's SubjectPublicKeyInfo, DER: ECDSA P-256.
+	SPKI() []byte
+	// SignDigest signs a SHA-256 digest: ASN.1 DER.
+	SignDigest(ctx context.Context, digest [32]byte) ([]byte, error)
+}
+
+// LogSet is where anchors are recorded: in all of List, of which Need have to have one; with Failover in Need of them, and in others
+// only in their place.
+type LogSet struct {
+	List     []gateway.Recorder
+	Need     int
+	Failover bool
+}
+
+// Config is what a Log is made of. Every field is needed.
+type Config struct {
+	ID    string // as other logs have one
+	Store Store
+	// Signer signs checkpoints, the same one always the same way; its name is the log's origin.
+	Signer   note.Signer
+	Anchorer Anchorer
+	// Anchors returns where an anchor is recorded now: at least one log.
+	Anchors func() LogSet
+	// AnchorShards returns where anchors may be, to be looked for there.
+	AnchorShards func() ([]AnchorShard, error)
+	// AnchorEvery is how long after an anchor the next one is made, when there are records for it.
+	AnchorEvery time.Duration
+	// Stored is called for each anchor that was stored, so that it is sent. It must not block.
+	Stored func(gateway.Submission)
+	// Changed is called with what has become Logged. It must not block.
+	Changed func([]gateway.Progress)
+	Logger  *slog.Logger
+}
+
+// Log is a log of the gateway's own. Methods are safe for concurrent use.
+type Log struct {
+	cfg     Config
+	wake    chan struct{}                  // has room for one
+	kept    *lru.Cache[string, keptAnchor] // by submission
+	tiles   *lru.Cache[tileKey, []byte]    // whole ones, which do not change
+	pacing  pacing                         // of Run alone
+	awaited atomic.Pointer[string]         // the anchor that is under way
+	trouble atomic.Pointer[string]         // a gateway.Trouble, nil for none
+}
+
+var _ gateway.Recorder = (*Log)(nil)
+
+// New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
+func New(ctx context.Context, cfg Config) (*Log, error) {
+	if err := cfg.Store.AddOwnLog(ctx, cfg.ID, cfg.Signer.Name()); err != nil {
+		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
+	}
+	l := &Log{cfg: cfg, wake: make(chan struct{}, 1)}
+	l.kept, _ = lru.New[string, keptAnchor](maxKeptAnchors) // fails for sizes below one
+	l.tiles, _ = lru.New[tileKey, []byte](maxKeptTiles)
+	return l, nil
+}
+
+// Describe implements gateway.Recorder.
+func (l *Log) Describe() gateway.LogInfo {
+	return gateway.LogInfo{ID: l.cfg.ID, Shard: gateway.Shard{Origin: l.cfg.Signer.Name()}}
+}
+
+// Accepts implements gateway.Recorder.
+func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(o) }
+
+// Prepare implements gateway.Recorder.
+func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	return recording.Prepare(l.cfg.ID, o)
+}
+
+// Wake has records sequenced soon.
+func (l *Log) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it is to be done already
+	}
+}
+
+// NoteChanged has an anchor followed that has got on.
+func (l *Log) NoteChanged(changed []gateway.Progress) {
+	awaited := l.awaited.Load()
+	if awaited != nil && slices.ContainsFunc(changed, func(p gateway.Progress) bool { return p.ID == *awaited && p.State.Settled() }) {
+		l.Wake()
+	}
+}

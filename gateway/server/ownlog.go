@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
+	"github.com/rekor-gateway/rekor-gateway/gateway/lookup"
+	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// ownLog is the log of the gateway's own, with its keys. A nil one is that of a gateway without.
+type ownLog struct {
+	*ownlog.Log
+	id          string
+	takes       time.Duration // a record, as a rule
+	checkpoints *attest.CheckpointSigner
+	anchors     *attest.AnchorSigner
+	where       atomic.Pointer[ownlog.LogSet] // anchors are recorded now
+}
+
+// openOwnLog opens the own log of cfg; nil where it has none. It does nothing until it is run.
+func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, error) {
+	if !cfg.IsSet() {
+		return nil, nil
+	}
+	checkpoints, err := attest.LoadCheckpointSigner(cfg.Key, cfg.Origin, cfg.CreateKeys)
+	if err != nil {
+		return nil, err
+	}
+	anchors, err := attest.LoadAnchorSigner(cfg.AnchorKey, cfg.CreateKeys)
+	if err != nil {
+		return nil, err
+	}
+	own := &ownLog{id: cfg.ID(), takes: cfg.AnchorEvery + anchorTime, checkpoints: checkpoints, anchors: anchors}
+	own.Log, err = ownlog.New(ctx, ownlog.Config{
+		ID: own.id, Store: s.store, Signer: checkpoints, Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
+		AnchorShards: s.listAnchorShards,
+		Anchors:      func() ownlog.LogSet { return *own.where.Load() },
+		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
+		Changed:      func(changed []gateway.Progress) { s.domain.Notify(changed) }, Logger: s.logger,
+	})
+	return own, err
+}
+
+// listAnchorShards returns the shards that can be read, with where the anchor key counts in them by the trust file.
+func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	trust, err := trustroot.LoadGateway(s.started.Attestation.GatewayTrust)
+	if err != nil {
+		return nil, err
+	}
+	listed, _ := trust.OwnLog(s.ownLog.checkpoints.Name())
+	key, _ := listed.AnchorKey(s.ownLog.anchors.SPKI())
+	for id, log := range s.logs {
+		shards := []gateway.Shard{log.Describe().Shard}
+		for _, former := range log.Former() {
+			shards = append(shards, former.Shard)
+		}
+		for _, shard := range shards {
+			at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == shard.Origin })
+			if at >= 0 {
+				list = append(list, ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, From: uint64(key.Logs[at].From)})
+			}
+		}
+	}
+	return list, nil
+}
+
+// listKeys returns the SHA-256 of the SPKI of each of the log's keys: signers that no submission may have.
+func (o *ownLog) listKeys() ([][sha256.Size]byte, error) {
+	if o == nil {
+		return nil, nil
+	}
+	spki, err := o.checkpoints.SPKI()
+	if err != nil {
+		return nil, err
+	}
+	return [][sha256.Size]byte{sha256.Sum256(spki), sha256.Sum256(o.anchors.SPKI())}, nil
+}
+
+// run sequences and anchors until ctx ends.
+func (o *ownLog) run(ctx context.Context) {
+	if o != nil {
+		o.Run(ctx)
+	}
+}
+
+// noteStored has what is for the log sequenced.
+func (o *ownLog) noteStored(sub gateway.Submission) {
+	if o != nil && slices.ContainsFunc(sub.Entries, func(e gateway.Entry) bool { return e.Log == o.id }) {
+		o.Wake()
+	}
+}
+
+// noteLogs has what another process has stored sequenced, by the IDs of its logs.
+func (o *ownLog) noteLogs(ids ...string) {
+	if o != nil && (len(ids) == 0 || slices.Contains(ids, o.id)) {
+		o.Wake()
+	}
+}
+
+// noteChanged has an anchor followed that has got on.
+func (o *ownLog) noteChanged(changed []gateway.Progress) {
+	if o != nil {
+		o.NoteChanged(changed)
+	}
+}
+
+// listIDs returns the log's ID, among those whose statements are served.
+func (o *ownLog) listIDs() []string {
+	if o == nil {
+		return nil
+	}
+	return []string{o.id}
+}
+
+// prover returns what proves the log's records.
+func (o *ownLog) prover() lookup.OwnProver {
+	if o == nil {
+		return nil
+	}
+	return o.Log
+}
+
+// recorder returns the log as policies have it.
+func (o *ownLog) recorder() gateway.Recorder {
+	if o == nil { // and no interface that holds a nil
+		return nil
+	}
+	return o.Log
+}
+
+// anchorIn has anchors recorded in these logs from now on.
+func (o *ownLog) anchorIn(set *intake.LogSet) {
+	if o != nil {
+		o.where.Store(&ownlog.LogSet{List: set.List, Need: set.Need, Failover: set.Failover})
+	}
+}
+
+// listServed returns the own log by the tree that its paths name.
+func (o *ownLog) listServed() map[string]api.OwnLog {
+	if o == nil {
+		return nil
+	}
+	return map[string]api.OwnLog{o.id: o.Log}
+}
+
+// trouble returns what keeps the log from getting on, or "".
+func (o *ownLog) trouble() string {
+	if o == nil {
+		return ""
+	}
+	return o.Trouble()
+}
+
+// anchorTime is what it takes an anchor to be logged, as a rule.
+const anchorTime = 5 * time.Second
+
+// estimates returns how long a record takes, by the log's ID.
+func (o *ownLog) estimates() map[string]time.Duration {
+	if o == nil {
+		return nil
+	}
+	return map[string]time.Duration{o.id: o.takes}
+}
