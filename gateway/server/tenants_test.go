@@ -96,6 +96,8 @@ var routesByTenant = map[string]func(r *running, asking, owner *party) (status i
 	},
 	"GET /v1/formats": nil, "GET /healthz": nil, "GET /readyz": nil, "GET /openapi.json": nil, // the same for everybody
 	"GET /.well-known/rekor-gateway/trusted_root.json": nil, "GET /.well-known/rekor-gateway/gateway_trust.json": nil, // the gateway's
+	// The own log is public, as any transparency log is: bodies of records, which name no tenant.
+	"GET /own/{tree}/checkpoint": nil, "GET /own/{tree}/tile/{level}/{index...}": nil, "GET /own/{tree}/tile/entries/{index...}": nil,
 }
 
 // callsByTenant are the same for gRPC.
