@@ -72,10 +72,11 @@ DEBIAN_CORPUS := $(CURDIR)/.build/debian
 KEYRINGS := /usr/share/keyrings
 
 .PHONY: debian
-debian: system-tools ## Compare the verdicts on Debian's own signatures (.dsc, InRelease, upstream .asc) with gpgv's
+debian: system-tools $(REKOR_SERVER) ## Compare the verdicts on Debian's own signatures (.dsc, InRelease, upstream .asc) with gpgv's, and backfill them into a gateway's own log
 	./.tools/system-tools.sh $(KEYRINGS)/debian-keyring.gpg debian-keyring $(KEYRINGS)/debian-archive-keyring.gpg debian-archive-keyring
 	./formats/compare/testdata/debian/fetch.sh $(DEBIAN_CORPUS)
 	cd formats/compare && DEBIAN_CORPUS=$(DEBIAN_CORPUS) go test -count=1 -run TestDebian -v .
+	DEBIAN_CORPUS=$(DEBIAN_CORPUS) go test -tags e2e -count=1 -run TestBackfillDebian -v ./cmd/rekor-gateway
 
 .PHONY: strictness
 strictness: system-tools ## Measure docs/strictness.md again

@@ -181,12 +181,18 @@ func (g *deployment) untilLogged(id string) submitted {
 // countLeaves counts each leaf hash in the log's tiles.
 func countLeaves(t *testing.T, readURL string) map[string]int {
 	t.Helper()
+	return countLeavesOf(t, rekortest.Origin, readURL)
+}
+
+// countLeavesOf is countLeaves of a log by its origin.
+func countLeavesOf(t *testing.T, origin, readURL string) map[string]int {
+	t.Helper()
 	fetcher := must(client.NewHTTPFetcher(must(url.Parse(readURL)), http.DefaultClient))
 	counts := map[string]int{}
 	for index := uint64(0); ; index++ {
 		var size uint64
 		checkpoint := must(fetcher.ReadCheckpoint(context.Background()))
-		if _, err := fmt.Sscanf(string(checkpoint), rekortest.Origin+"\n%d\n", &size); err != nil {
+		if _, err := fmt.Sscanf(string(checkpoint), origin+"\n%d\n", &size); err != nil {
 			t.Fatalf("reading the checkpoint: %v", err)
 		}
 		if index*256 >= size {
