@@ -56,6 +56,12 @@ BENCHMARKS := $(CURDIR)/docs/benchmarks.md
 bench: $(REKOR_SERVER) ## Measure a gateway beside a client that writes to the log itself, and beside a loop that verifies and stores, into docs/benchmarks.md (BENCH=full: 1,000,000 stored, too)
 	go test -tags bench -run TestBench -count=1 -timeout 60m -v ./cmd/rekor-gateway/bench -table $(BENCHMARKS) $(BENCHFLAGS)
 
+BACKFILL_BENCHMARKS := $(CURDIR)/docs/benchmarks-backfill.md
+
+.PHONY: bench-backfill
+bench-backfill: $(REKOR_SERVER) ## Measure backfill: 100,000 signatures to receipts, beside Rekor directly and bare verification, and a million files that are done, into docs/benchmarks-backfill.md (BENCHFLAGS='-signatures 2000 -files 6000': fewer)
+	go test -tags bench -run TestBackfill -count=1 -timeout 120m -v ./cmd/rekor-gateway/bench -table $(BACKFILL_BENCHMARKS) $(BENCHFLAGS)
+
 .PHONY: bench-go
 bench-go: system-tools $(REKOR_SERVER) ## Run every Go benchmark
 	go test -run '^$$' -bench . -benchmem ./...

@@ -95,12 +95,20 @@ func signX509() func([]byte) item {
 	}
 }
 
+// signArtifacts is signX509 over the artifacts themselves.
+func signArtifacts() func([]byte) item {
+	sign := signX509()
+	return func(artifact []byte) item {
+		i := sign(artifact)
+		i.digest, i.artifact = nil, artifact
+		return i
+	}
+}
+
 // mixedItems makes n items, as many of each of the six formats, in turn.
 func mixedItems(n int) []item {
-	x509 := signX509()
 	makers := []func([]byte) item{
-		func(a []byte) item { i := x509(a); i.digest, i.artifact = nil, a; return i },
-		signPGP(), signSSH(), signPKCS7(), signMinisign(), signTUF(),
+		signArtifacts(), signPGP(), signSSH(), signPKCS7(), signMinisign(), signTUF(),
 	}
 	each := make([][]item, len(makers))
 	for i, sign := range makers {

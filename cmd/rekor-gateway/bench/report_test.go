@@ -27,18 +27,26 @@ type row struct {
 func (r *report) add(rows ...row) { r.rows = append(r.rows, rows...) }
 
 func (r *report) format() string {
-	var b strings.Builder
-	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Fprintf(&b, `# Benchmarks
+	return fmt.Sprintf(`# Benchmarks
 
-What `+"`make bench`"+` printed last, on %s with %d processors of %s (load average at the end: %s).
+What `+"`make bench`"+` printed last, on %s.
 The log is a real Rekor v2 (rekor-server-posix) with a checkpoint each second, batches of 100 ms, on the same disk. Load generator, gateway and log share the processors.
 Ratios mean something, since both sides take turns in one run; absolute figures are this machine's. CPU is user and system time of the process.
 The bare writer is a gRPC client that sends the same entries to the same log, and verifies nothing. The bare loop verifies the same submissions and stores the rows that the gateway would, without HTTP or gRPC.
 
-| measured | gateway | beside it | ratio | target |
-|---|---|---|---|---|
-`, time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processorName(), bytes.TrimSpace(load))
+%s`, describeMachine(), r.formatRows("gateway")) + bounds
+}
+
+// describeMachine says when this was, where, and what else went on.
+func describeMachine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	return fmt.Sprintf("%s with %d processors of %s (load average at the end: %s)", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processorName(), bytes.TrimSpace(load))
+}
+
+// formatRows returns the table. ours names what is measured.
+func (r *report) formatRows(ours string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| measured | %s | beside it | ratio | target |\n|---|---|---|---|---|\n", ours)
 	for _, r := range r.rows {
 		ratio := ""
 		if r.ratio != 0 {
@@ -46,7 +54,7 @@ The bare writer is a gRPC client that sends the same entries to the same log, an
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.gateway, r.beside, ratio, r.target)
 	}
-	return b.String() + bounds
+	return b.String()
 }
 
 // bounds says which figures have other bounds than the gateway.

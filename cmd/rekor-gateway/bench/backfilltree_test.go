@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tree is a folder of signed files.
+type tree struct {
+	dir          string
+	keys         []string // files with the signers' keys
+	signatures   int
+	files        int
+	receiptBytes int64
+}
+
+// endings are those of the signatures of mixedItems, in their order. TUF metadata has its own names.
+var endings = []string{".sig", ".asc", ".sig", ".p7s", ".minisig"}
+
+// perFolder is how many items a folder has.
+const perFolder = 1000
+
+// makeTree lays out n signatures, an equal mix of the formats, a thousand in a folder.
+func makeTree(t *testing.T, n int) *tree {
+	tr := &tree{dir: t.TempDir()}
+	formats := len(endings) + 1
+	items := mixedItems(max(1, n/formats) * formats)
+	for i := range endings {
+		tr.addKey(t, items[i].key)
+	}
+	check(inParallel(len(items), 8, func(_, i int) error {
+		return tr.layItem(items[i], i)
+	}))
+	tr.signatures = len(items) + (len(items)+perFolder-1)/perFolder // each folder's root signs itself
+	return tr
+}
+
+func (tr *tree) layItem(it item, i int) error {
+	format, folder := i%(len(endings)+1), filepath.Join(tr.dir, fmt.Sprint(i/perFolder))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if format == len(endings) {
+		folder = filepath.Join(folder, "metadata")
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		if err := writeOnce(filepath.Join(folder, "root.json"), it.key); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.targets.json", i+1)), it.signature, 0o644)
+	}
+	name := filepath.Join(folder, fmt.Sprintf("release-%d.tar.gz", i))
+	if err := os.WriteFile(name, it.artifact, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(name+endings[format], it.signature, 0o644)
+}
+
+// writeOnce writes a file that another may have written meanwhile, whole and with the same content.
+func writeOnce(path string, content []byte) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	part, err := os.CreateTemp(filepath.Dir(filepath.Dir(path)), "part")
+	if err != nil {
+		return err
+	}
+	defer part.Close()
+	if _, err := part.Write(content); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), path)
+}
+
+func (tr *tree) addKey(t *testing.T, key []byte) {
+	path := filepath.Join(t.TempDir(), "key")
+	check(os.WriteFile(path, key, 0o600))
+	tr.keys = append(tr.keys, path)
+}
+
+func (tr *tree) keyFlags() (flags []string) {
+	for _, k := range tr.keys {
+		flags = append(flags, "--key", k)
+	}
+	return flags
+}
+
+// eachReceipt calls f for each receipt in the tree.
+func (tr *tree) eachReceipt(t *testing.T, f func(path string, e fs.DirEntry)) {
+	check(filepath.WalkDir(tr.dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".receipt.json") {
+			f(path, e)
+		}
+		return err
+	}))
+}
+
+// checkReceipts wants one for each signature.
+func (tr *tree) checkReceipts(t *testing.T) {
+	t.Helper()
+	n := 0
+	tr.receiptBytes = 0
+	tr.eachReceipt(t, func(_ string, e fs.DirEntry) {
+		n++
+		tr.receiptBytes += must(e.Info()).Size()
+	})
+	if n != tr.signatures {
+		t.Fatalf("%d receipts of %d signatures", n, tr.signatures)
+	}
+}
+
+func (tr *tree) removeReceipts(t *testing.T) {
+	tr.eachReceipt(t, func(path string, _ fs.DirEntry) { check(os.Remove(path)) })
+}
+
+// mostLinks is what file systems let one file have, and some to spare.
+const mostLinks = 30_000
+
+// makeOriginals makes as many signatures by one key as a tree of n links to them and their files and receipts needs.
+func makeOriginals(t *testing.T, n int) *tree {
+	tr := &tree{dir: t.TempDir()}
+	items := makeItems((n/3+mostLinks-1)/mostLinks, signArtifacts())
+	for i, it := range items {
+		check(tr.layItem(it, i*(len(endings)+1)))
+	}
+	tr.addKey(t, items[0].key)
+	tr.signatures = len(items)
+	return tr
+}
+
+// spread has n links in another tree: to originals, their signatures and receipts.
+func (tr *tree) spread(t *testing.T, n int) *tree {
+	out := &tree{dir: t.TempDir(), keys: tr.keys}
+	tr.eachReceipt(t, func(path string, _ fs.DirEntry) {
+		original := strings.TrimSuffix(path, ".receipt.json")
+		for range min(mostLinks, (n-out.files)/3) {
+			name := filepath.Join(out.dir, fmt.Sprint(out.signatures/perFolder), fmt.Sprintf("release-%d.tar.gz", out.signatures))
+			check(os.MkdirAll(filepath.Dir(name), 0o755))
+			for _, more := range []string{"", endings[0], ".receipt.json"} {
+				check(os.Link(original+more, name+more))
+				out.files++
+			}
+			out.signatures++
+		}
+	})
+	return out
+}
