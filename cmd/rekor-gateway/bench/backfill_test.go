@@ -147,7 +147,7 @@ func (s spent) idle() time.Duration {
 func (b *backfilling) measureParts(r *report, whole ran) {
 	again := b.run("--verify-receipts")
 	known := b.run()
-	b.tree.removeReceipts(b.t)
+	b.tree.removeReceipts()
 	dry := b.run("--dry-run")
 	n := whole.signed
 	each := func(d time.Duration) string { return formatCPU(perEntry(d, n)) }

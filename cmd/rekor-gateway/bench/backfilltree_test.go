@@ -95,7 +95,7 @@ func (tr *tree) keyFlags() (flags []string) {
 }
 
 // eachReceipt calls f for each receipt in the tree.
-func (tr *tree) eachReceipt(t *testing.T, f func(path string, e fs.DirEntry)) {
+func (tr *tree) eachReceipt(f func(path string, e fs.DirEntry)) {
 	check(filepath.WalkDir(tr.dir, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".receipt.json") {
 			f(path, e)
@@ -109,7 +109,7 @@ func (tr *tree) checkReceipts(t *testing.T) {
 	t.Helper()
 	n := 0
 	tr.receiptBytes = 0
-	tr.eachReceipt(t, func(_ string, e fs.DirEntry) {
+	tr.eachReceipt(func(_ string, e fs.DirEntry) {
 		n++
 		tr.receiptBytes += must(e.Info()).Size()
 	})
@@ -118,8 +118,8 @@ func (tr *tree) checkReceipts(t *testing.T) {
 	}
 }
 
-func (tr *tree) removeReceipts(t *testing.T) {
-	tr.eachReceipt(t, func(path string, _ fs.DirEntry) { check(os.Remove(path)) })
+func (tr *tree) removeReceipts() {
+	tr.eachReceipt(func(path string, _ fs.DirEntry) { check(os.Remove(path)) })
 }
 
 // mostLinks is what file systems let one file have, and some to spare.
@@ -140,7 +140,7 @@ func makeOriginals(t *testing.T, n int) *tree {
 // spread has n links in another tree: to originals, their signatures and receipts.
 func (tr *tree) spread(t *testing.T, n int) *tree {
 	out := &tree{dir: t.TempDir(), keys: tr.keys}
-	tr.eachReceipt(t, func(path string, _ fs.DirEntry) {
+	tr.eachReceipt(func(path string, _ fs.DirEntry) {
 		original := strings.TrimSuffix(path, ".receipt.json")
 		for range min(mostLinks, (n-out.files)/3) {
 			name := filepath.Join(out.dir, fmt.Sprint(out.signatures/perFolder), fmt.Sprintf("release-%d.tar.gz", out.signatures))
