@@ -29,6 +29,8 @@ type Config struct {
 	Credentials credentials.PerRPCCredentials
 	// Retries say how calls that failed for now are repeated. The zero value repeats none.
 	Retries Retries
+	// OmitReceiptJSON leaves ReceiptJson out of all answers, for programs that take the receipt as a message: making it costs the gateway something.
+	OmitReceiptJSON bool
 	// DialOptions come after the client's own, and so have precedence.
 	DialOptions []grpc.DialOption
 }
@@ -42,6 +44,7 @@ type Client struct {
 	conn    *grpc.ClientConn
 	remote  pb.GatewayServiceClient
 	retries Retries
+	omit    bool // ReceiptJson
 }
 
 // New returns a client, which connects with its first call. The caller closes it.
@@ -55,7 +58,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making gRPC client: %w", err)
 	}
-	return &Client{conn: conn, remote: pb.NewGatewayServiceClient(conn), retries: cfg.Retries}, nil
+	return &Client{conn: conn, remote: pb.NewGatewayServiceClient(conn), retries: cfg.Retries, omit: cfg.OmitReceiptJSON}, nil
 }
 
 // Close ends all calls.
@@ -64,7 +67,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Get returns one of the caller's submissions, with its receipt once it is logged.
 func (c *Client) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	return Do(ctx, c.retries, func(ctx context.Context, _ func()) (*pb.Submission, error) {
-		answer, err := c.remote.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id})
+		answer, err := c.remote.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id, OmitReceiptJson: c.omit})
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}

@@ -342,6 +342,29 @@ func TestBadAddresses(t *testing.T) {
 	}
 }
 
+// TestOmitReceiptJSON: no call's answer has the receipt twice.
+func TestOmitReceiptJSON(t *testing.T) {
+	g, _ := startGateway(t)
+	c := dialWith(t, client.Config{OmitReceiptJSON: true}, serve(t, g))
+	first, err := c.Submit(t.Context(), signed(t, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Get(t.Context(), first.GetSubmission().GetId())
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched, err := c.Await(t.Context(), first.GetSubmission().GetId())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call, s := range map[string]*pb.Submission{"submit": first.GetSubmission(), "get": got, "watch": watched} {
+		if s.GetReceipt() == nil || s.GetReceiptJson() != "" {
+			t.Errorf("%s: %v", call, s)
+		}
+	}
+}
+
 // TestWatch: changes are seen as they come, and a stream that breaks is resumed.
 func TestWatch(t *testing.T) {
 	g, log := startGateway(t)

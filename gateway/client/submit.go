@@ -38,7 +38,8 @@ func (c *Client) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, 
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}
-		err = stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: &pb.SubmitStart{Header: s.Header, Wait: durationpb.New(s.Wait)}}})
+		start := &pb.SubmitStart{Header: s.Header, Wait: durationpb.New(s.Wait), OmitReceiptJson: c.omit}
+		err = stream.Send(&pb.SubmitRequest{Part: &pb.SubmitRequest_Start{Start: start}})
 		if err == nil && s.Artifact != nil {
 			err = sendArtifact(stream, s.Artifact, progress)
 		}

@@ -18,7 +18,7 @@ func newGRPC(u *url.URL, o Options) (Client, error) {
 	if u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("the gRPC URL %q has a path", u)
 	}
-	cfg := gatewayclient.Config{Addresses: strings.Split(u.Host, ","), Retries: o.Retries}
+	cfg := gatewayclient.Config{Addresses: strings.Split(u.Host, ","), Retries: o.Retries, OmitReceiptJSON: true}
 	secure := u.Scheme == "grpcs"
 	if secure {
 		cfg.TLS = o.tlsConfig()
