@@ -54,12 +54,14 @@ this machine, submits it as submit does, and keeps its receipt beside the file: 
 app.asc over app, and app.EXT.receipt.json for each further signature over the same file.
 
 It can be interrupted, killed and run again at any time: what has a good receipt is skipped, and nothing
-is ever logged twice. With --dry-run it says what it would do, and why not, and touches nothing.
+is ever logged twice. With --dry-run it says what it would do, and why not, and changes nothing; where --server
+is given, it asks that gateway how it would record each signature.
 
 It exits with 0 when all is logged, 3 when some signatures were refused, 4 when some are not logged
 yet or the gateway could not be reached: run it again then.`,
 		Example: `  rekor-gateway backfill /srv/releases --key release-keys.asc --dry-run
   rekor-gateway backfill /srv/releases --key release-keys.asc --server https://gateway.example.com --token-file token --report report.jsonl
+  rekor-gateway backfill /srv/releases --key release-keys.asc --server https://gateway.example.com --way batched
   rekor-gateway backfill --manifest releases.csv --receipts receipts --server grpc://127.0.0.1:8081 --trusted-root trusted_root.json`,
 	}
 	f := &backfillFlags{globals: g}
@@ -94,6 +96,7 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	flags.Var(&f.historical, historicalWish, "send signatures with these weaknesses, too, which the gateway's historical policy has to let pass: `"+exceptionsUsage()+"`; all of them when not said")
 	flags.Lookup(historicalWish).NoOptDefVal = allExceptions
 	flags.StringArrayVar(&w.labels, "label", nil, "note of your own for each submission, `name=value` (repeatable); it is never logged")
+	flags.StringVar(&w.way, "way", "", "direct or batched; as the gateway's policy has it when not given")
 	flags.StringVar(&w.representation, "representation", "", "NATIVE, PROJECTED or ATTESTED; the best possible one when not given")
 	flags.StringVar(&w.which, "signatures", "all", "which must verify where a file holds several: all, or known, which are those by the keys given")
 	flags.StringVar(&w.priority, "priority", gateway.Backfill.String(), "interactive, or backfill, which waits while anything interactive does")
@@ -103,10 +106,11 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	flags.StringVar(&f.report, "report", "", "write a line of JSON for each signature to this `FILE`")
 	flags.IntVar(&f.parallel, "parallel", defaultParallel, "how many signatures are under way at once")
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to go on while the gateway accepts nothing, and to wait while the log takes nothing")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing; the gateway of --server is asked how it would record each signature")
 	flags.BoolVar(&f.verifyReceipts, "verify-receipts", false, "verify all receipts that are there again, those too that an earlier run has")
 	flags.BoolVar(&f.force, "force", false, "replace receipts' files that have something else in them")
 	completeFlag(c, "representation", representationNames()...)
+	completeFlag(c, "way", "direct", "batched")
 	completeFlag(c, "signatures", "all", "known")
 	completeFlag(c, "priority", gateway.Interactive.String(), gateway.Backfill.String())
 }

@@ -41,6 +41,7 @@ type outcome struct {
 	Receipt        string         `json:"receipt"` // its file
 	Signers        []string       `json:"signers"`
 	Representation string         `json:"representation"`
+	Way            string         `json:"way"`
 	Listed         []listedFault  `json:"listed"` // of a signed list: its files that are not here or could not be read, at most maxListedFaults
 }
 
@@ -66,7 +67,18 @@ func findListedFaults(item backfill.Item) (faults []listedFault) {
 // note takes over what the gateway says.
 func (o *outcome) note(s *pb.Submission) {
 	o.SubmissionID, o.Signers = s.GetId(), s.GetSigners()
-	o.Representation = s.GetRepresentation().String()
+	o.Representation, o.Way = s.GetRepresentation().String(), ""
+	if all := s.GetSignatures(); len(all) > 0 { // the signatures of a file go one way
+		o.Way = nameWay(all[0].GetWay())
+	}
+}
+
+// nameWay returns "" for a way that is not said.
+func nameWay(w receiptpb.RecordedSignature_Way) string {
+	if w == receiptpb.RecordedSignature_WAY_UNSPECIFIED {
+		return ""
+	}
+	return w.String()
 }
 
 func (o outcome) in(state string) outcome {
@@ -88,7 +100,10 @@ func (o outcome) logged(path string) outcome {
 func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
 	o.Receipt = path
 	if r != nil {
-		o.SubmissionID, o.Representation = r.GetSubmissionId(), r.GetRepresentation().String()
+		o.SubmissionID, o.Representation, o.Way = r.GetSubmissionId(), r.GetRepresentation().String(), receiptpb.RecordedSignature_DIRECT.String()
+		if all := r.GetRecorded(); len(all) > 0 { // the first version of receipts had one way
+			o.Way = nameWay(all[0].GetWay())
+		}
 		for _, s := range r.GetSigners() {
 			o.Signers = append(o.Signers, formats.SignerID(s.GetSpki()).String())
 		}
@@ -104,12 +119,18 @@ func (o *outcome) readHead(path string) {
 		Signers        []struct {
 			SPKI []byte `json:"spki"`
 		} `json:"signers"`
+		Recorded []struct {
+			Way string `json:"way"`
+		} `json:"recorded"`
 	}
 	raw, err := readFile(path, receipt.MaxSize)
 	if err != nil || jsonv2.Unmarshal(raw, &head) != nil {
 		return
 	}
-	o.SubmissionID, o.Representation = head.SubmissionID, head.Representation
+	o.SubmissionID, o.Representation, o.Way = head.SubmissionID, head.Representation, receiptpb.RecordedSignature_DIRECT.String()
+	if len(head.Recorded) > 0 {
+		o.Way = head.Recorded[0].Way
+	}
 	for _, s := range head.Signers {
 		o.Signers = append(o.Signers, formats.SignerID(s.SPKI).String())
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ type planGroup struct {
 	Count          int64          `json:"count"`
 	State          string         `json:"state"`          // SUBMIT, DONE, HISTORICAL or REFUSED
 	Representation string         `json:"representation"` // "" but for SUBMIT
-	Way            string         `json:"way"`            // "direct"
+	Way            string         `json:"way"`            // "" where the gateway's policy decides, which was not asked
+	Asked          bool           `json:"asked"`          // the gateway says so; else that of a gateway that attests and allows all
 	Sends          string         `json:"sends"`          // "digest", "bytes", or "signature" where that has all in it
 	Reason         formats.Reason `json:"reason"`         // why it is not submitted, or not better
 	Message        string         `json:"message"`        // of the first of them
@@ -41,9 +43,10 @@ const (
 
 // planKey tells groups apart.
 type planKey struct {
-	state, representation, sends string
-	reason                       formats.Reason
-	exceptions                   formats.Exceptions
+	state, representation, way, sends string
+	asked                             bool
+	reason                            formats.Reason
+	exceptions                        formats.Exceptions
 }
 
 // backfillPlan is what a dry run finds. There are as many groups as reasons, however many signatures.
@@ -52,7 +55,7 @@ type backfillPlan struct {
 	groups map[planKey]*planGroup
 }
 
-// planAll prints what would be done. It writes no file, and asks the gateway nothing.
+// planAll prints what would be done. It writes no file, and has the gateway store nothing.
 func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes, terminal io.Writer) error {
 	if f.report != "" {
 		return withHint(errors.New("a dry run writes no report"), "leave out --report, or --dry-run")
@@ -61,7 +64,11 @@ func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes,
 	if err != nil {
 		return err
 	}
-	b := &backfillRun{flags: f, judge: &judge{f, stock}}
+	b := f.newLocalRun(stock, told)
+	if b.asker, err = f.openAsker(told); err != nil {
+		return err
+	}
+	defer b.asker.close()
 	if f.trustedRoot != "" {
 		if b.trust, err = f.loadTrust(ctx, nil, told); err != nil {
 			return err
@@ -75,6 +82,7 @@ func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes,
 	return p.print(out, f.globals)
 }
 
+// planItems hands every signature to a worker. Where the gateway is asked, most of them wait for it.
 func (b *backfillRun) planItems(ctx context.Context, p *backfillPlan) error {
 	items, closeItems, err := b.flags.list(ctx, nil)
 	if err != nil {
@@ -84,26 +92,44 @@ func (b *backfillRun) planItems(ctx context.Context, p *backfillPlan) error {
 	if !b.flags.globals.isJSON() { // which has the plan alone
 		defer b.status.start(ctx)()
 	}
+	workers := runtime.GOMAXPROCS(0)
+	if b.asker.remote != nil {
+		workers = maxCalls
+	}
+	plan := func(item backfill.Item) {
+		b.counts.done.Add(1)
+		p.add(b.planItem(ctx, item))
+	}
+	if err := workOnAll(ctx, items, workers, plan); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// workOnAll has so many workers work on items, until one of these is an error, or ctx ends.
+func workOnAll(ctx context.Context, items iter.Seq2[backfill.Item, error], workers int, work func(backfill.Item)) error {
 	queue := make(chan backfill.Item)
-	var workers sync.WaitGroup
-	defer workers.Wait()
+	var working sync.WaitGroup
+	defer working.Wait()
 	defer close(queue)
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
+	for range workers {
+		working.Go(func() {
 			for item := range queue {
-				b.counts.done.Add(1)
-				p.add(b.planItem(ctx, item))
+				work(item)
 			}
 		})
 	}
 	for item, err := range items {
 		if err == nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		queue <- item
+		select {
+		case queue <- item:
+		case <-ctx.Done():
+		}
 	}
 	return nil
 }
@@ -118,7 +144,8 @@ func (b *backfillRun) planItem(ctx context.Context, item backfill.Item) (planKey
 			key.state = stateRefused
 		}
 	}
-	group.State, group.Representation, group.Sends, group.Example = key.state, key.representation, key.sends, validText(item.Name)
+	group.State, group.Representation, group.Way, group.Asked = key.state, key.representation, key.way, key.asked
+	group.Sends, group.Example = key.sends, validText(item.Name)
 	group.Message = validText(group.Message)
 	return key, group
 }
@@ -132,14 +159,31 @@ func (b *backfillRun) planSignature(ctx context.Context, item backfill.Item) (ke
 	if err != nil {
 		return key, group, err
 	}
-	c, err := b.judge.readCandidate(ctx, item)
+	release, err := b.holdMemory(ctx, item)
 	if err != nil {
 		return key, group, err
 	}
-	defer c.close()
+	defer release()
+	c, key, err := b.judgeForPlan(ctx, item, place)
+	if c != nil {
+		defer c.close()
+	}
+	if err != nil || key.state != "" {
+		return key, group, err
+	}
+	return b.planSubmission(ctx, c, key, group)
+}
+
+// judgeForPlan verifies a signature, or the receipt that is there. The key has no state where it would be submitted.
+func (b *backfillRun) judgeForPlan(ctx context.Context, item backfill.Item, place place) (_ *candidate, key planKey, err error) {
+	defer b.takeSlot(item)()
+	c, err := b.judge.readCandidate(ctx, item)
+	if err != nil {
+		return nil, key, err
+	}
 	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
 		key.state, key.exceptions = stateHistorical, c.parsed.Describe().UsedExceptions()
-		return key, group, err
+		return c, key, err
 	}
 	at, err := b.findReceipt(ctx, c, place)
 	if err == nil && at.receipt != nil {
@@ -149,40 +193,60 @@ func (b *backfillRun) planSignature(ctx context.Context, item backfill.Item) (ke
 				key.state, err = stateRefused, explainOldReceipt(at.path, err)
 			}
 		}
-		return key, group, err
+		return c, key, err
 	}
 	if err == nil && c.verified == nil {
 		err = c.verify(ctx)
 	}
-	if err != nil {
-		return key, group, err
-	}
-	key.state, group.Way = stateSubmit, "direct"
-	return b.planSubmission(c, key, group)
+	return c, key, err
 }
 
-// planSubmission says how a signature that verifies would be recorded by a gateway that attests, in a Rekor v2 log.
-func (b *backfillRun) planSubmission(c *candidate, key planKey, group planGroup) (planKey, planGroup, error) {
-	representation, err := chooseRepresentation(c.parsed.Describe(), c.verified, gateway.Representation(strings.ToUpper(b.flags.wishes.representation)))
+// planSubmission says how a signature that verifies would be recorded: as the gateway says, or else as one would that attests, in front
+// of a Rekor v2 log.
+func (b *backfillRun) planSubmission(ctx context.Context, c *candidate, key planKey, group planGroup) (planKey, planGroup, error) {
+	asked, err := b.asker.ask(ctx, c.submission.Header)
 	if err != nil {
-		key.state, group.Way = stateRefused, ""
+		key.asked = ctx.Err() == nil
 		return key, group, err
 	}
-	key.representation = string(representation)
-	switch h := c.submission.Header; {
-	case c.submission.Artifact != nil:
-		key.sends = "bytes"
-	case h.GetDigest() != "" || h.GetSignedDigest() != "":
-		key.sends = "digest"
-	default:
-		key.sends = "signature"
+	want := gateway.Representation(strings.ToUpper(b.flags.wishes.representation))
+	var chosen gateway.Representation
+	var why *formats.Error
+	if asked != nil {
+		key.asked, key.way = true, nameWay(asked.GetWay())
+		chosen, why, err = readPlanned(asked, c.parsed.Describe(), c.verified, want)
+	} else {
+		key.way = strings.ToUpper(b.flags.wishes.way)
+		chosen, why, err = planHere(c, want)
 	}
-	if representation == gateway.Attested {
-		if why := explainAttested(c.parsed.Describe(), c.verified); why != nil {
-			key.reason, group.Reason, group.Message, group.Hint = why.Reason, why.Reason, why.Message, why.Hint
-		}
+	if err != nil {
+		key.way = ""
+		return key, group, err
+	}
+	key.state, key.representation, key.sends = stateSubmit, string(chosen), c.describeSent()
+	if why != nil {
+		key.reason, group.Reason, group.Message, group.Hint = why.Reason, why.Reason, why.Message, why.Hint
 	}
 	return key, group, nil
+}
+
+// planHere returns, beside ATTESTED, why it is not better.
+func planHere(c *candidate, want gateway.Representation) (chosen gateway.Representation, why *formats.Error, err error) {
+	if chosen, err = chooseRepresentation(c.parsed.Describe(), c.verified, want); err == nil && chosen == gateway.Attested {
+		why = explainAttested(c.parsed.Describe(), c.verified)
+	}
+	return chosen, why, err
+}
+
+// describeSent says what leaves this machine beside the signature and its key.
+func (c *candidate) describeSent() string {
+	switch h := c.submission.Header; {
+	case c.submission.Artifact != nil:
+		return "bytes"
+	case h.GetDigest() != "" || h.GetSignedDigest() != "":
+		return "digest"
+	}
+	return "signature"
 }
 
 // chooseRepresentation returns the weakest of how a file's signatures would be recorded.
@@ -191,10 +255,7 @@ func chooseRepresentation(d formats.Description, v *formats.Verified, want gatew
 	if err != nil {
 		return "", err
 	}
-	parts := v.Parts
-	if len(parts) == 0 {
-		parts = []*formats.Verified{v}
-	}
+	parts := v.Each()
 	var all []gateway.Representation
 	for i, p := range plan.Each() {
 		if i >= len(parts) {
@@ -248,12 +309,15 @@ func (p *backfillPlan) print(out io.Writer, g *globals) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	printRow(t, "COUNT", "STATE", "REPRESENTATION", "WAY", "SENDS", "REASON", "EXAMPLE")
 	for _, group := range groups {
-		printRow(t, fmt.Sprint(group.Count), group.State, group.Representation, group.Way, group.Sends, string(group.Reason), group.Example)
+		printRow(t, fmt.Sprint(group.Count), group.State, group.Representation, group.wayColumn(), group.Sends, string(group.Reason), group.Example)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	printLine(out, "%d signatures", total)
+	if slices.ContainsFunc(groups, func(g *planGroup) bool { return g.State == stateSubmit && !g.Asked }) {
+		printLine(out, "no gateway was asked: this is for one that attests and lets all pass; a WAY of %q is as its policy decides", byPolicy)
+	}
 	for _, group := range groups {
 		if group.Reason == "" {
 			continue
@@ -262,6 +326,16 @@ func (p *backfillPlan) print(out io.Writer, g *globals) error {
 		printLine(out, "  hint: %s", group.Hint)
 	}
 	return nil
+}
+
+// byPolicy stands for a way that nobody knows here.
+const byPolicy = "policy"
+
+func (g *planGroup) wayColumn() string {
+	if g.State == stateSubmit {
+		return cmp.Or(g.Way, byPolicy)
+	}
+	return g.Way
 }
 
 // printRow prints a row of a table, without what would break it.

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +25,7 @@ func TestBackfillPlanTouchesNothing(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := runProgram(t.Context(), []string{"backfill", tree, "--dry-run", "--key", offline("x509.pub"), "--trusted-root", offline(rootFile)}, &out, &errs)
 	for _, want := range []string{
-		"1      SUBMIT   NATIVE          direct  digest  -                  0/app.sig\n",
+		"1      SUBMIT   NATIVE          policy  digest  -                  0/app.sig\n",
 		"1      DONE     -               -       -       -                  2/app.sig\n",
 		"SIGNATURE_INVALID, 1 of REFUSED: ", "MISSING_ARTIFACT, 1 of REFUSED: ", "MISSING_KEY, 1 of REFUSED: ", "  hint: name a file with the signer's key: --key FILE\n", "\n5 signatures\n",
 	} {
@@ -36,6 +38,43 @@ func TestBackfillPlanTouchesNothing(t *testing.T) {
 	}
 	if left := must(os.ReadDir(os.Getenv("XDG_CACHE_HOME"))); len(left) != 0 {
 		t.Errorf("the cache has %v", left)
+	}
+}
+
+// A gateway that can be asked says how it would record each signature. What it was not asked is not said of it.
+func TestBackfillPlanAsks(t *testing.T) {
+	const options = `,"options":[{"representation":"NATIVE","possible":true,"entries":1},{"representation":"PROJECTED","problem":{"reason":"NOT_PROJECTABLE"}},{"representation":"ATTESTED","possible":true}]}`
+	answer := func(status int, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	for name, c := range map[string]struct {
+		plan http.HandlerFunc
+		args []string
+		want string
+		note string
+	}{
+		"batched":        {answer(200, `{"chosen":"NATIVE","way":"BATCHED"`+options), nil, "SUBMIT  NATIVE          BATCHED  digest  -", ""},
+		"attested there": {answer(200, `{"chosen":"ATTESTED","way":"DIRECT","options":[{"representation":"NATIVE","problem":{"reason":"REPRESENTATION_NOT_ALLOWED","message":"m","hint":"h"}},{"representation":"ATTESTED","possible":true}]}`), nil, "SUBMIT  ATTESTED        DIRECT  digest  REPRESENTATION_NOT_ALLOWED", ""},
+		"not possible":   {answer(200, `{"options":[{"representation":"NATIVE","problem":{"reason":"REPRESENTATION_NOT_ALLOWED","message":"m","hint":"h"}}]}`), nil, "REFUSED  -               -    -      REPRESENTATION_NOT_ALLOWED", ""},
+		"refused": {func(w http.ResponseWriter, _ *http.Request) {
+			refuseWith(w, http.StatusUnprocessableEntity, "WAY_NOT_ALLOWED")
+		}, []string{"--way", "batched"}, "REFUSED  -               -    -      WAY_NOT_ALLOWED", ""},
+		"no such route":  {nil, nil, "SUBMIT  NATIVE          policy  digest  -", "could not be asked"},
+		"a way, unasked": {nil, []string{"--way", "batched"}, "SUBMIT  NATIVE          BATCHED  digest  -", "could not be asked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := (&standIn{t: t, plan: c.plan}).start()
+			var out, errs bytes.Buffer
+			runProgram(t.Context(), append([]string{"backfill", makeTree(t, 3), "--dry-run", "--server", server, "--key", offline("x509.pub")}, c.args...), &out, &errs)
+			if !strings.Contains(out.String(), "3      "+c.want) || strings.Count(errs.String(), "could not be asked") != strings.Count(c.note, "could") ||
+				strings.Contains(out.String(), "no gateway was asked") != (c.note != "") {
+				t.Errorf("want %q in\n%s\n%s", c.want, &out, &errs)
+			}
+		})
 	}
 }
 

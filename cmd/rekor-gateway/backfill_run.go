@@ -25,7 +25,8 @@ type backfillRun struct {
 	flags   *backfillFlags
 	judge   *judge
 	remote  client.Client
-	batcher *batcher // nil: the gateway takes no batches
+	batcher *batcher   // nil: the gateway takes no batches
+	asker   *planAsker // of a dry run alone
 	trust   receiptTrust
 	told    *notes
 	known   *knownReceipts
@@ -58,10 +59,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 	if err != nil {
 		return nil, err
 	}
-	b := &backfillRun{
-		flags: f, judge: &judge{f, stock}, told: told, pace: newPace(f.timeout), stop: func(error) {},
-		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
-	}
+	b := f.newLocalRun(stock, told)
 	if b.remote, err = f.open(f.timeout, told.sayRetrying); err != nil {
 		return nil, err
 	}
@@ -71,6 +69,14 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 	b.batcher = newBatcher(b.remote)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
 	return b, nil
+}
+
+// newLocalRun returns a run without a gateway.
+func (f *backfillFlags) newLocalRun(stock *keyStock, told *notes) *backfillRun {
+	return &backfillRun{
+		flags: f, judge: &judge{f, stock}, told: told, pace: newPace(f.timeout), stop: func(error) {},
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
+	}
 }
 
 func (b *backfillRun) close() { _ = b.remote.Close() } // nothing is under way
@@ -99,28 +105,9 @@ func (b *backfillRun) submitAll(ctx context.Context) error {
 
 // handleAll returns once every signature is handled, or ctx has ended.
 func (b *backfillRun) handleAll(ctx context.Context, items iter.Seq2[backfill.Item, error]) {
-	queue := make(chan backfill.Item)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer close(queue)
-	for range b.flags.parallel {
-		workers.Go(func() {
-			for item := range queue {
-				b.tell(b.handle(ctx, item))
-			}
-		})
-	}
-	for item, err := range items {
-		if err != nil {
-			b.stop(err)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		select {
-		case queue <- item:
-		case <-ctx.Done():
-		}
+	handle := func(item backfill.Item) { b.tell(b.handle(ctx, item)) }
+	if err := workOnAll(ctx, items, b.flags.parallel, handle); err != nil && ctx.Err() == nil {
+		b.stop(err)
 	}
 }
 
@@ -169,14 +156,19 @@ func (b *backfillRun) holdMemory(ctx context.Context, item backfill.Item) (relea
 	return func() { b.memory.Release(size) }, nil
 }
 
-// prepare reads the signature and verifies the receipt that is there, or else the signature.
-func (b *backfillRun) prepare(ctx context.Context, item backfill.Item, p place) (*candidate, found, error) {
+// takeSlot waits until one more signature may be computed on, or fetched.
+func (b *backfillRun) takeSlot(item backfill.Item) (release func()) {
 	slots := b.cpu
 	if isFetched(item) {
 		slots = b.fetches
 	}
 	slots <- struct{}{}
-	defer func() { <-slots }()
+	return func() { <-slots }
+}
+
+// prepare reads the signature and verifies the receipt that is there, or else the signature.
+func (b *backfillRun) prepare(ctx context.Context, item backfill.Item, p place) (*candidate, found, error) {
+	defer b.takeSlot(item)()
 	if err := ctx.Err(); err != nil {
 		return nil, found{}, err
 	}

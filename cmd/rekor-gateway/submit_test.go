@@ -41,6 +41,7 @@ type standIn struct {
 	broken  bool         // the submission can be sent, and not asked for
 	root    string       // the trusted root it hands out; "" is none
 	trust   string
+	plan    http.HandlerFunc // nil: it has no such route
 }
 
 func (g *standIn) start() string {
@@ -57,6 +58,9 @@ func (g *standIn) start() string {
 		}
 		_, _ = w.Write(marshal(g.t, g.submission()))
 	})
+	if g.plan != nil {
+		mux.HandleFunc("POST /v1/submissions:plan", g.plan)
+	}
 	for name, file := range map[string]string{rootFile: g.root, trustFile: g.trust} {
 		if file != "" {
 			mux.HandleFunc("GET /.well-known/rekor-gateway/"+name, func(w http.ResponseWriter, r *http.Request) {
