@@ -4,23 +4,35 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// batchClient is a gateway that takes many submissions over one stream, as it does over gRPC.
-type batchClient interface {
+// streamClient is a gateway that takes many submissions over one stream, as it does over gRPC.
+type streamClient interface {
 	SubmitBatch(ctx context.Context, submissions iter.Seq[client.Submission]) iter.Seq2[gatewayclient.Result, error]
 }
 
-// batcher sends submissions over one stream for those who wait for the answer to one each.
+// linesClient is a gateway that takes many submissions as one request, as it does over HTTP.
+type linesClient interface {
+	SubmitLines(ctx context.Context, submissions []client.Submission, answered func(int, *pb.SubmitResponse, error)) error
+}
+
+// batcher sends submissions together for those who wait for the answer to one each: by stream, or by lines where that is nil.
 type batcher struct {
-	remote batchClient
-	queue  chan *batchCall
+	stream  streamClient
+	lines   linesClient
+	explain func(context.Context, error) error // adds to a refusal what is known here; nil: nothing is
+	queue   chan *batchCall
+	off     atomic.Bool // the gateway turned out to take no batches
 }
 
 // batchCall is a submission that somebody waits for.
@@ -34,21 +46,32 @@ type batchAnswer struct {
 	err      error
 }
 
-// maxBatched bounds a signature that goes over the stream, in bytes. Larger ones, and artifacts, would hold up all others.
+// maxBatched bounds a submission that goes with others, in bytes. Larger ones, and artifacts, would hold up all others.
 const maxBatched = 256 << 10
 
-// isBatched reports whether s goes over the stream.
-func isBatched(s client.Submission) bool {
-	return s.Artifact == nil && len(s.Header.GetSignature()) <= maxBatched
+// takes reports whether s goes with others.
+func (b *batcher) takes(s client.Submission) bool {
+	return b != nil && !b.off.Load() && s.Artifact == nil && proto.Size(s.Header) <= maxBatched
 }
+
+// errNoBatches is of a gateway of a release that takes none over HTTP.
+var errNoBatches = errors.New("the gateway takes no batches")
 
 // newBatcher returns nil where the gateway takes no batches.
 func newBatcher(remote client.Client) *batcher {
-	b, ok := remote.(batchClient)
-	if !ok {
+	b := &batcher{queue: make(chan *batchCall)}
+	if e, ok := remote.(explaining); ok {
+		remote, b.explain = e.Client, e.explain
+	}
+	switch r := remote.(type) {
+	case streamClient:
+		b.stream = r
+	case linesClient:
+		b.lines = r
+	default:
 		return nil
 	}
-	return &batcher{remote: b, queue: make(chan *batchCall)}
+	return b
 }
 
 // submit sends s, and returns what the gateway says of it.
@@ -61,15 +84,26 @@ func (b *batcher) submit(ctx context.Context, s client.Submission) (*pb.SubmitRe
 	}
 	select {
 	case a := <-call.answered:
+		if a.err != nil && b.explain != nil {
+			a.err = b.explain(ctx, a.err)
+		}
 		return a.response, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// run sends what comes until ctx ends. When a stream fails for good, so do the calls that it had taken, and the next call opens
-// another one.
+// run sends what comes until ctx ends.
 func (b *batcher) run(ctx context.Context) {
+	if b.stream != nil {
+		b.runStreams(ctx)
+		return
+	}
+	b.runLines(ctx)
+}
+
+// runStreams has one stream open. When it fails for good, so do the calls that it had taken, and the next call opens another one.
+func (b *batcher) runStreams(ctx context.Context) {
 	for {
 		select {
 		case first := <-b.queue:
@@ -84,7 +118,7 @@ func (b *batcher) runStream(ctx context.Context, first *batchCall) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &batchStream{calls: map[int]*batchCall{}, ended: make(chan struct{})}
 	var failed error
-	for result, err := range b.remote.SubmitBatch(ctx, s.take(ctx, first, b.queue)) {
+	for result, err := range b.stream.SubmitBatch(ctx, s.take(ctx, first, b.queue)) {
 		if err != nil {
 			failed = err
 			break

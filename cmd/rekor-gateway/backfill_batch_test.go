@@ -55,7 +55,7 @@ func (b breaking) SubmitBatch(ctx context.Context, submissions iter.Seq[client.S
 // Everybody gets the answer to what he has sent, or is told that the stream broke, and nobody waits for ever.
 func TestBatcher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := &batcher{remote: breaking{7}, queue: make(chan *batchCall)}
+	b := &batcher{stream: breaking{7}, queue: make(chan *batchCall)}
 	var running, callers sync.WaitGroup
 	running.Go(func() { b.run(ctx) })
 	for i := range 50 {

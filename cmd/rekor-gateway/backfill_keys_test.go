@@ -4,9 +4,8 @@ package main
 
 import (
 	"bytes"
-	"io"
-	"mime"
-	"mime/multipart"
+	"encoding/json"
+
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,14 +30,15 @@ func TestBackfillSendsTheSignersKeyAlone(t *testing.T) {
 	var keys [][]byte
 	g := &moody{standIn: standIn{t: t, receipt: offline("x509.receipt.json")}}
 	g.answer = func(_ int64, w http.ResponseWriter, r *http.Request) bool {
-		_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		form := multipart.NewReader(r.Body, params["boundary"])
 		mu.Lock()
 		defer mu.Unlock()
-		for part, err := form.NextPart(); err == nil; part, err = form.NextPart() {
-			if part.FormName() == "key" {
-				keys = append(keys, must(io.ReadAll(part)))
+		lines := json.NewDecoder(r.Body)
+		for {
+			var line struct{ Keys [][]byte }
+			if lines.Decode(&line) != nil {
+				break
 			}
+			keys = append(keys, line.Keys...)
 		}
 		return refuseWith(w, http.StatusUnprocessableEntity, string(formats.ReasonForbiddenSigner))
 	}

@@ -48,8 +48,11 @@ func (b *backfillRun) send(ctx context.Context, s client.Submission) (*pb.Submis
 }
 
 func (b *backfillRun) callSubmit(ctx context.Context, s client.Submission) (*pb.SubmitResponse, error) {
-	if b.batcher != nil && isBatched(s) {
-		return b.batcher.submit(ctx, s)
+	if b.batcher.takes(s) {
+		answer, err := b.batcher.submit(ctx, s)
+		if !errors.Is(err, errNoBatches) {
+			return answer, err
+		}
 	}
 	select {
 	case b.calls <- struct{}{}:

@@ -38,15 +38,46 @@ type standIn struct {
 	t       *testing.T
 	receipt string       // whose receipt it gives
 	pending atomic.Int64 // answers that say PENDING before
+	alone   atomic.Int64 // submissions that came without others
 	broken  bool         // the submission can be sent, and not asked for
 	root    string       // the trusted root it hands out; "" is none
 	trust   string
 	plan    http.HandlerFunc // nil: it has no such route
+
+	// lines says how many lines of a batch it answers before the connection breaks, or -1, and which refusal each line has, "" for none.
+	// Nil: it answers all.
+	lines func(lines int) (answered int, refusal string)
+	old   bool // it takes no batches
+}
+
+// answerLines answers a batch, the last line first.
+func (g *standIn) answerLines(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	lines := bytes.Count(body, []byte("\n"))
+	answered, refusal := -1, ""
+	if g.lines != nil {
+		answered, refusal = g.lines(lines)
+	}
+	if answered < 0 {
+		answered = lines
+	}
+	for i := range answered {
+		text := fmt.Sprintf(`"status":202,"submission":%s`, marshal(g.t, g.submission()))
+		if refusal != "" {
+			text = refusal
+		}
+		_, _ = fmt.Fprintf(w, "{\"line\":%d,%s}\n", lines-i, text)
+	}
+	if answered < lines && refusal == "" {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (g *standIn) start() string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/submissions", func(w http.ResponseWriter, r *http.Request) {
+		g.alone.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusCreated)
 		_, _ = w.Write(marshal(g.t, g.submission()))
@@ -58,6 +89,9 @@ func (g *standIn) start() string {
 		}
 		_, _ = w.Write(marshal(g.t, g.submission()))
 	})
+	if !g.old {
+		mux.HandleFunc("POST /v1/submissions:batch", func(w http.ResponseWriter, r *http.Request) { g.answerLines(w, r) })
+	}
 	if g.plan != nil {
 		mux.HandleFunc("POST /v1/submissions:plan", g.plan)
 	}

@@ -281,34 +281,48 @@ func (l *localReader) Read(p []byte) (int, error) {
 
 // doRequest returns the status and body of an answer that is no refusal.
 func (c *httpClient) doRequest(request *http.Request) (int, []byte, error) {
-	request.Header.Set("Accept", "application/json")
-	if c.token != nil {
-		token, err := c.token(request.Context())
-		if err != nil {
-			return 0, nil, err
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := c.client.Do(request)
+	response, err := c.startRequest(request)
 	if err != nil {
-		if request.Context().Err() != nil {
-			return 0, nil, request.Context().Err()
-		}
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // without the URL, which the caller knows
-		}
-		return 0, nil, fmt.Errorf("%w: %w", ErrConnection, err)
+		return 0, nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: reading the answer: %w", ErrConnection, err)
 	}
-	if response.StatusCode >= 300 {
-		return 0, nil, readRefusal(response, raw)
-	}
 	return response.StatusCode, raw, nil
+}
+
+// startRequest returns an answer that is no refusal, with its body still to be read. The caller closes that.
+func (c *httpClient) startRequest(request *http.Request) (*http.Response, error) {
+	request.Header.Set("Accept", "application/json")
+	if c.token != nil {
+		token, err := c.token(request.Context())
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		if request.Context().Err() != nil {
+			return nil, request.Context().Err()
+		}
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL, which the caller knows
+		}
+		return nil, fmt.Errorf("%w: %w", ErrConnection, err)
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
+		return response, nil
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading the answer: %w", ErrConnection, err)
+	}
+	return nil, readRefusal(response, raw)
 }
 
 func readMessage(raw []byte, answer proto.Message) error {
@@ -328,15 +342,18 @@ func readRefusal(r *http.Response, raw []byte) error {
 		p.Reason, p.Detail, p.Hint = "", "the server answered "+r.Status, "check that this is the URL of a rekor-gateway's HTTP address, with https:// where it speaks TLS"
 	}
 	e := &Error{Reason: p.Reason, Message: p.Detail, Hint: p.Hint, RequestID: r.Header.Get("X-Request-Id")}
-	if r.StatusCode == http.StatusNotFound {
-		e.Code = codes.NotFound
-	}
-	switch r.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
-		e.Temporary = true
-		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"))
-	}
+	classifyStatus(e, r.StatusCode, retryAfter(r.Header.Get("Retry-After")))
 	return e
+}
+
+// classifyStatus sets what of e follows from the status.
+func classifyStatus(e *Error, status int, after time.Duration) {
+	switch status {
+	case http.StatusNotFound:
+		e.Code = codes.NotFound
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		e.Temporary, e.RetryAfter = true, after
+	}
 }
 
 // retryAfter reads both forms of the header (RFC 9110, 10.2.3).
