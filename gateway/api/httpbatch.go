@@ -34,14 +34,24 @@ func (h *httpServer) serveBatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b := &lineBatch{server: h, request: r, body: body, wait: wait, waiters: semaphore.NewWeighted(upload.MaxBatchWaiting)}
-	b.ctx, b.fail = context.WithCancelCause(r.Context())
+	b := &lineBatch{server: h, body: body, wait: wait, waiters: semaphore.NewWeighted(upload.MaxBatchWaiting)}
+	b.ctx, b.fail = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer b.fail(nil)
+	b.request = r.WithContext(b.ctx)
+	b.patient, b.endWaits = context.WithCancel(b.ctx)
+	defer b.endWaits()
+	defer context.AfterFunc(r.Context(), func() { b.endWith(r.Context()) })()
 	if b.answers, err = h.uploads.NewLinesWriter(w, r, b.fail); err != nil {
 		return err
 	}
 	b.crew = newCrew(b.ctx, h.cfg.Batches)
+	defer context.AfterFunc(h.cfg.Stopping, b.endWaits)()
 	err = b.receiveAll()
+	if err == io.EOF { //nolint:errorlint // Next's own
+		b.endWith(r.Context())
+	} else {
+		b.endWaits()
+	}
 	b.crew.dismiss()
 	b.waiting.Wait()
 	b.answerEnd(err)
@@ -57,14 +67,26 @@ type lineBatch struct {
 	body    *upload.LinesBody
 	answers *upload.LinesWriter
 	wait    time.Duration
-	ctx     context.Context // of the request; it ends when an answer cannot be sent
-	fail    context.CancelCauseFunc
-	crew    *crew
-	waiters *semaphore.Weighted // submissions that wait for the log
-	waiting sync.WaitGroup
-	causes  causes
+	// ctx has the values of the request's. It ends when the client has left, when an answer cannot be sent, and with the request's time.
+	ctx  context.Context
+	fail context.CancelCauseFunc
+	// patient is ctx as long as lines may wait for the log: no more once the gateway stops, or the body has ended before its end.
+	patient  context.Context
+	endWaits context.CancelFunc
+	crew     *crew
+	waiters  *semaphore.Weighted // submissions that wait for the log
+	waiting  sync.WaitGroup
+	causes   causes
 
 	last int // line that was taken; the receiver's
+}
+
+// endWith ends the batch with the context of its request, where that has ended, and for what concerns all of it: not for a read that was
+// stopped, since lines that have come by then are answered.
+func (b *lineBatch) endWith(request context.Context) {
+	if cause := context.Cause(request); cause != nil && b.body.EndsWith(cause) {
+		b.fail(cause)
+	}
 }
 
 // receiveAll starts work on each line as it comes, and returns what ended the body: io.EOF as a rule.
@@ -138,7 +160,7 @@ func (b *lineBatch) submitLine(line *upload.Line, name *lineName) (stored gatewa
 // startWaiting answers once the submission is logged, or the wait is over; at once, where nobody more may wait for want of memory. It waits
 // while as many wait as may.
 func (b *lineBatch) startWaiting(name lineName, stored gateway.Submission) {
-	if b.waiters.Acquire(b.ctx, 1) != nil {
+	if b.waiters.Acquire(b.patient, 1) != nil {
 		b.answer(name, stored, stored)
 		return
 	}
@@ -162,7 +184,7 @@ func (b *lineBatch) startWaiting(name lineName, stored gateway.Submission) {
 
 func (b *lineBatch) await(stored gateway.Submission) (_ gateway.Submission, err error) {
 	defer b.server.cfg.Panics.Recover("HTTP", &err, "request", gateway.RequestID(b.ctx))
-	return awaitLog(b.ctx, b.server.service, stored, b.wait)
+	return awaitLog(b.patient, b.server.service, stored, b.wait)
 }
 
 // answer sends the line about what was stored and has got as far as settled.

@@ -3,6 +3,8 @@
 package upload
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -44,9 +46,12 @@ func (r *Reader) ReadLines(w http.ResponseWriter, req *http.Request) (*LinesBody
 	return &LinesBody{Lines: lines, body: req.Body, control: control}, nil
 }
 
-// Next is that of Lines.
+// Next is that of Lines. Once it has returned io.EOF, Stop does nothing.
 func (b *LinesBody) Next() (Line, error) {
 	line, err := b.Lines.Next()
+	if err == io.EOF { //nolint:errorlint // Lines' own
+		b.control.finish()
+	}
 	if cause := b.control.stopped(); cause != nil && err != nil && err != io.EOF { //nolint:errorlint // Lines' own
 		err = cause
 	}
@@ -55,6 +60,13 @@ func (b *LinesBody) Next() (Line, error) {
 
 // Stop has Next fail with cause, soon, if the body has not ended by then. It may be called at any time.
 func (b *LinesBody) Stop(cause error) { b.control.stop(cause) }
+
+// EndsWith reports whether the end of the request's context, for that cause, says that the client has left, or that the request's time is over. As long
+// as a body is read over HTTP/1.1, net/http ends the context with each read that fails, for one that was stopped or took too long, too: why it
+// failed is Next's to say.
+func (b *LinesBody) EndsWith(cause error) bool {
+	return !errors.Is(cause, context.Canceled) || b.control.isAtEnd()
+}
 
 // Finish is called when nothing is read any more: Stop does nothing from now on. What ended all lines is err. Where the client may still
 // send, what it sends is dropped, so that it gets to read its answers, for as long as that of a request that was refused.
@@ -121,6 +133,13 @@ func (s *stoppable) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finished = true
+}
+
+// isAtEnd reports whether all was read, and nobody has stopped that.
+func (s *stoppable) isAtEnd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.finished && s.cause == nil
 }
 
 func (s *stoppable) stopped() error {
