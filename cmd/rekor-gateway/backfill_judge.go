@@ -14,17 +14,20 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // judge reads and verifies signatures on this machine.
 type judge struct {
 	flags *backfillFlags
 	stock *keyStock
+	ways  *wayFinder
 }
 
 // candidate is a signature that was read, and may be sent once it verifies.
 type candidate struct {
 	item       backfill.Item
+	ways       *wayFinder
 	content    []byte // the signature file
 	signature  *source
 	artifact   *source        // nil: none, or only a digest
@@ -36,7 +39,7 @@ type candidate struct {
 
 // readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
 func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candidate, error) {
-	c := &candidate{item: item}
+	c := &candidate{item: item, ways: j.ways}
 	if err := j.fillCandidate(ctx, c); err != nil {
 		c.close()
 		return nil, err
@@ -145,12 +148,15 @@ func (c *candidate) verify(ctx context.Context) error {
 	if err := c.verifyBytes(ctx); err != nil {
 		return err
 	}
-	if chooseEvidence(ctx, h, c.parsed, c.verified, c.artifact != nil) && c.artifact != nil {
+	way := func() gateway.Way { return c.ways.find(ctx, h) }
+	if chooseEvidence(ctx, h, c.parsed, c.verified, c.artifact != nil, way) && c.artifact != nil {
 		h.Decompress = string(c.kind)
-		c.submission.Artifact = func() (io.ReadCloser, error) { return c.artifact.open() }
+		c.submission.Artifact = c.openArtifact
 	}
 	return nil
 }
+
+func (c *candidate) openArtifact() (io.ReadCloser, error) { return c.artifact.open() }
 
 func (c *candidate) verifyBytes(ctx context.Context) error {
 	reader, closer, err := c.openSigned(ctx)

@@ -25,10 +25,10 @@ type planGroup struct {
 	MessageType    string         `json:"messageType"` // "plan"
 	Count          int64          `json:"count"`
 	State          string         `json:"state"`          // SUBMIT, DONE, HISTORICAL or REFUSED
-	Representation string         `json:"representation"` // "" but for SUBMIT
+	Representation string         `json:"representation"` // "" but for SUBMIT, and where it depends on a way that is not known
 	Way            string         `json:"way"`            // "" where the gateway's policy decides, which was not asked
 	Asked          bool           `json:"asked"`          // the gateway says so; else that of a gateway that attests and allows all
-	Sends          string         `json:"sends"`          // "digest", "bytes", or "signature" where that has all in it
+	Sends          string         `json:"sends"`          // "digest", "bytes", "signature" where that has all in it, or "" as representation
 	Reason         formats.Reason `json:"reason"`         // why it is not submitted, or not better
 	Message        string         `json:"message"`        // of the first of them
 	Hint           string         `json:"hint"`           // the remedy
@@ -69,6 +69,7 @@ func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes,
 		return err
 	}
 	defer b.asker.close()
+	b.judge.ways = f.newWayFinder(b.asker.ask)
 	if f.trustedRoot != "" {
 		if b.trust, err = f.loadTrust(ctx, nil, told); err != nil {
 			return err
@@ -205,6 +206,9 @@ func (b *backfillRun) judgeForPlan(ctx context.Context, item backfill.Item, plac
 // of a Rekor v2 log.
 func (b *backfillRun) planSubmission(ctx context.Context, c *candidate, key planKey, group planGroup) (planKey, planGroup, error) {
 	asked, err := b.asker.ask(ctx, c.submission.Header)
+	if (mustSendBytes(err) || asked != nil && asked.GetChosen() == 0) && c.sendBytes() {
+		asked, err = b.asker.ask(ctx, c.submission.Header)
+	}
 	if err != nil {
 		key.asked = ctx.Err() == nil
 		return key, group, err
@@ -217,23 +221,33 @@ func (b *backfillRun) planSubmission(ctx context.Context, c *candidate, key plan
 		chosen, why, err = readPlanned(asked, c.parsed.Describe(), c.verified, want)
 	} else {
 		key.way = strings.ToUpper(b.flags.wishes.way)
-		chosen, why, err = planHere(c, want)
+		chosen, why, err = c.planHere(gateway.Way(key.way), want)
 	}
 	if err != nil {
 		key.way = ""
 		return key, group, err
 	}
-	key.state, key.representation, key.sends = stateSubmit, string(chosen), c.describeSent()
+	key.state, key.representation = stateSubmit, string(chosen)
+	if chosen != "" {
+		key.sends = c.describeSent()
+	}
 	if why != nil {
 		key.reason, group.Reason, group.Message, group.Hint = why.Reason, why.Reason, why.Message, why.Hint
 	}
 	return key, group, nil
 }
 
-// planHere returns, beside ATTESTED, why it is not better.
-func planHere(c *candidate, want gateway.Representation) (chosen gateway.Representation, why *formats.Error, err error) {
-	if chosen, err = chooseRepresentation(c.parsed.Describe(), c.verified, want); err == nil && chosen == gateway.Attested {
-		why = explainAttested(c.parsed.Describe(), c.verified)
+// planHere returns, beside ATTESTED, why it is not better. It returns "" where it depends on the way, and that is not known.
+func (c *candidate) planHere(way gateway.Way, want gateway.Representation) (chosen gateway.Representation, why *formats.Error, err error) {
+	d := c.parsed.Describe()
+	if chosen, err = chooseRepresentation(d, c.verified, way, want); way == "" {
+		batched, failed := chooseRepresentation(d, c.verified, gateway.Batched, want)
+		if failed == nil && (err != nil || batched != chosen) {
+			return "", nil, nil
+		}
+	}
+	if err == nil && chosen == gateway.Attested {
+		why = explainAttested(d, c.verified, way)
 	}
 	return chosen, why, err
 }
@@ -250,8 +264,9 @@ func (c *candidate) describeSent() string {
 }
 
 // chooseRepresentation returns the weakest of how a file's signatures would be recorded.
-func chooseRepresentation(d formats.Description, v *formats.Verified, want gateway.Representation) (gateway.Representation, error) {
-	plan, err := offlinePlanner.Plan(d, want)
+func chooseRepresentation(d formats.Description, v *formats.Verified, way gateway.Way, want gateway.Representation) (gateway.Representation, error) {
+	planner := plannerOf(way)
+	plan, err := planner.Plan(d, want)
 	if err != nil {
 		return "", err
 	}
@@ -261,7 +276,7 @@ func chooseRepresentation(d formats.Description, v *formats.Verified, want gatew
 		if i >= len(parts) {
 			break
 		}
-		one, _, err := offlinePlanner.Choose(p, want, parts[i])
+		one, _, err := planner.Choose(p, want, parts[i])
 		if err != nil {
 			return "", err
 		}
@@ -309,14 +324,14 @@ func (p *backfillPlan) print(out io.Writer, g *globals) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	printRow(t, "COUNT", "STATE", "REPRESENTATION", "WAY", "SENDS", "REASON", "EXAMPLE")
 	for _, group := range groups {
-		printRow(t, fmt.Sprint(group.Count), group.State, group.Representation, group.wayColumn(), group.Sends, string(group.Reason), group.Example)
+		printRow(t, fmt.Sprint(group.Count), group.State, group.known(group.Representation), group.known(group.Way), group.known(group.Sends), string(group.Reason), group.Example)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	printLine(out, "%d signatures", total)
 	if slices.ContainsFunc(groups, func(g *planGroup) bool { return g.State == stateSubmit && !g.Asked }) {
-		printLine(out, "no gateway was asked: this is for one that attests and lets all pass; a WAY of %q is as its policy decides", byPolicy)
+		printLine(out, "no gateway was asked: this is for one that attests and lets all pass; %q is what its policy decides", byPolicy)
 	}
 	for _, group := range groups {
 		if group.Reason == "" {
@@ -328,14 +343,15 @@ func (p *backfillPlan) print(out io.Writer, g *globals) error {
 	return nil
 }
 
-// byPolicy stands for a way that nobody knows here.
+// byPolicy stands for what nobody knows here.
 const byPolicy = "policy"
 
-func (g *planGroup) wayColumn() string {
+// known returns what a table says of how a signature would be recorded.
+func (g *planGroup) known(text string) string {
 	if g.State == stateSubmit {
-		return cmp.Or(g.Way, byPolicy)
+		return cmp.Or(text, byPolicy)
 	}
-	return g.Way
+	return text
 }
 
 // printRow prints a row of a table, without what would break it.

@@ -90,7 +90,7 @@ func readPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want ga
 		return chosen, nil, err
 	}
 	if refusal == nil && want == "" {
-		refusal = explainAttested(d, v)
+		refusal = explainAttested(d, v, gateway.Way(nameWay(p.GetWay())))
 	}
 	return chosen, refusal, nil
 }
@@ -107,7 +107,7 @@ func findRefusal(p *pb.Plan, r gateway.Representation) *formats.Error {
 
 // chooseAsPlanned returns the weakest of how a file's signatures would be recorded.
 func chooseAsPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want gateway.Representation) (gateway.Representation, error) {
-	planner := offlinePlanner
+	planner := plannerOf(gateway.Way(nameWay(p.GetWay())))
 	planner.Attests = findRefusal(p, gateway.Attested) == nil
 	options, err := planner.Plan(d, "")
 	if err != nil && len(options.Options) == 0 {

@@ -67,6 +67,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 		return nil, errors.Join(err, b.remote.Close())
 	}
 	b.batcher = newBatcher(b.remote)
+	b.judge.ways = f.newWayFinder(b.remote.Plan)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
 	return b, nil
 }
@@ -74,7 +75,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 // newLocalRun returns a run without a gateway.
 func (f *backfillFlags) newLocalRun(stock *keyStock, told *notes) *backfillRun {
 	return &backfillRun{
-		flags: f, judge: &judge{f, stock}, told: told, pace: newPace(f.timeout), stop: func(error) {},
+		flags: f, judge: &judge{f, stock, f.newWayFinder(nil)}, told: told, pace: newPace(f.timeout), stop: func(error) {},
 		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
 	}
 }
@@ -216,6 +217,9 @@ func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, 
 		return o.refuse(fail(reasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
 	}
 	s, err := b.send(ctx, c.submission)
+	if mustSendBytes(err) && c.sendBytes() {
+		s, err = b.send(ctx, c.submission)
+	}
 	if err != nil {
 		return o.end(ctx, err)
 	}

@@ -11,8 +11,9 @@ import (
 
 // explainAttested returns why a signature is attested and not recorded itself, with the remedy: the refusal of
 // the representation that its format would have. v is what was verified, or nil.
-func explainAttested(d formats.Description, v *formats.Verified) *formats.Error {
-	plan, err := offlinePlanner.Plan(d, "")
+func explainAttested(d formats.Description, v *formats.Verified, way gateway.Way) *formats.Error {
+	planner := plannerOf(way)
+	plan, err := planner.Plan(d, "")
 	if err != nil && len(plan.Options) == 0 {
 		return nil
 	}
@@ -29,7 +30,7 @@ func explainAttested(d formats.Description, v *formats.Verified) *formats.Error 
 		return nil
 	}
 	var refusal *formats.Error // only verification showed what kind of signature it is
-	if _, _, err := offlinePlanner.Choose(plan, own, v); !errors.As(err, &refusal) {
+	if _, _, err := planner.Choose(plan, own, v); !errors.As(err, &refusal) {
 		return nil
 	}
 	return refusal

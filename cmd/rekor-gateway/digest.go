@@ -74,7 +74,8 @@ func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error 
 		return err
 	}
 	a.parsed, a.verified = parsed, verified
-	if chooseEvidence(ctx, h, parsed, verified, a.path != "") {
+	way := func() gateway.Way { return gateway.Way(nameWay(h.GetWay())) }
+	if chooseEvidence(ctx, h, parsed, verified, a.path != "", way) {
 		a.notes.say("note: the artifact itself is sent: no digest of it is enough for this signature")
 		s.Artifact = a.sendArtifact
 	}
@@ -83,8 +84,11 @@ func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error 
 
 // chooseEvidence puts what verified the signature into the header, as little of it as will do: the signer's keys, without other
 // people's keys, user IDs and principals, and a digest in place of the artifact. It reports whether no digest is enough, so that
-// the artifact itself has to be sent. hasArtifact says whether there is one that is not inside the signature.
-func chooseEvidence(ctx context.Context, h *pb.SubmissionHeader, parsed formats.Parsed, verified *formats.Verified, hasArtifact bool) (needsBytes bool) {
+// the artifact itself has to be sent. hasArtifact says whether there is one that is not inside the signature; way, which is asked where that
+// makes a difference, where it will be recorded, as far as that is known.
+func chooseEvidence(
+	ctx context.Context, h *pb.SubmissionHeader, parsed formats.Parsed, verified *formats.Verified, hasArtifact bool, way func() gateway.Way,
+) (needsBytes bool) {
 	if len(verified.Keys) > 0 {
 		h.Keys = verified.Keys
 	}
@@ -97,7 +101,7 @@ func chooseEvidence(ctx context.Context, h *pb.SubmissionHeader, parsed formats.
 			h.Digest = digest.String()
 			return false
 		}
-	case isProjected(d, h):
+	case isProjected(d, h, gateway.Direct), isProjected(d, h, gateway.Batched) && way() == gateway.Batched:
 		h.SignedDigest = verified.Projections[0].Digest.String()
 		return false
 	}
@@ -147,8 +151,8 @@ func findSufficientDigest(ctx context.Context, parsed formats.Parsed, v *formats
 }
 
 // isProjected reports whether the digest of the signed bytes is enough: the signature is one
-// that will be projected.
-func isProjected(d formats.Description, h *pb.SubmissionHeader) bool {
+// that will be projected where it is recorded that way.
+func isProjected(d formats.Description, h *pb.SubmissionHeader, way gateway.Way) bool {
 	if len(d.SignedDigests) == 0 || len(d.Candidates) != 1 {
 		return false
 	}
@@ -156,6 +160,6 @@ func isProjected(d formats.Description, h *pb.SubmissionHeader) bool {
 	if want != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED && want != receiptpb.Receipt_PROJECTED {
 		return false
 	}
-	plan, err := offlinePlanner.Plan(d, gateway.Projected)
+	plan, err := plannerOf(way).Plan(d, gateway.Projected)
 	return err == nil && plan.Chosen == gateway.Projected
 }

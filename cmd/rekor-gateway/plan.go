@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
@@ -96,6 +97,17 @@ func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo
 
 // offlinePlanner plans for a Rekor v2 log, without one.
 var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
+
+// ownPlanner plans for a gateway's own log, without one.
+var ownPlanner = planning.Planner{Logs: []planning.Acceptor{ownlog.Acceptor{}}, Attests: true}
+
+// plannerOf plans for a way; "" is Direct.
+func plannerOf(way gateway.Way) planning.Planner {
+	if way == gateway.Batched {
+		return ownPlanner
+	}
+	return offlinePlanner
+}
 
 // planOffline returns the plan for a Rekor v2 log also when nothing is possible; its options say why.
 func (f *signatureFlags) planOffline(ctx context.Context, signature []byte, keys [][]byte, held heldTo) (*pb.Plan, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -119,7 +120,11 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 			return nil
 		}
 	}
-	refusal := explainAttested(a.parsed.Describe(), a.verified)
+	way := gateway.Direct
+	if all := s.GetSignatures(); len(all) > 0 {
+		way = gateway.Way(nameWay(all[0].GetWay()))
+	}
+	refusal := explainAttested(a.parsed.Describe(), a.verified, way)
 	if refusal == nil || refusal.Hint == "" {
 		return nil
 	}
