@@ -3,7 +3,9 @@
 package formats_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 )
 
 // TestCheckedProjection: what was found to verify is not believed of anything else.
@@ -57,6 +60,90 @@ func TestCheckedProjection(t *testing.T) {
 		change(&changed)
 		if changed.VerifyDigest() == nil || changed.WithCheckOf(checked).VerifyDigest() == nil {
 			t.Errorf("with another %s it verifies still", name)
+		}
+	}
+}
+
+// pure returns a pure Ed25519 signature over message, with what is to be seen of it in a log, without the note that it verifies.
+func pure(t *testing.T, key ed25519.PrivateKey, message []byte) formats.Projection {
+	t.Helper()
+	digest := sha256.Sum256(message)
+	return formats.Projection{
+		Candidate: formats.Candidate{SPKI: spki(t, key.Public()), Scheme: formats.Ed25519, Hash: formats.SHA256},
+		Digest:    formats.Digest{Algorithm: formats.SHA256, Value: digest[:]}, Signature: ed25519.Sign(key, message),
+	}
+}
+
+// TestPureProjection: a pure Ed25519 signature is verified over its message. Without one, it is believed of nobody but who has verified it.
+func TestPureProjection(t *testing.T) {
+	message := []byte("message")
+	p := pure(t, edKey(), message)
+	if err := p.VerifyDigest(); formats.ReasonOf(err) != formats.ReasonNeedsBytes {
+		t.Errorf("without the message: %v", err)
+	}
+	for name, change := range map[string]func(*formats.Projection){
+		"":          func(*formats.Projection) {},
+		"message":   func(p *formats.Projection) { p.Message = []byte("another") },
+		"nothing":   func(p *formats.Projection) { p.Message = []byte{} },
+		"digest":    func(p *formats.Projection) { p.Digest.Value = make([]byte, 32) },
+		"hash":      func(p *formats.Projection) { p.Hash, p.Digest = formats.SHA512, digest(formats.SHA512, message) },
+		"signature": func(p *formats.Projection) { p.Signature = pure(t, edKey(), []byte("another")).Signature },
+		"key":       func(p *formats.Projection) { p.SPKI = spki(t, ecKey(t, elliptic.P256()).Public()) },
+		"prehashed": func(p *formats.Projection) { p.Scheme = formats.Ed25519ph },
+	} {
+		shown := p
+		shown.Message = message
+		change(&shown)
+		if err := shown.VerifyDigest(); (err == nil) != (name == "") || err != nil && formats.ReasonOf(err) != formats.ReasonSignatureInvalid {
+			t.Errorf("with another %s: %v", name, err)
+		}
+	}
+	checked, err := p.CheckMessage(message)
+	if err != nil || checked.Message != nil || checked.VerifyDigest() != nil {
+		t.Errorf("%v", err)
+	}
+	checked.Message = []byte("another")
+	if checked.VerifyDigest() == nil {
+		t.Error("another message is believed")
+	}
+	if bad, err := p.CheckMessage([]byte("another")); err == nil || bad.IsChecked() {
+		t.Error("another message was checked")
+	}
+	if _, err := pure(t, edKey(), nil).CheckMessage(nil); err != nil {
+		t.Errorf("of nothing: %v", err)
+	}
+}
+
+// TestStreamedProjection: what was streamed counts for the key and the signature that it was streamed for.
+func TestStreamedProjection(t *testing.T) {
+	message := []byte("message")
+	p := pure(t, edKey(), message)
+	stream := func(p formats.Projection, message string) *ed25519stream.Verifier {
+		v, err := ed25519stream.New(edKey().Public().(ed25519.PublicKey), p.Signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = v.Write([]byte(message))
+		return v
+	}
+	if checked, err := p.CheckStream(stream(p, "message")); err != nil || checked.VerifyDigest() != nil {
+		t.Error(err)
+	}
+	other := pure(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize)), message)
+	prehashed, overlong := p, p
+	prehashed.Scheme, overlong.Digest = formats.Ed25519ph, digest(formats.SHA512, message)
+	for name, c := range map[string]struct {
+		p formats.Projection
+		v *ed25519stream.Verifier
+	}{
+		"another message":   {p, stream(p, "another")},
+		"another signature": {p, stream(pure(t, edKey(), []byte("another")), "another")},
+		"another key":       {other, stream(p, "message")},
+		"another scheme":    {prehashed, stream(p, "message")},
+		"another digest":    {overlong, stream(p, "message")},
+	} {
+		if checked, err := c.p.CheckStream(c.v); formats.ReasonOf(err) != formats.ReasonSignatureInvalid || checked.IsChecked() {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package formats_test
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"errors"
 	"hash"
 	"io"
@@ -44,6 +45,11 @@ func TestRecipe(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	sum := sha512.Sum512([]byte("<a\nb>"))
+	hashed := formats.Recipe{Prefix: []byte("<"), Artifact: true, Suffix: []byte(">"), Hash: formats.SHA512}
+	if got := rebuild(t, hashed, bytes.NewReader([]byte("a\nb"))); got != string(sum[:]) {
+		t.Errorf("hashed: %x", got)
+	}
 	if got := rebuild(t, formats.Recipe{Prefix: []byte("<")}, nil); got != "<" {
 		t.Errorf("without an artifact: %q", got)
 	}
@@ -51,6 +57,10 @@ func TestRecipe(t *testing.T) {
 
 func TestRecipeReaderFails(t *testing.T) {
 	broken := errors.New("broken")
+	failing := iotest.ErrReader(broken)
+	if _, err := io.ReadAll(formats.Recipe{Artifact: true, Hash: formats.SHA512}.Reader(failing)); !errors.Is(err, broken) {
+		t.Errorf("hashed: %v", err)
+	}
 	for _, text := range []bool{false, true} {
 		src := io.MultiReader(bytes.NewReader([]byte("a\n")), iotest.ErrReader(broken))
 		if _, err := io.ReadAll(formats.Recipe{Artifact: true, CRLF: text}.Reader(src)); !errors.Is(err, broken) {

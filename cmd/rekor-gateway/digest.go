@@ -102,7 +102,7 @@ func chooseEvidence(
 			return false
 		}
 	case isProjected(d, h, gateway.Direct), isProjected(d, h, gateway.Batched) && way() == gateway.Batched:
-		h.SignedDigest = verified.Projections[0].Digest.String()
+		h.SignedDigest = verified.Projections[0].SignedDigest().String()
 		return false
 	}
 	return true

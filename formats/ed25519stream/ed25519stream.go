@@ -30,6 +30,7 @@ var (
 // Verifier takes the message through Write and gives the verdict with Verify. It is for
 // one message and one goroutine.
 type Verifier struct {
+	pub    [ed25519.PublicKeySize]byte
 	minusA *edwards25519.Point
 	r      [32]byte
 	s      *edwards25519.Scalar
@@ -50,7 +51,7 @@ func New(pub ed25519.PublicKey, sig []byte) (*Verifier, error) {
 	if err != nil {
 		return nil, ErrSignature
 	}
-	v := &Verifier{minusA: a.Negate(a), r: [32]byte(sig[:32]), s: s, h: sha512.New()}
+	v := &Verifier{pub: [ed25519.PublicKeySize]byte(pub), minusA: a.Negate(a), r: [32]byte(sig[:32]), s: s, h: sha512.New()}
 	v.h.Write(sig[:32])
 	v.h.Write(pub) // as given: a non-canonical encoding is hashed as such
 	return v, nil
@@ -58,6 +59,11 @@ func New(pub ed25519.PublicKey, sig []byte) (*Verifier, error) {
 
 // Write adds p to the message. It never fails.
 func (v *Verifier) Write(p []byte) (int, error) { return v.h.Write(p) }
+
+// IsFor reports whether v is for sig by pub.
+func (v *Verifier) IsFor(pub ed25519.PublicKey, sig []byte) bool {
+	return bytes.Equal(v.pub[:], pub) && len(sig) == ed25519.SignatureSize && bytes.Equal(v.r[:], sig[:32]) && bytes.Equal(v.s.Bytes(), sig[32:])
+}
 
 // Verify reports whether the signature is valid for what was written so far.
 func (v *Verifier) Verify() bool {

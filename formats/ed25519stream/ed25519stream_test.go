@@ -268,6 +268,20 @@ func TestVerifyTwice(t *testing.T) {
 	}
 }
 
+// TestIsFor: a verifier is for one key and one signature.
+func TestIsFor(t *testing.T) {
+	pub, other := newKey(5).Public().(ed25519.PublicKey), newKey(6).Public().(ed25519.PublicKey)
+	sig, another := ed25519.Sign(newKey(5), []byte("a")), ed25519.Sign(newKey(5), []byte("b"))
+	v, err := ed25519stream.New(pub, sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := append(bytes.Clone(sig[:32]), another[32:]...)
+	if !v.IsFor(pub, sig) || v.IsFor(other, sig) || v.IsFor(pub, another) || v.IsFor(pub, mixed) || v.IsFor(pub, sig[:63]) || v.IsFor(nil, nil) {
+		t.Error("it is for another, or not for its own")
+	}
+}
+
 func FuzzAgreesWithStandardLibrary(f *testing.F) {
 	priv := newKey(1)
 	sig := ed25519.Sign(priv, []byte("message"))

@@ -71,7 +71,7 @@ func checkSignedDigest(t testing.TB, s Suite, v Vector) {
 	p, first := mustParse(t, s, v), mustSubmit(t, s, v)
 	offered := p.Describe().SignedDigests
 	for _, projection := range first.Projections {
-		digest := projection.Digest
+		digest := projection.SignedDigest()
 		if !slices.Contains(offered, digest.Algorithm) {
 			continue
 		}

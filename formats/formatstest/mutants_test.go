@@ -241,6 +241,8 @@ var mutants = map[string]struct {
 	"projects another candidate": {"projections", altering(func(v *formats.Verified) { v.Projections[0].Remedy = "another" })},
 	"forgets the projection":     {"projections", altering(func(v *formats.Verified) { v.Projections = nil })},
 	"rebuilds other bytes":       {"projections", altering(func(v *formats.Verified) { v.Projections[0].Recipe.Suffix = []byte("x") })},
+	"digests once more":          {"projections", altering(func(v *formats.Verified) { v.Projections[0].Recipe.Hash = formats.SHA512 })},
+	"shows another message":      {"projections", altering(func(v *formats.Verified) { v.Projections[0].Message = []byte("x") })},
 	"states no SHA-256":          {"accepted", altering(func(v *formats.Verified) { v.Digests = v.Digests[:1] })},
 	"states a false digest": {"accepted", altering(func(v *formats.Verified) {
 		v.Digests = append(v.Digests, formats.ArtifactDigest{Digest: computeDigest(formats.SHA384, nil), Evidence: formats.EvidenceBytes})

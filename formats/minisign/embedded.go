@@ -79,7 +79,11 @@ func (p *parsedSignature) verifyEmbedded(ctx context.Context, m *formats.Meter, 
 	if !same {
 		return nil, formats.NewError(formats.ReasonArtifactMismatch, "the artifact is not the one inside the signature file", "leave the artifact out")
 	}
-	v := p.buildVerified(int64(len(content)), inside)
+	projection, err := p.buildProjection(formats.Recipe{Prefix: p.sig.message}).CheckMessage(p.sig.message)
+	if err != nil {
+		return nil, err // Parse has verified it
+	}
+	v := p.buildVerified(int64(len(content)), projection, inside)
 	v.Checks = append(v.Checks, p.excluded...)
 	return v, nil
 }

@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 	vector := func(sig, key string, want formats.Reason) formatstest.Vector {
 		return formatstest.Vector{
 			Name: sig, Signature: read(t, sig), Keys: [][]byte{read(t, key)},
-			Artifact: artifact, Policy: policy(), Want: want,
+			Artifact: artifact, Policy: policy(), Want: want, Projects: want == "",
 		}
 	}
 	prehashed := vector("prehashed.minisig", "signer.pub", "")
@@ -113,8 +113,8 @@ func TestDescribe(t *testing.T) {
 		if d.Variant != c.variant || d.Need != c.need || len(d.Digests) != c.digests || (d.ClaimedTime != nil) != c.claimed {
 			t.Errorf("%s: %+v", c.sig, d)
 		}
-		if d.NotProjectable == nil || d.NotProjectable.Reason != formats.ReasonNotProjectable || d.NotProjectable.Hint == "" {
-			t.Errorf("%s: no remedy: %+v", c.sig, d.NotProjectable)
+		if len(d.Candidates) != 1 || d.Candidates[0].Scheme != formats.Ed25519 || d.Candidates[0].Remedy == "" {
+			t.Errorf("%s: no remedy: %+v", c.sig, d.Candidates)
 		}
 		if c.claimed == (len(d.Notes) != 0) {
 			t.Errorf("%s: notes %q", c.sig, d.Notes)
@@ -287,5 +287,37 @@ func TestConcurrent(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// TestMessage: a log may show what a prehashed signature is over, which is a digest, and nothing else: a file, or what stands in it, may
+// hold anything.
+func TestMessage(t *testing.T) {
+	artifact := read(t, "artifact.txt")
+	for _, c := range []struct {
+		sig, key, artifact string
+		want               []byte
+	}{
+		{"prehashed.minisig", "signer.pub", "artifact.txt", blake(artifact).Value},
+		{"legacy.minisig", "signer.pub", "artifact.txt", nil},
+		{"signify.sig", "release.pub", "artifact.txt", nil},
+		{"signify-embedded.sig", "release.pub", "", nil},
+		{"signify-gzip.tgz", "release.pub", "", nil},
+	} {
+		p, err := minisign.New().Parse(t.Context(), read(t, c.sig), [][]byte{read(t, c.key)}, policy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a formats.Artifact
+		if c.artifact != "" {
+			a = formats.FromReader(bytes.NewReader(read(t, c.artifact)))
+		}
+		v, err := p.Verify(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Projections[0].Message; !bytes.Equal(got, c.want) {
+			t.Errorf("%s: shows %q", c.sig, got)
+		}
 	}
 }

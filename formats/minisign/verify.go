@@ -31,13 +31,13 @@ type parsedSignature struct {
 // Describe implements formats.Parsed.
 func (p *parsedSignature) Describe() formats.Description {
 	d := formats.Description{
-		Format:         name,
-		Variant:        "legacy",
-		Algorithm:      "Ed25519",
-		Signers:        []formats.Signer{cloneSigner(p.signer)},
-		ClaimedTime:    p.claimedTime(),
-		Threshold:      1,
-		NotProjectable: notProjectable(),
+		Format:      name,
+		Variant:     "legacy",
+		Algorithm:   "Ed25519",
+		Signers:     []formats.Signer{cloneSigner(p.signer)},
+		ClaimedTime: p.claimedTime(),
+		Threshold:   1,
+		Candidates:  []formats.Candidate{p.buildCandidate()},
 	}
 	switch {
 	case p.sig.archive != nil:
@@ -59,10 +59,15 @@ func (p *parsedSignature) Describe() formats.Description {
 	return d
 }
 
-func notProjectable() *formats.Error {
-	return formats.NewError(formats.ReasonNotProjectable,
-		"minisign and signify sign with pure Ed25519, for which a log entry would have to hold the signed bytes",
-		"use an attestation; to have the signature itself in the log, sign with an ECDSA P-256 key (openssl, cosign or ssh-keygen) as well")
+func (p *parsedSignature) buildCandidate() formats.Candidate {
+	return formats.Candidate{
+		SPKI: bytes.Clone(p.signer.SPKI), Scheme: formats.Ed25519, Hash: formats.SHA256,
+		Remedy: "use an attestation; to have the signature itself in the log, sign with an ECDSA P-256 key (openssl, cosign or ssh-keygen) as well",
+	}
+}
+
+func (p *parsedSignature) buildProjection(r formats.Recipe) formats.Projection {
+	return formats.Projection{Candidate: p.buildCandidate(), Signature: bytes.Clone(p.sig.Signature.Signature[:]), Recipe: r}
 }
 
 func cloneSigner(s formats.Signer) formats.Signer {
@@ -118,10 +123,20 @@ func (p *parsedSignature) verifyPure(ctx context.Context, r io.Reader) (*formats
 	if _, err := sniffer.Finish(); err != nil {
 		return nil, err
 	}
-	if !v.Verify() {
+	signed := sumDigest(formats.SHA256, sha, formats.EvidenceBytes)
+	projection := p.buildProjection(formats.Recipe{Artifact: true})
+	projection.Digest = signed.Digest
+	if projection, err = projection.CheckStream(v); err != nil {
 		return nil, p.errMismatch()
 	}
-	return p.buildVerified(size, sumDigest(formats.SHA256, sha, formats.EvidenceBytes)), nil
+	return p.buildVerified(size, projection, signed), nil
+}
+
+// checkPrehashed checks the signature over the artifact's BLAKE2b-512.
+func (p *parsedSignature) checkPrehashed(digest []byte) (formats.Projection, error) {
+	projection := p.buildProjection(formats.Recipe{Artifact: true, Hash: formats.BLAKE2b512})
+	projection.Message = digest
+	return projection.CheckMessage(digest)
 }
 
 func (p *parsedSignature) verifyPrehashed(ctx context.Context, r io.Reader) (*formats.Verified, error) {
@@ -131,10 +146,11 @@ func (p *parsedSignature) verifyPrehashed(ctx context.Context, r io.Reader) (*fo
 		return nil, fmt.Errorf("reading artifact: %w", err)
 	}
 	signed := sumDigest(formats.BLAKE2b512, blake, formats.EvidenceBytes)
-	if !ed25519.Verify(p.key.PublicKey[:], signed.Value, p.sig.Signature.Signature[:]) {
+	projection, err := p.checkPrehashed(signed.Value)
+	if err != nil {
 		return nil, p.errMismatch()
 	}
-	return p.buildVerified(size, sumDigest(formats.SHA256, sha, formats.EvidenceBytes), signed), nil
+	return p.buildVerified(size, projection, sumDigest(formats.SHA256, sha, formats.EvidenceBytes), signed), nil
 }
 
 func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, error) {
@@ -142,11 +158,12 @@ func (p *parsedSignature) verifyDigest(d *formats.Digest) (*formats.Verified, er
 		return nil, formats.NewError(formats.ReasonWrongDigestAlgorithm, "this signature is over the file's BLAKE2b-512 digest",
 			"send blake2b-512:HEX as printed by b2sum, or the file")
 	}
-	if !ed25519.Verify(p.key.PublicKey[:], d.Value, p.sig.Signature.Signature[:]) {
+	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
+	projection, err := p.checkPrehashed(bound.Value)
+	if err != nil {
 		return nil, p.errMismatch()
 	}
-	bound := formats.Digest{Algorithm: d.Algorithm, Value: bytes.Clone(d.Value)}
-	return p.buildVerified(-1, formats.ArtifactDigest{Digest: bound, Evidence: formats.EvidenceDigest}), nil
+	return p.buildVerified(-1, projection, formats.ArtifactDigest{Digest: bound, Evidence: formats.EvidenceDigest}), nil
 }
 
 func sumDigest(a formats.DigestAlgorithm, h hash.Hash, e formats.Evidence) formats.ArtifactDigest {
@@ -164,7 +181,7 @@ func (p *parsedSignature) errMismatch() error {
 		"send the very file that was signed; line ends count")
 }
 
-func (p *parsedSignature) buildVerified(size int64, digests ...formats.ArtifactDigest) *formats.Verified {
+func (p *parsedSignature) buildVerified(size int64, projection formats.Projection, digests ...formats.ArtifactDigest) *formats.Verified {
 	checks := []string{"key-id", "signature"}
 	if !p.sig.signify {
 		checks = append(checks, "global-signature")
@@ -180,5 +197,7 @@ func (p *parsedSignature) buildVerified(size int64, digests ...formats.ArtifactD
 		Keys:      [][]byte{marshalKey(p.key)},
 		Canonical: p.sig.encodeCanonical(),
 		Checks:    checks,
+
+		Projections: []formats.Projection{projection},
 	}
 }

@@ -44,7 +44,8 @@ func (p *parsed) buildDescription() {
 	} else {
 		d.Candidates = []formats.Candidate{c}
 		if p.bindsDigest() {
-			d.SignedDigests = []formats.DigestAlgorithm{c.Hash}
+			a, _ := formats.AlgorithmOf(p.sig.hash) // one that has none makes a finding
+			d.SignedDigests = []formats.DigestAlgorithm{a}
 		}
 	}
 	p.description = d
@@ -98,8 +99,7 @@ func (p *parsed) buildCandidate() (formats.Candidate, *formats.Error) {
 		fitting := map[int]string{256: "SHA256", 384: "SHA384", 521: "SHA512"}
 		c.Scheme, c.Remedy = formats.ECDSA, suggestRemedy(fitting[k.Curve.Params().BitSize], p.text != nil)
 	case ed25519.PublicKey:
-		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
-			"EdDSA signatures cannot be checked against a digest alone by a log", hint)
+		c.Scheme, c.Hash, c.Remedy = formats.Ed25519, formats.SHA256, hint
 	default:
 		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable, "the log has no such algorithm", hint)
 	}

@@ -128,18 +128,25 @@ func (p *parsed) verifyDigest(sum []byte) (projections []formats.Projection, ok 
 		return nil, p.key.verifyDigest(p.sig.hash, sum, p.raw)
 	}
 	for _, c := range p.description.Candidates {
-		checked, err := formats.Projection{
-			Candidate: c,
-			Digest:    formats.Digest{Algorithm: c.Hash, Value: sum},
-			Signature: bytes.Clone(p.raw),
-			Recipe:    p.buildRecipe(),
-		}.Check()
+		checked, err := p.checkProjection(c, sum)
 		if err != nil {
 			return nil, false
 		}
 		projections = append(projections, checked)
 	}
 	return projections, true
+}
+
+// checkProjection returns the projection as c, once it has verified. EdDSA's message is the digest (RFC 9580, section 5.2.4).
+func (p *parsed) checkProjection(c formats.Candidate, sum []byte) (formats.Projection, error) {
+	projection := formats.Projection{Candidate: c, Signature: bytes.Clone(p.raw), Recipe: p.buildRecipe()}
+	if c.Scheme == formats.Ed25519 {
+		projection.Recipe.Hash, _ = formats.AlgorithmOf(p.sig.hash)
+		projection.Message = sum
+		return projection.CheckMessage(sum)
+	}
+	projection.Digest = formats.Digest{Algorithm: c.Hash, Value: sum}
+	return projection.Check()
 }
 
 // errArtifact is the refusal when not even the two octets of the digest that the signature

@@ -66,10 +66,10 @@ func checkNoSignedDigest(t *testing.T, p formats.Parsed, embedded bool) {
 func checkSignedDigest(t *testing.T, p formats.Parsed, local *formats.Verified, embedded bool) {
 	t.Helper()
 	want := local.Projections[0]
-	if got := p.Describe().SignedDigests; len(got) != 1 || got[0] != want.Digest.Algorithm {
+	if got := p.Describe().SignedDigests; len(got) != 1 || got[0] != want.SignedDigest().Algorithm {
 		t.Errorf("signed digests %v", got)
 	}
-	far, err := p.Verify(context.Background(), formats.FromSignedDigest(want.Digest))
+	far, err := p.Verify(context.Background(), formats.FromSignedDigest(want.SignedDigest()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,18 +209,14 @@ func TestDescribe(t *testing.T) {
 		"text.asc rsa3072.key":            {"detached text, v4", "RSA-3072/SHA-256", "--detach-sign"},
 		"v6-rsa-cleartext.asc v6-rsa.key": {"cleartext, v6", "RSA-2048/SHA-256", "--clear-sign"},
 		"v3-SHA256.sig v3.key":            {"detached, v3", "RSA-2048/SHA-256", "--detach-sign"},
-		"v6-ed25519.sig v6-ed25519.key":   {"detached, v6", "Ed25519/SHA-256", ""},
+		"v6-ed25519.sig v6-ed25519.key":   {"detached, v6", "Ed25519/SHA-256", "--digest-algo SHA256 --detach-sign FILE"},
 	} {
 		sig, key, _ := strings.Cut(file, " ")
 		d := parseFiles(t, sig, key, formats.Policy{}).Describe()
 		if d.Variant != want[0] || d.Algorithm != want[1] || !d.ClaimedTime.Equal(made) {
 			t.Errorf("%s: %s, %s, %s", sig, d.Variant, d.Algorithm, d.ClaimedTime)
 		}
-		if want[2] == "" {
-			if d.NotProjectable == nil || d.NotProjectable.Hint == "" {
-				t.Errorf("%s: no reason why not projected", sig)
-			}
-		} else if !strings.Contains(d.Candidates[0].Remedy, want[2]) {
+		if !strings.Contains(d.Candidates[0].Remedy, want[2]) {
 			t.Errorf("%s: remedy %q", sig, d.Candidates[0].Remedy)
 		}
 	}
@@ -231,7 +227,7 @@ func TestDescribe(t *testing.T) {
 func TestLoggable(t *testing.T) {
 	for file, loggable := range map[string]bool{
 		"rsa2048-SHA256.sig rsa2048.key": true, "rsa3072-SHA256.sig rsa3072.key": true, "rsa4096-SHA256.sig rsa4096.key": true,
-		"rsa2048-SHA512.sig rsa2048.key": false, "rsa3072-SHA384.sig rsa3072.key": false, "p256-SHA512.sig p256.key": false,
+		"rsa2048-SHA512.sig rsa2048.key": false, "ed25519.sig ed25519.key": false, "rsa3072-SHA384.sig rsa3072.key": false, "p256-SHA512.sig p256.key": false,
 		"p256.sig p256.key": true, "p384.sig p384.key": true, "p521.sig p521.key": true, "subkey.sig subkey.key": true,
 	} {
 		sig, key, _ := strings.Cut(file, " ")
@@ -269,4 +265,19 @@ func readAny(t *testing.T, e os.DirEntry) []byte {
 		return nil
 	}
 	return read(t, e.Name())
+}
+
+// TestMessage: what an EdDSA signature is over is a digest, which a log may show.
+func TestMessage(t *testing.T) {
+	for file, size := range map[string]int{"ed25519.sig ed25519.key": 64, "v6-ed25519.sig v6-ed25519.key": 32, "rsa4096-SHA512.sig rsa4096.key": 0} {
+		sig, key, _ := strings.Cut(file, " ")
+		v, err := parseFiles(t, sig, key, formats.Policy{}).Verify(t.Context(), formats.FromReader(bytes.NewReader(read(t, "artifact"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := v.Projections[0]
+		if len(p.Message) != size || size > 0 && (p.Recipe.Hash == "" || p.SignedDigest().Algorithm != p.Recipe.Hash || p.Scheme != formats.Ed25519) {
+			t.Errorf("%s: %+v", sig, p)
+		}
+	}
 }

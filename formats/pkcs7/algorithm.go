@@ -55,8 +55,8 @@ const (
 	oidEC          = "1.2.840.10045.2.1"
 	oidECSpecified = "1.2.840.10045.4.3" // ecdsa-with-Specified of ANSI X9.62: the hash is the parameter
 
-	// pureEd25519 is over the bytes themselves (RFC 8419), so that no log can record a digest for it.
-	pureEd25519 formats.Scheme = "ed25519"
+	// pureEd25519 is over the bytes themselves (RFC 8419).
+	pureEd25519 = formats.Ed25519
 
 	hintAlgorithm = "sign with: openssl cms -sign -binary -md sha256, and an RSA or ECDSA key"
 )

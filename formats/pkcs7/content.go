@@ -81,6 +81,7 @@ func (f *form) prepare(signers []*signer, also []crypto.Hash) error {
 		if !s.signsContent() {
 			continue
 		}
+		addHash(crypto.SHA256)
 		v, err := s.startVerifier()
 		if err != nil {
 			return err

@@ -85,8 +85,8 @@ func TestKindsOfKeys(t *testing.T) {
 		{"pss-sha256", supported, "", 1},
 		{"pss-sha256-noattr", supported, "", 1},
 		{"critical", supported, "", 1},
-		{"ed25519", supported, "", 0},
-		{"ed25519-noattr", supported, "", 0},
+		{"ed25519", supported, "", 1},
+		{"ed25519-noattr", supported, "", 1},
 		{"ed448", "Ed448", formats.ReasonUnsupportedAlgorithm, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestEd25519(t *testing.T) {
 		signature := file(t, "kinds/"+name+".der")
 		for _, artifact := range [][]byte{nil, file(t, "artifact.bin")} {
 			v, err := run(signature, nil, artifact, policy)
-			if err != nil || len(v.Projections) != 0 || v.Digests[0].Algorithm != formats.SHA256 {
+			if err != nil || len(v.Projections) != 1 || v.Projections[0].Message != nil || v.Digests[0].Algorithm != formats.SHA256 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -148,7 +148,7 @@ func TestEd25519(t *testing.T) {
 	_, err := run(signature, nil, file(t, "artifact.bin"), policy)
 	wantReason(t, err, formats.ReasonSignatureInvalid)
 	s := parse(t, file(t, "kinds/ed25519.der"), policy)
-	if d := s.Describe(); d.NotProjectable == nil || len(d.Candidates) != 0 || d.Need != formats.NeedDigest || d.Digests[0] != formats.SHA512 {
+	if d := s.Describe(); len(d.Candidates) != 1 || d.Candidates[0].Scheme != formats.Ed25519 || d.Candidates[0].Hash != formats.SHA256 || d.Need != formats.NeedDigest || d.Digests[0] != formats.SHA512 {
 		t.Errorf("described as %+v", d)
 	}
 }

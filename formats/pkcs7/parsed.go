@@ -63,8 +63,7 @@ func (p *parsed) Describe() formats.Description {
 			Findings: slices.Clone(s.findings), Notes: slices.Clone(s.notes),
 		}
 		if d.NotProjectable = s.refuseProjection(); d.NotProjectable == nil {
-			a, _ := formats.AlgorithmOf(s.scheme.hash)
-			d.Candidates = []formats.Candidate{s.buildCandidate(a)}
+			d.Candidates = []formats.Candidate{s.buildCandidate()}
 		}
 		parts = append(parts, d)
 	}

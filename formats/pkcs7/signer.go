@@ -113,9 +113,7 @@ func (s *signer) startVerifier() (*ed25519stream.Verifier, error) {
 func (s *signer) verifyDigest(digest []byte) (checked formats.Projection, ok bool) {
 	a, known := formats.AlgorithmOf(s.scheme.hash)
 	if known && (s.scheme.name == formats.ECDSA || s.scheme.name == formats.RSAPKCS1v15) {
-		checked, err := formats.Projection{
-			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: digest}, Signature: s.info.signature,
-		}.Check()
+		checked, err := s.buildProjection(formats.Digest{Algorithm: a, Value: digest}).Check()
 		return checked, err == nil
 	}
 	return formats.Projection{}, s.verifyAlone(digest)
@@ -139,13 +137,14 @@ func (s *signer) verifyAlone(digest []byte) bool {
 // verifyAttributes checks the signature over the signed attributes, of which there are some.
 func (s *signer) verifyAttributes() error {
 	if s.scheme.name == pureEd25519 {
-		v, err := s.startVerifier()
-		if err != nil {
+		if _, err := s.startVerifier(); err != nil {
 			return err
 		}
-		if _, _ = v.Write(s.info.attributes); !v.Verify() {
+		checked, err := s.buildProjection(formats.Digest{}).CheckMessage(s.info.attributes)
+		if err != nil {
 			return errSignatureInvalid()
 		}
+		s.checked = checked
 		return nil
 	}
 	h := newHash(s.scheme.hash)
@@ -175,8 +174,9 @@ func (s *signer) matchContent(forms []reading) (match, error) {
 			return match{}, f.foreign
 		}
 		if v := f.pure[s]; v != nil {
-			if v.Verify() {
-				return match{crlf: f.crlf, excluded: f.excluded}, nil
+			signed := formats.Digest{Algorithm: formats.SHA256, Value: f.digests[crypto.SHA256]}
+			if checked, err := s.buildProjection(signed).CheckStream(v); err == nil {
+				return match{checked: checked, crlf: f.crlf, excluded: f.excluded}, nil
 			}
 			continue
 		}
@@ -261,20 +261,24 @@ func (s *signer) describeAlgorithm() string {
 // refuseProjection says why the signature is no hashedrekord's, or returns nil.
 func (s *signer) refuseProjection() *formats.Error {
 	_, known := formats.AlgorithmOf(s.scheme.hash)
-	switch {
-	case len(s.findings) > 0 || !known:
+	if len(s.findings) > 0 || !known {
 		return formats.NewError(formats.ReasonNotProjectable,
 			"a signature that only the historical policy lets pass is never projected", hintAlgorithm)
-	case s.scheme.name == pureEd25519:
-		return formats.NewError(formats.ReasonNotProjectable,
-			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them",
-			"use an attestation, or sign with an ECDSA key on P-256: openssl cms -sign -binary -md sha256")
 	}
 	return nil
 }
 
-func (s *signer) buildCandidate(a formats.DigestAlgorithm) formats.Candidate {
+func (s *signer) buildCandidate() formats.Candidate {
+	a, _ := formats.AlgorithmOf(s.scheme.hash)
+	if s.scheme.name == pureEd25519 { // whatever the content is hashed by
+		a = formats.SHA256
+	}
 	return formats.Candidate{SPKI: s.key.SPKI, Scheme: s.scheme.name, Hash: a, Remedy: s.suggestRemedy()}
+}
+
+// buildProjection returns the signature over d, not checked yet and without its recipe.
+func (s *signer) buildProjection(d formats.Digest) formats.Projection {
+	return formats.Projection{Candidate: s.buildCandidate(), Digest: d, Signature: s.info.signature}
 }
 
 // suggestRemedy says how to get a signature that the log takes from the same tool.
@@ -282,6 +286,9 @@ func (s *signer) suggestRemedy() string {
 	if pub, ok := s.key.Public.(*ecdsa.PublicKey); ok {
 		md := map[int]string{256: "sha256", 384: "sha384", 521: "sha512"}[pub.Params().BitSize]
 		return "sign with the hash as long as the curve: openssl cms -sign -binary -md " + md
+	}
+	if s.scheme.name == pureEd25519 {
+		return "use an attestation, or sign with an ECDSA key on P-256: openssl cms -sign -binary -md sha256"
 	}
 	return "with an RSA key of 2048, 3072 or 4096 bits sign with: openssl cms -sign -binary -md sha256"
 }

@@ -239,12 +239,14 @@ func (p *parsed) buildVerified(s *signer, found match, r formats.Recipe) *format
 	if s.rooted {
 		v.Checks = append(v.Checks, "certificate-chain")
 	}
-	if a, ok := formats.AlgorithmOf(s.scheme.hash); ok && s.refuseProjection() == nil {
-		p := formats.Projection{
-			Candidate: s.buildCandidate(a), Digest: formats.Digest{Algorithm: a, Value: found.digest},
-			Signature: s.info.signature, Certificate: s.key.Chain[0].Raw, Recipe: r,
+	if s.refuseProjection() == nil {
+		p := found.checked
+		if !p.IsChecked() { // RSA-PSS
+			a, _ := formats.AlgorithmOf(s.scheme.hash)
+			p = s.buildProjection(formats.Digest{Algorithm: a, Value: found.digest})
 		}
-		v.Projections = []formats.Projection{p.WithCheckOf(found.checked)}
+		p.Certificate, p.Recipe = s.key.Chain[0].Raw, r
+		v.Projections = []formats.Projection{p}
 	}
 	return v
 }

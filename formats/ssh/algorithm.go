@@ -44,9 +44,9 @@ func algorithmOf(signatureFormat string) (algorithm, error) {
 	case xssh.KeyAlgoRSASHA512:
 		return algorithm{keyType: xssh.KeyAlgoRSA, kind: "rsa", scheme: formats.RSAPKCS1v15, hash: formats.SHA512}, nil
 	case xssh.KeyAlgoED25519:
-		return algorithm{keyType: f, kind: "ed25519"}, nil
+		return algorithm{keyType: f, kind: "ed25519", scheme: formats.Ed25519}, nil
 	case xssh.KeyAlgoSKED25519:
-		return algorithm{keyType: f, kind: "sk-ed25519", sk: true}, nil
+		return algorithm{keyType: f, kind: "sk-ed25519", scheme: formats.Ed25519, sk: true}, nil
 	case xssh.KeyAlgoRSA:
 		return algorithm{}, errWeakAlgorithm("ssh-rsa signatures use SHA-1")
 	case xssh.InsecureKeyAlgoDSA: //nolint:staticcheck // only to name what is refused

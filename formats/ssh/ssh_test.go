@@ -51,14 +51,14 @@ var accepted = []struct {
 	{"ecdsa-521", "ecdsa-521.pub", "SSHSIG, ecdsa", "ECDSA P-521/SHA-512", true},
 	{"rsa", "rsa.pub", "SSHSIG, rsa", "RSA-2048/SHA-512", true},
 	{"rsa-sha256", "rsa-sha256.pub", "SSHSIG, rsa", "RSA-2048/SHA-256", true},
-	{"ed25519", "ed25519.pub", "SSHSIG, ed25519", "Ed25519", false},
+	{"ed25519", "ed25519.pub", "SSHSIG, ed25519", "Ed25519", true},
 	{"sk-ecdsa", "sk-ecdsa.pub", "SSHSIG, sk-ecdsa", "ECDSA P-256/SHA-256", true},
-	{"sk-ed25519", "sk-ed25519.pub", "SSHSIG, sk-ed25519", "Ed25519", false},
-	{"sk-ed25519", "allowed.signers", "SSHSIG, sk-ed25519", "Ed25519", false},
+	{"sk-ed25519", "sk-ed25519.pub", "SSHSIG, sk-ed25519", "Ed25519", true},
+	{"sk-ed25519", "allowed.signers", "SSHSIG, sk-ed25519", "Ed25519", true},
 	{"ecdsa-256", "allowed.signers", "SSHSIG, ecdsa", "ECDSA P-256/SHA-256", true},
 	{"sha256", "ecdsa-256.pub", "SSHSIG, ecdsa", "ECDSA P-256/SHA-256", true},
 	{"cert-ecdsa", "ca.signers", "SSHSIG, ecdsa certificate", "ECDSA P-256/SHA-256", true},
-	{"cert-ed25519", "ca-other.signers", "SSHSIG, ed25519 certificate", "Ed25519", false},
+	{"cert-ed25519", "ca-other.signers", "SSHSIG, ed25519 certificate", "Ed25519", true},
 	{"cert-sk-ecdsa", "ca.signers", "SSHSIG, sk-ecdsa certificate", "ECDSA P-256/SHA-256", true},
 }
 
@@ -128,6 +128,7 @@ func TestDescribe(t *testing.T) {
 func TestLoggable(t *testing.T) {
 	for sig, loggable := range map[string]bool{
 		"ecdsa-256": true, "ecdsa-384": true, "ecdsa-521": true, "sk-ecdsa": true, "rsa-sha256": true, "rsa": false,
+		"ed25519": false, "sk-ed25519": false,
 	} {
 		c := parse(t, sig, sig+".pub").Describe().Candidates[0]
 		if formatstest.TakenByRekor(c) != loggable {
@@ -247,5 +248,25 @@ func TestConcurrent(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// TestMessage: a log may show the blob of a pure Ed25519 signature, whose one text is the namespace; what a security key signs is not one.
+func TestMessage(t *testing.T) {
+	artifact := read(t, "artifact.txt")
+	for _, c := range []struct {
+		sig, keys string
+		shows     bool
+	}{
+		{"ed25519", "ed25519.pub", true}, {"cert-ed25519", "ca-other.signers", true}, {"sk-ed25519", "sk-ed25519.pub", false}, {"ecdsa-256", "ecdsa-256.pub", false},
+	} {
+		v, err := parse(t, c.sig, c.keys).Verify(t.Context(), formats.FromDigest(*digestOf(formats.SHA512, artifact)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := v.Projections[0]
+		if (p.Message != nil) != c.shows || c.shows && (!bytes.HasPrefix(p.Message, []byte("SSHSIG\x00\x00\x00\x04file")) || !bytes.Equal(p.Message, p.Recipe.Prefix)) {
+			t.Errorf("%s shows %q", c.sig, p.Message)
+		}
 	}
 }

@@ -63,18 +63,16 @@ func (p *parsedSignature) cloneSigner() formats.Signer {
 
 // buildCandidate returns the hashedrekord of this signature, or why there is none.
 func (p *parsedSignature) buildCandidate() (formats.Candidate, *formats.Error) {
-	if p.algorithm.scheme == "" {
-		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
-			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them",
-			"use an attestation, or sign with an ECDSA key: ssh-keygen -t ecdsa (ecdsa-sk for a security key)")
-	}
 	if len(p.trust.findings) > 0 {
 		return formats.Candidate{}, formats.NewError(formats.ReasonNotProjectable,
 			"a signature by an expired key can only be attested, as historical", "sign with a key that is valid now")
 	}
 	c := formats.Candidate{SPKI: bytes.Clone(p.signer.SPKI), Scheme: p.algorithm.scheme, Hash: p.algorithm.hash}
 	c.Remedy = "sign with an ECDSA key: ssh-keygen -t ecdsa, then ssh-keygen -Y sign"
-	if c.Scheme == formats.RSAPKCS1v15 && c.Hash == formats.SHA512 {
+	switch {
+	case c.Scheme == formats.Ed25519:
+		c.Hash, c.Remedy = formats.SHA256, "use an attestation, or sign with an ECDSA key: ssh-keygen -t ecdsa (ecdsa-sk for a security key)"
+	case c.Scheme == formats.RSAPKCS1v15 && c.Hash == formats.SHA512:
 		c.Remedy = "OpenSSH signs with RSA keys as rsa-sha2-512 only; use an ECDSA key: ssh-keygen -t ecdsa"
 	}
 	return c, nil
@@ -165,8 +163,14 @@ func (p *parsedSignature) checkSignature(blob []byte, projections []formats.Proj
 			return err
 		}
 	}
-	if len(projections) > 0 {
-		projections[0], err = projections[0].Check()
+	if len(projections) == 0 {
+		return nil
+	}
+	one := &projections[0]
+	if one.Scheme == formats.Ed25519 {
+		*one, err = one.CheckMessage(one.Recipe.Prefix)
+	} else {
+		*one, err = one.Check()
 	}
 	return err
 }
@@ -192,6 +196,9 @@ func (p *parsedSignature) buildProjections(blob []byte) ([]formats.Projection, e
 		Signature: bytes.Clone(p.raw.Blob),
 		Recipe:    formats.Recipe{Prefix: prefix},
 	}
+	if c.Scheme == formats.Ed25519 && p.sk == nil {
+		projection.Message = prefix // its one text is the namespace, which the policy lists
+	}
 	if p.ecdsa != nil {
 		der, err := asn1.Marshal(*p.ecdsa)
 		if err != nil {
@@ -205,10 +212,18 @@ func (p *parsedSignature) buildProjections(blob []byte) ([]formats.Projection, e
 // encodeAuthenticated returns what a security key signed: SHA-256 of the application, flags,
 // counter, SHA-256 of the blob (PROTOCOL.u2f).
 func (p *parsedSignature) encodeAuthenticated(blob []byte) ([]byte, error) {
-	var key struct{ Type, Curve, Point, Application string }
-	if err := xssh.Unmarshal(p.key.Marshal(), &key); err != nil {
+	var (
+		ecdsa   struct{ Type, Curve, Point, Application string }
+		ed25519 struct{ Type, Point, Application string }
+		name    = &ecdsa.Application
+		key     = any(&ecdsa)
+	)
+	if p.algorithm.scheme == formats.Ed25519 {
+		key, name = &ed25519, &ed25519.Application
+	}
+	if err := xssh.Unmarshal(p.key.Marshal(), key); err != nil {
 		return nil, fmt.Errorf("reading security key: %w", err)
 	}
-	application, message := sha256.Sum256([]byte(key.Application)), sha256.Sum256(blob)
+	application, message := sha256.Sum256([]byte(*name)), sha256.Sum256(blob)
 	return slices.Concat(application[:], xssh.Marshal(p.sk), message[:]), nil
 }

@@ -253,34 +253,39 @@ func (k *publicKey) describeAlgorithm() string {
 	return name + "/" + k.scheme.hash.Hash().String()
 }
 
-// verifySignature reports whether sig is k's signature over message, and returns the projection that was checked for
-// that, but for Ed25519.
+// verifySignature reports whether sig is k's signature over message, and returns the projection that was checked for that.
 func (k *publicKey) verifySignature(message, sig []byte) (checked formats.Projection, ok bool) {
-	if pub, ok := k.public.(ed25519.PublicKey); ok {
-		return formats.Projection{}, ed25519.Verify(pub, message, sig)
+	p := k.buildProjection(message, sig)
+	var err error
+	if p.Scheme == formats.Ed25519 {
+		checked, err = p.CheckMessage(message)
+	} else {
+		checked, err = p.Check()
 	}
-	checked, err := k.buildProjection(message, sig).Check()
 	return checked, err == nil
 }
 
 func (k *publicKey) buildCandidate() formats.Candidate {
-	return formats.Candidate{SPKI: k.spki, Scheme: k.scheme.projection, Hash: k.scheme.hash, Remedy: remedy}
+	c := formats.Candidate{SPKI: k.spki, Scheme: k.scheme.projection, Hash: k.scheme.hash, Remedy: remedy}
+	if c.Scheme == "" {
+		c.Scheme, c.Hash = formats.Ed25519, formats.SHA256
+	}
+	return c
 }
 
-// buildProjection is not meaningful for Ed25519.
 func (k *publicKey) buildProjection(message, sig []byte) formats.Projection {
-	h := k.scheme.hash.New()
+	c := k.buildCandidate()
+	h := c.Hash.New()
 	h.Write(message)
 	return formats.Projection{
-		Candidate: k.buildCandidate(),
-		Digest:    formats.Digest{Algorithm: k.scheme.hash, Value: h.Sum(nil)},
+		Candidate: c,
+		Digest:    formats.Digest{Algorithm: c.Hash, Value: h.Sum(nil)},
 		Signature: sig,
 		Recipe:    formats.Recipe{Prefix: message},
 	}
 }
 
-// isProjectable reports whether signatures by k can stand alone over a digest. RSA is offered as PKCS #1 v1.5 with
-// SHA-256 alone: no log known takes it otherwise, and an attestation is what the signer gets then.
+// isProjectable reports whether Rekor v2 takes signatures by k.
 func (k *publicKey) isProjectable() bool {
 	return k.scheme.projection == formats.ECDSA || k.scheme.projection == formats.RSAPKCS1v15 && k.scheme.hash == formats.SHA256
 }

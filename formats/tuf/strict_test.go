@@ -252,12 +252,12 @@ func TestProjectableKinds(t *testing.T) {
 	}{
 		"P-384":                 {listKey(t, newECDSAKey(t, elliptic.P384()), "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"), formats.ECDSA, ""},
 		"P-521":                 {listKey(t, newECDSAKey(t, elliptic.P521()), "ecdsa", "ecdsa-sha2-nistp521"), formats.ECDSA, ""},
-		"Ed25519":               {edKey, "", ""},
+		"Ed25519":               {edKey, formats.Ed25519, ""},
 		"Ed25519, too short":    {short, "", formats.ReasonMalformedKey},
 		"RSA PKCS#1 v1.5":       {listKey(t, rsaKey, "rsa", "rsa-pkcs1v15-sha256"), formats.RSAPKCS1v15, ""},
-		"RSA PKCS#1, SHA-512":   {listKey(t, rsaKey, "rsa", "rsa-pkcs1v15-sha512"), "", ""},
-		"RSA-PSS":               {listKey(t, rsaKey, "rsa", "rsassa-pss-sha256"), "", ""},
-		"RSA-PSS with SHA-384":  {listKey(t, rsaKey, "rsa", "rsassa-pss-sha384"), "", ""},
+		"RSA PKCS#1, SHA-512":   {listKey(t, rsaKey, "rsa", "rsa-pkcs1v15-sha512"), formats.RSAPKCS1v15, ""},
+		"RSA-PSS":               {listKey(t, rsaKey, "rsa", "rsassa-pss-sha256"), formats.RSAPSS, ""},
+		"RSA-PSS with SHA-384":  {listKey(t, rsaKey, "rsa", "rsassa-pss-sha384"), formats.RSAPSS, ""},
 		"Ed25519 under a P-256": {listKey(t, ed, "ecdsa", "ecdsa-sha2-nistp256"), "", formats.ReasonMalformedKey},
 	} {
 		root := mintKey(t)

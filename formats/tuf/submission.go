@@ -153,8 +153,8 @@ func (s signer) describeSigner() formats.Signer {
 
 const remedy = "sign with as many ECDSA P-256 keys (scheme ecdsa-sha2-nistp256) as the role's threshold asks for"
 
-// setCandidates sets the candidates: the signatures that logs can record, if they reach the
-// threshold of every role by themselves.
+// setCandidates sets the candidates: the signatures that Rekor v2 can record, if they reach the
+// threshold of every role by themselves; all of them else, which a log with more algorithms can record.
 func (s *submission) setCandidates() {
 	var recorded []signer
 	for _, signer := range s.signers {
@@ -162,21 +162,19 @@ func (s *submission) setCandidates() {
 			recorded = append(recorded, signer)
 		}
 	}
+	if countNeeded(s.quorums, recorded) > len(recorded) {
+		recorded = s.signers
+	}
 	s.desc.Threshold = countNeeded(s.quorums, nil)
 	if len(s.desc.Findings) > 0 {
 		s.desc.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
 			"the metadata passes under the historical policy alone", "send metadata that has not expired")
 		return
 	}
-	if n := countNeeded(s.quorums, recorded); n <= len(recorded) {
-		s.recorded, s.desc.Threshold = recorded, n
-		for _, signer := range recorded {
-			s.desc.Candidates = append(s.desc.Candidates, signer.key.buildCandidate())
-		}
-		return
+	s.recorded, s.desc.Threshold = recorded, countNeeded(s.quorums, recorded)
+	for _, signer := range recorded {
+		s.desc.Candidates = append(s.desc.Candidates, signer.key.buildCandidate())
 	}
-	s.desc.NotProjectable = formats.NewError(formats.ReasonNotProjectable,
-		"the role's threshold is reached only with signatures that a log cannot record (Ed25519, RSA-PSS)", remedy)
 }
 
 // countNeeded returns how many of recorded, whichever, reach every quorum's threshold: so many of

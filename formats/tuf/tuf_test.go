@@ -62,10 +62,10 @@ func TestConformance(t *testing.T) {
 	formatstest.Run(t, formatstest.Suite{Format: New(), Vectors: []formatstest.Vector{
 		projects(vector("two of four, P-256 and P-384", "targets.json", "", "root-1.json")),
 		projects(target(vector("with a target", "targets.json", "", "root-1.json"))),
-		vector("one of two is Ed25519", "targets-mixed.json", "", "root-1.json"),
-		target(vector("not projectable, with a target", "targets-mixed.json", "", "root-1.json")),
-		vector("Ed25519", "snapshot.json", "", "root-1.json"),
-		vector("RSA-PSS", "timestamp.json", "", "root-1.json"),
+		projects(vector("one of two is Ed25519", "targets-mixed.json", "", "root-1.json")),
+		projects(target(vector("one of two is Ed25519, with a target", "targets-mixed.json", "", "root-1.json"))),
+		projects(vector("Ed25519", "snapshot.json", "", "root-1.json")),
+		projects(vector("RSA-PSS", "timestamp.json", "", "root-1.json")),
 		projects(vector("first root signed by itself", "root-1.json", "", "root-1.json")),
 		projects(vector("rotated root", "root-2.json", "", "root-1.json")),
 		projects(vector("third root with the chain", "root-3.json", "", "root-2.json", "root-1.json")),
@@ -177,9 +177,9 @@ func TestDescribe(t *testing.T) {
 		candidates, threshold         int
 	}{
 		{"targets.json", "root-1.json", "targets metadata, version 1", "", 2, 2},
-		{"targets-mixed.json", "root-1.json", "targets metadata, version 1", "", 0, 2},
-		{"snapshot.json", "root-1.json", "snapshot metadata, version 1", "Ed25519", 0, 1},
-		{"timestamp.json", "root-1.json", "timestamp metadata, version 1", "RSA-2048 PSS/SHA-256", 0, 1},
+		{"targets-mixed.json", "root-1.json", "targets metadata, version 1", "", 2, 2},
+		{"snapshot.json", "root-1.json", "snapshot metadata, version 1", "Ed25519", 1, 1},
+		{"timestamp.json", "root-1.json", "timestamp metadata, version 1", "RSA-2048 PSS/SHA-256", 1, 1},
 		{"root-2.json", "root-1.json", "root metadata, version 2", "ECDSA P-256/SHA-256", 2, 2},
 		{"root-3.json", "root-2.json", "root metadata, version 3", "ECDSA P-256/SHA-256", 1, 1},
 	} {

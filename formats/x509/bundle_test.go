@@ -47,7 +47,7 @@ func bundleVectors(t testing.TB) []formatstest.Vector {
 	for _, key := range []string{"p256", "p384", "rsa", "ed25519", "certificate"} {
 		for _, name := range []string{key + ".json", key + "-cosign.json"} {
 			v := formatstest.Vector{
-				Name: name, Signature: file(t, "bundles/"+name), Artifact: artifact, Policy: bundleDay(t), Projects: key != "ed25519",
+				Name: name, Signature: file(t, "bundles/"+name), Artifact: artifact, Policy: bundleDay(t), Projects: true,
 			}
 			if key != "certificate" {
 				v.Keys = [][]byte{file(t, "bundles/"+key+".pem")}

@@ -35,7 +35,7 @@ func (s *reading) checkScheme(p formats.Policy) error {
 	case s.named == crypto.SHA1 || s.named == crypto.MD5:
 		return formats.NewError(formats.ReasonWeakAlgorithm, "the signature is over "+s.named.String()+", which is broken", hintSHA256+formats.HintHistorical)
 	case s.scheme == formats.Ed25519ph:
-		s.notes = append(s.notes, "whether this is Ed25519ph or pure Ed25519 shows only once the artifact is read; pure Ed25519 can only be attested")
+		s.notes = append(s.notes, "whether this is Ed25519ph or pure Ed25519 shows only once the artifact is read")
 	case len(s.hashes) > 1:
 		s.notes = append(s.notes, "the signature does not name its hash, which shows only once the artifact is read")
 	}
@@ -122,6 +122,9 @@ func (s *reading) describe() formats.Description {
 	for _, h := range s.hashes { // more than one are alternatives: the signature does not say which
 		d.Candidates = append(d.Candidates, s.buildCandidate(h))
 	}
+	if s.scheme == formats.Ed25519ph {
+		d.Candidates = append(d.Candidates, s.buildPureCandidate())
+	}
 	return d
 }
 
@@ -146,6 +149,13 @@ func (s *reading) describeAlgorithm() string {
 
 func (s *reading) buildCandidate(h formats.DigestAlgorithm) formats.Candidate {
 	return formats.Candidate{Native: true, SPKI: s.key.SPKI, Scheme: s.scheme, Hash: h, Remedy: s.suggestRemedy()}
+}
+
+// buildPureCandidate is for what turns out not to be Ed25519ph.
+func (s *reading) buildPureCandidate() formats.Candidate {
+	c := s.buildCandidate(formats.SHA256)
+	c.Scheme = formats.Ed25519
+	return c
 }
 
 // suggestRemedy says how to get a signature that every log takes from the same tool.

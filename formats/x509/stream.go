@@ -114,8 +114,12 @@ func (s *parsed) verifyBytes(ctx context.Context, m *formats.Meter, a formats.Ar
 
 // decideForm tries pure Ed25519, which is what tools make as a rule, then the hashes in their order.
 func (s *reading) decideForm(p *pass) (*formats.Verified, error) {
-	if pure := p.pure[s]; pure != nil && pure.Verify() {
-		return s.withoutDigest(p), nil
+	if pure := p.pure[s]; pure != nil {
+		if projection, ok := s.verifyPure(pure, p.sumDigest(formats.SHA256)); ok {
+			v := s.buildVerified(&projection)
+			v.Digests = p.listDigests(formats.SHA256)
+			return v, nil
+		}
 	}
 	for _, a := range s.hashes {
 		if projection, ok := s.verifySignature(p.sumDigest(a)); ok {

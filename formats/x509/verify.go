@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/ed25519stream"
 )
 
 // Verify implements formats.Parsed. With several keys, the one that verifies is the signer's.
@@ -121,6 +122,14 @@ func (s *reading) verifySignature(d formats.Digest) (formats.Projection, bool) {
 		return p, false
 	}
 	p, err := p.Check()
+	return p, err == nil
+}
+
+// verifyPure is verifySignature for pure Ed25519 over the bytes that v and d are of.
+func (s *reading) verifyPure(v *ed25519stream.Verifier, d formats.Digest) (formats.Projection, bool) {
+	p := s.buildProjection(d)
+	p.Candidate = s.buildPureCandidate()
+	p, err := p.CheckStream(v)
 	return p, err == nil
 }
 

@@ -76,7 +76,7 @@ var valid = []struct {
 	{"p521.sig", "p521.pem", formats.SHA512, true, false},
 	{"p521-sha256.sig", "p521.pem", formats.SHA256, true, false},
 	{"ed25519ph.sig", "ed25519.pem", formats.SHA512, true, true},
-	{"ed25519.sig", "ed25519.pem", "", false, true},
+	{"ed25519.sig", "ed25519.pem", "", true, true},
 }
 
 func TestConformance(t *testing.T) {

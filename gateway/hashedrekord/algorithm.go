@@ -17,7 +17,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// algorithm is one row of what Rekor v2 takes: a kind of key with a scheme and a hash.
+// algorithm is one row of what a log takes: a kind of key with a scheme and a hash.
 type algorithm struct {
 	details commonpb.PublicKeyDetails
 	scheme  formats.Scheme
@@ -27,9 +27,12 @@ type algorithm struct {
 	fits    func(crypto.PublicKey) bool
 }
 
-// algorithms is all that Rekor v2 takes (rekor-tiles, hashedrekord 0.0.2). Other logs and other entry
-// kinds have tables of their own.
-var algorithms = []algorithm{
+// Algorithms is what a log takes. Where two rows have a name in common, the size of the digest tells them apart, and of two that fit a
+// key and its hash the first one counts: each signature has one name.
+type Algorithms []algorithm
+
+// RekorV2 is all that Rekor v2 takes (rekor-tiles, hashedrekord 0.0.2).
+var RekorV2 = Algorithms{
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(2048)},
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(3072)},
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(4096)},
@@ -58,63 +61,73 @@ func isEd25519(k crypto.PublicKey) bool {
 	return ok
 }
 
-func findAlgorithm(d commonpb.PublicKeyDetails) (algorithm, bool) {
-	for _, a := range algorithms {
-		if a.details == d {
-			return a, true
+// find returns the row of a record; where the digest has the length of none, one of the same name.
+func (list Algorithms) find(r Record) (row algorithm, found bool) {
+	for _, a := range list {
+		if a.details == r.KeyDetails && (!found || a.size == len(r.Digest)) {
+			row, found = a, true
 		}
 	}
-	return algorithm{}, false
+	return row, found
 }
 
-// KeyDetails returns the PKIX name that Rekor v2 and Sigstore bundles give to c's algorithm. Errors
-// have ReasonMalformedKey, or ReasonAlgorithmNotLoggable with c's remedy as hint.
-func KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetails, error) {
+// KeyDetails is Algorithms.KeyDetails for Rekor v2.
+func KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetails, error) { return RekorV2.KeyDetails(c) }
+
+// KeyDetails returns the PKIX name that logs and Sigstore bundles give to c's algorithm. Errors
+// have ReasonMalformedKey, or ReasonAlgorithmNotLoggable with c's remedy as hint; ReasonNotProjectable for pure Ed25519.
+func (list Algorithms) KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetails, error) {
 	pub, err := formats.ParseSPKI(c.SPKI)
 	if err != nil {
 		return 0, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}
-	for _, a := range algorithms {
+	for _, a := range list {
 		if a.scheme == c.Scheme && a.hash == c.Hash && a.fits(pub) {
 			return a.details, nil
 		}
+	}
+	if c.Scheme == formats.Ed25519 {
+		return 0, formats.NewError(formats.ReasonNotProjectable,
+			"Ed25519 keys sign the bytes themselves, for which a log entry would have to hold them", c.Remedy)
 	}
 	return 0, formats.NewError(formats.ReasonAlgorithmNotLoggable,
 		fmt.Sprintf("the log has no entry for %s with %s over %s", c.Scheme, formats.KeyName(pub), c.Hash), c.Remedy)
 }
 
-// HashAlgorithm returns the digest algorithm that goes with d, and false when Rekor v2 does
-// not take d.
-func HashAlgorithm(d commonpb.PublicKeyDetails) (commonpb.HashAlgorithm, bool) {
-	a, ok := findAlgorithm(d)
+// HashAlgorithm returns the algorithm of r's digest, and false when the log does not take r's KeyDetails.
+func (list Algorithms) HashAlgorithm(r Record) (commonpb.HashAlgorithm, bool) {
+	a, ok := list.find(r)
 	return a.output, ok
 }
 
-// Projection returns the record as the signature over a digest that it is. It is not verified yet, and
-// the error is ReasonAlgorithmNotLoggable for KeyDetails that Rekor v2 does not take.
-func (r Record) Projection() (formats.Projection, error) {
-	a, ok := findAlgorithm(r.KeyDetails)
+// Projection is Algorithms.Projection for Rekor v2.
+func (r Record) Projection() (formats.Projection, error) { return RekorV2.Projection(r) }
+
+// Projection returns r as the signature over a digest that it is. It is not verified yet, and
+// the error is ReasonAlgorithmNotLoggable for KeyDetails that the log does not take.
+func (list Algorithms) Projection(r Record) (formats.Projection, error) {
+	a, ok := list.find(r)
 	if !ok {
 		return formats.Projection{}, formats.NewError(formats.ReasonAlgorithmNotLoggable, fmt.Sprintf("the log does not take %v", r.KeyDetails), "")
 	}
 	return formats.Projection{
 		Candidate: formats.Candidate{SPKI: r.SPKI, Scheme: a.scheme, Hash: a.hash},
-		Digest:    formats.Digest{Algorithm: a.hash, Value: r.Digest}, Signature: r.Signature, Certificate: r.Certificate,
+		Digest:    formats.Digest{Algorithm: a.hash, Value: r.Digest}, Signature: r.Signature, Message: r.Message, Certificate: r.Certificate,
 	}, nil
 }
 
-// Verify checks that the record's key is of the kind that KeyDetails names and made the signature
-// over the digest. Errors are *formats.Error.
-func (r Record) Verify() error { return r.VerifyKnown(formats.Projection{}) }
+// Verify is Algorithms.Verify for Rekor v2.
+func (r Record) Verify() error { return RekorV2.Verify(r, formats.Projection{}) }
 
-// VerifyKnown is Verify for a record that was made of a projection: what known.Check has noted is not computed again,
-// where the record says the same.
-func (r Record) VerifyKnown(known formats.Projection) error {
-	p, err := r.Projection()
+// Verify checks that r's key is of the kind that KeyDetails names and made the signature over the digest. What known.Check has noted is
+// not computed again, where r was made of known and says the same. Errors are *formats.Error; with ReasonNeedsBytes for a pure Ed25519
+// signature without its message, which nobody can verify by the record alone.
+func (list Algorithms) Verify(r Record, known formats.Projection) error {
+	p, err := list.Projection(r)
 	if err != nil {
 		return err
 	}
-	d, err := KeyDetails(p.Candidate)
+	d, err := list.KeyDetails(p.Candidate)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,13 @@
 // Package hashedrekord encodes and reads the canonical body of a Rekor v2 hashedrekord entry
 // (version 0.0.2): the bytes whose RFC 6962 hash is the log's leaf.
 //
+// A gateway's own log has the same bodies, with more algorithms, and one kind more, signedmessage 0.0.1: a hashedrekord of a pure Ed25519
+// signature that holds the message as well, for which the digest alone is no proof:
+//
+//	{"apiVersion":"0.0.1","kind":"signedmessage","spec":{"signedMessageV001":{
+//	  "data":{"algorithm":"SHA2_256","digest":BASE64,"message":BASE64},
+//	  "signature":{"content":BASE64,"verifier":{"keyDetails":"PKIX_ED25519","publicKey":{"rawBytes":BASE64}}}}}}
+//
 // Source: rekor-tiles, api/proto/rekor/v2/hashedrekord.proto and verifier.proto; canonical
 // form by RFC 8785 (JCS).
 package hashedrekord
@@ -18,6 +25,8 @@ import (
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // MaxBody is the largest canonical entry Rekor v2 stores, in bytes (a 16-bit length in its
@@ -31,15 +40,27 @@ type Record struct {
 	SPKI        []byte // the key, DER; always set
 	Certificate []byte // DER; when set it is logged in place of the key
 	KeyDetails  commonpb.PublicKeyDetails
+	// Message is what was signed, and Digest is of; nil but for pure Ed25519 in a gateway's own log, where not all records have it.
+	Message []byte
 }
 
-// form is the canonical entry without its values. Its members are in the order of RFC 8785, and texts in it are ASCII that JSON
+// form is a canonical entry without its values. Its members are in the order of RFC 8785, and texts in it are ASCII that JSON
 // does not escape, so that each is what stands between two quotation marks.
-var form = strings.Split(`{"apiVersion":"`+APIVersion+`","kind":"`+KindName+`","spec":{"hashedRekordV002":{`+
-	`"data":{"algorithm":"","digest":""},`+
-	`"signature":{"content":"","verifier":{"keyDetails":"","publicKey":{"rawBytes":""}}}}}}`, `"`)
+type form struct {
+	parts   []string
+	message bool // there is one, and what follows stands messageParts later
+}
 
-// Where in form the values stand.
+var (
+	plainForm = form{parts: strings.Split(`{"apiVersion":"`+APIVersion+`","kind":"`+KindName+`","spec":{"hashedRekordV002":{`+
+		`"data":{"algorithm":"","digest":""},`+
+		`"signature":{"content":"","verifier":{"keyDetails":"","publicKey":{"rawBytes":""}}}}}}`, `"`)}
+	messageForm = form{message: true, parts: strings.Split(`{"apiVersion":"`+messageVersion+`","kind":"`+messageName+`","spec":{"signedMessageV001":{`+
+		`"data":{"algorithm":"","digest":"","message":""},`+
+		`"signature":{"content":"","verifier":{"keyDetails":"","publicKey":{"rawBytes":""}}}}}}`, `"`)}
+)
+
+// Where in plainForm the values stand.
 const (
 	algorithmPart  = 17
 	digestPart     = 21
@@ -47,7 +68,18 @@ const (
 	keyDetailsPart = 33
 	verifierPart   = 35 // what rawPart is
 	rawPart        = 39
+
+	messagePart  = 25 // of messageForm alone
+	messageParts = 4
 )
+
+// at returns where in f the value stands that has a place in plainForm.
+func (f form) at(part int) int {
+	if f.message && part > digestPart {
+		return part + messageParts
+	}
+	return part
+}
 
 // What verifierPart says.
 const (
@@ -60,12 +92,30 @@ const (
 	KindName   = "hashedrekord"
 	APIVersion = "0.0.2"
 	Kind       = KindName + "/" + APIVersion
+
+	messageName    = "signedmessage"
+	messageVersion = "0.0.1"
+	MessageKind    = messageName + "/" + messageVersion
 )
 
+// Kind names the kind of entry that r is in.
+func (r Record) Kind() string {
+	if r.Message != nil {
+		return MessageKind
+	}
+	return Kind
+}
+
+// Body is Algorithms.Body for Rekor v2.
+func Body(r Record) ([]byte, error) { return RekorV2.Body(r) }
+
+// Parse is Algorithms.Parse for Rekor v2.
+func Parse(body []byte) (Record, error) { return RekorV2.Parse(body) }
+
 // Body returns the canonical entry for r. It fails when a part is missing, the digest does
-// not fit KeyDetails, or the entry would be over MaxBody.
-func Body(r Record) ([]byte, error) {
-	a, ok := findAlgorithm(r.KeyDetails)
+// not fit KeyDetails or the message, or the entry would be over MaxBody.
+func (list Algorithms) Body(r Record) ([]byte, error) {
+	a, ok := list.find(r)
 	if !ok {
 		return nil, fmt.Errorf("no hashedrekord for %v", r.KeyDetails)
 	}
@@ -73,49 +123,76 @@ func Body(r Record) ([]byte, error) {
 		return nil, fmt.Errorf("incomplete hashedrekord: digest of %d bytes, signature of %d, key of %d",
 			len(r.Digest), len(r.Signature), len(r.SPKI))
 	}
-	verifier, raw := publicKey, r.SPKI
-	if len(r.Certificate) > 0 {
-		verifier, raw = certificate, r.Certificate
+	if err := checkMessage(a, r); err != nil {
+		return nil, err
 	}
-	body := make([]byte, 0, 512+2*(len(r.Signature)+len(raw)))
-	for i, part := range form {
-		if i > 0 {
-			body = append(body, '"')
-		}
-		switch i {
-		case algorithmPart:
-			body = append(body, a.output.String()...)
-		case digestPart:
-			body = base64.StdEncoding.AppendEncode(body, r.Digest)
-		case signaturePart:
-			body = base64.StdEncoding.AppendEncode(body, r.Signature)
-		case keyDetailsPart:
-			body = append(body, r.KeyDetails.String()...)
-		case verifierPart:
-			body = append(body, verifier...)
-		case rawPart:
-			body = base64.StdEncoding.AppendEncode(body, raw)
-		default:
-			body = append(body, part...)
-		}
-	}
+	body := r.encode(a)
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)
 	}
 	return body, nil
 }
 
+// checkMessage refuses a message that is not what the digest is of, and one where none belongs.
+func checkMessage(a algorithm, r Record) error {
+	if r.Message == nil {
+		return nil
+	}
+	digest := sha256.Sum256(r.Message)
+	if a.scheme != formats.Ed25519 || len(r.Message) == 0 || len(r.Certificate) > 0 || !bytes.Equal(digest[:], r.Digest) {
+		return errors.New("a message is for pure Ed25519 by a bare key, and the digest has to be its own")
+	}
+	return nil
+}
+
+// encode returns the entry, whose digest is by a.
+func (r Record) encode(a algorithm) []byte {
+	f := plainForm
+	if r.Message != nil {
+		f = messageForm
+	}
+	verifier, raw := publicKey, r.SPKI
+	if len(r.Certificate) > 0 {
+		verifier, raw = certificate, r.Certificate
+	}
+	body := make([]byte, 0, 512+2*(len(r.Message)+len(r.Signature)+len(raw)))
+	for i, part := range f.parts {
+		if i > 0 {
+			body = append(body, '"')
+		}
+		switch {
+		case i == algorithmPart:
+			body = append(body, a.output.String()...)
+		case i == digestPart:
+			body = base64.StdEncoding.AppendEncode(body, r.Digest)
+		case f.message && i == messagePart:
+			body = base64.StdEncoding.AppendEncode(body, r.Message)
+		case i == f.at(signaturePart):
+			body = base64.StdEncoding.AppendEncode(body, r.Signature)
+		case i == f.at(keyDetailsPart):
+			body = append(body, r.KeyDetails.String()...)
+		case i == f.at(verifierPart):
+			body = append(body, verifier...)
+		case i == f.at(rawPart):
+			body = base64.StdEncoding.AppendEncode(body, raw)
+		default:
+			body = append(body, part...)
+		}
+	}
+	return body
+}
+
 // errNotCanonical is returned for what Body does not produce.
-var errNotCanonical = errors.New("entry is not a canonical hashedrekord 0.0.2")
+var errNotCanonical = errors.New("entry is not a canonical hashedrekord 0.0.2, or another that the log has")
 
 // Parse reads a canonical entry. It accepts exactly what Body produces: Body(Parse(b)) is b. That comparison is the check,
 // so that the values are taken from where they have to stand, and nothing else is looked at.
-func Parse(body []byte) (Record, error) {
-	r, err := readValues(bytes.SplitN(body, []byte(`"`), len(form)+1))
+func (list Algorithms) Parse(body []byte) (Record, error) {
+	r, err := readValues(bytes.SplitN(body, []byte(`"`), len(messageForm.parts)+1))
 	if err != nil {
 		return Record{}, err
 	}
-	again, err := Body(r)
+	again, err := list.Body(r)
 	if err != nil {
 		return Record{}, err
 	}
@@ -126,7 +203,12 @@ func Parse(body []byte) (Record, error) {
 }
 
 func readValues(values [][]byte) (Record, error) {
-	if len(values) != len(form) {
+	f := plainForm
+	switch len(values) {
+	case len(plainForm.parts):
+	case len(messageForm.parts):
+		f = messageForm
+	default:
 		return Record{}, errNotCanonical
 	}
 	decode := func(part int) []byte {
@@ -134,11 +216,14 @@ func readValues(values [][]byte) (Record, error) {
 		return value
 	}
 	r := Record{
-		Digest: decode(digestPart), Signature: decode(signaturePart),
-		KeyDetails: commonpb.PublicKeyDetails(commonpb.PublicKeyDetails_value[string(values[keyDetailsPart])]),
+		Digest: decode(digestPart), Signature: decode(f.at(signaturePart)),
+		KeyDetails: commonpb.PublicKeyDetails(commonpb.PublicKeyDetails_value[string(values[f.at(keyDetailsPart)])]),
 	}
-	raw := decode(rawPart)
-	if string(values[verifierPart]) != certificate {
+	if f.message {
+		r.Message = append([]byte{}, decode(messagePart)...)
+	}
+	raw := decode(f.at(rawPart))
+	if string(values[f.at(verifierPart)]) != certificate {
 		r.SPKI = raw
 		return r, nil
 	}

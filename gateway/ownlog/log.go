@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -100,11 +101,11 @@ func (l *Log) Describe() gateway.LogInfo {
 }
 
 // Accepts implements gateway.Recorder.
-func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(o) }
+func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.Own, o) }
 
 // Prepare implements gateway.Recorder.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
-	return recording.Prepare(l.cfg.ID, o)
+	return recording.Prepare(l.cfg.ID, hashedrekord.Own, o)
 }
 
 // Wake has records sequenced soon.

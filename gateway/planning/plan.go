@@ -162,6 +162,9 @@ func (p Planner) optionOf(d formats.Description, r gateway.Representation) gatew
 	if accepted == 0 || accepted < d.Threshold {
 		return refuseOption(r, refusal)
 	}
+	if r == gateway.Native { // they are alternatives
+		accepted = 1
+	}
 	return gateway.Option{Representation: r, Entries: accepted}
 }
 

@@ -12,6 +12,7 @@ import (
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -155,12 +156,17 @@ func evidenceMessage(e formats.Evidence) receiptpb.Digest_Evidence {
 	return receiptpb.Digest_EVIDENCE_UNSPECIFIED
 }
 
-// Project returns the receipt's entry for a signature that is logged as p, NATIVE or
-// PROJECTED, and the record to log. The key is logged, and the certificate it came in only
+// Project is ProjectFor for Rekor v2.
+func Project(p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+	return ProjectFor(hashedrekord.RekorV2, p, publish)
+}
+
+// ProjectFor returns the receipt's entry for a signature that is logged as p, NATIVE or
+// PROJECTED, in a log that takes list, and the record to log. The key is logged, and the certificate it came in only
 // with publish: it names its holder for ever, and stock verifiers refuse it without a trusted
 // timestamp. Errors have ReasonAlgorithmNotLoggable or ReasonMalformedKey.
-func Project(p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrekord.Record, error) {
-	record, err := recordOf(p)
+func ProjectFor(list hashedrekord.Algorithms, p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+	record, err := recordOf(list, p)
 	if err != nil {
 		return nil, hashedrekord.Record{}, err
 	}
@@ -169,10 +175,10 @@ func Project(p formats.Projection, publish bool) (*receiptpb.LogEntry, hashedrek
 		record.Certificate = p.Certificate
 		material.Content = &bundlepb.VerificationMaterial_Certificate{Certificate: &commonpb.X509Certificate{RawBytes: p.Certificate}}
 	}
-	hash, _ := hashedrekord.HashAlgorithm(record.KeyDetails)
+	hash, _ := list.HashAlgorithm(record)
 	return &receiptpb.LogEntry{
 		Spki:   p.SPKI,
-		Recipe: &receiptpb.Recipe{Prefix: p.Recipe.Prefix, Artifact: p.Recipe.Artifact, Crlf: p.Recipe.CRLF, Suffix: p.Recipe.Suffix},
+		Recipe: recipeMessage(p.Recipe),
 		Bundle: &bundlepb.Bundle{
 			MediaType:            BundleMediaType,
 			VerificationMaterial: material,
@@ -211,12 +217,20 @@ func Attestation(s SignedStatement) (*receiptpb.LogEntry, hashedrekord.Record) {
 		}
 }
 
-func recordOf(p formats.Projection) (hashedrekord.Record, error) {
-	details, err := hashedrekord.KeyDetails(p.Candidate)
+func recipeMessage(r formats.Recipe) *receiptpb.Recipe {
+	m := &receiptpb.Recipe{Prefix: r.Prefix, Artifact: r.Artifact, Crlf: r.CRLF, Suffix: r.Suffix}
+	if r.Hash != "" { // else it is not there, since older programs do not know it
+		m.Hash = proto.String(string(r.Hash))
+	}
+	return m
+}
+
+func recordOf(list hashedrekord.Algorithms, p formats.Projection) (hashedrekord.Record, error) {
+	details, err := list.KeyDetails(p.Candidate)
 	if err != nil {
 		return hashedrekord.Record{}, err
 	}
-	return hashedrekord.Record{Digest: p.Digest.Value, Signature: p.Signature, SPKI: p.SPKI, KeyDetails: details}, nil
+	return hashedrekord.Record{Digest: p.Digest.Value, Signature: p.Signature, SPKI: p.SPKI, KeyDetails: details, Message: p.Message}, nil
 }
 
 func keyMaterial(spki []byte) *bundlepb.VerificationMaterial {

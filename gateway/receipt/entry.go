@@ -30,7 +30,7 @@ func (v *verification) checkRecords() error {
 // named after it; to add a kind, give it a case here.
 func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 	if own := e.GetOwn(); own != nil {
-		return readHashedRekord(e, own.GetBody())
+		return readHashedRekord(e, own.GetBody()) // of either kind
 	}
 	switch k := logged(e).GetKindVersion(); k.GetKind() + "/" + k.GetVersion() {
 	case hashedrekord.Kind:
@@ -38,6 +38,14 @@ func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 	default:
 		return hashedrekord.Record{}, fmt.Errorf("entry is %.20q %.20q, not %s", k.GetKind(), k.GetVersion(), hashedrekord.Kind)
 	}
+}
+
+// takenBy returns what the log of an entry takes.
+func takenBy(e *receiptpb.LogEntry) hashedrekord.Algorithms {
+	if e.GetOwn() != nil {
+		return hashedrekord.Own
+	}
+	return hashedrekord.RekorV2
 }
 
 // logged returns the transparency log's part of an entry.

@@ -14,7 +14,7 @@ import (
 
 // readHashedRekord returns the record in a hashedrekord body, when the bundle of its entry says the same.
 func readHashedRekord(e *receiptpb.LogEntry, body []byte) (hashedrekord.Record, error) {
-	r, err := hashedrekord.Parse(body)
+	r, err := takenBy(e).Parse(body)
 	if err != nil {
 		return hashedrekord.Record{}, fmt.Errorf("parsing log entry: %w", err)
 	}
@@ -34,10 +34,10 @@ func readHashedRekord(e *receiptpb.LogEntry, body []byte) (hashedrekord.Record, 
 	return r, nil
 }
 
-// checkMessage compares a bundle's message signature with the record.
-func checkMessage(b *bundlepb.Bundle, r hashedrekord.Record) error {
-	m := b.GetMessageSignature()
-	hash, _ := hashedrekord.HashAlgorithm(r.KeyDetails)
+// checkMessage compares the message signature of an entry's bundle with the record.
+func checkMessage(e *receiptpb.LogEntry, r hashedrekord.Record) error {
+	m := e.GetBundle().GetMessageSignature()
+	hash, _ := takenBy(e).HashAlgorithm(r)
 	if m.GetMessageDigest().GetAlgorithm() != hash || !bytes.Equal(m.GetMessageDigest().GetDigest(), r.Digest) ||
 		!bytes.Equal(m.GetSignature(), r.Signature) {
 		return fmt.Errorf("bundle has another digest or signature than the entry")

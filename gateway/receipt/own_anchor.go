@@ -178,7 +178,7 @@ func isAnchorOf(c ownCheckpoint, a *receiptpb.Anchor) error {
 	e := &receiptpb.LogEntry{Bundle: a.GetBundle(), Spki: a.GetSpki()}
 	record, err := loggedRecord(e)
 	if err == nil {
-		err = checkMessage(e.GetBundle(), record)
+		err = checkMessage(e, record)
 	}
 	if err != nil {
 		return err

@@ -18,12 +18,12 @@ func (v *verification) checkProjections(native bool) error {
 	for i, e := range v.receipt.GetEntries() {
 		record, err := loggedRecord(e)
 		if err == nil {
-			err = checkMessage(e.GetBundle(), record)
+			err = checkMessage(e, record)
 		}
 		if err != nil {
 			return wrap(err, ReasonEntryMismatch, fmt.Sprintf("log entry %d is not a record of this signature", i+1), hintEntry)
 		}
-		at := v.findProjection(record, native)
+		at := v.findProjection(takenBy(e), record, native)
 		if at < 0 {
 			return refuse(ReasonEntryMismatch, fmt.Sprintf("log entry %d is for another signature, key or artifact", i+1), hintEntry)
 		}
@@ -32,6 +32,7 @@ func (v *verification) checkProjections(native bool) error {
 			return claim(fmt.Sprintf("has another key or recipe for log entry %d than the signature", i+1))
 		}
 		logged[at] = true
+		v.reportMessage(p)
 		v.report.logged = append(v.report.logged, logEntry{entry: e, projection: &p})
 	}
 	if need := max(v.description.Threshold, 1); len(logged) < need {
@@ -43,14 +44,26 @@ func (v *verification) checkProjections(native bool) error {
 
 const hintEntry = hintAgain + "; if this repeats, it or the log answers wrongly"
 
-func (v *verification) findProjection(r hashedrekord.Record, native bool) int {
+// reportMessage says of a pure Ed25519 signature who can check it by the record.
+func (v *verification) reportMessage(p formats.Projection) {
+	switch {
+	case p.Scheme != formats.Ed25519:
+	case p.Message != nil:
+		v.report.proven("record: it holds the message that was signed, so that anybody can check the signature by it")
+	default:
+		v.report.unproven("record: it holds a digest of what was signed; who does not have the signed bytes themselves, as monitors, can't check the signature by it")
+	}
+}
+
+func (v *verification) findProjection(list hashedrekord.Algorithms, r hashedrekord.Record, native bool) int {
 	for i, p := range v.verified.Projections {
-		want, err := recordOf(p)
+		want, err := recordOf(list, p)
 		if err != nil || p.Native != native || p.VerifyDigest() != nil {
 			continue
 		}
 		if want.KeyDetails == r.KeyDetails && bytes.Equal(want.SPKI, r.SPKI) &&
-			bytes.Equal(want.Digest, r.Digest) && bytes.Equal(want.Signature, r.Signature) {
+			bytes.Equal(want.Digest, r.Digest) && bytes.Equal(want.Signature, r.Signature) &&
+			(want.Message == nil) == (r.Message == nil) && bytes.Equal(want.Message, r.Message) {
 			return i
 		}
 	}
@@ -59,5 +72,5 @@ func (v *verification) findProjection(r hashedrekord.Record, native bool) int {
 
 func sameRecipe(want formats.Recipe, got *receiptpb.Recipe) bool {
 	return bytes.Equal(want.Prefix, got.GetPrefix()) && bytes.Equal(want.Suffix, got.GetSuffix()) &&
-		want.Artifact == got.GetArtifact() && want.CRLF == got.GetCrlf()
+		want.Artifact == got.GetArtifact() && want.CRLF == got.GetCrlf() && string(want.Hash) == got.GetHash()
 }

@@ -19,24 +19,24 @@ import (
 // errNoWhole refuses what would need an entry kind of the format's own.
 var errNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
 
-// Accepts reports whether o can be a hashedrekord as Rekor v2 takes it: nil, or the typed reason with the remedy; see gateway.Recorder.
-func Accepts(o gateway.Offer) error {
+// Accepts reports whether o can be a record of a log that takes list: nil, or the typed reason with the remedy; see gateway.Recorder.
+func Accepts(list hashedrekord.Algorithms, o gateway.Offer) error {
 	switch {
 	case o.Statement != nil:
 		return nil
 	case o.Projection == nil:
 		return errNoWhole
 	}
-	if _, err := hashedrekord.KeyDetails(o.Projection.Candidate); err != nil {
+	if _, err := list.KeyDetails(o.Projection.Candidate); err != nil {
 		return err
 	}
 	return checkStrictKey(o.Projection.SPKI)
 }
 
-// Prepare makes the entry of o for the log with that ID; see gateway.Recorder. It refuses what Rekor v2 would refuse, and encodings
-// that it would take but that other programs might read differently.
-func Prepare(log string, o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
-	entry, record, err := recordOf(o)
+// Prepare makes the entry of o for the log with that ID, which takes list; see gateway.Recorder. It refuses what Rekor v2 would refuse, and
+// encodings that it would take but that other programs might read differently.
+func Prepare(log string, list hashedrekord.Algorithms, o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	entry, record, err := recordOf(list, o)
 	if err != nil {
 		return gateway.Prepared{}, nil, err
 	}
@@ -44,11 +44,11 @@ func Prepare(log string, o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry
 	if o.Projection != nil {
 		known = *o.Projection
 	}
-	prepared, err := PrepareRecord(log, record, known)
+	prepared, err := PrepareRecord(log, list, record, known)
 	return prepared, entry, err
 }
 
-func recordOf(o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error) {
+func recordOf(list hashedrekord.Algorithms, o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error) {
 	switch {
 	case o.Statement != nil:
 		entry, record := receipt.Attestation(*o.Statement)
@@ -56,26 +56,26 @@ func recordOf(o gateway.Offer) (*receiptpb.LogEntry, hashedrekord.Record, error)
 	case o.Projection == nil:
 		return nil, hashedrekord.Record{}, errNoWhole
 	}
-	return receipt.Project(*o.Projection, o.Certificate)
+	return receipt.ProjectFor(list, *o.Projection, o.Certificate)
 }
 
 // PrepareRecord checks and encodes r, which was made of known.
-func PrepareRecord(log string, r hashedrekord.Record, known formats.Projection) (gateway.Prepared, error) {
+func PrepareRecord(log string, list hashedrekord.Algorithms, r hashedrekord.Record, known formats.Projection) (gateway.Prepared, error) {
 	for _, check := range []func() error{
 		func() error { return checkStrictKey(r.SPKI) },
 		func() error { return checkCertificate(r) },
-		func() error { return r.VerifyKnown(known) },
+		func() error { return list.Verify(r, known) },
 	} {
 		if err := check(); err != nil {
 			return gateway.Prepared{}, err
 		}
 	}
-	body, err := encodeRecord(r)
+	body, err := encodeRecord(list, r)
 	if err != nil {
 		return gateway.Prepared{}, err
 	}
 	return gateway.Prepared{
-		Log: log, LeafHash: hashedrekord.LeafHash(body), Kind: hashedrekord.Kind, Body: body, Signature: r.Signature,
+		Log: log, LeafHash: hashedrekord.LeafHash(body), Kind: r.Kind(), Body: body, Signature: r.Signature,
 	}, nil
 }
 
@@ -109,8 +109,8 @@ func checkCertificate(r hashedrekord.Record) error {
 
 // encodeRecord returns the canonical body, which reads back as r: without a certificate there is nothing in it that could be
 // read otherwise.
-func encodeRecord(r hashedrekord.Record) ([]byte, error) {
-	body, err := hashedrekord.Body(r)
+func encodeRecord(list hashedrekord.Algorithms, r hashedrekord.Record) ([]byte, error) {
+	body, err := list.Body(r)
 	if err != nil {
 		return nil, formats.WrapError(err, formats.ReasonTooLarge,
 			fmt.Sprintf("the entry is over the log's %d bytes", hashedrekord.MaxBody),
@@ -119,7 +119,7 @@ func encodeRecord(r hashedrekord.Record) ([]byte, error) {
 	if len(r.Certificate) == 0 {
 		return body, nil
 	}
-	if _, err := hashedrekord.Parse(body); err != nil {
+	if _, err := list.Parse(body); err != nil {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "the entry does not read back as it was written", "")
 	}
 	return body, nil

@@ -11,5 +11,5 @@ import (
 
 // PrepareRecord lets tests offer records that no projection is.
 func (l *Log) PrepareRecord(r hashedrekord.Record) (gateway.Prepared, error) {
-	return recording.PrepareRecord(l.id, r, formats.Projection{})
+	return recording.PrepareRecord(l.id, hashedrekord.RekorV2, r, formats.Projection{})
 }

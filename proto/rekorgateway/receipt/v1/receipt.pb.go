@@ -1025,15 +1025,17 @@ func (x *Anchor) GetSpki() []byte {
 	return nil
 }
 
-// Recipe rebuilds the bytes a format really signs: prefix, artifact, suffix.
+// Recipe rebuilds the bytes a format really signs: prefix, artifact, suffix, and of these the digest where there is a hash.
 type Recipe struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Prefix []byte                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// The artifact's bytes stand between prefix and suffix.
 	Artifact bool `protobuf:"varint,2,opt,name=artifact,proto3" json:"artifact,omitempty"`
 	// The artifact's line ends are turned into CRLF first.
-	Crlf          bool   `protobuf:"varint,3,opt,name=crlf,proto3" json:"crlf,omitempty"`
-	Suffix        []byte `protobuf:"bytes,4,opt,name=suffix,proto3" json:"suffix,omitempty"`
+	Crlf   bool   `protobuf:"varint,3,opt,name=crlf,proto3" json:"crlf,omitempty"`
+	Suffix []byte `protobuf:"bytes,4,opt,name=suffix,proto3" json:"suffix,omitempty"`
+	// When set ("sha512", "blake2b-512"), the signature is over the digest of all that, as bytes. For pure Ed25519 by PGP and minisign.
+	Hash          *string `protobuf:"bytes,5,opt,name=hash,proto3,oneof" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1094,6 +1096,13 @@ func (x *Recipe) GetSuffix() []byte {
 		return x.Suffix
 	}
 	return nil
+}
+
+func (x *Recipe) GetHash() string {
+	if x != nil && x.Hash != nil {
+		return *x.Hash
+	}
+	return ""
 }
 
 // Policy is what the gateway accepted when it verified.
@@ -1299,12 +1308,14 @@ const file_rekorgateway_receipt_v1_receipt_proto_rawDesc = "" +
 	"\aanchors\x18\x03 \x03(\v2\x1f.rekorgateway.receipt.v1.AnchorR\aanchors\"T\n" +
 	"\x06Anchor\x126\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x1e.dev.sigstore.bundle.v1.BundleR\x06bundle\x12\x12\n" +
-	"\x04spki\x18\x02 \x01(\fR\x04spki\"h\n" +
+	"\x04spki\x18\x02 \x01(\fR\x04spki\"\x8a\x01\n" +
 	"\x06Recipe\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x1a\n" +
 	"\bartifact\x18\x02 \x01(\bR\bartifact\x12\x12\n" +
 	"\x04crlf\x18\x03 \x01(\bR\x04crlf\x12\x16\n" +
-	"\x06suffix\x18\x04 \x01(\fR\x06suffix\"l\n" +
+	"\x06suffix\x18\x04 \x01(\fR\x06suffix\x12\x17\n" +
+	"\x04hash\x18\x05 \x01(\tH\x00R\x04hash\x88\x01\x01B\a\n" +
+	"\x05_hash\"l\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"historical\x18\x01 \x01(\bR\n" +
@@ -1386,6 +1397,7 @@ func file_rekorgateway_receipt_v1_receipt_proto_init() {
 	if File_rekorgateway_receipt_v1_receipt_proto != nil {
 		return
 	}
+	file_rekorgateway_receipt_v1_receipt_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
