@@ -57,7 +57,7 @@ func (b *batched) entry(tb testing.TB, r *receiptpb.Receipt, v *formats.Verified
 		}
 		return receipt.Attestation(signed)
 	}
-	e, record, err := receipt.Project(v.Projections[0], false)
+	e, record, err := receipt.ProjectFor(hashedrekord.Own, v.Projections[0], false)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (l *OwnLog) Record(index uint64, body []byte, checkpoint []byte, anchors ..
 // Add logs a record, anchors the checkpoint in each of the logs, and returns the record's proof.
 func (l *OwnLog) Add(record hashedrekord.Record, logs ...*Log) receipt.Proof {
 	l.tb.Helper()
-	body, err := hashedrekord.Body(record)
+	body, err := hashedrekord.Own.Body(record)
 	if err != nil {
 		l.tb.Fatal(err)
 	}
