@@ -21,6 +21,8 @@ type OwnLogs interface {
 	AddOwnLog(ctx context.Context, log, origin string) error
 	// OwnLog returns the state of an own log. The error is ErrNotFound where there is none.
 	OwnLog(ctx context.Context, log string) (OwnLog, error)
+	// ListOwnLogs returns the states of all own logs, in the order of their IDs.
+	ListOwnLogs(ctx context.Context) ([]OwnLog, error)
 	// Sequence gives the entries of an own log that have no index yet the next ones, in the order of their IDs, at most limit of
 	// them, and stores the tree and the tiles that grow makes of their leaf hashes; all in one transaction, of which there is one at
 	// a time for a log, whoever shares the store. It returns the state then, and how many have got an index; grow is not
@@ -41,6 +43,19 @@ type OwnLogs interface {
 	// LogAnchored has at most limit entries Logged that the last anchored checkpoint covers, in the order of their indexes, in one
 	// transaction, and returns how far their submissions are. It returns nothing once there are none left.
 	LogAnchored(ctx context.Context, log string, limit int) ([]Progress, error)
+	// CloseOwnLog ends an own log for good, where its last anchored checkpoint does, all of which has to be Logged: from then on Sequence,
+	// AddOwnLog, and KeepAnchor of what is larger, say ErrOwnLogClosed. What waits for it, records that are not anchored among them, is
+	// recorded in another own log instead: all of a submission's entries go over, or none do. What was no record is removed, and what was
+	// one has Failed with ProblemRetired, so that the tree stays what it is. All is one transaction. The caller calls again while there is
+	// More, and when more was enqueued for the closed log. The error is ErrNotFound where one of the two is no own log, and
+	// ErrOwnLogClosed where p.To is closed.
+	CloseOwnLog(ctx context.Context, p CloseParams) (Moved, error)
+}
+
+// CloseParams are what CloseOwnLog is asked for.
+type CloseParams struct {
+	Log, To string // IDs
+	Limit   int    // of entries that go over in one call
 }
 
 // What a Store may answer for own logs.
@@ -51,6 +66,8 @@ var (
 	ErrOtherAnchor = errors.New("not a checkpoint of the own log")
 	// ErrOwnLog: what was asked for is not done with a log of the gateway's own, whose records are never given up or moved.
 	ErrOwnLog = errors.New("log is the gateway's own")
+	// ErrOwnLogClosed: the own log has ended, and another one has taken over.
+	ErrOwnLogClosed = errors.New("own log is closed")
 )
 
 // GrowTree returns the tree with further records, given by their leaf hashes, and the tiles that differ then; see tiletree.AppendRecords.
@@ -58,7 +75,9 @@ type GrowTree func(old tiletree.Tree, leaves []LeafHash, read tiletree.ReadTiles
 
 // OwnLog is the state of a log of the gateway's own.
 type OwnLog struct {
+	ID       string
 	Origin   string
+	Closed   bool // by CloseOwnLog
 	Tree     tiletree.Tree
 	Anchored OwnAnchor // the last one, of size 0 before the first
 	Logged   uint64    // how many records, from the first on, have become Logged

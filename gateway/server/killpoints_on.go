@@ -57,6 +57,12 @@ func (w pointedStore) Claim(p0 context.Context, p1 gateway.ClaimParams) ([]gatew
 	return w.Store.Claim(p0, p1)
 }
 
+// CloseOwnLog implements gateway.Store.
+func (w pointedStore) CloseOwnLog(p0 context.Context, p1 gateway.CloseParams) (gateway.Moved, error) {
+	defer killpoint.Around("store.CloseOwnLog")()
+	return w.Store.CloseOwnLog(p0, p1)
+}
+
 // CountDoubtful implements gateway.Store.
 func (w pointedStore) CountDoubtful(p0 context.Context, p1 string) (map[gateway.Shard]int, error) {
 	defer killpoint.Around("store.CountDoubtful")()
@@ -157,6 +163,12 @@ func (w pointedStore) ListAudit(p0 context.Context, p1 string, p2 gateway.AuditP
 func (w pointedStore) ListLogs(p0 context.Context) ([]gateway.LogStatus, error) {
 	defer killpoint.Around("store.ListLogs")()
 	return w.Store.ListLogs(p0)
+}
+
+// ListOwnLogs implements gateway.Store.
+func (w pointedStore) ListOwnLogs(p0 context.Context) ([]gateway.OwnLog, error) {
+	defer killpoint.Around("store.ListOwnLogs")()
+	return w.Store.ListOwnLogs(p0)
 }
 
 // LogAnchored implements gateway.Store.

@@ -56,8 +56,12 @@ func CutTile(t tiletree.Tile, hashes []byte) ([]byte, error) {
 	return hashes[:end:end], nil
 }
 
-// CheckAnchor refuses a checkpoint that is not a state of an own log whose tree is now tree.
-func CheckAnchor(tree tiletree.Tree, a gateway.OwnAnchor, read tiletree.ReadTiles) error {
+// CheckAnchor refuses a checkpoint that is not a state of an own log, as it is now, or behind the end of one that is closed.
+func CheckAnchor(l gateway.OwnLog, a gateway.OwnAnchor, read tiletree.ReadTiles) error {
+	tree := l.Tree
+	if l.Closed && a.Size > l.Anchored.Size {
+		return fmt.Errorf("%w: %s has ended at %d records", gateway.ErrOwnLogClosed, l.ID, l.Anchored.Size)
+	}
 	if a.Size == 0 || a.Size > tree.Size {
 		return fmt.Errorf("%w: it has %d records, the log %d", gateway.ErrOtherAnchor, a.Size, tree.Size)
 	}
@@ -71,4 +75,18 @@ func CheckAnchor(tree tiletree.Tree, a gateway.OwnAnchor, read tiletree.ReadTile
 // AnchoredEnd is up to which index entries are Logged next, at most limit of them.
 func AnchoredEnd(l gateway.OwnLog, limit int) uint64 {
 	return max(l.Logged, min(l.Anchored.Size, l.Logged+uint64(max(limit, 0))))
+}
+
+// CheckClose refuses to close an own log before all that is anchored is Logged, and to have another one take over that is closed, or the
+// same.
+func CheckClose(from, to gateway.OwnLog) error {
+	switch {
+	case from.ID == to.ID:
+		return fmt.Errorf("an own log cannot take over from itself: %s", to.ID)
+	case to.Closed:
+		return fmt.Errorf("%w: %s", gateway.ErrOwnLogClosed, to.ID)
+	case from.Logged != from.Anchored.Size:
+		return fmt.Errorf("%d records of %s are anchored, and %d are logged", from.Anchored.Size, from.ID, from.Logged)
+	}
+	return nil
 }

@@ -23,7 +23,7 @@ var soundness = map[string]string{
         WHERE (e.state = 'LOGGED' AND e.log NOT IN (SELECT log FROM own_log)) <> (b.inclusion IS NOT NULL)`,
 	"entries of own logs in no queue, or in two": `
         SELECT COUNT(*) FROM entry e JOIN own_log o ON o.log = e.log LEFT JOIN own_record r ON r.entry = e.id LEFT JOIN own_queue q ON q.log = e.log AND q.entry = e.id
-        WHERE (r.idx IS NULL) = (q.entry IS NULL) OR e.state = 'FAILED' OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, false) OR e.log_index <> r.idx`,
+        WHERE (r.idx IS NULL) = (q.entry IS NULL) OR (e.state = 'FAILED' AND NOT (o.closed AND COALESCE(r.idx >= o.logged, false))) OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, false) OR e.log_index <> r.idx`,
 	"queued entries that are not there": `SELECT COUNT(*) FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)`,
 	"records behind the last":           `SELECT COUNT(*) FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1`,
 	"entries of retired logs":           `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,

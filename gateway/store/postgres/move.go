@@ -94,7 +94,7 @@ FROM unnest($1::bigint[], $2::bigint[]) AS d (id, bytes) WHERE e.id = d.id AND d
 
 	// Nobody waits for it here any more. What was refused stays, so that it is known.
 	unlinkedEntries = `
-SELECT id, bytes, in_doubt FROM entry e
+SELECT id, bytes, in_doubt, EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id) FROM entry e
 WHERE id = ANY($1::bigint[]) AND state = 'PENDING' AND NOT EXISTS (SELECT 1 FROM submission_entry se WHERE se.entry = e.id)`
 
 	removeBodies = `DELETE FROM entry_blob WHERE entry = ANY($1::bigint[])`
@@ -138,6 +138,11 @@ func movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err error) {
 		return m, err
 	}
 	v.planned, v.inDoubt = p.Planned, p.InDoubt
+	return v.movePage(t, p)
+}
+
+// movePage moves the submissions that wait for the next page of what does.
+func (v *move) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err error) {
 	ids, err := v.readQueue(t, p, &m)
 	if err != nil || len(ids) == 0 {
 		return m, err
@@ -191,6 +196,7 @@ type move struct {
 	toName           string
 	planned, inDoubt bool
 	settled          bool              // submissions go although none of their entries waits
+	own              bool              // both are logs of the gateway's own
 	backlogs         map[int64]backlog // changes, by the row of the log
 	revived          []int64           // entries
 }
@@ -267,6 +273,11 @@ func (v *move) moveSubmissions(t *tx, seqs []int64) ([]int64, error) {
 	}
 	if _, err := t.exec(relinkEntries, moving, l.entries, l.targets); err != nil {
 		return nil, err
+	}
+	if v.own {
+		if _, err := t.exec(queueMoved, l.targets); err != nil {
+			return nil, err
+		}
 	}
 	if err := v.weighReceipts(t, l); err != nil {
 		return nil, err
@@ -363,16 +374,16 @@ func (v *move) weighReceipts(t *tx, l *leftEntries) error {
 }
 
 // removeUnlinked removes entries that no submission has any more, and that would be sent for nobody. What may be in the
-// log is given up instead: should it come back, it is looked for before it is sent.
+// log is given up instead: should it come back, it is looked for before it is sent. So is what is a record of an own log.
 func (v *move) removeUnlinked(t *tx, entries []int64) error {
-	var unsent, inDoubt []int64
+	var unsent, givenUp []int64
 	err := t.eachRow(unlinkedEntries, []any{entries}, func(scan func(...any) error) error {
 		var id, bytes int64
-		var doubtful bool
-		err := scan(&id, &bytes, &doubtful)
+		var doubtful, isRecord bool
+		err := scan(&id, &bytes, &doubtful, &isRecord)
 		v.addBacklog(v.from, backlog{-1, -bytes})
-		if doubtful {
-			inDoubt = append(inDoubt, id)
+		if doubtful || isRecord {
+			givenUp = append(givenUp, id)
 		} else {
 			unsent = append(unsent, id)
 		}
@@ -382,10 +393,13 @@ func (v *move) removeUnlinked(t *tx, entries []int64) error {
 		return err
 	}
 	var b pgx.Batch
-	if len(inDoubt) > 0 {
-		b.Queue(giveUpEntries, gateway.ProblemRetired, inDoubt)
+	if len(givenUp) > 0 {
+		b.Queue(giveUpEntries, gateway.ProblemRetired, givenUp)
 	}
 	if len(unsent) > 0 {
+		if v.own {
+			b.Queue(dropQueued, v.from, unsent)
+		}
 		b.Queue(removeBodies, unsent)
 		b.Queue(removeEntries, unsent)
 	}

@@ -20,12 +20,14 @@ var (
 
 	ownNames = `SELECT l.name FROM own_log o JOIN log l ON l.id = o.log WHERE l.name = ANY($1::text[]) LIMIT 1`
 
-	originOfLog = `SELECT origin FROM own_log WHERE log = $1`
+	originOfLog = `SELECT origin, closed FROM own_log WHERE log = $1`
+
+	namesOfOwnLogs = `SELECT l.name FROM own_log o JOIN log l ON l.id = o.log ORDER BY l.name COLLATE "C"`
 
 	insertOwnLog = `INSERT INTO own_log (log, origin, root) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 
 	selectOwnLog = `
-SELECT o.log, o.origin, o.size, o.root, o.logged, (SELECT l.incarnation = ` + lifeMark + ` FROM log l WHERE l.id = o.log)
+SELECT o.log, o.origin, o.closed, o.size, o.root, o.logged, (SELECT l.incarnation = ` + lifeMark + ` FROM log l WHERE l.id = o.log)
 FROM own_log o WHERE o.log = (SELECT id FROM log WHERE name = $1)`
 
 	lastAnchor = `
@@ -79,9 +81,12 @@ func (s *Store) AddOwnLog(ctx context.Context, log, origin string) error {
 		}
 		s.mistrusted.note(log, t.life)
 		var there string
-		switch err := t.scanRow(originOfLog, []any{id}, &there); {
+		var closed bool
+		switch err := t.scanRow(originOfLog, []any{id}, &there, &closed); {
 		case err == nil && there != origin:
 			return fmt.Errorf("%w: %s has the origin %s", gateway.ErrOtherOrigin, log, there)
+		case err == nil && closed:
+			return fmt.Errorf("%w: %s", gateway.ErrOwnLogClosed, origin)
 		case !errors.Is(err, pgx.ErrNoRows):
 			return err
 		}
@@ -118,6 +123,27 @@ func (s *Store) OwnLog(ctx context.Context, log string) (gateway.OwnLog, error) 
 	return found.OwnLog, nil
 }
 
+// ListOwnLogs implements gateway.OwnLogs.
+func (s *Store) ListOwnLogs(ctx context.Context) (all []gateway.OwnLog, err error) {
+	err = s.readTx(ctx, "reading own logs", func(t *tx) error {
+		all = nil
+		names, err := collectColumn[string](t, namesOfOwnLogs)
+		for _, name := range names {
+			if err != nil {
+				break
+			}
+			var l ownLog
+			l, err = t.readOwnLog(selectOwnLog, name)
+			all = append(all, l.OwnLog)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // ownLog is an own log with its row.
 type ownLog struct {
 	gateway.OwnLog
@@ -129,10 +155,11 @@ type ownLog struct {
 func (t *tx) readOwnLog(query, name string) (l ownLog, err error) {
 	var b pgx.Batch
 	found := false
+	l.ID = name
 	queueEach(&b, query, []any{name}, func(scan func(...any) error) error {
 		var root []byte
 		found = true
-		err := scan(&l.row, &l.Origin, &l.Tree.Size, &root, &l.Logged, &l.same)
+		err := scan(&l.row, &l.Origin, &l.Closed, &l.Tree.Size, &root, &l.Logged, &l.same)
 		copy(l.Tree.Root[:], root)
 		return err
 	})

@@ -52,6 +52,13 @@ var ownMutants = map[string]struct {
 	"logs other records":                  {&entriesOfRecords, "r.idx >= $2", "r.idx > $2"},
 	"leaves the bytes waiting":            {&logEntries, "RETURNING e.bytes", "RETURNING 0"},
 	"logs the same again":                 {&moveLogged, "logged = $1 ", "logged = logged + 0 * $1::bigint "},
+	"closes nothing":                      {&closeOwnLog, "closed = true", "closed = false"},
+	"closes all":                          {&closeOwnLog, "log = $1", "log <> -$1"},
+	"queues records again":                {&queueMoved, "AND NOT EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id)", ""},
+	"queues nothing of what goes over":    {&queueMoved, "WHERE e.id", "WHERE -e.id"},
+	"removes what is a record":            {&unlinkedEntries, "EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id)", "false"},
+	"takes a closed log for another":      {&originOfLog, "closed", "false"},
+	"lists logs twice":                    {&namesOfOwnLogs, "JOIN log l ON l.id = o.log", "JOIN log l ON l.id = o.log CROSS JOIN (VALUES (1), (2)) twice"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 

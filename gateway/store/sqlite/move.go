@@ -95,6 +95,11 @@ func (s *Store) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err erro
 		return m, err
 	}
 	v.planned, v.inDoubt = p.Planned, p.InDoubt
+	return v.movePage(t, p)
+}
+
+// movePage moves the submissions that wait for the next page of what does.
+func (v *move) movePage(t *tx, p gateway.MoveParams) (m gateway.Moved, err error) {
 	ids, err := v.readQueue(t, p, &m)
 	if err != nil || len(ids) == 0 {
 		return m, err
@@ -138,6 +143,7 @@ type move struct {
 	from, to         int64
 	toName           string
 	planned, inDoubt bool
+	own              bool              // both are logs of the gateway's own
 	backlogs         map[int64]backlog // changes, by the row of the log
 	revived          []int64           // entries
 }
@@ -250,6 +256,11 @@ func (v *move) moveLink(t *tx, seq int64, l link) error {
 	if _, err := t.Exec(relinkEntry, target, seq, l.role); err != nil {
 		return err
 	}
+	if v.own {
+		if _, err := t.Exec(queueMoved, target); err != nil {
+			return err
+		}
+	}
 	if err := v.addReceipt(t, l.entry, -l.receipt); err != nil {
 		return err
 	}
@@ -301,7 +312,7 @@ func (v *move) addReceipt(t *tx, entry, bytes int64) error {
 }
 
 // removeUnlinked removes an entry that no submission has any more, and that would be sent for nobody. One that may be in
-// the log is given up instead: should it come back, it is looked for before it is sent.
+// the log is given up instead: should it come back, it is looked for before it is sent. So is what is a record of an own log.
 func (v *move) removeUnlinked(t *tx, id int64) error {
 	var bytes int64
 	var inDoubt bool
@@ -313,7 +324,13 @@ func (v *move) removeUnlinked(t *tx, id int64) error {
 		return err
 	}
 	v.addBacklog(v.from, backlog{-1, -bytes})
-	if inDoubt {
+	kept := inDoubt
+	if v.own {
+		if kept, err = t.dropQueuedEntry(v.from, id); err != nil {
+			return err
+		}
+	}
+	if kept {
 		arg, err := encodeList([]int64{id})
 		if err == nil {
 			_, err = t.Exec(giveUpEntries, gateway.ProblemRetired, arg)

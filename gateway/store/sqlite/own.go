@@ -17,7 +17,7 @@ import (
 var (
 	ownLogs = `SELECT log FROM own_log`
 
-	originOfLog = `SELECT origin FROM own_log WHERE log = ?`
+	originOfLog = `SELECT origin, closed FROM own_log WHERE log = ?`
 
 	// What a log is that is not for the gateway alone.
 	isForeignLog = `SELECT retired = 1 OR EXISTS (SELECT 1 FROM entry e WHERE e.log = l.id) FROM log l WHERE l.id = ?`
@@ -25,7 +25,7 @@ var (
 	insertOwnLog = `INSERT INTO own_log (log, origin, root) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	selectOwnLog = `
-SELECT o.log, o.origin, o.size, o.root, o.logged, a.size, a.root, a.submission
+SELECT o.log, o.origin, o.closed, o.size, o.root, o.logged, a.size, a.root, a.submission
 FROM own_log o LEFT JOIN own_anchor a ON a.log = o.log AND a.size = (SELECT MAX(size) FROM own_anchor WHERE log = o.log)
 WHERE o.log = (SELECT id FROM log WHERE name = ?)`
 
@@ -63,9 +63,12 @@ func (s *Store) AddOwnLog(ctx context.Context, log, origin string) error {
 			return err
 		}
 		var there string
-		switch err := t.QueryRow(originOfLog, id).Scan(&there); {
+		var closed bool
+		switch err := t.QueryRow(originOfLog, id).Scan(&there, &closed); {
 		case err == nil && there != origin:
 			return fmt.Errorf("%w: %s has the origin %s", gateway.ErrOtherOrigin, log, there)
+		case err == nil && closed:
+			return fmt.Errorf("%w: %s", gateway.ErrOwnLogClosed, origin)
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
@@ -105,12 +108,33 @@ func (s *Store) OwnLog(ctx context.Context, log string) (gateway.OwnLog, error) 
 	return found, nil
 }
 
+// ListOwnLogs implements gateway.OwnLogs.
+func (s *Store) ListOwnLogs(ctx context.Context) (all []gateway.OwnLog, err error) {
+	err = s.readTx(ctx, "reading own logs", func(t *tx) error {
+		names, err := collectColumn[string](t, namesOfOwnLogs)
+		for _, name := range names {
+			if err != nil {
+				break
+			}
+			var l gateway.OwnLog
+			_, l, err = t.readOwnLog(name)
+			all = append(all, l)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // readOwnLog returns an own log with its row. The error is gateway.ErrNotFound where there is none.
 func (t *tx) readOwnLog(name string) (row int64, l gateway.OwnLog, err error) {
 	var root, anchorRoot []byte
 	var anchorSize sql.NullInt64
 	var submission sql.NullString
-	err = t.QueryRow(selectOwnLog, name).Scan(&row, &l.Origin, &l.Tree.Size, &root, &l.Logged, &anchorSize, &anchorRoot, &submission)
+	l.ID = name
+	err = t.QueryRow(selectOwnLog, name).Scan(&row, &l.Origin, &l.Closed, &l.Tree.Size, &root, &l.Logged, &anchorSize, &anchorRoot, &submission)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: no own log %s", gateway.ErrNotFound, name)
 	}

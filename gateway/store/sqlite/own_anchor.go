@@ -43,7 +43,7 @@ func (s *Store) KeepAnchor(ctx context.Context, log string, a gateway.OwnAnchor)
 		if err != nil {
 			return err
 		}
-		if err := store.CheckAnchor(l.Tree, a, func(asked []tiletree.Tile) ([][]byte, error) { return t.readTiles(row, asked) }); err != nil {
+		if err := store.CheckAnchor(l, a, func(asked []tiletree.Tile) ([][]byte, error) { return t.readTiles(row, asked) }); err != nil {
 			return err
 		}
 		var root []byte

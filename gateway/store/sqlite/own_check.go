@@ -21,11 +21,12 @@ WHERE r.log = ? AND r.idx >= ? ORDER BY r.idx LIMIT ?`
 
 	countTiles = `SELECT COUNT(*), COALESCE(SUM(length(hashes)), 0) FROM own_tile WHERE log = ?`
 
-	// An entry of an own log is in its queue, or is one of its records, which is Logged as far as the log says.
+	// An entry of an own log is in its queue, or is one of its records, which is Logged as far as the log says, and has Failed behind the
+	// end of one that is closed alone.
 	strayOwnEntries = `
 SELECT 'entry ' || e.id FROM entry e JOIN own_log o ON o.log = e.log LEFT JOIN own_record r ON r.entry = e.id
 LEFT JOIN own_queue q ON q.log = e.log AND q.entry = e.id
-WHERE (r.idx IS NULL) = (q.entry IS NULL) OR e.state = 'FAILED' OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, 0) OR e.log_index <> r.idx
+WHERE (r.idx IS NULL) = (q.entry IS NULL) OR (e.state = 'FAILED' AND NOT (o.closed = 1 AND r.idx >= o.logged)) OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, 0) OR e.log_index <> r.idx
 UNION ALL SELECT 'queued entry ' || entry FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)
 UNION ALL SELECT 'record ' || r.idx FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1
 UNION ALL SELECT 'records of ' || origin FROM own_log o WHERE logged > (SELECT COALESCE(MAX(size), 0) FROM own_anchor a WHERE a.log = o.log)`

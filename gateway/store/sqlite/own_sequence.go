@@ -34,6 +34,9 @@ ON CONFLICT (log, level, idx) DO UPDATE SET hashes = excluded.hashes WHERE lengt
 func (s *Store) Sequence(ctx context.Context, log string, limit int, grow gateway.GrowTree) (l gateway.OwnLog, n int, err error) {
 	err = s.writeTx(ctx, "sequencing", func(t *tx) error {
 		row, found, err := t.readOwnLog(log)
+		if err == nil && found.Closed {
+			err = fmt.Errorf("%w: %s", gateway.ErrOwnLogClosed, log)
+		}
 		if err != nil {
 			return err
 		}

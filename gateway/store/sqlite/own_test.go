@@ -21,7 +21,7 @@ var ownMutants = map[string]struct {
 	"knows no own log":                    {&ownLogs, "FROM own_log", "FROM own_log WHERE 0"},
 	"takes over another log":              {&isForeignLog, "retired = 1 OR EXISTS (SELECT 1 FROM entry e WHERE e.log = l.id)", "retired = 1"},
 	"takes over a retired log":            {&isForeignLog, "retired = 1 OR ", ""},
-	"does not see another origin":         {&originOfLog, "SELECT origin FROM own_log WHERE log = ?", "SELECT origin FROM own_log WHERE log = ? AND 0"},
+	"does not see another origin":         {&originOfLog, "WHERE log = ?", "WHERE log = ? AND 0"},
 	"knows the first anchor as the last":  {&selectOwnLog, "MAX(size)", "MIN(size)"},
 	"logs what is not anchored":           {&selectOwnLog, "o.logged, a.size", "o.logged, o.size"},
 	"sequences in another order":          {&nextQueued, "ORDER BY q.entry", "ORDER BY e.leaf_hash"},
@@ -53,6 +53,11 @@ var ownMutants = map[string]struct {
 	"leaves the bytes waiting":            {&weighRecords, "SUM(e.bytes)", "SUM(0)"},
 	"logs the same again":                 {&moveLogged, "logged = ?1 ", "logged = logged + 0 * ?1 "},
 	"tells of others":                     {&entriesOfRecords, "r.idx >= ?2", "r.idx >= 0 * ?2"},
+	"closes nothing":                      {&closeOwnLog, "closed = 1", "closed = 0"},
+	"closes all":                          {&closeOwnLog, "log = ?", "log <> -?"},
+	"queues records again":                {&queueMoved, "AND NOT EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id)", ""},
+	"queues nothing of what goes over":    {&queueMoved, "WHERE e.id = ?", "WHERE e.id = -?"},
+	"takes a closed log for another":      {&originOfLog, "closed", "0"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 

@@ -71,7 +71,7 @@ var tables = []table{
 	{name: "submission_blob", key: []string{"submission"}, columns: join(ints("submission"), blobs("receipt"))},
 	{name: "audit", key: []string{"seq"}, columns: join(ints("seq", "tenant", "at"), texts("event"), ints("submission"), texts("caller", "address", "request", "reason"))},
 	{name: "submission_entry", key: []string{"submission", "role"}, columns: ints("submission", "role", "entry", "of")},
-	{name: "own_log", key: []string{"log"}, columns: join(ints("log"), texts("origin"), ints("size"), blobs("root"), ints("logged"))},
+	{name: "own_log", key: []string{"log"}, columns: join(ints("log"), texts("origin"), ints("size"), blobs("root"), ints("logged"), []column{{name: "closed", kind: truth}})},
 	{name: "own_queue", key: []string{"log", "entry"}, columns: ints("log", "entry")},
 	{name: "own_record", key: []string{"log", "idx"}, columns: ints("log", "idx", "entry")},
 	{name: "own_tile", key: []string{"log", "level", "idx"}, columns: join(ints("log", "level", "idx"), blobs("hashes"))},

@@ -151,6 +151,19 @@ var acknowledgedTests = map[string]func(testing.TB, opening){
 		readOwn(t, s, ownLog)
 	},
 
+	"Acknowledged/CloseOwnLog": func(t testing.TB, o opening) {
+		s := o.openToCrash()
+		noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
+		noError(t, s.AddOwnLog(t.Context(), nextLog, nextOrigin))
+		sub := enqueueAll(t, s, ownSubmissions("one")...)[0]
+		closeOwn(t, s, 9, 1)
+		s = s.crash()
+		if l := readOwn(t, s, ownLog); !l.Closed {
+			t.Errorf("the log is %+v", l)
+		}
+		wantLogs(t, s, sub, gateway.Pending, nextLog)
+	},
+
 	// No index is given twice.
 	"Acknowledged/Sequence": func(t testing.TB, o opening) {
 		s := o.openToCrash()

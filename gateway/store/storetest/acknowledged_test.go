@@ -78,6 +78,11 @@ func (s early) AddOwnLog(ctx context.Context, log, origin string) error {
 	return s.Store.AddOwnLog(ctx, log, origin)
 }
 
+func (s early) CloseOwnLog(ctx context.Context, p gateway.CloseParams) (gateway.Moved, error) {
+	s.call("CloseOwnLog")
+	return s.Store.CloseOwnLog(ctx, p)
+}
+
 func (s early) Sequence(ctx context.Context, log string, limit int, grow gateway.GrowTree) (gateway.OwnLog, int, error) {
 	s.call("Sequence")
 	return s.Store.Sequence(ctx, log, limit, grow)

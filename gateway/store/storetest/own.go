@@ -199,7 +199,7 @@ var ownTests = map[string]func(testing.TB, opening){
 		wantError(t, err, gateway.ErrNotFound)
 		for range 2 {
 			noError(t, s.AddOwnLog(t.Context(), ownLog, ownOrigin))
-			if l := readOwn(t, s, ownLog); l != (gateway.OwnLog{Origin: ownOrigin, Tree: tiletree.EmptyTree()}) {
+			if l := readOwn(t, s, ownLog); l != (gateway.OwnLog{ID: ownLog, Origin: ownOrigin, Tree: tiletree.EmptyTree()}) {
 				t.Errorf("a new log is %+v", l)
 			}
 		}
