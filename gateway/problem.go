@@ -40,6 +40,10 @@ const (
 	TroubleForgotten = "OWN_LOG_FORGOTTEN"
 	// TroubleOwnLog: the own log does not get on: the store fails, or a log with its anchors cannot be read.
 	TroubleOwnLog = "OWN_LOG_WAITS"
+	// TroubleClosing: a former own log ends, and what waits for it goes over to the one that takes over.
+	TroubleClosing = "OWN_LOG_CLOSING"
+	// TroubleClosed: another gateway on the store has closed the own log that is configured here.
+	TroubleClosed = "OWN_LOG_CLOSED"
 	// TroubleNotConfigured: entries are pending for a log that is not configured any more.
 	TroubleNotConfigured = "LOG_NOT_CONFIGURED"
 )

@@ -37,8 +37,8 @@ type HTTPConfig struct {
 	// Drift returns where other gateways on the store do not agree with this one; nil: there are none.
 	Drift func() []Drift
 	Trust TrustFiles
-	// Own are the logs of the gateway's own that are served, by their trees.
-	Own map[string]OwnLog
+	// Own returns a log of the gateway's own by its tree, ErrNotFound where there is none; nil: there are none.
+	Own func(ctx context.Context, tree string) (OwnLog, error)
 	// Authorize refuses callers who lack a right; nil: everybody may do everything.
 	Authorize func(context.Context, gateway.Right) error
 	// CountItem counts a submission of a batch against the rate limit of who sent the request, and returns the refusal; nil: there is

@@ -32,10 +32,18 @@ const (
 	cacheCheckpoint = "public, max-age=1"
 )
 
+// findOwn returns the log that the path names. The error is gateway.ErrNotFound where there is none.
+func (h *httpServer) findOwn(r *http.Request) (OwnLog, error) {
+	if h.cfg.Own == nil {
+		return nil, gateway.ErrNotFound
+	}
+	return h.cfg.Own(r.Context(), r.PathValue("tree"))
+}
+
 func (h *httpServer) serveOwnCheckpoint(w http.ResponseWriter, r *http.Request) error {
-	log := h.cfg.Own[r.PathValue("tree")]
-	if log == nil {
-		return noSuchTile(w)
+	log, err := h.findOwn(r)
+	if err != nil {
+		return refuseTile(w, err)
 	}
 	body, err := log.ReadCheckpoint(r.Context())
 	if err != nil {
@@ -45,10 +53,13 @@ func (h *httpServer) serveOwnCheckpoint(w http.ResponseWriter, r *http.Request) 
 }
 
 func (h *httpServer) serveOwnTile(w http.ResponseWriter, r *http.Request) error {
-	log := h.cfg.Own[r.PathValue("tree")]
 	level, index, width, err := layout.ParseTileLevelIndexPartial(r.PathValue("level"), r.PathValue("index"))
-	if log == nil || err != nil || level > 63 {
+	if err != nil || level > 63 {
 		return noSuchTile(w)
+	}
+	log, err := h.findOwn(r)
+	if err != nil {
+		return refuseTile(w, err)
 	}
 	body, err := log.ReadTile(r.Context(), tiletree.Tile{Level: uint8(level), Index: index, Width: widthOf(width)})
 	if err != nil {
@@ -58,10 +69,13 @@ func (h *httpServer) serveOwnTile(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (h *httpServer) serveOwnEntries(w http.ResponseWriter, r *http.Request) error {
-	log := h.cfg.Own[r.PathValue("tree")]
 	index, width, err := layout.ParseTileIndexPartial(r.PathValue("index"))
-	if log == nil || err != nil {
+	if err != nil {
 		return noSuchTile(w)
+	}
+	log, err := h.findOwn(r)
+	if err != nil {
+		return refuseTile(w, err)
 	}
 	body, err := build(r.Context(), h.answers, func() ([]byte, error) { return log.ReadEntries(r.Context(), index, widthOf(width)) },
 		func(body []byte) int { return cap(body) })

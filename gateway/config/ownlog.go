@@ -24,6 +24,8 @@ type OwnLog struct {
 	// AnchorEvery is how long after an anchor the next one is made.
 	AnchorEvery time.Duration `yaml:"anchor_every,omitempty"`
 	Logs        LogSet        `yaml:"logs,omitempty"` // where anchors are recorded
+	// Closed are the origins of former own logs, which have ended for good: what waits for them is recorded in this one.
+	Closed []string `yaml:"closed,omitempty"`
 }
 
 const (
@@ -37,12 +39,12 @@ func (o OwnLog) IsSet() bool { return o.Origin != "" }
 func (c *Config) checkOwnLog() error {
 	o := c.OwnLog
 	if !o.IsSet() {
-		if o.Key != "" || o.AnchorKey != "" || o.CreateKeys || len(o.Logs.List) > 0 {
+		if o.Key != "" || o.AnchorKey != "" || o.CreateKeys || len(o.Logs.List) > 0 || len(o.Closed) > 0 {
 			return errors.New("own_log.origin is missing: name the log, or leave out the other fields")
 		}
 		return nil
 	}
-	if strings.ContainsFunc(o.Origin, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '+' }) || len(o.Origin) > 255 {
+	if !isOrigin(o.Origin) {
 		return errors.New(`own_log.origin is not a name for a log: it is shown in checkpoints, and has neither spaces nor "+"; use a URL of yours without https://`)
 	}
 	switch {
@@ -63,7 +65,26 @@ func (c *Config) checkOwnLog() error {
 	if err := c.checkLogSet(o.Logs); err != nil {
 		return fmt.Errorf("own_log.%w", err)
 	}
+	return o.checkClosed()
+}
+
+// checkClosed refuses to close the log itself, and names that no log has.
+func (o OwnLog) checkClosed() error {
+	for i, origin := range o.Closed {
+		switch {
+		case !isOrigin(origin):
+			return fmt.Errorf("own_log.closed[%d] is no origin of an own log", i)
+		case origin == o.Origin:
+			return fmt.Errorf("own_log.closed[%d] is own_log.origin: a log that is closed stays so; choose another origin, and new files for the keys", i)
+		case slices.Contains(o.Closed[:i], origin):
+			return fmt.Errorf("own_log.closed[%d]: %s is there twice", i, origin)
+		}
+	}
 	return nil
+}
+
+func isOrigin(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '+' })
 }
 
 // checkWays refuses ways in which nothing can be recorded.
@@ -113,7 +134,10 @@ func (c *Config) describeWays(p Policy) string {
 const ownLogPrefix = "own-"
 
 // ID returns the ID of the own log among logs, and in the paths of its tiles: that of its origin, for ever.
-func (o OwnLog) ID() string {
-	digest := sha256.Sum256([]byte(o.Origin))
+func (o OwnLog) ID() string { return OwnLogID(o.Origin) }
+
+// OwnLogID returns the ID of an own log.
+func OwnLogID(origin string) string {
+	digest := sha256.Sum256([]byte(origin))
 	return ownLogPrefix + hex.EncodeToString(digest[:4])
 }

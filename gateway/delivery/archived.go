@@ -52,7 +52,7 @@ func (a *archived) addInclusions(sub gateway.Submission, p gateway.Progress) {
 		return
 	}
 	for i, e := range p.Entries {
-		if e.Inclusion != nil && (e.LeafHash == sub.Entries[i].LeafHash || e.Inclusion.Kind == gateway.KindOwnRecord) { // which is never moved
+		if e.Inclusion != nil && (e.LeafHash == sub.Entries[i].LeafHash || e.Inclusion.Kind == gateway.KindOwnRecord) { // which is the same in another own log
 			a.entries[i].Inclusion = e.Inclusion
 		}
 	}

@@ -25,13 +25,13 @@ type Lookup struct {
 	logs  atomic.Pointer[[]string] // IDs of the logs whose statements are served
 }
 
-// OwnProver proves records of the gateway's own log.
+// OwnProver proves records of the gateway's own logs.
 type OwnProver interface {
-	// ProveRecord returns a proof of receipt.KindOwnRecord of the record at an index, which is Logged.
-	ProveRecord(ctx context.Context, index uint64) ([]byte, error)
+	// ProveRecord returns a proof of receipt.KindOwnRecord of the record at an index of the log with that ID, which is Logged.
+	ProveRecord(ctx context.Context, log string, index uint64) ([]byte, error)
 }
 
-// New returns a lookup that serves the statements in the logs with these IDs. own is nil where the gateway has no log of its own.
+// New returns a lookup that serves the statements in the logs with these IDs. own is nil where the gateway never has logs of its own.
 func New(store gateway.Reader, logs []string, own OwnProver) *Lookup {
 	l := &Lookup{store: store, own: own}
 	l.logs.Store(&logs)
@@ -107,7 +107,7 @@ func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptp
 		if !isComplete(sub, archived, sub.Entries[i].Log) {
 			continue
 		}
-		proof, err := l.proofOf(ctx, e)
+		proof, err := l.proofOf(ctx, sub.Entries[i].Log, e)
 		if err != nil {
 			return nil, err
 		}
@@ -124,17 +124,17 @@ func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptp
 	return receipt.Complete(skeleton, proofs)
 }
 
-// proofOf returns the proof of a Logged entry. That of a record in the gateway's own log is made now.
-func (l *Lookup) proofOf(ctx context.Context, e gateway.ArchivedEntry) (receipt.Proof, error) {
+// proofOf returns the proof of a Logged entry. That of a record in a log of the gateway's own is made now.
+func (l *Lookup) proofOf(ctx context.Context, log string, e gateway.ArchivedEntry) (receipt.Proof, error) {
 	p := receipt.Proof{Kind: e.Inclusion.Kind, Bytes: e.Inclusion.Proof, Body: e.Body, Tokens: e.Tokens}
 	if p.Kind != gateway.KindOwnRecord {
 		return p, nil
 	}
 	if l.own == nil {
-		return p, errors.New("the entry is in a log of the gateway's own, and none is configured")
+		return p, errors.New("the entry is in a log of the gateway's own, and there is none")
 	}
 	var err error
-	p.Bytes, err = l.own.ProveRecord(ctx, e.Inclusion.Index)
+	p.Bytes, err = l.own.ProveRecord(ctx, log, e.Inclusion.Index)
 	return p, err
 }
 

@@ -29,8 +29,8 @@ type keptAnchor struct {
 }
 
 // findLastAnchor returns the newest anchor, nil where there is none yet.
-func (l *Log) findLastAnchor(ctx context.Context) (*gateway.Submission, error) {
-	page, _, err := l.cfg.Store.List(ctx, gateway.AnchorTenant(l.cfg.ID), gateway.ListParams{PageSize: 1})
+func findLastAnchor(ctx context.Context, store Store, log string) (*gateway.Submission, error) {
+	page, _, err := store.List(ctx, gateway.AnchorTenant(log), gateway.ListParams{PageSize: 1})
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
@@ -87,7 +87,9 @@ func (l *Log) newAnchor(ctx context.Context, signed []byte, last *gateway.Submis
 			}},
 			Needed: logs.Need,
 		},
-		Receipt: &receiptpb.Receipt{SubmissionId: id.String(), Signature: &receiptpb.Signature{Format: AnchorFormat, Content: signed}},
+		Receipt: &receiptpb.Receipt{SubmissionId: id.String(), Signature: &receiptpb.Signature{
+			Format: AnchorFormat, Content: signed, Keys: [][]byte{[]byte(l.cfg.VerifierKey)}, // with which a lost trust file is made again
+		}},
 	}
 	list := logs.List
 	if logs.Failover && logs.Need < len(list) {
@@ -135,25 +137,6 @@ func (l *Log) keyAfter(last *gateway.Submission) gateway.SubmissionKey {
 		}
 	}
 	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.cfg.Signer.Name(), before))
-}
-
-// readAnchor returns what the store has of an anchor. What is complete is kept.
-func (l *Log) readAnchor(ctx context.Context, submission string) (keptAnchor, error) {
-	if kept, ok := l.kept.Get(submission); ok {
-		return kept, nil
-	}
-	archived, err := l.cfg.Store.Archived(ctx, gateway.AnchorTenant(l.cfg.ID), submission)
-	if err != nil {
-		return keptAnchor{}, err
-	}
-	kept, complete, err := openAnchor(archived)
-	if err != nil {
-		return keptAnchor{}, fmt.Errorf("reading anchor %s of own log %s: %w", submission, l.cfg.ID, err)
-	}
-	if complete {
-		l.kept.Add(submission, kept)
-	}
-	return kept, nil
 }
 
 // openAnchor reads an anchor, and reports whether all logs have it.

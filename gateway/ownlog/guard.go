@@ -67,9 +67,9 @@ func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64) er
 		if err != nil || !bytes.Equal(record.SPKI, spki) {
 			return nil
 		}
-		_, err = l.cfg.Store.ByLeaf(ctx, gateway.AnchorTenant(l.cfg.ID), shard.Log, hashedrekord.LeafHash(body))
-		if errors.Is(err, gateway.ErrNotFound) {
-			return fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, shard.Log)
+		known, err := l.isKnown(ctx, shard.Log, hashedrekord.LeafHash(body))
+		if err == nil && !known {
+			err = fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, shard.Log)
 		}
 		return err
 	})
@@ -77,4 +77,19 @@ func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64) er
 		return fmt.Errorf("looking for anchors from index %d of log %s on: %w", from, shard.Log, err)
 	}
 	return nil
+}
+
+// isKnown reports whether the store has an anchor of this leaf: of this log, or of a former one, which may have had the same anchor key.
+func (l *Log) isKnown(ctx context.Context, log string, leaf gateway.LeafHash) (bool, error) {
+	own, err := l.cfg.Store.ListOwnLogs(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range own {
+		_, err := l.cfg.Store.ByLeaf(ctx, gateway.AnchorTenant(o.ID), log, leaf)
+		if !errors.Is(err, gateway.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -56,8 +55,10 @@ type Config struct {
 	ID    string // as other logs have one
 	Store Store
 	// Signer signs checkpoints, the same one always the same way; its name is the log's origin.
-	Signer   note.Signer
-	Anchorer Anchorer
+	Signer note.Signer
+	// VerifierKey is the signer's key as verifiers have it, a signed note's. Anchors keep it.
+	VerifierKey string
+	Anchorer    Anchorer
 	// Anchors returns where an anchor is recorded now: at least one log.
 	Anchors func() LogSet
 	// AnchorShards returns where anchors may be, to be looked for there.
@@ -73,13 +74,13 @@ type Config struct {
 
 // Log is a log of the gateway's own. Methods are safe for concurrent use.
 type Log struct {
+	*Reader
 	cfg     Config
-	wake    chan struct{}                  // has room for one
-	kept    *lru.Cache[string, keptAnchor] // by submission
-	tiles   *lru.Cache[tileKey, []byte]    // whole ones, which do not change
-	pacing  pacing                         // of Run alone
-	awaited atomic.Pointer[string]         // the anchor that is under way
-	trouble atomic.Pointer[string]         // a gateway.Trouble, nil for none
+	wake    chan struct{}          // has room for one
+	pacing  pacing                 // of Run alone
+	awaited atomic.Pointer[string] // the anchor that is under way
+	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
+	checked atomic.Bool            // the store is known to be the latest state of the log, and not an older copy
 }
 
 var _ gateway.Recorder = (*Log)(nil)
@@ -89,10 +90,7 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.Store.AddOwnLog(ctx, cfg.ID, cfg.Signer.Name()); err != nil {
 		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
 	}
-	l := &Log{cfg: cfg, wake: make(chan struct{}, 1)}
-	l.kept, _ = lru.New[string, keptAnchor](maxKeptAnchors) // fails for sizes below one
-	l.tiles, _ = lru.New[tileKey, []byte](maxKeptTiles)
-	return l, nil
+	return &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1)}, nil
 }
 
 // Describe implements gateway.Recorder.

@@ -21,10 +21,10 @@ type tileKey struct {
 
 // ProveRecord returns what a receipt has of a record: its inclusion in the smallest checkpoint that is anchored and covers it, and the anchors.
 // It is a proof of receipt.KindOwnRecord. The error is gateway.ErrNotFound before there is such a checkpoint.
-func (l *Log) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
-	anchor, err := l.cfg.Store.OwnAnchor(ctx, l.cfg.ID, index)
+func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
+	anchor, err := l.store.OwnAnchor(ctx, l.id, index)
 	if err != nil {
-		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.cfg.ID, err)
+		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}
 	kept, err := l.readAnchor(ctx, anchor.Submission)
 	if err != nil {
@@ -32,7 +32,7 @@ func (l *Log) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
 	}
 	hashes, err := tiletree.ProveInclusion(anchor.Tree, index, l.tileReader(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.cfg.ID, err)
+		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}
 	record, err := receipt.NewOwnRecord(index, hashes, kept.checkpoint, kept.anchors)
 	if err != nil {
@@ -43,7 +43,7 @@ func (l *Log) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
 }
 
 // tileReader reads tiles from the store. Whole ones are kept.
-func (l *Log) tileReader(ctx context.Context) tiletree.ReadTiles {
+func (l *Reader) tileReader(ctx context.Context) tiletree.ReadTiles {
 	return func(asked []tiletree.Tile) ([][]byte, error) {
 		out := make([][]byte, len(asked))
 		var missing []tiletree.Tile
@@ -59,7 +59,7 @@ func (l *Log) tileReader(ctx context.Context) tiletree.ReadTiles {
 		if len(missing) == 0 {
 			return out, nil
 		}
-		read, err := l.cfg.Store.OwnTiles(ctx, l.cfg.ID, missing)
+		read, err := l.store.OwnTiles(ctx, l.id, missing)
 		if err != nil {
 			return nil, err
 		}

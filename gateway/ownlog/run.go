@@ -28,8 +28,6 @@ type pacing struct {
 	newest string    // the last anchor that was seen
 	seenAt time.Time // when
 	busy   bool      // records wait for an anchor
-	// checked: the store is known to be the latest state of the log, and not an older copy.
-	checked bool
 }
 
 // Run sequences records and anchors checkpoints until ctx ends. What is left undone then goes on with the next Run.
@@ -77,6 +75,8 @@ func (l *Log) noteTrouble(ctx context.Context, err error) {
 	case err == nil:
 	case errors.Is(err, ErrForgotten):
 		now = new(gateway.TroubleForgotten)
+	case errors.Is(err, gateway.ErrOwnLogClosed):
+		now = new(gateway.TroubleClosed)
 	default:
 		now = new(gateway.TroubleOwnLog)
 	}
@@ -97,6 +97,30 @@ func (l *Log) Trouble() string {
 	return ""
 }
 
+// What a Log may be doing.
+const (
+	StateWorks   = "works"
+	StateLooks   = "looks"   // whether the store is older than its anchors; nothing is sequenced meanwhile
+	StateWaits   = "waits"   // for the store, or a log with its anchors: Trouble says why
+	StateRefuses = "refuses" // to write: ErrForgotten
+)
+
+// States returns all of them.
+func States() []string { return []string{StateWorks, StateLooks, StateWaits, StateRefuses} }
+
+// State returns what the log does now.
+func (l *Log) State() string {
+	switch trouble := l.Trouble(); {
+	case trouble == gateway.TroubleForgotten:
+		return StateRefuses
+	case trouble != "":
+		return StateWaits
+	case !l.checked.Load():
+		return StateLooks
+	}
+	return StateWorks
+}
+
 // work does all that can be done now.
 func (l *Log) work(ctx context.Context) error {
 	state, err := l.sequenceChecked(ctx)
@@ -107,14 +131,15 @@ func (l *Log) work(ctx context.Context) error {
 	if !l.pacing.busy {
 		return nil
 	}
-	last, err := l.findLastAnchor(ctx)
+	last, err := findLastAnchor(ctx, l.cfg.Store, l.cfg.ID)
 	if err != nil {
 		return err
 	}
-	if state, err = l.keepAnchor(ctx, state, last); err != nil {
+	k := keeper{Reader: l.Reader, store: l.cfg.Store, changed: l.cfg.Changed, logger: l.cfg.Logger}
+	if state, err = k.keepAnchor(ctx, state, last); err != nil {
 		return err
 	}
-	if err := l.logAnchored(ctx, &state); err != nil {
+	if err := k.logAnchored(ctx, &state); err != nil {
 		return err
 	}
 	l.pacing.busy = state.Tree.Size > state.Logged
@@ -123,17 +148,17 @@ func (l *Log) work(ctx context.Context) error {
 
 // sequenceChecked is sequenceRecords once the store is known not to be an older copy.
 func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
-	if !l.pacing.checked {
+	if !l.checked.Load() {
 		if err := l.checkAnchors(ctx); err != nil {
 			return gateway.OwnLog{}, err
 		}
 		if _, err := l.cfg.Store.DoubtPending(ctx, l.cfg.ID, gateway.Shard{}); err != nil {
 			return gateway.OwnLog{}, err
 		}
-		l.pacing.checked = true
+		l.checked.Store(true)
 	}
 	state, err := l.sequenceRecords(ctx)
-	l.pacing.checked = !errors.Is(err, gateway.ErrDoubtFirst)
+	l.checked.Store(!errors.Is(err, gateway.ErrDoubtFirst))
 	return state, err
 }
 
@@ -154,52 +179,6 @@ func growTree(old tiletree.Tree, leaves []gateway.LeafHash, read tiletree.ReadTi
 		hashes[i] = leaf
 	}
 	return tiletree.AppendRecords(old, hashes, read)
-}
-
-// keepAnchor notes that the last anchor is logged, where it is, and returns the state then.
-func (l *Log) keepAnchor(ctx context.Context, state gateway.OwnLog, last *gateway.Submission) (gateway.OwnLog, error) {
-	if last == nil || last.State != gateway.Logged {
-		return state, nil
-	}
-	kept, err := l.readAnchor(ctx, last.ID)
-	if err != nil {
-		return state, err
-	}
-	if kept.tree.Size <= state.Anchored.Size {
-		return state, nil
-	}
-	anchor := gateway.OwnAnchor{Tree: kept.tree, Submission: last.ID}
-	if err := l.cfg.Store.KeepAnchor(ctx, l.cfg.ID, anchor); err != nil {
-		return state, err
-	}
-	state.Anchored = anchor
-	l.cfg.Logger.InfoContext(ctx, "anchored", "log", l.cfg.ID, "records", anchor.Size, "submission", anchor.Submission)
-	return state, nil
-}
-
-// logAnchored has all Logged that is anchored.
-func (l *Log) logAnchored(ctx context.Context, state *gateway.OwnLog) error {
-	for state.Logged < state.Anchored.Size {
-		changed, err := l.cfg.Store.LogAnchored(ctx, l.cfg.ID, batchSize)
-		if err != nil {
-			return err
-		}
-		l.cfg.Changed(l.withInclusions(changed))
-		state.Logged = min(state.Logged+batchSize, state.Anchored.Size)
-	}
-	return nil
-}
-
-// withInclusions adds what a receipt needs of the records, so that it is not read from the store again.
-func (l *Log) withInclusions(changed []gateway.Progress) []gateway.Progress {
-	for _, p := range changed {
-		for i := range p.Entries {
-			if e := &p.Entries[i]; e.Log == l.cfg.ID && e.State == gateway.Logged && e.LogIndex != nil {
-				e.Inclusion = &gateway.Inclusion{Kind: gateway.KindOwnRecord, Index: *e.LogIndex}
-			}
-		}
-	}
-	return changed
 }
 
 // anchorNext makes the next anchor where it is time for one: when the one before has settled, and there are records that it does not

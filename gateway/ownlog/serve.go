@@ -14,7 +14,7 @@ import (
 // What is served ends where the last anchored checkpoint does: nothing leaves the process before its anchor is logged.
 
 // ReadCheckpoint returns the last checkpoint that is anchored, a signed note. The error is gateway.ErrNotFound before the first.
-func (l *Log) ReadCheckpoint(ctx context.Context) ([]byte, error) {
+func (l *Reader) ReadCheckpoint(ctx context.Context) ([]byte, error) {
 	state, err := l.readAnchored(ctx)
 	if err != nil {
 		return nil, err
@@ -23,26 +23,26 @@ func (l *Log) ReadCheckpoint(ctx context.Context) ([]byte, error) {
 	return kept.checkpoint, err
 }
 
-func (l *Log) readAnchored(ctx context.Context) (gateway.OwnAnchor, error) {
-	state, err := l.cfg.Store.OwnLog(ctx, l.cfg.ID)
+func (l *Reader) readAnchored(ctx context.Context) (gateway.OwnAnchor, error) {
+	state, err := l.store.OwnLog(ctx, l.id)
 	if err != nil {
-		return gateway.OwnAnchor{}, fmt.Errorf("reading own log %s: %w", l.cfg.ID, err)
+		return gateway.OwnAnchor{}, fmt.Errorf("reading own log %s: %w", l.id, err)
 	}
 	if state.Anchored.Size == 0 {
-		return gateway.OwnAnchor{}, fmt.Errorf("reading own log %s: %w: nothing is anchored yet", l.cfg.ID, gateway.ErrNotFound)
+		return gateway.OwnAnchor{}, fmt.Errorf("reading own log %s: %w: nothing is anchored yet", l.id, gateway.ErrNotFound)
 	}
 	return state.Anchored, nil
 }
 
 // ReadTile returns a tile of hashes (https://c2sp.org/tlog-tiles). The error is gateway.ErrNotFound where the anchored tree is not that
 // wide.
-func (l *Log) ReadTile(ctx context.Context, t tiletree.Tile) ([]byte, error) {
+func (l *Reader) ReadTile(ctx context.Context, t tiletree.Tile) ([]byte, error) {
 	anchored, err := l.readAnchored(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !reaches(anchored.Size, t) {
-		return nil, fmt.Errorf("reading own log %s: %w: tile %+v", l.cfg.ID, gateway.ErrNotFound, t)
+		return nil, fmt.Errorf("reading own log %s: %w: tile %+v", l.id, gateway.ErrNotFound, t)
 	}
 	read, err := l.tileReader(ctx)([]tiletree.Tile{t})
 	if err != nil {
@@ -63,20 +63,20 @@ func reaches(size uint64, t tiletree.Tile) bool {
 
 // ReadEntries returns the entry bundle (https://c2sp.org/tlog-tiles) at an index, of so many records. The error is gateway.ErrNotFound
 // where the anchored tree does not have them all.
-func (l *Log) ReadEntries(ctx context.Context, index uint64, width int) ([]byte, error) {
+func (l *Reader) ReadEntries(ctx context.Context, index uint64, width int) ([]byte, error) {
 	anchored, err := l.readAnchored(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !reaches(anchored.Size, tiletree.Tile{Index: index, Width: width}) {
-		return nil, fmt.Errorf("reading own log %s: %w: %d records of bundle %d", l.cfg.ID, gateway.ErrNotFound, width, index)
+		return nil, fmt.Errorf("reading own log %s: %w: %d records of bundle %d", l.id, gateway.ErrNotFound, width, index)
 	}
-	records, err := l.cfg.Store.OwnRecords(ctx, l.cfg.ID, index*wholeTile, width)
+	records, err := l.store.OwnRecords(ctx, l.id, index*wholeTile, width)
 	if err != nil {
 		return nil, err
 	}
 	if len(records) != width {
-		return nil, fmt.Errorf("reading own log %s: there are %d records of bundle %d, not %d", l.cfg.ID, len(records), index, width)
+		return nil, fmt.Errorf("reading own log %s: there are %d records of bundle %d, not %d", l.id, len(records), index, width)
 	}
 	var bundle []byte
 	for _, record := range records {

@@ -50,6 +50,13 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
 	s.ownLog.anchorIn(p.anchors)
+	owns, err := s.store.ListOwnLogs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range owns { // former ones, too
+		s.domain.AddLogs([]string{l.ID})
+	}
 	s.domain.roomEntries, s.domain.roomBytes = cfg.Limits.MaxPending, int64(cfg.Limits.MaxPendingBytes)
 	return nil
 }

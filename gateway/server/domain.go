@@ -25,6 +25,7 @@ type domain struct {
 	*lookup.Estimator
 	delivery *delivery.Delivery
 	own      *ownLog
+	owns     *ownReaders // all that there are
 
 	registry *formats.Registry
 	store    gateway.Store
@@ -54,7 +55,8 @@ func joinRooms(store gateway.Store, own *ownLog, in intake.Config, out delivery.
 	in.Committed, in.Condition = d.noteStored, d.conditionOf
 	d.Service = intake.New(in)
 	d.configured.Store(listIDs(out.Logs))
-	d.Lookup = lookup.New(store, slices.Concat(d.listConfigured(), own.listIDs()), own.prover())
+	d.owns = newOwnReaders(store)
+	d.Lookup = lookup.New(store, slices.Concat(d.listConfigured(), own.listIDs()), d.owns)
 	return d
 }
 

@@ -32,7 +32,7 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		Upload: upload.Config{
 			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
 		},
-		Ready: s.readyInTime, Degraded: s.domain.listDegraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Own: s.ownLog.listServed(), Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
+		Ready: s.readyInTime, Degraded: s.domain.listDegraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Own: s.domain.owns.serve, Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
 		CountItem: s.countItem, Refused: m.requests.countRefusal, Batches: &s.batches, Stopping: s.stopping, Panics: s.panics, Logger: s.logger,
 	})
 	for i := range s.listeners.callers {

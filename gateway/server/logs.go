@@ -127,8 +127,6 @@ func selectLogs(s config.LogSet, logs []gateway.Log) (intake.LogSet, delivery.Fa
 // among them.
 func (d *domain) listDegraded() map[string]string {
 	degraded := d.delivery.Degraded()
-	if trouble := d.own.trouble(); trouble != "" {
-		degraded[d.own.id] = trouble
-	}
+	d.own.addTroubles(degraded)
 	return degraded
 }

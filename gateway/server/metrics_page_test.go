@@ -32,6 +32,7 @@ const (
 func TestMetricsPage(t *testing.T) {
 	cfg := newConfig(t)
 	cfg.Limits.RequestsPerMinute = 6000
+	cfg.OwnLog = newOwnLog(cfg)
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert
 	cfg.Callers = []config.Caller{

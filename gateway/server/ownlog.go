@@ -5,16 +5,17 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
-	"github.com/rekor-gateway/rekor-gateway/gateway/lookup"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
@@ -27,6 +28,7 @@ type ownLog struct {
 	checkpoints *attest.CheckpointSigner
 	anchors     *attest.AnchorSigner
 	where       atomic.Pointer[ownlog.LogSet] // anchors are recorded now
+	endings     []*ownlog.Ending              // of former ones
 }
 
 // openOwnLog opens the own log of cfg; nil where it has none. It does nothing until it is run.
@@ -43,14 +45,31 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 		return nil, err
 	}
 	own := &ownLog{id: cfg.ID(), takes: cfg.AnchorEvery + anchorTime, checkpoints: checkpoints, anchors: anchors}
+	notify := func(changed []gateway.Progress) { s.domain.Notify(changed) }
 	own.Log, err = ownlog.New(ctx, ownlog.Config{
-		ID: own.id, Store: s.store, Signer: checkpoints, Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
+		ID: own.id, Store: s.store, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
 		AnchorShards: s.listAnchorShards,
 		Anchors:      func() ownlog.LogSet { return *own.where.Load() },
 		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
-		Changed:      func(changed []gateway.Progress) { s.domain.Notify(changed) }, Logger: s.logger,
+		Changed:      notify, Logger: s.logger,
 	})
-	return own, err
+	if err != nil {
+		return nil, explainClosed(err)
+	}
+	for _, origin := range cfg.Closed {
+		own.endings = append(own.endings, ownlog.NewEnding(ownlog.EndingConfig{
+			Log: config.OwnLogID(origin), To: own.Log, Store: s.store, Changed: notify, Logger: s.logger,
+		}))
+	}
+	return own, nil
+}
+
+// explainClosed says what to do where the log has ended.
+func explainClosed(err error) error {
+	if errors.Is(err, gateway.ErrOwnLogClosed) {
+		err = fmt.Errorf("%w: it stays so; set another own_log.origin, and new files for its keys", err)
+	}
+	return err
 }
 
 // listAnchorShards returns the shards that can be read, with where the anchor key counts in them by the trust file.
@@ -90,11 +109,17 @@ func (o *ownLog) listKeys() ([][sha256.Size]byte, error) {
 	return [][sha256.Size]byte{sha256.Sum256(spki), sha256.Sum256(o.anchors.SPKI())}, nil
 }
 
-// run sequences and anchors until ctx ends.
+// run sequences and anchors, and ends the former logs, until ctx ends.
 func (o *ownLog) run(ctx context.Context) {
-	if o != nil {
-		o.Run(ctx)
+	if o == nil {
+		return
 	}
+	var running sync.WaitGroup
+	running.Go(func() { o.Run(ctx) })
+	for _, e := range o.endings {
+		running.Go(func() { e.Run(ctx) })
+	}
+	running.Wait()
 }
 
 // noteStored has what is for the log sequenced.
@@ -118,20 +143,16 @@ func (o *ownLog) noteChanged(changed []gateway.Progress) {
 	}
 }
 
-// listIDs returns the log's ID, among those whose statements are served.
+// listIDs returns the log's ID, and those of the former ones that end, to which delivery sends nothing.
 func (o *ownLog) listIDs() []string {
 	if o == nil {
 		return nil
 	}
-	return []string{o.id}
-}
-
-// prover returns what proves the log's records.
-func (o *ownLog) prover() lookup.OwnProver {
-	if o == nil {
-		return nil
+	ids := []string{o.id}
+	for _, e := range o.endings {
+		ids = append(ids, e.ID())
 	}
-	return o.Log
+	return ids
 }
 
 // recorder returns the log as policies have it.
@@ -149,20 +170,19 @@ func (o *ownLog) anchorIn(set *intake.LogSet) {
 	}
 }
 
-// listServed returns the own log by the tree that its paths name.
-func (o *ownLog) listServed() map[string]api.OwnLog {
+// addTroubles adds what keeps the log from getting on, and what waits for former ones, by their IDs.
+func (o *ownLog) addTroubles(troubles map[string]string) {
 	if o == nil {
-		return nil
+		return
 	}
-	return map[string]api.OwnLog{o.id: o.Log}
-}
-
-// trouble returns what keeps the log from getting on, or "".
-func (o *ownLog) trouble() string {
-	if o == nil {
-		return ""
+	if t := o.Trouble(); t != "" {
+		troubles[o.id] = t
 	}
-	return o.Trouble()
+	for _, e := range o.endings {
+		if t := e.Trouble(); t != "" {
+			troubles[e.ID()] = t
+		}
+	}
 }
 
 // anchorTime is what it takes an anchor to be logged, as a rule.

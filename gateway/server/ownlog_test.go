@@ -36,10 +36,7 @@ import (
 func ownConfig(t *testing.T, s *rekortest.Server) *config.Config {
 	t.Helper()
 	cfg := rotatingConfig(t, s)
-	dir := filepath.Dir(cfg.Store.SQLite.Path)
-	cfg.OwnLog = config.OwnLog{
-		Origin: "gateway.test/own", Key: filepath.Join(dir, "own.key"), AnchorKey: filepath.Join(dir, "anchor.key"), CreateKeys: true, AnchorEvery: time.Second,
-	}
+	cfg.OwnLog = newOwnLog(cfg)
 	cfg.Policy.Ways = []string{"BATCHED", "DIRECT"}
 	return cfg
 }

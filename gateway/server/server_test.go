@@ -72,6 +72,14 @@ func newConfigOver(t *testing.T, log *rekortest.Server) *config.Config {
 	return &c
 }
 
+// newOwnLog is an own log for a configuration, anchored every second.
+func newOwnLog(c *config.Config) config.OwnLog {
+	dir := filepath.Dir(c.Store.SQLite.Path)
+	return config.OwnLog{
+		Origin: "gateway.test/own", Key: filepath.Join(dir, "own.key"), AnchorKey: filepath.Join(dir, "anchor.key"), CreateKeys: true, AnchorEvery: time.Second,
+	}
+}
+
 type running struct {
 	*server.Server
 	t    *testing.T

@@ -95,6 +95,11 @@ func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, activ
 	if trust, err = trust.WithKey(active, from); err != nil {
 		return nil, err
 	}
+	if lost {
+		if trust, err = k.addOwnLogs(ctx, trust); err != nil {
+			return nil, err
+		}
+	}
 	return trust, trust.Write(c.GatewayTrust)
 }
 
@@ -202,8 +207,17 @@ func (k *trustKeeper) findUses(ctx context.Context) ([]*keyUse, error) {
 	for _, l := range k.logs {
 		origins[l.id] = l.origin
 	}
+	own, err := k.anchors.ListOwnLogs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("making the gateway trust again: %w", err)
+	}
+	former := map[string]bool{} // by origin
+	for _, l := range own {
+		former[l.Origin] = origins[l.ID] == ""
+		origins[l.ID] = l.Origin
+	}
 	var uses []*keyUse
-	err := k.store.EachAttested(ctx, func(e gateway.Entry, body []byte) error {
+	err = k.store.EachAttested(ctx, func(e gateway.Entry, body []byte) error {
 		record, err := hashedrekord.Parse(body)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", e.ID, err)
@@ -225,6 +239,9 @@ func (k *trustKeeper) findUses(ctx context.Context) ([]*keyUse, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the gateway trust again: %w", err)
+	}
+	for _, u := range uses { // what waits for a former own log gets no index there
+		u.logs = slices.DeleteFunc(u.logs, func(l logUse) bool { return l.first == math.MaxInt64 && former[l.origin] })
 	}
 	return uses, nil
 }

@@ -33,6 +33,8 @@ var logMessages = map[string]string{
 	gateway.TroubleFormerShard:   "entries may have been logged in a former shard of the log, which cannot show it now; they wait for the gateway's operator",
 	gateway.TroubleForgotten:     "the gateway's store is older than its own log: nothing more is recorded there until its operator has seen to it",
 	gateway.TroubleOwnLog:        "the gateway's own log does not get on: the store, or a log with its anchors, cannot be used",
+	gateway.TroubleClosing:       "the own log ends: what waits for it goes over to the one that takes over, once its last anchor is settled",
+	gateway.TroubleClosed:        "another gateway on the store has closed this own log: this one needs the same configuration",
 	gateway.TroubleNotConfigured: "entries are pending for a log that is not configured any more; they wait for the gateway's operator",
 }
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ownlog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// EndingConfig is what an Ending is made of. Every field is needed.
+type EndingConfig struct {
+	Log   string // the ID of the own log that ends
+	To    *Log   // the one that takes over
+	Store interface {
+		Store
+		Stats(ctx context.Context) (gateway.Stats, error)
+	}
+	// Changed is called with what has become Logged, or has gone over. It must not block.
+	Changed func([]gateway.Progress)
+	Logger  *slog.Logger
+}
+
+// Ending ends an own log for which another one has taken over: its last anchor is awaited, since what that covers is logged; then it is closed,
+// and what waits for it goes over. No key of the log is needed for that. Other gateways on the store may still record in it until then,
+// and be sent more for it after: that goes over, too.
+type Ending struct {
+	keeper
+	cfg     EndingConfig
+	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
+}
+
+// NewEnding returns one in which nothing happens until Run.
+func NewEnding(cfg EndingConfig) *Ending {
+	return &Ending{cfg: cfg, keeper: keeper{Reader: NewReader(cfg.Store, cfg.Log), store: cfg.Store, changed: cfg.Changed, logger: cfg.Logger}}
+}
+
+// closeSize bounds the entries that go over in one transaction.
+const closeSize = 1024
+
+// Run ends the log, and has go over what comes for it, until ctx ends.
+func (e *Ending) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		done, err := e.work(ctx)
+		if ctx.Err() == nil {
+			e.noteTrouble(ctx, done, err)
+		}
+		if done {
+			timer.Reset(idleTime)
+		} else {
+			timer.Reset(pollTime)
+		}
+	}
+}
+
+// Trouble returns gateway.TroubleClosing while anything waits for the log, or "".
+func (e *Ending) Trouble() string {
+	if t := e.trouble.Load(); t != nil {
+		return *t
+	}
+	return ""
+}
+
+// ID returns that of the log that ends.
+func (e *Ending) ID() string { return e.cfg.Log }
+
+func (e *Ending) noteTrouble(ctx context.Context, done bool, err error) {
+	var now *string
+	if !done {
+		now = new(gateway.TroubleClosing)
+	}
+	before := e.trouble.Swap(now)
+	if err != nil && before == nil {
+		e.logger.ErrorContext(ctx, "what waits for a former own log does not go over; it is tried again", "log", e.cfg.Log, "to", e.cfg.To.id, "error", err)
+	}
+}
+
+// work does what can be done now, and reports whether nothing is left to do.
+func (e *Ending) work(ctx context.Context) (done bool, err error) {
+	state, err := e.store.OwnLog(ctx, e.cfg.Log)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return true, nil // nothing was ever recorded in it
+	}
+	if err != nil {
+		return false, err
+	}
+	if state.Closed {
+		stats, err := e.cfg.Store.Stats(ctx)
+		if err != nil || stats.Pending[e.cfg.Log] == 0 {
+			return err == nil, err
+		}
+	}
+	last, err := findLastAnchor(ctx, e.store, e.cfg.Log)
+	if err != nil || !state.Closed && last != nil && !last.State.Settled() {
+		return false, err
+	}
+	if !state.Closed {
+		if state, err = e.keepAnchor(ctx, state, last); err != nil {
+			return false, err
+		}
+	}
+	if err := e.logAnchored(ctx, &state); err != nil {
+		return false, err
+	}
+	return e.moveWaiting(ctx, state)
+}
+
+// moveWaiting closes the log, and has all go over that waits for it.
+func (e *Ending) moveWaiting(ctx context.Context, state gateway.OwnLog) (done bool, err error) {
+	submissions := 0
+	for {
+		m, err := e.store.CloseOwnLog(ctx, gateway.CloseParams{Log: e.cfg.Log, To: e.cfg.To.id, Limit: closeSize})
+		if err != nil {
+			return false, err
+		}
+		submissions += m.Submissions
+		e.changed(m.Changed)
+		e.cfg.To.Wake()
+		if !m.More || m.Entries == 0 {
+			if submissions > 0 || !state.Closed {
+				e.logger.WarnContext(ctx, "a former own log is closed; what waited for it is recorded in the one that takes over",
+					"log", e.cfg.Log, "records", state.Anchored.Size, "to", e.cfg.To.id, "submissions", submissions)
+			}
+			return m.Kept == 0, nil
+		}
+	}
+}
