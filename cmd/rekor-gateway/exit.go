@@ -44,6 +44,7 @@ const (
 	reasonStoreVersion     formats.Reason = "STORE_OF_ANOTHER_RELEASE"
 
 	reasonUnsettled formats.Reason = "LOG_UNSETTLED"
+	reasonOwnLog    formats.Reason = "LOG_IS_OWN"
 
 	reasonReplicasDiffer formats.Reason = "REPLICAS_DIFFER"
 
@@ -88,6 +89,7 @@ var ownReasons = map[formats.Reason]ownReason{
 	reasonMalformedList:     {exitInput, "a signed list of files cannot be read, and its files were not checked; its signature counts all the same", "check its files with the tool that made it"},
 
 	reasonUnsettled: {exitLater, "entries of a log are in doubt or under way, so that they may be in it, and were left", "wait until the gateway has settled them; or tell `log` to give them up, or to move them"},
+	reasonOwnLog:    {exitInput, "a log of the gateway's own is to be retired, or what waits is to go to or from it by command: its records are never given up", "end it by the configuration: `own_log.closed`, docs/operations.md"},
 }
 
 // exitCodeOf returns the exit code for a reason. Those that only the input's owner can do something about

@@ -61,6 +61,23 @@ func (f *logFlags) withStore(ctx context.Context, run func(keptLogs) error) (err
 	return run(keptLogs{store, cfg})
 }
 
+// isOwn reports whether a log is one of the gateway's own, in the store or in the configuration.
+func (k *keptLogs) isOwn(ctx context.Context, id string) (bool, error) {
+	own, err := k.ListOwnLogs(ctx)
+	is := slices.ContainsFunc(own, func(l gateway.OwnLog) bool { return l.ID == id })
+	return is || k.cfg.OwnLog.IsSet() && k.cfg.OwnLog.ID() == id, err
+}
+
+// refuseOwn refuses what is done with other logs alone.
+func (k *keptLogs) refuseOwn(ctx context.Context, id string) error {
+	if own, err := k.isOwn(ctx, id); err != nil || !own {
+		return err
+	}
+	return fail(reasonOwnLog, fmt.Errorf("%w: %s", gateway.ErrOwnLog, id),
+		"its records are never given up or moved by command. To end it, give own_log another origin and other keys, name the old origin in own_log.closed, and restart the gateway: "+
+			"what waits goes over by itself. What is recorded in Rekor cannot go to an own log, nor the other way round")
+}
+
 // isConfigured reports whether the configuration has a log of this ID.
 func (k *keptLogs) isConfigured(id string) bool {
 	return slices.ContainsFunc(k.cfg.Logs, func(l config.Log) bool { return l.ID == id })

@@ -24,7 +24,8 @@ func newLogList(g *globals) *cobra.Command {
 		Long: `list shows each log that is configured, or for which there are entries in the store, and of it: whether
 submissions are recorded in it (policy.logs), whether it is retired, how many entries are pending, how many of them are in
 doubt (perhaps logged) and under way, how old the oldest is, and its shards: origin, key, what is pending in
-each, and the size of the checkpoint that is kept.`,
+each, and the size of the checkpoint that is kept. Of a log of the gateway's own it shows the origin, how many records it
+has, and how many of them are anchored.`,
 		Example: `  rekor-gateway log list --config /etc/rekor-gateway/config.yaml
   rekor-gateway log list --config /etc/rekor-gateway/config.yaml --output json`,
 		Args: noArguments,
@@ -53,7 +54,16 @@ type logRow struct {
 	InDoubt       int        `json:"inDoubt"`
 	UnderWay      int        `json:"underWay"`
 	OldestSeconds int64      `json:"oldestSeconds"`
+	Own           *ownRow    `json:"own"` // null: it is a log of others
 	Shards        []shardRow `json:"shards"`
+}
+
+// ownRow is the JSON of what a log of the gateway's own has beside.
+type ownRow struct {
+	Origin   string `json:"origin"`
+	Records  uint64 `json:"records"`
+	Anchored uint64 `json:"anchored"` // of those, the ones that a logged anchor covers
+	Closed   bool   `json:"closed"`
 }
 
 // shardRow is the JSON of a shard.
@@ -66,7 +76,7 @@ type shardRow struct {
 	Forked         bool    `json:"forked"`
 }
 
-// listRows returns the configured logs in their order, and then those that are in the store alone.
+// listRows returns the configured logs in their order, then the gateway's own, and then those that are in the store alone.
 func (k *keptLogs) listRows(ctx context.Context) ([]logRow, error) {
 	stored, err := k.ListLogs(ctx)
 	if err != nil {
@@ -82,12 +92,34 @@ func (k *keptLogs) listRows(ctx context.Context) ([]logRow, error) {
 		row.Configured, row.Recorded = true, slices.Contains(recorded, l.ID)
 		rows = append(rows, row)
 	}
+	own, err := k.ListOwnLogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o := k.cfg.OwnLog; o.IsSet() && !slices.ContainsFunc(own, func(l gateway.OwnLog) bool { return l.ID == o.ID() }) {
+		own = append(own, gateway.OwnLog{ID: o.ID(), Origin: o.Origin})
+	}
+	for _, l := range own {
+		rows = append(rows, k.newOwnRow(l, stored))
+	}
 	for _, s := range stored {
-		if !k.isConfigured(s.Log) {
+		if !k.isConfigured(s.Log) && !slices.ContainsFunc(own, func(l gateway.OwnLog) bool { return l.ID == s.Log }) {
 			rows = append(rows, newLogRow(s))
 		}
 	}
 	return rows, nil
+}
+
+// newOwnRow returns the row of a log of the gateway's own.
+func (k *keptLogs) newOwnRow(l gateway.OwnLog, stored []gateway.LogStatus) logRow {
+	row := logRow{ID: l.ID, Shards: []shardRow{}}
+	if i := slices.IndexFunc(stored, func(s gateway.LogStatus) bool { return s.Log == l.ID }); i >= 0 {
+		row = newLogRow(stored[i])
+	}
+	row.Configured = k.cfg.OwnLog.IsSet() && k.cfg.OwnLog.ID() == l.ID
+	row.Recorded = row.Configured
+	row.Own = &ownRow{Origin: l.Origin, Records: l.Tree.Size, Anchored: l.Anchored.Size, Closed: l.Closed}
+	return row
 }
 
 func newLogRow(s gateway.LogStatus) logRow {
@@ -120,6 +152,9 @@ func showLogs(g *globals, w io.Writer, rows []logRow) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		printLine(t, "%s\t%s\t%s", r.ID, r.describe(), r.describeQueue())
+		if r.Own != nil {
+			printLine(t, "  %s\t%d records, %d anchored\t", r.Own.Origin, r.Own.Records, r.Own.Anchored)
+		}
 		for _, s := range r.Shards {
 			printLine(t, "  %s\t%s\t%s", s.Origin, s.describe(), fmt.Sprintf("%d pending (%d in doubt)", s.Pending, s.InDoubt))
 		}
@@ -130,6 +165,12 @@ func showLogs(g *globals, w io.Writer, rows []logRow) error {
 func (r *logRow) describe() string {
 	var words []string
 	switch {
+	case r.Own != nil && r.Own.Closed:
+		words = append(words, "own log, closed")
+	case r.Own != nil && r.Configured:
+		words = append(words, "own log, in use")
+	case r.Own != nil:
+		words = append(words, "own log, not configured")
 	case !r.Configured:
 		words = append(words, "not configured")
 	case !r.Recorded:

@@ -70,6 +70,11 @@ func (f *replanFlags) replan(ctx context.Context, k keptLogs, id string) (replan
 	if id == f.to {
 		return r, withHint(errors.New("a log cannot take over from itself"), "name another log with --to")
 	}
+	for _, log := range []string{id, f.to} {
+		if err := k.refuseOwn(ctx, log); err != nil {
+			return r, err
+		}
+	}
 	if !k.isConfigured(f.to) {
 		return r, withHint(fmt.Errorf("there is no log %q in the configuration", f.to), "add it to the configuration and send the gateway SIGHUP, or name one that is there")
 	}

@@ -60,6 +60,9 @@ type retireResult struct {
 
 func (f *retireFlags) retire(ctx context.Context, g *globals, w io.Writer, k keptLogs, id string) error {
 	log, err := k.findLog(ctx, id)
+	if err == nil {
+		err = k.refuseOwn(ctx, id)
+	}
 	if err != nil {
 		return err
 	}

@@ -87,8 +87,8 @@ func TestLogCommands(t *testing.T) {
 	l := newLogCommands(t)
 	l.run(0, `^new +in use +nothing pending$.^spare +configured, not in policy.logs +nothing pending$.`+
 		`^old +not configured +3 pending \(1 in doubt, 1 under way\), the oldest for \d+s$.^  old.example +size 7, key [0-9a-f]{8} +2 pending \(1 in doubt\)$`, "list")
-	l.run(0, `^\{"logs":\[\{"id":"new","configured":true,"recorded":true,"retired":false,"pending":0,"inDoubt":0,"underWay":0,"oldestSeconds":0,"shards":\[\]\},`+
-		`.*\{"id":"old","configured":false,"recorded":false,"retired":false,"pending":3,"inDoubt":1,"underWay":1,"oldestSeconds":\d+,`+
+	l.run(0, `^\{"logs":\[\{"id":"new","configured":true,"recorded":true,"retired":false,"pending":0,"inDoubt":0,"underWay":0,"oldestSeconds":0,"own":null,"shards":\[\]\},`+
+		`.*\{"id":"old","configured":false,"recorded":false,"retired":false,"pending":3,"inDoubt":1,"underWay":1,"oldestSeconds":\d+,"own":null,`+
 		`"shards":\[\{"origin":"old.example","keyId":"[0-9a-f]{64}","pending":2,"inDoubt":1,"checkpointSize":7,"forked":false\}\]\}\]\}$`, "list", "--output", "json")
 	l.run(0, "^new\nspare\nold\n$", "list", "--quiet")
 
@@ -159,5 +159,41 @@ func TestLogCommandsWithoutAStore(t *testing.T) {
 	l.run(2, `there is no store: file does not exist`, "list")
 	if files, err := os.ReadDir(l.dir); err != nil || len(files) != 1 {
 		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+// Logs of the gateway's own are listed as such, and are neither given up nor moved.
+func TestLogCommandsOnOwnLogs(t *testing.T) {
+	l := newLogCommands(t)
+	const config = logConfig + `
+attestation: {key: key, create_key: true, gateway_trust: trust.json}
+own_log: {origin: gateway.example/second, key: own.key, anchor_key: anchor.key, create_keys: true, closed: [gateway.example/first]}
+`
+	if err := os.WriteFile(filepath.Join(l.dir, "config.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, `^own-71071e20 +own log, in use +nothing pending$.^  gateway.example/second +0 records, 0 anchored`, "list")
+	for id, origin := range map[string]string{"own-first": "gateway.example/first", "own-71071e20": "gateway.example/second", "own-third": "gateway.example/third"} {
+		if err := l.store.AddOwnLog(t.Context(), id, origin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.store.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission("alice", "one", "own-first"), storetest.NewSubmission("alice", "two", "own-first")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.store.Sequence(t.Context(), "own-first", 1, storetest.GrowTree); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, `^own-71071e20 +own log, in use +nothing pending$.*^own-first +own log, not configured +2 pending.*$.^  gateway.example/first +1 records, 0 anchored.*^own-third +own log, not configured`, "list")
+	if _, err := l.store.CloseOwnLog(t.Context(), gateway.CloseParams{Log: "own-first", To: "own-71071e20", Limit: 9}); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, `^own-71071e20 +own log, in use +2 pending.*^own-first +own log, closed +nothing pending$`, "list")
+	l.run(0, `\{"id":"own-first","configured":false,.*"own":\{"origin":"gateway.example/first","records":1,"anchored":0,"closed":true\}`, "list", "--output", "json")
+	for _, args := range [][]string{
+		{"retire", "own-first", "--yes"}, {"retire", "own-71071e20"}, {"replan", "own-first", "--to", "new"}, {"replan", "old", "--to", "own-71071e20"}, {"replan", "old", "--to", "own-third"},
+	} {
+		l.run(2, `log is the gateway's own: own-[a-z0-9]+$.^hint: .* own_log.closed`, args...)
+		l.run(2, `"reason":"LOG_IS_OWN"`, append(args, "--output", "json")...)
 	}
 }
