@@ -112,7 +112,7 @@ func writeTile(w http.ResponseWriter, mediaType, cache string, body []byte) erro
 	header.Set("Content-Type", mediaType)
 	header.Set("Cache-Control", cache)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // a failure to send is the client's
+	_, _ = w.Write(body) //nolint:gosec // hashes and records of the store, as no kind of text that a browser runs; a failure to send is the client's
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -48,6 +49,7 @@ func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway
 	if err != nil {
 		return gateway.Submission{}, fmt.Errorf("anchoring own log %s: %w", l.cfg.ID, err)
 	}
+	killpoint.Reach(killpoint.OwnSigned)
 	stored, err := l.cfg.Store.Enqueue(ctx, []gateway.NewSubmission{sub})
 	if err == nil {
 		err = stored[0].Err
@@ -55,6 +57,7 @@ func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway
 	if err != nil {
 		return gateway.Submission{}, fmt.Errorf("anchoring own log %s: %w", l.cfg.ID, err)
 	}
+	killpoint.Reach(killpoint.OwnStored)
 	return stored[0].Submission, nil
 }
 

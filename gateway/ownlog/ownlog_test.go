@@ -51,13 +51,17 @@ type room struct {
 }
 
 // join makes rooms over a store, with keys in a folder and anchors in a log.
-func join(t *testing.T, store gateway.Store, folder string, log gateway.Log, every time.Duration, known func() ([]ownlog.AnchorShard, error)) *room {
+func join(t *testing.T, store gateway.Store, folder string, log gateway.Log, every time.Duration, known func() ([]ownlog.AnchorShard, error), wrap ...func(ownlog.Anchorer) ownlog.Anchorer) *room {
 	t.Helper()
 	r := &room{Waiters: delivery.NewWaiters(store)}
+	var anchorer ownlog.Anchorer = must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true))
+	for _, w := range wrap {
+		anchorer = w(anchorer)
+	}
 	quiet := slog.New(slog.DiscardHandler)
 	r.own = must(ownlog.New(t.Context(), ownlog.Config{
 		ID: ownID, Store: store, Signer: must(attest.LoadCheckpointSigner(filepath.Join(folder, "own"), origin, true)),
-		Anchorer: must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true)),
+		Anchorer: anchorer,
 		Anchors:  func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{log}, Need: 1} }, AnchorShards: known,
 		AnchorEvery: every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: r.Notify, Logger: quiet,
 	}))

@@ -62,7 +62,7 @@ func (s *Server) newAttester(ctx context.Context, c config.Attestation, logs []t
 
 // newTrustKeeper returns one for these logs, and the gateway's own.
 func (s *Server) newTrustKeeper(logs []trustedLog) *trustKeeper {
-	return &trustKeeper{store: s.store, anchors: s.store, logs: slices.Concat(logs, s.ownLog.trusted(s.store)), logger: s.logger}
+	return &trustKeeper{store: s.store, anchors: s.store, logs: slices.Concat(logs, s.ownLog.trusted()), logger: s.logger}
 }
 
 // newProbe returns what makes a log's probes: statements by the gateway's key that say nothing. It is nil where

@@ -11,20 +11,18 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// trusted is the own log as the gateway trust file has it, beside the logs: statements count in it, by its indexes.
-func (o *ownLog) trusted(store gateway.OwnLogs) []trustedLog {
+// trusted is the own log as the gateway trust file has it, beside the logs: statements count in it, from its first index on, since other
+// gateways on the store have the same key, and may have recorded some before this one was told of the log.
+func (o *ownLog) trusted() []trustedLog {
 	if o == nil {
 		return nil
 	}
-	size := func(ctx context.Context) (uint64, error) {
-		state, err := store.OwnLog(ctx, o.id)
-		return state.Tree.Size, err
-	}
+	size := func(context.Context) (uint64, error) { return 0, nil }
 	return []trustedLog{{id: o.id, origin: o.checkpoints.Name(), size: size}}
 }
 
 // keepOwnTrust has the trust file at path know the own log, and its anchor key count in all logs that are not own: where it has no range
-// yet, from the first anchor in the store on, or from the log's size now.
+// yet, from the first anchor in the store on, or from the log's size now, whatever is less.
 func (k *trustKeeper) keepOwnTrust(ctx context.Context, path string, own *ownLog, logs []trustedLog) error {
 	if own == nil {
 		return nil
@@ -40,22 +38,23 @@ func (k *trustKeeper) keepOwnTrust(ctx context.Context, path string, own *ownLog
 	}
 	listed, _ := trust.OwnLog(origin)
 	known, _ := listed.AnchorKey(spki)
-	first, err := k.findFirstAnchor(ctx, own.id)
-	if err != nil {
-		return err
-	}
 	from := map[string]int64{}
 	for _, l := range logs {
 		if hasRange(known, l.origin) {
 			continue
 		}
-		index, ok := first[l.origin]
-		if !ok {
-			if index, err = k.readSize(ctx, l.origin); err != nil {
-				return err
-			}
+		if from[l.origin], err = k.readSize(ctx, l.origin); err != nil {
+			return err
 		}
-		from[l.origin] = index
+	}
+	first, err := k.findFirstAnchors(ctx, own.id) // after the sizes: what is sent later is behind them
+	if err != nil {
+		return err
+	}
+	for origin, size := range from {
+		if index, ok := first[origin]; ok {
+			from[origin] = min(size, index)
+		}
 	}
 	if len(from) == 0 && trust == before {
 		return nil
@@ -66,23 +65,31 @@ func (k *trustKeeper) keepOwnTrust(ctx context.Context, path string, own *ownLog
 	return trust.Write(path)
 }
 
-// findFirstAnchor returns the index of the first anchor of the own log in each log that has it, by origin.
-func (k *trustKeeper) findFirstAnchor(ctx context.Context, own string) (map[string]int64, error) {
-	anchor, err := k.anchors.OwnAnchor(ctx, own, 0)
-	if errors.Is(err, gateway.ErrNotFound) {
-		return nil, nil
-	}
+// newestAnchors is how many anchors are asked for beside the first: another gateway on the store may have made them, and be under way with them.
+const newestAnchors = 100
+
+// findFirstAnchors returns an index in each log, by origin, before which there is no anchor of the own log by the store.
+func (k *trustKeeper) findFirstAnchors(ctx context.Context, own string) (map[string]int64, error) {
+	anchors, _, err := k.store.List(ctx, gateway.AnchorTenant(own), gateway.ListParams{PageSize: newestAnchors})
 	if err != nil {
-		return nil, fmt.Errorf("reading the first anchor: %w", err)
+		return nil, fmt.Errorf("reading anchors: %w", err)
 	}
-	sub, err := k.store.Get(ctx, gateway.AnchorTenant(own), anchor.Submission)
-	if err != nil {
+	kept, err := k.anchors.OwnAnchor(ctx, own, 0)
+	if err == nil {
+		var sub gateway.Submission
+		sub, err = k.store.Get(ctx, gateway.AnchorTenant(own), kept.Submission)
+		anchors = append(anchors, sub)
+	}
+	if err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		return nil, fmt.Errorf("reading the first anchor: %w", err)
 	}
 	first := map[string]int64{}
-	for _, e := range sub.Entries {
-		if e.LogIndex != nil {
-			first[e.Shard.Origin] = int64(*e.LogIndex)
+	for _, sub := range anchors {
+		for _, e := range sub.Entries {
+			index, sent := earliestIndex(e)
+			if before, ok := first[e.Shard.Origin]; sent && (!ok || index < before) {
+				first[e.Shard.Origin] = index
+			}
 		}
 	}
 	return first, nil

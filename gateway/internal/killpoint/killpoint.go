@@ -26,6 +26,11 @@ const (
 	// Finished: outcomes are stored and nobody was told. Waiters are gone with the process; whoever
 	// asks next reads the stored state.
 	Finished Point = "finished"
+	// OwnSigned: a checkpoint of the gateway's own log is signed, by its key and the anchor key, and is nowhere but in this process. The
+	// next one signs the checkpoint that there is then.
+	OwnSigned Point = "own-signed"
+	// OwnStored: the anchor is stored, and not sent. The next process sends that one, and signs no other before it has settled.
+	OwnStored Point = "own-stored"
 )
 
 // Around is for the calls of a store and of a log, such as "store.Claim": it reaches the point "before store.Claim", and what it
@@ -38,4 +43,4 @@ func Around(call string) (returned func()) {
 }
 
 // All returns every kill point that stands in the code by its name.
-func All() []Point { return []Point{Accepted, Claimed, Answered, BeforeFinish, Finished} }
+func All() []Point { return []Point{Accepted, Claimed, Answered, BeforeFinish, Finished, OwnSigned, OwnStored} }
