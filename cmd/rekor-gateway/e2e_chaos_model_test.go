@@ -37,6 +37,7 @@ type model struct {
 	next   int                         // the number that is sent next
 	ids    []string                    // that were accepted, by number; "" where none was yet
 	leaves []string                    // of those that are logged, by number
+	logs   []string                    // in which they are
 	lost   map[int]bool                // numbers of those that a restore has lost
 	tried  map[int]bool                // numbers of those that were sent, whether or not that was answered
 	// unsure are numbers of those that were tried before a restore, and not answered: it may have lost what was logged already.
@@ -45,7 +46,7 @@ type model struct {
 
 func newModel(all []planned) *model {
 	return &model{
-		planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all)),
+		planned: all, ids: make([]string, len(all)), leaves: make([]string, len(all)), logs: make([]string, len(all)),
 		conns: map[string]*grpc.ClientConn{}, lost: map[int]bool{}, tried: map[int]bool{}, unsure: map[int]bool{},
 	}
 }
@@ -131,7 +132,7 @@ func (m *model) awaitLogged(t *testing.T, g *deployment) {
 			case err != nil:
 				t.Fatalf("submission %d, %s, was accepted: %v", n, m.ids[n], err)
 			case answer.State == "LOGGED":
-				m.leaves[n] = answer.Entries[0].LeafHash
+				m.leaves[n], m.logs[n] = answer.Entries[0].LeafHash, answer.Entries[0].Log
 				continue
 			}
 			if answer.State == "FAILED" || time.Now().After(deadline) {
@@ -211,12 +212,22 @@ func (m *model) checkReceipts(t *testing.T, g *deployment) {
 	}
 }
 
-// checkLog holds the log to the answers: each entry is in it once, and nothing else is but probes.
+// checkLog holds the log to the answers: each entry is in it once, and nothing else is but probes and anchors, each of them once as well.
 func (m *model) checkLog(t *testing.T, g *deployment, log *rekortest.Server) {
 	t.Helper()
-	counts, doubled := countLeaves(t, log.ReadURL()), 0
+	counts, anchors, doubled := map[string]int{}, map[string]int{}, 0
+	eachBody(t, rekortest.Origin, log.ReadURL(), func(leaf string, body []byte) {
+		if g.own.isAnchor(body) {
+			anchors[leaf]++
+		} else {
+			counts[leaf]++
+		}
+	})
 	entries := map[string]bool{}
 	for n, leaf := range m.leaves {
+		if m.planned[n].batched {
+			continue
+		}
 		entries[leaf] = true
 		if counts[leaf] != 1 {
 			doubled++
@@ -226,10 +237,38 @@ func (m *model) checkLog(t *testing.T, g *deployment, log *rekortest.Server) {
 	if doubled > 0 {
 		t.Errorf("%d of %d submissions have an entry that is not logged once", doubled, len(m.leaves))
 	}
+	for leaf, n := range anchors {
+		if n != 1 {
+			t.Errorf("the anchor %s is logged %d times", leaf, n)
+		}
+	}
 	said := must(os.ReadFile(g.file("log")))
 	probes := bytes.Count(said, []byte("a probe was logged")) + bytes.Count(said, []byte("has not included a probe")) + bytes.Count(said, []byte(`"serving"`))
 	if others := len(counts) - len(entries); others > probes {
 		t.Errorf("the log has %d entries beside those of submissions, and there were at most %d probes", others, probes)
 	}
-	t.Logf("%d submissions, %d entries, each in the log once; %d others in the log, which are probes", len(m.leaves), len(entries), len(counts)-len(entries))
+	t.Logf("%d submissions, %d entries, each in the log once; %d anchors; %d others in the log, which are probes", len(m.leaves), len(entries), len(anchors), len(counts)-len(entries))
+}
+
+// checkOwn holds the own logs to the answers: each record is once in the tree of its log.
+func (m *model) checkOwn(t *testing.T, g *deployment) {
+	t.Helper()
+	trees, records := g.own.readTrees(t, g), 0
+	for n, leaf := range m.leaves {
+		if m.lost[n] || !m.planned[n].batched {
+			continue
+		}
+		records++
+		if tree, ok := trees[m.logs[n]]; !ok || tree[leaf] != 1 {
+			t.Errorf("the record of submission %d, %s, is in the own log %s %d times", n, leaf, m.logs[n], tree[leaf])
+		}
+	}
+	for id, tree := range trees {
+		for leaf, n := range tree {
+			if n != 1 {
+				t.Errorf("record %s is in the own log %s %d times", leaf, id, n)
+			}
+		}
+	}
+	t.Logf("%d submissions are records of own logs, each once", records)
 }

@@ -30,6 +30,7 @@ type planned struct {
 	signer              string
 	artifact, signature []byte
 	key                 []byte
+	batched             bool // it goes into the gateway's own log
 }
 
 // signer signs artifacts.
@@ -53,7 +54,7 @@ func (c chaos) plan(t *testing.T) (all []planned) {
 	for i := range c.submissions {
 		p := planned{tenant: chaosTenants[random.IntN(len(chaosTenants))], artifact: fmt.Appendf(nil, "artifact %d of %d", i, c.seed)}
 		s := signers[random.IntN(len(signers))]
-		p.signer, p.key = s.name, s.key
+		p.signer, p.key, p.batched = s.name, s.key, c.batched && random.IntN(3) == 0
 		switch shared := i > 0 && random.IntN(12) == 0; {
 		case shared && all[i-1].tenant != p.tenant:
 			tenant := p.tenant

@@ -29,6 +29,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -132,7 +133,11 @@ func (m *model) post(ctx context.Context, g *deployment, n, wait int) (submitted
 	p := m.planned[n]
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
-	for name, content := range map[string][]byte{"signature": p.signature, "key": p.key, "artifact": p.artifact} {
+	parts := map[string][]byte{"signature": p.signature, "key": p.key, "artifact": p.artifact}
+	if p.batched {
+		parts["way"] = []byte("BATCHED")
+	}
+	for name, content := range parts {
 		_, _ = must(w.CreateFormFile(name, name)).Write(content)
 	}
 	w.Close()
@@ -194,7 +199,11 @@ func notNow(err error) error {
 }
 
 func (m *model) header(n int) *pb.SubmissionHeader {
-	return &pb.SubmissionHeader{Signature: m.planned[n].signature, Keys: [][]byte{m.planned[n].key}, Priority: m.priority}
+	h := &pb.SubmissionHeader{Signature: m.planned[n].signature, Keys: [][]byte{m.planned[n].key}, Priority: m.priority}
+	if m.planned[n].batched {
+		h.Way = receiptpb.RecordedSignature_BATCHED
+	}
+	return h
 }
 
 // sendGRPC calls Submit, one after the other.

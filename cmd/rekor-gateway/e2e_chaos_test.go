@@ -19,6 +19,7 @@ import (
 type chaos struct {
 	submissions int
 	lasts       time.Duration // that submissions come in
+	batched     bool          // a third of them goes into the gateway's own log
 	seed        uint64        // of what is sent, and of what goes wrong, in which order: $CHAOS_SEED
 }
 
@@ -41,13 +42,15 @@ func (c chaos) random(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(c
 // TestChaos submits for several tenants, over HTTP, gRPC and in batches, while the gateway is killed at every
 // kill point and at random, and the log is killed, held and frozen, for longer than its integration delay. Then
 // every submission that was accepted has a receipt that verifies offline, and the log has each entry once, read back
-// from its tiles.
+// from its tiles. A third goes into the gateways' own log, from which others take over meanwhile, and which never shows two roots for one size.
 func TestChaos(t *testing.T) {
 	c := newChaos(t)
+	c.batched = true
 	log := rekortest.StartServer(t)
 	g := deploy(t, buildProgram(t, "../rekor-gateway", "-tags", "killpoints"), log)
 	g.cfg.Worker.AddTimeout, g.cfg.Logs[0].IntegrationDelay, g.cfg.Worker.Drain = 4*time.Second, 3*time.Second, time.Second
 	m := newModel(c.plan(t))
+	g.own = newOwnLogs(t)
 	g.start()
 
 	sent, stop := make(chan struct{}), make(chan struct{})
@@ -57,6 +60,7 @@ func TestChaos(t *testing.T) {
 	}
 	go func() { sending.Wait(); close(sent) }()
 	reading.Go(func() { m.readAll(g.always, c.random(4), stop) })
+	reading.Go(func() { g.own.watch(g.always, c.random(6), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })
 	c.troubleGateway(t, g, sent)
 	troubling.Wait()
@@ -69,5 +73,6 @@ func TestChaos(t *testing.T) {
 	m.checkListed(t, g)
 	m.checkReceipts(t, g)
 	m.checkLog(t, g, log)
+	m.checkOwn(t, g)
 	g.stop()
 }

@@ -145,7 +145,7 @@ func TestChaosDatabase(t *testing.T) {
 	postgrestest.Require(t)
 	c := chaos{submissions: 1500, lasts: 100 * time.Second, seed: rand.Uint64()}
 	log := rekortest.StartServer(t)
-	r := deployReplicas(t, buildProgram(t, "../rekor-gateway", "-tags", "killpoints"), log, 3, func(cfg *config.Config) {
+	r := deployReplicas(t, buildProgram(t, "../rekor-gateway", "-tags", "killpoints"), log, 3, nil, func(cfg *config.Config) {
 		cfg.Logs[0].IntegrationDelay, cfg.Store.Postgres.MaxConnections = 3*time.Second, 8
 	})
 	m := newModel(c.plan(t))

@@ -41,6 +41,7 @@ type deployment struct {
 	dir     string // of its files
 	url     string
 	cfg     config.Config
+	own     *ownLogs // nil: none
 	process *exec.Cmd
 }
 
@@ -83,7 +84,11 @@ func (g *deployment) start(env ...string) {
 // launch runs the gateway.
 func (g *deployment) launch(env ...string) {
 	g.t.Helper()
-	if err := os.WriteFile(g.file(configFile), must(g.cfg.Marshal()), 0o600); err != nil {
+	cfg := g.cfg
+	if g.own != nil {
+		cfg.OwnLog = g.own.config()
+	}
+	if err := os.WriteFile(g.file(configFile), must(cfg.Marshal()), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
 	log := must(os.OpenFile(g.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))
@@ -116,6 +121,7 @@ func (g *deployment) stop() {
 type submitted struct {
 	ID, State, Representation string
 	Entries                   []struct {
+		Log      string
 		LeafHash string
 		LogIndex string
 	}

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -70,6 +71,10 @@ func TestKillPoints(t *testing.T) {
 			g := deploy(t, program, log)
 			g.cfg.Worker.AddTimeout, g.cfg.Logs[0].IntegrationDelay, g.cfg.Worker.Drain = 4*time.Second, 2*time.Second, time.Second
 			requests := newRequests(t)
+			if strings.HasPrefix(point, "own-") {
+				testOwnKillPoint(t, g, point, requests)
+				return
+			}
 
 			g.start("REKOR_GATEWAY_KILLPOINT=" + point)
 			accepted := g.sendAll(requests)
@@ -187,8 +192,15 @@ func countLeaves(t *testing.T, readURL string) map[string]int {
 // countLeavesOf is countLeaves of a log by its origin.
 func countLeavesOf(t *testing.T, origin, readURL string) map[string]int {
 	t.Helper()
-	fetcher := must(client.NewHTTPFetcher(must(url.Parse(readURL)), http.DefaultClient))
 	counts := map[string]int{}
+	eachBody(t, origin, readURL, func(leaf string, _ []byte) { counts[leaf]++ })
+	return counts
+}
+
+// eachBody calls f with each entry in the log's tiles.
+func eachBody(t *testing.T, origin, readURL string, f func(leaf string, body []byte)) {
+	t.Helper()
+	fetcher := must(client.NewHTTPFetcher(must(url.Parse(readURL)), http.DefaultClient))
 	for index := uint64(0); ; index++ {
 		var size uint64
 		checkpoint := must(fetcher.ReadCheckpoint(context.Background()))
@@ -196,7 +208,7 @@ func countLeavesOf(t *testing.T, origin, readURL string) map[string]int {
 			t.Fatalf("reading the checkpoint: %v", err)
 		}
 		if index*256 >= size {
-			return counts
+			return
 		}
 		raw := must(fetcher.ReadEntryBundle(context.Background(), index, uint8(min(256, size-index*256)%256)))
 		var bundle api.EntryBundle
@@ -204,7 +216,7 @@ func countLeavesOf(t *testing.T, origin, readURL string) map[string]int {
 			t.Fatal(err)
 		}
 		for _, body := range bundle.Entries {
-			counts[hex.EncodeToString(rfc6962.DefaultHasher.HashLeaf(body))]++
+			f(hex.EncodeToString(rfc6962.DefaultHasher.HashLeaf(body)), body)
 		}
 	}
 }

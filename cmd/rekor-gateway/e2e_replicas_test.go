@@ -24,16 +24,18 @@ import (
 // replicas are gateways that share a database, in front of one log.
 type replicas struct {
 	all    []*deployment
+	own    *ownLogs // nil: none
 	server *postgrestest.Server
 	paused atomic.Int64 // how often one was stopped for longer than its leases last
 }
 
-// deployReplicas configures n gateways, which have the key and the trust of the first, and starts them.
-func deployReplicas(t *testing.T, program string, log *rekortest.Server, n int, change func(*config.Config)) *replicas {
+// deployReplicas configures n gateways, which have the key and the trust of the first, and own logs, if any, and starts them.
+func deployReplicas(t *testing.T, program string, log *rekortest.Server, n int, own *ownLogs, change func(*config.Config)) *replicas {
 	t.Helper()
-	r := &replicas{server: postgrestest.NewServer(t, "max_connections=200")}
+	r := &replicas{own: own, server: postgrestest.NewServer(t, "max_connections=200")}
 	for i := range n {
 		g := deploy(t, program, log)
+		g.own = own
 		g.cfg.Store = config.Store{Postgres: config.Postgres{DSN: r.server.DSN("postgres"), MaxConnections: 16}}
 		if i > 0 {
 			g.cfg.Attestation.Key, g.cfg.Attestation.CreateKey = r.all[0].file(keyFile), false
@@ -56,12 +58,15 @@ func (r *replicas) pick(random *rand.Rand) *deployment { return r.all[random.Int
 // TestChaosReplicas is TestChaos over three gateways and a PostgreSQL server. Each gateway is killed, stopped for longer than
 // its leases last, and has a clock that is wrong; the server is killed, and once put back to a backup. Every submission
 // that was accepted, and that the backup had where it was accepted before that, has a receipt that verifies, and the log has
-// each entry once, but for the few that lay in the buffers of a gateway that was stopped: those are counted.
+// each entry once, but for the few that lay in the buffers of a gateway that was stopped: those are counted. A third goes into an own log, from which
+// another takes over after the backup was put back, as docs/operations.md says, in each gateway when it is next started; no own log shows two roots
+// for one size.
 func TestChaosReplicas(t *testing.T) {
 	postgrestest.Require(t)
 	c := newChaos(t)
+	c.batched = true
 	log := rekortest.StartServer(t)
-	r := deployReplicas(t, buildProgram(t, "../rekor-gateway", "-tags", "killpoints"), log, 3, func(cfg *config.Config) {
+	r := deployReplicas(t, buildProgram(t, "../rekor-gateway", "-tags", "killpoints"), log, 3, newOwnLogs(t), func(cfg *config.Config) {
 		cfg.Worker.AddTimeout, cfg.Logs[0].IntegrationDelay, cfg.Worker.Drain = 4*time.Second, 3*time.Second, time.Second
 	})
 	m := newModel(c.plan(t))
@@ -73,6 +78,7 @@ func TestChaosReplicas(t *testing.T) {
 	}
 	go func() { sending.Wait(); close(sent) }()
 	reading.Go(func() { m.readAll(r.pick, c.random(4), stop) })
+	reading.Go(func() { r.own.watch(r.pick, c.random(6), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })
 	for i, g := range r.all {
 		troubling.Go(func() { c.troubleReplica(t, r, g, c.random(200+uint64(i)), sent) })
@@ -85,9 +91,14 @@ func TestChaosReplicas(t *testing.T) {
 		t.FailNow()
 	}
 	t.Logf("a gateway was stopped for longer than its leases %d times", r.paused.Load())
+	for _, g := range r.all { // by the last own log
+		g.kill()
+		g.start()
+	}
 	m.awaitLogged(t, r.all[0])
 	m.checkReceipts(t, r.all[0])
 	m.checkLogOf(t, r, log)
+	m.checkOwn(t, r.all[0])
 	for _, g := range r.all {
 		g.stop()
 	}
@@ -188,6 +199,9 @@ func (c chaos) restoreDatabase(t *testing.T, r *replicas, m *model, random *rand
 	}
 	survived, lost := m.noteLost(t, r.pick, random)
 	t.Logf("put back to a backup: %d submissions survived, %d are lost", survived, lost)
+	if r.own != nil {
+		r.own.rotate() // the store may have forgotten anchors
+	}
 }
 
 // noteLost asks which of the submissions that were accepted are there. What was sent and not answered may have been stored, logged
@@ -227,10 +241,10 @@ func (m *model) checkLogOf(t *testing.T, r *replicas, log *rekortest.Server) {
 		excused[string(m.planned[n].signature)] = excused[string(m.planned[n].signature)] || m.lost[n] || m.unsure[n]
 	}
 	for n, leaf := range m.leaves {
-		if !m.lost[n] && counts[leaf] == 0 {
+		if !m.lost[n] && !m.planned[n].batched && counts[leaf] == 0 {
 			t.Errorf("the entry of submission %d, %s, is not in the log", n, leaf)
 		}
-		if excused[string(m.planned[n].signature)] {
+		if excused[string(m.planned[n].signature)] || m.planned[n].batched {
 			continue
 		}
 		checked++

@@ -75,7 +75,7 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 	c := chaos{submissions: 600, lasts: 25 * time.Second, seed: rand.Uint64()}
 	log := rekortest.StartServer(t)
-	r := deployReplicas(t, older, log, 3, func(cfg *config.Config) { cfg.Logs[0].IntegrationDelay = 3 * time.Second })
+	r := deployReplicas(t, older, log, 3, nil, func(cfg *config.Config) { cfg.Logs[0].IntegrationDelay = 3 * time.Second })
 	m := newModel(c.plan(t))
 
 	var sending sync.WaitGroup
