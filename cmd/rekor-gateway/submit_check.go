@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ type trustFlags struct{ trustedRoot, gatewayTrust string }
 
 func (f *trustFlags) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.trustedRoot, "trusted-root", "", "Sigstore trusted root `FILE` with the log's key")
-	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED receipts")
+	c.Flags().StringVar(&f.gatewayTrust, "gateway-trust", "", "gateway trust `FILE`, for ATTESTED and BATCHED receipts")
 }
 
 // readTrust reads the files that were named.
@@ -80,7 +81,7 @@ func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
 func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error {
 	o, err := a.buildOptions(ctx, r)
 	if errors.Is(err, client.ErrNoTrustFiles) {
-		a.notes.say("note: the receipt is not verified here: %s; name yours with --trusted-root FILE and, for ATTESTED, --gateway-trust FILE", client.ErrNoTrustFiles)
+		a.notes.say("note: the receipt is not verified here: %s; name yours with --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE", client.ErrNoTrustFiles)
 		return nil
 	}
 	if err != nil {
@@ -120,7 +121,7 @@ func (a *attempt) buildOptions(ctx context.Context, r *receiptpb.Receipt) (recei
 
 // completeTrust gets from the gateway what was not named, and says whose word that is.
 func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *receipt.Options) error {
-	needsGateway := r.GetRepresentation() == receiptpb.Receipt_ATTESTED && o.GatewayTrust == nil
+	needsGateway := restsOnGateway(r) && o.GatewayTrust == nil
 	if o.TrustedRoot != nil && !needsGateway {
 		return nil
 	}
@@ -138,7 +139,7 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 	}
 	if needsGateway {
 		if files.GatewayTrust == nil {
-			return fmt.Errorf("%w for what it attests", client.ErrNoTrustFiles)
+			return fmt.Errorf("%w for what it attests, or has in its own log", client.ErrNoTrustFiles)
 		}
 		if o.GatewayTrust, err = trustroot.ParseGateway(files.GatewayTrust); err != nil {
 			return fmt.Errorf("reading the trust file that the gateway hands out: %w", err)
@@ -146,6 +147,12 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 	}
 	a.notes.say("note: the receipt is verified with %s from %s, which is the gateway's own word; with yours: %s", fetched, a.server, flags)
 	return nil
+}
+
+// restsOnGateway reports whether it takes the gateway's trust file to verify r.
+func restsOnGateway(r *receiptpb.Receipt) bool {
+	return r.GetRepresentation() == receiptpb.Receipt_ATTESTED ||
+		slices.ContainsFunc(r.GetEntries(), func(e *receiptpb.LogEntry) bool { return e.GetOwn() != nil })
 }
 
 // expectSigners expects the keys that were named; where none were, the signers that the signature itself names.

@@ -235,7 +235,7 @@ func (a *attempt) trustCommands(s *pb.Submission) (commands []receipt.Command, a
 		arguments = append(arguments, flag, cmp.Or(named, name))
 	}
 	add("--trusted-root", a.trustedRoot, rootFile, rootURL, a.served.TrustedRoot)
-	if s.GetRepresentation() == receiptpb.Receipt_ATTESTED {
+	if s.GetRepresentation() == receiptpb.Receipt_ATTESTED || restsOnGateway(s.GetReceipt()) {
 		add("--gateway-trust", a.gatewayTrust, trustFile, trustURL, a.served.GatewayTrust)
 	}
 	return commands, arguments

@@ -289,6 +289,25 @@ func TestSubmitExplainsAttested(t *testing.T) {
 	}
 }
 
+// TestSubmitVerifiesBatched: a batched receipt takes the gateway's trust file, whatever its representation.
+func TestSubmitVerifiesBatched(t *testing.T) {
+	corpus := filepath.Join("..", "..", "gateway", "receipt", "testdata", "corpus")
+	folder, trusted := filepath.Join(corpus, "own-x509-p256"), filepath.Join(corpus, "trust-7")
+	path := filepath.Join(folder, "receipt.json")
+	signature := filepath.Join(t.TempDir(), "p256.sig")
+	if err := os.WriteFile(signature, readReceipt(t, path).GetSignature().GetContent(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := &standIn{t: t, receipt: path, root: filepath.Join(trusted, rootFile), trust: filepath.Join(trusted, trustFile)}
+	var out, errs bytes.Buffer
+	code := runProgram(t.Context(), []string{
+		"submit", "--server", g.start(), "--signature", signature, "--key", filepath.Join(folder, "p256.pem"), "--artifact", filepath.Join(folder, "artifact"),
+	}, &out, &errs)
+	if code != 0 || !strings.Contains(out.String(), "x509 as NATIVE\n") || !strings.Contains(out.String(), "--gateway-trust gateway_trust.json") {
+		t.Errorf("exit %d: %s%s", code, &out, &errs)
+	}
+}
+
 // What is printed can be pasted, and verifies.
 func TestSubmitPrintsCommandsThatWork(t *testing.T) {
 	for _, name := range []string{"x509", "pgp-rsa3072", "pgp-ed25519"} {
