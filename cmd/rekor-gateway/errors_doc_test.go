@@ -89,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		"WEAK_ALGORITHM": exitNo, "SIGNATURE_INVALID": exitNo, "ARTIFACT_MISMATCH": exitNo, "SIGNER_MISMATCH": exitNo, "PROOF_INVALID": exitNo,
 		"UNKNOWN_GATEWAY_KEY": exitNo, "NOT_FOUND": exitNo, "LOG_REFUSED": exitNo, "SECRET_KEY": exitNo, "HOST_NOT_ALLOWED": exitNo,
 		"MALFORMED_SIGNATURE": exitInput, "MISSING_ARTIFACT": exitInput, "UNKNOWN_FORMAT": exitInput, "TOO_LARGE": exitInput,
-		"MALFORMED_RECEIPT": exitInput, "NO_EXPECTED_SIGNER": exitInput, "NO_GATEWAY_TRUST": exitInput, "USAGE": exitInput, "FILE": exitInput,
+		"MALFORMED_RECEIPT": exitInput, "NO_EXPECTED_SIGNER": exitInput, "NO_GATEWAY_TRUST": exitInput, "NO_ANCHOR": exitInput, "USAGE": exitInput, "FILE": exitInput,
 		"SOME_REFUSED": exitSome,
 		"RATE_LIMITED": exitLater, "BUSY": exitLater, "NOT_LOGGED_YET": exitLater, "INTERNAL": exitLater, "REQUEST_TIMEOUT": exitLater,
 		"UNREACHABLE": exitLater, "INTERRUPTED": exitLater,

@@ -99,7 +99,7 @@ func exitCodeOf(reason formats.Reason) int {
 		return own.exit
 	}
 	switch reason {
-	case receipt.ReasonMalformedReceipt, receipt.ReasonNoExpectedSigner, receipt.ReasonNoGatewayTrust:
+	case receipt.ReasonMalformedReceipt, receipt.ReasonNoExpectedSigner, receipt.ReasonNoGatewayTrust, receipt.ReasonNoAnchor:
 		return exitInput
 	}
 	switch problem.FromError(formats.NewError(reason, "", "")).Status {

@@ -85,7 +85,7 @@ func writeOver(path string, raw []byte, force bool) error {
 	if !force {
 		return refuseOverwrite(path, "has another receipt in it")
 	}
-	return replaceFile(path, raw)
+	return replaceFile(path, raw, receiptMode)
 }
 
 // isSameReceipt reports whether path has the receipt raw in it, whatever its spaces.
@@ -105,20 +105,23 @@ func isSameReceipt(path string, raw []byte) bool {
 	return err == nil && proto.Equal(there, here)
 }
 
+// receiptMode is that of receipts, which are public.
+const receiptMode = 0o644
+
 // replaceFile replaces path at once: a reader never sees half of it.
-func replaceFile(path string, raw []byte) error {
+func replaceFile(path string, raw []byte, mode fs.FileMode) error {
 	part, err := os.CreateTemp(filepath.Dir(path), ".receipt-*")
 	if err != nil {
-		return fmt.Errorf("writing the receipt: %w", err)
+		return fmt.Errorf("replacing %s: %w", path, err)
 	}
 	_, err = part.Write(raw)
-	err = errors.Join(err, part.Chmod(0o644), part.Close())
+	err = errors.Join(err, part.Chmod(mode), part.Close())
 	if err == nil {
 		err = os.Rename(part.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(part.Name())
-		return fmt.Errorf("writing the receipt: %w", err)
+		return fmt.Errorf("replacing %s: %w", path, err)
 	}
 	return nil
 }

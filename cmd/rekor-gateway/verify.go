@@ -14,7 +14,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
-	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // verifyFlags are the flags of verify.
@@ -22,6 +21,7 @@ type verifyFlags struct {
 	trustFlags
 	globals                   *globals
 	receipt, artifact         string
+	signature, embed          string
 	exportCosign, exportProof string
 	keys, signers, namespaces []string
 	anySigner                 bool
@@ -37,15 +37,17 @@ func newVerify(g *globals) *cobra.Command {
 you expect, what the log recorded of it, and the proof that the log did. It prints what that
 proves and what it does not, and fails with the first thing wrong.
 
-The receipt of FILE is FILE.receipt.json unless --receipt names it. A receipt alone proves only
-that somebody signed, so say who should have: --key or --signer.`,
+The receipt of FILE is FILE.receipt.json unless --receipt names it; where there is none, the proof
+that --embed has put into FILE itself, or into the PGP signature beside it. A receipt alone proves
+only that somebody signed, so say who should have: --key or --signer.`,
 		Example: `  rekor-gateway verify app.tar.gz --key release.asc --trusted-root trusted_root.json
   rekor-gateway verify --receipt InRelease.receipt.json --key archive.asc --trusted-root trusted_root.json`,
 	}
 	f := verifyFlags{globals: g}
 	f.addFlags(c)
-	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`; that of the signed file when not given")
+	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt `FILE`, or one with a proof; that of the signed file when not given")
 	c.Flags().StringVar(&f.artifact, "artifact", "", "the signed `FILE`, as if it were an argument; not needed when the signature contains it")
+	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE`: with the proof in it, or the one that a proof which --receipt names is for")
 	c.Flags().StringArrayVar(&f.keys, "key", nil, "`FILE` with the key that should have signed; of several keys in it any one (repeatable: each file's then)")
 	c.Flags().StringArrayVar(&f.signers, "signer", nil, "who should have signed: `sha256:HEX` of the SubjectPublicKeyInfo (repeatable: each of them then)")
 	c.Flags().BoolVar(&f.anySigner, "any-signer", false, "accept a signature by anybody")
@@ -54,6 +56,7 @@ that somebody signed, so say who should have: --key or --signer.`,
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringVar(&f.exportProof, "export-tlog-proof", "", "write what others need to check a batched record's place in the gateway's own log into this `FOLDER`")
+	c.Flags().StringVar(&f.embed, "embed", "", "put the proof into the armor headers of this signature `FILE`, where gpg and apt pass over it")
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
 	requireFlags(c, "trusted-root")
 	c.RunE = func(c *cobra.Command, files []string) error {
@@ -121,6 +124,7 @@ type verified struct {
 	*receipt.Report
 	Cosign     []receipt.Command       `json:"cosign,omitempty"`
 	TlogProofs []receipt.ExportedProof `json:"tlogProofs,omitempty"`
+	Embedded   string                  `json:"embedded,omitempty"` // the signature file that has the proof in it now
 }
 
 // refused is the result for one of many files that does not verify.
@@ -144,6 +148,9 @@ func (v *verifier) printVerified(r verified) error {
 	for _, c := range r.Cosign {
 		printLine(v.out, "  %s", c)
 	}
+	if r.Embedded != "" {
+		printLine(v.out, "the proof is in %s", r.Embedded)
+	}
 	for _, x := range r.TlogProofs {
 		printLine(v.out, "the record is in %s, and its proof in %s (log: %s): they say nothing of the signer, whom this command has checked", x.Record, x.Proof, x.Policy)
 	}
@@ -160,7 +167,7 @@ func (v *verifier) printRefused(t target, err error) {
 
 // verifyTarget verifies one receipt, and exports it where that is asked for.
 func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error) {
-	r, err := v.readReceipt(t)
+	r, err := v.readReceipt(&t)
 	if err != nil {
 		return verified{}, err
 	}
@@ -168,7 +175,7 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	if err != nil {
 		return verified{}, err
 	}
-	signed, err := openSignedFile(t.artifact, r)
+	signed, err := openSignedFile(t.artifact, r.Receipt)
 	if err != nil {
 		return verified{}, err
 	}
@@ -177,9 +184,9 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 		defer signed.Close() //nolint:errcheck // only read
 		o.Artifact, artifact = signed, t.artifact
 	}
-	report, err := receipt.Verify(ctx, r, o)
+	report, err := receipt.Verify(ctx, r.Receipt, o)
 	if err != nil {
-		return verified{}, v.blameKeyFile(err, r, o.ExpectedKeys)
+		return verified{}, v.blameKeyFile(err, r.Receipt, o.ExpectedKeys)
 	}
 	result := verified{File: t.artifact, Receipt: t.receipt, Report: report}
 	if v.exportCosign != "" {
@@ -188,13 +195,17 @@ func (v *verifier) verifyTarget(ctx context.Context, t target) (verified, error)
 	if err == nil && v.exportProof != "" {
 		result.TlogProofs, err = report.ExportTlogProofs(v.exportProof)
 	}
+	if err == nil {
+		result.Embedded, err = v.embedProof(report)
+	}
 	return result, err
 }
 
-func (f *verifyFlags) buildOptions(ctx context.Context, r *receiptpb.Receipt) (o receipt.Options, err error) {
+func (f *verifyFlags) buildOptions(ctx context.Context, r loaded) (o receipt.Options, err error) {
 	o = receipt.Options{
 		Registry: all.Formats(), AnySigner: f.anySigner, Historical: formats.Historical{Allow: f.historical.set},
 		SSHNamespaces: f.namespaces, Now: time.Now(), Each: true,
+		Condensed: r.condensed,
 	}
 	if err = f.readTrust(&o); err != nil {
 		return o, err

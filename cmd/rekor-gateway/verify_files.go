@@ -3,12 +3,11 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -20,7 +19,7 @@ import (
 // receiptSuffix is what a receipt's name has more than its file's.
 const receiptSuffix = ".receipt.json"
 
-// target is a receipt to verify, and the file it is for: "" when the signature contains it.
+// target is a receipt to verify, or a signature file with a proof in it, and the file it is for: "" when the signature contains it.
 type target struct{ artifact, receipt string }
 
 // findTargets returns what the arguments and the flags name.
@@ -29,16 +28,18 @@ func (f *verifyFlags) findTargets(files []string) ([]target, error) {
 		files = append(files, f.artifact)
 	}
 	switch {
-	case len(files) == 0 && f.receipt == "":
+	case len(files) == 0 && f.receipt+f.signature == "":
 		return nil, withHint(errors.New("neither a file nor a receipt is named"), "name the signed file; its receipt is looked for beside it, or named with --receipt FILE")
 	case len(files) == 0:
-		return []target{{"", f.receipt}}, nil
+		return []target{{"", cmp.Or(f.receipt, f.signature)}}, nil
+	case len(files) > 1 && f.signature+f.embed != "":
+		return nil, withHint(errors.New("one signature file is named, and several files"), "verify them one by one")
 	case len(files) > 1 && f.receipt != "":
 		return nil, withHint(errors.New("one receipt is named, and several files"), "verify them one by one, or leave --receipt out: each file's receipt is looked for beside it")
 	case len(files) > 1 && f.exportCosign+f.exportProof != "":
 		return nil, withHint(errors.New("the files of several receipts do not go into one folder"), "export them one by one")
-	case f.receipt != "":
-		return []target{{files[0], f.receipt}}, nil
+	case f.receipt+f.signature != "":
+		return []target{{files[0], cmp.Or(f.receipt, f.signature)}}, nil
 	}
 	targets := make([]target, len(files))
 	for i, file := range files {
@@ -47,15 +48,27 @@ func (f *verifyFlags) findTargets(files []string) ([]target, error) {
 	return targets, nil
 }
 
-// readReceipt reads the receipt of t. A submission, as the HTTP API answers it, has its receipt in it.
-func (v *verifier) readReceipt(t target) (*receiptpb.Receipt, error) {
+// readReceipt reads the receipt of t, or a proof in its place, and names in t where that was found.
+func (v *verifier) readReceipt(t *target) (loaded, error) {
 	raw, err := readFile(t.receipt, maxSubmission)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && t.artifact != "" && v.receipt == "":
-		return nil, explainNoReceipt(t, err)
+	case v.isAbsent(t, err) && v.signature == "":
+		return v.findEmbedded(t, err)
 	case err != nil:
-		return nil, err
+		return loaded{}, err
+	case v.signature != "" && v.receipt == "", receipt.MayHaveProof(raw):
+		return readEmbedded(t.receipt, raw)
+	case receipt.IsProofText(raw):
+		return v.readProof(raw)
+	case v.signature != "":
+		return loaded{}, withHint(errors.New("the receipt has the signature in it, and another is named"), "leave --signature out")
 	}
+	r, err := v.readWhole(*t, raw)
+	return loaded{Receipt: r}, err
+}
+
+// readWhole reads a receipt. A submission, as the HTTP API answers it, has its receipt in it.
+func (v *verifier) readWhole(t target, raw []byte) (*receiptpb.Receipt, error) {
 	inner, err := unwrapSubmission(t.receipt, raw)
 	if err != nil {
 		return nil, err
@@ -74,7 +87,7 @@ func explainNoReceipt(t target, err error) error {
 	if strings.HasSuffix(t.artifact, receiptSuffix) {
 		return fail(reasonFile, err, "name the signed file, and not its receipt; or name both: verify FILE --receipt %s", t.artifact)
 	}
-	return fail(reasonFile, err, "the receipt is looked for beside the file; name it with --receipt FILE")
+	return fail(reasonFile, err, "the receipt is looked for beside the file; name it with --receipt FILE, or with --signature FILE a signature file that has the proof in it")
 }
 
 // unwrapSubmission returns the receipt in a submission, or nil when raw is none. What is in it is for
@@ -121,8 +134,8 @@ func openSignedFile(path string, r *receiptpb.Receipt) (io.ReadCloser, error) {
 		return file, nil
 	}
 	signature := r.GetSignature().GetContent()
-	head, err := io.ReadAll(io.LimitReader(file, int64(len(signature))+1))
-	if err == nil && bytes.Equal(head, signature) {
+	head, err := io.ReadAll(io.LimitReader(file, int64(len(signature))+embeddedRoom))
+	if err == nil && sameSignature(head, signature) {
 		return nil, file.Close()
 	}
 	if err == nil {

@@ -53,7 +53,7 @@ func quote(word string) string {
 func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) {
 	if !r.SignerChecked {
 		return nil, refuse(ReasonExportNotPossible, "the signer was not checked, and an export would trust whoever it was",
-			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
+			hintSigner)
 	}
 	if err := os.MkdirAll(x.Dir, 0o755); err != nil { // #nosec G301 -- nothing in it is secret
 		return nil, fmt.Errorf("exporting for cosign: %w", err)

@@ -78,8 +78,8 @@ func hasFewTokens(b []byte) bool {
 	return false
 }
 
-// checkShape refuses a receipt that lacks a part that Verify looks at.
-func checkShape(r *receiptpb.Receipt) error {
+// checkShape refuses a receipt that lacks a part that Verify looks at; condensed: but for those that condense leaves out.
+func checkShape(r *receiptpb.Receipt, condensed bool) error {
 	problem := ""
 	switch {
 	case r.GetMediaType() != MediaType:
@@ -100,14 +100,14 @@ func checkShape(r *receiptpb.Receipt) error {
 	case len(r.GetEntries()) > MaxEntries:
 		problem = fmt.Sprintf("has more than %d log entries", MaxEntries)
 	default:
-		return checkEntries(r)
+		return checkEntries(r, condensed)
 	}
 	return malformed(problem)
 }
 
-func checkEntries(r *receiptpb.Receipt) error {
+func checkEntries(r *receiptpb.Receipt, condensed bool) error {
 	for _, e := range r.GetEntries() {
-		if err := checkEntry(e, r.GetFormatVersion()); err != nil {
+		if err := checkEntry(e, r.GetFormatVersion(), condensed); err != nil {
 			return err
 		}
 	}
@@ -115,12 +115,14 @@ func checkEntries(r *receiptpb.Receipt) error {
 }
 
 // checkEntry refuses an entry that is not in a log, or in a gateway's own, or in both.
-func checkEntry(e *receiptpb.LogEntry, version uint32) error {
+func checkEntry(e *receiptpb.LogEntry, version uint32, condensed bool) error {
 	switch {
 	case e.GetOwn() == nil:
 		return checkBundle(e.GetBundle())
 	case version < versionBatched:
 		return malformed("has parts of a newer version than it says")
+	case condensed && isCondensed(e):
+		return checkCondensedEntry(e)
 	case e.GetBundle().GetMediaType() != BundleMediaType:
 		return malformed(noBundle)
 	}

@@ -8,12 +8,16 @@ import (
 	"os"
 
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // ExportedProof names the files that prove one record in an own log to other programs. They tell nothing of the signer or of
 // the file that was signed.
 type ExportedProof struct {
-	Proof      string   `json:"proof"`      // c2sp.org/tlog-proof@v1
+	Proof      string   `json:"proof"`      // c2sp.org/tlog-proof@v1; of a receipt with one entry its extra data has the rest, see ParseProof
+	Spicy      string   `json:"spicy"`      // the same as torchwood's spicy command looks for it, beside the record
 	Record     string   `json:"record"`     // whose RFC 6962 leaf hash is proven
 	Policy     string   `json:"policy"`     // c2sp.org/tlog-policy: the own log's key, and no witness
 	Checkpoint string   `json:"checkpoint"` // the bytes that are anchored
@@ -27,7 +31,7 @@ type ExportedProof struct {
 func (r *Report) ExportTlogProofs(dir string) ([]ExportedProof, error) {
 	if !r.SignerChecked {
 		return nil, refuse(ReasonExportNotPossible, "the signer was not checked, and nothing in an own log's proof says who it was",
-			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
+			hintSigner)
 	}
 	for _, e := range r.logged {
 		if e.entry.GetOwn() == nil {
@@ -39,7 +43,7 @@ func (r *Report) ExportTlogProofs(dir string) ([]ExportedProof, error) {
 	}
 	var out []ExportedProof
 	for i, e := range r.logged {
-		x, err := e.exportProof(Export{Dir: dir}, i)
+		x, err := e.exportProof(Export{Dir: dir}, i, r.receipt)
 		if err != nil {
 			return nil, err
 		}
@@ -48,17 +52,28 @@ func (r *Report) ExportTlogProofs(dir string) ([]ExportedProof, error) {
 	return out, nil
 }
 
-func (e logEntry) exportProof(dir Export, i int) (ExportedProof, error) {
+func (e logEntry) exportProof(dir Export, i int, r *receiptpb.Receipt) (ExportedProof, error) {
 	own := e.entry.GetOwn()
+	proof := []byte(own.GetProof())
 	_, c, err := openOwnProof(own)
 	if err != nil {
 		return ExportedProof{}, err
 	}
+	if len(r.GetEntries()) == 1 {
+		text, err := formatProofText(r)
+		switch {
+		case err == nil:
+			proof = text
+		case formats.ReasonOf(err) != ReasonExportNotPossible: // else there is too much for extra data
+			return ExportedProof{}, err
+		}
+	}
 	x := ExportedProof{
 		Proof: dir.path("record.tlog-proof", i), Record: dir.path("record.json", i), Policy: dir.path("policy.txt", i), Checkpoint: dir.path("checkpoint.txt", i),
 	}
+	x.Spicy = x.Record + ".spicy"
 	content := map[string][]byte{
-		x.Proof: []byte(own.GetProof()), x.Record: own.GetBody(), x.Policy: []byte("log " + e.ownKey + "\nquorum none\n"), x.Checkpoint: c.anchored,
+		x.Proof: proof, x.Spicy: spicyText(own.GetProof()), x.Record: own.GetBody(), x.Policy: []byte("log " + e.ownKey + "\nquorum none\n"), x.Checkpoint: c.anchored,
 	}
 	for n, a := range own.GetAnchors() {
 		bundle, err := protojson.Marshal(a.GetBundle())

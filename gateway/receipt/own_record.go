@@ -65,11 +65,25 @@ func checkOwnShape(e *receiptpb.LogEntry) error {
 		return malformed("has an entry that is in a log and in a gateway's own")
 	case len(own.GetBody()) == 0 || len(own.GetBody()) > hashedrekord.MaxBody:
 		return malformed("has an own log's record that is empty or too large")
+	}
+	if err := checkOwnProofShape(own); err != nil {
+		return err
+	}
+	return checkAnchorBundles(own)
+}
+
+// checkOwnProofShape refuses what proves an own record when it lacks a part.
+func checkOwnProofShape(own *receiptpb.OwnRecord) error {
+	switch {
 	case len(own.GetProof()) == 0 || len(own.GetProof()) > MaxOwnProof:
 		return malformed("has an own log's record without a proof")
 	case len(own.GetAnchors()) == 0 || len(own.GetAnchors()) > MaxAnchors:
 		return malformed(fmt.Sprintf("has an own log's record without 1 to %d anchors", MaxAnchors))
 	}
+	return nil
+}
+
+func checkAnchorBundles(own *receiptpb.OwnRecord) error {
 	for _, a := range own.GetAnchors() {
 		if err := checkBundle(a.GetBundle()); err != nil {
 			return err

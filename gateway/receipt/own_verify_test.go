@@ -139,7 +139,7 @@ func TestVerifyBatched(t *testing.T) {
 			if c, err := report.ExportCosign(t.Context(), receipt.Export{Dir: t.TempDir(), Artifact: "a"}); formats.ReasonOf(err) != receipt.ReasonExportNotPossible || c != nil {
 				t.Errorf("exported for cosign: %v, %v", c, err)
 			}
-			if x, err := report.ExportTlogProofs(t.TempDir()); err != nil || len(x) != 1 || string(readFile(t, x[0].Proof)) != b.record().GetProof() ||
+			if x, err := report.ExportTlogProofs(t.TempDir()); err != nil || len(x) != 1 || string(readFile(t, x[0].Spicy)) != strings.TrimPrefix(b.record().GetProof(), "c2sp.org/tlog-proof@v1\n") ||
 				!bytes.Equal(readFile(t, x[0].Record), b.record().GetBody()) || len(x[0].Anchors) != 1 || len(x[0].AnchorKeys) != 1 {
 				t.Errorf("exported %+v, %v", x, err)
 			}

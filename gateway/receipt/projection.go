@@ -14,6 +14,9 @@ import (
 // checkProjections rebuilds every record from the signature just verified. As many different
 // ones must be logged as together say what the signature says.
 func (v *verification) checkProjections(native bool) error {
+	if err := v.fillEntries(native); err != nil {
+		return err
+	}
 	logged := map[int]bool{}
 	for i, e := range v.receipt.GetEntries() {
 		record, err := loggedRecord(e)

@@ -25,12 +25,15 @@ const (
 	ReasonStatementInvalid  formats.Reason = "STATEMENT_INVALID"      // the gateway did not sign this statement
 	ReasonStatementMismatch formats.Reason = "STATEMENT_MISMATCH"     // the statement says what is not so
 	ReasonAnchorMismatch    formats.Reason = "ANCHOR_MISMATCH"        // the anchor is of another checkpoint than the own log's
+	ReasonNoAnchor          formats.Reason = "NO_ANCHOR"              // a proof that ends in an own log
 	ReasonExportNotPossible formats.Reason = "EXPORT_NOT_POSSIBLE"    // stock tools cannot verify this
 )
 
 func refuse(r formats.Reason, message, hint string) error {
 	return formats.NewError(r, message, hint)
 }
+
+const hintSigner = "give the signer's key (--key FILE) or its identity (--signer sha256:HEX)"
 
 // hintAgain is for receipts that may have been changed on their way.
 const hintAgain = "get the receipt again: rekor-gateway get ID --receipt FILE"

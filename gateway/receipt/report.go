@@ -22,7 +22,8 @@ type Report struct {
 	// SignerChecked is false when any signer was accepted.
 	SignerChecked bool `json:"signerChecked"`
 
-	logged []logEntry
+	logged  []logEntry
+	receipt *receiptpb.Receipt
 }
 
 // Entry is where a log, or a gateway's own, has the record.

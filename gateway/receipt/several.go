@@ -79,7 +79,9 @@ func verifySeveral(ctx context.Context, r *receiptpb.Receipt, o Options) (*Repor
 	if err != nil {
 		return nil, err
 	}
-	return s.report(), nil
+	report := s.report()
+	report.receipt = r
+	return report, nil
 }
 
 // checkSeveral refuses a receipt whose signatures, entries and signers do not fit each other.

@@ -96,6 +96,9 @@ func (v *verification) parseAtAnyMoment(ctx context.Context) (formats.Parsed, er
 			break
 		}
 	}
+	if v.options.Condensed && len(keys) == 0 && formats.ReasonOf(first) == formats.ReasonMissingKey {
+		return nil, wrap(first, formats.ReasonMissingKey, "the proof has no copy of the signer's key", "give the signer's key (--key FILE)")
+	}
 	return nil, v.explain(ctx, first, keys, v.policyAt(moments[0].at))
 }
 

@@ -46,6 +46,8 @@ type Options struct {
 	// At, when it is set, is the time at which expiry is judged in place of Now: the reader's own
 	// choice, for a signature that he knows to have existed by then.
 	At time.Time
+	// Condensed says that the receipt is FindProof's or ParseProof's: it lacks what is worked out of the signature and the artifact.
+	Condensed bool
 	// TimeSources find verified times in the receipt, beside the gateway's own statement.
 	TimeSources []TimeSource
 }
@@ -71,7 +73,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := checkShape(r); err != nil {
+	if err := checkShape(r, o.Condensed); err != nil {
 		return nil, err
 	}
 	r = proto.CloneOf(r) // the report keeps it
@@ -99,6 +101,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		return nil, err
 	}
 	v.reportLimits()
+	v.report.receipt = r
 	return v.report, nil
 }
 
@@ -114,7 +117,7 @@ func runSteps(steps ...func() error) error {
 func (o Options) check() error {
 	if len(o.ExpectedKeys) == 0 && len(o.ExpectedSigners) == 0 && !o.AnySigner {
 		return refuse(ReasonNoExpectedSigner, "nobody said who should have signed, and a receipt alone proves only that somebody did",
-			"give the signer's key (--key FILE) or its identity (--signer sha256:HEX)")
+			hintSigner)
 	}
 	if o.TrustedRoot == nil {
 		return refuse(ReasonUnknownLog, "no log is trusted", "give the trusted root (--trusted-root FILE)")

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -170,6 +172,37 @@ func TestExportedProofs(t *testing.T) {
 				checkExportedProof(t, x, rootPath)
 			}
 		})
+	}
+}
+
+// TestSpicyVerifiesExport: torchwood's own command verifies the record by its file beside it, and no other record.
+func TestSpicyVerifiesExport(t *testing.T) {
+	t.Parallel()
+	spicy := filepath.Join(t.TempDir(), "spicy")
+	if out, err := exec.Command("go", "build", "-o", spicy, "filippo.io/torchwood/cmd/spicy").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s := keptBatched(t)[0]
+	if s.artifact != "" {
+		s.options.Artifact = bytes.NewReader(readFile(t, s.artifact))
+	}
+	report, err := receipt.Verify(t.Context(), s.receipt, s.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := report.ExportTlogProofs(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := s.options.GatewayTrust.OwnLogs()[0].Key
+	if out, err := exec.Command(spicy, "-verify", key, files[0].Record).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(files[0].Record, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(spicy, "-verify", key, files[0].Record).CombinedOutput(); err == nil {
+		t.Errorf("another record: %s", out)
 	}
 }
 

@@ -188,6 +188,7 @@ var rows = map[formats.Reason]row{
 	receipt.ReasonCheckpointInvalid: refused,
 	receipt.ReasonProofInvalid:      refused,
 	receipt.ReasonNoGatewayTrust:    refused,
+	receipt.ReasonNoAnchor:          refused,
 	receipt.ReasonAnchorMismatch:    refused,
 	receipt.ReasonUnknownGatewayKey: refused,
 	receipt.ReasonRetiredGatewayKey: refused,

@@ -145,5 +145,6 @@ var words = map[formats.Reason]word{
 	receipt.ReasonRetiredGatewayKey: {"the gateway's key was not in use at the index of the entry, or of the anchor", "get the gateway's current trust file; else do not trust the receipt"},
 	receipt.ReasonStatementInvalid:  {"the statement is not as the gateway signed it", "do not trust the receipt; get it from the gateway again"},
 	receipt.ReasonStatementMismatch: {"the statement does not say what the receipt says, or is of another kind", "do not trust the receipt; get it from the gateway again"},
-	receipt.ReasonExportNotPossible: {"stock cosign cannot verify this", "verify it with `rekor-gateway verify`"},
+	receipt.ReasonNoAnchor:          {"a proof of a record's place in a gateway's own log alone, with no anchor of that log: nothing is known to be forged", "give the receipt, or the proof with its extra line, as `verify --export-tlog-proof` writes it"},
+	receipt.ReasonExportNotPossible: {"stock cosign cannot verify this, or a signature file has no place for the proof", "verify it with `rekor-gateway verify`, and keep the receipt beside the file"},
 }
