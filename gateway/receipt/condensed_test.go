@@ -20,6 +20,7 @@ import (
 // TestCondensedCorpus: of each receipt that was not edited, the verdicts on what an embedded proof has of it are those on the receipt. Only
 // where nobody names a key is one refused that the receipt's own copy is enough for.
 func TestCondensedCorpus(t *testing.T) {
+	t.Parallel()
 	yes, withoutKey := 0, 0
 	for _, folder := range receiptFolders(t) {
 		if strings.HasPrefix(filepath.Base(folder), "edited-") {
