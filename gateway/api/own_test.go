@@ -65,8 +65,15 @@ func (s *server) getBytes(path string) answered {
 
 // The paths of an own log are those of tlog-tiles. What is served is for everybody to keep, the checkpoint for a second.
 func TestOwnLogPaths(t *testing.T) {
-	tree := namedTree{"checkpoint", "tile 0 0 256", "tile 1 0 7", "tile 0 1234067 1", "entries 0 256", "entries 5 255"}
-	s := serveWith(t, func(c *HTTPConfig) { c.Own = map[string]OwnLog{"own-one": tree, "own-empty": namedTree{}} })
+	trees := map[string]namedTree{"own-one": {"checkpoint", "tile 0 0 256", "tile 1 0 7", "tile 0 1234067 1", "entries 0 256", "entries 5 255"}, "own-empty": {}}
+	s := serveWith(t, func(c *HTTPConfig) {
+		c.Own = func(_ context.Context, name string) (OwnLog, error) {
+			if log, ok := trees[name]; ok {
+				return log, nil
+			}
+			return nil, gateway.ErrNotFound
+		}
+	})
 	for path, want := range map[string]struct{ body, mediaType, cache string }{
 		"checkpoint":                        {"checkpoint", "text/plain; charset=utf-8", "public, max-age=1"},
 		"tile/0/000":                        {"tile 0 0 256", "application/octet-stream", "public, max-age=31536000, immutable"},

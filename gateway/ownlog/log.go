@@ -99,7 +99,7 @@ func (l *Log) Describe() gateway.LogInfo {
 }
 
 // Accepts implements gateway.Recorder.
-func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.Own, o) }
+func (l *Log) Accepts(o gateway.Offer) error { return Acceptor{}.Accepts(o) }
 
 // Prepare implements gateway.Recorder.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
