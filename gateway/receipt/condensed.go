@@ -29,7 +29,7 @@ const MaxCondensed = 32 << 10
 //
 //   - The signature file is left out; so is the key of a PGP signature, which has none in it, so that the verifier has to name one anyway.
 //     Where the gateway's statement binds its digest it is kept.
-//   - A record in an own log that is a projection of its signature is left out, with its bundle: fillEntries projects it again.
+//   - A record that is a projection of its signature is left out, with all that follows from it: fillEntries projects it again.
 //   - Of an anchor, what follows from the own log's checkpoint is left out: restoreAnchor makes it again.
 //
 // What is left out is never believed for being absent: what is put in its place is held to the proofs as ever.
@@ -44,15 +44,19 @@ func condense(r *receiptpb.Receipt) *receiptpb.Receipt {
 		entries[e.GetSignature()]++
 	}
 	for _, e := range c.GetEntries() {
-		if e.GetOwn() == nil {
-			continue
-		}
 		condenseAnchors(e.GetOwn())
 		if entries[e.GetSignature()] == 1 && isProjection(e) {
-			e.Bundle, e.Recipe, e.Spki, e.Own.Body = bareBundle(e.GetBundle()), nil, nil, nil
+			condenseEntry(e)
 		}
 	}
 	return c
+}
+
+func condenseEntry(e *receiptpb.LogEntry) {
+	e.Bundle, e.Recipe, e.Spki = bareBundle(e.GetBundle()), nil, nil
+	if e.GetOwn() != nil {
+		e.Own.Body = nil
+	}
 }
 
 // pgpFormat is the format whose signatures never carry a key.
@@ -77,19 +81,45 @@ func dropDisplay(c *receiptpb.Receipt) {
 	}
 }
 
-// isProjection reports whether an entry's bundle has a signature and the hint of its key: a statement has neither, nor has a
-// certificate a hint.
+// isProjection reports whether an entry's bundle has a signature and the hint of its key (a statement has neither, nor has a
+// certificate a hint), and its record is one that is made again byte for byte.
 func isProjection(e *receiptpb.LogEntry) bool {
-	return e.GetBundle().GetMessageSignature() != nil && e.GetBundle().GetVerificationMaterial().GetPublicKey() != nil
+	if e.GetBundle().GetMessageSignature() == nil || e.GetBundle().GetVerificationMaterial().GetPublicKey() == nil {
+		return false
+	}
+	body := recordedBody(e)
+	record, err := hashedrekord.Parse(body)
+	if err != nil {
+		return false
+	}
+	again, err := hashedrekord.Body(record)
+	return err == nil && bytes.Equal(again, body)
 }
 
-// bareBundle returns the timestamps of a bundle, or nil when there are none.
+// recordedBody returns the record of an entry, in whichever log it is, or nil.
+func recordedBody(e *receiptpb.LogEntry) []byte {
+	if own := e.GetOwn(); own != nil {
+		return own.GetBody()
+	}
+	if entries := e.GetBundle().GetVerificationMaterial().GetTlogEntries(); len(entries) == 1 {
+		return entries[0].GetCanonicalizedBody()
+	}
+	return nil
+}
+
+// bareBundle returns the timestamps of a bundle, and its log entry without the record; or nil when there is neither.
 func bareBundle(b *bundlepb.Bundle) *bundlepb.Bundle {
-	tokens := b.GetVerificationMaterial().GetTimestampVerificationData()
-	if tokens == nil {
+	material := b.GetVerificationMaterial()
+	bare := &bundlepb.VerificationMaterial{TimestampVerificationData: material.GetTimestampVerificationData()}
+	for _, t := range material.GetTlogEntries() {
+		t = proto.CloneOf(t)
+		t.CanonicalizedBody = nil
+		bare.TlogEntries = append(bare.TlogEntries, t)
+	}
+	if proto.Size(bare) == 0 {
 		return nil
 	}
-	return &bundlepb.Bundle{VerificationMaterial: &bundlepb.VerificationMaterial{TimestampVerificationData: tokens}}
+	return &bundlepb.Bundle{VerificationMaterial: bare}
 }
 
 // condenseAnchors leaves an anchor as it is where it could not be made again.
@@ -144,9 +174,7 @@ func restoreAnchor(c ownCheckpoint, a *receiptpb.Anchor) error {
 }
 
 // isCondensed reports whether an entry's record is left out.
-func isCondensed(e *receiptpb.LogEntry) bool {
-	return e.GetOwn() != nil && len(e.GetOwn().GetBody()) == 0
-}
+func isCondensed(e *receiptpb.LogEntry) bool { return len(recordedBody(e)) == 0 }
 
 // encodeCondensed returns a condensed receipt as protobuf.
 func encodeCondensed(c *receiptpb.Receipt) ([]byte, error) {
@@ -241,6 +269,12 @@ func checkCondensedEntry(e *receiptpb.LogEntry) error {
 	if e.GetRecipe() != nil || len(e.GetSpki()) > 0 || !proto.Equal(bundle, e.GetBundle()) {
 		return malformed("has a part of a log entry that it leaves out")
 	}
+	if e.GetOwn() == nil {
+		return checkLoggedOnce(bundle)
+	}
+	if len(bundle.GetVerificationMaterial().GetTlogEntries()) > 0 {
+		return malformed("has an entry that is in a log and in a gateway's own")
+	}
 	if err := checkOwnProofShape(e.GetOwn()); err != nil {
 		return err
 	}
@@ -269,11 +303,23 @@ func (v *verification) fillEntries(native bool) error {
 		if err != nil {
 			return wrap(err, ReasonEntryMismatch, "the signature cannot be recorded as the proof says", hintEntry)
 		}
-		filled.Bundle.VerificationMaterial.TimestampVerificationData = e.GetBundle().GetVerificationMaterial().GetTimestampVerificationData()
-		filled.Own = &receiptpb.OwnRecord{Body: body, Proof: e.GetOwn().GetProof(), Anchors: e.GetOwn().GetAnchors()}
-		v.receipt.Entries[i] = filled
+		v.receipt.Entries[i] = joinEntry(filled, e, body)
 	}
 	return nil
+}
+
+// joinEntry puts the proofs of a condensed entry, and the record that they are to prove, beside what is made of the signature.
+func joinEntry(filled, condensed *receiptpb.LogEntry, body []byte) *receiptpb.LogEntry {
+	proofs := condensed.GetBundle().GetVerificationMaterial()
+	filled.Bundle.VerificationMaterial.TimestampVerificationData = proofs.GetTimestampVerificationData()
+	if own := condensed.GetOwn(); own != nil {
+		filled.Own = &receiptpb.OwnRecord{Body: body, Proof: own.GetProof(), Anchors: own.GetAnchors()}
+		return filled
+	}
+	logged := proto.CloneOf(proofs.GetTlogEntries()[0])
+	logged.CanonicalizedBody = body
+	filled.Bundle.VerificationMaterial.TlogEntries = []*rekorpb.TransparencyLogEntry{logged}
+	return filled
 }
 
 // onlyProjection returns the one that a log has for the signature.

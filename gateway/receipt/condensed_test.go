@@ -10,6 +10,7 @@ import (
 
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -119,6 +120,49 @@ func TestCondensedRefuses(t *testing.T) {
 
 func represent(as receiptpb.Receipt_Representation) func(*receiptpb.Receipt) {
 	return func(r *receiptpb.Receipt) { r.Representation, r.Recorded[0].Representation = as, as }
+}
+
+// TestCondensedDirect: of a signature that is in the log itself, the record is left out as well, and nothing goes in its place.
+func TestCondensedDirect(t *testing.T) {
+	s, other := projected(t, 1), projected(t, 1)
+	whole := proto.Size(s.receipt)
+	condensed, n, err := receipt.Condensed(s.receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n > whole/2 {
+		t.Errorf("%d bytes of %d", n, whole)
+	}
+	s.receipt = condensed
+	s.refused(t, s.options(), receipt.ReasonMalformedReceipt, nil)
+	o := s.options()
+	o.Condensed = true
+	if _, err := receipt.Verify(t.Context(), condensed, o); err != nil {
+		t.Error(err)
+	}
+	entry := func(r *receiptpb.Receipt) *rekorpb.TransparencyLogEntry {
+		return r.GetEntries()[0].GetBundle().GetVerificationMaterial().GetTlogEntries()[0]
+	}
+	for name, c := range map[string]struct {
+		want   formats.Reason
+		change func(*receiptpb.Receipt)
+	}{
+		"no entry": {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries[0].Bundle = nil }},
+		"two": {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) {
+			m := r.Entries[0].Bundle.VerificationMaterial
+			m.TlogEntries = append(m.TlogEntries, m.TlogEntries[0])
+		}},
+		"no checkpoint":     {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { entry(r).InclusionProof.Checkpoint = nil }},
+		"a media type":      {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries[0].Bundle.MediaType = receipt.BundleMediaType }},
+		"another's record":  {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { entry(r).CanonicalizedBody = entry(other.receipt).GetCanonicalizedBody() }},
+		"another's bundle":  {receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Entries = other.receipt.GetEntries() }},
+		"another's entry":   {receipt.ReasonUnknownLog, func(r *receiptpb.Receipt) { entry(r).InclusionProof = entry(other.receipt).GetInclusionProof() }},
+		"another index":     {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { entry(r).LogIndex++ }},
+		"another inclusion": {receipt.ReasonProofInvalid, func(r *receiptpb.Receipt) { entry(r).InclusionProof.Hashes[0][0]++ }},
+		"as ATTESTED":       {receipt.ReasonNoGatewayTrust, represent(receiptpb.Receipt_ATTESTED)},
+	} {
+		t.Run(name, func(t *testing.T) { s.refused(t, o, c.want, c.change) })
+	}
 }
 
 // TestCondensedKeeps: timestamps, an anchor that could not be made again, and all that the report prints.

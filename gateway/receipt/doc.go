@@ -19,6 +19,10 @@
 // [Complete] puts the logs' proofs in. [Verify] runs the format's own check again over the artifact, by the
 // keys that the reader expects, rebuilds each record and compares it, and proves that it is in a trusted log.
 //
+// Where the signature file is at hand, less will do: [Report.EmbedProof] puts a condensed receipt into the armor of a PGP signature, and
+// [FindProof] reads it there; [ParseProof] reads one in a proof of its own. Verify, told so, makes what is left out again of the signature
+// that it has verified, and holds that to the proofs.
+//
 // # What is believed
 //
 // Nothing that nobody signed decides anything. The list of all fields, and why each is believed, is in

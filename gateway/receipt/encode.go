@@ -117,12 +117,12 @@ func checkEntries(r *receiptpb.Receipt, condensed bool) error {
 // checkEntry refuses an entry that is not in a log, or in a gateway's own, or in both.
 func checkEntry(e *receiptpb.LogEntry, version uint32, condensed bool) error {
 	switch {
-	case e.GetOwn() == nil:
-		return checkBundle(e.GetBundle())
-	case version < versionBatched:
+	case e.GetOwn() != nil && version < versionBatched:
 		return malformed("has parts of a newer version than it says")
 	case condensed && isCondensed(e):
 		return checkCondensedEntry(e)
+	case e.GetOwn() == nil:
+		return checkBundle(e.GetBundle())
 	case e.GetBundle().GetMediaType() != BundleMediaType:
 		return malformed(noBundle)
 	}
@@ -133,10 +133,15 @@ const noBundle = "has a log entry without a Sigstore bundle v0.3"
 
 // checkBundle refuses a bundle without just one log entry.
 func checkBundle(b *bundlepb.Bundle) error {
+	if b.GetMediaType() != BundleMediaType {
+		return malformed(noBundle)
+	}
+	return checkLoggedOnce(b)
+}
+
+func checkLoggedOnce(b *bundlepb.Bundle) error {
 	m := b.GetVerificationMaterial()
 	switch {
-	case b.GetMediaType() != BundleMediaType:
-		return malformed(noBundle)
 	case len(m.GetTlogEntries()) != 1:
 		return malformed("has a bundle without exactly one log entry")
 	case m.GetTlogEntries()[0].GetInclusionProof().GetCheckpoint().GetEnvelope() == "":
