@@ -108,7 +108,7 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to go on while the gateway accepts nothing, and to wait while the log takes nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing; the gateway of --server is asked how it would record each signature")
 	flags.BoolVar(&f.verifyReceipts, "verify-receipts", false, "verify all receipts that are there again, those too that an earlier run has")
-	flags.BoolVar(&f.force, "force", false, "replace receipts' files that have something else in them")
+	flags.BoolVar(&f.force, "force", false, "replace receipts' files, and the report's, that have something else in them")
 	completeFlag(c, "representation", representationNames()...)
 	completeFlag(c, "way", "direct", "batched")
 	completeFlag(c, "signatures", "all", "known")
@@ -182,7 +182,7 @@ func (f *backfillFlags) run(ctx context.Context, out io.Writer, told *notes, ter
 	defer b.close()
 	b.status = f.newStatus(out, told, terminal, &b.counts)
 	if f.report != "" {
-		if b.report, err = openReport(f.report); err != nil {
+		if b.report, err = openReport(f.report, f.force); err != nil {
 			return err
 		}
 	}

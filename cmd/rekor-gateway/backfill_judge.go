@@ -123,12 +123,20 @@ func (j *judge) checkHistorical(d formats.Description) error {
 	for _, part := range d.Each() {
 		for _, f := range part.Findings {
 			if missing.Has(f.Exception) {
-				return formats.NewError(f.Reason, f.Message,
-					"once the gateway's operator lets such signatures pass, run it with --historical "+missing.String())
+				return formats.NewError(f.Reason, f.Message, hintHistorical(missing))
 			}
 		}
 	}
 	return nil
+}
+
+// hintHistorical says what to do about a signature that needs exceptions.
+func hintHistorical(missing formats.Exceptions) string {
+	hint := "once the gateway's operator lets such signatures pass, run it with --historical " + missing.String()
+	if missing.Has(formats.ExceptionExpiredKey) {
+		return "your copy of the key may be old, and the key have been extended since: get it again; or else, " + hint
+	}
+	return hint
 }
 
 // verify verifies the signature, in one pass over the artifact, and chooses what is sent.

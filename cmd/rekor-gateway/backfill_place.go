@@ -29,7 +29,7 @@ func findEnding(item backfill.Item) string {
 
 // place is where the receipt of a signature may be.
 type place struct {
-	first string // shared by all signatures over one file: whose comes first has it; "" where the signature has its content in it
+	first string // shared by all signatures over one file: whose comes first has it; "" where the signature has its content in it, and over a file that is a signature
 	own   string // the signature's own
 	rank  int    // of the signature's ending in suffixOrder, or -1
 	stem  string // the signature's name without its suffix
@@ -55,6 +55,9 @@ func findPlace(item backfill.Item, dir string) (place, error) {
 	p.own = base + suffix + receiptSuffix
 	if item.Artifact != "" || item.Digest != "" || suffix == "" {
 		p.first = base + receiptSuffix
+	}
+	if p.first != p.own && backfill.IsSigned(filepath.Base(base)) {
+		p.first = "" // that name is the signature's that the file is
 	}
 	return p, nil
 }

@@ -16,20 +16,24 @@ func TestFindPlace(t *testing.T) {
 		dir        string
 		first, own string
 	}{
-		"detached":      {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "", "t/a/x.receipt.json", "t/a/x.asc.receipt.json"},
-		"two endings":   {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x"}, "", "t/x.receipt.json", "t/x.pem.sig.receipt.json"},
-		"signed PEM":    {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x.pem"}, "", "t/x.pem.receipt.json", "t/x.pem.sig.receipt.json"},
-		"inside":        {backfill.Item{Name: "x.asc", Signature: "t/x.asc"}, "", "", "t/x.asc.receipt.json"},
-		"InRelease":     {backfill.Item{Name: "d/InRelease", Signature: "t/d/InRelease"}, "", "t/d/InRelease.receipt.json", "t/d/InRelease.receipt.json"},
-		"compressed":    {backfill.Item{Name: "x.tar.sign", Signature: "t/x.tar.sign", Artifact: "t/x.tar.xz", Decompress: true}, "", "t/x.tar.receipt.json", "t/x.tar.sign.receipt.json"},
-		"elsewhere":     {backfill.Item{Name: "s/x.asc", Signature: "s/x.asc", Artifact: "f/x.bin"}, "", "f/x.bin.receipt.json", "f/x.bin.asc.receipt.json"},
-		"unusual":       {backfill.Item{Name: "s/signature", Signature: "s/signature", Artifact: "f/x"}, "", "f/x.receipt.json", "f/x.signature.receipt.json"},
-		"digest":        {backfill.Item{Name: "x.sig", Signature: "t/x.sig", Digest: "sha256:00"}, "", "t/x.receipt.json", "t/x.sig.receipt.json"},
-		"folder":        {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
-		"fetched":       {backfill.Item{Name: "a/x.asc", Signature: "https://h/a/x.asc", Artifact: "https://h/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
-		"half fetched":  {backfill.Item{Name: "x.asc", Signature: "t/x.asc", Artifact: "https://h/a/x"}, "", "t/x.receipt.json", "t/x.asc.receipt.json"},
-		"nowhere":       {backfill.Item{Name: "x.asc", Signature: "https://h/x.asc", Artifact: "https://h/x"}, "", "", ""},
-		"leads outside": {backfill.Item{Name: "../x.asc", Signature: "../x.asc", Artifact: "../x"}, "r", "", ""},
+		"detached":         {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "", "t/a/x.receipt.json", "t/a/x.asc.receipt.json"},
+		"two endings":      {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x"}, "", "t/x.receipt.json", "t/x.pem.sig.receipt.json"},
+		"signed PEM":       {backfill.Item{Name: "x.pem.sig", Signature: "t/x.pem.sig", Artifact: "t/x.pem"}, "", "t/x.pem.receipt.json", "t/x.pem.sig.receipt.json"},
+		"inside":           {backfill.Item{Name: "x.asc", Signature: "t/x.asc"}, "", "", "t/x.asc.receipt.json"},
+		"InRelease":        {backfill.Item{Name: "d/InRelease", Signature: "t/d/InRelease"}, "", "t/d/InRelease.receipt.json", "t/d/InRelease.receipt.json"},
+		"compressed":       {backfill.Item{Name: "x.tar.sign", Signature: "t/x.tar.sign", Artifact: "t/x.tar.xz", Decompress: true}, "", "t/x.tar.receipt.json", "t/x.tar.sign.receipt.json"},
+		"elsewhere":        {backfill.Item{Name: "s/x.asc", Signature: "s/x.asc", Artifact: "f/x.bin"}, "", "f/x.bin.receipt.json", "f/x.bin.asc.receipt.json"},
+		"unusual":          {backfill.Item{Name: "s/signature", Signature: "s/signature", Artifact: "f/x"}, "", "f/x.receipt.json", "f/x.signature.receipt.json"},
+		"digest":           {backfill.Item{Name: "x.sig", Signature: "t/x.sig", Digest: "sha256:00"}, "", "t/x.receipt.json", "t/x.sig.receipt.json"},
+		"folder":           {backfill.Item{Name: "a/x.asc", Signature: "t/a/x.asc", Artifact: "t/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
+		"fetched":          {backfill.Item{Name: "a/x.asc", Signature: "https://h/a/x.asc", Artifact: "https://h/a/x"}, "r", "r/a/x.receipt.json", "r/a/x.asc.receipt.json"},
+		"half fetched":     {backfill.Item{Name: "x.asc", Signature: "t/x.asc", Artifact: "https://h/a/x"}, "", "t/x.receipt.json", "t/x.asc.receipt.json"},
+		"nowhere":          {backfill.Item{Name: "x.asc", Signature: "https://h/x.asc", Artifact: "https://h/x"}, "", "", ""},
+		"over a signature": {backfill.Item{Name: "x.sig.asc", Signature: "t/x.sig.asc", Artifact: "t/x.sig"}, "", "", "t/x.sig.asc.receipt.json"},
+		"over InRelease":   {backfill.Item{Name: "InRelease.asc", Signature: "t/InRelease.asc", Artifact: "t/InRelease"}, "", "", "t/InRelease.asc.receipt.json"},
+		"over a .dsc":      {backfill.Item{Name: "x.dsc.sig", Signature: "t/x.dsc.sig", Artifact: "t/x.dsc"}, "r", "", "r/x.dsc.sig.receipt.json"},
+		"over a list":      {backfill.Item{Name: "SHA256SUMS.asc", Signature: "t/SHA256SUMS.asc", Artifact: "t/SHA256SUMS"}, "", "t/SHA256SUMS.receipt.json", "t/SHA256SUMS.asc.receipt.json"},
+		"leads outside":    {backfill.Item{Name: "../x.asc", Signature: "../x.asc", Artifact: "../x"}, "r", "", ""},
 	} {
 		p, err := findPlace(c.item, c.dir)
 		if (err != nil) != (c.own == "") || p.first != c.first || p.own != c.own {

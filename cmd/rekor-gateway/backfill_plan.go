@@ -338,7 +338,9 @@ func (p *backfillPlan) print(out io.Writer, g *globals) error {
 			continue
 		}
 		printLine(out, "%s, %d of %s: %s", group.Reason, group.Count, group.State, group.Message)
-		printLine(out, "  hint: %s", group.Hint)
+		if group.Hint != "" {
+			printLine(out, "  hint: %s", group.Hint)
+		}
 	}
 	return nil
 }

@@ -9,10 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
@@ -148,6 +152,8 @@ func (b *backfillRun) findReceipt(ctx context.Context, c *candidate, p place) (f
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case formats.ReasonOf(err) == backfill.ReasonFile: // it cannot be read
+			return found{}, err
 		case formats.ReasonOf(err) != "":
 			if b.flags.force {
 				return found{path: path}, nil
@@ -176,6 +182,26 @@ func refuseOverwriteHere(path, why string) error {
 	return fail(reasonFileExists, fmt.Errorf("%s exists and %s", path, why), "see what it is, and move it away; or replace all such files with --force")
 }
 
+// openKept opens the file that a receipt is in. What is no file is no receipt, and is not opened: at a pipe one would wait for ever.
+func openKept(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, syscall.ENAMETOOLONG): // then there is none
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	case errors.Is(err, fs.ErrNotExist) && isThere(path), errors.Is(err, syscall.ELOOP), err == nil && !info.Mode().IsRegular():
+		return nil, formats.NewError(receipt.ReasonMalformedReceipt, path+" is no regular file", "see what it is, and move it away")
+	case err != nil:
+		return nil, err
+	}
+	return backfill.Open(path)
+}
+
+// isThere reports whether there is something called path, be it a link to nothing.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // isTornFile reports whether path has a part of a receipt in it, which is as good as none.
 func isTornFile(path string) bool {
 	raw, err := readFile(path, receipt.MaxSize)
@@ -190,7 +216,12 @@ func isFree(path string) bool {
 
 // readKept reads a receipt. One of which a power failure has left a part is as if there were none.
 func readKept(path string) (*receiptpb.Receipt, error) {
-	raw, err := readFile(path, receipt.MaxSize)
+	file, err := openKept(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()                                              //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(file, receipt.MaxSize+1)) // Unmarshal refuses one that is larger
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 )
 
 // report is a file with a line for each signature. It gets its name once it has them all.
@@ -25,9 +28,15 @@ type report struct {
 const reportSuffix = ".part"
 
 // openReport begins a report. What a killed run has left is written over.
-func openReport(path string) (*report, error) {
+func openReport(path string, force bool) (*report, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fail(reasonFileExists, fmt.Errorf("%s is no regular file", path), "name another file with --report")
+	}
+	if old, err := backfill.Open(path); err == nil && !force {
+		isReport := beginsReport(old)
+		if _ = old.Close(); !isReport { // only read
+			return nil, fail(reasonFileExists, fmt.Errorf("%s exists and is no report", path), "name another file with --report, or replace it with --force")
+		}
 	}
 	file, err := os.OpenFile(path+reportSuffix, os.O_WRONLY|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- as public as the files that it is about
 	if err != nil {
@@ -44,6 +53,16 @@ func openReport(path string) (*report, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &report{path: path, file: file, to: bufio.NewWriterSize(file, 64<<10)}, nil
+}
+
+// reportHead is how each line of a report begins.
+const reportHead = `{"name":`
+
+// beginsReport reports whether a file is a report or empty: what an earlier run has written is replaced, and nothing else.
+func beginsReport(file io.Reader) bool {
+	head := make([]byte, len(reportHead))
+	n, err := io.ReadFull(file, head)
+	return n == 0 && errors.Is(err, io.EOF) || string(head) == reportHead
 }
 
 // add writes a line.

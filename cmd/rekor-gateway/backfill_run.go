@@ -216,6 +216,9 @@ func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, 
 	if err != nil {
 		return o.refuse(fail(reasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
 	}
+	if err := checkPlace(path); err != nil {
+		return o.refuse(err)
+	}
 	s, err := b.send(ctx, c.submission)
 	if mustSendBytes(err) && c.sendBytes() {
 		s, err = b.send(ctx, c.submission)

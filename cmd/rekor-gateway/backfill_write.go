@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,29 @@ type receiptWriter struct {
 // partName is where a receipt is written before it gets its name. It is the same in every run, so that what a killed one has left
 // there is used up by the next.
 func partName(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
+	name := filepath.Base(path)
+	if len(name) > maxPartStem {
+		name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+	}
+	return filepath.Join(filepath.Dir(path), "."+name+".part")
+}
+
+// maxPartStem leaves room for what partName has more, in the 255 bytes that file systems give a name.
+const maxPartStem = 240
+
+// checkPlace reports why no receipt can be put into path, before its signature is sent.
+func checkPlace(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fail(reasonFile, fmt.Errorf("the receipt's name is too long: %s", filepath.Base(path)), "give the file and its signature shorter names")
+	case err == nil && info.IsDir():
+		return refuseOverwriteHere(path, "is a folder")
+	}
+	if info, err := os.Lstat(partName(path)); err == nil && !info.Mode().IsRegular() {
+		return fail(reasonFileExists, fmt.Errorf("%s is no file, and is where the receipt is written first", partName(path)), "see what it is, and move it away")
+	}
+	return nil
 }
 
 // write puts raw into path. Unless replace is set, errTaken is returned where something has come there.

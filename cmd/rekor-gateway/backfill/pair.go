@@ -77,7 +77,10 @@ func (s *scanner) pairUnknown(f *folder, sh shape, item Item, content []byte, er
 // explainUnknown says why a file that should be a signature is none.
 func explainUnknown(name string, err error) *formats.Error {
 	var refusal *formats.Error
-	if !errors.As(err, &refusal) || refusal.Reason == formats.ReasonUnknownFormat {
+	switch {
+	case errors.As(err, &refusal) && refusal.Reason == formats.ReasonMissingSignature:
+		return formats.NewError(refusal.Reason, show(name)+" is empty", hintThere)
+	case refusal == nil || refusal.Reason == formats.ReasonUnknownFormat:
 		return formats.NewError(formats.ReasonUnknownFormat, show(name)+" is a signature in no format that is known", hintThere)
 	}
 	return formats.WrapError(err, refusal.Reason, show(name)+": "+refusal.Message, refusal.Hint)

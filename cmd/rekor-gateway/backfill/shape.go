@@ -68,6 +68,12 @@ func CutSuffix(name string) (base, suffix string) {
 	return name, ""
 }
 
+// IsSigned reports whether a file of this name, without its folder, is a signature by its name, or holds one: app.asc, InRelease, app.dsc.
+func IsSigned(name string) bool {
+	_, suffix := CutSuffix(name)
+	return suffix != "" || strings.EqualFold(name, "InRelease") || clearNames.MatchString(name)
+}
+
 // shapeOf says whether the file called name may be a signature. isTUF tells whether its folder has TUF metadata.
 func shapeOf(name string, isTUF func() bool) (shape, bool) {
 	if strings.HasSuffix(name, receiptSuffix) {

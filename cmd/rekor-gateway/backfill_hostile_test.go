@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// TestBackfillHostilePlaces: what stands where a receipt or its part is to go is neither waited for, nor followed, nor replaced, and is told before the signature is sent.
+func TestBackfillHostilePlaces(t *testing.T) {
+	for name, c := range map[string]struct {
+		put   func(path string) error // where app's receipt is to go
+		force string                  // the reason with --force; "" is LOGGED
+	}{
+		"pipe":             {func(path string) error { return syscall.Mkfifo(path, 0o644) }, ""},
+		"folder":           {func(path string) error { return os.Mkdir(path, 0o755) }, "FILE_EXISTS"},
+		"link to nothing":  {func(path string) error { return os.Symlink("nowhere", path) }, ""},
+		"link to itself":   {func(path string) error { return os.Symlink(filepath.Base(path), path) }, ""},
+		"link to a device": {func(path string) error { return os.Symlink("/dev/zero", path) }, ""},
+		"link as the part": {func(path string) error { return os.Symlink("nowhere", partName(path)) }, "FILE_EXISTS"},
+		"pipe as the part": {func(path string) error { return syscall.Mkfifo(partName(path), 0o644) }, "FILE_EXISTS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree := makeTree(t, 1)
+			if err := c.put(filepath.Join(tree, "0/app"+receiptSuffix)); err != nil {
+				t.Fatal(err)
+			}
+			server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
+			if o := backfillOne(t, server, tree); string(o.Reason) != "FILE_EXISTS" || o.Hint == "" || o.SubmissionID != "" {
+				t.Errorf("%+v", o)
+			}
+			if o := backfillOne(t, server, tree, "--force"); string(o.Reason) != c.force || (c.force == "") != (o.State == stateLogged) {
+				t.Errorf("--force: %+v", o)
+			}
+			if left, err := os.Lstat(filepath.Join(tree, "0/nowhere")); err == nil {
+				t.Errorf("a link was followed: %v", left)
+			}
+		})
+	}
+}
+
+// TestBackfillLongNames: a receipt that its folder can name is kept; where it cannot, that is told before the signature is sent.
+func TestBackfillLongNames(t *testing.T) {
+	const mostOctets = 255
+	for length, want := range map[int]string{
+		mostOctets - len(receiptSuffix) - len(".sig"): stateLogged, mostOctets - len(receiptSuffix): stateLogged,
+		mostOctets - len(receiptSuffix) + 1: "FILE", mostOctets - len(".sig"): "FILE",
+	} {
+		tree := makeTree(t, 1)
+		name := filepath.Join(tree, "0", strings.Repeat("n", length))
+		for _, ending := range []string{"", ".sig"} {
+			if err := os.Rename(filepath.Join(tree, "0/app"+ending), name+ending); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := backfillOne(t, (&standIn{t: t, receipt: offline("x509.receipt.json")}).start(), tree)
+		if got := cmp.Or(string(o.Reason), o.State); got != want || want == "FILE" && (o.SubmissionID != "" || !strings.Contains(o.Hint, "shorter")) {
+			t.Errorf("%d octets: %+v", length, o)
+		}
+	}
+}
+
+// backfillOne backfills a tree with one signature, and returns what became of it.
+func backfillOne(t *testing.T, server, tree string, more ...string) (o outcome) {
+	t.Helper()
+	report := filepath.Join(t.TempDir(), "report.jsonl")
+	_, out, errs := runBackfill(t.Context(), server, tree, append(more, "--report", report)...)
+	file, err := os.Open(report)
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	if !lines.Scan() {
+		t.Fatalf("no line in the report\n%s%s", out, errs)
+	}
+	if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+		t.Fatal(err)
+	}
+	if lines.Scan() {
+		t.Errorf("another line: %s", lines.Bytes())
+	}
+	return o
+}
+
+// TestHintHistorical: an expired key may have been extended, which no --historical is needed for.
+func TestHintHistorical(t *testing.T) {
+	for missing, old := range map[formats.Exceptions]bool{formats.ExceptionSHA1: false, formats.ExceptionExpiredKey: true, formats.ExceptionExpiredKey | formats.ExceptionDSA: true} {
+		hint := hintHistorical(missing)
+		if strings.Contains(hint, "get it again") != old || !strings.HasSuffix(hint, "--historical "+missing.String()) {
+			t.Errorf("%v: %s", missing, hint)
+		}
+	}
+}
+
+// TestReportReplacesReportsAlone: a report is written over an earlier one, and over nothing else that somebody has named by mistake.
+func TestReportReplacesReportsAlone(t *testing.T) {
+	tree := makeTree(t, 1)
+	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
+	for content, want := range map[string]string{"": "", "release 1.0\n": "FILE_EXISTS", `{"signature": "a.sig"}`: "FILE_EXISTS", `{"name"`: "FILE_EXISTS"} {
+		path := filepath.Join(t.TempDir(), "report")
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, out, _ := runBackfill(t.Context(), server, tree, "--report", path)
+		if !strings.Contains(out, want) || want != "" && string(must(os.ReadFile(path))) != content {
+			t.Errorf("over %q: %s", content, out)
+		}
+		for range 2 { // the second replaces the first one's
+			if code, out, errs := runBackfill(t.Context(), server, tree, "--report", path, "--force"); code != 0 {
+				t.Errorf("--force over %q: %s%s", content, out, errs)
+			}
+		}
+		if code, out, errs := runBackfill(t.Context(), server, tree, "--report", path); code != 0 {
+			t.Errorf("over a report: %s%s", out, errs)
+		}
+	}
+}
