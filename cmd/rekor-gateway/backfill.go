@@ -104,7 +104,7 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	flags.BoolVar(&w.publish, "publish-certificate", false, "log the signers' certificates, with all they name, for ever; not the bare keys")
 	flags.StringVar(&f.receipts, "receipts", "", "keep the receipts in this `FOLDER`, and not beside the files")
 	flags.StringVar(&f.report, "report", "", "write a line of JSON for each signature to this `FILE`")
-	flags.IntVar(&f.parallel, "parallel", defaultParallel, "how many signatures are under way at once")
+	flags.IntVar(&f.parallel, "parallel", defaultParallel, "how many signatures are read and sent at once; those that wait for the log do not count")
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to go on while the gateway accepts nothing, and to wait while the log takes nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing; the gateway of --server is asked how it would record each signature")
 	flags.BoolVar(&f.verifyReceipts, "verify-receipts", false, "verify all receipts that are there again, those too that an earlier run has")

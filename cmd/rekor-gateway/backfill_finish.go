@@ -15,6 +15,9 @@ func isDoneForCounting(backfill.Item) bool { return true }
 
 // tell counts what became of a signature, and says so.
 func (b *backfillRun) tell(o outcome) {
+	if o.State == stateWaiting {
+		return // it is told later
+	}
 	b.counts.of(o.State).Add(1)
 	b.status.tell(o)
 	if b.report == nil {

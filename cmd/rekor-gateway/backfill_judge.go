@@ -235,6 +235,15 @@ func (c *candidate) close() {
 	c.artifact.close()
 }
 
+// stamps returns those of what was read, without keys.
+func (c *candidate) stamps() (s itemStamps) {
+	s.signature = c.signature.first
+	if c.artifact != nil {
+		s.artifact = c.artifact.first
+	}
+	return s
+}
+
 // isUnchanged reports whether signature and artifact still are what was read.
 func (c *candidate) isUnchanged(s itemStamps) bool {
 	if !c.signature.known || c.signature.first != s.signature {

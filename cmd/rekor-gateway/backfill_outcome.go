@@ -25,6 +25,7 @@ const (
 	stateDone    = "DONE"    // its receipt was there, and is good
 	stateRefused = "REFUSED" // for the reason given
 	statePending = "PENDING" // accepted, and no receipt is kept yet
+	stateWaiting = "WAITING" // accepted, and waited for: never in a report
 	stateUnsent  = "UNSENT"  // not accepted yet: the run ended before
 )
 

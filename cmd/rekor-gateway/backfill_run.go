@@ -9,12 +9,12 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
-	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -35,6 +35,7 @@ type backfillRun struct {
 	counts  counts
 	pace    *pace
 	writer  receiptWriter
+	waiters *waiters            // of submitAll
 	cpu     chan struct{}       // held while something is computed
 	fetches chan struct{}       // held in its place where something has to be fetched, which may take long
 	calls   chan struct{}       // held while the gateway is asked something
@@ -100,7 +101,9 @@ func (b *backfillRun) submitAll(ctx context.Context) error {
 	if b.batcher != nil {
 		sending.Go(func() { b.batcher.run(ctx) })
 	}
+	b.waiters = b.startWaiting(ctx)
 	b.handleAll(ctx, items)
+	b.waiters.end()
 	return context.Cause(ctx)
 }
 
@@ -128,7 +131,7 @@ func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 	if item.Problem != nil {
 		return o.refuse(item.Problem)
 	}
-	release, err := b.holdMemory(ctx, item)
+	release, err := holdMemory(ctx, b.memory, maxHeld, item)
 	if err != nil {
 		return o.end(ctx, err)
 	}
@@ -148,13 +151,12 @@ func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 }
 
 // holdMemory waits until there is room for the signature and what is made of it.
-func (b *backfillRun) holdMemory(ctx context.Context, item backfill.Item) (release func(), err error) {
-	size := heldPerItem + heldPerByte*sizeOf(item.Signature)
-	size = min(size, maxHeld)
-	if err := b.memory.Acquire(ctx, size); err != nil {
+func holdMemory(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
+	size := min(heldPerItem+heldPerByte*sizeOf(item.Signature), most)
+	if err := memory.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
-	return func() { b.memory.Release(size) }, nil
+	return func() { memory.Release(size) }, nil
 }
 
 // takeSlot waits until one more signature may be computed on, or fetched.
@@ -227,15 +229,16 @@ func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, 
 		return o.end(ctx, err)
 	}
 	o.note(s)
+	if !isSettled(s) && !isFetched(o.item) { // to be fetched again
+		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps()}, s)
+		return o.in(stateWaiting)
+	}
 	if s, err = b.await(ctx, s); err != nil {
 		return o.endAccepted(ctx, err)
 	}
 	o.note(s)
-	switch {
-	case s.GetState() == pb.Submission_FAILED:
-		return o.refuse(fail(problem.ReasonLogRefused, fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again"))
-	case s.GetState() != pb.Submission_LOGGED:
-		return o.wait()
+	if s.GetState() != pb.Submission_LOGGED {
+		return o.endUnlogged(s)
 	}
 	return b.keep(ctx, c, s, path, p, o)
 }
