@@ -131,7 +131,7 @@ func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 	if item.Problem != nil {
 		return o.refuse(item.Problem)
 	}
-	release, err := holdMemory(ctx, b.memory, maxHeld, item)
+	release, err := b.holdMemory(ctx, item)
 	if err != nil {
 		return o.end(ctx, err)
 	}
@@ -151,7 +151,12 @@ func (b *backfillRun) handle(ctx context.Context, item backfill.Item) outcome {
 }
 
 // holdMemory waits until there is room for the signature and what is made of it.
-func holdMemory(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
+func (b *backfillRun) holdMemory(ctx context.Context, item backfill.Item) (release func(), err error) {
+	return holdOf(ctx, b.memory, maxHeld, item)
+}
+
+// holdOf is holdMemory of memory, of which there is most in all.
+func holdOf(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
 	size := min(heldPerItem+heldPerByte*sizeOf(item.Signature), most)
 	if err := memory.Acquire(ctx, size); err != nil {
 		return nil, err

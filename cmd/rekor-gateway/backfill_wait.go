@@ -223,7 +223,7 @@ func (b *backfillRun) collect(ctx context.Context, one *waiting, s *pb.Submissio
 
 // collectReceipt reads the signature again, and keeps its receipt.
 func (b *backfillRun) collectReceipt(ctx context.Context, one *waiting, s *pb.Submission) outcome {
-	release, err := holdMemory(ctx, b.waiters.memory, maxCollected, one.o.item)
+	release, err := holdOf(ctx, b.waiters.memory, maxCollected, one.o.item)
 	if err != nil {
 		return one.o.endAccepted(ctx, err)
 	}
