@@ -127,8 +127,28 @@ func (f *backfillFlags) check() error {
 	case f.server == "" && !f.dryRun:
 		return withHint(errors.New("no gateway is named"), "give --server, or set $%s; to see what would be done: --dry-run", environmentName("server"))
 	}
+	if err := f.checkRoots(); err != nil {
+		return err
+	}
 	_, err := f.wishes.buildHeader(nil, nil)
 	return err
+}
+
+// checkRoots refuses trees whose receipts would have the same names in one folder.
+func (f *backfillFlags) checkRoots() error {
+	if f.receipts == "" {
+		return nil
+	}
+	paths := map[string]string{}
+	for _, path := range f.roots {
+		name := backfill.RootName(path)
+		if other, twice := paths[name]; twice {
+			return withHint(fmt.Errorf("%s and %s have the same name, and so would their receipts in %s", other, path, f.receipts),
+				"run the command for each, with a folder of its own: --receipts FOLDER")
+		}
+		paths[name] = path
+	}
+	return nil
 }
 
 // list yields what is to be submitted. done is asked before a signed list's files are read; nil: nothing is known to be done.

@@ -30,7 +30,7 @@ func (s *scanner) checkLists(f *folder, item *Item) error {
 	} else if sh, ok := shapeOf(name, func() bool { return false }); ok && sh.base != "" {
 		name = sh.base
 	}
-	if !isList(name) || item.Decompress || s.Done != nil && s.Done(*item) {
+	if !isList(name) || item.Decompress || s.Done != nil && s.Done(s.named(*item)) {
 		return nil
 	}
 	files, err := s.readList(f, *item, name)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -21,13 +22,13 @@ import (
 // ends it: a root that is not there, Options.Context's.
 //
 // It holds the names of the folder that it is in and of those above it, and nothing of what it has yielded.
-// Names are relative to their root, so that those of two roots may be the same.
+// Names are relative to their root. Of several roots, those in a folder begin with what RootName says of it.
 func Scan(roots []string, o Options) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		s, err := newScanner(o, yield)
 		for _, root := range roots {
 			if err == nil {
-				err = s.scanRoot(root)
+				err = s.scanRoot(root, len(roots) > 1)
 			}
 		}
 		s.finish(err)
@@ -44,6 +45,15 @@ type scanner struct {
 
 	followed map[fileID]bool // folders that were reached through links
 	above    []fileID        // the folders that the scan is in; without Follow none
+	prefix   string          // of the names in the root that is scanned
+}
+
+// RootName returns what a root is called by itself, wherever it is: of two with one name, items may have the same names.
+func RootName(root string) string {
+	if whole, err := filepath.Abs(root); err == nil {
+		root = whole
+	}
+	return filepath.Base(root)
 }
 
 func newScanner(o Options, yield func(Item, error) bool) (*scanner, error) {
@@ -69,13 +79,20 @@ func (s *scanner) give(item Item) error {
 	if err := s.Context.Err(); err != nil {
 		return err
 	}
-	if !s.yield(item, nil) {
+	if !s.yield(s.named(item), nil) {
 		return errStop
 	}
 	return nil
 }
 
-func (s *scanner) scanRoot(root string) error {
+// named returns item with the name that it has for others.
+func (s *scanner) named(item Item) Item {
+	item.Name = s.prefix + item.Name
+	return item
+}
+
+func (s *scanner) scanRoot(root string, isOneOfMany bool) error {
+	s.prefix = ""
 	info, err := os.Stat(root)
 	if err != nil {
 		return err
@@ -88,6 +105,9 @@ func (s *scanner) scanRoot(root string) error {
 		return err
 	}
 	defer t.close()
+	if isOneOfMany {
+		s.prefix = strings.TrimPrefix(filepath.ToSlash(RootName(root)), "/") + "/"
+	}
 	return s.walk(t, ".", 0)
 }
 

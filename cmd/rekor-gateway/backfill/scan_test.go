@@ -331,7 +331,7 @@ func TestScanRoots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLines(t, got, []string{`"app.sig" over ssh/app`, `"app.minisig" over minisign/app`, `"app": NO_SIGNATURE`})
+	checkLines(t, got, []string{`"app.sig" over ssh/app`, `"minisign/app.minisig" over minisign/app`, `"app": NO_SIGNATURE`})
 	if _, err := collect(root, Scan([]string{root + "/nowhere"}, Options{})); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a root that is not there: %v", err)
 	}
@@ -348,6 +348,34 @@ func TestCutSuffix(t *testing.T) {
 	} {
 		if base, suffix := CutSuffix(name); base+" "+suffix != want {
 			t.Errorf("%q: %q, %q", name, base, suffix)
+		}
+	}
+}
+
+// Of several roots, what is in a folder is named from the folder on, for whoever is asked what is done, too.
+func TestScanNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, root := range []string{"a/one", "b/two"} {
+		write(t, filepath.Join(dir, root, "1.0/app"), "")
+		write(t, filepath.Join(dir, root, "1.0/app.minisig"), read(t, "minisign/app.minisig"))
+	}
+	file := write(t, filepath.Join(dir, "c/lib.minisig"), read(t, "minisign/app.minisig"))
+	one, two := filepath.Join(dir, "a/one"), filepath.Join(dir, "b/two")
+	t.Chdir(one)
+	for want, roots := range map[string][]string{
+		"1.0/app.minisig":                                     {one},
+		"one/1.0/app.minisig two/1.0/app.minisig":             {one, two},
+		"one/1.0/app.minisig two/1.0/app.minisig lib.minisig": {".", "../../b/two/", file},
+	} {
+		var names []string
+		for item, err := range Scan(roots, Options{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, item.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%v: %s", roots, got)
 		}
 	}
 }
