@@ -23,6 +23,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
 // copyFile copies a file of the tests' own.
@@ -341,7 +342,7 @@ func TestReceiptWritersAtOnce(t *testing.T) {
 
 // A full disk ends the run, with nothing half written.
 func TestBackfillFullDisk(t *testing.T) {
-	full := mountSmall(t, "16k")
+	full := storetest.MountSmall(t, 16<<10)
 	tree := makeTree(t, 20)
 	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
 	code, out, errs := runBackfill(t.Context(), server, tree, "--receipts", full, "--parallel", "2")

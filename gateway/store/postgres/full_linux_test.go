@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,25 +14,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
-
-// mountSmall returns a folder on a file system of its own, of so many MiB.
-func mountSmall(t *testing.T, size int) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "full") // t.TempDir's parents are closed to other users
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Remove(folder) })
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0755", size)); err != nil {
-		t.Skipf("a file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
-}
 
 // fillDisk writes a file until there is no room for more.
 func fillDisk(t *testing.T, path string) {
@@ -54,7 +34,7 @@ func fillDisk(t *testing.T, path string) {
 // that was acknowledged, and the gateway goes on by itself.
 func TestServerDiskFull(t *testing.T) {
 	postgrestest.Require(t)
-	folder := mountSmall(t, 220)
+	folder := storetest.MountSmall(t, 220<<20)
 	server, err := postgrestest.Start(folder, "shared_buffers=16MB", "min_wal_size=32MB", "max_wal_size=32MB")
 	if err != nil {
 		t.Fatal(err)

@@ -5,28 +5,14 @@ package sqlite
 import (
 	"errors"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	sqlite3 "modernc.org/sqlite/lib"
-)
 
-// mountSmall returns a folder on a file system of its own, of so many KiB.
-func mountSmall(t *testing.T, size string) string {
-	t.Helper()
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size+"k"); err != nil {
-		t.Skipf("a file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
-}
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
 
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errorCode(err) == sqlite3.SQLITE_FULL
@@ -37,9 +23,9 @@ func TestBackupDiskFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	fill(t, path, 4)
 	_, m := backUp(t, path)
-	for name, size := range map[string]string{"while copying": "400", "for the last file": kib(m.Size)} {
+	for name, size := range map[string]int64{"while copying": 400 << 10, "for the last file": m.Size} {
 		t.Run(name, func(t *testing.T) {
-			small := mountSmall(t, size)
+			small := storetest.MountSmall(t, size)
 			if _, err := Backup(t.Context(), path, filepath.Join(small, "backup"), BackupOptions{}); !isFull(err) {
 				t.Errorf("error %v", err)
 			}
@@ -56,7 +42,7 @@ func TestRestoreDiskFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	fill(t, path, 4)
 	folder, m := backUp(t, path)
-	small := mountSmall(t, kib(m.Size))
+	small := storetest.MountSmall(t, m.Size)
 	old := filepath.Join(small, "store.db")
 	s := open(t, old, Options{})
 	if err := s.Close(); err != nil {
@@ -70,6 +56,3 @@ func TestRestoreDiskFull(t *testing.T) {
 	}
 	wantOpen(t, old, 0)
 }
-
-// kib returns bytes in KiB, which are whole pages.
-func kib(bytes int64) string { return strconv.FormatInt(bytes/1024, 10) }

@@ -122,7 +122,7 @@ func TestMigrationDiskFull(t *testing.T) {
 	must(t, err)
 	refused := 0
 	for room := int64(0); ; room += 16 << 10 {
-		small := mountSmall(t, kib(info.Size()+room))
+		small := storetest.MountSmall(t, info.Size()+room)
 		path := filepath.Join(small, workerStore)
 		copyFile(t, original, path)
 		s, err := Open(t.Context(), path, Options{})
