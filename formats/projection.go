@@ -129,8 +129,7 @@ func (p Projection) VerifyDigest() error {
 		return NewError(ReasonSignatureInvalid, "the digest does not fit the algorithm", "")
 	}
 	if p.Scheme == Ed25519 && p.Message == nil {
-		return NewError(ReasonNeedsBytes, "the signature is over the bytes themselves, of which only a digest is here",
-			"verify it with the file that was signed: rekor-gateway verify")
+		return NewError(ReasonNeedsBytes, "the signature is over the bytes themselves, of which only a digest is here", "")
 	}
 	if p.Scheme == Ed25519 && !p.verifyMessage(pub) || p.Scheme != Ed25519 && !verifyDigest(pub, p.Scheme, h, p.Digest.Value, p.Signature) {
 		return NewError(ReasonSignatureInvalid, "the signature does not verify",

@@ -56,7 +56,7 @@ func TestMakeCorpus(t *testing.T) {
 			t.Run(v.name, func(t *testing.T) { m.add(t, v) })
 		}
 	}
-	for _, e := range slices.Concat(corpusEdits, ownEdits) {
+	for _, e := range slices.Concat(corpusEdits, ownEdits, messageEdits) {
 		if !exists(t, filepath.Join(corpusDir, e.name)) {
 			t.Run(e.name, func(t *testing.T) { addEdited(t, e) })
 		}

@@ -6,6 +6,7 @@ package receipt_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,6 +63,46 @@ var ownVectors = []vector{
 		name: "own-pgp-historical-sha1", about: "batched: SHA-1, under the historical policy",
 		format: "pgp", signature: "sha1.sig", keys: "rsa2048.key", artifact: "artifact", want: gateway.Attested, batched: true, policy: "historical", wrong: "p256.key",
 	},
+	{
+		name: "own-pgp-rsa4096-sha512", about: "batched: RSA over SHA-512, gpg's default, projected",
+		format: "pgp", signature: "rsa4096-SHA512.sig", keys: "rsa4096.key", artifact: "artifact", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-pgp-ed25519", about: "batched: EdDSA projected, with the digest that is its message",
+		format: "pgp", signature: "ed25519.sig", keys: "ed25519.key", artifact: "artifact", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-ssh-ed25519", about: "batched: Ed25519 projected, with the SSHSIG blob",
+		format: "ssh", signature: "ed25519.sig", keys: "ed25519.pub", artifact: "artifact.txt", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-ssh-sk-ed25519", about: "batched: a security key's Ed25519 projected, by a digest",
+		format: "ssh", signature: "sk-ed25519.sig", keys: "sk-ed25519.pub", artifact: "artifact.txt", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-minisign-prehashed", about: "batched: prehashed, projected, with the BLAKE2b-512 digest that is its message",
+		format: "minisign", signature: "prehashed.minisig", keys: "signer.pub", artifact: "artifact.txt", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-minisign-legacy", about: "batched: legacy, projected, by a digest: who has not the file cannot check the record",
+		format: "minisign", signature: "legacy.minisig", keys: "signer.pub", artifact: "artifact.txt", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-x509-ed25519", about: "batched: pure Ed25519, by a digest: who has not the file cannot check the record",
+		format: "x509", signature: "ed25519.sig", keys: "ed25519.pem", artifact: "artifact.bin", want: gateway.Native, batched: true,
+	},
+	{
+		name: "own-x509-pss-sha512", about: "batched: RSA-PSS over SHA-512",
+		format: "x509", signature: "rsa3072-pss.sig", keys: "rsa3072.pem", artifact: "artifact.bin", want: gateway.Native, batched: true,
+	},
+	{
+		name: "own-pkcs7-ed25519", about: "batched: Ed25519 over signed attributes, by a digest",
+		format: "pkcs7", signature: "kinds/ed25519.der", keys: "kinds/ed25519-cert.pem", artifact: "artifact.bin", want: gateway.Projected, batched: true,
+	},
+	{
+		name: "own-tuf-ed25519", about: "batched: metadata signed with Ed25519, by a digest",
+		format: "tuf", signature: "snapshot.json", keys: "root-1.json", want: gateway.Projected, batched: true,
+	},
 }
 
 // newOwnLog returns the own log of a run.
@@ -113,7 +154,7 @@ func (m *maker) batch(t *testing.T, v vector) *receiptpb.Receipt {
 		entries, records := m.entries(t, r, at, each)
 		for i, e := range entries {
 			e.Signature = uint32(at)
-			body, err := hashedrekord.Body(records[i])
+			body, err := hashedrekord.Own.Body(records[i])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +169,8 @@ func (m *maker) batch(t *testing.T, v vector) *receiptpb.Receipt {
 	return r
 }
 
-// representationOf is the best one that a log has for a signature, or the one that is wanted of all.
+// representationOf is the best one that a log has for a signature, or the one that is wanted of all. Where that is ATTESTED, Rekor v2's
+// algorithms decide, as they did when the own log had no others.
 func representationOf(each *formats.Verified, want gateway.Representation) receiptpb.Receipt_Representation {
 	if want == gateway.Attested && len(each.Projections) > 0 && hashedrekordTakes(each.Projections[0]) {
 		want = gateway.Projected
@@ -152,7 +194,7 @@ func (m *maker) entries(t *testing.T, r *receiptpb.Receipt, at int, each *format
 		return []*receiptpb.LogEntry{e}, []hashedrekord.Record{record}
 	}
 	for _, p := range each.Projections {
-		e, record, err := receipt.Project(p, false)
+		e, record, err := receipt.ProjectFor(hashedrekord.Own, p, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,6 +322,51 @@ var ownEdits = []edited{
 	{name: "edited-own-anchor-direct", of: "own-x509-p256", about: "the anchor's log entry beside the own log's record", change: func(r *receiptpb.Receipt) {
 		r.Entries[0].Bundle.VerificationMaterial.TlogEntries = ownOf(r).GetAnchors()[0].GetBundle().GetVerificationMaterial().GetTlogEntries()
 	}},
+}
+
+// messageEdits change what the record of a pure Ed25519 signature says.
+var messageEdits = []edited{
+	{name: "edited-own-message", of: "own-pgp-ed25519", about: "another message in the record, with its digest", change: editRecord(func(r *hashedrekord.Record) {
+		digest := sha256.Sum256([]byte("another"))
+		r.Message, r.Digest = []byte("another"), digest[:]
+	})},
+	{name: "edited-own-message-gone", of: "own-minisign-prehashed", about: "the message taken out of the record", change: editRecord(func(r *hashedrekord.Record) { r.Message = nil })},
+	{name: "edited-own-message-added", of: "own-minisign-legacy", about: "a message put into the record: the file that was signed", change: editRecord(func(r *hashedrekord.Record) {
+		r.Message = mustRead("../../formats/minisign/testdata/artifact.txt")
+	})},
+	{name: "edited-own-message-of-another", of: "own-pgp-ed25519", about: "the record of another signature", change: func(r *receiptpb.Receipt) {
+		ownOf(r).Body = ownOf(readReceipt("own-ssh-ed25519")).GetBody()
+	}},
+	{name: "edited-own-pure-digest", of: "own-x509-ed25519", about: "another digest in the record", change: editRecord(func(r *hashedrekord.Record) { r.Digest[0] ^= 1 })},
+	{name: "edited-own-recipe-hash", of: "own-pgp-ed25519", about: "another hash in the recipe", change: func(r *receiptpb.Receipt) {
+		r.Entries[0].Recipe.Hash = proto.String("sha256")
+	}},
+	{name: "edited-own-recipe-hash-added", of: "own-minisign-legacy", about: "a hash in a recipe that has none", change: func(r *receiptpb.Receipt) {
+		r.Entries[0].Recipe.Hash = proto.String("blake2b-512")
+	}},
+}
+
+// editRecord returns an edit of the first entry's record, and of its bundle's digest.
+func editRecord(change func(*hashedrekord.Record)) func(*receiptpb.Receipt) {
+	return func(r *receiptpb.Receipt) {
+		record, err := hashedrekord.Own.Parse(ownOf(r).GetBody())
+		if err != nil {
+			panic(err)
+		}
+		change(&record)
+		if ownOf(r).Body, err = hashedrekord.Own.Body(record); err != nil {
+			panic(err)
+		}
+		r.Entries[0].Bundle.GetMessageSignature().MessageDigest.Digest = record.Digest
+	}
+}
+
+func mustRead(name string) []byte {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func ownOf(r *receiptpb.Receipt) *receiptpb.OwnRecord { return r.GetEntries()[0].GetOwn() }

@@ -98,7 +98,7 @@ func (b *batched) parse(t *testing.T) hashedrekord.Record {
 
 const (
 	lineShown  = "record: it holds the message that was signed"
-	lineHidden = "record: it holds a digest of what was signed"
+	lineHidden = "record: to check the signature in it takes the bytes that were signed"
 )
 
 // TestOwnAlgorithms: of everything that Rekor v2 has no algorithm for, an own log records the signer's own signature. The receipt says who

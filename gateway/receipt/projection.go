@@ -54,7 +54,7 @@ func (v *verification) reportMessage(p formats.Projection) {
 	case p.Message != nil:
 		v.report.proven("record: it holds the message that was signed, so that anybody can check the signature by it")
 	default:
-		v.report.unproven("record: it holds a digest of what was signed; who does not have the signed bytes themselves, as monitors, can't check the signature by it")
+		v.report.unproven("record: to check the signature in it takes the bytes that were signed, of which it holds a digest: monitors, who do not have them, have the gateway's word")
 	}
 }
 
