@@ -36,7 +36,7 @@ type Candidate struct {
 	Native bool
 	SPKI   []byte
 	Scheme Scheme
-	Hash   DigestAlgorithm
+	Hash   DigestAlgorithm // of the digest in the hashedrekord: SHA-256 for pure Ed25519
 	// Remedy is how the signer can get a recordable signature from the same tool, for
 	// logs that do not take this candidate ("sign with: gpg --digest-algo SHA256 …").
 	Remedy string
@@ -128,10 +128,16 @@ func (p Projection) VerifyDigest() error {
 	if p.Digest.Algorithm != p.Hash || h == 0 || len(p.Digest.Value) != h.Size() {
 		return NewError(ReasonSignatureInvalid, "the digest does not fit the algorithm", "")
 	}
-	if p.Scheme == Ed25519 && p.Message == nil {
+	valid := false
+	switch {
+	case p.Scheme != Ed25519:
+		valid = verifyDigest(pub, p.Scheme, h, p.Digest.Value, p.Signature)
+	case p.Message == nil:
 		return NewError(ReasonNeedsBytes, "the signature is over the bytes themselves, of which only a digest is here", "")
+	default:
+		valid = p.verifyMessage(pub)
 	}
-	if p.Scheme == Ed25519 && !p.verifyMessage(pub) || p.Scheme != Ed25519 && !verifyDigest(pub, p.Scheme, h, p.Digest.Value, p.Signature) {
+	if !valid {
 		return NewError(ReasonSignatureInvalid, "the signature does not verify",
 			"check that the signature, the key and the artifact belong together")
 	}

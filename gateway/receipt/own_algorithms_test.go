@@ -4,9 +4,13 @@ package receipt_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -289,4 +293,62 @@ func spkiOf(t *testing.T, key any) []byte {
 		t.Fatal(err)
 	}
 	return der
+}
+
+// leaf is a record as a stranger reads it who knows docs/trust.md and nothing of this program.
+type leaf struct {
+	Kind string
+	Spec map[string]struct {
+		Data struct {
+			Algorithm       string
+			Digest, Message []byte
+		}
+		Signature struct {
+			Content  []byte
+			Verifier struct {
+				KeyDetails string
+				PublicKey  struct{ RawBytes []byte }
+			}
+		}
+	}
+}
+
+// verifies checks the signature in a record with the standard library alone.
+func (l leaf) verifies(t *testing.T) bool {
+	t.Helper()
+	for _, s := range l.Spec {
+		key, err := x509.ParsePKIXPublicKey(s.Signature.Verifier.PublicKey.RawBytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := map[string]crypto.Hash{"SHA2_256": crypto.SHA256, "SHA2_384": crypto.SHA384, "SHA2_512": crypto.SHA512}[s.Data.Algorithm]
+		details, sig := s.Signature.Verifier.KeyDetails, s.Signature.Content
+		switch pub := key.(type) {
+		case *rsa.PublicKey:
+			if strings.HasPrefix(details, "PKIX_RSA_PSS") {
+				return rsa.VerifyPSS(pub, hash, s.Data.Digest, sig, nil) == nil
+			}
+			return strings.HasPrefix(details, "PKIX_RSA_PKCS1V") && rsa.VerifyPKCS1v15(pub, hash, s.Data.Digest, sig) == nil
+		case *ecdsa.PublicKey:
+			return strings.HasPrefix(details, "PKIX_ECDSA_") && ecdsa.VerifyASN1(pub, s.Data.Digest, sig)
+		case ed25519.PublicKey:
+			sum := sha256.Sum256(s.Data.Message)
+			return l.Kind == "signedmessage" && details == "PKIX_ED25519" && bytes.Equal(sum[:], s.Data.Digest) && ed25519.Verify(pub, s.Data.Message, sig)
+		}
+	}
+	return false
+}
+
+// TestStrangerReadsRecords: what the documentation says of a record is enough to check the signature in it, where that is possible at all.
+func TestStrangerReadsRecords(t *testing.T) {
+	for _, c := range ownCases {
+		b := c.batch(t)
+		var l leaf
+		if err := json.Unmarshal(b.record().GetBody(), &l); err != nil {
+			t.Fatal(err)
+		}
+		if want := c.details != "PKIX_ED25519" || c.shown; l.verifies(t) != want {
+			t.Errorf("%s %s: verifies %t\n%s", c.format, c.signature, !want, b.record().GetBody())
+		}
+	}
 }

@@ -35,7 +35,8 @@ const (
 	Receipt_REPRESENTATION_UNSPECIFIED Receipt_Representation = 0
 	// The log's own entry kind: the log says "this key signed this artifact".
 	Receipt_NATIVE Receipt_Representation = 1
-	// The signer's own signature, over the digest of the bytes the format really signs.
+	// The signer's own signature, over the digest of the bytes the format really signs. A gateway's own log has
+	// more algorithms for it than Rekor v2, pure Ed25519 among them.
 	Receipt_PROJECTED Receipt_Representation = 2
 	// A statement signed by the gateway: the log says "this gateway verified this".
 	Receipt_ATTESTED Receipt_Representation = 3
@@ -909,7 +910,8 @@ func (x *LogEntry) GetOwn() *OwnRecord {
 // OwnRecord is a record in a gateway's own log, with all that proves that it is there.
 type OwnRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record, canonical: its RFC 6962 hash is the leaf.
+	// The record, canonical: its RFC 6962 hash is the leaf. A hashedrekord 0.0.2 with more algorithms than Rekor v2 takes, or
+	// a signedmessage 0.0.1, which has the message of a pure Ed25519 signature as well.
 	Body []byte `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
 	// Index, inclusion proof and signed checkpoint of the own log: c2sp.org/tlog-proof@v1.
 	Proof string `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
