@@ -158,8 +158,16 @@ func TestOwnAlgorithmsAreNotRekors(t *testing.T) {
 			t.Errorf("%s: projected for Rekor v2", c.signature)
 		}
 	}
-	b := findCase(t, "rsa4096-SHA512.sig").batch(t)
-	b.refused(t, b.options(), receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries[0].Own = nil })
+	for _, name := range []string{"rsa4096-SHA512.sig", "ed25519.sig", "legacy.minisig"} {
+		b := findCase(t, name).batch(t)
+		b.refused(t, b.options(), receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries[0].Own = nil })
+		// A log that has it all the same, as if it were one of its own entries.
+		logged := b.log.AddBodies(b.record().GetBody())
+		b.refused(t, b.options(), receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) {
+			r.FormatVersion, r.Recorded[0].Way, r.Signature.ClaimedTime = 2, receiptpb.RecordedSignature_DIRECT, r.Recorded[0].GetClaimedTime()
+			r.Entries[0].Own, r.Entries[0].Bundle.VerificationMaterial.TlogEntries = nil, logged
+		})
+	}
 }
 
 // relog puts another record of the same signature into the own log, proves it, and says the same in the bundle.

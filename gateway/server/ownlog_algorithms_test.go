@@ -49,6 +49,7 @@ func TestOwnLogAlgorithms(t *testing.T) {
 	}{
 		{"pgp", "rsa4096-SHA512.sig", "rsa4096.key", "artifact", "PROJECTED", hashedrekord.Kind, "signedDigest"},
 		{"pgp", "ed25519.sig", "ed25519.key", "artifact", "PROJECTED", hashedrekord.MessageKind, "signedDigest"},
+		{"pgp", "mixed.asc", "keyring.gpg", "artifact", "PROJECTED", hashedrekord.Kind, ""}, // two signatures, a record of each kind
 		{"minisign", "prehashed.minisig", "signer.pub", "artifact.txt", "PROJECTED", hashedrekord.MessageKind, "digest"},
 		{"minisign", "legacy.minisig", "signer.pub", "artifact.txt", "PROJECTED", hashedrekord.Kind, ""},
 		{"ssh", "ed25519.sig", "ed25519.pub", "artifact.txt", "PROJECTED", hashedrekord.MessageKind, ""},

@@ -73,20 +73,27 @@ func (l *Log) Root() *trustroot.Root {
 // checkpoint.
 func (l *Log) Add(records ...hashedrekord.Record) []*rekorpb.TransparencyLogEntry {
 	l.tb.Helper()
-	first := l.tree.Size()
 	bodies := make([][]byte, len(records))
 	for i, r := range records {
-		body, err := hashedrekord.Body(r)
-		if err != nil {
+		var err error
+		if bodies[i], err = hashedrekord.Body(r); err != nil {
 			l.tb.Fatal(err)
 		}
-		bodies[i] = body
+	}
+	return l.AddBodies(bodies...)
+}
+
+// AddBodies is Add for bodies, whatever they are.
+func (l *Log) AddBodies(bodies ...[]byte) []*rekorpb.TransparencyLogEntry {
+	l.tb.Helper()
+	first := l.tree.Size()
+	for _, body := range bodies {
 		l.tree.AppendData(body)
 	}
 	l.tree.AppendData([]byte("later"))
-	out := make([]*rekorpb.TransparencyLogEntry, len(records))
-	for i := range records {
-		out[i] = l.entry(first+uint64(i), bodies[i])
+	out := make([]*rekorpb.TransparencyLogEntry, len(bodies))
+	for i, body := range bodies {
+		out[i] = l.entry(first+uint64(i), body)
 	}
 	return out
 }
