@@ -94,7 +94,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 
 .PHONY: chaos
 chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateways, database and log, fail the disk, put a backup back, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
-	go test -tags e2e -run 'TestKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
+	go test -tags e2e -run 'TestKillPoints|TestOwnKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: outage
 outage: $(REKOR_SERVER) ## Let a log fail for a day by a simulated clock, and then drain what a stopped log has left (OUTAGE_ENTRIES=10000)

@@ -12,7 +12,7 @@ import (
 // signed what, by which signature, recorded as what.
 type DedupForm struct {
 	Way   Way
-	Logs  []string // IDs of the logs it goes to, sorted
+	Logs  []string // IDs of the logs it goes to, sorted; none where Way is Batched
 	AnyOf int      // it goes to as many of Logs, whichever can be used; 0 is all
 	// Need is how many of Logs must have it, where it goes to all of them and fewer are enough; 0 is all. Keys of releases
 	// that had one policy for everybody do not have it.

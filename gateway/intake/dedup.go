@@ -38,7 +38,9 @@ func (d *Draft) dedupKeys(v *formats.Verified, rs []gateway.Representation, pack
 
 func (d *Draft) dedupForm(v *formats.Verified, packed *formats.Digest) gateway.DedupForm {
 	f := gateway.DedupForm{Way: d.target.way, Embedded: d.plan.Description.Need == formats.NeedNone, Form: v.Form}
-	f.Logs = d.target.ids
+	if d.target.way != gateway.Batched { // own logs take over from one another, and what one has stays good
+		f.Logs = d.target.ids
+	}
 	if d.target.mayFailOver() {
 		f.AnyOf = d.target.Need
 	} else if d.target.Need < len(d.target.List) {

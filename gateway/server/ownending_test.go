@@ -131,6 +131,12 @@ func TestOwnLogRotation(t *testing.T) {
 	firstLeaves := r.awaitLogged(first)
 	receipts := map[string][]byte{"first 0": r.batchedReceipt(cfg, first[0], "first 0"), "attested": r.attestText("attested")}
 	held := r.postAll("held", 20)
+	kind, body := form(key, "sent again")
+	sent := body.Bytes()
+	sendAgain := func() string {
+		return r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions", kind, bytes.NewReader(sent))).body["id"].(string)
+	}
+	id := sendAgain()
 	r.end()
 
 	second := nextOwnLog(cfg, "gateway.test/own-2")
@@ -139,6 +145,9 @@ func TestOwnLogRotation(t *testing.T) {
 	await(t, "the end", func() bool { return len(r.troubles()) == 0 && r.stateOf(cfg) == "closed" })
 	receipts["held 19"] = r.batchedReceipt(second, held[19], "held 19")
 	receipts["attested later"] = r.attestText("attested later")
+	if again := sendAgain(); again != id {
+		t.Errorf("what was recorded in the former log is another submission, %s, when it is sent again, not %s", again, id)
+	}
 	before, now := r.ownLeaves(cfg), r.ownLeaves(second)
 	for _, leaf := range append(firstLeaves, heldLeaves...) {
 		if before[leaf]+now[leaf] != 1 {
