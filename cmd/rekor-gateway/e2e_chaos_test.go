@@ -25,7 +25,7 @@ type chaos struct {
 
 func newChaos(t *testing.T) chaos {
 	t.Helper()
-	c := chaos{submissions: 1500, lasts: 2 * time.Minute, seed: rand.Uint64()}
+	c := chaos{submissions: 1500, lasts: 150 * time.Second, seed: rand.Uint64()}
 	if os.Getenv("CHAOS") == "full" {
 		c.submissions, c.lasts = 20_000, 8*time.Minute
 	}
