@@ -234,7 +234,7 @@ func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, 
 		return o.end(ctx, err)
 	}
 	o.note(s)
-	if !isSettled(s) && !isFetched(o.item) { // to be fetched again
+	if !isSettled(s) && mayWait(o.item) {
 		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps()}, s)
 		return o.in(stateWaiting)
 	}

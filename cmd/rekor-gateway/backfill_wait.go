@@ -25,6 +25,9 @@ const (
 	mostWait = 15 * time.Second
 	// maxCollected bounds what is held of signatures whose receipts are being kept, as maxHeld does of the others.
 	maxCollected = 32 << 20
+	// maxWaitingItem bounds an item that waits, in bytes, of its texts and of what its list names.
+	maxWaitingItem = 4 << 10
+	heldPerListed  = 256
 	// neighbours is how many on either side of a submission that is logged are asked for at once: the log has taken them together.
 	neighbours = 4
 )
@@ -94,6 +97,21 @@ func (w *waiters) askLater(one *waiting, s *pb.Submission) {
 		defer w.mu.Unlock()
 		w.askNow(one)
 	})
+}
+
+// mayWait reports whether an item can be among thousands that wait: it is small, and its files are here to be read again.
+func mayWait(item backfill.Item) bool {
+	size := len(item.Signature) + len(item.Name) + len(item.Artifact)
+	for _, k := range item.Keys {
+		size += len(k)
+	}
+	for name, value := range item.Labels {
+		size += len(name) + len(value)
+	}
+	for _, l := range item.Listed {
+		size += len(l.Name) + heldPerListed
+	}
+	return size <= maxWaitingItem && !isFetched(item)
 }
 
 // nextAsk returns how long to wait before s is asked for again.
