@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +30,7 @@ type anchoring struct {
 	after    int64
 	accepted func() // called when it has
 	posts    atomic.Int64
+	once     sync.Once
 	gets     atomic.Int64
 }
 
@@ -37,9 +41,17 @@ func (g *anchoring) startAnchoring() string {
 		if r.Method == http.MethodGet {
 			g.gets.Add(1)
 		}
+		sent := int64(0)
+		if r.Method == http.MethodPost {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if sent = 1; strings.HasSuffix(r.URL.Path, ":batch") {
+				sent = int64(bytes.Count(body, []byte("\n")))
+			}
+		}
 		proxy.ServeHTTP(w, r)
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/submissions") && g.posts.Add(1) == g.after {
-			g.accepted()
+		if sent > 0 && g.posts.Add(sent) >= g.after {
+			g.once.Do(g.accepted)
 		}
 	}))
 	g.t.Cleanup(s.Close)
