@@ -238,7 +238,7 @@ func TestEveryReasonIsAProblem(t *testing.T) {
 func TestContractRefuses(t *testing.T) {
 	c := loadContract(t)
 	answer := func(start string) []byte {
-		return []byte(start + `,"variant":"","algorithm":"","signers":[],"need":"bytes","digests":[],"signedDigests":[],"chosen":"NATIVE","notes":[],"signatures":[],"unchecked":[]}`)
+		return []byte(start + `,"variant":"","algorithm":"","signers":[],"need":"bytes","digests":[],"signedDigests":[],"chosen":"NATIVE","way":"DIRECT","notes":[],"signatures":[],"unchecked":[]}`)
 	}
 	good := exchange{
 		Method: http.MethodPost, URL: "http://gateway.test/v1/submissions:plan", ContentType: "application/json",
