@@ -75,9 +75,9 @@ func (p place) comesFirst() bool {
 	return true
 }
 
-// choose returns the file for a receipt that is nowhere yet. isFree says whether a file is.
-func (p place) choose(isFree func(path string) bool) string {
-	if p.first == "" || p.first == p.own || !p.comesFirst() || !isFree(p.first) {
+// choose returns the file for a receipt that is nowhere yet, where no receipt was in the first file, or one was.
+func (p place) choose(firstIsFree bool) string {
+	if p.first == "" || p.first == p.own || !p.comesFirst() || !firstIsFree {
 		return p.own
 	}
 	return p.first

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,13 +58,13 @@ func TestPlaceOrder(t *testing.T) {
 		path := filepath.Join(dir, name)
 		artifact := path[:len(path)-len(".sig")]
 		p, err := findPlace(backfill.Item{Name: name, Signature: path, Artifact: artifact}, "")
-		if got := p.choose(isFree); err != nil || got != filepath.Join(dir, want) {
+		if got := p.choose(isFree(p.first)); err != nil || got != filepath.Join(dir, want) {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
 	}
 	copyFile(t, offline("x509.receipt.json"), filepath.Join(dir, "x.receipt.json"))
 	p := must(findPlace(backfill.Item{Name: "x.asc", Signature: filepath.Join(dir, "x.asc"), Artifact: filepath.Join(dir, "x")}, ""))
-	if got := p.choose(isFree); got != filepath.Join(dir, "x.asc.receipt.json") {
+	if got := p.choose(isFree(p.first)); got != filepath.Join(dir, "x.asc.receipt.json") {
 		t.Errorf("another signature has the name: %s", got)
 	}
 }
@@ -100,4 +102,10 @@ func TestBackfillSeveralTrees(t *testing.T) {
 	if code, _, errs := runBackfill(t.Context(), server, one, again); code != 0 { // beside the files they are apart
 		t.Errorf("exit %d\n%s", code, errs)
 	}
+}
+
+// isFree reports whether no receipt is in path.
+func isFree(path string) bool {
+	_, err := readKept(path)
+	return errors.Is(err, fs.ErrNotExist)
 }

@@ -144,6 +144,7 @@ type found struct {
 
 // findReceipt looks for the receipt of c. A file with something else in it is only replaced by force.
 func (b *backfillRun) findReceipt(ctx context.Context, c *candidate, p place) (found, error) {
+	firstIsFree := false
 	for _, path := range []string{p.own, p.first} {
 		if path == "" {
 			continue
@@ -151,6 +152,7 @@ func (b *backfillRun) findReceipt(ctx context.Context, c *candidate, p place) (f
 		r, err := readKept(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			firstIsFree = path == p.first
 			continue
 		case formats.ReasonOf(err) == backfill.ReasonFile: // it cannot be read
 			return found{}, err
@@ -174,7 +176,7 @@ func (b *backfillRun) findReceipt(ctx context.Context, c *candidate, p place) (f
 			return found{path: path}, nil
 		}
 	}
-	return found{path: p.choose(isFree)}, nil
+	return found{path: p.choose(firstIsFree)}, nil
 }
 
 // refuseOverwriteHere is refuseOverwrite for one of many.
@@ -184,11 +186,12 @@ func refuseOverwriteHere(path, why string) error {
 
 // openKept opens the file that a receipt is in. What is no file is no receipt, and is not opened: at a pipe one would wait for ever.
 func openKept(path string) (*os.File, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) { // another run may write it from now on
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
 	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, syscall.ENAMETOOLONG): // then there is none
-		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
-	case errors.Is(err, fs.ErrNotExist) && isThere(path), errors.Is(err, syscall.ELOOP), err == nil && !info.Mode().IsRegular():
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP), err == nil && !info.Mode().IsRegular():
 		return nil, formats.NewError(receipt.ReasonMalformedReceipt, path+" is no regular file", "see what it is, and move it away")
 	case err != nil:
 		return nil, err
@@ -206,12 +209,6 @@ func isThere(path string) bool {
 func isTornFile(path string) bool {
 	raw, err := readFile(path, receipt.MaxSize)
 	return err == nil && isTorn(raw)
-}
-
-// isFree reports whether no receipt is in path.
-func isFree(path string) bool {
-	_, err := readKept(path)
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // readKept reads a receipt. One of which a power failure has left a part is as if there were none.
