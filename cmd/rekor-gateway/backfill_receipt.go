@@ -199,12 +199,6 @@ func openKept(path string) (*os.File, error) {
 	return backfill.Open(path)
 }
 
-// isThere reports whether there is something called path, be it a link to nothing.
-func isThere(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // isTornFile reports whether path has a part of a receipt in it, which is as good as none.
 func isTornFile(path string) bool {
 	raw, err := readFile(path, receipt.MaxSize)
