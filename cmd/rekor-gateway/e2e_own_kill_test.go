@@ -5,6 +5,9 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +43,7 @@ func testOwnKillPoint(t *testing.T, g *deployment, point string, requests [][][2
 	for i := range requests {
 		requests[i] = append(requests[i], [2]string{"way", "BATCHED"})
 	}
-	g.start("REKOR_GATEWAY_KILLPOINT=" + point)
+	g.startToDie("REKOR_GATEWAY_KILLPOINT=" + point)
 	accepted := g.sendAll(requests)
 	g.diesOfKill()
 
@@ -82,6 +85,23 @@ func testOwnKillPoint(t *testing.T, g *deployment, point string, requests [][][2
 		}
 	}
 	t.Logf("%d answered, %d durable before the kill; %d anchors", len(accepted), len(durable), len(anchors))
+}
+
+// startToDie starts a gateway that may reach its kill point before it is ready: some calls come with the start.
+func (g *deployment) startToDie(env string) {
+	g.t.Helper()
+	g.launch(env)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get("http://" + g.cfg.Admin.Listen + "/readyz"); err == nil {
+			resp.Body.Close()
+			return
+		}
+		stat := must(os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.process.Process.Pid)))
+		if bytes.Contains(stat, []byte(") Z ")) { // it is dead, and diesOfKill says of what
+			return
+		}
+	}
+	g.t.Fatalf("the gateway neither starts nor dies:\n%s", must(os.ReadFile(g.file("log"))))
 }
 
 // verifyReceipt has the command verify the receipt of a request, offline.
