@@ -43,4 +43,6 @@ func Around(call string) (returned func()) {
 }
 
 // All returns every kill point that stands in the code by its name.
-func All() []Point { return []Point{Accepted, Claimed, Answered, BeforeFinish, Finished, OwnSigned, OwnStored} }
+func All() []Point {
+	return []Point{Accepted, Claimed, Answered, BeforeFinish, Finished, OwnSigned, OwnStored}
+}
