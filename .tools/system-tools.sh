@@ -17,6 +17,7 @@ ssh-keygen openssh-client
 openssl openssl
 jq jq
 curl curl
+python3 python3
 xz xz-utils
 strace strace
 /usr/lib/postgresql/*/bin/postgres postgresql
