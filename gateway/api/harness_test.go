@@ -93,6 +93,17 @@ func (s *server) do(method, path, contentType string, body io.Reader) answered {
 	if body != nil {
 		body = io.TeeReader(body, &sent)
 	}
+	r, out := s.send(method, path, contentType, body)
+	if err := json.Unmarshal(out.raw, &out.body); err != nil {
+		s.t.Fatalf("%s %s: answer is no JSON: %v: %.200s", method, path, err, out.raw)
+	}
+	recordExchange(s.t, r, sent.Bytes(), out)
+	return out
+}
+
+// send is do for what need not be JSON; it records nothing.
+func (s *server) send(method, path, contentType string, body io.Reader) (*http.Request, answered) {
+	s.t.Helper()
 	r, err := http.NewRequest(method, s.URL+path, body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -109,12 +120,7 @@ func (s *server) do(method, path, contentType string, body io.Reader) answered {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	out := answered{status: res.StatusCode, header: res.Header, raw: raw}
-	if err := json.Unmarshal(raw, &out.body); err != nil {
-		s.t.Fatalf("%s %s: answer is no JSON: %v: %.200s", method, path, err, raw)
-	}
-	recordExchange(s.t, r, sent.Bytes(), out)
-	return out
+	return r, answered{status: res.StatusCode, header: res.Header, raw: raw}
 }
 
 // field is one part of a form.
