@@ -50,7 +50,7 @@ const longestSalt = "s_len changed to 222"
 func TestWycheproof(t *testing.T) {
 	for _, c := range []struct {
 		file   string
-		scheme formats.Scheme // "" is the one without projection
+		scheme formats.Scheme
 		hash   formats.DigestAlgorithm
 	}{
 		{"ecdsa_secp256r1_sha256_test.json", formats.ECDSA, formats.SHA256},
@@ -60,7 +60,7 @@ func TestWycheproof(t *testing.T) {
 		{"rsa_signature_3072_sha256_test.json", formats.RSAPKCS1v15, formats.SHA256},
 		{"rsa_signature_4096_sha256_test.json", formats.RSAPKCS1v15, formats.SHA256},
 		{"rsa_pss_2048_sha256_mgf1_32_test.json", formats.RSAPSS, formats.SHA256},
-		{"ed25519_test.json", "", ""},
+		{"ed25519_test.json", formats.Ed25519, formats.SHA256},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			count := 0
@@ -87,8 +87,7 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// accepts reports whether the plugin verifies by the scheme and hash, or without projection
-// when they are empty.
+// accepts reports whether the plugin verifies, and its first projection is of the scheme and hash.
 func accepts(t *testing.T, key, msg, sig []byte, scheme formats.Scheme, hash formats.DigestAlgorithm) bool {
 	s, err := x509.New().Parse(context.Background(), sig, [][]byte{key}, strict(t))
 	if err != nil {
@@ -98,8 +97,5 @@ func accepts(t *testing.T, key, msg, sig []byte, scheme formats.Scheme, hash for
 	if err != nil {
 		return false
 	}
-	if len(v.Projections) == 0 {
-		return scheme == ""
-	}
-	return v.Projections[0].Scheme == scheme && v.Projections[0].Hash == hash
+	return len(v.Projections) > 0 && v.Projections[0].Scheme == scheme && v.Projections[0].Hash == hash
 }
