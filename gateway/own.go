@@ -16,6 +16,7 @@ func AnchorTenant(log string) string { return ":own:" + log }
 // their checkpoints are anchored. The entries of an own log are enqueued as all are, and never claimed: each gets the next index of the
 // log, once and for ever, and is Logged when a checkpoint that covers it is anchored. Move and Retire answer ErrOwnLog for such a log.
 type OwnLogs interface {
+	OwnCosignatures
 	// AddOwnLog makes a log of that ID one of the gateway's own, with that origin. It does nothing where it is one. The error is
 	// ErrOtherOrigin where it has another origin, or is a log to which entries were sent.
 	AddOwnLog(ctx context.Context, log, origin string) error

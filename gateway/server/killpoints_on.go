@@ -63,6 +63,12 @@ func (w pointedStore) CloseOwnLog(p0 context.Context, p1 gateway.CloseParams) (g
 	return w.Store.CloseOwnLog(p0, p1)
 }
 
+// Cosignatures implements gateway.Store.
+func (w pointedStore) Cosignatures(p0 context.Context, p1 string, p2 uint64) ([]gateway.Cosignature, error) {
+	defer killpoint.Around("store.Cosignatures")()
+	return w.Store.Cosignatures(p0, p1, p2)
+}
+
 // CountDoubtful implements gateway.Store.
 func (w pointedStore) CountDoubtful(p0 context.Context, p1 string) (map[gateway.Shard]int, error) {
 	defer killpoint.Around("store.CountDoubtful")()
@@ -133,6 +139,12 @@ func (w pointedStore) KeepAnchor(p0 context.Context, p1 string, p2 gateway.OwnAn
 func (w pointedStore) KeepCheckpoint(p0 context.Context, p1 gateway.Shard, p2 *gateway.Checkpoint, p3 gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	defer killpoint.Around("store.KeepCheckpoint")()
 	return w.Store.KeepCheckpoint(p0, p1, p2, p3)
+}
+
+// KeepCosignature implements gateway.Store.
+func (w pointedStore) KeepCosignature(p0 context.Context, p1 string, p2 uint64, p3 gateway.Cosignature) error {
+	defer killpoint.Around("store.KeepCosignature")()
+	return w.Store.KeepCosignature(p0, p1, p2, p3)
 }
 
 // KeepFork implements gateway.Store.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -70,6 +71,22 @@ func CheckAnchor(l gateway.OwnLog, a gateway.OwnAnchor, read tiletree.ReadTiles)
 		err = fmt.Errorf("%w: its root at %d is another", gateway.ErrOtherAnchor, a.Size)
 	}
 	return err
+}
+
+// maxCosignature bounds the line of a cosignature, and the key that it verifies with: those of ML-DSA-44 have 3,300 bytes.
+const maxCosignature = 8 << 10
+
+// CheckCosignature refuses what no cosignature is.
+func CheckCosignature(size uint64, c gateway.Cosignature) error {
+	for _, text := range []string{c.Witness, c.Line} {
+		if text == "" || len(text) > maxCosignature || !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\n") {
+			return fmt.Errorf("%.80q is no line of a cosignature, or no key of it", text)
+		}
+	}
+	if size > math.MaxInt64 || c.Time.Unix() <= 0 || !c.Time.Equal(c.Time.Truncate(time.Second)) {
+		return fmt.Errorf("no cosignature is of %v, or of %d records", c.Time, size)
+	}
+	return nil
 }
 
 // AnchoredEnd is up to which index entries are Logged next, at most limit of them.

@@ -26,6 +26,7 @@ var soundness = map[string]string{
         WHERE (r.idx IS NULL) = (q.entry IS NULL) OR (e.state = 'FAILED' AND NOT (o.closed AND COALESCE(r.idx >= o.logged, false))) OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, false) OR e.log_index <> r.idx`,
 	"queued entries that are not there": `SELECT COUNT(*) FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)`,
 	"records behind the last":           `SELECT COUNT(*) FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1`,
+	"cosignatures of no anchor":         `SELECT COUNT(*) FROM own_cosignature c WHERE NOT EXISTS (SELECT 1 FROM own_anchor a WHERE a.log = c.log AND a.size = c.size)`,
 	"entries of retired logs":           `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,
 	"logs whose backlog is wrong": `
 SELECT COUNT(*) FROM log l WHERE (SELECT (COUNT(*), COALESCE(SUM(bytes), 0)) FROM entry e WHERE e.log = l.id AND state = 'PENDING')

@@ -59,6 +59,13 @@ var ownMutants = map[string]struct {
 	"removes what is a record":            {&unlinkedEntries, "EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id)", "false"},
 	"takes a closed log for another":      {&originOfLog, "closed", "false"},
 	"lists logs twice":                    {&namesOfOwnLogs, "JOIN log l ON l.id = o.log", "JOIN log l ON l.id = o.log CROSS JOIN (VALUES (1), (2)) twice"},
+	"cosigns what is not anchored":        {&isAnchored, "AND size = $2", "AND size <> 0 * $2::bigint"},
+	"keeps the first cosignature":         {&keepCosignature, "WHERE excluded.time >= c.time", "WHERE false"},
+	"keeps the last cosignature it gets":  {&keepCosignature, " WHERE excluded.time >= c.time", ""},
+	"keeps the line of before":            {&keepCosignature, ", line = excluded.line", ""},
+	"reads another log's cosignatures":    {&selectCosignatures, "log = (SELECT id FROM log WHERE name = $1)", "$1::text <> ''"},
+	"reads another size's cosignatures":   {&selectCosignatures, "size = $2", "size > 0 * $2::bigint"},
+	"orders cosignatures by their time":   {&selectCosignatures, `ORDER BY witness COLLATE "C"`, "ORDER BY time DESC"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 

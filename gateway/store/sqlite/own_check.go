@@ -29,6 +29,7 @@ LEFT JOIN own_queue q ON q.log = e.log AND q.entry = e.id
 WHERE (r.idx IS NULL) = (q.entry IS NULL) OR (e.state = 'FAILED' AND NOT (o.closed = 1 AND r.idx >= o.logged)) OR (e.state = 'LOGGED') <> COALESCE(r.idx < o.logged, 0) OR e.log_index <> r.idx
 UNION ALL SELECT 'queued entry ' || entry FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)
 UNION ALL SELECT 'record ' || r.idx FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1
+UNION ALL SELECT 'cosignature of size ' || size FROM own_cosignature c WHERE NOT EXISTS (SELECT 1 FROM own_anchor a WHERE a.log = c.log AND a.size = c.size)
 UNION ALL SELECT 'records of ' || origin FROM own_log o WHERE logged > (SELECT COALESCE(MAX(size), 0) FROM own_anchor a WHERE a.log = o.log)`
 )
 

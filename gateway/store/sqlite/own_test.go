@@ -58,6 +58,13 @@ var ownMutants = map[string]struct {
 	"queues records again":                {&queueMoved, "AND NOT EXISTS (SELECT 1 FROM own_record r WHERE r.entry = e.id)", ""},
 	"queues nothing of what goes over":    {&queueMoved, "WHERE e.id = ?", "WHERE e.id = -?"},
 	"takes a closed log for another":      {&originOfLog, "closed", "0"},
+	"cosigns what is not anchored":        {&isAnchored, "AND size = ?", "AND size <> 0 * ?"},
+	"keeps the first cosignature":         {&keepCosignature, "WHERE excluded.time >= time", "WHERE 0"},
+	"keeps the last cosignature it gets":  {&keepCosignature, "WHERE excluded.time >= time", "WHERE 1"},
+	"keeps the line of before":            {&keepCosignature, ", line = excluded.line", ""},
+	"reads another log's cosignatures":    {&selectCosignatures, "log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
+	"reads another size's cosignatures":   {&selectCosignatures, "size = ?", "size > 0 * ?"},
+	"orders cosignatures by their time":   {&selectCosignatures, "ORDER BY witness", "ORDER BY time DESC"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 
@@ -149,6 +156,7 @@ func TestCheckOwn(t *testing.T) {
 		"tile too wide":            `UPDATE own_tile SET hashes = CAST(hashes || substr(hashes, 1, 32) AS BLOB) WHERE level = 0 AND idx = 2`,
 		"tile too narrow":          `UPDATE own_tile SET hashes = substr(hashes, 1, length(hashes) - 32) WHERE level = 0 AND idx = 2`,
 		"anchor":                   flip("own_anchor", "root", "size = 300"),
+		"cosignature of no anchor": `INSERT INTO own_cosignature SELECT log, 301, 'w', 1, 'x' FROM own_log`,
 		"anchor of the future":     `INSERT INTO own_anchor SELECT log, 601, root, 'x' FROM own_log`,
 		"entry in no queue":        `DELETE FROM own_queue WHERE entry = 602`,
 		"record in the queue":      `INSERT INTO own_queue SELECT log, 5 FROM own_log`,

@@ -91,6 +91,9 @@ func fillOwn(t *testing.T, s gateway.Store) {
 		}
 		if size < 2 {
 			must(t, s.KeepAnchor(t.Context(), "own-log", gateway.OwnAnchor{Tree: l.Tree, Submission: "the anchor"}))
+			for _, witness := range []string{"b", "a"} {
+				must(t, s.KeepCosignature(t.Context(), "own-log", l.Tree.Size, gateway.Cosignature{Witness: witness, Time: time.Unix(1_800_000_000, 0), Line: "line"}))
+			}
 		}
 	}
 	_, err = s.LogAnchored(t.Context(), "own-log", 3)
@@ -115,6 +118,9 @@ func wantOwn(t *testing.T, dsn string) {
 	if changed, err := s.LogAnchored(t.Context(), "own-log", 9); err != nil || len(changed) != 1 {
 		t.Errorf("logged are %+v, %v", changed, err)
 	}
+	if all, err := s.Cosignatures(t.Context(), "own-log", 4); err != nil || len(all) != 2 || all[0] != (gateway.Cosignature{Witness: "a", Time: time.Unix(1_800_000_000, 0).UTC(), Line: "line"}) {
+		t.Errorf("cosignatures are %+v, %v", all, err)
+	}
 	if bodies, err := s.OwnRecords(t.Context(), "own-log", 0, 99); err != nil || len(bodies) != 9 {
 		t.Errorf("%d records, %v", len(bodies), err)
 	}
@@ -134,7 +140,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break
@@ -257,6 +263,7 @@ func TestCopyCompared(t *testing.T) {
 		`INSERT INTO tenant (id, name) OVERRIDING SYSTEM VALUE VALUES (99, 'more')`,
 		`UPDATE own_tile SET hashes = substr(hashes, 1, 32)`,
 		`UPDATE own_log SET logged = 0`,
+		`UPDATE own_cosignature SET line = 'another' WHERE size = 4 AND witness = 'b'`,
 	} {
 		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")
 		changed := false

@@ -76,6 +76,7 @@ var tables = []table{
 	{name: "own_record", key: []string{"log", "idx"}, columns: ints("log", "idx", "entry")},
 	{name: "own_tile", key: []string{"log", "level", "idx"}, columns: join(ints("log", "level", "idx"), blobs("hashes"))},
 	{name: "own_anchor", key: []string{"log", "size"}, columns: join(ints("log", "size"), blobs("root"), texts("submission"))},
+	{name: "own_cosignature", key: []string{"log", "size", "witness"}, columns: join(ints("log", "size"), texts("witness"), ints("time"), texts("line"))},
 	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+)
+
+// They are variables so that a test can break each of them, and see it noticed.
+var (
+	// It changes nothing where a newer one is there.
+	keepCosignature = `
+INSERT INTO own_cosignature AS c (log, size, witness, time, line) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (log, size, witness) DO UPDATE SET time = excluded.time, line = excluded.line WHERE excluded.time >= c.time`
+
+	selectCosignatures = `
+SELECT witness, time, line FROM own_cosignature WHERE log = (SELECT id FROM log WHERE name = $1) AND size = $2 ORDER BY witness COLLATE "C"`
+
+	isAnchored = `SELECT EXISTS (SELECT 1 FROM own_anchor WHERE log = $1 AND size = $2)`
+)
+
+// KeepCosignature implements gateway.OwnLogs.
+func (s *Store) KeepCosignature(ctx context.Context, log string, size uint64, c gateway.Cosignature) error {
+	const doing = "keeping a cosignature"
+	if err := store.CheckCosignature(size, c); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return s.writeTx(ctx, doing, func(t *tx) error {
+		l, err := t.readOwnLog(selectOwnLog, log)
+		if err != nil {
+			return err
+		}
+		var anchored bool
+		if err := t.scanRow(isAnchored, []any{l.row, int64(size)}, &anchored); err != nil {
+			return err
+		}
+		if !anchored {
+			return fmt.Errorf("%w: nothing of %d records is anchored of %s", gateway.ErrNotFound, size, log)
+		}
+		_, err = t.exec(keepCosignature, l.row, int64(size), c.Witness, c.Time.Unix(), c.Line)
+		return err
+	})
+}
+
+// Cosignatures implements gateway.OwnLogs.
+func (s *Store) Cosignatures(ctx context.Context, log string, size uint64) (all []gateway.Cosignature, err error) {
+	if size > math.MaxInt64 {
+		return nil, errors.New("reading cosignatures: no log is that large")
+	}
+	err = s.lookUpTx(ctx, "reading cosignatures", func(t *tx) error {
+		all = nil
+		return t.eachRow(selectCosignatures, []any{log, int64(size)}, func(scan func(...any) error) error {
+			var c gateway.Cosignature
+			var at int64
+			err := scan(&c.Witness, &at, &c.Line)
+			c.Time = time.Unix(at, 0).UTC()
+			all = append(all, c)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
