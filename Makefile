@@ -12,12 +12,14 @@ PROTO_DEPS := .build/proto-deps
 
 # Where the tests find the programs they start.
 export REKOR_SERVER := $(BIN)/rekor-server-posix
+export WITNESS_TOOLS := $(BIN)
 export COSIGN := $(BIN)/cosign
 export ORVAL := $(CURDIR)/.build/orval
 export EXAMPLES := $(CURDIR)/.build/examples
 export PROTO_TARBALL := $(CURDIR)/.build/rekor-gateway-protos.tar.gz
 export BUF := $(BIN)/buf
 export GRPCURL := $(BIN)/grpcurl
+WITNESS := $(BIN)/litewitness $(BIN)/witnessctl
 
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 60s
@@ -41,7 +43,7 @@ demo: build system-tools ## Sign, submit and verify offline in every format, aga
 
 # Not cached below gateway/stocktest: it reads files, and runs tests, of another module.
 .PHONY: test
-test: system-tools $(REKOR_SERVER) ## Vet and run all tests, a real local Rekor server among them
+test: system-tools $(REKOR_SERVER) $(WITNESS) ## Vet and run all tests, a real local Rekor server among them
 	go vet ./...
 	go test ./...
 	cd gateway/stocktest && go vet . && go test -count=1 .
@@ -178,6 +180,10 @@ endef
 
 $(REKOR_SERVER): .tools/rekor/go.mod .tools/rekor/go.sum
 	$(call tool,rekor,github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix)
+
+# A witness for the tests, and what tells it of logs.
+$(BIN)/litewitness $(BIN)/witnessctl: .tools/witness/go.mod .tools/witness/go.sum
+	$(call tool,witness,filippo.io/torchwood/cmd/$(notdir $@))
 
 $(BIN)/buf: .tools/buf/go.mod .tools/buf/go.sum
 	$(call tool,buf,github.com/bufbuild/buf/cmd/buf)

@@ -58,6 +58,7 @@ var importRules = []importRule{
 		deps:     slices.Concat(shell, drivers),
 	},
 	// Driven adapters see the words; drivers and transports are their own business.
+	{packages: []string{"gateway/witness/..."}, ours: slices.Concat(domain, []string{"gateway/witness"}), deps: []string{"google.golang.org/grpc/...", "database/sql"}},
 	{packages: []string{"gateway/attest"}, ours: domain, deps: []string{"google.golang.org/grpc/...", "database/sql"}},
 	{
 		packages: []string{"gateway/rekor/tiles"}, ours: domain, // and not what an entry is
