@@ -18,8 +18,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
-	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -99,7 +99,7 @@ func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo
 var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
 
 // ownPlanner plans for a gateway's own log, without one.
-var ownPlanner = planning.Planner{Logs: []planning.Acceptor{ownlog.Acceptor{}}, Attests: true}
+var ownPlanner = planning.Planner{Logs: []planning.Acceptor{recording.Own{}}, Attests: true}
 
 // plannerOf plans for a way; "" is Direct.
 func plannerOf(way gateway.Way) planning.Planner {

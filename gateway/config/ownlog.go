@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // OwnLog is the log of the gateway's own, for what is recorded BATCHED. Without an origin there is none.
@@ -26,11 +28,21 @@ type OwnLog struct {
 	Logs        LogSet        `yaml:"logs,omitempty"` // where anchors are recorded
 	// Closed are the origins of former own logs, which have ended for good: what waits for them is recorded in this one.
 	Closed []string `yaml:"closed,omitempty"`
+	// Witnesses cosign what is anchored, and say at each start what they have cosigned.
+	Witnesses []Witness `yaml:"witnesses,omitempty"`
+}
+
+// Witness cosigns the own log's checkpoints (C2SP tlog-witness).
+type Witness struct {
+	Key string `yaml:"key,omitempty"` // verifier key of its cosignatures
+	URL string `yaml:"url,omitempty"` // submission prefix: https, or http on this machine
 }
 
 const (
 	minAnchorEvery = time.Second
 	maxAnchorEvery = time.Hour
+	// maxWitnesses bounds the cosignatures in a receipt: those of ML-DSA-44 have 3,300 bytes each.
+	maxWitnesses = 8
 )
 
 // IsSet reports whether there is an own log.
@@ -39,7 +51,7 @@ func (o OwnLog) IsSet() bool { return o.Origin != "" }
 func (c *Config) checkOwnLog() error {
 	o := c.OwnLog
 	if !o.IsSet() {
-		if o.Key != "" || o.AnchorKey != "" || o.CreateKeys || len(o.Logs.List) > 0 || len(o.Closed) > 0 {
+		if o.Key != "" || o.AnchorKey != "" || o.CreateKeys || len(o.Logs.List) > 0 || len(o.Closed) > 0 || len(o.Witnesses) > 0 {
 			return errors.New("own_log.origin is missing: name the log, or leave out the other fields")
 		}
 		return nil
@@ -65,7 +77,10 @@ func (c *Config) checkOwnLog() error {
 	if err := c.checkLogSet(o.Logs); err != nil {
 		return fmt.Errorf("own_log.%w", err)
 	}
-	return o.checkClosed()
+	if err := o.checkClosed(); err != nil {
+		return err
+	}
+	return o.checkWitnesses()
 }
 
 // checkClosed refuses to close the log itself, and names that no log has.
@@ -78,6 +93,31 @@ func (o OwnLog) checkClosed() error {
 			return fmt.Errorf("own_log.closed[%d] is own_log.origin: a log that is closed stays so; choose another origin, and new files for the keys", i)
 		case slices.Contains(o.Closed[:i], origin):
 			return fmt.Errorf("own_log.closed[%d]: %s is there twice", i, origin)
+		}
+	}
+	return nil
+}
+
+// checkWitnesses refuses witnesses that could not be asked, or by whose names a cosignature would be taken for the log's signature.
+func (o OwnLog) checkWitnesses() error {
+	if len(o.Witnesses) > maxWitnesses {
+		return fmt.Errorf("own_log.witnesses: there are more than %d", maxWitnesses)
+	}
+	for i, w := range o.Witnesses {
+		at := fmt.Sprintf("own_log.witnesses[%d]", i)
+		verifier, err := trustroot.ParseWitnessKey(w.Key)
+		if err != nil {
+			return fmt.Errorf("%s.key: %w", at, err)
+		}
+		if verifier.Name() == o.Origin {
+			return fmt.Errorf("%s.key: its name is the log's own", at)
+		}
+		if slices.ContainsFunc(o.Witnesses[:i], func(other Witness) bool { return other.Key == w.Key }) {
+			return fmt.Errorf("%s.key is there twice", at)
+		}
+		u, err := url.Parse(w.URL)
+		if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+			return fmt.Errorf("%s.url is no https URL, and no http URL of this machine", at)
 		}
 	}
 	return nil

@@ -13,8 +13,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
-	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -50,11 +48,20 @@ type LogSet struct {
 	Failover bool
 }
 
-// Config is what a Log is made of. Every field is needed.
+// Codec makes records of what is offered to the log.
+type Codec interface {
+	// Accepts is as gateway.Recorder's.
+	Accepts(o gateway.Offer) error
+	// Prepare is as gateway.Recorder's, for the log of that ID.
+	Prepare(log string, o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error)
+}
+
+// Config is what a Log is made of. Every field is needed, Witnesses aside.
 type Config struct {
 	ID    string // as other logs have one
 	Store Store
-	// Signer signs checkpoints, the same one always the same way; its name is the log's origin.
+	Codec Codec
+	// Signer signs checkpoints, with a key of any type, the same one always the same way; its name is the log's origin.
 	Signer note.Signer
 	// VerifierKey is the signer's key as verifiers have it, a signed note's. Anchors keep it.
 	VerifierKey string
@@ -70,13 +77,18 @@ type Config struct {
 	// Changed is called with what has become Logged. It must not block.
 	Changed func([]gateway.Progress)
 	Logger  *slog.Logger
+	// Witnesses cosign what is anchored. Without any, nothing is shown to one.
+	Witnesses []gateway.Witness
 }
 
 // Log is a log of the gateway's own. Methods are safe for concurrent use.
 type Log struct {
 	*Reader
-	cfg     Config
-	wake    chan struct{}          // has room for one
+	cfg  Config
+	wake chan struct{} // has room for one
+
+	cosigners []*cosigner
+
 	pacing  pacing                 // of Run alone
 	awaited atomic.Pointer[string] // the anchor that is under way
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
@@ -87,10 +99,18 @@ var _ gateway.Recorder = (*Log)(nil)
 
 // New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
 func New(ctx context.Context, cfg Config) (*Log, error) {
+	l := &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1), cosigners: newCosigners(cfg.Witnesses)}
+	l.witnesses = make([]string, 0, len(l.cosigners))
+	for _, c := range l.cosigners {
+		l.witnesses = append(l.witnesses, c.Key())
+	}
+	if err := checkWitnessNames(cfg.Signer, l.cosigners); err != nil {
+		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
+	}
 	if err := cfg.Store.AddOwnLog(ctx, cfg.ID, cfg.Signer.Name()); err != nil {
 		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
 	}
-	return &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1)}, nil
+	return l, nil
 }
 
 // Describe implements gateway.Recorder.
@@ -99,11 +119,11 @@ func (l *Log) Describe() gateway.LogInfo {
 }
 
 // Accepts implements gateway.Recorder.
-func (l *Log) Accepts(o gateway.Offer) error { return Acceptor{}.Accepts(o) }
+func (l *Log) Accepts(o gateway.Offer) error { return l.cfg.Codec.Accepts(o) }
 
 // Prepare implements gateway.Recorder.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
-	return recording.Prepare(l.cfg.ID, hashedrekord.Own, o)
+	return l.cfg.Codec.Prepare(l.cfg.ID, o)
 }
 
 // Wake has records sequenced soon.

@@ -26,6 +26,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -51,20 +52,20 @@ type room struct {
 }
 
 // join makes rooms over a store, with keys in a folder and anchors in a log.
-func join(t *testing.T, store gateway.Store, folder string, log gateway.Log, every time.Duration, known func() ([]ownlog.AnchorShard, error), wrap ...func(ownlog.Anchorer) ownlog.Anchorer) *room {
+func join(t *testing.T, store gateway.Store, folder string, log gateway.Log, every time.Duration, known func() ([]ownlog.AnchorShard, error), options ...func(*ownlog.Config)) *room {
 	t.Helper()
 	r := &room{Waiters: delivery.NewWaiters(store)}
-	var anchorer ownlog.Anchorer = must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true))
-	for _, w := range wrap {
-		anchorer = w(anchorer)
-	}
 	quiet := slog.New(slog.DiscardHandler)
-	r.own = must(ownlog.New(t.Context(), ownlog.Config{
-		ID: ownID, Store: store, Signer: must(attest.LoadCheckpointSigner(filepath.Join(folder, "own"), origin, true)),
-		Anchorer: anchorer,
+	cfg := ownlog.Config{
+		ID: ownID, Store: store, Codec: recording.Own{}, Signer: must(attest.LoadCheckpointSigner(filepath.Join(folder, "own"), origin, true)),
+		Anchorer: must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true)),
 		Anchors:  func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{log}, Need: 1} }, AnchorShards: known,
 		AnchorEvery: every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: r.Notify, Logger: quiet,
-	}))
+	}
+	for _, change := range options {
+		change(&cfg)
+	}
+	r.own = must(ownlog.New(t.Context(), cfg))
 	r.delivery = delivery.New(delivery.Config{
 		Logs: []gateway.Log{log}, Elsewhere: []string{ownID}, Store: store, Probe: gatewaytest.NewProbe, Timing: gatewaytest.Quick, Logger: quiet,
 		Changed: func(p []gateway.Progress) { r.Notify(p); r.own.NoteChanged(p) },

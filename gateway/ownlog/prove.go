@@ -30,11 +30,15 @@ func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	checkpoint, err := l.addCosignatures(ctx, anchor.Size, kept.checkpoint)
+	if err != nil {
+		return nil, err
+	}
 	hashes, err := tiletree.ProveInclusion(anchor.Tree, index, l.tileReader(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}
-	record, err := receipt.NewOwnRecord(index, hashes, kept.checkpoint, kept.anchors)
+	record, err := receipt.NewOwnRecord(index, hashes, checkpoint, kept.anchors)
 	if err != nil {
 		return nil, err
 	}

@@ -18,21 +18,25 @@ type ReadStore interface {
 	OwnTiles(ctx context.Context, log string, tiles []tiletree.Tile) ([][]byte, error)
 	OwnRecords(ctx context.Context, log string, from uint64, n int) ([][]byte, error)
 	OwnAnchor(ctx context.Context, log string, index uint64) (gateway.OwnAnchor, error)
+	Cosignatures(ctx context.Context, log string, size uint64) ([]gateway.Cosignature, error)
 	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
 }
 
 // Reader shows what the store has of an own log, whether or not this gateway has its keys. Methods are safe for concurrent use.
 type Reader struct {
-	id    string
-	store ReadStore
-	kept  *lru.Cache[string, keptAnchor] // by submission
-	tiles *lru.Cache[tileKey, []byte]    // whole ones, which do not change
+	id        string
+	store     ReadStore
+	witnesses []string                       // keys of all who will have cosigned a checkpoint at last; nil: not known
+	kept      *lru.Cache[string, keptAnchor] // by submission
+	cosigned  *lru.Cache[uint64, []byte]     // checkpoints, by their size, with the cosignatures of all witnesses
+	tiles     *lru.Cache[tileKey, []byte]    // whole ones, which do not change
 }
 
 // NewReader returns a reader of the own log with that ID.
 func NewReader(store ReadStore, id string) *Reader {
 	l := &Reader{id: id, store: store}
 	l.kept, _ = lru.New[string, keptAnchor](maxKeptAnchors) // fails for sizes below one
+	l.cosigned, _ = lru.New[uint64, []byte](maxKeptAnchors)
 	l.tiles, _ = lru.New[tileKey, []byte](maxKeptTiles)
 	return l
 }

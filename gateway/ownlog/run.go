@@ -5,6 +5,7 @@ package ownlog
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -25,13 +26,24 @@ const (
 
 // pacing is what Run remembers from one turn to the next.
 type pacing struct {
-	newest string    // the last anchor that was seen
-	seenAt time.Time // when
-	busy   bool      // records wait for an anchor
+	newest   string    // the last anchor that was seen
+	seenAt   time.Time // when
+	busy     bool      // records wait for an anchor
+	cosigned uint64    // records of the last checkpoint that witnesses were to cosign
 }
 
-// Run sequences records and anchors checkpoints until ctx ends. What is left undone then goes on with the next Run.
+// Run sequences records, anchors checkpoints, and has witnesses cosign them, until ctx ends. What is left undone then goes on with the next
+// Run.
 func (l *Log) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, c := range l.cosigners {
+		running.Go(func() { l.followAnchors(ctx, c) })
+	}
+	l.follow(ctx)
+}
+
+func (l *Log) follow(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -127,6 +139,7 @@ func (l *Log) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.wakeCosigners(state.Anchored)
 	l.pacing.busy = state.Tree.Size > state.Logged
 	if !l.pacing.busy {
 		return nil
@@ -139,6 +152,7 @@ func (l *Log) work(ctx context.Context) error {
 	if state, err = k.keepAnchor(ctx, state, last); err != nil {
 		return err
 	}
+	l.wakeCosigners(state.Anchored)
 	if err := k.logAnchored(ctx, &state); err != nil {
 		return err
 	}
@@ -148,8 +162,13 @@ func (l *Log) work(ctx context.Context) error {
 
 // sequenceChecked is sequenceRecords once the store is known not to be an older copy.
 func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
-	if !l.checked.Load() {
+	if !l.checked.Load() || l.isDoubted() {
+		l.checked.Store(false)
+		l.pacing.busy = false
 		if err := l.checkAnchors(ctx); err != nil {
+			return gateway.OwnLog{}, err
+		}
+		if err := l.checkWitnesses(ctx); err != nil {
 			return gateway.OwnLog{}, err
 		}
 		if _, err := l.cfg.Store.DoubtPending(ctx, l.cfg.ID, gateway.Shard{}); err != nil {

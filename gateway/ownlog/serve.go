@@ -13,14 +13,17 @@ import (
 
 // What is served ends where the last anchored checkpoint does: nothing leaves the process before its anchor is logged.
 
-// ReadCheckpoint returns the last checkpoint that is anchored, a signed note. The error is gateway.ErrNotFound before the first.
+// ReadCheckpoint returns the last checkpoint that is anchored, a signed note with the cosignatures that there are. The error is gateway.ErrNotFound before the first.
 func (l *Reader) ReadCheckpoint(ctx context.Context) ([]byte, error) {
 	state, err := l.readAnchored(ctx)
 	if err != nil {
 		return nil, err
 	}
 	kept, err := l.readAnchor(ctx, state.Submission)
-	return kept.checkpoint, err
+	if err != nil {
+		return nil, err
+	}
+	return l.addCosignatures(ctx, state.Size, kept.checkpoint)
 }
 
 func (l *Reader) readAnchored(ctx context.Context) (gateway.OwnAnchor, error) {

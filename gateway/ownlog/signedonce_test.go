@@ -70,7 +70,7 @@ func TestAnchorSignedOnce(t *testing.T) {
 		gatewaytest.Fault{Err: lost, Applied: true}, gatewaytest.Fault{Err: gateway.ErrNotSent}, gatewaytest.Fault{Err: lost},
 	)}
 	signed := &signatures{made: map[[32]byte]int{}}
-	wrap := func(a ownlog.Anchorer) ownlog.Anchorer { signed.Anchorer = a; return signed }
+	wrap := func(c *ownlog.Config) { signed.Anchorer, c.Anchorer = c.Anchorer, signed }
 	start := func() (*room, func()) {
 		r := join(t, store, folder, log, 50*time.Millisecond, noShards, wrap)
 		return r, r.run(t)

@@ -19,6 +19,17 @@ import (
 // errNoWhole refuses what would need an entry kind of the format's own.
 var errNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
 
+// Own has Accepts and Prepare for the gateway's own log as methods, for a log that is given them.
+type Own struct{}
+
+// Accepts is the function of that name.
+func (Own) Accepts(o gateway.Offer) error { return Accepts(hashedrekord.Own, o) }
+
+// Prepare is the function of that name.
+func (Own) Prepare(log string, o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	return Prepare(log, hashedrekord.Own, o)
+}
+
 // Accepts reports whether o can be a record of a log that takes list: nil, or the typed reason with the remedy; see gateway.Recorder.
 func Accepts(list hashedrekord.Algorithms, o gateway.Offer) error {
 	switch {

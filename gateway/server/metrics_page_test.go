@@ -32,12 +32,13 @@ const (
 func TestMetricsPage(t *testing.T) {
 	cfg := newConfig(t)
 	cfg.Limits.RequestsPerMinute = 6000
-	cfg.OwnLog = newOwnLog(cfg)
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert
 	cfg.Callers = []config.Caller{
 		{Name: "all", Tenant: "default", Anonymous: true, May: []string{"submit", "read"}, Limits: config.CallerLimits{SubmissionsPerDay: 1}}, byOIDC(issuertest.Start(t), "farm", map[string]string{"sub": "farm"}, "read"),
 	}
+	cfg.OwnLog = newOwnLog(cfg)
+	cfg.OwnLog.Witnesses = []config.Witness{{Key: witnessKey, URL: "http://127.0.0.1:1"}}
 	r := run(t, cfg)
 	defer r.stop()
 	if a := r.submit(key, "hello"); a.status != 201 {
@@ -62,6 +63,9 @@ func TestMetricsPage(t *testing.T) {
 		t.Errorf("%s is not what a gateway serves; run: go test ./gateway/server -run %s -update\n%s", metricsPage, t.Name(), table)
 	}
 }
+
+// witnessKey is nobody's.
+const witnessKey = "witness.example.com/w1+7c007075+BGOCs8yIFBK3e/yu7QJgAcANnjAl5mwg9ufpLweYUUYq"
 
 // describeMetrics returns the rows of the gateway's own metrics.
 func (r *running) describeMetrics() string {

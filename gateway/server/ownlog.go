@@ -17,6 +17,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/intake"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
@@ -44,10 +45,14 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 	if err != nil {
 		return nil, err
 	}
+	witnesses, err := newWitnesses(cfg)
+	if err != nil {
+		return nil, err
+	}
 	own := &ownLog{id: cfg.ID(), takes: cfg.AnchorEvery + anchorTime, checkpoints: checkpoints, anchors: anchors}
 	notify := func(changed []gateway.Progress) { s.domain.Notify(changed) }
 	own.Log, err = ownlog.New(ctx, ownlog.Config{
-		ID: own.id, Store: s.store, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
+		ID: own.id, Store: s.store, Codec: recording.Own{}, Witnesses: witnesses, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
 		AnchorShards: s.listAnchorShards,
 		Anchors:      func() ownlog.LogSet { return *own.where.Load() },
 		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },

@@ -22,14 +22,17 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 	"github.com/transparency-dev/tessera/api"
 	"github.com/transparency-dev/tessera/client"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	"github.com/rekor-gateway/rekor-gateway/gateway/witness/witnesstest"
 )
 
 // ownConfig is a gateway with a log of its own, anchored in a real log every second; all is recorded there that asks for nothing else.
@@ -143,6 +146,37 @@ func TestOwnLog(t *testing.T) {
 	if anchors > len(own)/4 {
 		t.Errorf("%d entries for %d records", anchors, len(own))
 	}
+}
+
+// TestOwnLogWitnessed: receipts, and the checkpoint that strangers read, have a real witness's cosignature.
+func TestOwnLogWitnessed(t *testing.T) {
+	t.Parallel()
+	lite := witnesstest.Start(t)
+	cfg := ownConfig(t, rekortest.StartServer(t))
+	lite.AddLog(t, cfg.OwnLog.Origin, must(attest.LoadCheckpointSigner(cfg.OwnLog.Key, cfg.OwnLog.Origin, true)).VerifierKey())
+	cfg.OwnLog.Witnesses = []config.Witness{{Key: lite.Key, URL: lite.URL}}
+	r := run(t, cfg)
+	ids := r.postAll("witnessed", 5)
+	leaves := r.awaitLogged(ids)
+	verifier := note.VerifierList(must(trustroot.ParseWitnessKey(lite.Key)))
+	await(t, "a cosignature", func() bool {
+		resp := must(http.Get(r.Addresses().HTTP + "/own/" + cfg.OwnLog.ID() + "/checkpoint"))
+		defer resp.Body.Close()
+		_, err := note.Open(must(io.ReadAll(resp.Body)), verifier)
+		return err == nil
+	})
+	cosigned := 0
+	for i, id := range ids {
+		parsed := must(receipt.Unmarshal(r.batchedReceipt(cfg, id, fmt.Sprint("witnessed ", i))))
+		proof := must(receipt.ParseOwnProof([]byte(parsed.GetEntries()[0].GetOwn().GetProof())))
+		if _, err := note.Open(proof.Checkpoint, verifier); err == nil {
+			cosigned++
+		}
+	}
+	if own := r.ownLeaves(cfg); cosigned == 0 || len(own) != len(leaves) {
+		t.Errorf("%d of %d receipts have a cosignature; the log has %d records", cosigned, len(ids), len(own))
+	}
+	r.end()
 }
 
 // TestOwnLogForgotten: a gateway whose store was put back to before its last anchors makes no second history: it says so, takes what it

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ownlog_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	checkpoint "github.com/transparency-dev/formats/log"
+	"golang.org/x/mod/sumdb/note"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	"github.com/rekor-gateway/rekor-gateway/gateway/witness"
+	"github.com/rekor-gateway/rekor-gateway/gateway/witness/witnesstest"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// soon is how long the log takes at most for what it does by itself.
+const soon = 30 * time.Second
+
+// await waits until a condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(soon); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to that: %s", what)
+		}
+	}
+}
+
+// startWitness returns a real witness that cosigns for the log with its keys in a folder.
+func startWitness(t *testing.T, folder string) (*witnesstest.Witness, gateway.Witness) {
+	t.Helper()
+	lite := witnesstest.Start(t)
+	lite.AddLog(t, origin, must(attest.LoadCheckpointSigner(filepath.Join(folder, "own"), origin, true)).VerifierKey())
+	return lite, must(witness.New(witness.Config{Key: lite.Key, URL: lite.URL}))
+}
+
+// cosignedBy has a log cosigned.
+func cosignedBy(witnesses ...gateway.Witness) func(*ownlog.Config) {
+	return func(c *ownlog.Config) { c.Witnesses = witnesses }
+}
+
+// wantCosigned returns the size of a checkpoint that is cosigned by a witness.
+func wantCosigned(t *testing.T, signed []byte, key string) uint64 {
+	t.Helper()
+	if _, err := note.Open(signed, note.VerifierList(must(trustroot.ParseWitnessKey(key)))); err != nil {
+		t.Errorf("not cosigned: %v\n%s", err, signed)
+	}
+	var c checkpoint.Checkpoint
+	_ = must(c.Unmarshal(signed))
+	return c.Size
+}
+
+// TestCosigned: a witness cosigns what is anchored, and checkpoint and receipts have that, from whichever process.
+func TestCosigned(t *testing.T) {
+	folder := t.TempDir()
+	lite, w := startWitness(t, folder)
+	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+	one := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+	two := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+	stops := []func(){one.run(t), two.run(t)}
+	for round := range 3 {
+		leaves := one.logAll(t, fmt.Sprint("round ", round), 20)
+		size := must(store.OwnLog(t.Context(), ownID)).Anchored.Size
+		for _, r := range []*room{one, two} {
+			await(t, "cosigned", func() bool { return r.own.Witnesses()[0].Size == size })
+			if s := r.own.Witnesses()[0]; s.Failing || !strings.HasPrefix(lite.Key, s.Witness+"+") || time.Since(s.Cosigned) > time.Minute {
+				t.Errorf("the witness is %+v", s)
+			}
+			if got := wantCosigned(t, must(r.own.ReadCheckpoint(t.Context())), lite.Key); got != size {
+				t.Errorf("the checkpoint is of %d records, want %d", got, size)
+			}
+		}
+		for index, leaf := range leaves { // of which some may have an anchor before the last
+			checkProof(t, two.own, index, leaf)
+		}
+		var record receiptpb.OwnRecord
+		if err := proto.Unmarshal(must(two.own.ProveRecord(t.Context(), size-1)), &record); err != nil {
+			t.Fatal(err)
+		}
+		p := must(receipt.ParseOwnProof([]byte(record.GetProof())))
+		wantCosigned(t, p.Checkpoint, lite.Key)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	lite.Stop()
+	again := join(t, store, folder, log, 300*time.Millisecond, noShards) // which knows no witness
+	wantCosigned(t, must(again.own.ReadCheckpoint(t.Context())), lite.Key)
+}
+
+// copyStore copies the files of a store that is closed.
+func copyStore(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range must(filepath.Glob(from + "*")) {
+		if err := os.WriteFile(to+strings.TrimPrefix(name, from), must(os.ReadFile(name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// logOnce runs rooms over a store until so many texts are logged and cosigned, and closes it.
+func logOnce(t *testing.T, path, folder string, log gateway.Log, w gateway.Witness, what string, n int) {
+	t.Helper()
+	store := openStore(t, path)
+	r := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+	stop := r.run(t)
+	r.logAll(t, what, n)
+	size := must(store.OwnLog(t.Context(), ownID)).Anchored.Size
+	await(t, "cosigned", func() bool { return r.own.Witnesses()[0].Size == size })
+	stop()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantForgotten checks that the log does nothing more with what it is given.
+func wantForgotten(t *testing.T, r *room, store gateway.Store) {
+	t.Helper()
+	await(t, "the witness knows more than the store", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
+	before := must(store.OwnLog(t.Context(), ownID))
+	if _, err := r.Submit(t.Context(), gatewaytest.Signed(t, "too late"), gatewaytest.NoArtifact); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(time.Second) // in which it would be sequenced
+	if after := must(store.OwnLog(t.Context(), ownID)); after != before {
+		t.Errorf("the log goes on all the same: %+v, before %+v", after, before)
+	}
+}
+
+// TestForgottenByWitness: a store that was put back, that is empty, or that is another one, is known by the witness alone, before anything
+// is sequenced. No log has the anchors here.
+func TestForgottenByWitness(t *testing.T) {
+	folder := t.TempDir()
+	_, w := startWitness(t, folder)
+	log := gatewaytest.NewLog()
+	path := func(name string) string { return filepath.Join(folder, name) }
+	logOnce(t, path("db"), folder, log, w, "first", 5)
+	copyStore(t, path("db"), path("older"))
+	logOnce(t, path("db"), folder, log, w, "second", 5)
+	for _, name := range []string{"older", "empty"} {
+		t.Run(name, func(t *testing.T) {
+			store := openStore(t, path(name))
+			r := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+			r.run(t)
+			wantForgotten(t, r, store)
+			if got := must(store.OwnLog(t.Context(), ownID)); got.Tree.Size > 5 {
+				t.Errorf("%d records", got.Tree.Size)
+			}
+		})
+	}
+	t.Run("latest", func(t *testing.T) { // is none of these
+		logOnce(t, path("db"), folder, log, w, "third", 5)
+	})
+}
+
+// TestForgottenLater: what a witness says that could not be asked before counts as soon as it says it: of a history that is as long, or
+// longer.
+func TestForgottenLater(t *testing.T) {
+	folder := t.TempDir()
+	lite, w := startWitness(t, folder)
+	log := gatewaytest.NewLog()
+	logOnce(t, filepath.Join(folder, "db"), folder, log, w, "first", 5)
+	lite.Stop()
+	store := openStore(t, filepath.Join(folder, "another"))
+	r := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+	r.run(t)
+	r.logAll(t, "second", 8) // the log does not wait for a witness
+	if s := r.own.Witnesses()[0]; !s.Failing || s.Size != 0 || r.own.Trouble() != "" {
+		t.Errorf("the witness is %+v, the log is %q", s, r.own.Trouble())
+	}
+	lite.Restart(t)
+	wantForgotten(t, r, store)
+	if got := must(store.Cosignatures(t.Context(), ownID, must(store.OwnLog(t.Context(), ownID)).Anchored.Size)); len(got) != 0 {
+		t.Errorf("it is cosigned: %+v", got)
+	}
+}
+
+// TestWitnessAway: a witness that is away holds up nothing, and cosigns once it is back.
+func TestWitnessAway(t *testing.T) {
+	folder := t.TempDir()
+	lite, w := startWitness(t, folder)
+	lite.Stop()
+	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+	r := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(w))
+	r.run(t)
+	r.logAll(t, "first", 5)
+	if signed := must(r.own.ReadCheckpoint(t.Context())); bytes.Count(signed, []byte("\n")) != 5 {
+		t.Errorf("the checkpoint is\n%s", signed)
+	}
+	lite.Restart(t)
+	await(t, "cosigned", func() bool { return r.own.Witnesses()[0].Size == 5 })
+	await(t, "and so served", func() bool { return bytes.Count(must(r.own.ReadCheckpoint(t.Context())), []byte("\n")) == 6 })
+	wantCosigned(t, must(r.own.ReadCheckpoint(t.Context())), lite.Key)
+}
+
+// fakeWitness answers as no real one does.
+type fakeWitness struct {
+	key   string
+	asked atomic.Int64
+	say   func(old uint64) error
+}
+
+func (f *fakeWitness) Key() string { return f.key }
+
+func (f *fakeWitness) AddCheckpoint(_ context.Context, old uint64, _ [][sha256.Size]byte, _ []byte) (gateway.Cosignature, error) {
+	f.asked.Add(1)
+	return gateway.Cosignature{}, f.say(old)
+}
+
+// TestHostileWitness: a witness that never stops answering does not stop the log, and is not asked for ever.
+func TestHostileWitness(t *testing.T) {
+	for name, say := range map[string]func(uint64) error{
+		"another size each time":    func(old uint64) error { return &gateway.WitnessSizeError{Size: old / 2} },
+		"the same size, once again": func(old uint64) error { return &gateway.WitnessSizeError{Size: 0} },
+		"another history of none": func(old uint64) error {
+			if old > 0 {
+				return &gateway.WitnessSizeError{}
+			}
+			return gateway.ErrOtherHistory
+		},
+		"does not cosign": func(uint64) error { return gateway.ErrNotCosigned },
+		"anything":        func(uint64) error { return errors.New("anything") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			f := &fakeWitness{key: "witness.test/fake+0+0", say: say}
+			store := openStore(t, filepath.Join(folder, "db"))
+			r := join(t, store, folder, gatewaytest.NewLog(), 300*time.Millisecond, noShards, cosignedBy(f))
+			r.run(t)
+			r.logAll(t, "one", 5)
+			r.logAll(t, "two", 5)
+			if n := f.asked.Load(); n == 0 || n > 12 || r.own.Trouble() != "" || !r.own.Witnesses()[0].Failing {
+				t.Errorf("asked %d times, %q, %+v", n, r.own.Trouble(), r.own.Witnesses())
+			}
+		})
+	}
+}
