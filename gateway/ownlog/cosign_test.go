@@ -252,3 +252,62 @@ func TestHostileWitness(t *testing.T) {
 		})
 	}
 }
+
+// TestCosignedMeanwhile: a witness that has cosigned what another process has anchored meanwhile knows nothing that the store does not.
+func TestCosignedMeanwhile(t *testing.T) {
+	folder := t.TempDir()
+	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+	two := join(t, store, folder, log, 300*time.Millisecond, noShards)
+	two.run(t)
+	two.logAll(t, "first", 3)
+	olds := make(chan uint64, 100)
+	f := &fakeWitness{key: "witness.test/fake+0+0"}
+	f.say = func(old uint64) error {
+		olds <- old
+		if f.asked.Load() > 1 {
+			return errors.New("enough")
+		}
+		two.logAll(t, "second", 3)
+		return &gateway.WitnessSizeError{Size: must(store.OwnLog(context.Background(), ownID)).Anchored.Size}
+	}
+	one := join(t, store, folder, log, 300*time.Millisecond, noShards, f)
+	one.run(t)
+	if old := <-olds; old != 3 {
+		t.Errorf("asked for %d records first", old)
+	}
+	if old := <-olds; old != 6 {
+		t.Errorf("asked for %d records then", old)
+	}
+	one.logAll(t, "third", 3)
+	if got := one.own.Trouble(); got != "" {
+		t.Errorf("the log is %s", got)
+	}
+}
+
+// forgetfulStore fails to keep the first cosignature, as when the process dies then.
+type forgetfulStore struct {
+	gateway.Store
+	asked atomic.Int64
+}
+
+func (s *forgetfulStore) KeepCosignature(ctx context.Context, log string, size uint64, c gateway.Cosignature) error {
+	if s.asked.Add(1) == 1 {
+		return errors.New("the disk is full")
+	}
+	return s.Store.KeepCosignature(ctx, log, size, c)
+}
+
+// TestCosignatureLost: what a witness has signed and the store has not kept is signed once more, and nothing is forgotten by that.
+func TestCosignatureLost(t *testing.T) {
+	folder := t.TempDir()
+	lite, w := startWitness(t, folder)
+	store := &forgetfulStore{Store: openStore(t, filepath.Join(folder, "db"))}
+	r := join(t, store, folder, gatewaytest.NewLog(), 300*time.Millisecond, noShards, w)
+	r.run(t)
+	r.logAll(t, "first", 5)
+	await(t, "kept in the end", func() bool { return store.asked.Load() > 1 && r.own.Witnesses()[0].Size == 5 })
+	wantCosigned(t, must(r.own.ReadCheckpoint(t.Context())), lite.Key)
+	if got := r.own.Trouble(); got != "" {
+		t.Errorf("the log is %s", got)
+	}
+}
