@@ -275,6 +275,7 @@ func TestCosignedMeanwhile(t *testing.T) {
 	if old := <-olds; old != 3 {
 		t.Errorf("asked for %d records first", old)
 	}
+	await(t, "asked again", func() bool { return len(olds) > 0 })
 	if old := <-olds; old != 6 {
 		t.Errorf("asked for %d records then", old)
 	}
