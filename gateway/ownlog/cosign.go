@@ -81,7 +81,7 @@ func (l *Log) Witnesses() (all []WitnessState) {
 // what it says then counts as much.
 func (l *Log) checkWitnesses(ctx context.Context) error {
 	for _, c := range l.cosigners {
-		if said, askedAt := c.readDoubt(); said != nil && time.Since(askedAt) < doubtTime {
+		if askedAt, said := c.readDoubt(); said != nil && time.Since(askedAt) < doubtTime {
 			return said
 		}
 	}
@@ -273,10 +273,10 @@ func (c *cosigner) guessSize(size uint64) uint64 {
 	return size
 }
 
-func (c *cosigner) readDoubt() (said error, askedAt time.Time) {
+func (c *cosigner) readDoubt() (askedAt time.Time, said error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.said, c.askedAt
+	return c.askedAt, c.said
 }
 
 func (c *cosigner) isFailing() bool {
@@ -288,7 +288,7 @@ func (c *cosigner) isFailing() bool {
 // isDoubted reports whether a witness has said that the store is an older copy, or another one.
 func (l *Log) isDoubted() bool {
 	return slices.ContainsFunc(l.cosigners, func(c *cosigner) bool {
-		said, _ := c.readDoubt()
+		_, said := c.readDoubt()
 		return said != nil
 	})
 }

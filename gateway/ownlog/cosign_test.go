@@ -228,7 +228,7 @@ func (f *fakeWitness) AddCheckpoint(_ context.Context, old uint64, _ [][sha256.S
 func TestHostileWitness(t *testing.T) {
 	for name, say := range map[string]func(uint64) error{
 		"another size each time":    func(old uint64) error { return &gateway.WitnessSizeError{Size: old / 2} },
-		"the same size, once again": func(old uint64) error { return &gateway.WitnessSizeError{Size: 0} },
+		"the same size, once again": func(uint64) error { return &gateway.WitnessSizeError{Size: 0} },
 		"another history of none": func(old uint64) error {
 			if old > 0 {
 				return &gateway.WitnessSizeError{}

@@ -109,7 +109,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof [][sha256
 	if err != nil {
 		return gateway.Cosignature{}, fmt.Errorf("asking witness %s: %w", w.verifier.Name(), err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	c, err := w.readAnswer(resp, signed)
 	if err != nil {
 		return gateway.Cosignature{}, fmt.Errorf("asking witness %s: %w", w.verifier.Name(), err)

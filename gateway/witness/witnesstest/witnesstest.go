@@ -90,7 +90,7 @@ func serveAgent(t testing.TB, socket string, key ed25519.PrivateKey) {
 func (w *Witness) Restart(t testing.TB) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.Command(binary(t, "litewitness"), "-name", w.name, "-db", w.database(), "-ssh-agent", w.socket(), "-key", w.fingerprint, "-listen", w.address)
+	cmd := exec.Command(binary(t, "litewitness"), "-name", w.name, "-db", w.database(), "-ssh-agent", w.socket(), "-key", w.fingerprint, "-listen", w.address) // #nosec G204 -- the program that make builds
 	cmd.Stderr = &out
 	check(t, cmd.Start())
 	w.stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); w.stop = func() {} }
@@ -115,7 +115,8 @@ func (w *Witness) AddLog(t testing.TB, origin, vkey string) {
 	t.Helper()
 	for _, args := range [][]string{{"add-log"}, {"add-key", "-key", vkey}} {
 		args = append(args, "-db", w.database(), "-origin", origin)
-		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), binary(t, "witnessctl"), args...).CombinedOutput(); err != nil {
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary(t, "witnessctl"), args...) // #nosec G204 -- the program that make builds
+		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", args, err, out)
 		}
 	}
