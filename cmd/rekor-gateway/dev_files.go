@@ -23,10 +23,18 @@ const (
 	trustFile  = "gateway_trust.json"
 	storeFile  = "rekor-gateway.db"
 	keyFile    = "attestation.key"
+	ownFile    = "own_log.key"
+	anchorFile = "anchor.key"
 )
 
 // devOrigin is the local log's name. Sigstore's tools want it to be a host name.
 const devOrigin = "rekor.local"
+
+// devOwnOrigin is the name of the gateway's own log, and devAnchorEvery how often it is anchored: nobody pays for the local log's entries.
+const (
+	devOwnOrigin   = devOrigin + "/own"
+	devAnchorEvery = time.Second
+)
 
 // devDelay is the integration delay of the local log, which takes no longer.
 const devDelay = 30 * time.Second
@@ -74,6 +82,8 @@ func (f *devFlags) writeConfig(rekor *localrekor.Server) (*config.Config, error)
 	}}
 	c.Store.SQLite.Path = storeFile
 	c.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
+	c.OwnLog.Origin, c.OwnLog.AnchorEvery = devOwnOrigin, devAnchorEvery
+	c.OwnLog.Key, c.OwnLog.AnchorKey, c.OwnLog.CreateKeys = ownFile, anchorFile, true
 	c.Logging.Format = "text"
 	raw, err := c.Marshal()
 	if err != nil {
