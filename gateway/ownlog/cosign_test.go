@@ -270,7 +270,7 @@ func TestCosignedMeanwhile(t *testing.T) {
 		two.logAll(t, "second", 3)
 		return &gateway.WitnessSizeError{Size: must(store.OwnLog(context.Background(), ownID)).Anchored.Size}
 	}
-	one := join(t, store, folder, log, 300*time.Millisecond, noShards, f)
+	one := join(t, store, folder, log, 300*time.Millisecond, noShards, cosignedBy(f))
 	one.run(t)
 	if old := <-olds; old != 3 {
 		t.Errorf("asked for %d records first", old)
@@ -303,7 +303,7 @@ func TestCosignatureLost(t *testing.T) {
 	folder := t.TempDir()
 	lite, w := startWitness(t, folder)
 	store := &forgetfulStore{Store: openStore(t, filepath.Join(folder, "db"))}
-	r := join(t, store, folder, gatewaytest.NewLog(), 300*time.Millisecond, noShards, w)
+	r := join(t, store, folder, gatewaytest.NewLog(), 300*time.Millisecond, noShards, cosignedBy(w))
 	r.run(t)
 	r.logAll(t, "first", 5)
 	await(t, "kept in the end", func() bool { return store.asked.Load() > 1 && r.own.Witnesses()[0].Size == 5 })

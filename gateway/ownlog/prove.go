@@ -34,7 +34,7 @@ func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := tiletree.ProveInclusion(anchor.Tree, index, l.tileReader(ctx))
+	hashes, err := l.proofs.ProveInclusion(anchor.Tree, index, l.tileReader(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}

@@ -30,11 +30,12 @@ type Reader struct {
 	kept      *lru.Cache[string, keptAnchor] // by submission
 	cosigned  *lru.Cache[uint64, []byte]     // checkpoints, by their size, with the cosignatures of all witnesses
 	tiles     *lru.Cache[tileKey, []byte]    // whole ones, which do not change
+	proofs    *tiletree.Prover
 }
 
 // NewReader returns a reader of the own log with that ID.
 func NewReader(store ReadStore, id string) *Reader {
-	l := &Reader{id: id, store: store}
+	l := &Reader{id: id, store: store, proofs: tiletree.NewProver()}
 	l.kept, _ = lru.New[string, keptAnchor](maxKeptAnchors) // fails for sizes below one
 	l.cosigned, _ = lru.New[uint64, []byte](maxKeptAnchors)
 	l.tiles, _ = lru.New[tileKey, []byte](maxKeptTiles)

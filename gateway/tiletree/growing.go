@@ -69,7 +69,8 @@ func convertTile(t tlog.Tile) Tile { return Tile{Level: uint8(t.L), Index: uint6
 type keptTiles struct {
 	read    ReadTiles
 	known   map[tlog.Tile][]byte
-	failure error // of read
+	failure error                   // of read
+	confirm func(tlog.Tile, []byte) // is called with each that is one of the tree; nil: nothing is
 }
 
 // Height implements tlog.TileReader.
@@ -103,5 +104,11 @@ func (k *keptTiles) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	return out, nil
 }
 
-// SaveTiles implements tlog.TileReader.
-func (*keptTiles) SaveTiles([]tlog.Tile, [][]byte) {}
+// SaveTiles implements tlog.TileReader: these tiles have been checked.
+func (k *keptTiles) SaveTiles(tiles []tlog.Tile, data [][]byte) {
+	for i, t := range tiles {
+		if k.confirm != nil {
+			k.confirm(t, data[i])
+		}
+	}
+}

@@ -43,7 +43,7 @@ type TileData struct {
 }
 
 // ReadTiles reads tiles of a tree, each with Width hashes, in the order that they are asked for in. One that is kept wider may be
-// cut to them.
+// cut to them. They are kept as they are: who returns them does not change them any more.
 type ReadTiles func([]Tile) ([][]byte, error)
 
 // EmptyTree is the tree of a log without records.
@@ -75,18 +75,6 @@ func AppendRecords(old Tree, leaves [][HashSize]byte, read ReadTiles) (Tree, []T
 		return Tree{}, nil, fmt.Errorf("appending to the tree: %w", err)
 	}
 	return Tree{Size: uint64(size), Root: [HashSize]byte(root)}, tiles, nil
-}
-
-// ProveInclusion returns the inclusion proof of a record in t (RFC 6962, section 2.1.1). Errors are as AppendRecords'.
-func ProveInclusion(t Tree, index uint64, read ReadTiles) ([][HashSize]byte, error) {
-	if index >= t.Size || t.Size > maxSize {
-		return nil, fmt.Errorf("proving a record: there is no record %d of %d", index, t.Size)
-	}
-	proof, err := tlog.ProveRecord(int64(t.Size), int64(index), newGrowing(t, read))
-	if err != nil {
-		return nil, fmt.Errorf("proving a record: %w", err)
-	}
-	return convertProof(proof), nil
 }
 
 // ProveConsistency returns the proof that t goes on from its state with so many records (RFC 6962, section 2.1.2). Errors are as

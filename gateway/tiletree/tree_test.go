@@ -85,9 +85,13 @@ func TestTree(t *testing.T) {
 	k := kept{}
 	tree := grow(t, k, sizes...)
 	hasher := rfc6962.DefaultHasher
-	for range 200 {
-		index := random.Uint64N(tree.Size)
-		hashes, err := ProveInclusion(tree, index, k.read)
+	once := NewProver()
+	for i := range 400 {
+		index, prover := random.Uint64N(tree.Size), once
+		if i%2 == 0 {
+			prover = NewProver()
+		}
+		hashes, err := prover.ProveInclusion(tree, index, k.read)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +148,7 @@ func TestWrongTiles(t *testing.T) {
 		if _, _, err := AppendRecords(tree, leavesOf(tree.Size, tree.Size+1), c.read); !errors.Is(err, c.want) {
 			t.Errorf("%s: appending: %v", name, err)
 		}
-		if _, err := ProveInclusion(tree, 1, c.read); !errors.Is(err, c.want) {
+		if _, err := NewProver().ProveInclusion(tree, 1, c.read); !errors.Is(err, c.want) {
 			t.Errorf("%s: inclusion: %v", name, err)
 		}
 		if _, err := ProveConsistency(tree, 300, c.read); !errors.Is(err, c.want) {
@@ -162,7 +166,7 @@ func TestWrongTiles(t *testing.T) {
 func TestNoSuchRecord(t *testing.T) {
 	k := kept{}
 	tree := grow(t, k, 5)
-	if _, err := ProveInclusion(tree, 5, k.read); err == nil {
+	if _, err := NewProver().ProveInclusion(tree, 5, k.read); err == nil {
 		t.Error("a record that is not there is proven")
 	}
 	if _, err := ProveConsistency(tree, 6, k.read); err == nil {
