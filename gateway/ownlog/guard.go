@@ -5,9 +5,13 @@ package ownlog
 import (
 	"bytes"
 	"context"
+	"crypto/elliptic"
+	"encoding/asn1"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
+	"sync"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -40,6 +44,7 @@ func (l *Log) checkAnchors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	places := sync.OnceValues(func() ([]anchorPlace, error) { return l.listPlaces(ctx) })
 	for _, shard := range shards {
 		from := shard.From
 		for _, sub := range known {
@@ -49,14 +54,14 @@ func (l *Log) checkAnchors(ctx context.Context) error {
 				}
 			}
 		}
-		if err := l.checkShard(ctx, shard, from); err != nil {
+		if err := l.checkShard(ctx, shard, from, places); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64) error {
+func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64, places func() ([]anchorPlace, error)) error {
 	spki := l.cfg.Anchorer.SPKI()
 	encoded := []byte(base64.StdEncoding.EncodeToString(spki))
 	err := shard.Entries.EachEntry(ctx, shard.Shard, from, func(index uint64, body []byte) error {
@@ -64,10 +69,10 @@ func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64) er
 			return nil
 		}
 		record, err := hashedrekord.Parse(body)
-		if err != nil || !bytes.Equal(record.SPKI, spki) {
+		if err != nil || !bytes.Equal(record.SPKI, spki) || record.Verify() != nil {
 			return nil
 		}
-		known, err := l.isKnown(ctx, shard.Log, hashedrekord.LeafHash(body))
+		known, err := l.isKnown(ctx, record, places)
 		if err == nil && !known {
 			err = fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, shard.Log)
 		}
@@ -79,17 +84,67 @@ func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64) er
 	return nil
 }
 
-// isKnown reports whether the store has an anchor of this leaf: of this log, or of a former one, which may have had the same anchor key.
-func (l *Log) isKnown(ctx context.Context, log string, leaf gateway.LeafHash) (bool, error) {
+// anchorPlace is where the store may have anchors: by the tenant of an own log, and in a log.
+type anchorPlace struct{ tenant, log string }
+
+// listPlaces returns all: of this log and of former ones, which may have had the same anchor key, and in logs that are not used any more.
+func (l *Log) listPlaces(ctx context.Context) (places []anchorPlace, err error) {
 	own, err := l.cfg.Store.ListOwnLogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := l.cfg.Store.ListLogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range own {
+		for _, log := range logs {
+			places = append(places, anchorPlace{gateway.AnchorTenant(o.ID), log.Log})
+		}
+	}
+	return places, nil
+}
+
+// isKnown reports whether the store has an anchor of the same checkpoint. Whoever can read an anchor can record it again, in any log and in
+// another form, and keeps the own log from writing by nothing that its anchor key has not signed.
+func (l *Log) isKnown(ctx context.Context, record hashedrekord.Record, places func() ([]anchorPlace, error)) (bool, error) {
+	leaves, err := listForms(record)
 	if err != nil {
 		return false, err
 	}
-	for _, o := range own {
-		_, err := l.cfg.Store.ByLeaf(ctx, gateway.AnchorTenant(o.ID), log, leaf)
-		if !errors.Is(err, gateway.ErrNotFound) {
-			return err == nil, err
+	all, err := places()
+	if err != nil {
+		return false, err
+	}
+	for _, at := range all {
+		for _, leaf := range leaves {
+			_, err := l.cfg.Store.ByLeaf(ctx, at.tenant, at.log, leaf)
+			if !errors.Is(err, gateway.ErrNotFound) {
+				return err == nil, err
+			}
 		}
 	}
 	return false, nil
+}
+
+// listForms returns the leaf hashes that an anchor may have which says what record does. Anybody can put a certificate of his own in the place of
+// the key, and turn the ECDSA signature (r, s) into (r, n-s), which is as good.
+func listForms(record hashedrekord.Record) (leaves []gateway.LeafHash, err error) {
+	var signature struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(record.Signature, &signature); err != nil {
+		return nil, fmt.Errorf("reading an anchor's signature: %w", err)
+	}
+	record.Certificate = nil
+	for range 2 {
+		if record.Signature, err = asn1.Marshal(signature); err != nil {
+			return nil, fmt.Errorf("encoding an anchor's signature: %w", err)
+		}
+		body, err := hashedrekord.Body(record)
+		if err != nil {
+			return nil, err
+		}
+		leaves = append(leaves, hashedrekord.LeafHash(body))
+		signature.S.Sub(elliptic.P256().Params().N, signature.S)
+	}
+	return leaves, nil
 }

@@ -29,6 +29,7 @@ type Store interface {
 	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error)
+	ListLogs(ctx context.Context) ([]gateway.LogStatus, error)
 	DoubtPending(ctx context.Context, log string, shard gateway.Shard) (int, error)
 }
 
