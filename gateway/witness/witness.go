@@ -158,6 +158,9 @@ func (w *Witness) openCosignature(signed, lines []byte) (gateway.Cosignature, er
 	if err != nil {
 		return gateway.Cosignature{}, fmt.Errorf("verifying cosignature: %w", err)
 	}
+	if text, _, _ := bytes.Cut(signed, []byte("\n\n")); opened.Text != string(text)+"\n" { // a note's text ends before its last signatures
+		return gateway.Cosignature{}, errors.New("the answer is more than lines of signatures: what was signed is not the checkpoint")
+	}
 	signature := opened.Sigs[0]
 	at, err := cosign.CoSigV1Timestamp(signature)
 	if err != nil {
