@@ -87,12 +87,13 @@ type httpServer struct {
 	cfg     HTTPConfig
 	uploads *upload.Reader
 	answers *builder
+	bundles *builder // of own logs: strangers who read them hold up no caller's answer
 }
 
 // NewHTTP returns the routes of the public HTTP listener.
 func NewHTTP(service Service, cfg HTTPConfig) http.Handler {
 	cfg.setDefaults()
-	h := &httpServer{service: service, cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: newBuilder()}
+	h := &httpServer{service: service, cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: newBuilder(), bundles: newBuilder()}
 	mux := http.NewServeMux()
 	for pattern, route := range h.listRoutes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

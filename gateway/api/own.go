@@ -77,7 +77,7 @@ func (h *httpServer) serveOwnEntries(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return refuseTile(w, err)
 	}
-	body, err := build(r.Context(), h.answers, func() ([]byte, error) { return log.ReadEntries(r.Context(), index, widthOf(width)) },
+	body, err := build(r.Context(), h.bundles, func() ([]byte, error) { return log.ReadEntries(r.Context(), index, widthOf(width)) },
 		func(body []byte) int { return cap(body) })
 	if err != nil {
 		return refuseTile(w, err)

@@ -36,12 +36,11 @@ func (a Admission) Admit(key string, size int64) (held *gateway.Held, done func(
 	return held, func() { held.Close(); leave() }, nil
 }
 
-// AdmitRequests refuses requests where there is no room for them, and ends those that take too long. What a
-// request holds is counted in the gateway.Held of its context. Only the API below /v1/ counts, so
-// that probes are answered.
-func AdmitRequests(next http.Handler, a Admission) http.Handler {
+// AdmitRequests refuses requests for what is below a path where there is no room for them, and ends those that take too long. What a
+// request holds is counted in the gateway.Held of its context. Other paths do not count, so that probes are answered.
+func AdmitRequests(next http.Handler, below string, a Admission) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		if !strings.HasPrefix(r.URL.Path, below) {
 			next.ServeHTTP(w, r)
 			return
 		}

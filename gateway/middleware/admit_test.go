@@ -57,7 +57,7 @@ func TestAdmitRequests(t *testing.T) {
 			t.Error("the request may take as long as it likes")
 		}
 		w.WriteHeader(http.StatusNoContent)
-	}), Admission{InFlight: NewInFlight(1, 1), Memory: m, MaxTime: time.Hour, MaxLines: 10, Size: 30})
+	}), APIPath, Admission{InFlight: NewInFlight(1, 1), Memory: m, MaxTime: time.Hour, MaxLines: 10, Size: 30})
 	ask := func(path string, lines int) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		for i := range lines {
@@ -83,10 +83,11 @@ func TestAdmitRequests(t *testing.T) {
 	if w := ask("/v1/formats", 0); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "MEMORY_FULL") {
 		t.Errorf("without memory: %d %v %s", w.Code, w.Header(), w.Body)
 	}
-	seen = -1
-	h = AdmitRequests(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = 0 }), Admission{Memory: m})
-	if ask("/healthz", 50); seen != 0 {
-		t.Error("a probe is refused")
+	h = AdmitRequests(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = 0 }), APIPath, Admission{Memory: m})
+	for _, path := range []string{"/healthz", "/own/own-1f0c2a9e/checkpoint"} {
+		if seen = -1; ask(path, 50).Code != http.StatusOK || seen != 0 {
+			t.Errorf("%s is refused", path)
+		}
 	}
 }
 

@@ -69,11 +69,17 @@ func (l *RateLimit) take(ctx context.Context, key string, limit ratelimit.Limit)
 	return &d, nil
 }
 
-// LimitRate refuses callers who ask more often than limit lets them. Only the API below /v1/ counts.
+// What requests are counted below: the API, and own logs, which anybody can read. All else is small, and answered whatever goes on.
+const (
+	APIPath = "/v1/"
+	OwnPath = "/own/"
+)
+
+// LimitRate refuses callers who ask more often than limit lets them. Only the API and own logs count.
 // Every answer to a request that was counted says what is left.
 func LimitRate(next http.Handler, limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		if !strings.HasPrefix(r.URL.Path, APIPath) && !strings.HasPrefix(r.URL.Path, OwnPath) {
 			next.ServeHTTP(w, r)
 			return
 		}

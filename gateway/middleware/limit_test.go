@@ -42,6 +42,9 @@ func TestLimitRate(t *testing.T) {
 	if got := ask("/v1/formats", "192.0.2.2:1").Code; got != http.StatusNoContent {
 		t.Errorf("another caller: %d", got)
 	}
+	if got := ask("/own/own-1f0c2a9e/checkpoint", "192.0.2.1:1").Code; got != http.StatusTooManyRequests {
+		t.Errorf("an own log past the burst: %d", got)
+	}
 	if w := ask("/healthz", "192.0.2.1:1"); w.Code != http.StatusNoContent || w.Header().Get("RateLimit") != "" {
 		t.Errorf("a probe: %d %v", w.Code, w.Header())
 	}

@@ -81,7 +81,12 @@ func (l *Reader) ReadEntries(ctx context.Context, index uint64, width int) ([]by
 	if len(records) != width {
 		return nil, fmt.Errorf("reading own log %s: there are %d records of bundle %d, not %d", l.id, len(records), index, width)
 	}
-	var bundle []byte
+	const lengthSize = 2
+	size := 0
+	for _, record := range records {
+		size += lengthSize + len(record)
+	}
+	bundle := make([]byte, 0, size)
 	for _, record := range records {
 		bundle = binary.BigEndian.AppendUint16(bundle, uint16(len(record))) // at most hashedrekord.MaxBody, which fits
 		bundle = append(bundle, record...)

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -340,4 +341,30 @@ func TestUntakenAnswersAreCounted(t *testing.T) {
 	r.awaitHeld("before the client leaves", func(bytes float64) bool { return bytes > size })
 	conn.Close()
 	r.awaitHeld("afterwards", func(bytes float64) bool { return bytes < size/4 })
+}
+
+// Whoever reads an own log, without a credential, is held to the bounds of a request, and counted for his address.
+func TestOwnLogReadersAreBound(t *testing.T) {
+	cfg := withCallers(newConfig(t), map[string][]string{"reader": {"read"}})
+	cfg.Limits.RequestsPerMinute, cfg.Limits.RequestBurst = 1, 3
+	r := run(t, cfg)
+	defer r.stop()
+	const route = "GET /own/own-00000000/tile/entries/000"
+	request := must(http.NewRequest(http.MethodGet, r.Addresses().HTTP+"/own/own-00000000/checkpoint", nil))
+	for i := range upload.MaxMetadataFields + 1 {
+		request.Header.Set("X-"+strconv.Itoa(i), "")
+	}
+	resp := must(http.DefaultClient.Do(request))
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("with too many header lines: %d", resp.StatusCode)
+	}
+	for i, want := range []int{404, 404, 429} {
+		if got, text := r.ask(route, "", ""); got != want {
+			t.Errorf("request %d: %d %s", i, got, text)
+		}
+	}
+	if got, _ := r.ask("GET /v1/submissions", bearer("reader"), ""); got != http.StatusOK {
+		t.Errorf("a caller meanwhile: %d", got)
+	}
 }

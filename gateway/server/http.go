@@ -73,7 +73,8 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 // refusals, remote address, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
 // that a caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
-	h = middleware.AdmitRequests(h, s.admission.requests)
+	h = middleware.AdmitRequests(h, middleware.APIPath, s.admission.requests)
+	h = middleware.AdmitRequests(h, middleware.OwnPath, s.admission.own)
 	h = middleware.LimitRate(h, s.rateLimit)
 	h = middleware.IdentifyCaller(h, identify, s.rateLimit)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -130,9 +131,18 @@ const (
 	maxProbesPerCaller = 64  // of those, so that nobody keeps the operator's from being answered
 )
 
+// Bounds on requests to own logs, which take no credential: readers hold up one another at most.
+const (
+	maxOwnReads          = 256 // at once
+	maxOwnReadsPerCaller = 64
+	maxOwnMemory         = 48 << 20    // bytes, of all together: two of the largest entry bundles there can be, or hundreds of usual ones
+	maxOwnTime           = time.Minute // of one
+)
+
 // admission is what bounds the requests under way, over HTTP and gRPC together.
 type admission struct {
 	requests middleware.Admission
+	own      middleware.Admission
 	probes   middleware.Admission
 	watches  *middleware.InFlight
 }
@@ -141,6 +151,10 @@ func newAdmission(c config.Limits, memory *gateway.Memory) admission {
 	return admission{
 		requests: middleware.Admission{
 			InFlight: middleware.NewInFlight(c.MaxRequests, c.MaxRequestsPerCaller), Memory: memory, MaxTime: c.MaxRequestTime,
+			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
+		},
+		own: middleware.Admission{
+			InFlight: middleware.NewInFlight(maxOwnReads, maxOwnReadsPerCaller), Memory: gateway.NewMemory(maxOwnMemory), MaxTime: maxOwnTime,
 			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
 		},
 		probes: middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, maxProbesPerCaller), Memory: memory},
