@@ -5,12 +5,20 @@ package gateway
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 )
 
+// anchorTenants is what the names of AnchorTenant begin with.
+const anchorTenants = ":own:"
+
 // AnchorTenant returns whose the anchors of an own log are. No caller has a tenant of that name.
-func AnchorTenant(log string) string { return ":own:" + log }
+func AnchorTenant(log string) string { return anchorTenants + log }
+
+// IsAnchorTenant reports whether what is a tenant's are anchors. A full queue has room for them: an own log has one at a time, and what
+// waits for it leaves the queue by no other way.
+func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, anchorTenants) }
 
 // OwnLogs is the side of a Store where the gateway's own logs are kept: the order of their records, the trees over them, and which of
 // their checkpoints are anchored. The entries of an own log are enqueued as all are, and never claimed: each gets the next index of the

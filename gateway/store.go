@@ -59,7 +59,7 @@ type Queue interface {
 type Enqueued struct {
 	Submission Submission // unless Err is set
 	// Err is nil, ErrQueueFull when more than the configured number of entries, or of bytes, would be
-	// pending, a *QuotaError, or ErrUnstorable.
+	// pending, the anchors of own logs aside, a *QuotaError, or ErrUnstorable.
 	Err error
 }
 

@@ -76,7 +76,7 @@ func (e *enqueuing) keepFitting(places []int) ([]int, error) {
 	var fitting []int
 	for _, i := range places {
 		more, adds := e.weighAdded(i, there)
-		if !e.room.fits(e.room.planned, more) {
+		if !e.room.fits(e.room.planned, more) && !gateway.IsAnchorTenant(e.rows[i].Tenant) {
 			e.results[i].Err = e.room.errFull()
 			continue
 		}

@@ -148,7 +148,7 @@ func (e *enqueuing) resumeKnown() error {
 				more = more.plus(backlog{1, u.bytes})
 			}
 		}
-		if !e.room.fits(sumOf(e.entries.backlogs()), more) {
+		if !e.room.fits(sumOf(e.entries.backlogs()), more) && !e.isAnchor(seq) {
 			e.refuseKnown(seq)
 			continue
 		}
@@ -201,6 +201,16 @@ func (e *enqueuing) readUnsettled() (map[int64][]unsettledEntry, error) {
 		return err
 	})
 	return all, err
+}
+
+// isAnchor reports whether the submission of row seq is one for which there is always room.
+func (e *enqueuing) isAnchor(seq int64) bool {
+	for i, known := range e.unread {
+		if known == seq {
+			return gateway.IsAnchorTenant(e.rows[i].Tenant)
+		}
+	}
+	return false
 }
 
 // refuseKnown refuses all that are the submission of row seq.

@@ -145,7 +145,7 @@ func (e *enqueuing) resumeKnown(t *tx) error {
 		}
 		if ok, err := e.fits(t, more); err != nil {
 			return err
-		} else if !ok {
+		} else if !ok && !e.isAnchor(seq) {
 			e.refuseKnown(seq)
 			continue
 		}
@@ -195,6 +195,16 @@ func (t *tx) readUnsettled(seqs []int64) (map[int64][]unsettledEntry, error) {
 		return err
 	})
 	return all, err
+}
+
+// isAnchor reports whether the submission of row seq is one for which there is always room.
+func (e *enqueuing) isAnchor(seq int64) bool {
+	for i, known := range e.unread {
+		if known == seq {
+			return gateway.IsAnchorTenant(e.rows[i].Tenant)
+		}
+	}
+	return false
 }
 
 // refuseKnown refuses all that are the submission of row seq.

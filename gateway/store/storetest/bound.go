@@ -59,6 +59,27 @@ var byteTests = map[string]func(*testing.T, limitedOpener){
 		wantRefused(t, refused, 0)
 	},
 
+	// There is room for the anchors of own logs, also for one that has failed. They count like all else.
+	"Bytes/anchor": func(t *testing.T, open limitedOpener) {
+		s, _ := open(t, 1, 0)
+		enqueueAll(t, s, newSubmission("one"))
+		anchor := NewSubmission(gateway.AnchorTenant("own"), "anchor", logA)
+		_, refused := tryEnqueue(t, s, newSubmission("two"), anchor)
+		wantRefused(t, refused, 0)
+		for _, c := range claimEntries(t, s, start, 2) {
+			outcome := retryOutcome(c, 0)
+			if c.LeafHash == anchor.Entries[0].LeafHash {
+				outcome = failedOutcome(c)
+			}
+			finishEntries(t, s, outcome)
+		}
+		_, refused = tryEnqueue(t, s, anchor, newSubmission("two"))
+		wantRefused(t, refused, 1)
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		_, refused = tryEnqueue(t, s, newSubmission("two"))
+		wantRefused(t, refused, 0)
+	},
+
 	// What an entry weighed when it came in is what its end gives back, after a restart too.
 	"Bytes/given back": func(t *testing.T, open limitedOpener) {
 		s, reopen := open(t, 0, 10_000)
