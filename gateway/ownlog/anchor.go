@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	checkpoint "github.com/transparency-dev/formats/log"
@@ -135,11 +136,19 @@ func (l *Log) keyAfter(last *gateway.Submission) gateway.SubmissionKey {
 	before := "none"
 	if last != nil {
 		before = last.ID
-		if last.State == gateway.Failed {
+		if last.State == gateway.Failed && l.isForUsed(last) {
 			return last.Key // the same one is tried again
 		}
 	}
 	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.cfg.Signer.Name(), before))
+}
+
+// isForUsed reports whether anchors are recorded in all of an anchor's logs still. One that was given up with its log stays so.
+func (l *Log) isForUsed(anchor *gateway.Submission) bool {
+	used := l.cfg.Anchors().List
+	return !slices.ContainsFunc(anchor.Entries, func(e gateway.Entry) bool {
+		return !slices.ContainsFunc(used, func(r gateway.Recorder) bool { return r.Describe().ID == e.Log })
+	})
 }
 
 // openAnchor reads an anchor, and reports whether all logs have it.
