@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
 )
 
@@ -305,18 +306,33 @@ func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []
 	complete := l.witnesses != nil && !slices.ContainsFunc(l.witnesses, func(key string) bool {
 		return !slices.ContainsFunc(there, func(s gateway.Cosignature) bool { return s.Witness == key })
 	})
-	if len(there) > maxCosignatures {
-		slices.SortFunc(there, func(a, b gateway.Cosignature) int { return b.Time.Compare(a.Time) })
-		there = there[:maxCosignatures]
-	}
 	signed := bytes.Clone(checkpoint)
-	for _, s := range there {
+	for _, s := range chooseCosignatures(there, receipt.MaxOwnCheckpoint-len(checkpoint)) {
 		signed = append(signed, s.Line+"\n"...)
 	}
 	if complete { // and so for ever, a newer signature of the same witness aside
 		l.cosigned.Add(size, signed)
 	}
 	return signed, nil
+}
+
+// chooseCosignatures returns those that are served: all, as long as they are few and have so many bytes together, else those of them that
+// were made last. A checkpoint that is larger is in no receipt.
+func chooseCosignatures(all []gateway.Cosignature, room int) []gateway.Cosignature {
+	size := 0
+	for _, s := range all {
+		size += len(s.Line) + 1
+	}
+	if len(all) <= maxCosignatures && size <= room {
+		return all
+	}
+	slices.SortStableFunc(all, func(a, b gateway.Cosignature) int { return b.Time.Compare(a.Time) })
+	for i, s := range all {
+		if room -= len(s.Line) + 1; room < 0 || i == maxCosignatures {
+			return all[:i]
+		}
+	}
+	return all
 }
 
 // checkWitnessNames refuses a witness by whose name its signatures would be taken for the log's own.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -310,5 +311,27 @@ func TestCosignatureLost(t *testing.T) {
 	wantCosigned(t, must(r.own.ReadCheckpoint(t.Context())), lite.Key)
 	if got := r.own.Trouble(); got != "" {
 		t.Errorf("the log is %s", got)
+	}
+}
+
+// TestManyCosignatures: however many witnesses have cosigned a checkpoint, with signatures of whatever size, receipts can be made with it.
+func TestManyCosignatures(t *testing.T) {
+	folder := t.TempDir()
+	store := openStore(t, filepath.Join(folder, "db"))
+	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)
+	r.run(t)
+	leaf := r.logAll(t, "one", 1)[0]
+	signature := base64.StdEncoding.EncodeToString(make([]byte, 2432)) // as long as those of ML-DSA-44
+	for i := range 20 {
+		name := fmt.Sprintf("witness.test/%d", i)
+		c := gateway.Cosignature{Witness: name + "+0+0", Time: time.Unix(int64(1000+i), 0).UTC(), Line: "— " + name + " " + signature}
+		if err := store.KeepCosignature(t.Context(), ownID, 1, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkProof(t, ownlog.NewReader(store, ownID), 0, leaf)
+	served := string(must(r.own.ReadCheckpoint(t.Context())))
+	if n := strings.Count(served, "witness.test/"); n < 10 || !strings.Contains(served, "witness.test/19 ") || strings.Contains(served, "witness.test/0 ") {
+		t.Errorf("%d cosignatures are served", n)
 	}
 }
