@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,4 +113,34 @@ func signOther(t *testing.T, anchorer ownlog.Anchorer) hashedrekord.Record {
 		t.Fatal(err)
 	}
 	return record
+}
+
+// countedEntries counts how often they are read.
+type countedEntries struct {
+	entries
+	read atomic.Int64
+}
+
+func (e *countedEntries) EachEntry(ctx context.Context, shard gateway.Shard, from uint64, f func(uint64, []byte) error) error {
+	e.read.Add(1)
+	return e.entries.EachEntry(ctx, shard, from, f)
+}
+
+// TestForgottenReadsOnce: where an anchor is forgotten, logs are not read again for each submission.
+func TestForgottenReadsOnce(t *testing.T) {
+	folder := t.TempDir()
+	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+	read := &countedEntries{entries: entries{encode(signOther(t, must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true))))}}
+	shards := func() ([]ownlog.AnchorShard, error) {
+		return []ownlog.AnchorShard{{Log: "fake", Shard: gateway.Shard{Origin: "fake"}, Entries: read}}, nil
+	}
+	r := join(t, store, folder, log, 50*time.Millisecond, shards)
+	r.run(t)
+	await(t, "refuses", func() bool { return r.own.State() == ownlog.StateRefuses })
+	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(20 * time.Millisecond) {
+		r.own.Wake()
+	}
+	if n := read.read.Load(); n != 1 {
+		t.Errorf("the log was read %d times", n)
+	}
 }

@@ -30,6 +30,8 @@ type pacing struct {
 	seenAt   time.Time // when
 	busy     bool      // records wait for an anchor
 	cosigned uint64    // records of the last checkpoint that witnesses were to cosign
+	unsure   error     // why checkStore has failed last
+	unsureAt time.Time // when
 }
 
 // Run sequences records, anchors checkpoints, and has witnesses cosign them, until ctx ends. What is left undone then goes on with the next
@@ -165,10 +167,7 @@ func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
 	if !l.checked.Load() || l.isDoubted() {
 		l.checked.Store(false)
 		l.pacing.busy = false
-		if err := l.checkAnchors(ctx); err != nil {
-			return gateway.OwnLog{}, err
-		}
-		if err := l.checkWitnesses(ctx); err != nil {
+		if err := l.checkStore(ctx); err != nil {
 			return gateway.OwnLog{}, err
 		}
 		if _, err := l.cfg.Store.DoubtPending(ctx, l.cfg.ID, gateway.Shard{}); err != nil {
@@ -179,6 +178,24 @@ func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
 	state, err := l.sequenceRecords(ctx)
 	l.checked.Store(!errors.Is(err, gateway.ErrDoubtFirst))
 	return state, err
+}
+
+// checkStore finds out whether the store is an older copy of itself. Logs are read for that from the last known anchor on: where it fails
+// they are not read again at once, however often there is something to do.
+func (l *Log) checkStore(ctx context.Context) error {
+	p, wait := &l.pacing, idleTime
+	if errors.Is(p.unsure, ErrForgotten) {
+		wait = doubtTime
+	}
+	if p.unsure != nil && time.Since(p.unsureAt) < wait {
+		return p.unsure
+	}
+	err := l.checkAnchors(ctx)
+	if err == nil {
+		err = l.checkWitnesses(ctx)
+	}
+	p.unsure, p.unsureAt = err, time.Now()
+	return err
 }
 
 // sequenceRecords gives all records that wait their indexes, and returns the state then.
