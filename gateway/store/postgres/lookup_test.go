@@ -52,4 +52,7 @@ func TestLookupsLeaveRoom(t *testing.T) {
 	if _, err := s.Get(t.Context(), "alice", id); !errors.Is(err, gateway.ErrStoreUnavailable) {
 		t.Errorf("another lookup: %v", err)
 	}
+	if _, err := s.OwnLog(t.Context(), "own"); !errors.Is(err, gateway.ErrStoreUnavailable) { // strangers ask, for each tile
+		t.Errorf("looking at an own log: %v", err)
+	}
 }

@@ -113,7 +113,7 @@ func (t *tx) insertOwn(id int64, log, origin string) error {
 // OwnLog implements gateway.OwnLogs.
 func (s *Store) OwnLog(ctx context.Context, log string) (gateway.OwnLog, error) {
 	var found ownLog
-	err := s.readTx(ctx, "reading an own log", func(t *tx) (err error) {
+	err := s.lookUpTx(ctx, "reading an own log", func(t *tx) (err error) {
 		found, err = t.readOwnLog(selectOwnLog, log)
 		return err
 	})

@@ -60,6 +60,7 @@ func (t *tx) readTiles(log int64, tiles []tiletree.Tile) ([][]byte, error) {
 // OwnRecords implements gateway.OwnLogs.
 func (s *Store) OwnRecords(ctx context.Context, log string, from uint64, n int) (bodies [][]byte, err error) {
 	err = s.lookUpTx(ctx, "reading records", func(t *tx) error {
+		bodies = nil
 		l, err := t.readOwnLog(selectOwnLog, log)
 		if err != nil || from >= l.Tree.Size || n <= 0 {
 			return err
