@@ -135,7 +135,7 @@ const (
 const (
 	maxOwnReads          = 256 // at once
 	maxOwnReadsPerCaller = 64
-	maxOwnMemory         = 48 << 20    // bytes, of all together: two of the largest entry bundles there can be, or hundreds of usual ones
+	maxOwnMemory         = 24 << 20    // bytes, of all together: one of the largest entry bundles there can be, or a hundred usual ones
 	maxOwnTime           = time.Minute // of one
 )
 
