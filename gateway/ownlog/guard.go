@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -26,7 +27,8 @@ type AnchorShard struct {
 	Log string // its ID
 	gateway.Shard
 	Entries gateway.EntryReader
-	From    uint64 // the index from which on the anchor key counts in it
+	From    uint64   // the index from which on one of Keys counts in it
+	Keys    [][]byte // SPKIs of the anchor keys that do, former ones too; the one in use is always looked for
 }
 
 // knownAnchors is how many of the newest anchors are asked for the index from which on others are looked for.
@@ -62,14 +64,18 @@ func (l *Log) checkAnchors(ctx context.Context) error {
 }
 
 func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64, places func() ([]anchorPlace, error)) error {
-	spki := l.cfg.Anchorer.SPKI()
-	encoded := []byte(base64.StdEncoding.EncodeToString(spki))
+	keys := make(map[string]bool)
+	var encoded [][]byte
+	for _, spki := range append([][]byte{l.cfg.Anchorer.SPKI()}, shard.Keys...) {
+		keys[string(spki)] = true
+		encoded = append(encoded, []byte(base64.StdEncoding.EncodeToString(spki)))
+	}
 	err := shard.Entries.EachEntry(ctx, shard.Shard, from, func(index uint64, body []byte) error {
-		if !bytes.Contains(body, encoded) { // most are others'
+		if !slices.ContainsFunc(encoded, func(key []byte) bool { return bytes.Contains(body, key) }) { // most are others'
 			return nil
 		}
 		record, err := hashedrekord.Parse(body)
-		if err != nil || !bytes.Equal(record.SPKI, spki) || record.Verify() != nil {
+		if err != nil || !keys[string(record.SPKI)] || record.Verify() != nil {
 			return nil
 		}
 		known, err := l.isKnown(ctx, record, places)

@@ -69,6 +69,7 @@ func TestForgottenAnchor(t *testing.T) {
 	forged := other
 	forged.Signature = known.Signature
 	stranger := signOther(t, must(attest.LoadAnchorSigner(filepath.Join(folder, "stranger"), true)))
+	former := map[string][][]byte{"by a key of before": {stranger.SPKI}}
 	for name, c := range map[string]struct {
 		log   string
 		entry []byte
@@ -82,11 +83,12 @@ func TestForgottenAnchor(t *testing.T) {
 		"not signed with the key": {"fake", encode(forged), ""},
 		"unknown":                 {"fake", encode(other), gateway.TroubleForgotten},
 		"unknown, turned":         {"fake", encode(turned(other)), gateway.TroubleForgotten},
+		"by a key of before":      {"fake", encode(stranger), gateway.TroubleForgotten},
 		"unknown, in another log": {"elsewhere", encode(other), gateway.TroubleForgotten},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shards := func() ([]ownlog.AnchorShard, error) {
-				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: c.log}, Entries: entries{c.entry}}}, nil
+				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: c.log}, Entries: entries{c.entry}, Keys: former[name]}}, nil
 			}
 			r := join(t, store, folder, log, 50*time.Millisecond, shards)
 			stop := r.run(t)

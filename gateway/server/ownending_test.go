@@ -80,6 +80,12 @@ func TestOwnLogForgottenWayOut(t *testing.T) {
 	r.end()
 	copyStoreFiles(t, copied, folder)
 
+	rekeyed := *cfg
+	rekeyed.OwnLog.AnchorKey = filepath.Join(folder, "other-anchor.key")
+	r = run(t, &rekeyed) // which hides nothing
+	await(t, "the trouble with another anchor key", func() bool { return r.troubles()[cfg.OwnLog.ID()] == gateway.TroubleForgotten })
+	r.end()
+
 	r = run(t, cfg)
 	ids := r.postAll("after", 5)
 	await(t, "the trouble", func() bool { return r.troubles()[cfg.OwnLog.ID()] == gateway.TroubleForgotten })

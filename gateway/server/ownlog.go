@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -77,7 +78,8 @@ func explainClosed(err error) error {
 	return err
 }
 
-// listAnchorShards returns the shards that can be read, with where the anchor key counts in them by the trust file.
+// listAnchorShards returns the shards that can be read, with where anchor keys of the own log count in them by the trust file: former ones
+// too, with which a store that was put back knows what it has forgotten although the key was changed since.
 func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
@@ -86,16 +88,21 @@ func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
 		return nil, err
 	}
 	listed, _ := trust.OwnLog(s.ownLog.checkpoints.Name())
-	key, _ := listed.AnchorKey(s.ownLog.anchors.SPKI())
 	for id, log := range s.logs {
 		shards := []gateway.Shard{log.Describe().Shard}
 		for _, former := range log.Former() {
 			shards = append(shards, former.Shard)
 		}
 		for _, shard := range shards {
-			at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == shard.Origin })
-			if at >= 0 {
-				list = append(list, ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, From: uint64(key.Logs[at].From)})
+			a := ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, From: math.MaxUint64}
+			for _, key := range listed.AnchorKeys {
+				at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == shard.Origin })
+				if at >= 0 {
+					a.Keys, a.From = append(a.Keys, key.SPKI), min(a.From, uint64(key.Logs[at].From))
+				}
+			}
+			if len(a.Keys) > 0 {
+				list = append(list, a)
 			}
 		}
 	}
