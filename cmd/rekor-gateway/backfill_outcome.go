@@ -167,7 +167,7 @@ func (o outcome) endAccepted(ctx context.Context, err error) outcome {
 }
 
 // counts are how many signatures are in each state. They are safe for concurrent use.
-type counts struct{ logged, done, refused, pending, unsent atomic.Int64 }
+type counts struct{ logged, done, refused, pending, unsent, planned atomic.Int64 }
 
 func (c *counts) of(state string) *atomic.Int64 {
 	switch state {
@@ -184,7 +184,7 @@ func (c *counts) of(state string) *atomic.Int64 {
 }
 
 func (c *counts) total() int64 {
-	return c.logged.Load() + c.done.Load() + c.refused.Load() + c.pending.Load() + c.unsent.Load()
+	return c.logged.Load() + c.done.Load() + c.refused.Load() + c.pending.Load() + c.unsent.Load() + c.planned.Load()
 }
 
 // sizeOf returns a file's size, or 0 where that is not known.

@@ -98,7 +98,7 @@ func (b *backfillRun) planItems(ctx context.Context, p *backfillPlan) error {
 		workers = maxCalls
 	}
 	plan := func(item backfill.Item) {
-		b.counts.done.Add(1)
+		b.counts.planned.Add(1)
 		p.add(b.planItem(ctx, item))
 	}
 	if err := workOnAll(ctx, items, workers, plan); err != nil {
@@ -190,11 +190,16 @@ func (b *backfillRun) judgeForPlan(ctx context.Context, item backfill.Item, plac
 	if err == nil && at.receipt != nil {
 		key.state = stateDone
 		if b.trust.root != nil {
-			if err = b.checkReceipt(ctx, c, at.receipt); err != nil {
-				key.state, err = stateRefused, explainOldReceipt(at.path, err)
-			}
+			err = b.checkReceipt(ctx, c, at.receipt)
 		}
-		return c, key, err
+		if err == nil {
+			return c, key, nil
+		}
+		if ctx.Err() != nil || !b.flags.force {
+			key.state = stateRefused
+			return c, key, explainOldReceipt(at.path, err)
+		}
+		key.state, err = "", nil // it would be replaced
 	}
 	if err == nil && c.verified == nil {
 		err = c.verify(ctx)

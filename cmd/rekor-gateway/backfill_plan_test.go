@@ -41,6 +41,22 @@ func TestBackfillPlanTouchesNothing(t *testing.T) {
 	}
 }
 
+// With --force the plan is that of a run with --force: a receipt that does not verify is replaced.
+func TestBackfillPlanForces(t *testing.T) {
+	tree := makeTree(t, 1)
+	wrong := bytes.Replace(must(os.ReadFile(offline("x509.receipt.json"))), []byte(`"NATIVE"`), []byte(`"PROJECTED"`), 1)
+	if err := os.WriteFile(filepath.Join(tree, "0/app.receipt.json"), wrong, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, force := range map[string]string{"REFUSED  -": "--force=false", "SUBMIT  NATIVE": "--force"} {
+		var out, errs bytes.Buffer
+		runProgram(t.Context(), []string{"backfill", tree, "--dry-run", force, "--key", offline("x509.pub"), "--trusted-root", offline(rootFile)}, &out, &errs)
+		if !strings.Contains(out.String(), "1      "+want) {
+			t.Errorf("%s: want %q in\n%s\n%s", force, want, &out, &errs)
+		}
+	}
+}
+
 // A gateway that can be asked says how it would record each signature. What it was not asked is not said of it.
 func TestBackfillPlanAsks(t *testing.T) {
 	const options = `,"options":[{"representation":"NATIVE","possible":true,"entries":1},{"representation":"PROJECTED","problem":{"reason":"NOT_PROJECTABLE"}},{"representation":"ATTESTED","possible":true}]}`
