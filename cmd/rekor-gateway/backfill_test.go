@@ -497,6 +497,13 @@ func TestIsForNow(t *testing.T) {
 	}
 }
 
+// A gateway that is silent is one to ask again.
+func TestSilentIsForLater(t *testing.T) {
+	if f := describeFailure(fmt.Errorf("x: %w", gatewayclient.ErrSilent)); f.Reason != reasonUnreachable || f.ExitCode != exitLater || f.Hint == "" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestIsTorn(t *testing.T) {
 	whole := must(os.ReadFile(offline("x509.receipt.json")))
 	for name, c := range map[string]struct {

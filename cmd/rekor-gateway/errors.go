@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
@@ -107,6 +108,8 @@ func explainError(err error) (formats.Reason, string) {
 		return reasonAddress, "is another gateway running? choose another address, or port 0 for a free one"
 	case errors.Is(err, client.ErrConnection):
 		return reasonUnreachable, explainConnection(err)
+	case errors.Is(err, gatewayclient.ErrSilent):
+		return reasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
 	case errors.Is(err, client.ErrUnreadable):
 		return reasonNoGateway, "check the URL"
 	case errors.Is(err, sqlite.ErrInUse), errors.Is(err, postgres.ErrInUse):
