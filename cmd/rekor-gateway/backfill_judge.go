@@ -134,7 +134,7 @@ func (j *judge) checkHistorical(d formats.Description) error {
 func hintHistorical(missing formats.Exceptions) string {
 	hint := "once the gateway's operator lets such signatures pass, run it with --historical " + missing.String()
 	if missing.Has(formats.ExceptionExpiredKey) {
-		return "your copy of the key may be old, and the key have been extended since: get it again; or else, " + hint
+		return "the key may have been extended since your copy was made: get it again; or else, " + hint
 	}
 	return hint
 }

@@ -71,7 +71,7 @@ func (f *backfillFlags) completeFiles(ctx context.Context, remote client.Client,
 		if files.TrustedRoot != nil {
 			return nil
 		}
-		return withHint(err, "name yours, which the receipts are verified with: --trusted-root FILE and, for ATTESTED, --gateway-trust FILE")
+		return withHint(err, "name yours, which the receipts are verified with: --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE")
 	}
 	if err != nil {
 		return fmt.Errorf("asking for the trust files: %w", err)

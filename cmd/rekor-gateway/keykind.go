@@ -109,7 +109,7 @@ func (f *verifyFlags) blameKeyFile(err error, r *receiptpb.Receipt, keys [][]byt
 		if kind := detectKeyKind(raw); kind.name != "" && !slices.Contains(kind.formats, format) {
 			return formats.WrapError(err, formats.ReasonMalformedKey,
 				fmt.Sprintf("%s is %s, and the signature is of the format %.20s", f.keys[i], kind.name, format),
-				"name the signer's "+keyFileOf(format)+" with --key; nothing is known to be wrong with the receipt")
+				"name the signer's "+keyFileOf(format)+" with --key, and no file beside it: each that is named must have signed; nothing is known to be wrong with the receipt")
 		}
 	}
 	if cause.Reason == formats.ReasonMalformedKey {

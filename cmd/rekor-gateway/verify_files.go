@@ -87,7 +87,21 @@ func explainNoReceipt(t target, err error) error {
 	if strings.HasSuffix(t.artifact, receiptSuffix) {
 		return fail(reasonFile, err, "name the signed file, and not its receipt; or name both: verify FILE --receipt %s", t.artifact)
 	}
+	if inner := findInner(t.artifact); inner != "" {
+		return fail(reasonFile, err, "decompress it, and verify %s: the receipt beside it is for the file inside", inner)
+	}
 	return fail(reasonFile, err, "the receipt is looked for beside the file; name it with --receipt FILE, or with --signature FILE a signature file that has the proof in it")
+}
+
+// findInner returns the name of what is inside of a compressed file, where that has a receipt beside it, or "".
+func findInner(artifact string) string {
+	for _, c := range []struct{ compressed, inner string }{{".gz", ""}, {".xz", ""}, {".tgz", ".tar"}, {".txz", ".tar"}} {
+		stem, ok := strings.CutSuffix(artifact, c.compressed)
+		if ok && isThere(stem+c.inner+receiptSuffix) {
+			return stem + c.inner
+		}
+	}
+	return ""
 }
 
 // unwrapSubmission returns the receipt in a submission, or nil when raw is none. What is in it is for

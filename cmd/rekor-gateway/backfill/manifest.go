@@ -103,7 +103,7 @@ func openManifest(r io.Reader) (rowReader, error) {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-const hintManifest = "write JSON lines, or CSV with a header, of: " + columnNames
+const hintManifest = "write JSON lines, or CSV with commas and a header, of: " + columnNames
 
 // columnNames are the members and columns that there are.
 const columnNames = "signature, keys, artifact, digest, format, labels, decompress"
