@@ -43,7 +43,7 @@ what, from where, and what became of it.`,
 	}
 	var f listFlags
 	f.addFlags(c)
-	c.Flags().StringVar(&f.artifact, "artifact", "", "only those of this `FILE`, or of the one with this digest, ALG:HEX")
+	c.Flags().StringVar(&f.artifact, "artifact", "", "only those whose receipts have the SHA-256 of this `FILE`, or this digest, ALG:HEX")
 	c.Flags().StringVar(&f.signer, "signer", "", "only those by this signer: `sha256:HEX` of the SubjectPublicKeyInfo")
 	c.Flags().StringVar(&f.state, "state", "", "only those in this state: "+strings.Join(stateNames(), ", "))
 	c.Flags().BoolVar(&f.audit, "audit", false, "the audit trail, in place of the submissions")
@@ -130,6 +130,9 @@ func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsRe
 	err := t.Flush()
 	if len(page.GetSubmissions()) == 0 {
 		printLine(w, "there are none")
+		if f.artifact != "" {
+			printLine(w, "a file may be recorded by another of its digests (SSH: sha512, minisign: blake2b-512), and by none of them, as PGP signatures are unless the bytes were sent")
+		}
 	}
 	if next := page.GetNextPageToken(); next != "" {
 		printLine(w, "more: %s", f.nextPage(next))
