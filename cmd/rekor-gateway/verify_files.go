@@ -104,6 +104,12 @@ func findInner(artifact string) string {
 	return ""
 }
 
+// isThere reports whether there is something called path, be it a link to nothing.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // unwrapSubmission returns the receipt in a submission, or nil when raw is none. What is in it is for
 // receipt.Unmarshal to check.
 func unwrapSubmission(name string, raw []byte) ([]byte, error) {
