@@ -46,7 +46,7 @@ func Shared(t testing.TB) *Server {
 	t.Helper()
 	Require(t)
 	shared.once.Do(func() {
-		if shared.folder, shared.err = os.MkdirTemp(findMemory(), "postgrestest"); shared.err != nil {
+		if shared.folder, shared.err = makeFolder(); shared.err != nil {
 			return
 		}
 		shared.server, shared.err = Start(shared.folder, "shared_buffers=64MB", "max_connections=200")
@@ -61,7 +61,7 @@ func Shared(t testing.TB) *Server {
 func NewServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	Require(t)
-	folder, err := os.MkdirTemp(findMemory(), "postgrestest") // t.TempDir's parents are closed to other users
+	folder, err := makeFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,14 +102,4 @@ func DatabaseOf(dsn string) string {
 	name := dsn[strings.LastIndexByte(dsn, '/')+1:]
 	name, _, _ = strings.Cut(name, "?")
 	return name
-}
-
-// findMemory returns a folder in memory, where there is one, since a server that syncs nothing is refused, and tests need not
-// wait for disks.
-func findMemory() string {
-	const memory = "/dev/shm"
-	if info, err := os.Stat(memory); err == nil && info.IsDir() {
-		return memory
-	}
-	return ""
 }
