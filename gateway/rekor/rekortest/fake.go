@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekortilespb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	rekornote "github.com/sigstore/rekor-tiles/v2/pkg/note"
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -203,6 +204,17 @@ func (f *Fake) Logged(body []byte) (n int) {
 		}
 	}
 	return n
+}
+
+// Prove returns the inclusion of an entry that is published, or nil.
+func (f *Fake) Prove(body []byte) *rekorpb.TransparencyLogEntry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	index, ok := f.known[string(body)]
+	if !ok || index >= f.size {
+		return nil
+	}
+	return f.proveEntry(f.entries, index, f.size)
 }
 
 // Size is the published size.

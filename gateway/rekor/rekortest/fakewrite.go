@@ -39,12 +39,21 @@ var allowed = []commonpb.PublicKeyDetails{
 
 // CreateEntry implements the upstream service.
 func (f *Fake) CreateEntry(ctx context.Context, request *rekortilespb.CreateEntryRequest) (*rekorpb.TransparencyLogEntry, error) {
+	return f.addEntry(ctx, func() ([]byte, error) { return Canonicalize(request.GetHashedRekordRequestV002()) })
+}
+
+// AddBody logs a body as it is, within the same faults, for logs that are written to in other ways. Errors are gRPC's.
+func (f *Fake) AddBody(ctx context.Context, body []byte) (*rekorpb.TransparencyLogEntry, error) {
+	return f.addEntry(ctx, func() ([]byte, error) { return body, nil })
+}
+
+func (f *Fake) addEntry(ctx context.Context, encode func() ([]byte, error)) (*rekorpb.TransparencyLogEntry, error) {
 	fault, frozen := f.takeFault()
 	if frozen {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("x-http-code", "405"))
 		return nil, status.Error(codes.Unimplemented, "log frozen")
 	}
-	body, err := Canonicalize(request.GetHashedRekordRequestV002())
+	body, err := encode()
 	if err != nil {
 		return nil, err
 	}
