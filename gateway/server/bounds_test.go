@@ -136,6 +136,7 @@ func TestConnectionsOfAnAddressAreBound(t *testing.T) {
 
 // Header lines that never end are not waited for.
 func TestSlowHeadersAreCutOff(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := run(t, newConfig(t))
 	defer r.stop()
 	conn := must(net.Dial("tcp", strings.TrimPrefix(r.Addresses().HTTP, "http://")))

@@ -132,6 +132,7 @@ func addAuthority(path string, a *authority, start, end time.Time) {
 // TestSignersByIdentity: who may sign is told by what an authority of the trusted root, or of one's own, names in his certificate, and
 // by nothing that anybody else could write there.
 func TestSignersByIdentity(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const (
 		oidc     = "https://token.example.com"
 		workflow = "uri:https://example.com/app/.github/workflows/release.yml@refs/tags/v1"

@@ -175,6 +175,7 @@ func (a *clientAuthority) secureFor(pool *x509.CertPool, name string) *tls.Confi
 // Authorities of clients are read again with the callers. A file with none changes nothing. Streams of a caller whose name is gone end,
 // and nobody else's.
 func TestReloadAuthorities(t *testing.T) {
+	t.Parallel() // it mostly waits
 	cfg := newConfig(t)
 	first, file, pool := withAuthority(t, cfg)
 	named := func(names ...string) []config.Caller {

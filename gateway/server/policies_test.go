@@ -181,6 +181,7 @@ func withPolicies(cfg *config.Config, policies map[string]config.Policy) *config
 // TestPoliciesOfCallers: over every way in, each caller is held to his own policy, by which real files pass or not, also when
 // the same was recorded for another caller of the tenant. Where the outcome is the same it is the same submission.
 func TestPoliciesOfCallers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	t.Run("sqlite", func(t *testing.T) { checkPoliciesOfCallers(t, newConfig(t)) })
 	t.Run("postgres", func(t *testing.T) {
 		cfg := newConfig(t)
@@ -318,6 +319,7 @@ func TestReloadPolicies(t *testing.T) {
 
 // TestPoliciesDiffer: gateways on one store that have other policies for the same callers say so.
 func TestPoliciesDiffer(t *testing.T) {
+	t.Parallel() // it mostly waits
 	configs := newReplicas(t, postgrestest.Shared(t).NewDatabase(t, ""), 2)
 	policies := map[string]config.Policy{"old": {Formats: []string{"pgp"}, Keys: map[string][]string{"pgp": {"../../formats/pgp/testdata/p256.key"}}}}
 	a := run(t, withPolicies(configs[0], policies))

@@ -113,6 +113,7 @@ func TestDrift(t *testing.T) {
 // TestDatabaseGone: while the database is gone nothing is taken, and the gateway says so; it goes on by itself when it is back.
 // One that starts meanwhile waits.
 func TestDatabaseGone(t *testing.T) {
+	t.Parallel() // it mostly waits
 	database := postgrestest.NewServer(t)
 	configs := newReplicas(t, database.DSN("postgres"), 2)
 	r := run(t, configs[0])
@@ -162,6 +163,7 @@ func TestPasswordIsNotTold(t *testing.T) {
 // TestForkStopsAll: the evidence of a fork that one gateway has kept stops every gateway on the store within seconds, also what was
 // accepted already, and those that had nothing to send.
 func TestForkStopsAll(t *testing.T) {
+	t.Parallel() // it mostly waits
 	dsn := postgrestest.Shared(t).NewDatabase(t, "")
 	configs := newReplicas(t, dsn, 2)
 	a, b := run(t, configs[0]), run(t, configs[1])

@@ -19,6 +19,7 @@ const (
 
 // TestStorePutBack: whoever puts an older store back reads what that costs, once, and the gateway works.
 func TestStorePutBack(t *testing.T) {
+	t.Parallel() // it mostly waits
 	cfg := newConfig(t)
 	folder := filepath.Join(filepath.Dir(cfg.Store.SQLite.Path), "store")
 	cfg.Store.SQLite.Path = filepath.Join(folder, "store.db")

@@ -138,6 +138,7 @@ var callsByTenant = map[string]func(r *running, c pb.GatewayServiceClient, askin
 // TestTenantsAreApart: whatever a tenant asks of what another one has, he is answered as somebody who asks for what is not there, and
 // nothing of the other's is in any answer, also where both have sent the same.
 func TestTenantsAreApart(t *testing.T) {
+	t.Parallel() // it mostly waits
 	t.Run("sqlite", func(t *testing.T) { checkTenantsAreApart(t, newConfig(t)) })
 	t.Run("postgres", func(t *testing.T) {
 		cfg := newConfig(t)

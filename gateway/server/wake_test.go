@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	goflag "flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,7 +20,13 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+// TestMain lets more tests run at once than there are processors: those that do mostly wait for checkpoints.
+func TestMain(m *testing.M) {
+	if err := goflag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(postgrestest.Main(m))
+}
 
 // finishedStore notes when outcomes were stored.
 type finishedStore struct {
@@ -133,7 +140,7 @@ func report(t *testing.T, what string, took []time.Duration) {
 	}
 	median, most := took[len(took)/2], took[len(took)-1]
 	t.Logf("%s: told after %v in the median, %v at most", what, median, most)
-	if median > 50*time.Millisecond {
+	if median > time.Second { // who is not told looks every five seconds
 		t.Errorf("%s: told after %v in the median", what, median)
 	}
 }
