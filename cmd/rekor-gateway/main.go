@@ -18,6 +18,7 @@ func main() { os.Exit(Main()) }
 // Main runs the command line and returns the exit code. A first interrupt ends things in an orderly
 // way, a second one at once.
 func Main() int {
+	defer startProfile()()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -59,7 +59,7 @@ Signatures are an equal mix of X.509, PGP, SSH, PKCS #7, minisign and TUF, of 1 
 // buildCommand builds rekor-gateway.
 func buildCommand(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "rekor-gateway")
-	out, err := exec.Command("go", "build", "-o", program, "..").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", "bench", "-o", program, "..").CombinedOutput()
 	if err != nil {
 		t.Fatalf("building rekor-gateway: %v\n%s", err, out)
 	}
@@ -106,6 +106,9 @@ func (b *backfilling) run(arguments ...string) ran {
 	var printed bytes.Buffer
 	c.Stdout, c.Stderr = &printed, &printed
 	c.Env = append(os.Environ(), "XDG_CACHE_HOME="+b.cacheDir)
+	if *profileDir != "" {
+		c.Env = append(c.Env, commandProfileEnv+"="+must(filepath.Abs(*profileDir)))
+	}
 	out := ran{signed: b.tree.signatures}
 	out.spent = measure(b.gateway.pid(), b.logPID, b.tree.signatures, func() {
 		if err := c.Run(); err != nil {

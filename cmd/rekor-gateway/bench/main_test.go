@@ -27,7 +27,7 @@ import (
 var (
 	tablePath  = flag.String("table", "", "write the Markdown table to this `FILE`, too")
 	only       = flag.String("only", "", "measure only those whose name this regular expression matches")
-	profileDir = flag.String("profile", "", "write a CPU profile of each gateway into this `FOLDER`")
+	profileDir = flag.String("profile", "", "write a CPU profile of each gateway and each backfill into this `FOLDER`")
 	full       = flag.Bool("full", os.Getenv("BENCH") == "full", "measure with 1,000,000 submissions stored, too")
 	scale      = flag.Float64("scale", 1, "measure with so many times the usual number of submissions")
 	rounds     = flag.Int("rounds", 2, "how often the gateway and what it is compared with take turns")
@@ -37,6 +37,8 @@ var (
 const (
 	configEnv  = "REKOR_GATEWAY_BENCH_CONFIG"
 	profileEnv = "REKOR_GATEWAY_BENCH_PROFILE"
+	// commandProfileEnv is in that of the command.
+	commandProfileEnv = "REKOR_GATEWAY_BENCH_COMMAND_PROFILE"
 )
 
 func TestMain(m *testing.M) {
