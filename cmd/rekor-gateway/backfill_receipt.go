@@ -30,6 +30,7 @@ type receiptTrust struct {
 	root    *trustroot.Root
 	gateway *trustroot.Gateway // nil: ATTESTED receipts do not verify
 	digest  [sha256.Size]byte  // of the files
+	memory  *receipt.Memory    // of the checkpoints in them: thousands of receipts of an own log have the same
 }
 
 // loadTrust reads the trust files that are named, and gets from the gateway, unless that is nil, those that are not.
@@ -51,6 +52,7 @@ func (f *backfillFlags) loadTrust(ctx context.Context, remote client.Client, tol
 			return t, err
 		}
 	}
+	t.memory = receipt.NewMemory()
 	if t.root, err = trustroot.Parse(files.TrustedRoot); err != nil {
 		return t, fmt.Errorf("reading the trusted root: %w", err)
 	}
@@ -94,6 +96,7 @@ func (b *backfillRun) checkReceipt(ctx context.Context, c *candidate, r *receipt
 	o := receipt.Options{
 		Registry: all.Formats(), TrustedRoot: b.trust.root, GatewayTrust: b.trust.gateway,
 		Historical: formats.AllowAll(true), SSHNamespaces: b.flags.wishes.namespaces, Now: time.Now(),
+		Memory: b.trust.memory,
 	}
 	if c.verified != nil && len(c.verified.Keys) > 0 {
 		o.ExpectedKeys = c.verified.Keys

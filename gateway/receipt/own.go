@@ -27,7 +27,7 @@ func (v *verification) checkOwnRecord(e *logEntry) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOwnSignature(log, p.Checkpoint); err != nil {
+	if err := v.checkOwnSignature(log, p.Checkpoint); err != nil {
 		return err
 	}
 	if err := checkOwnInclusion(own.GetBody(), p, c); err != nil {
@@ -88,10 +88,10 @@ func listOwnLogs(g *trustroot.Gateway) string {
 	return strings.Join(names, ", ")
 }
 
-func checkOwnSignature(log trustroot.OwnLog, checkpoint []byte) error {
+func (v *verification) checkOwnSignature(log trustroot.OwnLog, checkpoint []byte) error {
 	verifier, err := log.Verifier()
 	if err == nil {
-		_, err = note.Open(checkpoint, note.VerifierList(verifier))
+		_, err = note.Open(checkpoint, note.VerifierList(v.options.Memory.verifierOf(verifier, []byte(log.Key))))
 	}
 	if err != nil {
 		return wrap(err, ReasonCheckpointInvalid, "the own log's checkpoint is not signed with that log's key", hintAgain)
@@ -136,7 +136,7 @@ func (v *verification) checkAnchor(log trustroot.OwnLog, c ownCheckpoint, a *rec
 		return Anchored{}, refuse(ReasonUnknownGatewayKey, "the own log's checkpoint is anchored with "+id+", which is no anchor key of that log",
 			"get the gateway's trust file again, from whoever runs it")
 	}
-	if err := isAnchorOf(c, a); err != nil {
+	if err := isAnchorOf(c, a, v.options.Memory); err != nil {
 		return Anchored{}, wrap(err, ReasonAnchorMismatch, "the anchor is not a record of the own log's checkpoint", hintAgain)
 	}
 	t := a.GetBundle().GetVerificationMaterial().GetTlogEntries()[0]

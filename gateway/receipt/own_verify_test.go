@@ -325,6 +325,11 @@ func TestFlippedOwnBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 			o, accepted := b.options(), 0
+			memory := receipt.NewMemory()
+			o.Memory = memory
+			if _, err := receipt.Verify(t.Context(), b.receipt, o); err != nil {
+				t.Fatal(err)
+			}
 			for i := range encoded {
 				bad, own := bytes.Clone(encoded), &receiptpb.OwnRecord{}
 				bad[i] ^= 1
@@ -335,6 +340,11 @@ func TestFlippedOwnBytes(t *testing.T) {
 				r.GetEntries()[0].Own = own
 				o.Artifact = bytes.NewReader(artifact)
 				report, err := receipt.Verify(t.Context(), r, o)
+				o.Artifact, o.Memory = bytes.NewReader(artifact), nil
+				if _, unremembered := receipt.Verify(t.Context(), r, o); formats.ReasonOf(unremembered) != formats.ReasonOf(err) {
+					t.Errorf("byte %d (%q): %v, and %v with a memory", i, encoded[max(0, i-40):i+1], unremembered, err)
+				}
+				o.Memory = memory
 				if err != nil {
 					continue
 				}

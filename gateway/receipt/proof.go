@@ -47,7 +47,7 @@ func (v *verification) checkLogged(e *logEntry) error {
 
 // proveInLog checks that an entry is in a trusted log, and returns that with the checkpoint.
 func (v *verification) proveInLog(t *rekorpb.TransparencyLogEntry) (trustroot.Log, checkpoint.Checkpoint, error) {
-	l, c, err := openCheckpoint(v.options.TrustedRoot, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
+	l, c, err := openCheckpoint(v.options.TrustedRoot, v.options.Memory, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
 	if err != nil {
 		return l, c, err
 	}
@@ -70,10 +70,15 @@ func (v *verification) reportLog(what string, l trustroot.Log, c checkpoint.Chec
 }
 
 // openCheckpoint verifies a checkpoint (C2SP tlog-checkpoint) with a key that the trusted
-// root has for its origin. Other signatures on it are not looked at.
-func openCheckpoint(root *trustroot.Root, envelope string) (trustroot.Log, checkpoint.Checkpoint, error) {
+// root has for its origin, unless the memory knows it. Other signatures on it are not looked at.
+func openCheckpoint(root *trustroot.Root, known *Memory, envelope string) (trustroot.Log, checkpoint.Checkpoint, error) {
 	origin, _, _ := strings.Cut(envelope, "\n")
-	verifiers := root.Verifiers(origin)
+	var verifiers []note.Verifier
+	for _, l := range root.Logs() {
+		if l.Origin == origin {
+			verifiers = append(verifiers, known.verifierOf(l.Verifier, l.SPKI))
+		}
+	}
 	if len(verifiers) == 0 {
 		return refuseLog(root)
 	}

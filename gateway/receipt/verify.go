@@ -48,6 +48,8 @@ type Options struct {
 	At time.Time
 	// Condensed says that the receipt is FindProof's or ParseProof's: it lacks what is worked out of the signature and the artifact.
 	Condensed bool
+	// Memory, unless it is nil, spares the verification of checkpoints that it knows from other receipts.
+	Memory *Memory
 	// TimeSources find verified times in the receipt, beside the gateway's own statement.
 	TimeSources []TimeSource
 }
