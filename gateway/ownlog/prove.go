@@ -22,7 +22,7 @@ type tileKey struct {
 // ProveRecord returns what a receipt has of a record: its inclusion in the smallest checkpoint that is anchored and covers it, and the anchors.
 // It is a proof of receipt.KindOwnRecord. The error is gateway.ErrNotFound before there is such a checkpoint.
 func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
-	anchor, err := l.store.OwnAnchor(ctx, l.id, index)
+	anchor, err := l.findAnchor(ctx, index)
 	if err != nil {
 		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}

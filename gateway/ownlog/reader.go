@@ -31,6 +31,7 @@ type Reader struct {
 	cosigned  *lru.Cache[uint64, []byte]     // checkpoints, by their size, with the cosignatures of all witnesses
 	tiles     *lru.Cache[tileKey, []byte]    // whole ones, which do not change
 	proofs    *tiletree.Prover
+	covering  coveringAnchors
 }
 
 // NewReader returns a reader of the own log with that ID.

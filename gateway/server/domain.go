@@ -55,7 +55,7 @@ func joinRooms(store gateway.Store, own *ownLog, in intake.Config, out delivery.
 	in.Committed, in.Condition = d.noteStored, d.conditionOf
 	d.Service = intake.New(in)
 	d.configured.Store(listIDs(out.Logs))
-	d.owns = newOwnReaders(store)
+	d.owns = newOwnReaders(store, own)
 	d.Lookup = lookup.New(store, slices.Concat(d.listConfigured(), own.listIDs()), d.owns)
 	return d
 }

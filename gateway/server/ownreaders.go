@@ -20,8 +20,13 @@ type ownReaders struct {
 	readers map[string]*ownlog.Reader // by ID; no more than the store has logs
 }
 
-func newOwnReaders(store gateway.Store) *ownReaders {
-	return &ownReaders{store: store, readers: map[string]*ownlog.Reader{}}
+// newOwnReaders returns the readers of a store. The configured log, unless it is nil, is read by itself: it knows its witnesses.
+func newOwnReaders(store gateway.Store, own *ownLog) *ownReaders {
+	o := &ownReaders{store: store, readers: map[string]*ownlog.Reader{}}
+	if own != nil {
+		o.readers[own.id] = own.Reader
+	}
+	return o
 }
 
 // find returns the reader of an own log. The error is gateway.ErrNotFound where the store has none.

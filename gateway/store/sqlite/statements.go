@@ -87,7 +87,7 @@ var (
 	usualReads = []string{
 		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptOfSubmission, blobsOfSubmission,
 		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked, bodiesOfEntries,
-		selectOwnLog, selectTile, bodiesOfRecords, coveringAnchor,
+		selectOwnLog, selectTile, bodiesOfRecords, coveringAnchor, selectCosignatures,
 	}
 )
 
