@@ -74,6 +74,7 @@ yet or the gateway could not be reached: run it again then.`,
 		if err := f.check(); err != nil {
 			return err
 		}
+		collectLess()
 		out, told, terminal := c.OutOrStdout(), newNotes(g.notes(c)), g.terminal(c)
 		if f.dryRun {
 			return f.planAll(c.Context(), out, told, terminal)

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"path"
@@ -32,8 +33,9 @@ type candidate struct {
 	signature  *source
 	artifact   *source        // nil: none, or only a digest
 	kind       container.Kind // of the container around what was signed; "" is none
-	parsed     formats.Parsed
+	parsed     formats.Parsed    // nil while sent says all that is asked of it
 	verified   *formats.Verified // nil before verify
+	sent       *sentSignature    // nil: this was not sent before
 	submission client.Submission
 }
 
@@ -47,7 +49,31 @@ func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candida
 	return c, nil
 }
 
-func (j *judge) fillCandidate(ctx context.Context, c *candidate) (err error) {
+// readSent reads again what was sent before. What it has found then holds as long as the signature file has the same in it.
+func (j *judge) readSent(ctx context.Context, item backfill.Item, sent *sentSignature) (_ *candidate, err error) {
+	c := &candidate{item: item, ways: j.ways}
+	if err = j.readSignature(ctx, c); err == nil {
+		if sent != nil && sent.content == sha256.Sum256(c.content) {
+			c.sent = sent
+		} else {
+			err = j.parseCandidate(ctx, c)
+		}
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (j *judge) fillCandidate(ctx context.Context, c *candidate) error {
+	if err := j.readSignature(ctx, c); err != nil {
+		return err
+	}
+	return j.parseCandidate(ctx, c)
+}
+
+func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 	if c.item.Decompress {
 		if c.kind, err = findKind(c.item.Artifact); err != nil {
 			return err
@@ -56,9 +82,11 @@ func (j *judge) fillCandidate(ctx context.Context, c *candidate) (err error) {
 	if c.signature, err = openSource(ctx, c.item.Signature); err != nil {
 		return err
 	}
-	if c.content, err = c.signature.readAll(formats.MaxSignatureSize); err != nil {
-		return err
-	}
+	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
+	return err
+}
+
+func (j *judge) parseCandidate(ctx context.Context, c *candidate) error {
 	keys, err := j.readItemKeys(ctx, c)
 	if err != nil {
 		return err
@@ -207,6 +235,11 @@ func (c *candidate) openSigned(ctx context.Context) (_ io.Reader, _ io.Closer, e
 func (c *candidate) isSame(ctx context.Context, j *judge, format string, content []byte, keys [][]byte) (bool, error) {
 	if bytes.Equal(content, c.content) {
 		return true, nil
+	}
+	if c.parsed == nil {
+		if err := j.parseCandidate(ctx, c); err != nil {
+			return false, err
+		}
 	}
 	other, err := all.Formats().Parse(ctx, format, content, keys, j.flags.policy())
 	if err != nil || other.Describe().Format != c.parsed.Describe().Format {

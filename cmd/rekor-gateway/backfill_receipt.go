@@ -101,9 +101,7 @@ func (b *backfillRun) checkReceipt(ctx context.Context, c *candidate, r *receipt
 	if c.verified != nil && len(c.verified.Keys) > 0 {
 		o.ExpectedKeys = c.verified.Keys
 	} else {
-		for _, s := range c.parsed.Describe().Signers {
-			o.ExpectedSigners = append(o.ExpectedSigners, sha256.Sum256(s.SPKI))
-		}
+		o.ExpectedSigners = c.listSigners()
 	}
 	reader, closer, err := c.openSigned(ctx)
 	if err != nil {
@@ -114,7 +112,7 @@ func (b *backfillRun) checkReceipt(ctx context.Context, c *candidate, r *receipt
 	if _, err := receipt.Verify(ctx, r, o); err != nil {
 		return err
 	}
-	if n := len(c.parsed.Describe().Each()); n > max(len(r.GetRecorded()), 1) {
+	if n := c.countSignatures(); n > max(len(r.GetRecorded()), 1) {
 		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), hintOtherReceipt)
 	}
 	same, err := c.isSame(ctx, b.judge, r.GetSignature().GetFormat(), r.GetSignature().GetContent(), r.GetSignature().GetKeys())

@@ -235,7 +235,7 @@ func (b *backfillRun) submitOne(ctx context.Context, c *candidate, path string, 
 	}
 	o.note(s)
 	if !isSettled(s) && mayWait(o.item) {
-		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps()}, s)
+		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
 		return o.in(stateWaiting)
 	}
 	if s, err = b.await(ctx, s); err != nil {

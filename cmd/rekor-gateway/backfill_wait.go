@@ -32,13 +32,15 @@ const (
 	neighbours = 4
 )
 
-// waiting is a submission that the log has to take. What was read of it is not held, and is read again for its receipt.
+// waiting is a submission that the log has to take. What was read of it is not held, but for what its receipt is
+// held against, and is read again for that.
 type waiting struct {
 	o       outcome
 	path    string // of the receipt
 	place   place
 	started time.Time // when it was accepted
 	stamps  itemStamps
+	sent    *sentSignature // nil: it is parsed again
 
 	// Under waiters.mu.
 	timer *time.Timer
@@ -246,7 +248,7 @@ func (b *backfillRun) collectReceipt(ctx context.Context, one *waiting, s *pb.Su
 		return one.o.endAccepted(ctx, err)
 	}
 	defer release()
-	c, err := b.readAgain(ctx, one.o.item)
+	c, err := b.readAgain(ctx, one)
 	if err != nil {
 		return one.o.endAccepted(ctx, err)
 	}
@@ -254,10 +256,10 @@ func (b *backfillRun) collectReceipt(ctx context.Context, one *waiting, s *pb.Su
 	return b.keep(ctx, c, s, one.path, one.place, one.o)
 }
 
-func (b *backfillRun) readAgain(ctx context.Context, item backfill.Item) (*candidate, error) {
+func (b *backfillRun) readAgain(ctx context.Context, one *waiting) (*candidate, error) {
 	b.cpu <- struct{}{}
 	defer func() { <-b.cpu }()
-	return b.judge.readCandidate(ctx, item)
+	return b.judge.readSent(ctx, one.o.item, one.sent)
 }
 
 // endUnlogged is for what is settled and not logged, or is waited for no more.
