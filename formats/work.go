@@ -99,6 +99,20 @@ func (m *Meter) ForKeys(p Policy, format string) *Meter {
 	return m
 }
 
+// Part returns a Meter with an account of its own, of what m has left, for work whose cost is wanted: EndPart charges m for it.
+func (m *Meter) Part() *Meter {
+	return &Meter{ctx: m.ctx, work: NewWork(max(0, m.work.limit-m.work.spent.Load())), hint: m.hint}
+}
+
+// EndPart charges m for what part has spent, and returns that in units, for ChargePart.
+func (m *Meter) EndPart(part *Meter) (units int64, err error) {
+	units = part.work.spent.Load()
+	return units, m.ChargePart(units)
+}
+
+// ChargePart charges for work that was done before and is remembered, so that the same input costs the same.
+func (m *Meter) ChargePart(units int64) error { return m.chargeUnits(units, "what is remembered") }
+
 // ChargeBytes charges for n bytes that are hashed, decoded, searched or copied.
 func (m *Meter) ChargeBytes(n int) error { return m.chargeUnits(int64(n), "bytes") }
 

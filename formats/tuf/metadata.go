@@ -38,6 +38,9 @@ type document struct {
 	signatures []signature
 	root       *authority // of a root: its keys and the four roles
 	targets    *targets   // of targets metadata
+
+	decoding int64     // what it took to decode a key file, in units
+	proven   *provenAs // of a root that was found to sign itself, else nil
 }
 
 // signature is an element of a document's signatures; value is empty for a place that is

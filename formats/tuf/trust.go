@@ -5,6 +5,7 @@ package tuf
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -75,8 +76,17 @@ func (t *trust) addFile(m *formats.Meter, file []byte) error {
 	return nil
 }
 
+// decodeKeyFile returns a document that others may have, too, and nobody changes.
 func decodeKeyFile(m *formats.Meter, file []byte) (*document, error) {
-	d, err := decodeDocument(m, file, formats.ReasonMalformedKey)
+	if known, ok := knownRoots.Get(sha256.Sum256(file)); ok {
+		return known, m.ChargePart(known.decoding)
+	}
+	part := m.Part()
+	d, err := decodeDocument(part, file, formats.ReasonMalformedKey)
+	units, chargeErr := m.EndPart(part)
+	if err == nil {
+		d.decoding, err = units, chargeErr
+	}
 	switch formats.ReasonOf(err) {
 	case formats.ReasonUnsupportedVersion, formats.ReasonUnsupportedSignature:
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a key file is no TUF 1.x metadata", "send root.json as the key")
@@ -89,11 +99,20 @@ func (d *document) hasSamePayload(o *document) bool { return bytes.Equal(d.paylo
 
 // checkRoot verifies that r is signed by its own root role.
 func checkRoot(m *formats.Meter, r *document) error {
-	if _, err := verifyRole(m, r, r.root, roleRoot); err != nil {
+	if r.proven != nil {
+		return m.ChargePart(r.proven.checking)
+	}
+	part := m.Part()
+	_, err := verifyRole(part, r, r.root, roleRoot)
+	units, chargeErr := m.EndPart(part)
+	if err != nil {
 		return wrapVerdict(err, formats.ReasonKeyNotValid,
 			fmt.Sprintf("version %d of the root is not validly signed by its own keys", r.version), "send the root as the repository publishes it")
 	}
-	return nil
+	if chargeErr == nil {
+		rememberRoot(r, units)
+	}
+	return chargeErr
 }
 
 // checkLink verifies that next follows prev (TUF specification, section 5.3).
