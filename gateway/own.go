@@ -25,6 +25,7 @@ func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, ancho
 // log, once and for ever, and is Logged when a checkpoint that covers it is anchored. Move and Retire answer ErrOwnLog for such a log.
 type OwnLogs interface {
 	OwnCosignatures
+	OwnLooks
 	// AddOwnLog makes a log of that ID one of the gateway's own, with that origin. It does nothing where it is one. The error is
 	// ErrOtherOrigin where it has another origin, or is a log to which entries were sent.
 	AddOwnLog(ctx context.Context, log, origin string) error
@@ -35,8 +36,8 @@ type OwnLogs interface {
 	// Sequence gives the entries of an own log that have no index yet the next ones, in the order of their IDs, at most limit of
 	// them, and stores the tree and the tiles that grow makes of their leaf hashes; all in one transaction, of which there is one at
 	// a time for a log, whoever shares the store. It returns the state then, and how many have got an index; grow is not
-	// called for none. What grow returns as an error undoes all, and is returned. It may be called again: an engine may undo a transaction
-	// for the sake of another one. The error is ErrDoubtFirst where Claim would say so of a log to which entries are sent: then the caller
+	// called for none, and with a limit of 0 it only says whether it would. What grow returns as an error undoes all, and is returned. It may be called again: an engine may undo a transaction
+	// for the sake of another one. The error is ErrDoubtFirst while the log is Doubted: then the caller
 	// sees to it that the store is not older than what was anchored, and calls DoubtPending, which puts nothing in doubt here. Where the
 	// engine went on once more since Sequence has said so, or since AddOwnLog was called, that does nothing, and Sequence says so again.
 	Sequence(ctx context.Context, log string, limit int, grow GrowTree) (OwnLog, int, error)
@@ -84,9 +85,12 @@ type GrowTree func(old tiletree.Tree, leaves []LeafHash, read tiletree.ReadTiles
 
 // OwnLog is the state of a log of the gateway's own.
 type OwnLog struct {
-	ID       string
-	Origin   string
-	Closed   bool // by CloseOwnLog
+	ID     string
+	Origin string
+	Closed bool // by CloseOwnLog
+	// Doubted: the store may be an older copy. It was put back since the log was last sequenced, or the engine went on in a way in which Claim
+	// says ErrDoubtFirst. It stays so, whoever opens the store, until DoubtPending is called.
+	Doubted  bool
 	Tree     tiletree.Tree
 	Anchored OwnAnchor // the last one, of size 0 before the first
 	Logged   uint64    // how many records, from the first on, have become Logged

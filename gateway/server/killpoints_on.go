@@ -153,6 +153,12 @@ func (w pointedStore) KeepFork(p0 context.Context, p1 gateway.Fork) error {
 	return w.Store.KeepFork(p0, p1)
 }
 
+// KeepLooks implements gateway.Store.
+func (w pointedStore) KeepLooks(p0 context.Context, p1 string, p2 []gateway.OwnLook) error {
+	defer killpoint.Around("store.KeepLooks")()
+	return w.Store.KeepLooks(p0, p1, p2)
+}
+
 // Lines implements gateway.Store.
 func (w pointedStore) Lines(p0 context.Context) ([]gateway.Line, error) {
 	defer killpoint.Around("store.Lines")()
@@ -187,6 +193,12 @@ func (w pointedStore) ListOwnLogs(p0 context.Context) ([]gateway.OwnLog, error) 
 func (w pointedStore) LogAnchored(p0 context.Context, p1 string, p2 int) ([]gateway.Progress, error) {
 	defer killpoint.Around("store.LogAnchored")()
 	return w.Store.LogAnchored(p0, p1, p2)
+}
+
+// Looks implements gateway.Store.
+func (w pointedStore) Looks(p0 context.Context, p1 string) ([]gateway.OwnLook, error) {
+	defer killpoint.Around("store.Looks")()
+	return w.Store.Looks(p0, p1)
 }
 
 // Move implements gateway.Store.

@@ -89,6 +89,16 @@ func CheckCosignature(size uint64, c gateway.Cosignature) error {
 	return nil
 }
 
+// CheckLooks refuses what is no look at a log.
+func CheckLooks(looks []gateway.OwnLook) error {
+	for _, l := range looks {
+		if l.Shard.Origin == "" || l.From > l.To || l.To > math.MaxInt64 {
+			return fmt.Errorf("no look at %q is from %d to %d", l.Shard.Origin, l.From, l.To)
+		}
+	}
+	return nil
+}
+
 // AnchoredEnd is up to which index entries are Logged next, at most limit of them.
 func AnchoredEnd(l gateway.OwnLog, limit int) uint64 {
 	return max(l.Logged, min(l.Anchored.Size, l.Logged+uint64(max(limit, 0))))

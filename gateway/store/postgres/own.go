@@ -161,6 +161,7 @@ func (t *tx) readOwnLog(query, name string) (l ownLog, err error) {
 		found = true
 		err := scan(&l.row, &l.Origin, &l.Closed, &l.Tree.Size, &root, &l.Logged, &l.same)
 		copy(l.Tree.Root[:], root)
+		l.Doubted = !l.same
 		return err
 	})
 	queueEach(&b, lastAnchor, []any{name}, func(scan func(...any) error) error { return scanAnchor(scan, &l.Anchored) })

@@ -66,6 +66,13 @@ var ownMutants = map[string]struct {
 	"reads another log's cosignatures":    {&selectCosignatures, "log = (SELECT id FROM log WHERE name = $1)", "$1::text <> ''"},
 	"reads another size's cosignatures":   {&selectCosignatures, "size = $2", "size > 0 * $2::bigint"},
 	"orders cosignatures by their time":   {&selectCosignatures, `ORDER BY witness COLLATE "C"`, "ORDER BY time DESC"},
+	"looks at the same again":             {&keepLook, "UPDATE SET first = excluded.first, next = excluded.next", "UPDATE SET first = l.first, next = l.next"},
+	"looks no further than before":        {&keepLook, "OR excluded.first = l.first AND excluded.next > l.next", ""},
+	"looks at no more than before":        {&keepLook, "excluded.first < l.first OR ", ""},
+	"forgets what it has looked at":       {&keepLook, "excluded.first = l.first AND excluded.next > l.next", "true"},
+	"leaves something out":                {&keepLook, "excluded.first = l.first AND", ""},
+	"looks for another log":               {&selectLooks, "l.log = (SELECT id FROM log WHERE name = $1)", "$1::text <> ''"},
+	"lists looks by their keys":           {&selectLooks, `ORDER BY h.origin COLLATE "C", h.key_id, l.key`, "ORDER BY l.key"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 
@@ -173,15 +180,36 @@ func TestOwnLogInAnotherLife(t *testing.T) {
 	if err := errors.Join(err, sequence(one, 1), server.Kill(), server.Restart()); err != nil {
 		t.Fatal(err)
 	}
+	look := func(s *Store, to uint64) error {
+		return again(func() error {
+			return s.KeepLooks(t.Context(), "own", []gateway.OwnLook{{Shard: gateway.Shard{Origin: "log"}, To: to}})
+		})
+	}
+	wantDoubted := func(s *Store, want bool) {
+		t.Helper()
+		var l gateway.OwnLog
+		if err := again(func() (err error) { l, err = s.OwnLog(t.Context(), "own"); return err }); err != nil || l.Doubted != want {
+			t.Errorf("the log is %+v, %v, want it doubted: %v", l, err, want)
+		}
+	}
 	for _, s := range []*Store{one, two} {
+		wantDoubted(s, true)
 		if err := trust(s); err != nil { // what was looked at may be the one before
 			t.Error(err)
 		}
+		if err := look(s, 1); !errors.Is(err, gateway.ErrDoubtFirst) { // as before
+			t.Errorf("what was looked at in another life is noted: %v", err)
+		}
+		wantDoubted(s, true)
 		if err := sequence(s, 0); !errors.Is(err, gateway.ErrDoubtFirst) {
 			t.Errorf("sequenced after a restart: %v", err)
 		}
 	}
-	if err := errors.Join(trust(two), sequence(one, 1), sequence(two, 1), sequence(one, 0), server.Kill(), server.Restart()); err != nil {
+	if err := errors.Join(look(two, 1), trust(two), sequence(one, 1), sequence(two, 1), sequence(one, 0), look(one, 2)); err != nil {
+		t.Fatal(err)
+	}
+	wantDoubted(one, false)
+	if err := errors.Join(server.Kill(), server.Restart()); err != nil {
 		t.Fatal(err)
 	}
 	three := open(t, server.DSN("postgres"), Options{}) // as a gateway that starts

@@ -35,6 +35,7 @@ INSERT INTO own_record (log, idx, entry) SELECT 1, i - 1, i FROM generate_series
 INSERT INTO own_queue (log, entry) SELECT 1, i FROM generate_series(40001, 80000) i;
 INSERT INTO own_tile (log, level, idx, hashes) SELECT 1, 0, i, sha256('a') FROM generate_series(1, 20000) i;
 INSERT INTO own_anchor (log, size, root, submission) SELECT 1, i, sha256('a'), 'x' FROM generate_series(1, 20000) i;
+INSERT INTO own_look (log, shard, key, first, next) SELECT i, 1, sha256(i::text::bytea), 0, i FROM generate_series(1, 20000) i;
 INSERT INTO own_cosignature (log, size, witness, time, line) SELECT 1, i, 'w', 1, 'x' FROM generate_series(1, 20000) i;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
@@ -124,6 +125,7 @@ func TestPlans(t *testing.T) {
 		"anchor":      {coveringAnchor, []any{"'a'", 9}, []string{"own_anchor_pkey"}},
 		"cosigned":    {isAnchored, []any{1, 9}, []string{"own_anchor_pkey"}},
 		"cosigners":   {selectCosignatures, []any{"'a'", 9}, []string{"own_cosignature_pkey"}},
+		"looks":       {selectLooks, []any{"'a'"}, []string{"own_look_pkey"}},
 		"ended":       {entriesOfRecords, []any{1, 0, 9}, []string{"own_record_pkey"}},
 		"anchored":    {logEntries, []any{"'{1}'", "'{1}'"}, []string{"entry_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},
@@ -132,7 +134,7 @@ func TestPlans(t *testing.T) {
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature", "own_look"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

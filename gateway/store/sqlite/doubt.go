@@ -148,6 +148,13 @@ func (s *Store) settleEntry(t *tx, e gateway.Settlement, now int64) (applied boo
 // DoubtPending implements gateway.Store.
 func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shard) (n int, err error) {
 	err = s.writeTx(ctx, "putting in doubt what is pending", func(t *tx) error {
+		r, err := t.Exec(trustOwnLog, log)
+		if err != nil {
+			return err
+		}
+		if own, err := r.RowsAffected(); err != nil || own > 0 { // nothing of it is sent anywhere
+			return err
+		}
 		var leased int
 		if err := t.QueryRow(countLeased, log, s.now()).Scan(&leased); err != nil || leased > 0 {
 			return err
@@ -164,7 +171,7 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		if kept != nil {
 			size = &kept.Size
 		}
-		r, err := t.Exec(doubtPending, log, id, size)
+		r, err = t.Exec(doubtPending, log, id, size)
 		if err != nil {
 			return err
 		}

@@ -60,6 +60,11 @@ func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 			s.incarnation.Restored = !slices.Contains(known, before)
 			s.incarnation.Copied = !s.incarnation.Restored && isCopy(known, born)
 		}
+		if s.incarnation.Restored || s.incarnation.Copied {
+			if _, err := t.Exec(doubtOwnLogs); err != nil {
+				return err
+			}
+		}
 		if err := writeIncarnations(path, append(lines, born)); err != nil {
 			return err
 		}

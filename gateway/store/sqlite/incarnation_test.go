@@ -3,10 +3,14 @@
 package sqlite
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
 // live opens and closes the store at path and reports whether it was restored.
@@ -157,5 +161,45 @@ func TestRestoredByLink(t *testing.T) {
 		if live(t, name) {
 			t.Errorf("restored, opened as %s", filepath.Base(name))
 		}
+	}
+}
+
+// TestOwnLogPutBack: in a store that was put back no index is given before somebody has said that it may be trusted, however often it is
+// opened until then. An ordinary start asks for nothing.
+func TestOwnLogPutBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	sequence := func(trusted bool) error {
+		s := open(t, path, Options{})
+		err := s.AddOwnLog(t.Context(), "own", "own.example")
+		if err == nil && trusted {
+			_, err = s.DoubtPending(t.Context(), "own", gateway.Shard{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := s.OwnLog(t.Context(), "own")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.Sequence(t.Context(), "own", 1, storetest.GrowTree)
+		if l.Doubted != errors.Is(err, gateway.ErrDoubtFirst) {
+			t.Errorf("the log is %+v, and is sequenced: %v", l, err)
+		}
+		return errors.Join(err, s.Close())
+	}
+	if err := errors.Join(sequence(false), sequence(false)); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, path, path+".copy")
+	live(t, path)
+	live(t, path)
+	copyFile(t, path+".copy", path)
+	for range 3 {
+		if err := sequence(false); !errors.Is(err, gateway.ErrDoubtFirst) {
+			t.Errorf("a store that was put back goes on: %v", err)
+		}
+	}
+	if err := errors.Join(sequence(true), sequence(false)); err != nil {
+		t.Error(err)
 	}
 }

@@ -25,9 +25,13 @@ var (
 	insertOwnLog = `INSERT INTO own_log (log, origin, root) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	selectOwnLog = `
-SELECT o.log, o.origin, o.closed, o.size, o.root, o.logged, a.size, a.root, a.submission
+SELECT o.log, o.origin, o.closed, o.doubted, o.size, o.root, o.logged, a.size, a.root, a.submission
 FROM own_log o LEFT JOIN own_anchor a ON a.log = o.log AND a.size = (SELECT MAX(size) FROM own_anchor WHERE log = o.log)
 WHERE o.log = (SELECT id FROM log WHERE name = ?)`
+
+	doubtOwnLogs = `UPDATE own_log SET doubted = 1`
+
+	trustOwnLog = `UPDATE own_log SET doubted = 0 WHERE log = (SELECT id FROM log WHERE name = ?)`
 
 	insertQueued = `INSERT INTO own_queue (log, entry) VALUES (?, ?)`
 )
@@ -134,7 +138,7 @@ func (t *tx) readOwnLog(name string) (row int64, l gateway.OwnLog, err error) {
 	var anchorSize sql.NullInt64
 	var submission sql.NullString
 	l.ID = name
-	err = t.QueryRow(selectOwnLog, name).Scan(&row, &l.Origin, &l.Closed, &l.Tree.Size, &root, &l.Logged, &anchorSize, &anchorRoot, &submission)
+	err = t.QueryRow(selectOwnLog, name).Scan(&row, &l.Origin, &l.Closed, &l.Doubted, &l.Tree.Size, &root, &l.Logged, &anchorSize, &anchorRoot, &submission)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: no own log %s", gateway.ErrNotFound, name)
 	}

@@ -37,6 +37,9 @@ func (s *Store) Sequence(ctx context.Context, log string, limit int, grow gatewa
 		if err == nil && found.Closed {
 			err = fmt.Errorf("%w: %s", gateway.ErrOwnLogClosed, log)
 		}
+		if err == nil && found.Doubted {
+			err = fmt.Errorf("%w: the store was put back", gateway.ErrDoubtFirst)
+		}
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,13 @@ var ownMutants = map[string]struct {
 	"reads another log's cosignatures":    {&selectCosignatures, "log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
 	"reads another size's cosignatures":   {&selectCosignatures, "size = ?", "size > 0 * ?"},
 	"orders cosignatures by their time":   {&selectCosignatures, "ORDER BY witness", "ORDER BY time DESC"},
+	"looks at the same again":             {&keepLook, "UPDATE SET first = excluded.first, next = excluded.next", "UPDATE SET first = first, next = next"},
+	"looks no further than before":        {&keepLook, "OR excluded.first = first AND excluded.next > next", ""},
+	"looks at no more than before":        {&keepLook, "excluded.first < first OR ", ""},
+	"forgets what it has looked at":       {&keepLook, "excluded.first = first AND excluded.next > next", "1"},
+	"leaves something out":                {&keepLook, "excluded.first = first AND", ""},
+	"looks for another log":               {&selectLooks, "l.log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
+	"lists looks by their keys":           {&selectLooks, "ORDER BY h.origin, h.key_id, l.key", "ORDER BY l.key"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 

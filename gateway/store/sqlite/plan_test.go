@@ -94,6 +94,7 @@ func TestPlans(t *testing.T) {
 		"ended":       {entriesOfRecords, []any{1, 0, 9}, "SEARCH r USING PRIMARY KEY (log=? AND idx>? AND idx<?)"},
 		"cosigned":    {isAnchored, []any{1, 9}, "SEARCH own_anchor USING PRIMARY KEY (log=? AND size=?)"},
 		"cosigners":   {selectCosignatures, []any{"log", 9}, "SEARCH own_cosignature USING PRIMARY KEY (log=? AND size=?)"},
+		"doubted":     {trustOwnLog, []any{"log"}, "SEARCH own_log USING INTEGER PRIMARY KEY (rowid=?)"},
 		"known":       {knownSubmissions, []any{"[]", []byte{}}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

@@ -98,6 +98,7 @@ func fillOwn(t *testing.T, s gateway.Store) {
 	}
 	_, err = s.LogAnchored(t.Context(), "own-log", 3)
 	must(t, err)
+	must(t, s.KeepLooks(t.Context(), "own-log", []gateway.OwnLook{{Shard: shard, Key: [32]byte{7}, From: 3, To: 9}, {Shard: shard, Key: [32]byte{8}, To: 9}}))
 }
 
 // wantOwn checks that the own log of fillOwn is there, and goes on.
@@ -121,6 +122,9 @@ func wantOwn(t *testing.T, dsn string) {
 	if all, err := s.Cosignatures(t.Context(), "own-log", 4); err != nil || len(all) != 2 || all[0] != (gateway.Cosignature{Witness: "a", Time: time.Unix(1_800_000_000, 0).UTC(), Line: "line"}) {
 		t.Errorf("cosignatures are %+v, %v", all, err)
 	}
+	if all, err := s.Looks(t.Context(), "own-log"); err != nil || len(all) != 2 || all[0] != (gateway.OwnLook{Shard: shard, Key: [32]byte{7}, From: 3, To: 9}) {
+		t.Errorf("looks are %+v, %v", all, err)
+	}
 	if bodies, err := s.OwnRecords(t.Context(), "own-log", 0, 99); err != nil || len(bodies) != 9 {
 		t.Errorf("%d records, %v", len(bodies), err)
 	}
@@ -140,7 +144,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break
@@ -263,6 +267,7 @@ func TestCopyCompared(t *testing.T) {
 		`INSERT INTO tenant (id, name) OVERRIDING SYSTEM VALUE VALUES (99, 'more')`,
 		`UPDATE own_tile SET hashes = substr(hashes, 1, 32)`,
 		`UPDATE own_log SET logged = 0`,
+		`UPDATE own_look SET next = 10 WHERE key < '\\x08'`,
 		`UPDATE own_cosignature SET line = 'another' WHERE size = 4 AND witness = 'b'`,
 	} {
 		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")

@@ -77,6 +77,7 @@ var tables = []table{
 	{name: "own_tile", key: []string{"log", "level", "idx"}, columns: join(ints("log", "level", "idx"), blobs("hashes"))},
 	{name: "own_anchor", key: []string{"log", "size"}, columns: join(ints("log", "size"), blobs("root"), texts("submission"))},
 	{name: "own_cosignature", key: []string{"log", "size", "witness"}, columns: join(ints("log", "size"), texts("witness"), ints("time"), texts("line"))},
+	{name: "own_look", key: []string{"log", "shard", "key"}, columns: join(ints("log", "shard"), blobs("key"), ints("first", "next"))},
 	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 }
