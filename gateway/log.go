@@ -13,6 +13,10 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
+// SendLease is how long a process may send what it has claimed, before it extends its lease. So long after a process was last able to use its
+// store, nothing that it has claimed is on the way to a log any more.
+const SendLease = 15 * time.Second
+
 // LogInfo describes a log.
 type LogInfo struct {
 	ID         string // its name in the configuration; stable, in rows and metric labels

@@ -38,6 +38,8 @@ const (
 	TroubleFormerShard = "FORMER_SHARD_IN_DOUBT"
 	// TroubleForgotten: the store does not know an anchor of the own log: it is an older copy, and nothing more is recorded in that log.
 	TroubleForgotten = "OWN_LOG_FORGOTTEN"
+	// TroubleLate: the store may be an older copy, and it is not known yet: what was sent before may not be in the logs with the anchors yet.
+	TroubleLate = "OWN_LOG_LOOKS"
 	// TroubleOwnLog: the own log does not get on: the store fails, or a log with its anchors cannot be read.
 	TroubleOwnLog = "OWN_LOG_WAITS"
 	// TroubleClosing: a former own log ends, and what waits for it goes over to the one that takes over.

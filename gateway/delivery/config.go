@@ -40,7 +40,7 @@ type Timing struct {
 	InFlight   int           // entries leased at once per log, over all processes; 0: a bound is found
 	AddTimeout time.Duration // for one entry to be included
 	Drain      time.Duration // how long entries under way may take at shutdown
-	Lease      time.Duration // after which another process takes over from a dead one: 15 s
+	Lease      time.Duration // after which another process takes over from a dead one: gateway.SendLease
 	Poll       time.Duration // how often to look for work that nobody announced: 1 s
 	ProbeAfter time.Duration // how long a doubt waits for somebody's entry before a probe is sent: 10 s
 	Idle       time.Duration // how often a log is read at least: 30 s
@@ -50,7 +50,7 @@ type Timing struct {
 
 func (t Timing) withDefaults() Timing {
 	if t.Lease == 0 {
-		t.Lease = 15 * time.Second
+		t.Lease = gateway.SendLease
 	}
 	if t.Poll == 0 {
 		t.Poll = time.Second

@@ -68,6 +68,16 @@ func wantCosigned(t *testing.T, signed []byte, key string) uint64 {
 	return c.Size
 }
 
+// wantSize returns how many records a checkpoint is of.
+func wantSize(t *testing.T, signed []byte) uint64 {
+	t.Helper()
+	var c checkpoint.Checkpoint
+	if _, err := c.Unmarshal(signed); err != nil {
+		t.Error(err)
+	}
+	return c.Size
+}
+
 // TestCosigned: a witness cosigns what is anchored, and checkpoint and receipts have that, from whichever process.
 func TestCosigned(t *testing.T) {
 	folder := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -27,67 +29,129 @@ type AnchorShard struct {
 	Log string // its ID
 	gateway.Shard
 	Entries gateway.EntryReader
-	From    uint64   // the index from which on one of Keys counts in it
-	Keys    [][]byte // SPKIs of the anchor keys that do, former ones too; the one in use is always looked for
+	// Keys are those whose anchors count in it, former ones too. The one in use is always looked for.
+	Keys  []AnchorKey
+	Delay time.Duration // the log's gateway.LogInfo.IntegrationDelay
 }
 
-// knownAnchors is how many of the newest anchors are asked for the index from which on others are looked for.
-const knownAnchors = 100
+// AnchorKey is one that signs anchors, or did.
+type AnchorKey struct {
+	SPKI []byte // DER
+	From uint64 // the index of the shard from which on its anchors count
+}
 
-// checkAnchors looks for anchors that the store does not know, in all that was added to the logs since the last one that it does. Until that
-// has ended well once, nothing is sequenced, since the store may be an older copy of itself. The error is ErrForgotten, or what keeps it
-// from being known.
+// lookPage is after how many entries it is stored how far a log was looked through.
+const lookPage = 16_384
+
+// checkAnchors looks for anchors that the store does not know, in all that was added to the logs since they were last looked through. The error
+// is ErrForgotten, or what keeps it from being known.
 func (l *Log) checkAnchors(ctx context.Context) error {
-	known, _, err := l.cfg.Store.List(ctx, gateway.AnchorTenant(l.cfg.ID), gateway.ListParams{PageSize: knownAnchors})
+	shards, err := l.cfg.AnchorShards()
 	if err != nil {
 		return err
 	}
-	shards, err := l.cfg.AnchorShards()
+	before, err := l.cfg.Store.Looks(ctx, l.cfg.ID)
 	if err != nil {
 		return err
 	}
 	places := sync.OnceValues(func() ([]anchorPlace, error) { return l.listPlaces(ctx) })
 	for _, shard := range shards {
-		from := shard.From
-		for _, sub := range known {
-			for _, e := range sub.Entries {
-				if e.Log == shard.Log && e.Shard == shard.Shard && e.LogIndex != nil {
-					from = max(from, *e.LogIndex+1)
-				}
-			}
-		}
-		if err := l.checkShard(ctx, shard, from, places); err != nil {
-			return err
+		k := &look{log: l, shard: shard, keys: l.listKeys(shard, before), places: places}
+		if err := k.readShard(ctx); err != nil {
+			return fmt.Errorf("looking for anchors in log %s: %w", shard.Log, err)
 		}
 	}
 	return nil
 }
 
-func (l *Log) checkShard(ctx context.Context, shard AnchorShard, from uint64, places func() ([]anchorPlace, error)) error {
-	keys := make(map[string]bool)
-	var encoded [][]byte
-	for _, spki := range append([][]byte{l.cfg.Anchorer.SPKI()}, shard.Keys...) {
-		keys[string(spki)] = true
-		encoded = append(encoded, []byte(base64.StdEncoding.EncodeToString(spki)))
+// lookedKey is a key whose anchors are looked for.
+type lookedKey struct {
+	spki    []byte
+	encoded []byte          // as records have it
+	done    gateway.OwnLook // what was looked through
+}
+
+// listKeys returns the keys whose anchors are looked for in a shard. What was looked through from where a key counts is not read again.
+func (l *Log) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lookedKey) {
+	all := shard.Keys
+	if inUse := l.cfg.Anchorer.SPKI(); !slices.ContainsFunc(all, func(k AnchorKey) bool { return bytes.Equal(k.SPKI, inUse) }) {
+		first := AnchorKey{SPKI: inUse}
+		for i, k := range all {
+			if i == 0 || k.From < first.From {
+				first.From = k.From
+			}
+		}
+		all = append(slices.Clone(all), first)
 	}
-	err := shard.Entries.EachEntry(ctx, shard.Shard, from, func(index uint64, body []byte) error {
-		if !slices.ContainsFunc(encoded, func(key []byte) bool { return bytes.Contains(body, key) }) { // most are others'
-			return nil
+	for _, k := range all {
+		done := gateway.OwnLook{Shard: shard.Shard, Key: sha256.Sum256(k.SPKI), From: k.From, To: k.From}
+		at := slices.IndexFunc(before, func(o gateway.OwnLook) bool { return o.Shard == done.Shard && o.Key == done.Key })
+		if at >= 0 && before[at].From <= k.From {
+			done = before[at]
 		}
-		record, err := hashedrekord.Parse(body)
-		if err != nil || !keys[string(record.SPKI)] || record.Verify() != nil {
-			return nil
+		keys = append(keys, lookedKey{spki: k.SPKI, encoded: []byte(base64.StdEncoding.EncodeToString(k.SPKI)), done: done})
+	}
+	return keys
+}
+
+// look is one through a shard.
+type look struct {
+	log    *Log
+	shard  AnchorShard
+	keys   []lookedKey // at least one
+	places func() ([]anchorPlace, error)
+	next   uint64 // all before is looked through
+}
+
+// readShard looks through all of the shard that one of the keys was not looked for in, and stores how far that is.
+func (k *look) readShard(ctx context.Context) error {
+	k.next = k.keys[0].done.To
+	for _, key := range k.keys {
+		k.next = min(k.next, key.done.To)
+	}
+	err := k.shard.Entries.EachEntry(ctx, k.shard.Shard, k.next, func(index uint64, body []byte) error {
+		if err := k.checkEntry(ctx, index, body); err != nil {
+			return err
 		}
-		known, err := l.isKnown(ctx, record, places)
-		if err == nil && !known {
-			err = fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, shard.Log)
+		if k.next = index + 1; k.next%lookPage == 0 {
+			return k.keepLooks(ctx)
 		}
-		return err
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("looking for anchors from index %d of log %s on: %w", from, shard.Log, err)
+	return errors.Join(err, k.keepLooks(ctx))
+}
+
+// keepLooks stores how far the shard is looked through.
+func (k *look) keepLooks(ctx context.Context) error {
+	var further []gateway.OwnLook
+	for i := range k.keys {
+		if done := &k.keys[i].done; k.next > done.To {
+			done.To = k.next
+			further = append(further, *done)
+		}
 	}
-	return nil
+	if len(further) == 0 {
+		return nil
+	}
+	return k.log.cfg.Store.KeepLooks(ctx, k.log.cfg.ID, further)
+}
+
+// checkEntry refuses an anchor that the store does not know.
+func (k *look) checkEntry(ctx context.Context, index uint64, body []byte) error {
+	if !slices.ContainsFunc(k.keys, func(key lookedKey) bool { return index >= key.done.To && bytes.Contains(body, key.encoded) }) { // most are others'
+		return nil
+	}
+	record, err := hashedrekord.Parse(body)
+	if err != nil || record.Verify() != nil || !slices.ContainsFunc(k.keys, func(key lookedKey) bool {
+		return index >= key.done.To && bytes.Equal(key.spki, record.SPKI)
+	}) {
+		return nil
+	}
+	known, err := k.log.isKnown(ctx, record, k.places)
+	if err == nil && !known {
+		err = fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, k.shard.Log)
+	}
+	return err
 }
 
 // anchorPlace is where the store may have anchors: by the tenant of an own log, and in a log.

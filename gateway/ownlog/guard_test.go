@@ -69,7 +69,7 @@ func TestForgottenAnchor(t *testing.T) {
 	forged := other
 	forged.Signature = known.Signature
 	stranger := signOther(t, must(attest.LoadAnchorSigner(filepath.Join(folder, "stranger"), true)))
-	former := map[string][][]byte{"by a key of before": {stranger.SPKI}}
+	former := map[string][]ownlog.AnchorKey{"by a key of before": {{SPKI: stranger.SPKI}}}
 	for name, c := range map[string]struct {
 		log   string
 		entry []byte
@@ -88,7 +88,7 @@ func TestForgottenAnchor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			shards := func() ([]ownlog.AnchorShard, error) {
-				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: c.log}, Entries: entries{c.entry}, Keys: former[name]}}, nil
+				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: name}, Entries: entries{c.entry}, Keys: former[name]}}, nil
 			}
 			r := join(t, store, folder, log, 50*time.Millisecond, shards)
 			stop := r.run(t)
@@ -115,6 +115,17 @@ func signOther(t *testing.T, anchorer ownlog.Anchorer) hashedrekord.Record {
 		t.Fatal(err)
 	}
 	return record
+}
+
+// addForeign adds an anchor of another history, made with the anchor key in a folder, of which it returns the SPKI.
+func (l *lateLog) addForeign(t *testing.T, folder string) []byte {
+	t.Helper()
+	anchorer := must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true))
+	body := encode(signOther(t, anchorer))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bodies = append(l.bodies, body)
+	return anchorer.SPKI()
 }
 
 // countedEntries counts how often they are read.

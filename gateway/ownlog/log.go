@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,8 @@ type Config struct {
 	// Changed is called with what has become Logged. It must not block.
 	Changed func([]gateway.Progress)
 	Logger  *slog.Logger
+	// Now is the clock by which what may be late is awaited. It never goes back.
+	Now func() time.Time
 	// Witnesses cosign what is anchored. Without any, nothing is shown to one.
 	Witnesses []gateway.Witness
 }
@@ -91,9 +94,14 @@ type Log struct {
 	cosigners []*cosigner
 
 	pacing  pacing                 // of Run alone
+	trust   trust                  // of Run alone
 	awaited atomic.Pointer[string] // the anchor that is under way
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
 	checked atomic.Bool            // the store is known to be the latest state of the log, and not an older copy
+
+	looking   atomic.Bool    // lookAgain's is under way
+	suspected atomic.Bool    // it, or proveAnchor, has found what the store does not know
+	looks     sync.WaitGroup // of lookAgain
 }
 
 var _ gateway.Recorder = (*Log)(nil)

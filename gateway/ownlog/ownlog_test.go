@@ -60,7 +60,7 @@ func join(t *testing.T, store gateway.Store, folder string, log gateway.Log, eve
 		ID: ownID, Store: store, Codec: recording.Own{}, Signer: must(attest.LoadCheckpointSigner(filepath.Join(folder, "own"), origin, true)),
 		Anchorer: must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true)),
 		Anchors:  func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{log}, Need: 1} }, AnchorShards: known,
-		AnchorEvery: every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: r.Notify, Logger: quiet,
+		AnchorEvery: every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: r.Notify, Logger: quiet, Now: time.Now,
 	}
 	for _, change := range options {
 		change(&cfg)

@@ -3,6 +3,7 @@
 package ownlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -30,7 +31,7 @@ type pacing struct {
 	seenAt   time.Time // when
 	busy     bool      // records wait for an anchor
 	cosigned uint64    // records of the last checkpoint that witnesses were to cosign
-	unsure   error     // why checkStore has failed last
+	unsure   error     // why checkStore has failed last; nil where it has not
 	unsureAt time.Time // when
 }
 
@@ -39,6 +40,7 @@ type pacing struct {
 func (l *Log) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	defer l.looks.Wait()
 	for _, c := range l.cosigners {
 		running.Go(func() { l.followAnchors(ctx, c) })
 	}
@@ -89,6 +91,8 @@ func (l *Log) noteTrouble(ctx context.Context, err error) {
 	case err == nil:
 	case errors.Is(err, ErrForgotten):
 		now = new(gateway.TroubleForgotten)
+	case errors.Is(err, errLate):
+		now = new(gateway.TroubleLate)
 	case errors.Is(err, gateway.ErrOwnLogClosed):
 		now = new(gateway.TroubleClosed)
 	default:
@@ -114,7 +118,7 @@ func (l *Log) Trouble() string {
 // What a Log may be doing.
 const (
 	StateWorks   = "works"
-	StateLooks   = "looks"   // whether the store is older than its anchors; nothing is sequenced meanwhile
+	StateLooks   = "looks"   // whether the store is older than its anchors, or waits until it can see that; nothing is sequenced meanwhile
 	StateWaits   = "waits"   // for the store, or a log with its anchors: Trouble says why
 	StateRefuses = "refuses" // to write: ErrForgotten
 )
@@ -127,6 +131,8 @@ func (l *Log) State() string {
 	switch trouble := l.Trouble(); {
 	case trouble == gateway.TroubleForgotten:
 		return StateRefuses
+	case trouble == gateway.TroubleLate:
+		return StateLooks
 	case trouble != "":
 		return StateWaits
 	case !l.checked.Load():
@@ -141,6 +147,7 @@ func (l *Log) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.lookAgain(ctx)
 	l.wakeCosigners(state.Anchored)
 	l.pacing.busy = state.Tree.Size > state.Logged
 	if !l.pacing.busy {
@@ -148,6 +155,9 @@ func (l *Log) work(ctx context.Context) error {
 	}
 	last, err := findLastAnchor(ctx, l.cfg.Store, l.cfg.ID)
 	if err != nil {
+		return err
+	}
+	if err := l.proveAnchor(ctx, last); err != nil {
 		return err
 	}
 	k := keeper{Reader: l.Reader, store: l.cfg.Store, changed: l.cfg.Changed, logger: l.cfg.Logger}
@@ -164,38 +174,21 @@ func (l *Log) work(ctx context.Context) error {
 
 // sequenceChecked is sequenceRecords once the store is known not to be an older copy.
 func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
-	if !l.checked.Load() || l.isDoubted() {
+	if !l.checked.Load() || l.suspected.Load() || l.isDoubted() {
 		l.checked.Store(false)
 		l.pacing.busy = false
-		if err := l.checkStore(ctx); err != nil {
-			return gateway.OwnLog{}, err
-		}
-		if _, err := l.cfg.Store.DoubtPending(ctx, l.cfg.ID, gateway.Shard{}); err != nil {
+		if err := l.trustStore(ctx); err != nil {
 			return gateway.OwnLog{}, err
 		}
 		l.checked.Store(true)
 	}
 	state, err := l.sequenceRecords(ctx)
-	l.checked.Store(!errors.Is(err, gateway.ErrDoubtFirst))
+	if errors.Is(err, gateway.ErrDoubtFirst) {
+		l.checked.Store(false)
+		l.trust = trust{}
+		err = cmp.Or(l.trustStore(ctx), err)
+	}
 	return state, err
-}
-
-// checkStore finds out whether the store is an older copy of itself. Logs are read for that from the last known anchor on: where it fails
-// they are not read again at once, however often there is something to do.
-func (l *Log) checkStore(ctx context.Context) error {
-	p, wait := &l.pacing, idleTime
-	if errors.Is(p.unsure, ErrForgotten) {
-		wait = doubtTime
-	}
-	if p.unsure != nil && time.Since(p.unsureAt) < wait {
-		return p.unsure
-	}
-	err := l.checkAnchors(ctx)
-	if err == nil {
-		err = l.checkWitnesses(ctx)
-	}
-	p.unsure, p.unsureAt = err, time.Now()
-	return err
 }
 
 // sequenceRecords gives all records that wait their indexes, and returns the state then.

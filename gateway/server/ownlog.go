@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,7 +52,7 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 	own := &ownLog{id: cfg.ID(), takes: cfg.AnchorEvery + anchorTime, checkpoints: checkpoints, anchors: anchors}
 	notify := func(changed []gateway.Progress) { s.domain.Notify(changed) }
 	own.Log, err = ownlog.New(ctx, ownlog.Config{
-		ID: own.id, Store: s.store, Codec: recording.Own{}, Witnesses: witnesses, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery,
+		ID: own.id, Store: s.store, Codec: recording.Own{}, Witnesses: witnesses, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery, Now: time.Now,
 		AnchorShards: s.listAnchorShards,
 		Anchors:      func() ownlog.LogSet { return *own.where.Load() },
 		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
@@ -94,11 +93,11 @@ func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
 			shards = append(shards, former.Shard)
 		}
 		for _, shard := range shards {
-			a := ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, From: math.MaxUint64}
+			a := ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, Delay: log.Describe().IntegrationDelay}
 			for _, key := range listed.AnchorKeys {
 				at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == shard.Origin })
 				if at >= 0 {
-					a.Keys, a.From = append(a.Keys, key.SPKI), min(a.From, uint64(key.Logs[at].From))
+					a.Keys = append(a.Keys, ownlog.AnchorKey{SPKI: key.SPKI, From: uint64(key.Logs[at].From)})
 				}
 			}
 			if len(a.Keys) > 0 {
