@@ -38,6 +38,8 @@ const (
 	TroubleFormerShard = "FORMER_SHARD_IN_DOUBT"
 	// TroubleForgotten: the store does not know an anchor of the own log: it is an older copy, and nothing more is recorded in that log.
 	TroubleForgotten = "OWN_LOG_FORGOTTEN"
+	// TroubleContradicted: a witness says that it has cosigned more of the own log than its store has, or something else.
+	TroubleContradicted = "OWN_LOG_CONTRADICTED"
 	// TroubleLate: the store may be an older copy, and it is not known yet: what was sent before may not be in the logs with the anchors yet.
 	TroubleLate = "OWN_LOG_LOOKS"
 	// TroubleOwnLog: the own log does not get on: the store fails, or a log with its anchors cannot be read.

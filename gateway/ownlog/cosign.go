@@ -25,6 +25,9 @@ const (
 	askTime = 10 * time.Second
 	// doubtTime is how long it counts without asking again that a witness knows what the store does not.
 	doubtTime = time.Minute
+	// contradictedTime is how long that keeps the log from going on where the logs with the anchors can be looked through: what a witness says
+	// of other checkpoints is not signed, and an operator has that long to see to it.
+	contradictedTime = 24 * time.Hour
 	// asks is how often a witness is told another size for one cosignature: others may have it cosign meanwhile.
 	asks = 4
 	// The waits before a witness is asked again that did not answer, give or take half.
@@ -44,7 +47,8 @@ type cosigner struct {
 
 	mu      sync.Mutex // guards what follows
 	state   WitnessState
-	said    error     // ErrForgotten, until the witness says otherwise
+	said    error     // ErrContradicted, until the witness says otherwise
+	saidAt  time.Time // since when, by Config.Now
 	askedAt time.Time // when it was asked last
 }
 
@@ -76,13 +80,17 @@ func (l *Log) Witnesses() (all []WitnessState) {
 	return all
 }
 
-// checkWitnesses asks all witnesses what they have cosigned, at most for askTime. The error is ErrForgotten where one has seen more of the
+// ErrContradicted: a witness says that it has cosigned what the store does not know: more records, or another root. The store may be an older copy, or
+// the witness is wrong.
+var ErrContradicted = errors.New("a witness says that it has cosigned what the store of the own log does not know")
+
+// checkWitnesses asks all witnesses what they have cosigned, at most for askTime. The error is ErrContradicted where one has seen more of the
 // log than the store has, or something else. One that does not answer is no reason to wait: what is anchored is known by the logs that have
 // the anchors, and whoever can keep a witness from answering could stop the log for ever. It is asked again before it cosigns, and
 // what it says then counts as much.
 func (l *Log) checkWitnesses(ctx context.Context) error {
 	for _, c := range l.cosigners {
-		if askedAt, said := c.readDoubt(); said != nil && time.Since(askedAt) < doubtTime {
+		if askedAt, said := l.readDoubt(c); said != nil && time.Since(askedAt) < doubtTime {
 			return said
 		}
 	}
@@ -155,7 +163,7 @@ func (l *Log) cosignNewest(ctx context.Context, c *cosigner) error {
 
 var errNotCosigned = errors.New("the witness has not cosigned")
 
-// askWitness has a witness cosign the newest anchored checkpoint, and keeps what it signs. The error is ErrForgotten where it
+// askWitness has a witness cosign the newest anchored checkpoint, and keeps what it signs. The error is ErrContradicted where it
 // has cosigned what the store does not know: that counts until it says otherwise. Whatever else keeps it from cosigning is told once.
 func (l *Log) askWitness(ctx context.Context, c *cosigner) error {
 	c.asking.Lock()
@@ -164,15 +172,18 @@ func (l *Log) askWitness(ctx context.Context, c *cosigner) error {
 	defer cancel()
 	err := l.cosign(bounded, c)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	before := c.state.Failing
 	c.state.Failing, c.askedAt = err != nil, time.Now()
 	switch {
 	case err == nil:
 		c.said = nil
-	case errors.Is(err, ErrForgotten):
+	case errors.Is(err, ErrContradicted):
+		if c.said == nil {
+			c.saidAt = l.cfg.Now()
+		}
 		c.said = err
 	}
+	c.mu.Unlock()
 	switch {
 	case ctx.Err() != nil: // the log ends
 	case err != nil && !before:
@@ -180,7 +191,8 @@ func (l *Log) askWitness(ctx context.Context, c *cosigner) error {
 	case err == nil && before:
 		l.cfg.Logger.InfoContext(ctx, "a witness cosigns the own log again", "log", l.cfg.ID, "witness", c.state.Witness)
 	}
-	return c.said
+	_, said := l.readDoubt(c)
+	return said
 }
 
 // cosign is askWitness without what is noted of it.
@@ -201,7 +213,7 @@ func (l *Log) cosign(ctx context.Context, c *cosigner) error {
 		case err == nil:
 			return l.keepCosignature(ctx, c, newest.tree.Size, signed)
 		case errors.Is(err, gateway.ErrOtherHistory) && old > 0:
-			return fmt.Errorf("%w: %w", ErrForgotten, err)
+			return fmt.Errorf("%w: %w", ErrContradicted, err)
 		case !errors.As(err, &other):
 			return err
 		}
@@ -235,14 +247,14 @@ func (l *Log) readHead(ctx context.Context) (head, error) {
 }
 
 // readCovering returns a checkpoint of at least so many records as a witness has cosigned: h, or the newest one, since another process may
-// have anchored it meanwhile. It is kept before any witness sees it. The error is ErrForgotten where there is none.
+// have anchored it meanwhile. It is kept before any witness sees it. The error is ErrContradicted where there is none.
 func (l *Log) readCovering(ctx context.Context, c *cosigner, h head, size uint64) (head, error) {
 	if size <= h.tree.Size {
 		return h, nil
 	}
 	h, err := l.readHead(ctx)
 	if err == nil && size > h.tree.Size {
-		err = fmt.Errorf("%w: witness %s has cosigned %d records, and %d are anchored by the store", ErrForgotten, c.Key(), size, h.tree.Size)
+		err = fmt.Errorf("%w: witness %s has cosigned %d records, and %d are anchored by the store", ErrContradicted, c.Key(), size, h.tree.Size)
 	}
 	return h, err
 }
@@ -274,10 +286,19 @@ func (c *cosigner) guessSize(size uint64) uint64 {
 	return size
 }
 
-func (c *cosigner) readDoubt() (askedAt time.Time, said error) {
+// readDoubt returns what a witness says against the store, nil for nothing, and when it was asked last. It does not count any more after
+// contradictedTime, in which the logs have shown no unknown anchor; where none can be looked through, it is all that there is.
+func (l *Log) readDoubt(c *cosigner) (askedAt time.Time, said error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.askedAt, c.said
+	askedAt, said, since := c.askedAt, c.said, c.saidAt
+	c.mu.Unlock()
+	if said == nil || l.cfg.Now().Sub(since) < contradictedTime {
+		return askedAt, said
+	}
+	if shards, err := l.cfg.AnchorShards(); err != nil || len(shards) == 0 {
+		return askedAt, said
+	}
+	return askedAt, nil
 }
 
 func (c *cosigner) isFailing() bool {
@@ -289,7 +310,7 @@ func (c *cosigner) isFailing() bool {
 // isDoubted reports whether a witness has said that the store is an older copy, or another one.
 func (l *Log) isDoubted() bool {
 	return slices.ContainsFunc(l.cosigners, func(c *cosigner) bool {
-		_, said := c.readDoubt()
+		_, said := l.readDoubt(c)
 		return said != nil
 	})
 }
@@ -303,7 +324,7 @@ func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []
 	if err != nil {
 		return nil, fmt.Errorf("reading own log %s: %w", l.id, err)
 	}
-	complete := l.witnesses != nil && !slices.ContainsFunc(l.witnesses, func(key string) bool {
+	complete := len(l.witnesses) > 0 && !slices.ContainsFunc(l.witnesses, func(key string) bool {
 		return !slices.ContainsFunc(there, func(s gateway.Cosignature) bool { return s.Witness == key })
 	})
 	signed := bytes.Clone(checkpoint)

@@ -144,7 +144,7 @@ func logOnce(t *testing.T, path, folder string, log gateway.Log, w gateway.Witne
 // wantForgotten checks that the log does nothing more with what it is given.
 func wantForgotten(t *testing.T, r *room, store gateway.Store) {
 	t.Helper()
-	await(t, "the witness knows more than the store", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
+	await(t, "the witness knows more than the store", func() bool { return r.own.Trouble() == gateway.TroubleContradicted && r.own.State() == ownlog.StateWaits })
 	before := must(store.OwnLog(t.Context(), ownID))
 	if _, err := r.Submit(t.Context(), gatewaytest.Signed(t, "too late"), gatewaytest.NoArtifact); err != nil {
 		t.Error(err)
@@ -264,6 +264,50 @@ func TestHostileWitness(t *testing.T) {
 	}
 }
 
+// TestContradicted: what a witness says is not signed. It keeps the log from going on, since it may be right; but not for ever, where the logs
+// can be looked through, and show nothing that the store does not know. It goes on to count where none can.
+func TestContradicted(t *testing.T) {
+	for name, c := range map[string]struct {
+		say    error
+		noLogs bool
+	}{
+		"more records":            {say: &gateway.WitnessSizeError{Size: 1000}},
+		"another root":            {say: gateway.ErrOtherHistory},
+		"no log can be looked at": {say: gateway.ErrOtherHistory, noLogs: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, log := t.TempDir(), newLateLog()
+			store := openStore(t, filepath.Join(folder, "db"))
+			r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
+			stop := r.run(t)
+			r.logAll(t, "one", 3)
+			stop()
+			shards := log.shards
+			if c.noLogs {
+				shards = noShards
+			}
+			var now clock
+			f := &fakeWitness{key: "witness.test/fake+0+0", say: func(uint64) error { return c.say }}
+			r = join(t, store, folder, log, 50*time.Millisecond, shards, cosignedBy(f), now.use)
+			r.run(t)
+			await(t, "it waits", func() bool { return r.own.Trouble() == gateway.TroubleContradicted })
+			sub := r.submit(t, "two")
+			now.set(24*time.Hour-time.Millisecond, r)
+			time.Sleep(time.Second) // in which it would be sequenced
+			if got := must(store.OwnLog(t.Context(), ownID)); got.Tree.Size != 3 {
+				t.Errorf("the log goes on too early: %+v", got)
+			}
+			now.set(25*time.Hour, r)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			sub, err := r.Await(ctx, sub)
+			if logged := err == nil && sub.State == gateway.Logged; logged == c.noLogs || !r.own.Witnesses()[0].Failing {
+				t.Errorf("%s, %v, %q, and the witness is %+v", sub.State, err, r.own.Trouble(), r.own.Witnesses()[0])
+			}
+		})
+	}
+}
+
 // TestCosignedMeanwhile: a witness that has cosigned what another process has anchored meanwhile knows nothing that the store does not.
 func TestCosignedMeanwhile(t *testing.T) {
 	folder := t.TempDir()
@@ -321,6 +365,26 @@ func TestCosignatureLost(t *testing.T) {
 	wantCosigned(t, must(r.own.ReadCheckpoint(t.Context())), lite.Key)
 	if got := r.own.Trouble(); got != "" {
 		t.Errorf("the log is %s", got)
+	}
+}
+
+// TestCosignedElsewhere: a gateway without witnesses shows what those of another gateway on the store have signed, once they have.
+func TestCosignedElsewhere(t *testing.T) {
+	folder := t.TempDir()
+	store := openStore(t, filepath.Join(folder, "db"))
+	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)
+	r.run(t)
+	leaf := r.logAll(t, "one", 1)[0]
+	checkProof(t, r.own, 0, leaf)
+	if signed := must(r.own.ReadCheckpoint(t.Context())); bytes.Count(signed, []byte("\n")) != 5 {
+		t.Errorf("the checkpoint is\n%s", signed)
+	}
+	c := gateway.Cosignature{Witness: "witness.test/1+0+0", Time: time.Unix(1000, 0).UTC(), Line: "— witness.test/1 AAAA"}
+	if err := store.KeepCosignature(t.Context(), ownID, 1, c); err != nil {
+		t.Fatal(err)
+	}
+	if signed := must(r.own.ReadCheckpoint(t.Context())); !bytes.HasSuffix(signed, []byte(c.Line+"\n")) {
+		t.Errorf("the checkpoint is still\n%s", signed)
 	}
 }
 

@@ -20,9 +20,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 )
 
-// ErrForgotten: a checkpoint of the log is anchored, or cosigned, that the store does not know: the store is an older copy, or another one. What it would
+// ErrForgotten: a checkpoint of the log is anchored that the store does not know: the store is an older copy, or another one. What it would
 // do next would be a second history under the same name, so that nothing more is done. Another origin is the way out.
-var ErrForgotten = errors.New("the store does not know an anchor of its own log, or what a witness has cosigned")
+var ErrForgotten = errors.New("the store does not know an anchor of its own log")
 
 // AnchorShard is where anchors are, in a log that can be read.
 type AnchorShard struct {

@@ -109,7 +109,6 @@ var _ gateway.Recorder = (*Log)(nil)
 // New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
 func New(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1), cosigners: newCosigners(cfg.Witnesses)}
-	l.witnesses = make([]string, 0, len(l.cosigners))
 	for _, c := range l.cosigners {
 		l.witnesses = append(l.witnesses, c.Key())
 	}

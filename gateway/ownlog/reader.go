@@ -26,7 +26,7 @@ type ReadStore interface {
 type Reader struct {
 	id        string
 	store     ReadStore
-	witnesses []string                       // keys of all who will have cosigned a checkpoint at last; nil: not known
+	witnesses []string                       // keys of all who will have cosigned a checkpoint at last; none: others on the store may have some
 	kept      *lru.Cache[string, keptAnchor] // by submission
 	cosigned  *lru.Cache[uint64, []byte]     // checkpoints, by their size, with the cosignatures of all witnesses
 	tiles     *lru.Cache[tileKey, []byte]    // whole ones, which do not change

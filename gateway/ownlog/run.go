@@ -91,6 +91,8 @@ func (l *Log) noteTrouble(ctx context.Context, err error) {
 	case err == nil:
 	case errors.Is(err, ErrForgotten):
 		now = new(gateway.TroubleForgotten)
+	case errors.Is(err, ErrContradicted):
+		now = new(gateway.TroubleContradicted)
 	case errors.Is(err, errLate):
 		now = new(gateway.TroubleLate)
 	case errors.Is(err, gateway.ErrOwnLogClosed):

@@ -34,8 +34,8 @@ type trust struct {
 	next    time.Time // when they are looked through again; first, when nothing can be late any more
 }
 
-// trustStore makes sure that the store is no older copy of the log. The error is ErrForgotten where it is one, errLate while that is not
-// known yet, or what keeps it from being known.
+// trustStore makes sure that the store is no older copy of the log. The error is ErrForgotten where it is one, ErrContradicted where a witness
+// says so, errLate while that is not known yet, or what keeps it from being known.
 func (l *Log) trustStore(ctx context.Context) error {
 	t := &l.trust
 	if err := l.beginTrust(ctx); err != nil {
@@ -120,10 +120,10 @@ func (l *Log) lateTime() (time.Duration, error) {
 // again at once, however often there is something to do.
 func (l *Log) checkStore(ctx context.Context, askWitnesses bool) error {
 	p, wait := &l.pacing, idleTime
-	if errors.Is(p.unsure, ErrForgotten) {
+	if errors.Is(p.unsure, ErrForgotten) || errors.Is(p.unsure, ErrContradicted) {
 		wait = doubtTime
 	}
-	if p.unsure != nil && time.Since(p.unsureAt) < wait {
+	if p.unsure != nil && l.cfg.Now().Sub(p.unsureAt) < wait {
 		return p.unsure
 	}
 	err := l.checkAnchors(ctx)
@@ -133,7 +133,7 @@ func (l *Log) checkStore(ctx context.Context, askWitnesses bool) error {
 	if err == nil && askWitnesses {
 		err = l.checkWitnesses(ctx)
 	}
-	p.unsure, p.unsureAt = err, time.Now()
+	p.unsure, p.unsureAt = err, l.cfg.Now()
 	return err
 }
 

@@ -32,6 +32,7 @@ var logMessages = map[string]string{
 
 	gateway.TroubleFormerShard:   "entries may have been logged in a former shard of the log, which cannot show it now; they wait for the gateway's operator",
 	gateway.TroubleForgotten:     "the gateway's store is older than its own log: nothing more is recorded there until its operator has seen to it",
+	gateway.TroubleContradicted:  "a witness of the own log says that it has cosigned what the gateway's store does not know: nothing is recorded there until its operator has seen to it",
 	gateway.TroubleLate:          "the gateway's store was put back, or its database was restarted or taken over from: nothing is recorded in the own log until all that was sent before has to be in the logs with its anchors",
 	gateway.TroubleOwnLog:        "the gateway's own log does not get on: the store, or a log with its anchors, cannot be used",
 	gateway.TroubleClosing:       "the own log ends: what waits for it goes over to the one that takes over, once its last anchor is settled",
