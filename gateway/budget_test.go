@@ -29,7 +29,7 @@ type backlog struct {
 }
 
 // startBacklog stores entries, and starts to deliver them.
-func startBacklog(t *testing.T, log gateway.Log, entries int, timing delivery.Timing, limits delivery.Limits) *backlog {
+func startBacklog(t *testing.T, log gateway.Log, entries int, timing delivery.Timing, limits delivery.Limits, wrap ...func(gateway.Store) gateway.Store) *backlog {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{Now: time.Now})
 	if err != nil {
@@ -49,6 +49,9 @@ func startBacklog(t *testing.T, log gateway.Log, entries int, timing delivery.Ti
 		}
 	}
 	b := &backlog{store: &countingStore{Store: store}}
+	for _, w := range wrap {
+		b.store.Store = w(b.store.Store)
+	}
 	b.Gateway = gatewaytest.New(gatewaytest.Config{
 		Logs: []gateway.Log{log}, Store: b.store, Timing: timing, Limits: func(string) delivery.Limits { return limits },
 	})
