@@ -144,7 +144,9 @@ func logOnce(t *testing.T, path, folder string, log gateway.Log, w gateway.Witne
 // wantForgotten checks that the log does nothing more with what it is given.
 func wantForgotten(t *testing.T, r *room, store gateway.Store) {
 	t.Helper()
-	await(t, "the witness knows more than the store", func() bool { return r.own.Trouble() == gateway.TroubleContradicted && r.own.State() == ownlog.StateWaits })
+	await(t, "the witness knows more than the store", func() bool {
+		return r.own.Trouble() == gateway.TroubleContradicted && r.own.State() == ownlog.StateWaits
+	})
 	before := must(store.OwnLog(t.Context(), ownID))
 	if _, err := r.Submit(t.Context(), gatewaytest.Signed(t, "too late"), gatewaytest.NoArtifact); err != nil {
 		t.Error(err)

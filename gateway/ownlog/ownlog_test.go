@@ -130,7 +130,9 @@ func (r *room) logAll(t *testing.T, what string, n int) map[uint64]gateway.LeafH
 }
 
 // checkProof returns the checkpoint by which a record is proven to be in the log.
-func checkProof(t *testing.T, own interface{ ProveRecord(context.Context, uint64) ([]byte, error) }, index uint64, leaf gateway.LeafHash) checkpoint.Checkpoint {
+func checkProof(t *testing.T, own interface {
+	ProveRecord(context.Context, uint64) ([]byte, error)
+}, index uint64, leaf gateway.LeafHash) checkpoint.Checkpoint {
 	t.Helper()
 	var record receiptpb.OwnRecord
 	if err := proto.Unmarshal(must(own.ProveRecord(t.Context(), index)), &record); err != nil {

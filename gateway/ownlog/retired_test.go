@@ -22,7 +22,9 @@ func TestAnchorGivenUp(t *testing.T) {
 	stop := r.run(t)
 	var waiting sync.WaitGroup
 	var sub gateway.Submission
-	waiting.Go(func() { sub = must(r.Submit(context.Background(), gatewaytest.Signed(t, "waits"), gatewaytest.NoArtifact)) })
+	waiting.Go(func() {
+		sub = must(r.Submit(context.Background(), gatewaytest.Signed(t, "waits"), gatewaytest.NoArtifact))
+	})
 	waiting.Wait()
 	anchors := func(state gateway.State) int {
 		page, _, err := store.List(t.Context(), gateway.AnchorTenant(ownID), gateway.ListParams{State: state})
