@@ -315,11 +315,22 @@ func (l *Log) isDoubted() bool {
 	})
 }
 
+// cosignedTime is for how long a checkpoint counts as read that further witnesses may have cosigned.
+const cosignedTime = time.Second
+
+// cosignedCheckpoint is an anchored checkpoint with its cosignatures.
+type cosignedCheckpoint struct {
+	checkpoint []byte
+	complete   bool // all that are asked for have cosigned: it stays so, a newer signature of the same witness aside
+	readAt     time.Time
+}
+
 // addCosignatures returns an anchored checkpoint with all that witnesses have signed over it, as far as that is stored.
 func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []byte) ([]byte, error) {
-	if signed, ok := l.cosigned.Get(size); ok {
-		return signed, nil
+	if known, ok := l.cosigned.Get(size); ok && (known.complete || time.Since(known.readAt) < cosignedTime) {
+		return known.checkpoint, nil
 	}
+	readAt := time.Now()
 	there, err := l.store.Cosignatures(ctx, l.id, size)
 	if err != nil {
 		return nil, fmt.Errorf("reading own log %s: %w", l.id, err)
@@ -331,9 +342,7 @@ func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []
 	for _, s := range chooseCosignatures(there, receipt.MaxOwnCheckpoint-len(checkpoint)) {
 		signed = append(signed, s.Line+"\n"...)
 	}
-	if complete { // and so for ever, a newer signature of the same witness aside
-		l.cosigned.Add(size, signed)
-	}
+	l.cosigned.Add(size, cosignedCheckpoint{signed, complete, readAt})
 	return signed, nil
 }
 

@@ -385,9 +385,7 @@ func TestCosignedElsewhere(t *testing.T) {
 	if err := store.KeepCosignature(t.Context(), ownID, 1, c); err != nil {
 		t.Fatal(err)
 	}
-	if signed := must(r.own.ReadCheckpoint(t.Context())); !bytes.HasSuffix(signed, []byte(c.Line+"\n")) {
-		t.Errorf("the checkpoint is still\n%s", signed)
-	}
+	await(t, "the cosignature shows", func() bool { return bytes.HasSuffix(must(r.own.ReadCheckpoint(t.Context())), []byte(c.Line+"\n")) })
 }
 
 // TestManyCosignatures: however many witnesses have cosigned a checkpoint, with signatures of whatever size, receipts can be made with it.

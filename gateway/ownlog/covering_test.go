@@ -65,9 +65,9 @@ func TestNeighboursShareAnAnchor(t *testing.T) {
 	}
 	before := store.cosignatures.Load()
 	for index := range uint64(len(leaves)) {
-		checkProof(t, r.own, index, leaves[index]) // which knows that nobody cosigns
+		checkProof(t, r.own, index, leaves[index])
 	}
-	if got := store.cosignatures.Load() - before; got != 0 {
+	if got := store.cosignatures.Load() - before; got > int64(len(leaves)/2) { // each anchor's are asked for once a second
 		t.Errorf("asked %d times for cosignatures", got)
 	}
 }
