@@ -30,22 +30,26 @@ func newLateLog() *lateLog { return &lateLog{Log: gatewaytest.NewLog()} }
 
 func (l *lateLog) Add(ctx context.Context, s gateway.Shard, p gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
-	if l.isLate {
-		l.late = append(l.late, p.Body)
-	} else {
-		l.bodies = append(l.bodies, p.Body)
+	if l.late = append(l.late, p.Body); !l.isLate {
+		l.bodies, l.late = append(l.bodies, l.late...), nil
 	}
 	l.mu.Unlock()
 	return l.Log.Add(ctx, s, p)
 }
 
-// setLate has what is sent from now on shown later; or now, with what was not shown before it.
+// setLate has what is sent from now on shown later; or at once, with what was not shown before it.
 func (l *lateLog) setLate(late bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isLate = late; !late {
-		l.bodies, l.late = append(l.bodies, l.late...), nil
-	}
+	l.isLate = late
+}
+
+// showLate shows all that was sent.
+func (l *lateLog) showLate() {
+	l.setLate(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bodies, l.late = append(l.bodies, l.late...), nil
 }
 
 // EachEntry implements gateway.EntryReader.
@@ -172,7 +176,7 @@ func TestLateAnchor(t *testing.T) {
 		}
 		stop()
 	}
-	h.log.setLate(false)
+	h.log.showLate()
 	r := join(t, store, h.folder, h.log, 50*time.Millisecond, h.log.shards, c.use)
 	c.set(0, r)
 	stop := r.run(t)
@@ -192,7 +196,7 @@ func TestLateAnchorComes(t *testing.T) {
 	r.run(t)
 	r.submit(t, "third")
 	await(t, "it waits", func() bool { return r.own.Trouble() == gateway.TroubleLate })
-	h.log.setLate(false)
+	h.log.showLate()
 	c.set(late, r)
 	await(t, "it refuses", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
 	if after := must(store.OwnLog(t.Context(), ownID)); after != before {
@@ -309,6 +313,7 @@ func TestLookedThroughByKey(t *testing.T) {
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	stranger := ownlog.AnchorKey{SPKI: log.addForeign(t, t.TempDir()), From: 1}
+	log.addForeign(t, t.TempDir()) // by a key that is not looked for
 	for _, c := range []struct {
 		keys []ownlog.AnchorKey
 		want string
