@@ -32,6 +32,7 @@ type Ending struct {
 	keeper
 	cfg     EndingConfig
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
+	unknown atomic.Bool            // the store has no such log, which was said
 }
 
 // NewEnding returns one in which nothing happens until Run.
@@ -89,8 +90,11 @@ func (e *Ending) noteTrouble(ctx context.Context, done bool, err error) {
 // work does what can be done now, and reports whether nothing is left to do.
 func (e *Ending) work(ctx context.Context) (done bool, err error) {
 	state, err := e.store.OwnLog(ctx, e.cfg.Log)
-	if errors.Is(err, gateway.ErrNotFound) {
-		return true, nil // nothing was ever recorded in it
+	if errors.Is(err, gateway.ErrNotFound) { // nothing was ever recorded in it
+		if !e.unknown.Swap(true) {
+			e.logger.WarnContext(ctx, "own_log.closed names a log that this store has never had, so that nothing waits for it; see whether its origin is spelled as it was", "log", e.cfg.Log)
+		}
+		return true, nil
 	}
 	if err != nil {
 		return false, err

@@ -154,7 +154,33 @@ func CheckFiles(ctx context.Context, cfg *config.Config) error {
 	if err := checkStore(cfg.Store); err != nil {
 		return err
 	}
-	return checkAttestation(cfg.Attestation)
+	if err := checkAttestation(cfg.Attestation); err != nil {
+		return err
+	}
+	return checkOwnKey(cfg)
+}
+
+// checkOwnKey compares the own log's key, where it is there, with the gateway's trust file.
+func checkOwnKey(cfg *config.Config) error {
+	own, path := cfg.OwnLog, cfg.Attestation.GatewayTrust
+	if !own.IsSet() || own.CreateKeys && !exists(own.Key) {
+		return nil
+	}
+	signer, err := attest.LoadCheckpointSigner(own.Key, own.Origin, false)
+	if err != nil {
+		return err
+	}
+	if path == "" || !exists(path) {
+		return nil
+	}
+	trust, err := trustroot.LoadGateway(path)
+	if err != nil {
+		return err
+	}
+	if _, err := trust.WithOwnLog(own.Origin, signer.VerifierKey()); err != nil {
+		return fmt.Errorf("own_log.key: %s: %w", path, err)
+	}
+	return nil
 }
 
 // checkAttestation checks the files that are there; what is missing may be made at the start.

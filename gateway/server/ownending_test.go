@@ -204,6 +204,9 @@ func TestOwnLogUnconfigured(t *testing.T) {
 	if troubles := r.troubles(); len(troubles) > 0 || r.stateOf(cfg) != "works" {
 		t.Errorf("troubles %v, state %s", troubles, r.stateOf(cfg))
 	}
+	if told := "own_log.closed names a log that this store has never had"; strings.Count(r.log.String(), told) != 1 || !strings.Contains(r.log.String(), config.OwnLogID("gateway.test/never")) {
+		t.Errorf("%q is not said once:\n%s", told, r.log)
+	}
 	waiting := r.postAll("waiting", 30)
 	r.end()
 	without := *cfg

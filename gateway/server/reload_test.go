@@ -12,8 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // writeAllowed names the only key that may sign.
@@ -131,6 +133,27 @@ func TestFaultyFiles(t *testing.T) {
 			t.Errorf("%s: the store was made", name)
 		}
 	}
+	own := ownTrusted(t, good)
+	if err := server.CheckFiles(t.Context(), own); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*config.Config)
+		want   string
+	}{
+		"another own key": {func(c *config.Config) { c.OwnLog.Key = filepath.Join(t.TempDir(), "own.key") }, "own_log.key: " + own.Attestation.GatewayTrust + ": "},
+		"no own key":      {func(c *config.Config) { c.OwnLog.Key, c.OwnLog.CreateKeys = file+"-none", false }, "own log"},
+		"faulty own key":  {func(c *config.Config) { c.OwnLog.Key = file }, "own log"},
+	} {
+		cfg := *own
+		c.change(&cfg)
+		if name == "another own key" {
+			_ = must(attest.LoadCheckpointSigner(cfg.OwnLog.Key, cfg.OwnLog.Origin, true))
+		}
+		if err := server.CheckFiles(t.Context(), &cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
 	for name, change := range map[string]func(*config.Config){
 		"no folder for the store": func(c *config.Config) { c.Store.SQLite.Path = filepath.Join(file+"-none", "db") },
 		"no attestation key":      func(c *config.Config) { c.Attestation.CreateKey = false },
@@ -143,4 +166,20 @@ func TestFaultyFiles(t *testing.T) {
 			t.Errorf("%s passed", name)
 		}
 	}
+}
+
+// ownTrusted returns c with an own log whose key is in a trust file.
+func ownTrusted(t *testing.T, c *config.Config) *config.Config {
+	t.Helper()
+	own := *c
+	own.OwnLog = config.OwnLog{Origin: "gateway.test/own", Key: filepath.Join(t.TempDir(), "own.key"), AnchorKey: filepath.Join(t.TempDir(), "anchor.key"), CreateKeys: true}
+	if err := server.CheckFiles(t.Context(), &own); err != nil {
+		t.Errorf("keys that are made at the start: %v", err)
+	}
+	signer := must(attest.LoadCheckpointSigner(own.OwnLog.Key, own.OwnLog.Origin, true))
+	own.Attestation.GatewayTrust = filepath.Join(t.TempDir(), "gateway_trust.json")
+	if err := must((&trustroot.Gateway{}).WithOwnLog(own.OwnLog.Origin, signer.VerifierKey())).Write(own.Attestation.GatewayTrust); err != nil {
+		t.Fatal(err)
+	}
+	return &own
 }
