@@ -3,17 +3,17 @@
 package main
 
 import (
-	"crypto/sha256"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -23,6 +23,7 @@ import (
 type listFlags struct {
 	connection
 	artifact, signer, state, pageToken string
+	digests                            []formats.Digest // of the file that artifact names, if it names one
 	pageSize                           int32
 	audit                              bool
 }
@@ -43,7 +44,7 @@ what, from where, and what became of it.`,
 	}
 	var f listFlags
 	f.addFlags(c)
-	c.Flags().StringVar(&f.artifact, "artifact", "", "only those whose receipts have the SHA-256 of this `FILE`, or this digest, ALG:HEX")
+	c.Flags().StringVar(&f.artifact, "artifact", "", "only those whose receipts have a digest of this `FILE`, or this digest, ALG:HEX")
 	c.Flags().StringVar(&f.signer, "signer", "", "only those by this signer: `sha256:HEX` of the SubjectPublicKeyInfo")
 	c.Flags().StringVar(&f.state, "state", "", "only those in this state: "+strings.Join(stateNames(), ", "))
 	c.Flags().BoolVar(&f.audit, "audit", false, "the audit trail, in place of the submissions")
@@ -69,7 +70,7 @@ what, from where, and what became of it.`,
 		if f.audit {
 			return f.showAudit(c.Context(), g, c.OutOrStdout(), remote)
 		}
-		page, err := remote.List(c.Context(), request)
+		page, err := f.list(c.Context(), remote, request)
 		if err != nil {
 			return err
 		}
@@ -87,29 +88,20 @@ func (f *listFlags) buildRequest() (*pb.ListSubmissionsRequest, error) {
 		}
 		r.State = pb.Submission_State(state)
 	}
-	if f.artifact == "" {
+	if _, err := formats.ParseDigest(f.artifact); f.artifact == "" || err == nil {
 		return r, nil
 	}
-	if _, err := formats.ParseDigest(f.artifact); err == nil {
-		return r, nil
-	}
-	digest, err := hashFile(f.artifact)
-	r.Artifact = digest
+	var err error
+	f.digests, err = hashFile(f.artifact)
 	return r, err
 }
 
-// hashFile returns the file's digest as receipts name it.
-func hashFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", withHint(err, "name a file, or a digest as sha256:HEX")
+// list asks for a page: of a file by all of its digests.
+func (f *listFlags) list(ctx context.Context, remote client.Client, r *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
+	if len(f.digests) > 0 {
+		return listFile(ctx, remote, r, f.digests)
 	}
-	defer file.Close() //nolint:errcheck // only read
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", fmt.Errorf("reading %s: %w", path, err)
-	}
-	return formats.Digest{Algorithm: formats.SHA256, Value: h.Sum(nil)}.String(), nil
+	return remote.List(ctx, r)
 }
 
 func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsResponse) error {
@@ -130,8 +122,11 @@ func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsRe
 	err := t.Flush()
 	if len(page.GetSubmissions()) == 0 {
 		printLine(w, "there are none")
-		if f.artifact != "" {
-			printLine(w, "a file may be recorded by another of its digests (SSH: sha512, minisign: blake2b-512), and by none of them, as PGP signatures are unless the bytes were sent")
+		switch {
+		case len(f.digests) > 0:
+			printLine(w, "a file may be recorded by none of its digests, as PGP signatures are unless the bytes were sent")
+		case f.artifact != "":
+			printLine(w, "a file may be recorded by another of its digests, by all of which it is found when the file is named, and by none of them, as PGP signatures are unless the bytes were sent")
 		}
 	}
 	if next := page.GetNextPageToken(); next != "" {
