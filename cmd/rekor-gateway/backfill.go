@@ -104,7 +104,7 @@ func (f *backfillFlags) addFlags(c *cobra.Command) {
 	flags.StringArrayVar(&w.namespaces, "ssh-namespace", nil, "SSH signature namespace that the gateway accepts (repeatable); file when not given")
 	flags.BoolVar(&w.publish, "publish-certificate", false, "log the signers' certificates, with all they name, for ever; not the bare keys")
 	flags.StringVar(&f.receipts, "receipts", "", "keep the receipts in this `FOLDER`, and not beside the files")
-	flags.StringVar(&f.report, "report", "", "write a line of JSON for each signature to this `FILE`")
+	flags.StringVar(&f.report, "report", "", "write a line of JSON for each signature to this `FILE`: what became of it, or with --dry-run what would")
 	flags.IntVar(&f.parallel, "parallel", defaultParallel, "how many signatures are read and sent at once; those that wait for the log do not count")
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to go on while the gateway accepts nothing, and to wait while the log takes nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing; the gateway of --server is asked how it would record each signature")
@@ -203,7 +203,7 @@ func (f *backfillFlags) run(ctx context.Context, out io.Writer, told *notes, ter
 	defer b.close()
 	b.status = f.newStatus(out, told, terminal, &b.counts)
 	if f.report != "" {
-		if b.report, err = openReport(f.report, f.force); err != nil {
+		if b.report, err = openReport(f.report, f.force, reportHead, plannedHead); err != nil {
 			return err
 		}
 	}

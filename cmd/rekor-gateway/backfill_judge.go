@@ -31,8 +31,8 @@ type candidate struct {
 	ways       *wayFinder
 	content    []byte // the signature file
 	signature  *source
-	artifact   *source        // nil: none, or only a digest
-	kind       container.Kind // of the container around what was signed; "" is none
+	artifact   *source           // nil: none, or only a digest
+	kind       container.Kind    // of the container around what was signed; "" is none
 	parsed     formats.Parsed    // nil while sent says all that is asked of it
 	verified   *formats.Verified // nil before verify
 	sent       *sentSignature    // nil: this was not sent before

@@ -55,11 +55,27 @@ type backfillPlan struct {
 	groups map[planKey]*planGroup
 }
 
-// planAll prints what would be done. It writes no file, and has the gateway store nothing.
+// plannedLine is a line of the report of a dry run: what would be done with one signature. Its members are as those of planGroup and outcome.
+type plannedLine struct {
+	MessageType    string         `json:"messageType"` // "planned"
+	Name           string         `json:"name"`
+	State          string         `json:"state"`
+	Reason         formats.Reason `json:"reason"`
+	Message        string         `json:"message"`
+	Hint           string         `json:"hint"`
+	Artifact       string         `json:"artifact"`
+	Representation string         `json:"representation"`
+	Way            string         `json:"way"`
+	Asked          bool           `json:"asked"`
+	Sends          string         `json:"sends"`
+}
+
+func newPlannedLine(item backfill.Item, g planGroup) plannedLine {
+	return plannedLine{"planned", validText(item.Name), g.State, g.Reason, g.Message, g.Hint, validText(item.Artifact), g.Representation, g.Way, g.Asked, g.Sends}
+}
+
+// planAll prints what would be done. It writes no file but the report that is asked for, and has the gateway store nothing.
 func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes, terminal io.Writer) error {
-	if f.report != "" {
-		return withHint(errors.New("a dry run writes no report"), "leave out --report, or --dry-run")
-	}
 	stock, err := loadKeys(ctx, f.wishes.keys)
 	if err != nil {
 		return err
@@ -76,8 +92,18 @@ func (f *backfillFlags) planAll(ctx context.Context, out io.Writer, told *notes,
 		}
 	}
 	b.status = f.newStatus(out, told, terminal, &b.counts)
+	if f.report != "" {
+		if b.report, err = openReport(f.report, f.force, plannedHead); err != nil { // never in place of what became of them
+			return err
+		}
+	}
 	p := &backfillPlan{groups: map[planKey]*planGroup{}}
-	if err := b.planItems(ctx, p); err != nil {
+	err = b.planItems(ctx, p)
+	if b.report != nil {
+		_, failed := b.report.finish(err == nil)
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
 		return err
 	}
 	return p.print(out, f.globals)
@@ -97,9 +123,18 @@ func (b *backfillRun) planItems(ctx context.Context, p *backfillPlan) error {
 	if b.asker.remote != nil {
 		workers = maxCalls
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	plan := func(item backfill.Item) {
 		b.counts.planned.Add(1)
-		p.add(b.planItem(ctx, item))
+		key, group := b.planItem(ctx, item)
+		p.add(key, group)
+		if b.report == nil {
+			return
+		}
+		if err := b.report.add(newPlannedLine(item, group)); err != nil {
+			stop(fail(reasonFile, fmt.Errorf("writing the report: %w", err), "make room, or name another file with --report"))
+		}
 	}
 	if err := workOnAll(ctx, items, workers, plan); err != nil {
 		return err

@@ -26,7 +26,7 @@ func (f *backfillFlags) openAsker(told *notes) (*planAsker, error) {
 	if f.server == "" {
 		return &planAsker{}, nil
 	}
-	remote, err := f.open(f.timeout, told.sayRetrying)
+	remote, err := f.openPatiently(told)
 	if err != nil {
 		return nil, err
 	}

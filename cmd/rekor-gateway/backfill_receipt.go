@@ -68,7 +68,9 @@ func (f *backfillFlags) loadTrust(ctx context.Context, remote client.Client, tol
 
 // completeFiles gets from the gateway what was not named, and says whose word that is.
 func (f *backfillFlags) completeFiles(ctx context.Context, remote client.Client, told *notes, files *client.TrustFiles) error {
+	done := told.sayWaiting("asking " + f.server + " for its trust files")
 	served, err := remote.TrustFiles(ctx)
+	done()
 	if errors.Is(err, client.ErrNoTrustFiles) {
 		if files.TrustedRoot != nil {
 			return nil

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -27,15 +29,21 @@ type report struct {
 // reportSuffix is what a report's name has more while it is written.
 const reportSuffix = ".part"
 
-// openReport begins a report. What a killed run has left is written over.
-func openReport(path string, force bool) (*report, error) {
+// The heads of lines: how each begins of a report, and of what a dry run writes.
+const (
+	reportHead  = `{"name":`
+	plannedHead = `{"messageType":"planned",`
+)
+
+// openReport begins a report. What a killed run has left is written over, and what begins as one of replaced.
+func openReport(path string, force bool, replaced ...string) (*report, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fail(reasonFileExists, fmt.Errorf("%s is no regular file", path), "name another file with --report")
 	}
 	if old, err := backfill.Open(path); err == nil && !force {
-		isReport := beginsReport(old)
+		isReport := beginsAs(old, replaced)
 		if _ = old.Close(); !isReport { // only read
-			return nil, fail(reasonFileExists, fmt.Errorf("%s exists and is no report", path), "name another file with --report, or replace it with --force")
+			return nil, fail(reasonFileExists, fmt.Errorf("%s exists and is no such report", path), "name another file with --report, or replace it with --force")
 		}
 	}
 	file, err := os.OpenFile(path+reportSuffix, os.O_WRONLY|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- as public as the files that it is about
@@ -55,19 +63,15 @@ func openReport(path string, force bool) (*report, error) {
 	return &report{path: path, file: file, to: bufio.NewWriterSize(file, 64<<10)}, nil
 }
 
-// reportHead is how each line of a report begins.
-const reportHead = `{"name":`
-
-// beginsReport reports whether a file is a report or empty: what an earlier run has written is replaced, and nothing else.
-func beginsReport(file io.Reader) bool {
-	head := make([]byte, len(reportHead))
-	n, err := io.ReadFull(file, head)
-	return n == 0 && errors.Is(err, io.EOF) || string(head) == reportHead
+// beginsAs reports whether a file is empty or begins with one of heads: what an earlier run has written is replaced, and nothing else.
+func beginsAs(file io.Reader, heads []string) bool {
+	head, err := io.ReadAll(io.LimitReader(file, int64(max(len(reportHead), len(plannedHead)))))
+	return err == nil && (len(head) == 0 || slices.ContainsFunc(heads, func(h string) bool { return strings.HasPrefix(string(head), h) }))
 }
 
-// add writes a line.
-func (r *report) add(o outcome) error {
-	raw, err := jsonv2.Marshal(o)
+// add writes a line: an outcome, or what is planned.
+func (r *report) add(line any) error {
+	raw, err := jsonv2.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("encoding a line of the report: %w", err)
 	}

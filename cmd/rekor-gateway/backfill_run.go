@@ -15,6 +15,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -41,6 +42,9 @@ type backfillRun struct {
 	calls   chan struct{}       // held while the gateway is asked something
 	memory  *semaphore.Weighted // held for a signature's size
 	stop    context.CancelCauseFunc
+
+	firstSend  sync.Once
+	noteAnswer func() // set by the first to send: the gateway is not silent
 }
 
 const (
@@ -61,7 +65,7 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 		return nil, err
 	}
 	b := f.newLocalRun(stock, told)
-	if b.remote, err = f.open(f.timeout, told.sayRetrying); err != nil {
+	if b.remote, err = f.openPatiently(told); err != nil {
 		return nil, err
 	}
 	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
@@ -71,6 +75,11 @@ func (f *backfillFlags) newRun(ctx context.Context, told *notes) (*backfillRun, 
 	b.judge.ways = f.newWayFinder(b.remote.Plan)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
 	return b, nil
+}
+
+// openPatiently returns a client for which a gateway that says nothing is as one that accepts nothing.
+func (f *backfillFlags) openPatiently(told *notes) (client.Client, error) {
+	return f.openWith(gatewayclient.Retries{Patience: f.timeout, Silence: min(f.timeout, gatewayclient.DefaultSilence), Notify: told.sayRetrying})
 }
 
 // newLocalRun returns a run without a gateway.

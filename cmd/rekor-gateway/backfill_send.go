@@ -23,8 +23,10 @@ var errNotLogged = errors.New("the submission is accepted and not logged yet")
 // send has the gateway accept a submission. What it refuses for now is sent again as long as it accepts anything.
 func (b *backfillRun) send(ctx context.Context, s client.Submission) (*pb.Submission, error) {
 	started := time.Now()
+	b.firstSend.Do(func() { b.noteAnswer = b.told.sayWaiting("sending to " + b.flags.server) })
 	for {
 		answer, err := b.callSubmit(ctx, s)
+		b.noteAnswer()
 		switch {
 		case err == nil:
 			b.pace.noteAccepted()

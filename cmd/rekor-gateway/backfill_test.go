@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -515,6 +516,21 @@ func TestIsTorn(t *testing.T) {
 	} {
 		if isTorn(c.raw) != c.torn {
 			t.Errorf("%s: %v", name, !c.torn)
+		}
+	}
+}
+
+// A gateway that takes the connection and says nothing is waited for as long as one that accepts nothing, which is said.
+func TestSilentGatewayIsBounded(t *testing.T) {
+	tree := makeTree(t, 1)
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	t.Cleanup(func() { _ = listener.Close() })
+	for scheme, more := range map[string][]string{"http": nil, "grpc": {"--trusted-root", offline(rootFile)}} { // which has no trust files
+		started := time.Now()
+		var out, errs bytes.Buffer
+		code := runProgram(t.Context(), append([]string{"backfill", tree, "--server", scheme + "://" + listener.Addr().String(), "--timeout", "2500ms", "--key", offline("x509.pub")}, more...), &out, &errs)
+		if took := time.Since(started); code != exitLater || took > 30*time.Second || !strings.Contains(errs.String(), "waiting: ") {
+			t.Errorf("%s: exit %d after %v\n%s", scheme, code, took, &errs)
 		}
 	}
 }

@@ -48,6 +48,10 @@ const maxTokenSize = 16 << 10
 
 // open returns a client. retrying is told of each wait for another try.
 func (n *connection) open(patience time.Duration, retrying func(error, time.Duration)) (client.Client, error) {
+	return n.openWith(gatewayclient.Retries{Patience: patience, Notify: retrying})
+}
+
+func (n *connection) openWith(retries gatewayclient.Retries) (client.Client, error) {
 	if base, found := strings.CutSuffix(strings.TrimRight(n.server, "/"), "/v1/submissions"); found {
 		return nil, withHint(fmt.Errorf("the server's URL %q ends in a path of the API", n.server), "name the gateway alone: --server %s", base)
 	}
@@ -56,7 +60,7 @@ func (n *connection) open(patience time.Duration, retrying func(error, time.Dura
 			"name the gateway alone, and a bearer token in a file: --token-file FILE")
 	}
 	log.SetOutput(io.Discard) // net/http's transport tells the standard logger what its error says as well
-	o := client.Options{Retries: gatewayclient.Retries{Patience: patience, Notify: retrying}}
+	o := client.Options{Retries: retries}
 	if err := n.readToken(&o); err != nil {
 		return nil, err
 	}
