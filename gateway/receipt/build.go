@@ -116,8 +116,16 @@ func (f Facts) recordedSignature(at int) *receiptpb.RecordedSignature {
 		return s
 	}
 	s.Variant, s.Algorithm, s.ClaimedTime = d.Variant, d.Algorithm, timestamp(d.ClaimedTime)
-	s.Checks, s.Notes, s.Findings = v.Checks, slices.Concat(d.Notes, v.Notes), findingMessages(d.Findings)
+	s.Notes, s.Findings = slices.Concat(d.Notes, v.Notes), findingMessages(d.Findings)
+	if !f.checksAreShared(v) {
+		s.Checks = v.Checks
+	}
 	return s
+}
+
+// checksAreShared reports whether the receipt's checks are those of its one signature too: from version 4 on they stand there once.
+func (f Facts) checksAreShared(v *formats.Verified) bool {
+	return f.version() >= versionBatched && len(f.Verified.Each()) == 1 && slices.Equal(v.Checks, f.Verified.Checks)
 }
 
 func findingMessages(findings []formats.Finding) (list []*receiptpb.Finding) {

@@ -322,6 +322,18 @@ var ownEdits = []edited{
 	{name: "edited-own-anchor-direct", of: "own-x509-p256", about: "the anchor's log entry beside the own log's record", change: func(r *receiptpb.Receipt) {
 		r.Entries[0].Bundle.VerificationMaterial.TlogEntries = ownOf(r).GetAnchors()[0].GetBundle().GetVerificationMaterial().GetTlogEntries()
 	}},
+	{name: "edited-own-checks-once", of: "own-pgp-historical-sha1", about: "the one signature's checks stand in the receipt alone, as they do since", change: func(r *receiptpb.Receipt) {
+		r.Recorded[0].Checks = nil
+	}},
+	{name: "edited-own-checks-once-edited", of: "own-pgp-historical-sha1", about: "the same, against the statement", change: func(r *receiptpb.Receipt) {
+		r.Recorded[0].Checks, r.Checks = nil, append(r.Checks, "all-of-them")
+	}},
+	{name: "edited-own-checks-gone", of: "own-pgp-historical-sha1", about: "no checks, against the statement", change: func(r *receiptpb.Receipt) {
+		r.Recorded[0].Checks, r.Checks = nil, nil
+	}},
+	{name: "edited-own-checks-of-one", of: "own-pgp-mixed", about: "one of two signatures has no checks of its own, against the statement", change: func(r *receiptpb.Receipt) {
+		r.Recorded[1].Checks = nil
+	}},
 }
 
 // messageEdits change what the record of a pure Ed25519 signature says.

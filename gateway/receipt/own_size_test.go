@@ -39,7 +39,7 @@ func TestOwnProofSize(t *testing.T) {
 // TestBatchedReceiptSize: a receipt in an own log and a log of 10 million entries each, cosigned by three witnesses, without what the
 // submitter sent.
 func TestBatchedReceiptSize(t *testing.T) {
-	const limit = 6400 // of JSON without spaces
+	const limit = 6 << 10 // of JSON without spaces
 	b := batch(t, native(t), receiptpb.Receipt_NATIVE)
 	r := growTrees(t, b.receipt)
 	own := r.GetEntries()[0].GetOwn()

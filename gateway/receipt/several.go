@@ -29,7 +29,7 @@ func ForSignature(r *receiptpb.Receipt, at int) *receiptpb.Receipt {
 			Keys: file.GetKeys(), ClaimedTime: s.GetClaimedTime(),
 		},
 		Artifact: r.GetArtifact(), Representation: s.GetRepresentation(), Policy: r.GetPolicy(),
-		Checks: s.GetChecks(), Notes: s.GetNotes(), Findings: s.GetFindings(),
+		Checks: checksOf(r, at), Notes: s.GetNotes(), Findings: s.GetFindings(),
 	}
 	alone := &receiptpb.RecordedSignature{Representation: s.GetRepresentation(), Way: s.GetWay(), Evidence: s.GetEvidence()}
 	for i, signer := range s.GetSigners() {
@@ -45,6 +45,15 @@ func ForSignature(r *receiptpb.Receipt, at int) *receiptpb.Receipt {
 		}
 	}
 	return one
+}
+
+// checksOf returns what was checked of the signature at a position: from version 4 on the receipt's own, where that is the only one and has
+// none.
+func checksOf(r *receiptpb.Receipt, at int) []string {
+	if own := r.GetRecorded()[at].GetChecks(); len(own) > 0 || len(r.GetRecorded()) > 1 || r.GetFormatVersion() < versionBatched {
+		return own
+	}
+	return r.GetChecks()
 }
 
 // several is a receipt for a file with several signatures being verified. What concerns the file as a whole is done with file;
