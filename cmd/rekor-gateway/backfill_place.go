@@ -56,7 +56,7 @@ func findPlace(item backfill.Item, dir string) (place, error) {
 	if item.Artifact != "" || item.Digest != "" || suffix == "" {
 		p.first = base + receiptSuffix
 	}
-	if p.first != p.own && backfill.IsSigned(filepath.Base(base)) {
+	if p.first != p.own && (backfill.IsSigned(filepath.Base(base)) || !item.Decompress && backfill.HoldsSignature(item.Artifact)) {
 		p.first = "" // that name is the signature's that the file is
 	}
 	return p, nil

@@ -109,3 +109,19 @@ func isFree(path string) bool {
 	_, err := readKept(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
+
+// A list that is signed in the clear keeps the receipt's short name, whoever is handled first: that of a signature beside it has its own.
+func TestSignedListKeepsItsName(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "SHA256SUMS")
+	place := func() place {
+		return must(findPlace(backfill.Item{Name: "SHA256SUMS.sig", Signature: list + ".sig", Artifact: list}, ""))
+	}
+	for content, first := range map[string]string{"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n": "", strings.Repeat("a", 64) + "  app\n": list + ".receipt.json"} {
+		if err := os.WriteFile(list, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p := place(); p.first != first || p.own != list+".sig.receipt.json" {
+			t.Errorf("%q: %+v", content, p)
+		}
+	}
+}

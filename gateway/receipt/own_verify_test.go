@@ -340,14 +340,14 @@ func TestFlippedOwnBytes(t *testing.T) {
 				r.GetEntries()[0].Own = own
 				o.Artifact = bytes.NewReader(artifact)
 				report, err := receipt.Verify(t.Context(), r, o)
-				o.Artifact, o.Memory = bytes.NewReader(artifact), nil
-				if _, unremembered := receipt.Verify(t.Context(), r, o); formats.ReasonOf(unremembered) != formats.ReasonOf(err) {
-					t.Errorf("byte %d (%q): %v, and %v with a memory", i, encoded[max(0, i-40):i+1], unremembered, err)
-				}
-				o.Memory = memory
 				if err != nil {
 					continue
 				}
+				o.Artifact, o.Memory = bytes.NewReader(artifact), nil
+				if _, err := receipt.Verify(t.Context(), r, o); err != nil {
+					t.Errorf("byte %d (%q): accepted with a memory alone: %v", i, encoded[max(0, i-40):i+1], err)
+				}
+				o.Memory = memory
 				if accepted++; report.String() != want.String() {
 					t.Errorf("byte %d (%q): the report has changed:\n%s", i, encoded[max(0, i-40):i+1], report)
 				}

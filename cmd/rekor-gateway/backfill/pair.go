@@ -35,6 +35,10 @@ func (s *scanner) pair(f *folder, e entry, sh shape) (Item, bool) {
 		item.Problem = explainSecret(item.Name, err)
 		return item, true
 	}
+	if k == unknown && sh.base != "" && isSignedMessage(content) {
+		item.Problem = errSignedMessage(item.Name)
+		return item, true
+	}
 	if sh.base == "" {
 		return s.pairHolding(f, e, sh, item, k)
 	}

@@ -3,8 +3,13 @@
 package backfill
 
 import (
+	"context"
+	"io"
+	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
 )
 
 // shape is what a file's name says of it.
@@ -72,6 +77,25 @@ func CutSuffix(name string) (base, suffix string) {
 func IsSigned(name string) bool {
 	_, suffix := CutSuffix(name)
 	return suffix != "" || strings.EqualFold(name, "InRelease") || clearNames.MatchString(name)
+}
+
+// HoldsSignature reports whether the file of a list, such as SHA256SUMS, is signed in itself: its receipt has the list's name then.
+func HoldsSignature(file string) bool {
+	if !sumsNames.MatchString(filepath.Base(file)) {
+		return false
+	}
+	f, err := Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read
+	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	if err != nil {
+		return false
+	}
+	s := scanner{registry: all.Formats()}
+	k, err := s.identify(context.Background(), head)
+	return err == nil && k == holding
 }
 
 // shapeOf says whether the file called name may be a signature. isTUF tells whether its folder has TUF metadata.
