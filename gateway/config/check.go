@@ -19,7 +19,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkOwnLog, c.checkLogging, c.checkAudit, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkLogs, c.checkSource, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkOwnLog, c.checkLogging, c.checkAudit, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -98,13 +98,13 @@ func (c *Config) checkLogs() error {
 	seen, ofOrigin := map[string]bool{}, map[string]string{}
 	for i := range c.Logs {
 		l := &c.Logs[i]
-		if l.ID == "" || l.Origin == "" {
+		if l.ID == "" || l.IsSourced() && !c.Source.IsSet() {
 			return fmt.Errorf("logs[%d]: id and origin are needed", i)
 		}
 		if seen[l.ID] {
 			return fmt.Errorf("logs[%d]: the id %q is there twice", i, l.ID)
 		}
-		if other, ok := ofOrigin[l.Origin]; ok { // it would count as two of policy.logs.need, and be one
+		if other, ok := ofOrigin[l.Origin]; ok && !l.IsSourced() { // it would count as two of policy.logs.need, and be one
 			return fmt.Errorf("logs[%d] (%s): the origin %q is that of %s: they are one log", i, l.ID, l.Origin, other)
 		}
 		seen[l.ID], ofOrigin[l.Origin] = true, l.ID
@@ -161,6 +161,9 @@ func (l *Log) checkRate() error {
 }
 
 func (l *Log) checkURLs() error {
+	if l.IsSourced() {
+		return l.checkSourced()
+	}
 	if l.URL != "" {
 		if l.GRPCURL != "" || l.ReadURL != "" {
 			return errors.New("url stands for grpc_url and read_url; give it, or the two")

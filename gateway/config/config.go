@@ -21,11 +21,13 @@ type Config struct {
 	Callers           []Caller `yaml:"callers,omitempty"`
 	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
 	TrustedRoot string `yaml:"trusted_root"`
-	Logs        []Log  `yaml:"logs"`
-	Store       Store  `yaml:"store,omitempty"`
-	Limits      Limits `yaml:"limits,omitempty"`
-	Worker      Worker `yaml:"worker,omitempty"`
-	Policy      Policy `yaml:"policy,omitempty"`
+	// Source is where logs without an origin of their own come from.
+	Source Source `yaml:"source,omitempty"`
+	Logs   []Log  `yaml:"logs"`
+	Store  Store  `yaml:"store,omitempty"`
+	Limits Limits `yaml:"limits,omitempty"`
+	Worker Worker `yaml:"worker,omitempty"`
+	Policy Policy `yaml:"policy,omitempty"`
 	// Policies are for the callers that name one.
 	Policies    map[string]Policy `yaml:"policies,omitempty"`
 	Attestation Attestation       `yaml:"attestation,omitempty"`
@@ -68,8 +70,10 @@ type TLS struct {
 
 // Log is one Rekor v2 log. Which submissions go to it policies say.
 type Log struct {
-	ID     string `yaml:"id"`     // stable: it is in stored rows and metric labels
-	Origin string `yaml:"origin"` // of its checkpoints
+	ID     string `yaml:"id"`               // stable: it is in stored rows and metric labels
+	Origin string `yaml:"origin,omitempty"` // of its checkpoints; "": the source knows the log
+	// Operator runs a log of the source; "" is the only one that the source names.
+	Operator string `yaml:"operator,omitempty" json:",omitempty"`
 	// URL stands for both other URLs where the log serves writes and tiles at one place.
 	URL     string `yaml:"url,omitempty"`
 	GRPCURL string `yaml:"grpc_url,omitempty"` // http(s)://host:port, entries are written here

@@ -89,6 +89,24 @@ var farm = "{name: farm, tenant: builds, token_sha256: [" + strings.Repeat("ab",
 // folder finds paths of the tests, which have any letters in them.
 var folder = regexp.MustCompile(regexp.QuoteMeta(os.TempDir()) + `\S*`)
 
+const sourced = "trusted_root: x\nsource: {signing_config: y}\n"
+
+// TestSourced: the file's path is resolved, and the logs pass.
+func TestSourced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := sourced + "logs: [{id: a, operator: x}, {id: b, operator: y}, {id: c, origin: o, url: 'https://c.example'}]"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(filepath.Dir(path), "y"); c.Source.SigningConfig != want || !c.Logs[1].IsSourced() || c.Logs[2].IsSourced() {
+		t.Errorf("%+v, %+v", c.Source, c.Logs)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":         {minimal + "htp: {listen: x}", `line 5: unknown key "htp" (did you mean "http"?)`},
@@ -112,6 +130,12 @@ func TestRefusals(t *testing.T) {
 		"proxy, everybody":    {minimal + "trusted_proxies: ['::/0']", "is everybody"},
 		"proxy, mapped":       {minimal + "trusted_proxies: ['::ffff:10.0.0.0/104']", "as a network of IPv4"},
 		"no root":             {strings.Replace(minimal, "trusted_root: trust/root.json", "", 1), "trusted_root is missing"},
+		"source, no log":      {minimal + "source: {signing_config: x}", "source: no log comes from it"},
+		"no source":           {"trusted_root: x\nlogs: [{id: a}]", "logs[0]: id and origin are needed"},
+		"operator, no source": {strings.Replace(minimal, "url:", "operator: a, url:", 1), "operator is for logs of the source"},
+		"source and URL":      {sourced + "logs: [{id: a, url: 'https://a.example'}]", "logs[0] (a): the URLs of a log without an origin come from the source"},
+		"operator twice":      {sourced + "logs: [{id: a, operator: x}, {id: b, operator: x}]", `the operator "x" is that of a: they are one log`},
+		"operator left out":   {sourced + "logs: [{id: a, operator: x}, {id: b}]", "each log of the source needs an operator"},
 		"no log":              {"trusted_root: x", "logs is empty"},
 		"empty":               {"", "logs is empty"},
 		"beyond loopback":     {minimal + "http: {listen: 0.0.0.0:80}", "lets every caller"},

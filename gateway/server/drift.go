@@ -59,7 +59,15 @@ func (s *Server) noteAgreed(cfg *config.Config) {
 		}
 	}
 	slices.SortFunc(logs, func(a, b config.Log) int { return strings.Compare(a.ID, b.ID) })
-	s.agreed.Store(&map[string]string{partLogs: digestOf(logs), partPolicy: digestOf(describePolicies(cfg))})
+	s.agreed.Store(&map[string]string{partLogs: digestLogs(logs, s.files.snapshot.SigningConfig), partPolicy: digestOf(describePolicies(cfg))})
+}
+
+// digestLogs returns a digest of the logs, with what a source says of them.
+func digestLogs(logs []config.Log, signingConfig []byte) string {
+	if signingConfig == nil { // as earlier releases have it
+		return digestOf(logs)
+	}
+	return digestOf([]any{logs, signingConfig})
 }
 
 // describePolicies returns what the policies are. Where callers name none, it is what earlier releases say of it, which may be

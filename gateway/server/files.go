@@ -17,13 +17,15 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // files are what a configuration names, read and checked. Whatever is wrong with one of them is known here, before
 // anything is opened or made.
 type files struct {
-	rootFile  []byte                     // the trusted root, as it is in its file
+	snapshot  sources.Snapshot           // what the logs come from
+	contents  *sources.Contents          // of the snapshot
 	shards    map[string][]rekorv2.Shard // by the log's id
 	forbidden [][32]byte                 // signers: the authorities in the trusted root
 	// authorities are the certificate authorities in the trusted root; nil: it has none.
@@ -52,10 +54,10 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	if f.listeners, err = loadListeners(cfg.Listeners); err != nil {
 		return f, err
 	}
-	if f.rootFile, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {
+	if f.snapshot, err = readSnapshot(cfg); err != nil {
 		return f, err
 	}
-	if err := f.useRoot(cfg, at); err != nil {
+	if err := f.useSnapshot(cfg, at); err != nil {
 		return f, err
 	}
 	f.policies, err = cfg.LoadPolicies(ctx, all.Formats())
@@ -81,7 +83,7 @@ func readCallers(cfg *config.Config) (f files, err error) {
 
 // checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.
 func checkRegularFiles(cfg *config.Config) error {
-	paths := []string{cfg.TrustedRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}
+	paths := []string{cfg.TrustedRoot, cfg.Source.SigningConfig, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}
 	for _, l := range cfg.Listeners {
 		paths = append(paths, l.TLS.CertFile, l.TLS.KeyFile)
 	}
@@ -103,24 +105,6 @@ func checkAllRegular(paths []string) error {
 func checkRegular(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a file", path)
-	}
-	return nil
-}
-
-// useRoot reads the logs' keys in rootFile.
-func (f *files) useRoot(cfg *config.Config, at time.Time) error {
-	root, err := trustroot.Parse(f.rootFile)
-	if err != nil {
-		return fmt.Errorf("%s: %w", cfg.TrustedRoot, err)
-	}
-	if err := f.useAuthorities(root); err != nil {
-		return err
-	}
-	f.shards = map[string][]rekorv2.Shard{}
-	for _, l := range cfg.Logs {
-		if f.shards[l.ID], err = listShards(root, l, at); err != nil {
-			return fmt.Errorf("log %s: %s: %w", l.ID, cfg.TrustedRoot, err)
-		}
 	}
 	return nil
 }

@@ -4,19 +4,19 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
 
-// trustPoll is how often the trusted root's file is looked at, and whether a log has become another shard by time alone.
+// trustPoll is how often the files that the logs come from are looked at, and whether a log has become another shard by time alone.
 const trustPoll = 5 * time.Second
 
-// followTrust reads the trusted root again when its file changes, until ctx ends.
+// followTrust reads what the logs come from again when it changes, until ctx ends.
 func (s *Server) followTrust(ctx context.Context) {
 	for {
 		select {
@@ -32,26 +32,26 @@ func (s *Server) followTrust(ctx context.Context) {
 	}
 }
 
-// checkTrust looks at the trusted root's file, and at the shards in use. A faulty file changes nothing, and is told once. The
+// checkTrust looks at what the logs come from, and at the shards in use. A faulty one changes nothing, and is told once. The
 // caller holds the lock of reloads.
 func (s *Server) checkTrust(ctx context.Context) {
-	b, err := readRegular(s.inUse.TrustedRoot)
+	now, err := readRegular(&s.inUse)
 	if err != nil {
 		s.tellTrust(err)
 		return
 	}
-	f, sum := s.files, sha256.Sum256(b)
-	if sum == s.seenRoot && !s.noteShards() {
-		if s.toldTrust != "" && sum == sha256.Sum256(f.rootFile) {
+	f, sum := s.files, now.Sum()
+	if sum == s.seenTrust && !s.noteShards() {
+		if s.toldTrust != "" && sum == f.snapshot.Sum() {
 			s.toldTrust = ""
 			s.NoteReload(ReloadedRoot, nil)
 		}
 		return
 	}
-	if sum != s.seenRoot {
-		s.seenRoot, f.rootFile = sum, b
+	if sum != s.seenTrust {
+		s.seenTrust, f.snapshot = sum, now
 	}
-	err = f.useRoot(&s.inUse, s.now())
+	err = f.useSnapshot(&s.inUse, s.now())
 	if err == nil {
 		err = s.changeLogs(ctx, &s.inUse, f)
 	}
@@ -64,12 +64,12 @@ func (s *Server) checkTrust(ctx context.Context) {
 	s.logger.Info("read again", "what", "trusted root")
 }
 
-// readRegular reads a trusted root's file.
-func readRegular(path string) ([]byte, error) {
-	if err := checkRegular(path); err != nil {
-		return nil, err
+// readRegular is readSnapshot of what are files.
+func readRegular(cfg *config.Config) (s sources.Snapshot, err error) {
+	if err := checkAllRegular([]string{cfg.TrustedRoot, cfg.Source.SigningConfig}); err != nil {
+		return s, err
 	}
-	return trustroot.ReadFile(path)
+	return readSnapshot(cfg)
 }
 
 // tellTrust tells the operator of a fault once, until there is another.

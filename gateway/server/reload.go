@@ -86,6 +86,9 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
+	if err := f.checkSelected(&now, s.now()); err != nil {
+		return err
+	}
 	p, err := newPolicies(&now, f, s.listForbidden(f), s.watched, s.ownLog.recorder())
 	if err != nil {
 		return err
@@ -149,11 +152,12 @@ func (s *Server) listForbidden(f files) [][sha256.Size]byte { return slices.Conc
 
 // useFiles notes what is in use now.
 func (s *Server) useFiles(cfg *config.Config, f files) {
-	if s.rootFile.Load() != nil && !bytes.Equal(f.rootFile, *s.rootFile.Load()) {
-		s.audit.noteOperator(gateway.AuditKeys, fmt.Sprintf("trusted root sha256:%x", sha256.Sum256(f.rootFile)), nil)
+	root := f.snapshot.TrustedRoot
+	if s.rootFile.Load() != nil && !bytes.Equal(root, *s.rootFile.Load()) {
+		s.audit.noteOperator(gateway.AuditKeys, fmt.Sprintf("trusted root sha256:%x", sha256.Sum256(root)), nil)
 	}
-	s.inUse, s.files, s.seenRoot = *cfg, f, sha256.Sum256(f.rootFile)
-	s.rootFile.Store(&f.rootFile)
+	s.inUse, s.files, s.seenTrust = *cfg, f, f.snapshot.Sum()
+	s.rootFile.Store(&root)
 	s.noteAgreed(cfg)
 	s.noteShards()
 }
@@ -162,7 +166,7 @@ func (s *Server) useFiles(cfg *config.Config, f files) {
 func onlyAtStart(c config.Config) config.Config {
 	c.Policies = nil
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
-	c.TrustedRoot, c.Logs, c.Callers = "", nil, nil
+	c.TrustedRoot, c.Source, c.Logs, c.Callers = "", config.Source{}, nil, nil
 	c.Limits.SignerSubmissionsPerDay = 0
 	c.InsecureNoAuth, c.InsecurePlaintext = false, false
 	c.Listeners = slices.Clone(c.Listeners)

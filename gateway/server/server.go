@@ -71,7 +71,7 @@ type Server struct {
 	drained     <-chan struct{}            // closed when no log that is gone is still at work
 	inUse       config.Config              // as far as it is read again
 	files       files                      // in use
-	seenRoot    [sha256.Size]byte          // of the trusted root's file when it was last looked at
+	seenTrust   [sha256.Size]byte          // of what the logs come from when it was last looked at
 	toldTrust   string                     // the fault of it that the operator was told last
 	shardsInUse map[string]gateway.LogInfo // by the log's ID, as the operator was told last
 

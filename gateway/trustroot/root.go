@@ -44,11 +44,14 @@ type Root struct {
 // Log is a transparency log, or one shard of one, that is trusted.
 type Log struct {
 	Origin  string // the checkpoints' origin line; the host of the trusted root's baseUrl
-	ID      []byte // what entries call the log: SHA-256, of which the key id is a prefix
-	KeyHash uint32 // C2SP signed-note key id of Origin and key
-	SPKI    []byte // DER
-	Start   time.Time
-	End     time.Time // zero while in use
+	BaseURL string // as the trusted root has it; it may lack its scheme
+	// Operator runs the log; "" where the trusted root does not say.
+	Operator string
+	ID       []byte // what entries call the log: SHA-256, of which the key id is a prefix
+	KeyHash  uint32 // C2SP signed-note key id of Origin and key
+	SPKI     []byte // DER
+	Start    time.Time
+	End      time.Time // zero while in use
 	// Verifier checks the log's signature on checkpoints.
 	Verifier note.Verifier
 }
@@ -149,6 +152,7 @@ func readLog(t *trustrootpb.TransparencyLogInstance) (*Log, error) {
 	if d := keyDetails(l.SPKI); d != t.GetPublicKey().GetKeyDetails() {
 		return nil, fmt.Errorf("the key is not %v", t.GetPublicKey().GetKeyDetails())
 	}
+	l.BaseURL, l.Operator = t.GetBaseUrl(), t.GetOperator()
 	if l.ID = t.GetLogId().GetKeyId(); len(l.ID) == 0 {
 		return nil, fmt.Errorf("logId.keyId is missing")
 	}

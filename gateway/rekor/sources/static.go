@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package sources
 
 import (
 	"encoding/binary"
@@ -8,14 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// listShards returns the shards of a log: each key of its origin, and what it was before. Which of them is written to follows
-// from the keys' windows as time goes on; one has to be in use at the given time.
-func listShards(root *trustroot.Root, l config.Log, at time.Time) ([]rekorv2.Shard, error) {
+// listStatic returns the shards of a log that says itself where it is: one for each key of its origin.
+func listStatic(root *trustroot.Root, l Log, at time.Time) ([]rekorv2.Shard, error) {
 	current, err := keyInUse(root, l.Origin, at)
 	if err != nil {
 		return nil, err
@@ -29,33 +27,26 @@ func listShards(root *trustroot.Root, l config.Log, at time.Time) ([]rekorv2.Sha
 		}
 		shards = append(shards, s)
 	}
-	for _, f := range l.Former {
-		if f.Origin == l.Origin {
-			continue
-		}
-		keys := listKeys(root, f.Origin, trustroot.Log{})
-		if len(keys) == 0 {
-			return nil, fmt.Errorf("the trusted root has no key for the former log called %s", f.Origin)
-		}
-		for _, trusted := range keys {
-			s := newShard(trusted)
-			s.ReadURL, s.Closed = f.ReadURL, f.Closed
-			shards = append(shards, s)
-		}
-	}
 	return shards, nil
 }
 
-func indexOfFormer(l config.Log, origin string) int {
-	return slices.IndexFunc(l.Former, func(f config.FormerLog) bool { return f.Origin == origin })
+func indexOfFormer(l Log, origin string) int {
+	return slices.IndexFunc(l.Former, func(f Former) bool { return f.Origin == origin })
+}
+
+func hasOrigin(shards []rekorv2.Shard, origin string) bool {
+	return slices.ContainsFunc(shards, func(s rekorv2.Shard) bool { return s.Origin == origin })
 }
 
 // listKeys returns the keys of the logs called origin that Rekor v2 can have signed with, and always the one given.
 func listKeys(root *trustroot.Root, origin string, always trustroot.Log) []trustroot.Log {
 	return slices.DeleteFunc(root.Logs(), func(l trustroot.Log) bool {
-		isRekorV2 := len(l.ID) == 32 && binary.BigEndian.Uint32(l.ID) == l.KeyHash
-		return l.Origin != origin || !isRekorV2 && l.KeyHash != always.KeyHash
+		return l.Origin != origin || !isRekorV2(l) && l.KeyHash != always.KeyHash
 	})
+}
+
+func isRekorV2(l trustroot.Log) bool {
+	return len(l.ID) == 32 && binary.BigEndian.Uint32(l.ID) == l.KeyHash
 }
 
 func newShard(l trustroot.Log) rekorv2.Shard {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sources
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// readPath is where a Rekor v2 has its checkpoint and tiles, below the URL that a signing config names.
+const readPath = "api/v2"
+
+// listSourced returns the shards of an operator's log: those in the signing config, written to while both it and their keys are in use,
+// and those that the trusted root alone still has, which are read.
+func (c *Contents) listSourced(l Log, at time.Time) ([]rekorv2.Shard, error) {
+	operator, err := c.signing.findOperator(l, at)
+	if err != nil {
+		return nil, err
+	}
+	var shards []rekorv2.Shard
+	for _, service := range c.signing.services {
+		if service.Operator != operator {
+			continue
+		}
+		found, err := c.listOfService(service)
+		if err != nil {
+			return nil, err
+		}
+		shards = append(shards, found...)
+	}
+	for _, s := range shards {
+		if isInUse(s, at) {
+			return closeFormer(append(shards, c.listDropped(shards, operator, l.Others)...), l, at), nil
+		}
+	}
+	return nil, fmt.Errorf("the trusted root has no key in use for a log of operator %q that the signing config names", operator)
+}
+
+func isInUse(s rekorv2.Shard, at time.Time) bool {
+	return !s.Start.After(at) && (s.End.IsZero() || s.End.After(at))
+}
+
+// listOfService returns a shard for each key of a service. It has none yet where the trusted root does not know it.
+func (c *Contents) listOfService(service root.Service) ([]rekorv2.Shard, error) {
+	u, err := url.Parse(service.URL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
+		return nil, fmt.Errorf("the signing config's URL %.80q is not http(s)://HOST[:PORT]", service.URL)
+	}
+	base := u.Scheme + "://" + u.Host
+	var shards []rekorv2.Shard
+	for _, trusted := range listKeys(c.Root, u.Hostname(), trustroot.Log{}) {
+		s := newShard(trusted)
+		s.GRPCURL, s.ReadURL = base, base+"/"+readPath
+		if service.ValidityPeriodStart.After(s.Start) {
+			s.Start = service.ValidityPeriodStart
+		}
+		if end := service.ValidityPeriodEnd; !end.IsZero() && (s.End.IsZero() || end.Before(s.End)) {
+			s.End = end
+		}
+		shards = append(shards, s)
+	}
+	return shards, nil
+}
+
+// listDropped returns the operator's shards that the signing config does not name any more: entries may be in doubt there.
+func (c *Contents) listDropped(named []rekorv2.Shard, operator string, others []string) []rekorv2.Shard {
+	known := map[gateway.Shard]bool{}
+	for _, s := range named {
+		known[gateway.Shard{Origin: s.Origin, KeyID: [32]byte(s.KeyID)}] = true
+	}
+	var dropped []rekorv2.Shard
+	for _, l := range c.Root.Logs() {
+		if !isRekorV2(l) || slices.Contains(others, l.Origin) || known[gateway.Shard{Origin: l.Origin, KeyID: [32]byte(l.ID)}] || !c.isOf(l, operator) {
+			continue
+		}
+		base := strings.TrimRight(l.BaseURL, "/")
+		if !strings.Contains(base, "://") {
+			base = "https://" + base
+		}
+		s := newShard(l)
+		s.ReadURL = base + "/" + readPath
+		dropped = append(dropped, s)
+	}
+	return dropped
+}
+
+// isOf reports whether a log is an operator's: by the trusted root, or, where that does not say, since the signing config has no other
+// operator and does not name the log.
+func (c *Contents) isOf(l trustroot.Log, operator string) bool {
+	if l.Operator != "" {
+		return l.Operator == operator
+	}
+	for _, s := range c.signing.services {
+		if s.Operator != operator {
+			return false
+		}
+	}
+	return true
+}
+
+// closeFormer has shards that the configuration calls former be read where it says, and not written to, unless they are in use.
+func closeFormer(shards []rekorv2.Shard, l Log, at time.Time) []rekorv2.Shard {
+	for i := range shards {
+		s := &shards[i]
+		if f := indexOfFormer(l, s.Origin); f >= 0 && !isInUse(*s, at) {
+			s.GRPCURL, s.ReadURL, s.Closed = "", l.Former[f].ReadURL, l.Former[f].Closed
+		}
+	}
+	return shards
+}
