@@ -20,7 +20,9 @@ type Config struct {
 	InsecurePlaintext bool     `yaml:"insecure_plaintext,omitempty"`
 	Callers           []Caller `yaml:"callers,omitempty"`
 	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
-	TrustedRoot string `yaml:"trusted_root"`
+	TrustedRoot string `yaml:"trusted_root,omitempty"`
+	// Contact is whom the operators of logs and of TUF repositories can turn to: an address or a URL, in the User-Agent of all requests.
+	Contact string `yaml:"contact,omitempty"`
 	// Source is where logs without an origin of their own come from.
 	Source Source `yaml:"source,omitempty"`
 	Logs   []Log  `yaml:"logs"`

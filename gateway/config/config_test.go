@@ -107,6 +107,21 @@ func TestSourced(t *testing.T) {
 	}
 }
 
+func TestTUFDefaults(t *testing.T) {
+	for text, want := range map[string]Source{
+		"{tuf: sigstore}":         {TUF: TUFSigstore, TUFCache: "tuf-cache", TUFTrustedRoot: "trusted_root.json", TUFSigningConfig: "signing_config_rekor_v2.v0.2.json"},
+		"{tuf: sigstore-staging}": {TUF: TUFStaging, TUFCache: "tuf-cache", TUFTrustedRoot: "trusted_root.json", TUFSigningConfig: "signing_config.v0.2.json"},
+		"{tuf: 'https://tuf.example', tuf_root: r, tuf_cache: c, tuf_trusted_root: t, tuf_signing_config: s}": {
+			TUF: "https://tuf.example", TUFRoot: "r", TUFCache: "c", TUFTrustedRoot: "t", TUFSigningConfig: "s",
+		},
+	} {
+		c, err := Parse([]byte("contact: 'https://example.com/ops'\nsource: " + text + "\nlogs: [{id: a}]"))
+		if err != nil || c.Source != want || c.UserAgent() != "rekor-gateway (+https://example.com/ops)" {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":         {minimal + "htp: {listen: x}", `line 5: unknown key "htp" (did you mean "http"?)`},
@@ -136,6 +151,16 @@ func TestRefusals(t *testing.T) {
 		"source and URL":      {sourced + "logs: [{id: a, url: 'https://a.example'}]", "logs[0] (a): the URLs of a log without an origin come from the source"},
 		"operator twice":      {sourced + "logs: [{id: a, operator: x}, {id: b, operator: x}]", `the operator "x" is that of a: they are one log`},
 		"operator left out":   {sourced + "logs: [{id: a, operator: x}, {id: b}]", "each log of the source needs an operator"},
+		"TUF and root":        {"trusted_root: x\nsource: {tuf: sigstore}\nlogs: [{id: a}]", "trusted_root comes from the repository of source.tuf"},
+		"TUF and config":      {"source: {tuf: sigstore, signing_config: x}\nlogs: [{id: a}]", "use one of them"},
+		"no TUF":              {minimal + "source: {tuf_cache: x}", "source.tuf is missing"},
+		"odd TUF":             {"source: {tuf: sigstor}\nlogs: [{id: a}]", `"sigstor" is not one of sigstore, sigstore-staging, a URL (did you mean "sigstore"?)`},
+		"odd TUF URL":         {"source: {tuf: 'ftp://x', tuf_root: y}\nlogs: [{id: a}]", "source.tuf: \"ftp://x\" is not an http or https URL"},
+		"TUF without root":    {"source: {tuf: 'https://tuf.example'}\nlogs: [{id: a}]", "source.tuf_root is missing"},
+		"public TUF's root":   {"source: {tuf: sigstore, tuf_root: x}\nlogs: [{id: a}]", "the root of sigstore comes with the program"},
+		"TUF, no log":         {"source: {tuf: sigstore}\nlogs: [{id: a, origin: o, url: 'https://o.example'}]", "source: no log comes from it"},
+		"odd contact":         {minimal + "contact: 'me (at) home'", "contact: this is not an address or a URL"},
+		"long contact":        {minimal + "contact: " + strings.Repeat("x", 201), "of at most 200 characters"},
 		"no log":              {"trusted_root: x", "logs is empty"},
 		"empty":               {"", "logs is empty"},
 		"beyond loopback":     {minimal + "http: {listen: 0.0.0.0:80}", "lets every caller"},

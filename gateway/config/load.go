@@ -100,7 +100,7 @@ func walkKeys(t reflect.Type, prefix string, visit func(owner reflect.Type, path
 func (c *Config) resolvePaths(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile, &c.HTTP.TLS.ClientCAFile, &c.GRPC.TLS.ClientCAFile,
-		&c.TrustedRoot, &c.Source.SigningConfig, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.Redis.URLFile, &c.Limits.SpoolDir,
+		&c.TrustedRoot, &c.Source.SigningConfig, &c.Source.TUFRoot, &c.Source.TUFCache, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.Redis.URLFile, &c.Limits.SpoolDir,
 		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust, &c.OwnLog.Key, &c.OwnLog.AnchorKey,
 	}
 	for i := range c.Listeners {

@@ -151,8 +151,8 @@ func (w *worker) readSize(ctx context.Context, info gateway.LogInfo) (size uint6
 	return size, err
 }
 
-// errRetired is why entries wait for a log whose key has ended, or has not begun.
-var errRetired = fmt.Errorf("%w: the trusted root has no key of it that is in use now", gateway.ErrUnavailable)
+// errRetired is why entries wait for a log whose key has ended, or has not begun, or is not vouched for any more.
+var errRetired = fmt.Errorf("%w: the trusted root has no key of it that is in use now, or has expired", gateway.ErrUnavailable)
 
 // settlePast puts in doubt, once, what a former life of the store may have sent: that this is a copy that
 // was put back cannot always be told.

@@ -40,8 +40,8 @@ type files struct {
 }
 
 // readFiles reads every file that cfg names, but for the attestation's, some of which are made. The logs have to have keys
-// in use at the given time.
-func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, err error) {
+// in use at the given time, by the snapshot.
+func readFiles(ctx context.Context, cfg *config.Config, snapshot func() (sources.Snapshot, error), at time.Time) (f files, err error) {
 	if f, err = readCallers(cfg); err != nil {
 		return f, err
 	}
@@ -54,7 +54,7 @@ func readFiles(ctx context.Context, cfg *config.Config, at time.Time) (f files, 
 	if f.listeners, err = loadListeners(cfg.Listeners); err != nil {
 		return f, err
 	}
-	if f.snapshot, err = readSnapshot(cfg); err != nil {
+	if f.snapshot, err = snapshot(); err != nil {
 		return f, err
 	}
 	if err := f.useSnapshot(cfg, at); err != nil {
@@ -83,7 +83,7 @@ func readCallers(cfg *config.Config) (f files, err error) {
 
 // checkRegularFiles refuses a configuration that names what is not a file for what readFiles reads.
 func checkRegularFiles(cfg *config.Config) error {
-	paths := []string{cfg.TrustedRoot, cfg.Source.SigningConfig, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}
+	paths := []string{cfg.TrustedRoot, cfg.Source.SigningConfig, cfg.Source.TUFRoot, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile, cfg.GRPC.TLS.CertFile, cfg.GRPC.TLS.KeyFile}
 	for _, l := range cfg.Listeners {
 		paths = append(paths, l.TLS.CertFile, l.TLS.KeyFile)
 	}
@@ -124,7 +124,7 @@ func (f *files) useAuthorities(root *trustroot.Root) error {
 
 // CheckFiles checks what cfg names as Build would, without listening, or opening or making anything.
 func CheckFiles(ctx context.Context, cfg *config.Config) error {
-	if _, err := readFiles(ctx, cfg, time.Now()); err != nil {
+	if _, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return peekSnapshot(ctx, cfg) }, time.Now()); err != nil {
 		return err
 	}
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {

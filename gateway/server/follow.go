@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
 
@@ -35,7 +34,7 @@ func (s *Server) followTrust(ctx context.Context) {
 // checkTrust looks at what the logs come from, and at the shards in use. A faulty one changes nothing, and is told once. The
 // caller holds the lock of reloads.
 func (s *Server) checkTrust(ctx context.Context) {
-	now, err := readRegular(&s.inUse)
+	now, err := s.readRegular()
 	if err != nil {
 		s.tellTrust(err)
 		return
@@ -65,11 +64,11 @@ func (s *Server) checkTrust(ctx context.Context) {
 }
 
 // readRegular is readSnapshot of what are files.
-func readRegular(cfg *config.Config) (s sources.Snapshot, err error) {
-	if err := checkAllRegular([]string{cfg.TrustedRoot, cfg.Source.SigningConfig}); err != nil {
-		return s, err
+func (s *Server) readRegular() (sources.Snapshot, error) {
+	if err := checkAllRegular([]string{s.inUse.TrustedRoot, s.inUse.Source.SigningConfig}); err != nil {
+		return sources.Snapshot{}, err
 	}
-	return readSnapshot(cfg)
+	return s.readSnapshot(&s.inUse)
 }
 
 // tellTrust tells the operator of a fault once, until there is another.
@@ -90,6 +89,8 @@ func (s *Server) noteShards() (changed bool) {
 		now[id] = info
 		before, known := s.shardsInUse[id]
 		switch {
+		case known && info.Retired && !before.Retired && s.hasExpired():
+			s.logger.Error("what the logs come from has expired: nothing is sent, and entries wait until it is refreshed", "log", id, "source", nameSource(&s.inUse), "expired", s.files.snapshot.Expires)
 		case known && info.Retired && !before.Retired:
 			s.logger.Error("the log's key has ended, and the trusted root has no other that is in use: entries wait", "log", id, "origin", info.Origin)
 		case known && info.Shard != before.Shard:
@@ -100,6 +101,12 @@ func (s *Server) noteShards() (changed bool) {
 	changed = !maps.Equal(now, s.shardsInUse)
 	s.shardsInUse = now
 	return changed
+}
+
+// hasExpired reports whether the snapshot in use has.
+func (s *Server) hasExpired() bool {
+	expires := s.files.snapshot.Expires
+	return !expires.IsZero() && !s.now().Before(expires)
 }
 
 // checkRanges sees to the ranges in the gateway trust file, which are by origin, where a new tree has begun under the old name: there the

@@ -32,7 +32,7 @@ func (s *Server) prepareLogs(cfg *config.Config, f files) (*logChange, error) {
 	c := &logChange{server: s}
 	stay := map[string]bool{}
 	for _, l := range cfg.Logs {
-		changed, err := s.openLog(l, f.shards[l.ID])
+		changed, err := s.openLog(l, f)
 		if err != nil {
 			return nil, errors.Join(err, c.discardLogs())
 		}
@@ -47,9 +47,9 @@ func (s *Server) prepareLogs(cfg *config.Config, f files) (*logChange, error) {
 	return c, nil
 }
 
-func (s *Server) openLog(l config.Log, shards []rekorv2.Shard) (changedLog, error) {
+func (s *Server) openLog(l config.Log, f files) (changedLog, error) {
 	cfg := rekorv2.Config{
-		ID: l.ID, Shards: shards, IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Connections: connections, Now: s.now,
+		ID: l.ID, Shards: f.shards[l.ID], TrustedUntil: f.snapshot.Expires, UserAgent: s.started.UserAgent(), IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Connections: connections, Now: s.now,
 	}
 	if log := s.logs[l.ID]; log != nil {
 		change, err := log.PrepareChange(cfg)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
 package server_test
 
 import (
@@ -12,12 +14,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources/tuftest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 var update = flag.Bool("update", false, "write the table in docs/metrics.md")
@@ -30,7 +36,9 @@ const (
 // TestMetricsPage: docs/metrics.md lists the metrics that a gateway serves once it has done each thing that it does, and
 // nothing else.
 func TestMetricsPage(t *testing.T) {
-	cfg := newConfig(t)
+	log, repository := rekortest.StartServer(t, rekortest.Named("127.0.0.1")), tuftest.Start(t)
+	repository.Publish(tufTargets([]trustroot.LogKey{trusted(log, anHourAgo, time.Time{})}, service(front(t, log), anHourAgo, time.Time{})))
+	cfg := tufConfig(t, log, repository)
 	cfg.Limits.RequestsPerMinute = 6000
 	cert, pool := newCertificate(t)
 	cfg.GRPC.TLS = cert

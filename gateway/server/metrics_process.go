@@ -28,7 +28,7 @@ func (m *metrics) watchServer(s *Server, cfg *config.Config, version string) err
 		newLimit("entries_pending_limit", "limits.max_pending, over all logs; 0 is none.", l.MaxPending),
 		newLimit("entries_pending_limit_bytes", "limits.max_pending_bytes, over all logs; 0 is none.", l.MaxPendingBytes),
 		newLimit("disk_free_limit_bytes", "limits.min_free_disk.", l.MinFreeDisk),
-		queue{s.store, func() []string { return s.domain.listConfigured() }}, ownLogs{s.store, s.stateOfOwn}, storeFiles{cfg.Store.SQLite.Path}, s.disk, &s.certificates, &s.drift, issuerKeys{s.callers}, witnessMetrics{s},
+		queue{s.store, func() []string { return s.domain.listConfigured() }}, ownLogs{s.store, s.stateOfOwn}, storeFiles{cfg.Store.SQLite.Path}, s.disk, &s.certificates, &s.drift, issuerKeys{s.callers}, witnessMetrics{s}, sourceMetrics{s},
 	)
 }
 

@@ -45,7 +45,7 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 	if err != nil {
 		return nil, err
 	}
-	witnesses, err := newWitnesses(cfg)
+	witnesses, err := newWitnesses(cfg, s.started.UserAgent())
 	if err != nil {
 		return nil, err
 	}

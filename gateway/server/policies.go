@@ -113,9 +113,13 @@ func ReadPolicy(ctx context.Context, cfg *config.Config, caller string) (intake.
 	if err != nil {
 		return intake.Policy{}, fmt.Errorf("%s.%w", config.PolicyKey(found.Policy), err)
 	}
-	root, err := trustroot.Load(cfg.TrustedRoot)
+	snapshot, err := peekSnapshot(ctx, cfg)
 	if err != nil {
 		return intake.Policy{}, err
+	}
+	root, err := trustroot.Parse(snapshot.TrustedRoot)
+	if err != nil {
+		return intake.Policy{}, fmt.Errorf("%s: %w", nameSource(cfg), err)
 	}
 	f := files{policies: map[string]formats.Policy{found.Policy: loaded}}
 	if err := f.useAuthorities(root); err != nil {

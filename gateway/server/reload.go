@@ -15,6 +15,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
 
 // Reload reads the files that cfg names again: callers, certificates, the policies, the trusted root and the logs are those of cfg from
@@ -32,7 +33,10 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	if err := cfg.CheckListening(&s.started); err != nil {
 		return err
 	}
-	f, err := readFiles(ctx, cfg, s.now())
+	if err := s.checkTUF(cfg); err != nil {
+		return err
+	}
+	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(cfg) }, s.now())
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.audit.noteOperator(gateway.AuditStarted, "rekor-gateway "+s.version+"; own keys:"+signerNames(s.own), nil)
 	work.Go(func() { s.followReadiness(working) })
 	work.Go(func() { s.followTrust(working) })
+	if s.tuf != nil {
+		work.Go(func() { s.tuf.Follow(working) })
+	}
 	if s.signals != nil {
 		work.Go(func() { s.signals.Hear(working, s.domain.hear) })
 	}

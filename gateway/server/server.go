@@ -27,6 +27,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
 
 // Options are what a configuration file does not say.
@@ -76,6 +77,7 @@ type Server struct {
 	shardsInUse map[string]gateway.LogInfo // by the log's ID, as the operator was told last
 
 	closing     sync.WaitGroup                            // of logs that are gone
+	tuf         *sources.TUF                              // nil: the logs come from files
 	extendTrust func(context.Context, []trustedLog) error // adds logs to the gateway trust file
 	// restartRange has the attestation key count from the first index on in the log called origin; nil: there is no trust file.
 	restartRange func(origin string) error
@@ -129,7 +131,10 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if s.listeners, err = bindListeners(ctx, cfg); err != nil {
 		return err
 	}
-	f, err := readFiles(ctx, cfg, s.now())
+	if err := s.openSource(ctx, cfg); err != nil {
+		return err
+	}
+	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(cfg) }, s.now())
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,14 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/tuf"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
@@ -13,8 +18,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
-// readSnapshot reads the files that the logs come from.
-func readSnapshot(cfg *config.Config) (s sources.Snapshot, err error) {
+// readSnapshotFiles reads the files that the logs come from.
+func readSnapshotFiles(cfg *config.Config) (s sources.Snapshot, err error) {
 	if s.TrustedRoot, err = trustroot.ReadFile(cfg.TrustedRoot); err != nil {
 		return s, err
 	}
@@ -26,9 +31,90 @@ func readSnapshot(cfg *config.Config) (s sources.Snapshot, err error) {
 	return s, nil
 }
 
+// readSnapshot returns what the logs come from: the files of cfg, or what is in use of the TUF repository.
+func (s *Server) readSnapshot(cfg *config.Config) (sources.Snapshot, error) {
+	if s.tuf != nil {
+		return s.tuf.Current(), nil
+	}
+	return readSnapshotFiles(cfg)
+}
+
+// openSource opens a TUF repository where there is one: by the cache, and where that is not enough by asking it.
+func (s *Server) openSource(ctx context.Context, cfg *config.Config) (err error) {
+	if cfg.Source.TUF == "" {
+		return nil
+	}
+	if s.tuf, err = newTUF(cfg, s.logger, s.now); err != nil {
+		return err
+	}
+	_, unread := s.tuf.Load()
+	if unread == nil {
+		return nil
+	}
+	if _, err := s.tuf.Refresh(ctx); err != nil {
+		return errors.Join(err, unread)
+	}
+	return nil
+}
+
+var errTUFAtStart = errors.New("source.tuf, or a key that begins with it, has changed: restart to change that")
+
+// checkTUF refuses what a reload cannot change of the repository.
+func (s *Server) checkTUF(cfg *config.Config) error {
+	before, now := s.started.Source, cfg.Source
+	before.SigningConfig, now.SigningConfig = "", ""
+	if before != now {
+		return errTUFAtStart
+	}
+	return nil
+}
+
+// newTUF returns the repository that cfg names.
+func newTUF(cfg *config.Config, logger *slog.Logger, now func() time.Time) (*sources.TUF, error) {
+	src := cfg.Source
+	t := sources.TUFConfig{
+		URL: src.TUF, SharedRoot: src.IsPublicTUF(), Cache: src.TUFCache, TrustedRoot: src.TUFTrustedRoot, SigningConfig: src.TUFSigningConfig,
+		UserAgent: cfg.UserAgent(), Logger: logger, Now: now,
+	}
+	var err error
+	switch src.TUF {
+	case config.TUFSigstore:
+		t.URL, t.Root = tuf.DefaultMirror, tuf.DefaultRoot()
+	case config.TUFStaging:
+		t.URL, t.Root = tuf.StagingMirror, tuf.StagingRoot()
+	default:
+		if t.Root, err = config.ReadFile(src.TUFRoot); err != nil {
+			return nil, fmt.Errorf("source.tuf_root: %w", err)
+		}
+	}
+	made, err := sources.NewTUF(t)
+	if err != nil {
+		return nil, fmt.Errorf("source.tuf: %w", err)
+	}
+	return made, nil
+}
+
+// peekSnapshot returns what the logs of cfg come from for those who ask what a gateway would do: nothing is made or kept.
+func peekSnapshot(ctx context.Context, cfg *config.Config) (sources.Snapshot, error) {
+	if cfg.Source.TUF == "" {
+		return readSnapshotFiles(cfg)
+	}
+	t, err := newTUF(cfg, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		return sources.Snapshot{}, err
+	}
+	if s, err := t.Load(); err == nil {
+		return s, nil
+	}
+	return t.Peek(ctx)
+}
+
 // nameSource says where cfg has its logs from, for errors.
 func nameSource(cfg *config.Config) string {
-	if cfg.Source.SigningConfig != "" {
+	switch {
+	case cfg.Source.TUF != "":
+		return "TUF repository " + cfg.Source.TUF
+	case cfg.Source.SigningConfig != "":
 		return cfg.TrustedRoot + ", " + cfg.Source.SigningConfig
 	}
 	return cfg.TrustedRoot

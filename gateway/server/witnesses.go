@@ -13,9 +13,9 @@ import (
 )
 
 // newWitnesses returns those that cosign the own log.
-func newWitnesses(cfg config.OwnLog) (all []gateway.Witness, err error) {
+func newWitnesses(cfg config.OwnLog, userAgent string) (all []gateway.Witness, err error) {
 	for i, w := range cfg.Witnesses {
-		one, err := witness.New(witness.Config{Key: w.Key, URL: w.URL, UserAgent: "rekor-gateway"})
+		one, err := witness.New(witness.Config{Key: w.Key, URL: w.URL, UserAgent: userAgent})
 		if err != nil {
 			return nil, fmt.Errorf("own_log.witnesses[%d]: %w", i, err)
 		}

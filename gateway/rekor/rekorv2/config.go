@@ -28,6 +28,12 @@ type Config struct {
 	// key is in use, the one whose key came into use last. Those whose keys are not in use yet wait.
 	Shards []Shard
 
+	// TrustedUntil is when nothing is written to any shard any more, since what says so has expired; zero: never.
+	TrustedUntil time.Time
+
+	// UserAgent is the User-Agent header of all requests; "" is DefaultUserAgent.
+	UserAgent string
+
 	// RootCAs are trusted for all URLs; nil means the system's.
 	RootCAs *x509.CertPool
 
@@ -69,6 +75,9 @@ type Shard struct {
 	Closed bool
 }
 
+// DefaultUserAgent is Config.UserAgent where it is not set.
+const DefaultUserAgent = "rekor-gateway"
+
 const (
 	defaultRequestTimeout = 30 * time.Second
 	defaultReadTimeout    = 10 * time.Second
@@ -99,6 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.UserAgent = cmp.Or(c.UserAgent, DefaultUserAgent)
 	return c, nil
 }
 

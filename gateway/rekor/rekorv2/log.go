@@ -23,9 +23,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
-// userAgent is the User-Agent header of all requests to the log.
-const userAgent = "rekor-gateway"
-
 // Log is one Rekor v2 log with its shards. It is safe for concurrent use.
 type Log struct {
 	id      string
@@ -81,8 +78,9 @@ func (l *Log) currentLocked() (current *shard, writable bool) {
 	if l.shards == nil {
 		return nil, false
 	}
-	at, writable := chooseCurrent(l.cfg.Shards, l.cfg.Now())
-	return l.shards[at], writable
+	now := l.cfg.Now()
+	at, writable := chooseCurrent(l.cfg.Shards, now)
+	return l.shards[at], writable && (l.cfg.TrustedUntil.IsZero() || now.Before(l.cfg.TrustedUntil))
 }
 
 // current returns what currentLocked does.

@@ -40,14 +40,14 @@ func (l *Log) openShard(cfg Config, c Shard) (*shard, error) {
 	s := &shard{name: c.name(), grpcURL: c.GRPCURL, readURL: c.ReadURL, requestTimeout: cfg.RequestTimeout, readTimeout: cfg.ReadTimeout, now: cfg.Now}
 	var err error
 	s.reader, err = tiles.NewReader(tiles.ReaderConfig{
-		URL: c.ReadURL, RootCAs: cfg.RootCAs, UserAgent: userAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
+		URL: c.ReadURL, RootCAs: cfg.RootCAs, UserAgent: cfg.UserAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
 		Answered: l.answers.countRead,
 	})
 	if err != nil {
 		return nil, err
 	}
 	if c.GRPCURL != "" {
-		if s.writers, err = newWriters(c.GRPCURL, cfg.RootCAs, cfg.Connections, l.answers.countWrite); err != nil {
+		if s.writers, err = newWriters(c.GRPCURL, cfg, l.answers.countWrite); err != nil {
 			return nil, err
 		}
 	}

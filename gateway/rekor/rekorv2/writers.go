@@ -5,7 +5,6 @@ package rekorv2
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -46,19 +45,19 @@ type writers struct {
 	watch   *stopWatch
 }
 
-func newWriters(url string, roots *x509.CertPool, connections int, watch grpc.UnaryClientInterceptor) (*writers, error) {
+func newWriters(url string, cfg Config, watch grpc.UnaryClientInterceptor) (*writers, error) {
 	target, secure, err := grpcTarget(url)
 	if err != nil {
 		return nil, err
 	}
 	creds := insecure.NewCredentials()
 	if secure {
-		creds = credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+		creds = credentials.NewTLS(&tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12})
 	}
 	w := &writers{watch: newStopWatch()}
 	creds = stoppingCredentials{creds, w.watch}
-	for range connections {
-		conn, err := grpc.NewClient("dns:///"+target, append(dialOptions(creds), grpc.WithUnaryInterceptor(watch))...)
+	for range cfg.Connections {
+		conn, err := grpc.NewClient("dns:///"+target, append(dialOptions(creds, cfg.UserAgent), grpc.WithUnaryInterceptor(watch))...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("making gRPC client: %w", err), w.closeConns())
 		}
@@ -68,7 +67,7 @@ func newWriters(url string, roots *x509.CertPool, connections int, watch grpc.Un
 	return w, nil
 }
 
-func dialOptions(creds credentials.TransportCredentials) []grpc.DialOption {
+func dialOptions(creds credentials.TransportCredentials, userAgent string) []grpc.DialOption {
 	reconnect := backoff.DefaultConfig
 	reconnect.BaseDelay, reconnect.MaxDelay = 100*time.Millisecond, 5*time.Second
 	return []grpc.DialOption{

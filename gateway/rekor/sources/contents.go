@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
@@ -43,7 +42,7 @@ type Former struct {
 // Sum identifies what the snapshot says.
 func (s Snapshot) Sum() [sha256.Size]byte {
 	root, signing := sha256.Sum256(s.TrustedRoot), sha256.Sum256(s.SigningConfig)
-	return sha256.Sum256(slices.Concat(root[:], signing[:]))
+	return sha256.Sum256(fmt.Appendf(nil, "%x %x %d", root, signing, s.Expires.Unix()))
 }
 
 // Contents are a snapshot, read and checked. They are immutable and safe for concurrent use.
