@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,8 @@ func newConfigCheck(g *globals) *cobra.Command {
 		Use:   "check",
 		Short: "Say whether serve would take a configuration",
 		Long: `check reads a configuration file and every file that it names, as serve does, and fails with the
-first thing wrong. It listens nowhere, and opens and makes nothing.`,
+first thing wrong. It listens nowhere, and opens and makes nothing. Of logs that come from a signing config it says where they are; a
+TUF repository is asked only where its cache does not do.`,
 		Example: "  rekor-gateway config check --config /etc/rekor-gateway/config.yaml",
 		Args:    noArguments,
 	}
@@ -53,14 +55,30 @@ func checkConfig(ctx context.Context, path string, asJSON bool, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	if err := server.CheckFiles(ctx, cfg); err != nil {
+	logs, err := server.CheckLogs(ctx, cfg)
+	if err != nil {
 		return blameConfig(err)
 	}
 	if asJSON {
-		return printJSON(out, map[string]any{"config": path, "ok": true})
+		return printJSON(out, map[string]any{"config": path, "ok": true, "logs": logs})
 	}
 	printLine(out, "%s is in order", path)
+	for i := range logs {
+		showSource(out, &logs[i])
+	}
 	return nil
+}
+
+// showSource says where a log is that the configuration does not describe itself.
+func showSource(out io.Writer, l *server.CheckedLog) {
+	if l.Source == "" {
+		return
+	}
+	until := ""
+	if l.Until != nil {
+		until = " until " + l.Until.UTC().Format(time.RFC3339)
+	}
+	printLine(out, "log %s (%s) is written to at %s%s", l.ID, l.Source, l.URL, until)
 }
 
 // blameConfig keeps what is said of a file that the configuration names from passing for an answer about a submission: serve

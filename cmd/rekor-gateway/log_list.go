@@ -22,7 +22,7 @@ func newLogList(g *globals) *cobra.Command {
 		Use:   "list",
 		Short: "List the logs, and what waits for each",
 		Long: `list shows each log that is configured, or for which there are entries in the store, and of it: whether
-submissions are recorded in it (policy.logs), whether it is retired, how many entries are pending, how many of them are in
+submissions are recorded in it (policy.logs), where its shards come from, whether it is retired, how many entries are pending, how many of them are in
 doubt (perhaps logged) and under way, how old the oldest is, and its shards: origin, key, what is pending in
 each, and the size of the checkpoint that is kept. Of a log of the gateway's own it shows the origin, how many records it
 has, and how many of them are anchored.`,
@@ -49,6 +49,7 @@ type logRow struct {
 	ID            string     `json:"id"`
 	Configured    bool       `json:"configured"`
 	Recorded      bool       `json:"recorded"` // submissions go to it, by policy.logs
+	Source        string     `json:"source"`   // where its shards come from; "": the configuration, or it is not configured
 	Retired       bool       `json:"retired"`
 	Pending       int        `json:"pending"`
 	InDoubt       int        `json:"inDoubt"`
@@ -84,12 +85,14 @@ func (k *keptLogs) listRows(ctx context.Context) ([]logRow, error) {
 	}
 	rows := []logRow{}
 	recorded := k.cfg.RecordedLogs()
-	for _, l := range k.cfg.Logs {
+	for n := range k.cfg.Logs {
+		l := &k.cfg.Logs[n]
 		row := logRow{ID: l.ID, Shards: []shardRow{}}
 		if i := slices.IndexFunc(stored, func(s gateway.LogStatus) bool { return s.Log == l.ID }); i >= 0 {
 			row = newLogRow(stored[i])
 		}
 		row.Configured, row.Recorded = true, slices.Contains(recorded, l.ID)
+		row.Source = k.cfg.DescribeSource(l)
 		rows = append(rows, row)
 	}
 	own, err := k.ListOwnLogs(ctx)
@@ -154,6 +157,9 @@ func showLogs(g *globals, w io.Writer, rows []logRow) error {
 		printLine(t, "%s\t%s\t%s", r.ID, r.describe(), r.describeQueue())
 		if r.Own != nil {
 			printLine(t, "  %s\t%d records, %d anchored\t", r.Own.Origin, r.Own.Records, r.Own.Anchored)
+		}
+		if r.Source != "" {
+			printLine(t, "  from %s\t\t", r.Source)
 		}
 		for _, s := range r.Shards {
 			printLine(t, "  %s\t%s\t%s", s.Origin, s.describe(), fmt.Sprintf("%d pending (%d in doubt)", s.Pending, s.InDoubt))

@@ -21,7 +21,8 @@ const logConfig = `
 trusted_root: trusted_root.json
 logs:
   - {id: new, origin: new.example, url: 'http://127.0.0.1:1'}
-  - {id: spare, origin: spare.example, url: 'http://127.0.0.1:1'}
+  - {id: spare, operator: example.com}
+source: {signing_config: signing_config.json}
 policy: {logs: {list: [new]}}
 store: {sqlite: {path: store.db}}
 `
@@ -85,10 +86,10 @@ func (l *logCommands) run(exit int, want string, args ...string) {
 // What waits for a log that is gone is seen, moved and given up, while the store is in use.
 func TestLogCommands(t *testing.T) {
 	l := newLogCommands(t)
-	l.run(0, `^new +in use +nothing pending$.^spare +configured, not in policy.logs +nothing pending$.`+
+	l.run(0, `^new +in use +nothing pending$.^spare +configured, not in policy.logs +nothing pending$.^  from signing config \S+/signing_config.json, operator example.com *$.`+
 		`^old +not configured +3 pending \(1 in doubt, 1 under way\), the oldest for \d+s$.^  old.example +size 7, key [0-9a-f]{8} +2 pending \(1 in doubt\)$`, "list")
-	l.run(0, `^\{"logs":\[\{"id":"new","configured":true,"recorded":true,"retired":false,"pending":0,"inDoubt":0,"underWay":0,"oldestSeconds":0,"own":null,"shards":\[\]\},`+
-		`.*\{"id":"old","configured":false,"recorded":false,"retired":false,"pending":3,"inDoubt":1,"underWay":1,"oldestSeconds":\d+,"own":null,`+
+	l.run(0, `^\{"logs":\[\{"id":"new","configured":true,"recorded":true,"source":"","retired":false,"pending":0,"inDoubt":0,"underWay":0,"oldestSeconds":0,"own":null,"shards":\[\]\},`+
+		`.*\{"id":"old","configured":false,"recorded":false,"source":"","retired":false,"pending":3,"inDoubt":1,"underWay":1,"oldestSeconds":\d+,"own":null,`+
 		`"shards":\[\{"origin":"old.example","keyId":"[0-9a-f]{64}","pending":2,"inDoubt":1,"checkpointSize":7,"forked":false\}\]\}\]\}$`, "list", "--output", "json")
 	l.run(0, "^new\nspare\nold\n$", "list", "--quiet")
 

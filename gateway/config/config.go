@@ -19,6 +19,8 @@ type Config struct {
 	// InsecurePlaintext lets callers send tokens beyond loopback where anybody on the way can read them.
 	InsecurePlaintext bool     `yaml:"insecure_plaintext,omitempty"`
 	Callers           []Caller `yaml:"callers,omitempty"`
+	// Profile stands for a source and its log; Parse writes it out.
+	Profile string `yaml:"profile,omitempty"`
 	// TrustedRoot is the Sigstore trusted root with the keys of all logs.
 	TrustedRoot string `yaml:"trusted_root,omitempty"`
 	// Contact is whom the operators of logs and of TUF repositories can turn to: an address or a URL, in the User-Agent of all requests.

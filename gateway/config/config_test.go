@@ -122,6 +122,35 @@ func TestTUFDefaults(t *testing.T) {
 	}
 }
 
+// TestProfiles: one line is a whole configuration, and what it stands for can be said otherwise.
+func TestProfiles(t *testing.T) {
+	for name, tuf := range map[string]string{"sigstore-public-v2": TUFSigstore, "sigstore-staging": TUFStaging} {
+		c, err := Parse([]byte("profile: " + name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := c.Logs[0]
+		if c.Source.TUF != tuf || len(c.Logs) != 1 || !l.IsSourced() || l.Rate != 5 || l.Operator != "sigstore.dev" {
+			t.Errorf("%s: %+v", name, c)
+		}
+		if got, want := c.DescribeSource(&l), "TUF repository "+tuf+", operator sigstore.dev"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		raw, err := c.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(raw)
+		if err != nil || !reflect.DeepEqual(again, c) {
+			t.Errorf("read back: %+v, %v", again, err)
+		}
+	}
+	c, err := Parse([]byte("profile: sigstore-public-v2\nlogs: [{id: public, rate: 1}]"))
+	if err != nil || len(c.Logs) != 1 || c.Logs[0].ID != "public" || c.Logs[0].Rate != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":         {minimal + "htp: {listen: x}", `line 5: unknown key "htp" (did you mean "http"?)`},
@@ -151,6 +180,11 @@ func TestRefusals(t *testing.T) {
 		"source and URL":      {sourced + "logs: [{id: a, url: 'https://a.example'}]", "logs[0] (a): the URLs of a log without an origin come from the source"},
 		"operator twice":      {sourced + "logs: [{id: a, operator: x}, {id: b, operator: x}]", `the operator "x" is that of a: they are one log`},
 		"operator left out":   {sourced + "logs: [{id: a, operator: x}, {id: b}]", "each log of the source needs an operator"},
+		"odd profile":         {"profile: sigstore-public", `"sigstore-public" is not one of sigstore-public-v2, sigstore-staging (did you mean "sigstore-public-v2"?)`},
+		"profile of v1":       {"profile: sigstore-public-v1", "cannot write to logs of Rekor API version 1"},
+		"profile and root":    {"profile: sigstore-public-v2\ntrusted_root: x", "says what trusted_root and source are"},
+		"profile and source":  {"profile: sigstore-public-v2\nsource: {tuf: sigstore}", "says what trusted_root and source are"},
+		"profile, no log":     {"profile: sigstore-public-v2\nlogs: [{id: a, origin: o, url: 'https://o.example'}]", "source: no log comes from it"},
 		"TUF and root":        {"trusted_root: x\nsource: {tuf: sigstore}\nlogs: [{id: a}]", "trusted_root comes from the repository of source.tuf"},
 		"TUF and config":      {"source: {tuf: sigstore, signing_config: x}\nlogs: [{id: a}]", "use one of them"},
 		"no TUF":              {minimal + "source: {tuf_cache: x}", "source.tuf is missing"},

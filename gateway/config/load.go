@@ -67,6 +67,9 @@ func Parse(raw []byte) (*Config, error) {
 		return nil, err
 	}
 	c.Store.completeStore()
+	if err := c.applyProfile(); err != nil {
+		return nil, err
+	}
 	if err := c.checkConfig(); err != nil {
 		return nil, err
 	}

@@ -124,24 +124,32 @@ func (f *files) useAuthorities(root *trustroot.Root) error {
 
 // CheckFiles checks what cfg names as Build would, without listening, or opening or making anything.
 func CheckFiles(ctx context.Context, cfg *config.Config) error {
-	if _, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return peekSnapshot(ctx, cfg) }, time.Now()); err != nil {
-		return err
+	_, err := CheckLogs(ctx, cfg)
+	return err
+}
+
+// CheckLogs is CheckFiles, and returns where the logs are.
+func CheckLogs(ctx context.Context, cfg *config.Config) ([]CheckedLog, error) {
+	now := time.Now()
+	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return peekSnapshot(ctx, cfg) }, now)
+	if err != nil {
+		return nil, err
 	}
 	if err := upload.CheckSpool(cfg.Limits.SpoolDir); err != nil {
-		return fmt.Errorf("limits.spool_dir: %w", err)
+		return nil, fmt.Errorf("limits.spool_dir: %w", err)
 	}
 	if cfg.Limits.Redis.IsSet() {
 		if _, err := cfg.Limits.Redis.ReadURL(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := checkStore(cfg.Store); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkAttestation(cfg.Attestation); err != nil {
-		return err
+		return nil, err
 	}
-	return checkOwnKey(cfg)
+	return f.listChecked(cfg, now), checkOwnKey(cfg)
 }
 
 // checkOwnKey compares the own log's key, where it is there, with the gateway's trust file.

@@ -174,3 +174,28 @@ func (f *files) checkSelected(cfg *config.Config, at time.Time) error {
 	}
 	return nil
 }
+
+// CheckedLog is where a log would be written to, by what it comes from.
+type CheckedLog struct {
+	ID     string     `json:"id"`
+	Source string     `json:"source"` // "": the configuration
+	Origin string     `json:"origin"`
+	URL    string     `json:"url"`   // of the writes
+	Until  *time.Time `json:"until"` // null: its end is not known
+}
+
+// listChecked returns the logs of cfg, by the shards that are in use at a time.
+func (f *files) listChecked(cfg *config.Config, at time.Time) []CheckedLog {
+	logs := []CheckedLog{}
+	for i := range cfg.Logs {
+		l := CheckedLog{ID: cfg.Logs[i].ID, Source: cfg.DescribeSource(&cfg.Logs[i])}
+		if s, ok := rekorv2.CurrentShard(f.shards[l.ID], at); ok {
+			l.Origin, l.URL = s.Origin, s.GRPCURL
+			if !s.End.IsZero() {
+				l.Until = &s.End
+			}
+		}
+		logs = append(logs, l)
+	}
+	return logs
+}

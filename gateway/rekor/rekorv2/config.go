@@ -199,3 +199,9 @@ func chooseCurrent(shards []Shard, at time.Time) (current int, writable bool) {
 	}
 	return current, shards[current].rankAt(at) == inUse
 }
+
+// CurrentShard returns, of checked shards, the one that is written to at a time.
+func CurrentShard(shards []Shard, at time.Time) (current Shard, writable bool) {
+	i, writable := chooseCurrent(shards, at)
+	return shards[i], writable
+}

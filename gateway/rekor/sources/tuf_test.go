@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/tuf"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources/tuftest"
@@ -431,4 +432,20 @@ func (b *bench) root(t *testing.T, version int64) []byte {
 		t.Fatalf("version %d", v)
 	}
 	return out.Bytes()
+}
+
+// TestPublicRoots: the roots that come with the program can be begun with.
+func TestPublicRoots(t *testing.T) {
+	for name, root := range map[string][]byte{"public": tuf.DefaultRoot(), "staging": tuf.StagingRoot()} {
+		if _, err := NewTUF(TUFConfig{URL: "https://tuf.example", Root: root, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, cfg := range map[string]TUFConfig{
+		"no root": {URL: "https://tuf.example"}, "odd root": {URL: "https://tuf.example", Root: []byte("{}")}, "odd URL": {URL: "ftp://tuf.example", Root: tuf.DefaultRoot()},
+	} {
+		if s, err := NewTUF(cfg); err == nil || s != nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
 }
