@@ -36,8 +36,8 @@ const (
 	maxRedirects       = 3
 )
 
-// errNotFound is a 404.
-var errNotFound = errors.New("not found")
+// ErrNotFound: the host has no such tile, bundle or checkpoint. It is matched with errors.Is.
+var ErrNotFound = errors.New("not found")
 
 // ReaderConfig says where a log's tiles are read, and within which bounds.
 type ReaderConfig struct {
@@ -59,7 +59,7 @@ type ReaderConfig struct {
 
 // Reader gets checkpoints, tiles and entry bundles, none of them authenticated, by the paths of
 // C2SP tlog-tiles. Its errors are gateway.ErrUnavailable, or gateway.ErrBadAnswer for what is
-// over its size limit. It is safe for concurrent use.
+// over its size limit; what is not there is ErrNotFound, too. It is safe for concurrent use.
 type Reader struct {
 	base   *url.URL
 	client *http.Client
@@ -136,11 +136,21 @@ func (r *Reader) Bundle(ctx context.Context, index uint64, partial uint8) ([]byt
 	return r.getPartialOrFull(ctx, partial, r.cfg.MaxBundle, func(p uint8) string { return layout.EntriesPath(index, p) })
 }
 
+// PublishedTile returns a tile as the host has it: Tile without looking for the full one.
+func (r *Reader) PublishedTile(ctx context.Context, level, index uint64, partial uint8) ([]byte, error) {
+	return r.getResource(ctx, layout.TilePath(level, index, partial), maxTile)
+}
+
+// PublishedBundle is PublishedTile for an entry bundle.
+func (r *Reader) PublishedBundle(ctx context.Context, index uint64, partial uint8) ([]byte, error) {
+	return r.getResource(ctx, layout.EntriesPath(index, partial), r.cfg.MaxBundle)
+}
+
 // getPartialOrFull reads the full resource where the partial one is gone: a log may remove
 // partial ones once the full one is there.
 func (r *Reader) getPartialOrFull(ctx context.Context, partial uint8, limit int64, path func(uint8) string) ([]byte, error) {
 	raw, err := r.getResource(ctx, path(partial), limit)
-	if partial != 0 && errors.Is(err, errNotFound) {
+	if partial != 0 && errors.Is(err, ErrNotFound) {
 		return r.getResource(ctx, path(0), limit)
 	}
 	return raw, err
@@ -200,7 +210,7 @@ func checkStatus(status int) error {
 	case status == http.StatusOK:
 		return nil
 	case status == http.StatusNotFound:
-		return backoff.Permanent(errNotFound)
+		return backoff.Permanent(ErrNotFound)
 	case status == http.StatusTooManyRequests || status >= 500:
 		return fmt.Errorf("status %d", status)
 	default:
