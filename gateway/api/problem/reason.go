@@ -42,6 +42,7 @@ const (
 
 	ReasonLimiterUnavailable formats.Reason = "LIMITER_UNAVAILABLE"
 	ReasonIssuerUnavailable  formats.Reason = "ISSUER_UNAVAILABLE"
+	ReasonNotLoggedInTime    formats.Reason = "NOT_LOGGED_IN_TIME"
 
 	// Problems of entries that are answers' reasons, too.
 	ReasonLogRefused = formats.Reason(gateway.ProblemRefused)
@@ -164,6 +165,7 @@ var rows = map[formats.Reason]row{
 	ReasonDiskLow:                              unavailable.withRetryAfter(time.Minute),
 	ReasonSpoolFull:                            unavailable.withRetryAfter(30 * time.Second),
 	ReasonShuttingDown:                         unavailable.withRetryAfter(5 * time.Second),
+	ReasonNotLoggedInTime:                      unavailable.withRetryAfter(10 * time.Second),
 	ReasonLogForked:                            unavailable.withRetryAfter(time.Hour),
 	ReasonLogRefused:                           badUpstream,
 	ReasonInternal:                             failed,

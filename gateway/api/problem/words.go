@@ -116,6 +116,7 @@ var words = map[formats.Reason]word{
 	ReasonDiskLow:            {"the gateway has too little disk space left", "send it again later; its operator has to make room"},
 	ReasonSpoolFull:          {"the gateway holds as many artifacts as it can", "send the artifact as the last part, or later"},
 	ReasonShuttingDown:       {"the gateway is stopping", "send it again"},
+	ReasonNotLoggedInTime:    {"a request of Rekor's own API was accepted and stored, and the log has not included it within 25 s", "send the same again: it is not logged twice, and the answer is its entry once it is there"},
 	ReasonInternal:           {"a fault of the gateway's own", "tell the gateway's operator: its log says why"},
 	ReasonLogForked:          {"the log contradicts itself, and nothing is submitted to it", "tell the gateway's operator"},
 	ReasonLogRefused:         {"the gateway verified it, and the log refused it for good", "tell the gateway's operator; it can be sent again"},
