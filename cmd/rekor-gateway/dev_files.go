@@ -84,6 +84,7 @@ func (f *devFlags) writeConfig(rekor *localrekor.Server) (*config.Config, error)
 	c.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
 	c.OwnLog.Origin, c.OwnLog.AnchorEvery = devOwnOrigin, devAnchorEvery
 	c.OwnLog.Key, c.OwnLog.AnchorKey, c.OwnLog.CreateKeys = ownFile, anchorFile, true
+	c.RekorAPI.V2 = "local"
 	c.Logging.Format = "text"
 	raw, err := c.Marshal()
 	if err != nil {

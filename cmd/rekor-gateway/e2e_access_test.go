@@ -88,7 +88,7 @@ func TestAccessOverTLS(t *testing.T) {
 
 func checkAccess(t *testing.T, upstream *rekortest.Server, store config.Store) {
 	g := deploy(t, must(exec.LookPath("rekor-gateway")), upstream)
-	g.cfg.Store = store
+	g.cfg.Store, g.cfg.RekorAPI.V2 = store, g.cfg.Logs[0].ID
 	clients := g.deployTenants()
 	g.deployJobs(clients)
 	g.start()
@@ -235,6 +235,11 @@ var routesByCurl = map[string]struct {
 
 	"GET /.well-known/rekor-gateway/trusted_root.json":  {nil, 200, 200},
 	"GET /.well-known/rekor-gateway/gateway_trust.json": {nil, 200, 200},
+
+	"POST /api/v2/log/entries":            {func(owner string) []string { return []string{"--data", `{"of":"` + owner + `"}`} }, 400, 400}, // refused, whoever sends it
+	"GET /api/v2/checkpoint":              {nil, 200, 200},
+	"GET /api/v2/tile/{level}/{index...}": {nil, 404, 404},
+	"GET /api/v2/tile/entries/{index...}": {nil, 404, 404},
 
 	"GET /own/{tree}/checkpoint":              {nil, 404, 404}, // there is no own log
 	"GET /own/{tree}/tile/{level}/{index...}": {nil, 404, 404},

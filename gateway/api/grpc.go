@@ -13,6 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -26,6 +27,8 @@ type GRPCConfig struct {
 	CountItem func(context.Context) error
 	// Refused is told why a submission of a batch was refused, which the call's status does not say; nil: it is not.
 	Refused func(formats.Reason)
+	// RekorV2 has Rekor v2's own service; nil: there is none.
+	RekorV2 *rekorcompat.V2
 	// Batches is shared with HTTP; nil: there are none over HTTP.
 	Batches *Batches
 	Logger  *slog.Logger
@@ -47,7 +50,11 @@ func RegisterGRPC(s *grpc.Server, service Service, cfg GRPCConfig) {
 	if cfg.Batches == nil {
 		cfg.Batches = new(Batches)
 	}
-	pb.RegisterGatewayServiceServer(upload.Registrar{Server: s, Config: cfg.Calls}, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
+	bound := upload.Registrar{Server: s, Config: cfg.Calls}
+	pb.RegisterGatewayServiceServer(bound, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
+	if cfg.RekorV2 != nil {
+		cfg.RekorV2.RegisterGRPC(bound)
+	}
 }
 
 // tenantOf is whose submissions a call is about.
@@ -74,7 +81,7 @@ func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb
 	if err != nil {
 		return nil, err
 	}
-	settled, err := awaitLog(ctx, g.service, stored, start.wait)
+	settled, err := AwaitLog(ctx, g.service, stored, start.wait)
 	if err != nil {
 		return nil, err
 	}

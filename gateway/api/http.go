@@ -20,6 +20,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -39,6 +40,8 @@ type HTTPConfig struct {
 	Trust TrustFiles
 	// Own returns a log of the gateway's own by its tree, ErrNotFound where there is none; nil: there are none.
 	Own func(ctx context.Context, tree string) (OwnLog, error)
+	// RekorV2 has Rekor v2's own routes; nil: there are none.
+	RekorV2 *rekorcompat.V2
 	// Authorize refuses callers who lack a right; nil: everybody may do everything.
 	Authorize func(context.Context, gateway.Right) error
 	// CountItem counts a submission of a batch against the rate limit of who sent the request, and returns the refusal; nil: there is
@@ -156,9 +159,25 @@ func (h *httpServer) listRoutes() map[string]route {
 		"GET /.well-known/rekor-gateway/trusted_root.json":  {h.serveTrustedRoot, gateway.NoRight, false},
 		"GET /.well-known/rekor-gateway/gateway_trust.json": {h.serveGatewayTrust, gateway.NoRight, false},
 
+		"POST " + rekorcompat.EntriesPath:     {h.serveRekor((*rekorcompat.V2).ServeCreate), gateway.MaySubmit, true},
+		"GET " + rekorcompat.NotePath:         {h.serveRekor((*rekorcompat.V2).ServeCheckpoint), gateway.MayRead, true},
+		"GET /api/v2/tile/{level}/{index...}": {h.serveRekor((*rekorcompat.V2).ServeTile), gateway.MayRead, true},
+		"GET /api/v2/tile/entries/{index...}": {h.serveRekor((*rekorcompat.V2).ServeBundle), gateway.MayRead, true},
+
 		"GET /own/{tree}/checkpoint":              {h.serveOwnCheckpoint, gateway.NoRight, false},
 		"GET /own/{tree}/tile/{level}/{index...}": {h.serveOwnTile, gateway.NoRight, false},
 		"GET /own/{tree}/tile/entries/{index...}": {h.serveOwnEntries, gateway.NoRight, false},
+	}
+}
+
+// serveRekor returns what serves a route of Rekor v2, where there are any.
+func (h *httpServer) serveRekor(serve func(*rekorcompat.V2, http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if h.cfg.RekorV2 == nil {
+			problem.NoSuchPath().WriteHTTP(w)
+			return nil
+		}
+		return serve(h.cfg.RekorV2, w, r)
 	}
 }
 

@@ -184,7 +184,7 @@ func (b *lineBatch) startWaiting(name lineName, stored gateway.Submission) {
 
 func (b *lineBatch) await(stored gateway.Submission) (_ gateway.Submission, err error) {
 	defer b.server.cfg.Panics.Recover("HTTP", &err, "request", gateway.RequestID(b.ctx))
-	return awaitLog(b.patient, b.server.service, stored, b.wait)
+	return AwaitLog(b.patient, b.server.service, stored, b.wait)
 }
 
 // answer sends the line about what was stored and has got as far as settled.

@@ -10,6 +10,7 @@ import (
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -75,5 +76,8 @@ var callRights = map[string]gateway.Right{
 // CallRight returns the right that a gRPC method needs, and whether it is known.
 func CallRight(method string) (_ gateway.Right, known bool) {
 	right, known := callRights[method]
+	if !known {
+		right, known = rekorcompat.CallRights()[method]
+	}
 	return right, known
 }

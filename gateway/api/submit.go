@@ -34,7 +34,7 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	settled, err := awaitLog(r.Context(), h.service, stored, wait)
+	settled, err := AwaitLog(r.Context(), h.service, stored, wait)
 	if err != nil {
 		return err
 	}
@@ -123,9 +123,9 @@ func submitHeader(ctx context.Context, s Service, h upload.Header, readArtifact 
 	return draft.Submit(ctx, artifact)
 }
 
-// awaitLog waits until the submission is settled, for at most wait. Not settled in time is no error. Whose credential is taken back
+// AwaitLog waits until the submission is settled, for at most wait. Not settled in time is no error. Whose credential is taken back
 // meanwhile is told nothing of it. All of a caller's share the lock in lifetime: nobody but those who wait takes it.
-func awaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
+func AwaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
 	if wait <= 0 || stored.State.Settled() {
 		return stored, nil
 	}

@@ -19,7 +19,7 @@ import (
 // checkConfig refuses what cannot work, and what would let strangers in by mistake.
 func (c *Config) checkConfig() error {
 	for _, check := range []func() error{
-		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkContact, c.checkLogs, c.checkSource, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkOwnLog, c.checkLogging, c.checkAudit, c.checkTracing,
+		c.checkCallers, c.checkNames, c.checkIssuers, c.checkListeners, c.checkCallersListeners, c.checkProxies, c.checkContact, c.checkLogs, c.checkSource, c.CheckPolicies, c.checkLimits, c.checkWorker, c.checkAttestation, c.checkOwnLog, c.checkRekorAPI, c.checkLogging, c.checkAudit, c.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err

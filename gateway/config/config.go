@@ -36,6 +36,7 @@ type Config struct {
 	Policies    map[string]Policy `yaml:"policies,omitempty"`
 	Attestation Attestation       `yaml:"attestation,omitempty"`
 	OwnLog      OwnLog            `yaml:"own_log,omitempty"`
+	RekorAPI    RekorAPI          `yaml:"rekor_api,omitempty"`
 	Logging     Logging           `yaml:"logging,omitempty"`
 	Audit       Audit             `yaml:"audit,omitempty"`
 	Tracing     Tracing           `yaml:"tracing,omitempty"`

@@ -163,6 +163,7 @@ func TestRefusals(t *testing.T) {
 		"gone key":            {minimal + "worker: {settle_after: 30s}", `line 5: "settle_after" is now "integration_delay of logs"`},
 		"short delay":         {strings.Replace(minimal, "url:", "integration_delay: 5ms, url:", 1), "integration_delay is not between 1s and 24h"},
 		"long delay":          {strings.Replace(minimal, "url:", "integration_delay: 25h, url:", 1), "integration_delay is not between"},
+		"no log for clients":  {minimal + "rekor_api: {v2: other}", `rekor_api.v2: there is no log "other" in logs`},
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
 		"failure alone":       {minimal + "limits: {redis: {on_failure: refuse}}", "limits.redis.url is missing"},
 		"no Redis":            {minimal + "limits: {redis: {url: 'http://u:p@host'}}", "limits.redis.url is not redis://, rediss:// or unix://"},

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -69,17 +70,20 @@ func (l *RateLimit) take(ctx context.Context, key string, limit ratelimit.Limit)
 	return &d, nil
 }
 
-// What requests are counted below: the API, and own logs, which anybody can read. All else is small, and answered whatever goes on.
+// What requests are counted below: the API, Rekor's own, and own logs, which anybody can read. All else is small, and answered whatever goes on.
 const (
-	APIPath = "/v1/"
-	OwnPath = "/own/"
+	APIPath   = "/v1/"
+	RekorPath = "/api/"
+	OwnPath   = "/own/"
 )
 
-// LimitRate refuses callers who ask more often than limit lets them. Only the API and own logs count.
+var countedPaths = []string{APIPath, RekorPath, OwnPath}
+
+// LimitRate refuses callers who ask more often than limit lets them. Only what is below countedPaths counts.
 // Every answer to a request that was counted says what is left.
 func LimitRate(next http.Handler, limit *RateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, APIPath) && !strings.HasPrefix(r.URL.Path, OwnPath) {
+		if !slices.ContainsFunc(countedPaths, func(below string) bool { return strings.HasPrefix(r.URL.Path, below) }) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
@@ -29,9 +30,7 @@ const (
 // newHTTP returns the server of http, and gives those of callers' listeners theirs.
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 	routes := api.NewHTTP(s.service, api.HTTPConfig{
-		Upload: upload.Config{
-			MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)},
-		},
+		Upload: s.uploadConfig(cfg), RekorV2: s.rekorV2,
 		Ready: s.readyInTime, Degraded: s.domain.listDegraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Own: s.domain.owns.serve, Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
 		CountItem: s.countItem, Refused: m.requests.countRefusal, Batches: &s.batches, Stopping: s.stopping, Panics: s.panics, Logger: s.logger,
 	})
@@ -41,6 +40,10 @@ func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 		l.http = s.newPublicHTTP(h, s.certificates.callers[l.config.Listen])
 	}
 	return s.newPublicHTTP(s.chainHandlers(routes, cfg.HTTP, s.identifyRecorded(""), m), &s.certificates.http)
+}
+
+func (s *Server) uploadConfig(cfg *config.Config) upload.Config {
+	return upload.Config{MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Spool: s.spool, Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)}}
 }
 
 func (s *Server) newPublicHTTP(h http.Handler, c *certificate) *http.Server {
@@ -70,17 +73,20 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 }
 
 // chainHandlers wraps the routes h in what every request passes, from the outermost: tokens in paths, request id, delivery of
-// refusals, remote address, access log, Host and Origin checks, caller, rate limit, admission. The limits come after the caller, so
-// that a caller with a name is counted by it. newGRPC has the same order.
+// refusals, Rekor's form of them at its paths, remote address, access log, Host and Origin checks, caller, rate limit, admission. The limits come
+// after the caller, so that a caller with a name is counted by it. newGRPC has the same order.
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, middleware.APIPath, s.admission.requests)
-	h = middleware.AdmitRequests(h, middleware.OwnPath, s.admission.own)
+	h = middleware.AdmitRequests(h, rekorcompat.EntriesPath, s.admission.requests)
+	for _, read := range []string{middleware.OwnPath, rekorcompat.ReadPath, rekorcompat.NotePath} {
+		h = middleware.AdmitRequests(h, read, s.admission.own)
+	}
 	h = middleware.LimitRate(h, s.rateLimit)
 	h = middleware.IdentifyCaller(h, identify, s.rateLimit)
 	h = middleware.BlockForeignPages(h, cfg.Listen, cfg.AllowedHosts)
 	h = middleware.LogAccess(h, s.access, m.requests.countRequest, s.panics)
 	h = middleware.TraceRequests(h, s.tracing.requestTracer())
-	h = s.proxies.FindRemote(h)
+	h = rekorcompat.AnswerAsRekor(s.proxies.FindRemote(h))
 	return takePathTokens(middleware.NameRequest(middleware.DeliverRefusals(h, middleware.Linger{
 		Time: upload.LingerTime, Idle: upload.LingerIdle, IdleStream: upload.LingerIdleStream, Bytes: upload.LingerBytes, Most: upload.LingerMost,
 	})))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
@@ -109,7 +110,7 @@ func remoteOf(ctx context.Context) string {
 
 // isAPI tells the API from health checks and reflection.
 func isAPI(method string) bool {
-	return strings.HasPrefix(method, "/"+pb.GatewayService_ServiceDesc.ServiceName+"/")
+	return strings.HasPrefix(method, "/"+pb.GatewayService_ServiceDesc.ServiceName+"/") || rekorcompat.IsCall(method)
 }
 
 func (s *Server) limitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
@@ -131,7 +132,7 @@ const (
 	maxProbesPerCaller = 64  // of those, so that nobody keeps the operator's from being answered
 )
 
-// Bounds on requests to own logs, which take no credential: readers hold up one another at most.
+// Bounds on requests to own logs, which take no credential, and to the log of rekor_api: readers hold up one another at most.
 const (
 	maxOwnReads          = 256 // at once
 	maxOwnReadsPerCaller = 64
@@ -185,6 +186,9 @@ func (a admission) admitCall(ctx context.Context, method string) (held *gateway.
 	}
 	if method == pb.GatewayService_WatchSubmission_FullMethodName {
 		return a.admitWatch(rateKey(ctx))
+	}
+	if rekorcompat.IsRead(method) {
+		return a.own.Admit(rateKey(ctx), upload.CallMemory)
 	}
 	if !isAPI(method) {
 		return a.probes.Admit(rateKey(ctx), upload.CallMemory)

@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -59,7 +60,7 @@ func (s *Server) newGRPC(cfg *config.Config, m *metrics) *grpc.Server {
 	server := grpc.NewServer(options...)
 	calls := upload.CallConfig{Pace: upload.Pace{MinRate: int64(cfg.Limits.MinUploadRate)}, MaxTime: cfg.Limits.MaxRequestTime, Panics: s.panics}
 	api.RegisterGRPC(server, s.service, api.GRPCConfig{
-		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Refused: m.requests.countRefusal, Batches: &s.batches, Logger: s.logger,
+		MaxArtifact: int64(cfg.Limits.MaxArtifactBytes), Calls: calls, CountItem: s.countRequest, Refused: m.requests.countRefusal, Batches: &s.batches, RekorV2: s.rekorV2, Logger: s.logger,
 	})
 	s.health = health.NewServer()
 	s.tellHealth(healthpb.HealthCheckResponse_NOT_SERVING) // until readiness is known
@@ -82,6 +83,9 @@ func (s *Server) logStream(m *metrics) grpc.StreamServerInterceptor {
 		ctx, end := s.startCall(ctx, info.FullMethod)
 		defer end()
 		defer func() {
+			if rekorcompat.IsCall(info.FullMethod) {
+				err = problem.WithWordsInMessage(err)
+			}
 			err = problem.WithRequestID(err, id)
 			s.logCall(ctx, m, info.FullMethod, started, err)
 		}()
@@ -117,6 +121,9 @@ func (s *Server) logCall(ctx context.Context, m *metrics, method string, started
 func (s *Server) tellHealth(state healthpb.HealthCheckResponse_ServingStatus) {
 	s.health.SetServingStatus("", state)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, state)
+	if s.rekorV2 != nil {
+		s.health.SetServingStatus(rekorcompat.ServiceName, state)
+	}
 }
 
 // followReadiness tells gRPC health checks what /readyz says, until ctx ends.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
@@ -86,7 +87,9 @@ type Server struct {
 
 	certificates  certificates
 	callers       *auth.Authenticator
-	own           [][sha256.Size]byte // the gateway's own keys
+	own           [][sha256.Size]byte         // the gateway's own keys
+	rekorLog      atomic.Pointer[rekorv2.Log] // that of rekor_api.v2; nil: it is not configured any more
+	rekorV2       *rekorcompat.V2             // nil: it is off
 	ownLog        *ownLog
 	proxies       middleware.Proxies
 	quotas        quotas // of callers
@@ -176,6 +179,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 		return err
 	}
 	s.service = watchedDomain{s.domain, m.submissions, s.audit}
+	s.rekorV2 = s.newRekorV2(cfg)
 	s.http = s.newHTTP(cfg, m)
 	s.grpc = s.newGRPC(cfg, m)
 	s.admin = s.newAdmin(cfg.Admin, m)

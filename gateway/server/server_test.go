@@ -66,6 +66,7 @@ func newConfigOver(t *testing.T, log *rekortest.Server) *config.Config {
 	c.HTTP.Listen, c.GRPC.Listen, c.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.TrustedRoot = filepath.Join(dir, "trusted_root.json")
 	c.Logs = []config.Log{{ID: "test", Origin: log.Origin(), GRPCURL: log.GRPCURL(), ReadURL: log.ReadURL()}}
+	c.RekorAPI.V2 = "test"
 	c.Store.SQLite.Path = filepath.Join(dir, "store.db")
 	c.Attestation = config.Attestation{Key: filepath.Join(dir, "key"), CreateKey: true, GatewayTrust: filepath.Join(dir, "trust.json")}
 	c.Worker.Drain = 10 * time.Second

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	rekorv2pb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
@@ -39,6 +40,9 @@ func sameHeader(p *party) *pb.SubmissionHeader {
 	h.Signature, h.Labels = sameSignature, map[string]string{"secret": p.label}
 	return h
 }
+
+// sameRekor is what both send on Rekor's own route.
+var sameRekor = string(must(protojson.Marshal(wrapRekor(signRekor(sameText)))))
 
 // party is a tenant, with all of what he has stored.
 type party struct {
@@ -94,6 +98,12 @@ var routesByTenant = map[string]func(r *running, asking, owner *party) (status i
 	"GET /v1/audit": func(r *running, asking, _ *party) (int, string) {
 		return r.ask("GET /v1/audit", bearer(asking.name), "")
 	},
+	"POST /api/v2/log/entries": func(r *running, asking, _ *party) (int, string) {
+		code, said, _ := r.postRekor(sameRekor, "Authorization", bearer(asking.name))
+		return code, fmt.Sprint(said)
+	},
+	// A log shows everybody the same.
+	"GET /api/v2/checkpoint": nil, "GET /api/v2/tile/{level}/{index...}": nil, "GET /api/v2/tile/entries/{index...}": nil,
 	"GET /v1/formats": nil, "GET /healthz": nil, "GET /readyz": nil, "GET /openapi.json": nil, // the same for everybody
 	"GET /.well-known/rekor-gateway/trusted_root.json": nil, "GET /.well-known/rekor-gateway/gateway_trust.json": nil, // the gateway's
 	// The own log is public, as any transparency log is: bodies of records, which name no tenant.
@@ -129,6 +139,15 @@ var callsByTenant = map[string]func(r *running, c pb.GatewayServiceClient, askin
 	pb.GatewayService_ListAudit_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, _ *party) (proto.Message, error) {
 		return c.ListAudit(r.as(asking), &pb.ListAuditRequest{})
 	},
+	rekorv2pb.Rekor_CreateEntry_FullMethodName: func(r *running, _ pb.GatewayServiceClient, asking, _ *party) (proto.Message, error) {
+		remote, _ := r.dialRekor()
+		request := new(rekorv2pb.CreateEntryRequest)
+		if err := protojson.Unmarshal([]byte(sameRekor), request); err != nil {
+			return nil, err
+		}
+		return remote.CreateEntry(r.as(asking), request)
+	},
+	rekorv2pb.Rekor_GetCheckpoint_FullMethodName: nil, rekorv2pb.Rekor_GetTile_FullMethodName: nil, rekorv2pb.Rekor_GetEntryBundle_FullMethodName: nil,
 	pb.GatewayService_ListFormats_FullMethodName: nil,
 	"/grpc.health.v1.Health/Check":               nil, "/grpc.health.v1.Health/List": nil, "/grpc.health.v1.Health/Watch": nil,
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      nil,

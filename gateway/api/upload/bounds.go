@@ -39,6 +39,11 @@ const (
 	// MaxJSONLabels bounds the labels in a JSON body, as they are written.
 	MaxJSONLabels = 32 << 10
 
+	// MaxRekorJSON bounds a JSON body of Rekor's own API, which has one entry of at most 64 KiB, in base64.
+	MaxRekorJSON = 256 << 10
+	// MaxRekorTokens bounds the same: number of names, values, brackets and braces in it.
+	MaxRekorTokens = 256
+
 	// MaxLine bounds a line of a batch over HTTP. What is too long is read on to its end, and dropped: LingerBytes of one batch.
 	MaxLine = MaxMessage
 	// MaxBatchAnswers bounds the answers of a batch over HTTP that its client has not read yet, beyond the first: so much
@@ -83,6 +88,8 @@ const (
 
 	// MaxWatch bounds a call that waits for changes: time.
 	MaxWatch = 30 * time.Minute
+	// MaxRekorWait bounds how long a request of Rekor's own API waits for the log: time. Clients of Rekor v2 give up after 30 s.
+	MaxRekorWait = 25 * time.Second
 )
 
 // What a request is counted with in gateway.Memory, in bytes, beside what is read of its body: an upper

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorcompat
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"slices"
+	"time"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	rekorv2pb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// Service is what of the domain is called.
+type Service interface {
+	// Begin and Receipt are those of the surface's Service.
+	Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error)
+	Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error)
+}
+
+// V2Config is what a V2 is made of. Every field is needed unless it says otherwise.
+type V2Config struct {
+	Service Service
+	// Await returns a submission that was stored once it is settled, or as it is after wait.
+	Await func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error)
+	// Log returns the log that is read through the gateway, and whose entry is the answer where there are several.
+	Log    func() Log
+	Upload upload.Config
+	Wait   time.Duration // for the log; 0 is upload.MaxRekorWait
+	Panics *panics.Reporter
+	Logger *slog.Logger
+}
+
+// V2 is Rekor v2's API over a gateway. It is safe for concurrent use.
+type V2 struct {
+	cfg     V2Config
+	uploads *upload.Reader
+	answers chan struct{} // places of those that are made
+	mirror  *mirror
+}
+
+// NewV2 returns the API, which its surface serves by ServeCreate and the others.
+func NewV2(cfg V2Config) *V2 {
+	cfg.Wait = cmp.Or(cfg.Wait, upload.MaxRekorWait)
+	return &V2{cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: make(chan struct{}, runtime.GOMAXPROCS(0)), mirror: newMirror(cfg.Log)}
+}
+
+var (
+	errNotInTime = formats.NewError(problem.ReasonNotLoggedInTime, "the gateway has stored this, and the log has not included it yet",
+		"send the same again, as Retry-After or RetryInfo says: it is answered by its entry")
+	errRefused = formats.NewError(problem.ReasonLogRefused, "the gateway verified the signature, and the log refused it",
+		"send it again later; the gateway's operator finds more in its log")
+	errOtherEntry = errors.New("the receipt has no entry that is as it was sent")
+)
+
+// createEntry records what a request wants, and returns its entry. read returns the request, and is called in a goroutine of its own.
+func (v *V2) createEntry(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (*rekorpb.TransparencyLogEntry, error) {
+	stored, body, err := v.submitApart(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := v.cfg.Await(ctx, stored, v.cfg.Wait)
+	switch {
+	case err != nil:
+		return nil, err
+	case settled.State == gateway.Failed:
+		return nil, errRefused
+	case settled.State != gateway.Logged:
+		return nil, errNotInTime
+	}
+	return v.findEntry(ctx, settled, body)
+}
+
+// submitApart verifies and stores in a goroutine of its own: that takes a large stack, which the request's would keep while it waits for the log.
+func (v *V2) submitApart(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (stored gateway.Submission, body []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer v.cfg.Panics.Recover("CreateEntry", &err, "request", gateway.RequestID(ctx))
+		stored, body, err = v.submit(ctx, read)
+	}()
+	<-done
+	return stored, body, err
+}
+
+func (v *V2) submit(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (gateway.Submission, []byte, error) {
+	request, err := read()
+	if err != nil {
+		return gateway.Submission{}, nil, err
+	}
+	w, err := readRequest(request)
+	if err != nil {
+		return gateway.Submission{}, nil, err
+	}
+	ctx = formats.EnsureWork(ctx)
+	draft, err := v.cfg.Service.Begin(ctx, w.newRequest(gateway.CallerFrom(ctx)))
+	if err != nil {
+		return gateway.Submission{}, nil, err
+	}
+	stored, err := draft.Submit(ctx, formats.Artifact{})
+	if err != nil {
+		return gateway.Submission{}, nil, err
+	}
+	return stored, w.body, gateway.HeldFrom(ctx).Grow(int64(len(w.body)))
+}
+
+// answerCopies is how many times its entry's size an answer takes while it is made: parts of the receipt, the bundle, its JSON.
+const answerCopies = 8
+
+// findEntry returns what the log says of the entry with this body. One of the log that is read here goes before the others.
+func (v *V2) findEntry(ctx context.Context, logged gateway.Submission, body []byte) (*rekorpb.TransparencyLogEntry, error) {
+	select {
+	case v.answers <- struct{}{}:
+		defer func() { <-v.answers }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := gateway.HeldFrom(ctx).Grow(int64(answerCopies * len(body))); err != nil {
+		return nil, err
+	}
+	receipt, err := v.cfg.Service.Receipt(ctx, logged)
+	if err != nil {
+		return nil, err
+	}
+	var found *rekorpb.TransparencyLogEntry
+	for _, e := range receipt.GetEntries() {
+		for _, logged := range e.GetBundle().GetVerificationMaterial().GetTlogEntries() {
+			if !bytes.Equal(logged.GetCanonicalizedBody(), body) {
+				continue
+			}
+			if isOf(v.cfg.Log(), logged) {
+				return logged, nil
+			}
+			if found == nil {
+				found = logged
+			}
+		}
+	}
+	if found == nil {
+		return nil, errOtherEntry
+	}
+	return found, nil
+}
+
+// isOf reports whether an entry is in a shard of a log.
+func isOf(l Log, e *rekorpb.TransparencyLogEntry) bool {
+	if l == nil {
+		return false
+	}
+	is := func(s gateway.Shard) bool { return bytes.Equal(s.KeyID[:], e.GetLogId().GetKeyId()) }
+	return is(l.Describe().Shard) || slices.ContainsFunc(l.Former(), func(f gateway.FormerShard) bool { return is(f.Shard) })
+}
