@@ -307,7 +307,7 @@ func removeHome(t *testing.T, dir string) {
 // would run is there already.
 func (u docUnit) script(out string) string {
 	var s strings.Builder
-	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\n" + u.before)
+	s.WriteString("set -euo pipefail\nmake() { [ \"$*\" = run ]; }\ncosign() { \"$COSIGN\" \"$@\"; }\n" + u.before)
 	for i, b := range u.blocks {
 		fmt.Fprintf(&s, "echo '# %s:%d' >&2\nexec >'%s'\n%s", u.page, b.line, outputFile(out, i), b.text)
 	}
