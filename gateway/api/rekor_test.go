@@ -122,7 +122,9 @@ func TestRekorRoutes(t *testing.T) {
 	s.expectStatus(s.do(http.MethodGet, "/api/v2/log/entries", "", nil), 405, "MALFORMED_REQUEST")
 	s.expectStatus(s.do(http.MethodGet, "/api/v1/log", "", nil), 404, "NOT_FOUND")
 	off := serve(t)
-	off.expect(off.do(http.MethodPost, rekorcompat.EntriesPath, "application/json", strings.NewReader(body)), 404, "NOT_FOUND")
+	if _, a := off.send(http.MethodPost, rekorcompat.EntriesPath, "application/json", strings.NewReader(body)); a.status != 404 { // which openapi.json has in Rekor's form
+		t.Errorf("where it is off: %d %s", a.status, a.raw)
+	}
 }
 
 // TestRekorWait: who has waited too long is told to send the same again, and gets the entry then, which was sent to the log once.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekorv2pb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 
@@ -48,13 +49,14 @@ type V2 struct {
 	cfg     V2Config
 	uploads *upload.Reader
 	answers chan struct{} // places of those that are made
+	storing chan struct{} // places of those that are verified and stored
 	mirror  *mirror
 }
 
 // NewV2 returns the API, which its surface serves by ServeCreate and the others.
 func NewV2(cfg V2Config) *V2 {
 	cfg.Wait = cmp.Or(cfg.Wait, upload.MaxRekorWait)
-	return &V2{cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: make(chan struct{}, runtime.GOMAXPROCS(0)), mirror: newMirror(cfg.Log)}
+	return &V2{cfg: cfg, uploads: upload.NewReader(cfg.Upload), answers: make(chan struct{}, runtime.GOMAXPROCS(0)), storing: make(chan struct{}, upload.MaxRekorStoring), mirror: newMirror(cfg.Log)}
 }
 
 var (
@@ -67,11 +69,12 @@ var (
 
 // createEntry records what a request wants, and returns its entry. read returns the request, and is called in a goroutine of its own.
 func (v *V2) createEntry(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (*rekorpb.TransparencyLogEntry, error) {
+	began := time.Now()
 	stored, body, err := v.submitApart(ctx, read)
 	if err != nil {
 		return nil, err
 	}
-	settled, err := v.cfg.Await(ctx, stored, v.cfg.Wait)
+	settled, err := v.cfg.Await(ctx, stored, v.cfg.Wait-time.Since(began))
 	switch {
 	case err != nil:
 		return nil, err
@@ -104,16 +107,41 @@ func (v *V2) submit(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequ
 	if err != nil {
 		return gateway.Submission{}, nil, err
 	}
-	ctx = formats.EnsureWork(ctx)
-	draft, err := v.cfg.Service.Begin(ctx, w.newRequest(gateway.CallerFrom(ctx)))
-	if err != nil {
-		return gateway.Submission{}, nil, err
-	}
-	stored, err := draft.Submit(ctx, formats.Artifact{})
+	stored, err := v.store(formats.EnsureWork(ctx), w)
 	if err != nil {
 		return gateway.Submission{}, nil, err
 	}
 	return stored, w.body, gateway.HeldFrom(ctx).Grow(int64(len(w.body)))
+}
+
+// busyWait bounds how long who finds the gateway busy tries again by himself: most clients of Rekor v2 do not.
+const busyWait = 5 * time.Second
+
+// store stores what is wanted, once it is its turn: thousands that come at once would find the gateway busy else. Who sends slowly has no turn yet.
+func (v *V2) store(ctx context.Context, w wanted) (gateway.Submission, error) {
+	waiting, cancel := context.WithTimeout(ctx, v.cfg.Wait)
+	defer cancel()
+	select {
+	case v.storing <- struct{}{}:
+		defer func() { <-v.storing }()
+	case <-waiting.Done():
+		return gateway.Submission{}, cmp.Or(ctx.Err(), gateway.ErrBusy)
+	}
+	return backoff.Retry(ctx, func() (gateway.Submission, error) {
+		stored, err := v.storeOnce(ctx, w)
+		if err != nil && !errors.Is(err, gateway.ErrBusy) {
+			err = backoff.Permanent(err)
+		}
+		return stored, err
+	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(busyWait))
+}
+
+func (v *V2) storeOnce(ctx context.Context, w wanted) (gateway.Submission, error) {
+	draft, err := v.cfg.Service.Begin(ctx, w.newRequest(gateway.CallerFrom(ctx)))
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	return draft.Submit(ctx, formats.Artifact{})
 }
 
 // answerCopies is how many times its entry's size an answer takes while it is made: parts of the receipt, the bundle, its JSON.

@@ -44,6 +44,9 @@ const (
 	// MaxRekorTokens bounds the same: number of names, values, brackets and braces in it.
 	MaxRekorTokens = 256
 
+	// MaxRekorStoring bounds those requests: number that are verified and stored at once; the others wait in line.
+	MaxRekorStoring = 512
+
 	// MaxLine bounds a line of a batch over HTTP. What is too long is read on to its end, and dropped: LingerBytes of one batch.
 	MaxLine = MaxMessage
 	// MaxBatchAnswers bounds the answers of a batch over HTTP that its client has not read yet, beyond the first: so much
