@@ -88,6 +88,7 @@ func TestBench(t *testing.T) {
 		measure func(*testing.T, *report)
 	}{
 		{"logged", measureLogged},
+		{"rekorapi", measureRekorAPI},
 		{"accepted", measureAccepted},
 		{"access", measureAccess},
 		{"share", measureShare},
