@@ -12,6 +12,7 @@ PROTO_DEPS := .build/proto-deps
 
 # Where the tests find the programs they start.
 export REKOR_SERVER := $(BIN)/rekor-server-posix
+export REKOR_V1 := $(CURDIR)/.build/rekorv1
 export WITNESS_TOOLS := $(BIN)
 export COSIGN := $(BIN)/cosign
 export ORVAL := $(CURDIR)/.build/orval
@@ -43,7 +44,7 @@ demo: build system-tools ## Sign, submit and verify offline in every format, aga
 
 # Not cached below gateway/stocktest: it reads files, and runs tests, of another module.
 .PHONY: test
-test: system-tools $(REKOR_SERVER) $(WITNESS) ## Vet and run all tests, a real local Rekor server among them
+test: system-tools $(REKOR_SERVER) $(REKOR_V1)/storage.sql $(WITNESS) ## Vet and run all tests, a real local Rekor server and a Rekor v1 among them
 	go vet ./...
 	go test ./...
 	cd gateway/stocktest && go vet . && go test -count=1 .
@@ -118,7 +119,7 @@ alerts: ## Check docs/alerts.yml with promtool, and run the tests of its rules
 	promtool test rules docs/alerts_test.yml
 
 .PHONY: e2e
-e2e: build system-tools $(COSIGN) $(GRPCURL) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
+e2e: build system-tools $(REKOR_V1)/storage.sql $(COSIGN) $(GRPCURL) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
 
 .PHONY: system-tools
@@ -180,6 +181,17 @@ endef
 
 $(REKOR_SERVER): .tools/rekor/go.mod .tools/rekor/go.sum
 	$(call tool,rekor,github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix)
+
+.PHONY: rekorv1
+rekorv1: system-tools $(REKOR_V1)/storage.sql ## Build Rekor v1 for the tests: rekor-server, rekor-cli, and Trillian over PostgreSQL
+	@echo $(REKOR_V1)
+
+# Trillian's tables come last: where they are, all is.
+$(REKOR_V1)/storage.sql: .tools/rekorv1/go.mod .tools/rekorv1/go.sum
+	mkdir -p $(REKOR_V1)
+	cd .tools/rekorv1 && CGO_ENABLED=0 go build -trimpath -o $(REKOR_V1)/ tool
+	cd .tools/rekorv1 && install -m 644 "$$(go list -m -f '{{.Dir}}' github.com/google/trillian)"/storage/postgresql/schema/storage.sql $@
+	touch $@
 
 # A witness for the tests, and what tells it of logs.
 $(BIN)/litewitness $(BIN)/witnessctl: .tools/witness/go.mod .tools/witness/go.sum

@@ -64,6 +64,9 @@ var importRules = []importRule{
 		packages: []string{"gateway/rekor/tiles"}, ours: domain, // and not what an entry is
 		direct: []string{module + "gateway/hashedrekord", "google.golang.org/grpc/..."}, deps: []string{"database/sql"},
 	},
+	{ // what tests start: a server over a real database
+		packages: []string{"gateway/rekor/rekorv1test"}, ours: []string{"gateway/internal/freeport", "gateway/store/postgres/postgrestest", "ratelimit/redistest"},
+	},
 	{packages: []string{"gateway/rekor/..."}, ours: slices.Concat(domain, []string{"gateway/recording", "gateway/rekor/..."}), deps: []string{"database/sql"}},
 	{packages: []string{"gateway/store/..."}, ours: slices.Concat(domain, []string{"gateway/store/..."}), deps: []string{"google.golang.org/grpc/..."}},
 	// Driving adapters reach stores and logs through interfaces of the words alone.
