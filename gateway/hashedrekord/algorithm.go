@@ -29,10 +29,13 @@ type algorithm struct {
 
 // Algorithms is what a log takes. Where two rows have a name in common, the size of the digest tells them apart, and of two that fit a
 // key and its hash the first one counts: each signature has one name.
-type Algorithms []algorithm
+type Algorithms struct {
+	rows []algorithm
+	v1   bool // bodies are Rekor v1's
+}
 
 // RekorV2 is all that Rekor v2 takes (rekor-tiles, hashedrekord 0.0.2).
-var RekorV2 = Algorithms{
+var RekorV2 = Algorithms{rows: []algorithm{
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(2048)},
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(3072)},
 	{commonpb.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, rsaOf(4096)},
@@ -40,7 +43,7 @@ var RekorV2 = Algorithms{
 	{commonpb.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384, formats.ECDSA, formats.SHA384, commonpb.HashAlgorithm_SHA2_384, sha512.Size384, ecdsaOn(elliptic.P384())},
 	{commonpb.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512, formats.ECDSA, formats.SHA512, commonpb.HashAlgorithm_SHA2_512, sha512.Size, ecdsaOn(elliptic.P521())},
 	{commonpb.PublicKeyDetails_PKIX_ED25519_PH, formats.Ed25519ph, formats.SHA512, commonpb.HashAlgorithm_SHA2_512, sha512.Size, isEd25519},
-}
+}}
 
 func rsaOf(bits int) func(crypto.PublicKey) bool {
 	return func(k crypto.PublicKey) bool {
@@ -63,7 +66,7 @@ func isEd25519(k crypto.PublicKey) bool {
 
 // find returns the row of a record; where the digest has the length of none, one of the same name.
 func (list Algorithms) find(r Record) (row algorithm, found bool) {
-	for _, a := range list {
+	for _, a := range list.rows {
 		if a.details == r.KeyDetails && (!found || a.size == len(r.Digest)) {
 			row, found = a, true
 		}
@@ -81,7 +84,7 @@ func (list Algorithms) KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetail
 	if err != nil {
 		return 0, formats.WrapError(err, formats.ReasonMalformedKey, "the signer's key is not a PKIX public key", "")
 	}
-	for _, a := range list {
+	for _, a := range list.rows {
 		if a.scheme == c.Scheme && a.hash == c.Hash && a.fits(pub) {
 			return a.details, nil
 		}
@@ -92,6 +95,20 @@ func (list Algorithms) KeyDetails(c formats.Candidate) (commonpb.PublicKeyDetail
 	}
 	return 0, formats.NewError(formats.ReasonAlgorithmNotLoggable,
 		fmt.Sprintf("the log has no entry for %s with %s over %s", c.Scheme, formats.KeyName(pub), c.Hash), c.Remedy)
+}
+
+// detailsOf returns the name of the algorithm of a key with a hash, where the log takes just one.
+func (list Algorithms) detailsOf(spki []byte, hash formats.DigestAlgorithm) (commonpb.PublicKeyDetails, error) {
+	pub, err := formats.ParseSPKI(spki)
+	if err != nil {
+		return 0, fmt.Errorf("reading the entry's key: %w", err)
+	}
+	for _, a := range list.rows {
+		if a.hash == hash && a.fits(pub) {
+			return a.details, nil
+		}
+	}
+	return 0, fmt.Errorf("no hashedrekord for %s over %.20s", formats.KeyName(pub), hash)
 }
 
 // HashAlgorithm returns the algorithm of r's digest, and false when the log does not take r's KeyDetails.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hashedrekord encodes and reads the canonical body of a Rekor v2 hashedrekord entry
-// (version 0.0.2): the bytes whose RFC 6962 hash is the log's leaf.
+// (version 0.0.2), and of Rekor v1's (version 0.0.1): the bytes whose RFC 6962 hash is the log's leaf.
 //
 // A gateway's own log has the same bodies, with more algorithms, and one kind more, signedmessage 0.0.1: a hashedrekord of a pure Ed25519
 // signature that holds the message as well, for which the digest alone is no proof:
@@ -98,7 +98,15 @@ const (
 	MessageKind    = messageName + "/" + messageVersion
 )
 
-// Kind names the kind of entry that r is in.
+// Kind names the kind of entry that a log with this list has for r.
+func (list Algorithms) Kind(r Record) string {
+	if list.v1 {
+		return V1Kind
+	}
+	return r.Kind()
+}
+
+// Kind names the kind of entry that r is in, in Rekor v2 and a gateway's own log.
 func (r Record) Kind() string {
 	if r.Message != nil {
 		return MessageKind
@@ -126,7 +134,11 @@ func (list Algorithms) Body(r Record) ([]byte, error) {
 	if err := checkMessage(a, r); err != nil {
 		return nil, err
 	}
-	body := r.encode(a)
+	encode := r.encode
+	if list.v1 {
+		encode = r.encodeV1
+	}
+	body := encode(a)
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)
 	}
@@ -188,7 +200,11 @@ var errNotCanonical = errors.New("entry is not a canonical hashedrekord 0.0.2, o
 // Parse reads a canonical entry. It accepts exactly what Body produces: Body(Parse(b)) is b. That comparison is the check,
 // so that the values are taken from where they have to stand, and nothing else is looked at.
 func (list Algorithms) Parse(body []byte) (Record, error) {
-	r, err := readValues(bytes.SplitN(body, []byte(`"`), len(messageForm.parts)+1))
+	read, wrong := readValues, errNotCanonical
+	if list.v1 {
+		read, wrong = list.readV1, errNotCanonicalV1
+	}
+	r, err := read(body)
 	if err != nil {
 		return Record{}, err
 	}
@@ -197,12 +213,14 @@ func (list Algorithms) Parse(body []byte) (Record, error) {
 		return Record{}, err
 	}
 	if !bytes.Equal(again, body) {
-		return Record{}, errNotCanonical
+		return Record{}, wrong
 	}
 	return r, nil
 }
 
-func readValues(values [][]byte) (Record, error) {
+// readValues returns the values of a body that is not Rekor v1's, which is one if they encode to it again.
+func readValues(body []byte) (Record, error) {
+	values := bytes.SplitN(body, []byte(`"`), len(messageForm.parts)+1)
 	f := plainForm
 	switch len(values) {
 	case len(plainForm.parts):

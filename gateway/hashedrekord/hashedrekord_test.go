@@ -68,7 +68,7 @@ func TestBodyIsTheServersLeaf(t *testing.T) {
 
 // TestBodyIsCanonical: the encoding is that of RFC 8785, whatever the bytes are.
 func TestBodyIsCanonical(t *testing.T) {
-	for _, a := range RekorV2 {
+	for _, a := range RekorV2.rows {
 		for i := range 64 {
 			r := Record{
 				Digest: bytes.Repeat([]byte{byte(255 - i)}, a.size), Signature: bytes.Repeat([]byte{byte(i), 0xfb, 0xff}, i+1), SPKI: []byte{byte(i * 4), 0x3e, 0x3f},

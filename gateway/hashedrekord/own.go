@@ -27,7 +27,7 @@ const (
 
 // Own is all that a gateway's own log takes: what Rekor v2 does, under the same names; RSA of other sizes and with other hashes; RSA-PSS;
 // curves larger than their hash; and pure Ed25519. A hash that is longer than its curve is not among them: ECDSA drops the end of its digest.
-var Own = slices.Concat(RekorV2, Algorithms{
+var Own = Algorithms{rows: slices.Concat(RekorV2.rows, []algorithm{
 	{rsaPKCS1v15, formats.RSAPKCS1v15, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, isRSA},
 	{rsaPKCS1v15, formats.RSAPKCS1v15, formats.SHA384, commonpb.HashAlgorithm_SHA2_384, sha512.Size384, isRSA},
 	{rsaPKCS1v15, formats.RSAPKCS1v15, formats.SHA512, commonpb.HashAlgorithm_SHA2_512, sha512.Size, isRSA},
@@ -40,7 +40,7 @@ var Own = slices.Concat(RekorV2, Algorithms{
 	{ecdsaP384SHA256, formats.ECDSA, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, ecdsaOn(elliptic.P384())},
 	{ecdsaP521SHA256, formats.ECDSA, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, ecdsaOn(elliptic.P521())},
 	{commonpb.PublicKeyDetails_PKIX_ED25519, formats.Ed25519, formats.SHA256, commonpb.HashAlgorithm_SHA2_256, sha256.Size, isEd25519},
-})
+})}
 
 // Sizes of RSA keys in bits: smaller ones are broken, larger ones cost a verifier too much.
 const (

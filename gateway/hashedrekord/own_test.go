@@ -66,7 +66,7 @@ func TestOwnKeyDetails(t *testing.T) {
 
 // TestOwnBodies: bodies of an own log are canonical JSON and read back; where Rekor v2 has one for a record, it is the same, and it reads no others.
 func TestOwnBodies(t *testing.T) {
-	for i, a := range Own {
+	for i, a := range Own.rows {
 		for _, withMessage := range []bool{false, true} {
 			r := Record{Digest: bytes.Repeat([]byte{0xfb}, a.size), Signature: []byte{0xff, 0xfe}, SPKI: []byte{0x3e, 0x3f}, KeyDetails: a.details}
 			if withMessage {
@@ -92,10 +92,10 @@ func TestOwnBodies(t *testing.T) {
 				t.Errorf("%s reads back as %+v: %v", body, again, err)
 			}
 			direct, err := Body(r)
-			if known := i < len(RekorV2); known != (err == nil) || known && !bytes.Equal(direct, body) {
+			if known := i < len(RekorV2.rows); known != (err == nil) || known && !bytes.Equal(direct, body) {
 				t.Errorf("Rekor v2 has %s, %v", direct, err)
 			}
-			if _, err := Parse(body); (err == nil) != (i < len(RekorV2)) {
+			if _, err := Parse(body); (err == nil) != (i < len(RekorV2.rows)) {
 				t.Errorf("as one of Rekor v2: %v", err)
 			}
 		}

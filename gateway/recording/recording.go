@@ -86,7 +86,7 @@ func PrepareRecord(log string, list hashedrekord.Algorithms, r hashedrekord.Reco
 		return gateway.Prepared{}, err
 	}
 	return gateway.Prepared{
-		Log: log, LeafHash: hashedrekord.LeafHash(body), Kind: r.Kind(), Body: body, Signature: r.Signature,
+		Log: log, LeafHash: hashedrekord.LeafHash(body), Kind: list.Kind(r), Body: body, Signature: r.Signature,
 	}, nil
 }
 
