@@ -43,12 +43,22 @@ type CheckpointsConfig struct {
 	// Verifier has the shard's key; its name is the origin.
 	Verifier note.Verifier
 	Store    gateway.Checkpoints
-	Reader   *Reader
+	Reader   Source
 	Logger   *slog.Logger
 	// Size, when set, is called with the size of the largest checkpoint verified, and Forked when a
 	// fork becomes known. They are called under locks and must not block.
 	Size   func(uint64)
 	Forked func()
+}
+
+// Source is what checkpoints, and proofs between them, are read from. It is trusted for nothing. A *Reader is one. Its methods are safe for
+// concurrent use; their errors are gateway.ErrUnavailable and gateway.ErrBadAnswer.
+type Source interface {
+	// Checkpoint returns the signed note that is served now.
+	Checkpoint(ctx context.Context) ([]byte, error)
+	// ProvePrefix returns the root that the tree of large had at the size of small, which is less and above zero, and the hashes that
+	// prove it: an RFC 6962 consistency proof from it to the root of large, verified.
+	ProvePrefix(ctx context.Context, small, large *gateway.Checkpoint) (root [sha256.Size]byte, hashes [][]byte, err error)
 }
 
 // Checkpoints verifies the checkpoints (C2SP tlog-checkpoint) of one shard: signature, origin, and
@@ -323,11 +333,8 @@ func (c *Checkpoints) checkConsistent(ctx context.Context, a, b *gateway.Checkpo
 	case small.Size == 0:
 		return nil
 	case small.Size < large.Size:
-		tree, err := NewTree(large, c.cfg.Reader)
-		if err != nil {
-			return err
-		}
-		if f.PrefixRoot, f.Consistency, err = tree.ProvePrefix(ctx, small.Size); err != nil {
+		var err error
+		if f.PrefixRoot, f.Consistency, err = c.cfg.Reader.ProvePrefix(ctx, small, large); err != nil {
 			return fmt.Errorf("checking consistency of sizes %d and %d: %w", small.Size, large.Size, err)
 		}
 	}

@@ -25,11 +25,7 @@ func (c *Checkpoints) ContinuesTree(ctx context.Context, former *Checkpoints) (b
 	case cp.Size == kept.Size:
 		return cp.Root == kept.Root, nil
 	}
-	tree, err := NewTree(cp, c.cfg.Reader)
-	if err != nil {
-		return false, err
-	}
-	root, _, err := tree.ProvePrefix(ctx, kept.Size)
+	root, _, err := c.cfg.Reader.ProvePrefix(ctx, kept.Checkpoint, cp)
 	if err != nil {
 		return false, fmt.Errorf("comparing with the former key's tree of size %d: %w", kept.Size, err)
 	}

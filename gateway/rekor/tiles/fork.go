@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/transparency-dev/merkle/proof"
@@ -140,7 +141,9 @@ func VerifyFork(f gateway.Fork, verifier note.Verifier) error {
 	return nil
 }
 
-// hasKey reports whether v is for the shard, as far as its name and key hash tell.
+// hasKey reports whether v is for the shard, as far as its name and key hash tell. Rekor v1 signs the checkpoints of its trees, whose
+// origins are "NAME - TREE", as NAME.
 func hasKey(v note.Verifier, shard gateway.Shard) bool {
-	return v.Name() == shard.Origin && v.KeyHash() == binary.BigEndian.Uint32(shard.KeyID[:])
+	named := v.Name() == shard.Origin || strings.HasPrefix(shard.Origin, v.Name()+" - ")
+	return named && v.KeyHash() == binary.BigEndian.Uint32(shard.KeyID[:])
 }

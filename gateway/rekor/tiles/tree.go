@@ -106,6 +106,15 @@ func VerifyInclusion(cp *gateway.Checkpoint, index uint64, leaf gateway.LeafHash
 	return nil
 }
 
+// ProvePrefix implements Source.
+func (r *Reader) ProvePrefix(ctx context.Context, small, large *gateway.Checkpoint) (root [sha256.Size]byte, hashes [][]byte, err error) {
+	tree, err := NewTree(large, r)
+	if err != nil {
+		return root, nil, err
+	}
+	return tree.ProvePrefix(ctx, small.Size)
+}
+
 // ProvePrefix returns the root that the checkpoint's tree had at a smaller size, above zero,
 // and the hashes that prove it: an RFC 6962 consistency proof from it to the checkpoint's
 // root, verified. The tiles only propose the root. So it differs from another checkpoint's
