@@ -33,7 +33,7 @@ func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 		return readHashedRekord(e, own.GetBody()) // of either kind
 	}
 	switch k := logged(e).GetKindVersion(); k.GetKind() + "/" + k.GetVersion() {
-	case hashedrekord.Kind:
+	case hashedrekord.Kind, hashedrekord.V1Kind:
 		return readHashedRekord(e, logged(e).GetCanonicalizedBody())
 	default:
 		return hashedrekord.Record{}, fmt.Errorf("entry is %.20q %.20q, not %s", k.GetKind(), k.GetVersion(), hashedrekord.Kind)
@@ -44,6 +44,9 @@ func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 func takenBy(e *receiptpb.LogEntry) hashedrekord.Algorithms {
 	if e.GetOwn() != nil {
 		return hashedrekord.Own
+	}
+	if logged(e).GetKindVersion().GetVersion() == hashedrekord.V1APIVersion {
+		return hashedrekord.RekorV1
 	}
 	return hashedrekord.RekorV2
 }

@@ -38,7 +38,7 @@ func (v *verification) checkLogged(e *logEntry) error {
 	if err != nil {
 		return err
 	}
-	e.origin, e.index = l.Origin, t.GetLogIndex()
+	e.origin, e.index = l.Origin, t.GetInclusionProof().GetLogIndex()
 	v.report.Entries = append(v.report.Entries, Entry{Origin: l.Origin, Index: e.index, TreeSize: c.Size, Anchors: []Anchored{}})
 	v.report.proven("entry: index %d in log %s", e.index, l.Origin)
 	v.reportLog("entry", l, c)
@@ -97,7 +97,7 @@ func openCheckpoint(root *trustroot.Root, known *Memory, envelope string) (trust
 	if c.Origin != origin || len(c.Hash) != rfc6962.DefaultHasher.Size() {
 		return refuseCheckpoint(fmt.Errorf("origin or root hash is malformed"))
 	}
-	l, ok := root.Log(n.Sigs[0].Name, n.Sigs[0].Hash)
+	l, ok := root.Log(origin, n.Sigs[0].Hash)
 	if !ok {
 		return refuseLog(root)
 	}
@@ -125,20 +125,25 @@ func checkInclusion(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoi
 	p := t.GetInclusionProof()
 	problem := ""
 	switch {
-	case t.GetLogIndex() < 0 || t.GetLogIndex() != p.GetLogIndex():
+	case p.GetLogIndex() < 0 || t.GetLogIndex() < p.GetLogIndex() || t.GetLogIndex() != p.GetLogIndex() && !l.IsRekorV1():
 		problem = "two different indexes"
 	case p.GetTreeSize() < 0 || uint64(p.GetTreeSize()) != c.Size || !bytes.Equal(p.GetRootHash(), c.Hash):
 		problem = "a proof for another tree than the checkpoint's"
 	case !bytes.Equal(t.GetLogId().GetKeyId(), l.ID):
 		problem = "another log's id"
-	case t.GetIntegratedTime() != 0 || t.GetInclusionPromise() != nil:
+	case !l.IsRekorV1() && (t.GetIntegratedTime() != 0 || t.GetInclusionPromise() != nil):
 		problem = "a time or promise that nothing proves"
 	}
 	if problem != "" {
 		return refuse(ReasonProofInvalid, "the log entry has "+problem, hintAgain)
 	}
+	if l.IsRekorV1() {
+		if err := l.VerifyPromise(promiseOf(t)); err != nil {
+			return wrap(err, ReasonProofInvalid, "the log's promise of the entry, its time and its index is not as the log signed it", hintAgain)
+		}
+	}
 	leaf := rfc6962.DefaultHasher.HashLeaf(t.GetCanonicalizedBody())
-	err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(t.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash)
+	err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(p.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash)
 	if err != nil {
 		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the entry to the checkpoint",
 			hintAgain)

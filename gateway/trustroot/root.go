@@ -54,6 +54,8 @@ type Log struct {
 	End      time.Time // zero while in use
 	// Verifier checks the log's signature on checkpoints.
 	Verifier note.Verifier
+
+	rekorV1 bool // see IsRekorV1
 }
 
 // Load reads the trusted root in the file at path.
@@ -221,10 +223,10 @@ func keyDetails(spki []byte) commonpb.PublicKeyDetails {
 // Logs returns the trusted logs in the file's order; the slice is the caller's.
 func (r *Root) Logs() []Log { return slices.Clone(r.logs) }
 
-// Log returns the log that signs as origin with the key of that C2SP key id.
+// Log returns the log with that origin whose key has that key id in signed notes.
 func (r *Root) Log(origin string, keyHash uint32) (Log, bool) {
-	for _, l := range r.logs {
-		if l.Origin == origin && l.KeyHash == keyHash {
+	for _, l := range r.LogsOf(origin) {
+		if l.KeyHash == keyHash {
 			return l, true
 		}
 	}
@@ -234,10 +236,8 @@ func (r *Root) Log(origin string, keyHash uint32) (Log, bool) {
 // Verifiers returns the verifiers of every log called origin: one per key it has had.
 func (r *Root) Verifiers(origin string) []note.Verifier {
 	var list []note.Verifier
-	for _, l := range r.logs {
-		if l.Origin == origin {
-			list = append(list, l.Verifier)
-		}
+	for _, l := range r.LogsOf(origin) {
+		list = append(list, l.Verifier)
 	}
 	return list
 }
