@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -133,7 +134,21 @@ func (s *Server) startStorage() error {
 	s.log = s.start("trillian_log_server", append(storage, "--rpc_endpoint=127.0.0.1:"+strconv.Itoa(s.trillian))...)
 	s.signer = s.start("trillian_log_signer", append(storage, "--rpc_endpoint=127.0.0.1:"+strconv.Itoa(must(freeport.Find())),
 		"--force_master", "--sequencer_interval=100ms", "--batch_size=1000")...)
-	return nil
+	return s.waitForTrillian()
+}
+
+// waitForTrillian waits until the log server takes connections: rekor-server does not wait for it.
+func (s *Server) waitForTrillian() error {
+	for deadline := time.Now().Add(startTimeout); ; {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.trillian)) //nolint:noctx // on loopback
+		if err == nil {
+			return conn.Close()
+		}
+		if s.log.hasEnded() || time.Now().After(deadline) {
+			return fmt.Errorf("trillian takes no connections: %w\n%s", err, s.log.output())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // startServer starts rekor-server and waits until it answers. The first time, it makes the tree.
