@@ -23,8 +23,8 @@ func TransparencyLogEntry(t testing.TB, i *gateway.Inclusion, body []byte) *reko
 	if err := proto.Unmarshal(i.Proof, &entry); err != nil {
 		t.Fatal(err)
 	}
-	if uint64(entry.GetLogIndex()) != i.Index || entry.GetCanonicalizedBody() != nil {
-		t.Errorf("index %d, proof of index %d with a body of %d bytes", i.Index, entry.GetLogIndex(), len(entry.GetCanonicalizedBody()))
+	if uint64(entry.GetInclusionProof().GetLogIndex()) != i.Index || entry.GetCanonicalizedBody() != nil {
+		t.Errorf("index %d, proof of index %d with a body of %d bytes", i.Index, entry.GetInclusionProof().GetLogIndex(), len(entry.GetCanonicalizedBody()))
 	}
 	entry.CanonicalizedBody = body
 	return &entry

@@ -25,6 +25,8 @@ type Suite struct {
 	// Faults are what the server can be made to do to a write. There is at least one of each
 	// kind in Required; each is tried in both forms, "not logged" and "logged all the same".
 	Faults []Fault
+	// Once: the log takes no entry twice, so that none can be in it twice.
+	Once bool
 }
 
 // Server is a fake server. It is safe for concurrent use.
@@ -151,7 +153,7 @@ func Run(t *testing.T, s Suite) {
 	}
 	for name, test := range map[string]func(*testing.T, Server){
 		"Describe": testDescribe, "Logged": testLogged, "Duplicate": testDuplicate,
-		"NotSent": testNotSent, "Damaged": testDamaged, "Find": testFind,
+		"NotSent": testNotSent, "Damaged": testDamaged, "Find": func(t *testing.T, server Server) { testFind(t, server, s.Once) },
 		"Fork/in a checkpoint": testForkInCheckpoint, "Fork/in an answer": testForkInAnswer,
 		"Fork/found meanwhile": testForkFoundMeanwhile,
 	} {

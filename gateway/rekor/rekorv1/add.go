@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+)
+
+// duplicatePoll is how often a known entry is asked for that is not yet in the tree.
+const duplicatePoll = 500 * time.Millisecond
+
+// Add implements gateway.Log.
+func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (*gateway.Inclusion, error) {
+	t, writable := l.current()
+	if !writable || t.name != name {
+		return nil, fmt.Errorf("%w: nothing is written to this tree of the log now", gateway.ErrNotSent)
+	}
+	if _, err := hashedrekord.RekorV1.Parse(p.Body); err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	}
+	if p.LeafHash != hashedrekord.LeafHash(p.Body) {
+		return nil, fmt.Errorf("%w: stored entry does not match its hash", gateway.ErrRefused)
+	}
+	if err := t.checkpoints.Guard(ctx); errors.Is(err, gateway.ErrFork) {
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
+	}
+	return t.addEntry(ctx, p.Body)
+}
+
+// addEntry sends a body, which is in the form that the log logs it in.
+func (t *tree) addEntry(ctx context.Context, body []byte) (*gateway.Inclusion, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.requestTimeout+t.timeout)
+	defer cancel()
+	var entries map[string]logEntry
+	duplicate := false
+	send, cancelSend := context.WithTimeout(ctx, t.requestTimeout)
+	defer cancelSend()
+	err := t.postEntry(send, body, func(response *http.Response) error {
+		switch response.StatusCode {
+		case http.StatusCreated:
+			return readJSON(response.Body, 2*len(body)+answerSlack, &entries)
+		case http.StatusConflict:
+			duplicate = true
+			return t.checkLocation(response.Header.Get("Location"), body)
+		}
+		return mapStatus(response)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case duplicate:
+		return t.findDuplicate(ctx, body)
+	}
+	return t.verifyAnswer(ctx, entries, body)
+}
+
+// checkLocation checks that what the log has already is what it was sent, in this tree. Of the location nothing but the id counts, never the
+// host.
+func (t *tree) checkLocation(location string, body []byte) error {
+	want := t.entryID(hashedrekord.LeafHash(body))
+	u, err := url.Parse(location)
+	if err != nil || path.Base(u.Path) != want {
+		return fmt.Errorf("%w: a duplicate that is not entry %s", gateway.ErrBadAnswer, want)
+	}
+	return nil
+}
+
+// findDuplicate returns the inclusion of an entry that the log has already. It may not be in the tree yet: then it waits, until ctx ends.
+func (t *tree) findDuplicate(ctx context.Context, body []byte) (*gateway.Inclusion, error) {
+	inclusion, err := backoff.Retry(ctx, func() (*gateway.Inclusion, error) {
+		inclusion, err := t.lookUpEntry(ctx, hashedrekord.LeafHash(body), body)
+		if err != nil && !errors.Is(err, gateway.ErrUnavailable) {
+			return nil, backoff.Permanent(err)
+		}
+		return inclusion, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(duplicatePoll)), backoff.WithMaxElapsedTime(0))
+	if err != nil {
+		return nil, fmt.Errorf("looking up duplicate %s: %w", t.entryID(hashedrekord.LeafHash(body)), err)
+	}
+	return inclusion, nil
+}
+
+// lookUpEntry returns the inclusion of a leaf. A body of nil is not known: then it is the log's, which has to hash to the leaf.
+func (t *tree) lookUpEntry(ctx context.Context, leaf gateway.LeafHash, body []byte) (*gateway.Inclusion, error) {
+	limit := 2*hashedrekord.MaxBody + answerSlack
+	if body != nil {
+		limit = 2*len(body) + answerSlack
+	}
+	var entries map[string]logEntry
+	if err := t.getJSON(ctx, path.Join(entriesPath, t.entryID(leaf)), nil, limit, &entries); err != nil {
+		return nil, err
+	}
+	if body == nil {
+		body = entries[t.entryID(leaf)].Body
+		if hashedrekord.LeafHash(body) != leaf {
+			return nil, fmt.Errorf("%w: another entry than %s", gateway.ErrBadAnswer, t.entryID(leaf))
+		}
+	}
+	return t.verifyAnswer(ctx, entries, body)
+}
+
+// Find implements gateway.Log. Each leaf is asked for by its hash; that the others are absent is the log's word.
+func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+	t, err := l.findTree(name)
+	if err != nil {
+		return gateway.Found{}, err
+	}
+	cp, err := t.checkpoints.CurrentCheckpoint(ctx)
+	if err != nil {
+		return gateway.Found{}, err
+	}
+	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}}
+	for _, leaf := range leaves {
+		inclusion, err := t.lookUpEntry(ctx, leaf, nil)
+		switch {
+		case errors.Is(err, errNotFound):
+		case err != nil:
+			return found, err
+		case inclusion.Index >= from && inclusion.Index < to:
+			found.Inclusions[leaf] = inclusion
+		}
+	}
+	found.AbsentTo = min(to, cp.Size)
+	return found, nil
+}

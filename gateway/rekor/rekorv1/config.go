@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv1
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// Config describes one log.
+type Config struct {
+	ID string // gateway.LogInfo.ID
+
+	// URL is what /api/v1/ is below: http or https, without user, query or fragment.
+	URL string
+	// RootCAs are trusted for https; nil means the system's.
+	RootCAs *x509.CertPool
+	// Trees are those that are known, each once. The first one is written to; the others were before.
+	Trees []Tree
+
+	// IntegrationDelay is gateway.LogInfo.IntegrationDelay.
+	IntegrationDelay time.Duration
+	// RequestTimeout bounds one write. Zero is 30 seconds.
+	RequestTimeout time.Duration
+	// ReadTimeout bounds one read. Zero is 10 seconds.
+	ReadTimeout time.Duration
+	// Now tells whether a key is in use; nil is time.Now.
+	Now func() time.Time
+
+	base *url.URL // of URL
+}
+
+// Tree is one tree of a log.
+type Tree struct {
+	// Log is the tree as the trusted root's LogsOf returns it for its origin.
+	Log trustroot.Log
+	// Closed is gateway.FormerShard.Closed.
+	Closed bool
+}
+
+const (
+	defaultRequestTimeout = 30 * time.Second
+	defaultReadTimeout    = 10 * time.Second
+)
+
+// withDefaults returns c with zero values replaced, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	if c.ID == "" {
+		return c, errors.New("log needs an id")
+	}
+	var err error
+	if c.base, err = tiles.ParseURL(c.URL); err != nil {
+		return c, err
+	}
+	if len(c.Trees) == 0 {
+		return c, errors.New("there is no tree to write to")
+	}
+	seen := map[gateway.Shard]bool{}
+	for _, t := range c.Trees {
+		if !t.Log.IsRekorV1() || len(t.Log.ID) != sha256.Size {
+			return c, fmt.Errorf("%q is no tree of a Rekor v1 log", t.Log.Origin)
+		}
+		if seen[t.name()] {
+			return c, fmt.Errorf("%q is there twice with one key", t.Log.Origin)
+		}
+		seen[t.name()] = true
+	}
+	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 || c.ReadTimeout < 0 {
+		return c, errors.New("timeouts and delay must not be negative")
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = defaultRequestTimeout
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = defaultReadTimeout
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+// name returns what the tree is called. withDefaults has checked the id's length.
+func (t Tree) name() gateway.Shard {
+	return gateway.Shard{Origin: t.Log.Origin, KeyID: [sha256.Size]byte(t.Log.ID)}
+}

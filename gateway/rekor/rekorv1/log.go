@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rekorv1 writes to and reads from one Rekor v1 log, over its HTTP API.
+//
+// A log has trees, of which one is written to at a time; each is a shard, with the origin "HOST - TREE". Nothing that the log says counts
+// before it is verified: the entry is what was sent, its inclusion proof leads to a checkpoint with the log's signature, that checkpoint is
+// consistent with the last one kept, and the log's promise (signed entry timestamp) of the entry, its time and its index is right.
+//
+// There are no tiles, so that absence cannot be proven: it is the log's word. But a tree takes no entry twice, however long ago it was
+// logged, and answers with the one that is there. So what is in doubt is asked for by its hash, and sent again when it is not there.
+package rekorv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// userAgent is the User-Agent header of all requests to the log.
+const userAgent = "rekor-gateway"
+
+// Log is one Rekor v1 log with its trees. It is safe for concurrent use.
+type Log struct {
+	cfg    Config
+	client *http.Client
+	trees  []*tree // as cfg.Trees
+
+	mu     sync.RWMutex // guards closed
+	closed bool
+}
+
+var _ gateway.Log = (*Log)(nil)
+
+// New returns the log; it does not connect yet. The store keeps its checkpoints.
+func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger) (*Log, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("log %s: %w", cfg.ID, err)
+	}
+	l := &Log{cfg: cfg, client: newClient(cfg)}
+	for _, c := range cfg.Trees {
+		t := &tree{Tree: c, name: c.name(), api: api{base: cfg.base, client: l.client, timeout: cfg.ReadTimeout}, requestTimeout: cfg.RequestTimeout}
+		t.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{
+			Shard: t.name, Verifier: c.Log.Verifier, Store: store, Reader: t, Logger: logger.With("log", cfg.ID),
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), l.Close())
+		}
+		l.trees = append(l.trees, t)
+	}
+	return l, nil
+}
+
+// Close ends idle connections, and proofs under way. The log is not used any more.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	for _, t := range l.trees {
+		t.checkpoints.Close()
+	}
+	l.client.CloseIdleConnections()
+	return nil
+}
+
+// current returns the tree that is written to, the first one, and whether its key is in use.
+func (l *Log) current() (t *tree, writable bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	now := l.cfg.Now()
+	t = l.trees[0]
+	return t, !l.closed && !t.Log.Start.After(now) && (t.Log.End.IsZero() || t.Log.End.After(now))
+}
+
+// findTree returns a tree by its name.
+func (l *Log) findTree(name gateway.Shard) (*tree, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, t := range l.trees {
+		if t.name == name && !l.closed {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: the tree %s with key id %x is not configured", gateway.ErrUnavailable, name.Origin, name.KeyID[:4])
+}
+
+// Describe implements gateway.Log.
+func (l *Log) Describe() gateway.LogInfo {
+	t, writable := l.current()
+	return gateway.LogInfo{ID: l.cfg.ID, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: l.cfg.IntegrationDelay}
+}
+
+// Former implements gateway.Log.
+func (l *Log) Former() []gateway.FormerShard {
+	var former []gateway.FormerShard
+	for _, t := range l.trees[1:] {
+		former = append(former, gateway.FormerShard{Shard: t.name, Closed: t.Closed})
+	}
+	return former
+}
+
+// TreeOf implements gateway.Log: no tree of Rekor v1 goes on in another.
+func (l *Log) TreeOf(_ context.Context, name gateway.Shard) (gateway.Shard, error) {
+	_, err := l.findTree(name)
+	if err != nil {
+		return gateway.Shard{}, err
+	}
+	return name, nil
+}
+
+// Size implements gateway.Log.
+func (l *Log) Size(ctx context.Context, name gateway.Shard) (uint64, error) {
+	t, err := l.findTree(name)
+	if err != nil {
+		return 0, err
+	}
+	cp, err := t.checkpoints.CurrentCheckpoint(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return cp.Size, nil
+}
+
+// Accepts implements gateway.Log. A pure Ed25519 signature could only be an entry with the artifact in it.
+func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.RekorV1, o) }
+
+// Acceptor says what Rekor v1 takes, without a log: for planning offline.
+type Acceptor struct{}
+
+// Accepts reports whether a Rekor v1 log takes o; see gateway.Log.
+func (Acceptor) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.RekorV1, o) }
+
+// Prepare implements gateway.Log.
+func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	return recording.Prepare(l.cfg.ID, hashedrekord.RekorV1, o)
+}
