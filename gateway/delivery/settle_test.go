@@ -104,12 +104,13 @@ type scriptedLog struct {
 	gateway.Log
 	size   uint64
 	delay  time.Duration
+	once   bool
 	former []gateway.FormerShard
 	find   func(from, to uint64) (gateway.Found, error)
 }
 
 func (l *scriptedLog) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: "log", Shard: currentShard, IntegrationDelay: l.delay}
+	return gateway.LogInfo{ID: "log", Shard: currentShard, IntegrationDelay: l.delay, Once: l.once}
 }
 func (l *scriptedLog) Former() []gateway.FormerShard { return l.former }
 func (l *scriptedLog) TreeOf(_ context.Context, shard gateway.Shard) (gateway.Shard, error) {
@@ -248,6 +249,32 @@ func TestResend(t *testing.T) {
 					t.Errorf("settled %+v", store.settled)
 				}
 			})
+		})
+	}
+}
+
+// TestResendOnce: where a shard takes nothing twice, what is not found is sent again at once; to a former one nothing is.
+func TestResendOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		once, former, want bool
+	}{
+		"takes nothing twice": {true, false, true}, "may take it twice": {false, false, false}, "a former shard": {true, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			size := uint64(100)
+			store := &doubtStore{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size, LastSentAt: time.Now()}}}}
+			log := &scriptedLog{size: 150, delay: time.Hour, once: c.once, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
+			w := scanWorker(log, store)
+			if c.former {
+				w.shard = gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}}
+				log.former = []gateway.FormerShard{{Shard: w.shard}}
+			}
+			if again, err := w.settlePage(t.Context()); again || err != nil {
+				t.Fatalf("%t, %v", again, err)
+			}
+			if last := store.settled[len(store.settled)-1]; last.Resend != c.want || last.AbsentTo != 150 {
+				t.Errorf("settled %+v", store.settled)
+			}
 		})
 	}
 }
