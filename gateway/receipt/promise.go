@@ -31,7 +31,7 @@ func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error
 			continue
 		}
 		t := logged(e)
-		l, _, err := openCheckpoint(s.v.options.TrustedRoot, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
+		l, _, err := openCheckpoint(s.v.options.TrustedRoot, s.v.options.Memory, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
 		if err != nil || !l.IsRekorV1() || l.VerifyPromise(promiseOf(t)) != nil {
 			continue
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rekorv2
+// Package logmetrics are the metrics of a log, the same for every adapter.
+package logmetrics
 
 import (
 	"errors"
@@ -14,25 +15,27 @@ import (
 
 // The calls that metrics tell apart.
 const (
-	callAdd  = "add"
-	callFind = "find"
-	callSize = "size"
+	CallAdd  = "add"
+	CallFind = "find"
+	CallSize = "size"
 )
 
-type metrics struct {
+// Metrics are one log's. They are safe for concurrent use.
+type Metrics struct {
 	reg     prometheus.Registerer
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 	size    prometheus.GaugeFunc
 	forked  prometheus.GaugeFunc
-	answers answers
+	answers Answers
 	times   checkpointTimes
 }
 
-// newMetrics registers the metrics of l.
-func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
-		reg: prometheus.WrapRegistererWith(prometheus.Labels{"log": l.id}, reg),
+// New registers the metrics of the log called id. Current returns what is seen of the shard that is written to now, or nil once the log is closed.
+func New(id string, answers Answers, current func() *Shard, reg prometheus.Registerer) (*Metrics, error) {
+	of := gauges{current}
+	m := &Metrics{
+		reg: prometheus.WrapRegistererWith(prometheus.Labels{"log": id}, reg),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rekor_gateway_log_calls_total",
 			Help: "Calls to the transparency log, by kind and outcome.",
@@ -45,12 +48,12 @@ func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
 		size: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rekor_gateway_log_checkpoint_size",
 			Help: "Size of the log's current shard at the largest checkpoint verified.",
-		}, l.checkpointSize),
+		}, of.checkpointSize),
 		forked: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rekor_gateway_log_forked",
 			Help: "1 when the log's current shard signed checkpoints that contradict each other; nothing more is submitted to it.",
-		}, l.isForked),
-		answers: l.answers, times: checkpointTimes{l},
+		}, of.isForked),
+		answers: answers, times: checkpointTimes{current},
 	}
 	for _, c := range m.listCollectors() {
 		if err := m.reg.Register(c); err != nil {
@@ -60,17 +63,19 @@ func newMetrics(l *Log, reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) listCollectors() []prometheus.Collector {
+func (m *Metrics) listCollectors() []prometheus.Collector {
 	return []prometheus.Collector{m.calls, m.seconds, m.size, m.forked, m.answers, m.times}
 }
 
-func (m *metrics) unregisterMetrics() {
+// Unregister takes the metrics away.
+func (m *Metrics) Unregister() {
 	for _, c := range m.listCollectors() {
 		m.reg.Unregister(c)
 	}
 }
 
-func (m *metrics) observeCall(call string, start time.Time, err error) {
+// ObserveCall counts a call that began at start.
+func (m *Metrics) ObserveCall(call string, start time.Time, err error) {
 	m.calls.WithLabelValues(call, outcomeLabel(err)).Inc()
 	m.seconds.WithLabelValues(call).Observe(time.Since(start).Seconds())
 }
@@ -98,18 +103,19 @@ func outcomeLabel(err error) string {
 	}
 }
 
-// checkpointSize is the value of a gauge.
-func (l *Log) checkpointSize() float64 {
-	s, _ := l.current()
+// gauges have values of the current shard.
+type gauges struct{ current func() *Shard }
+
+func (g gauges) checkpointSize() float64 {
+	s := g.current()
 	if s == nil {
 		return 0
 	}
 	return float64(s.size.Load())
 }
 
-// isForked is the value of a gauge.
-func (l *Log) isForked() float64 {
-	if s, _ := l.current(); s != nil && s.forked.Load() {
+func (g gauges) isForked() float64 {
+	if s := g.current(); s != nil && s.forked.Load() {
 		return 1
 	}
 	return 0

@@ -15,14 +15,16 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 )
 
 // duplicatePoll is how often a known entry is asked for that is not yet in the tree.
 const duplicatePoll = 500 * time.Millisecond
 
 // Add implements gateway.Log.
-func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (*gateway.Inclusion, error) {
-	t, writable := l.current()
+func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallAdd, start, err) }(time.Now())
+	t, writable := l.use().current()
 	if !writable || t.name != name {
 		return nil, fmt.Errorf("%w: nothing is written to this tree of the log now", gateway.ErrNotSent)
 	}
@@ -113,7 +115,8 @@ func (t *tree) lookUpEntry(ctx context.Context, leaf gateway.LeafHash, body []by
 }
 
 // Find implements gateway.Log. Each leaf is asked for by its hash; that the others are absent is the log's word.
-func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (found gateway.Found, err error) {
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallFind, start, err) }(time.Now())
 	t, err := l.findTree(name)
 	if err != nil {
 		return gateway.Found{}, err
@@ -122,7 +125,7 @@ func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.Lea
 	if err != nil {
 		return gateway.Found{}, err
 	}
-	found := gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}}
+	found = gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}}
 	for _, leaf := range leaves {
 		inclusion, err := t.lookUpEntry(ctx, leaf, nil)
 		switch {

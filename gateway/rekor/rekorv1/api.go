@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 )
 
 // Bounds on what a log may say, in bytes.
@@ -32,6 +33,12 @@ const (
 
 // maxRetryAfter bounds what a log may ask for.
 const maxRetryAfter = 10 * time.Minute
+
+// What writes end with that are not answered, in metrics.
+const (
+	notSent  = "not_sent"
+	noAnswer = "no_answer"
+)
 
 const entriesPath = "api/v1/log/entries"
 
@@ -52,6 +59,7 @@ type api struct {
 	base    *url.URL
 	client  *http.Client
 	timeout time.Duration // of a read
+	answers logmetrics.Answers
 }
 
 // errNotFound is a 404.
@@ -75,6 +83,7 @@ func (a api) getJSON(ctx context.Context, path string, query url.Values, limit i
 		return fmt.Errorf("%w: reading %s: %w", gateway.ErrUnavailable, path, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
+	a.answers.CountRead(response.StatusCode)
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
@@ -148,11 +157,14 @@ func (a api) postEntry(ctx context.Context, body []byte, f func(*http.Response) 
 	response, err := a.client.Do(request)
 	switch {
 	case err != nil && !sent.Load():
+		a.answers.CountWrite(notSent)
 		return fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	case err != nil:
+		a.answers.CountWrite(noAnswer)
 		return fmt.Errorf("outcome unknown: %w", err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
+	a.answers.CountWrite(strconv.Itoa(response.StatusCode))
 	return f(response)
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -39,7 +41,7 @@ func openFake(t testing.TB, f *fake, store gateway.Checkpoints, patience time.Du
 		f.formers = append(f.formers, o)
 		f.mu.Unlock()
 	}
-	l, err := rekorv1.New(cfg, store, slog.New(slog.DiscardHandler))
+	l, err := rekorv1.New(cfg, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

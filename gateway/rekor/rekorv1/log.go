@@ -17,11 +17,14 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
-	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -30,63 +33,83 @@ const userAgent = "rekor-gateway"
 
 // Log is one Rekor v1 log with its trees. It is safe for concurrent use.
 type Log struct {
+	id     string
+	store  gateway.Checkpoints
+	logger *slog.Logger
+
+	metrics *logmetrics.Metrics
+	answers logmetrics.Answers
+
+	mu    sync.RWMutex // guards what follows
+	state state
+}
+
+// state is what a change of the configuration changes.
+type state struct {
 	cfg    Config
 	client *http.Client
 	trees  []*tree // as cfg.Trees
-
-	mu     sync.RWMutex // guards closed
 	closed bool
 }
 
 var _ gateway.Log = (*Log)(nil)
 
-// New returns the log; it does not connect yet. The store keeps its checkpoints.
-func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger) (*Log, error) {
-	cfg, err := cfg.withDefaults()
+// New returns the log; it does not connect yet. The store keeps its checkpoints. Metrics are registered with reg, labelled with the log's ID.
+func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometheus.Registerer) (*Log, error) {
+	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), answers: logmetrics.NewAnswers()}
+	change, err := l.PrepareChange(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", cfg.ID, err)
+		return nil, err
 	}
-	l := &Log{cfg: cfg, client: newClient(cfg)}
-	for _, c := range cfg.Trees {
-		t := &tree{Tree: c, name: c.name(), api: api{base: cfg.base, client: l.client, timeout: cfg.ReadTimeout}, requestTimeout: cfg.RequestTimeout}
-		t.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{
-			Shard: t.name, Verifier: c.Log.Verifier, Store: store, Reader: t, Logger: logger.With("log", cfg.ID),
-		})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), l.Close())
-		}
-		l.trees = append(l.trees, t)
+	if l.metrics, err = logmetrics.New(cfg.ID, l.answers, l.watchCurrent, reg); err != nil {
+		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), change.Discard())
 	}
+	change.Apply()
 	return l, nil
 }
 
 // Close ends idle connections, and proofs under way. The log is not used any more.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	l.closed = true
+	l.state.closed = true
+	now := l.state
 	l.mu.Unlock()
-	for _, t := range l.trees {
+	for _, t := range now.trees {
 		t.checkpoints.Close()
 	}
-	l.client.CloseIdleConnections()
+	now.client.CloseIdleConnections()
+	l.metrics.Unregister()
 	return nil
 }
 
-// current returns the tree that is written to, the first one, and whether its key is in use.
-func (l *Log) current() (t *tree, writable bool) {
+// watchCurrent returns what is seen of the current tree, for metrics; nil once the log is closed.
+func (l *Log) watchCurrent() *logmetrics.Shard {
+	s := l.use()
+	if s.closed || len(s.trees) == 0 {
+		return nil
+	}
+	return &s.trees[0].seen
+}
+
+// use returns what the log is now.
+func (l *Log) use() state {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	now := l.cfg.Now()
-	t = l.trees[0]
-	return t, !l.closed && !t.Log.Start.After(now) && (t.Log.End.IsZero() || t.Log.End.After(now))
+	return l.state
+}
+
+// current returns the tree that is written to, the first one, and whether its key is in use.
+func (s state) current() (t *tree, writable bool) {
+	now := s.cfg.Now()
+	t = s.trees[0]
+	return t, !s.closed && !t.Log.Start.After(now) && (t.Log.End.IsZero() || t.Log.End.After(now))
 }
 
 // findTree returns a tree by its name.
 func (l *Log) findTree(name gateway.Shard) (*tree, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	for _, t := range l.trees {
-		if t.name == name && !l.closed {
+	s := l.use()
+	for _, t := range s.trees {
+		if t.name == name && !s.closed {
 			return t, nil
 		}
 	}
@@ -95,14 +118,15 @@ func (l *Log) findTree(name gateway.Shard) (*tree, error) {
 
 // Describe implements gateway.Log.
 func (l *Log) Describe() gateway.LogInfo {
-	t, writable := l.current()
-	return gateway.LogInfo{ID: l.cfg.ID, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: l.cfg.IntegrationDelay}
+	s := l.use()
+	t, writable := s.current()
+	return gateway.LogInfo{ID: l.id, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: s.cfg.IntegrationDelay, Once: true}
 }
 
 // Former implements gateway.Log.
 func (l *Log) Former() []gateway.FormerShard {
 	var former []gateway.FormerShard
-	for _, t := range l.trees[1:] {
+	for _, t := range l.use().trees[1:] {
 		former = append(former, gateway.FormerShard{Shard: t.name, Closed: t.Closed})
 	}
 	return former
@@ -118,7 +142,8 @@ func (l *Log) TreeOf(_ context.Context, name gateway.Shard) (gateway.Shard, erro
 }
 
 // Size implements gateway.Log.
-func (l *Log) Size(ctx context.Context, name gateway.Shard) (uint64, error) {
+func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err error) {
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallSize, start, err) }(time.Now())
 	t, err := l.findTree(name)
 	if err != nil {
 		return 0, err
@@ -127,6 +152,7 @@ func (l *Log) Size(ctx context.Context, name gateway.Shard) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.seen.NoteRead()
 	return cp.Size, nil
 }
 
@@ -141,5 +167,5 @@ func (Acceptor) Accepts(o gateway.Offer) error { return recording.Accepts(hashed
 
 // Prepare implements gateway.Log.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
-	return recording.Prepare(l.cfg.ID, hashedrekord.RekorV1, o)
+	return recording.Prepare(l.id, hashedrekord.RekorV1, o)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -38,7 +40,7 @@ func treeOf(t testing.TB, s *rekorv1test.Server) trustroot.Log {
 
 func openReal(t testing.TB, s *rekorv1test.Server, store gateway.Checkpoints) *rekorv1.Log {
 	t.Helper()
-	l, err := rekorv1.New(rekorv1.Config{ID: "v1", URL: s.URL, Trees: []rekorv1.Tree{{Log: treeOf(t, s)}}}, store, slog.New(slog.DiscardHandler))
+	l, err := rekorv1.New(rekorv1.Config{ID: "v1", URL: s.URL, Trees: []rekorv1.Tree{{Log: treeOf(t, s)}}}, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func TestServerStalls(t *testing.T) {
 	s := rekorv1test.Start(t)
 	l, err := rekorv1.New(rekorv1.Config{
 		ID: "v1", URL: s.URL, Trees: []rekorv1.Tree{{Log: treeOf(t, s)}}, RequestTimeout: time.Second, ReadTimeout: time.Second,
-	}, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler))
+	}, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
@@ -27,6 +28,7 @@ type tree struct {
 	name           gateway.Shard
 	requestTimeout time.Duration
 	checkpoints    *tiles.Checkpoints
+	seen           logmetrics.Shard // of the checkpoints
 }
 
 var _ tiles.Source = (*tree)(nil)

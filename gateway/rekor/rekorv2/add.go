@@ -19,6 +19,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 )
 
 // indexHeader tells where a duplicate is.
@@ -26,7 +27,7 @@ const indexHeader = "x-log-index"
 
 // Add implements gateway.Log.
 func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
-	defer func(start time.Time) { l.metrics.observeCall(callAdd, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallAdd, start, err) }(time.Now())
 	s, done, err := l.useCurrent(name)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
@@ -28,8 +29,8 @@ type Log struct {
 	id      string
 	store   gateway.Checkpoints
 	logger  *slog.Logger
-	metrics *metrics
-	answers answers
+	metrics *logmetrics.Metrics
+	answers answerCounter
 
 	stop    chan struct{}  // closed by Close
 	closing sync.WaitGroup // of shards that were taken away
@@ -44,12 +45,12 @@ var _ gateway.Log = (*Log)(nil)
 // New returns the log; it does not connect yet. The store keeps its checkpoints. Metrics are
 // registered with reg, labelled with the log's ID.
 func New(cfg Config, store gateway.Checkpoints, logger *slog.Logger, reg prometheus.Registerer) (*Log, error) {
-	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), stop: make(chan struct{}), answers: newAnswers()}
+	l := &Log{id: cfg.ID, store: store, logger: logger.With("log", cfg.ID), stop: make(chan struct{}), answers: answerCounter{logmetrics.NewAnswers()}}
 	change, err := l.PrepareChange(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if l.metrics, err = newMetrics(l, reg); err != nil {
+	if l.metrics, err = logmetrics.New(l.id, l.answers.Answers, l.watchCurrent, reg); err != nil {
 		return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), change.Discard())
 	}
 	change.Apply()
@@ -68,7 +69,7 @@ func (l *Log) Close() error {
 		errs = append(errs, s.closeShard())
 	}
 	l.closing.Wait()
-	l.metrics.unregisterMetrics()
+	l.metrics.Unregister()
 	return errors.Join(errs...)
 }
 
@@ -88,6 +89,15 @@ func (l *Log) current() (*shard, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.currentLocked()
+}
+
+// watchCurrent returns what is seen of the current shard, for metrics; nil once the log is closed.
+func (l *Log) watchCurrent() *logmetrics.Shard {
+	s, _ := l.current()
+	if s == nil {
+		return nil
+	}
+	return &s.seen
 }
 
 // eachFormer calls f with each shard that can be read and is not the current one. The caller holds the lock.
@@ -152,7 +162,7 @@ func (l *Log) Former() []gateway.FormerShard {
 
 // Size implements gateway.Log.
 func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err error) {
-	defer func(start time.Time) { l.metrics.observeCall(callSize, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallSize, start, err) }(time.Now())
 	s, done, err := l.useShard(name)
 	if err != nil {
 		return 0, err
@@ -162,13 +172,13 @@ func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err er
 	if err != nil {
 		return 0, err
 	}
-	s.noteRead()
+	s.seen.NoteRead()
 	return cp.Size, nil
 }
 
 // Find implements gateway.Log.
 func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (out gateway.Found, err error) {
-	defer func(start time.Time) { l.metrics.observeCall(callFind, start, err) }(time.Now())
+	defer func(start time.Time) { l.metrics.ObserveCall(logmetrics.CallFind, start, err) }(time.Now())
 	s, done, err := l.useShard(name)
 	if err != nil {
 		return gateway.Found{}, err

@@ -24,7 +24,7 @@ func (l *Log) ReadCheckpoint(ctx context.Context, name gateway.Shard) (*gateway.
 	if err != nil {
 		return nil, err
 	}
-	s.noteRead()
+	s.seen.NoteRead()
 	return cp, nil
 }
 
@@ -46,7 +46,7 @@ func (l *Log) readPublished(name gateway.Shard, level, index uint64, partial uin
 		return nil, err
 	}
 	defer done()
-	if !hasTile(s.size.Load(), level, index, partial) {
+	if !hasTile(s.seen.Size(), level, index, partial) {
 		return nil, fmt.Errorf("%w: the log is not as large", gateway.ErrNotFound)
 	}
 	raw, err := read(s.reader)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 )
 
@@ -24,24 +25,19 @@ type shard struct {
 	reader                      *tiles.Reader
 	checkpoints                 *tiles.Checkpoints
 
-	size atomic.Uint64 // of the largest checkpoint verified
-	// When a checkpoint was read and verified, and when size changed, Unix seconds; 0: not yet.
-	readAt, grownAt atomic.Int64
-	forked          atomic.Bool
-
-	now   func() time.Time
-	calls sync.WaitGroup // under way; begun under the log's lock
+	seen  logmetrics.Shard // its checkpoints
+	calls sync.WaitGroup   // under way; begun under the log's lock
 	// goesOnIn is the shard in whose tree this one's was proven to go on; nil: none yet.
 	goesOnIn atomic.Pointer[gateway.Shard]
 }
 
 // openShard returns the shard; it does not connect yet.
 func (l *Log) openShard(cfg Config, c Shard) (*shard, error) {
-	s := &shard{name: c.name(), grpcURL: c.GRPCURL, readURL: c.ReadURL, requestTimeout: cfg.RequestTimeout, readTimeout: cfg.ReadTimeout, now: cfg.Now}
+	s := &shard{name: c.name(), grpcURL: c.GRPCURL, readURL: c.ReadURL, requestTimeout: cfg.RequestTimeout, readTimeout: cfg.ReadTimeout, seen: logmetrics.Shard{Now: cfg.Now}}
 	var err error
 	s.reader, err = tiles.NewReader(tiles.ReaderConfig{
 		URL: c.ReadURL, RootCAs: cfg.RootCAs, UserAgent: cfg.UserAgent, Timeout: cfg.ReadTimeout, MaxBundle: maxBundle,
-		Answered: l.answers.countRead,
+		Answered: l.answers.CountRead,
 	})
 	if err != nil {
 		return nil, err
@@ -53,7 +49,7 @@ func (l *Log) openShard(cfg Config, c Shard) (*shard, error) {
 	}
 	s.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{
 		Shard: s.name, Verifier: c.Verifier, Store: l.store, Reader: s.reader, Logger: l.logger,
-		Size: s.noteSize, Forked: func() { s.forked.Store(true) },
+		Size: s.seen.NoteSize, Forked: s.seen.NoteFork,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.writers.closeConns())
