@@ -83,6 +83,11 @@ func (k *keptLogs) isConfigured(id string) bool {
 	return slices.ContainsFunc(k.cfg.Logs, func(l config.Log) bool { return l.ID == id })
 }
 
+// isRekorV1 reports whether the configuration has a log of Rekor v1 of this ID.
+func (k *keptLogs) isRekorV1(id string) bool {
+	return slices.ContainsFunc(k.cfg.Logs, func(l config.Log) bool { return l.ID == id && l.IsRekorV1() })
+}
+
 // findLog returns what the store has of a log. One that is configured may have nothing yet.
 func (k *keptLogs) findLog(ctx context.Context, id string) (gateway.LogStatus, error) {
 	logs, err := k.ListLogs(ctx)

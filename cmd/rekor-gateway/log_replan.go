@@ -78,6 +78,10 @@ func (f *replanFlags) replan(ctx context.Context, k keptLogs, id string) (replan
 	if !k.isConfigured(f.to) {
 		return r, withHint(fmt.Errorf("there is no log %q in the configuration", f.to), "add it to the configuration and send the gateway SIGHUP, or name one that is there")
 	}
+	if k.isRekorV1(id) != k.isRekorV1(f.to) && k.isConfigured(id) {
+		return r, withHint(fmt.Errorf("%s and %s are logs of two kinds, and an entry that was made for one is none of the other", id, f.to),
+			"name a log of the same kind with --to; or have what waits submitted again, under a policy with the other log")
+	}
 	p := gateway.MoveParams{From: id, To: f.to, InDoubt: f.inDoubt, Limit: changeLimit}
 	for more := true; more; {
 		m, err := k.Move(ctx, p)

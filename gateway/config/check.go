@@ -108,7 +108,7 @@ func (c *Config) checkLogs() error {
 			return fmt.Errorf("logs[%d] (%s): the origin %q is that of %s: they are one log", i, l.ID, l.Origin, other)
 		}
 		seen[l.ID], ofOrigin[l.Origin] = true, l.ID
-		if err := errors.Join(l.checkURLs(), l.checkDelay(), l.checkFormer(), l.checkRate()); err != nil {
+		if err := errors.Join(l.checkKind(), l.checkURLs(), l.checkDelay(), l.checkFormer(), l.checkRate()); err != nil {
 			return fmt.Errorf("logs[%d] (%s): %w", i, l.ID, err)
 		}
 	}
@@ -138,7 +138,11 @@ func (l *Log) checkFormer() error {
 			return fmt.Errorf("former[%d]: the origin %q is there twice", i, f.Origin)
 		}
 		seen[f.Origin] = true
-		if err := checkURL("read_url", f.ReadURL); err != nil {
+		err := checkURL("read_url", f.ReadURL)
+		if l.IsRekorV1() {
+			err = checkFormerTree(f)
+		}
+		if err != nil {
 			return fmt.Errorf("former[%d]: %w", i, err)
 		}
 	}
@@ -161,8 +165,14 @@ func (l *Log) checkRate() error {
 }
 
 func (l *Log) checkURLs() error {
-	if l.IsSourced() {
+	switch {
+	case l.IsSourced():
 		return l.checkSourced()
+	case l.IsRekorV1():
+		if l.GRPCURL != "" || l.ReadURL != "" {
+			return errors.New("a Rekor v1 log has one URL: give url, and neither grpc_url nor read_url")
+		}
+		return checkURL("url", l.URL)
 	}
 	if l.URL != "" {
 		if l.GRPCURL != "" || l.ReadURL != "" {

@@ -73,13 +73,14 @@ type TLS struct {
 	ClientCAFile string `yaml:"client_ca_file,omitempty"`
 }
 
-// Log is one Rekor v2 log. Which submissions go to it policies say.
+// Log is one Rekor log. Which submissions go to it policies say.
 type Log struct {
 	ID     string `yaml:"id"`               // stable: it is in stored rows and metric labels
-	Origin string `yaml:"origin,omitempty"` // of its checkpoints; "": the source knows the log
+	Kind   string `yaml:"kind,omitempty"`   // KindRekorV2, which is the default, or KindRekorV1
+	Origin string `yaml:"origin,omitempty"` // of its checkpoints, of Rekor v1 "HOST - TREE"; "": the source knows the log
 	// Operator runs a log of the source; "" is the only one that the source names.
 	Operator string `yaml:"operator,omitempty" json:",omitempty"`
-	// URL stands for both other URLs where the log serves writes and tiles at one place.
+	// URL stands for both other URLs where the log serves writes and tiles at one place. It is all that Rekor v1 has.
 	URL     string `yaml:"url,omitempty"`
 	GRPCURL string `yaml:"grpc_url,omitempty"` // http(s)://host:port, entries are written here
 	ReadURL string `yaml:"read_url,omitempty"` // checkpoint and tiles are below it
@@ -94,11 +95,17 @@ type Log struct {
 	RateBurst int     `yaml:"rate_burst,omitempty"`
 }
 
+// The kinds of logs.
+const (
+	KindRekorV2 = "rekor-v2"
+	KindRekorV1 = "rekor-v1"
+)
+
 // FormerLog is what a log was before it rotated: all shards of an origin, or, where that is the log's own origin, those with
 // other keys than the one in use.
 type FormerLog struct {
 	Origin  string `yaml:"origin"`   // of its checkpoints
-	ReadURL string `yaml:"read_url"` // checkpoint and tiles are below it
+	ReadURL string `yaml:"read_url"` // checkpoint and tiles are below it; not for Rekor v1, all of whose trees are at one URL
 	// Closed: nothing will be included in it any more.
 	Closed bool `yaml:"closed,omitempty"`
 }

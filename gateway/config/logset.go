@@ -82,7 +82,7 @@ func (c *Config) checkLogSet(set LogSet) error {
 	if s.FailoverAfter < minFailoverAfter || s.FailoverAfter > maxFailoverAfter {
 		return errors.New(`logs.failover_after is not between 1s and 24h; write it as "1m"`)
 	}
-	return nil
+	return c.checkOneKind(s)
 }
 
 // RecordedLogs returns the IDs of the logs that submissions are recorded in, under one policy or another.

@@ -74,7 +74,7 @@ func (c *Config) checkOwnLog() error {
 			return fmt.Errorf("own_log: the log %s has its id, %s, or its origin", l.ID, o.ID())
 		}
 	}
-	if err := c.checkLogSet(o.Logs); err != nil {
+	if err := errors.Join(c.checkLogSet(o.Logs), c.checkAnchorLogs(o.Logs)); err != nil {
 		return fmt.Errorf("own_log.%w", err)
 	}
 	if err := o.checkClosed(); err != nil {

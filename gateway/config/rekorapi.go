@@ -14,8 +14,16 @@ type RekorAPI struct {
 }
 
 func (c *Config) checkRekorAPI() error {
-	if id := c.RekorAPI.V2; id != "" && !slices.ContainsFunc(c.Logs, func(l Log) bool { return l.ID == id }) {
+	id := c.RekorAPI.V2
+	if id == "" {
+		return nil
+	}
+	at := slices.IndexFunc(c.Logs, func(l Log) bool { return l.ID == id })
+	switch {
+	case at < 0:
 		return fmt.Errorf("rekor_api.v2: there is no log %q in logs", id)
+	case c.Logs[at].IsRekorV1():
+		return fmt.Errorf("rekor_api.v2: log %s is one of Rekor v1", id)
 	}
 	return nil
 }

@@ -76,6 +76,9 @@ func (c *Config) checkSource() error {
 
 // checkSourced refuses what a log of the source does not say itself.
 func (l *Log) checkSourced() error {
+	if l.IsRekorV1() {
+		return errors.New("origin is missing: a log of Rekor v1 comes from no source")
+	}
 	if l.URL != "" || l.GRPCURL != "" || l.ReadURL != "" {
 		return errors.New("the URLs of a log without an origin come from the source: give its origin, too, or leave them out")
 	}

@@ -218,6 +218,14 @@ func (list Algorithms) Parse(body []byte) (Record, error) {
 	return r, nil
 }
 
+// ParseKind reads a canonical entry of Rekor, of the kind that is stored beside it.
+func ParseKind(kind string, body []byte) (Record, error) {
+	if kind == V1Kind {
+		return RekorV1.Parse(body)
+	}
+	return RekorV2.Parse(body)
+}
+
 // readValues returns the values of a body that is not Rekor v1's, which is one if they encode to it again.
 func readValues(body []byte) (Record, error) {
 	values := bytes.SplitN(body, []byte(`"`), len(messageForm.parts)+1)

@@ -20,7 +20,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		return err
 	}
 	s.logs = change.applyLogs()
-	s.rekorLog.Store(s.logs[cfg.RekorAPI.V2])
+	s.useRekorLog(cfg.RekorAPI.V2)
 	logs := change.listLogs()
 	if s.ownLog, err = s.openOwnLog(ctx, cfg.OwnLog); err != nil {
 		return err

@@ -16,7 +16,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
-	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
@@ -24,10 +23,10 @@ import (
 // files are what a configuration names, read and checked. Whatever is wrong with one of them is known here, before
 // anything is opened or made.
 type files struct {
-	snapshot  sources.Snapshot           // what the logs come from
-	contents  *sources.Contents          // of the snapshot
-	shards    map[string][]rekorv2.Shard // by the log's id
-	forbidden [][32]byte                 // signers: the authorities in the trusted root
+	snapshot  sources.Snapshot  // what the logs come from
+	contents  *sources.Contents // of the snapshot
+	shards    map[string]shards // by the log's id
+	forbidden [][32]byte        // signers: the authorities in the trusted root
 	// authorities are the certificate authorities in the trusted root; nil: it has none.
 	authorities *x509.CertPool
 	policies    map[string]formats.Policy // by name; that of "" is for callers who name none

@@ -5,26 +5,43 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 )
 
 // connections per log: enough for a proxy that allows 100 calls on each.
 const connections = 4
 
+// logAdapter is a log of any kind.
+type logAdapter interface {
+	gateway.Log
+	Close() error
+}
+
+// logUpdate is another configuration of a log, opened and not in use yet.
+type logUpdate interface {
+	// Shard returns the one that is written to once the change is applied, and Size its size.
+	Shard() gateway.Shard
+	Size(ctx context.Context) (uint64, error)
+	Apply()
+	Discard() error
+}
+
 // logChange is the logs of another configuration, opened and not in use yet. It is applied or discarded.
 type logChange struct {
 	server  *Server
 	logs    []changedLog
-	removed []*rekorv2.Log
+	removed []logAdapter
 }
 
 // changedLog is a log that is new, or becomes another.
 type changedLog struct {
-	*rekorv2.Log
-	change *rekorv2.Change // nil: it is new
+	logAdapter
+	change logUpdate // nil: it is new
 }
 
 // prepareLogs opens the logs of cfg, by the keys in f. Those that are there already, by their IDs, go on.
@@ -48,15 +65,41 @@ func (s *Server) prepareLogs(cfg *config.Config, f files) (*logChange, error) {
 }
 
 func (s *Server) openLog(l config.Log, f files) (changedLog, error) {
-	cfg := rekorv2.Config{
-		ID: l.ID, Shards: f.shards[l.ID], TrustedUntil: f.snapshot.Expires, UserAgent: s.started.UserAgent(), IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Connections: connections, Now: s.now,
+	if l.IsRekorV1() {
+		return s.openV1(l, f)
 	}
-	if log := s.logs[l.ID]; log != nil {
+	cfg := rekorv2.Config{
+		ID: l.ID, Shards: f.shards[l.ID].v2, TrustedUntil: f.snapshot.Expires, UserAgent: s.started.UserAgent(), IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Connections: connections, Now: s.now,
+	}
+	switch log := s.logs[l.ID].(type) {
+	case nil:
+		log2, err := rekorv2.New(cfg, s.store, s.logger, s.metrics.registry)
+		return changedLog{log2, nil}, err
+	case *rekorv2.Log:
 		change, err := log.PrepareChange(cfg)
 		return changedLog{log, change}, err
 	}
-	log, err := rekorv2.New(cfg, s.store, s.logger, s.metrics.registry)
-	return changedLog{log, nil}, err
+	return changedLog{}, errOtherKind(l)
+}
+
+// openV1 is openLog for Rekor v1.
+func (s *Server) openV1(l config.Log, f files) (changedLog, error) {
+	cfg := rekorv1.Config{
+		ID: l.ID, URL: l.URL, UserAgent: s.started.UserAgent(), Trees: f.shards[l.ID].v1, IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Now: s.now}
+	switch log := s.logs[l.ID].(type) {
+	case nil:
+		log1, err := rekorv1.New(cfg, s.store, s.logger, s.metrics.registry)
+		return changedLog{log1, nil}, err
+	case *rekorv1.Log:
+		change, err := log.PrepareChange(cfg)
+		return changedLog{log, change}, err
+	}
+	return changedLog{}, errOtherKind(l)
+}
+
+// errOtherKind is of a log that becomes one of another kind, whose entries would be none of those that wait for it.
+func errOtherKind(l config.Log) error {
+	return fmt.Errorf("log %s: its kind is another one than before: give the new log an id of its own", l.ID)
 }
 
 // discardLogs closes what the change opened.
@@ -73,13 +116,13 @@ func (c *logChange) discardLogs() error {
 }
 
 // applyLogs has the logs be what they are now, and returns them by their IDs.
-func (c *logChange) applyLogs() map[string]*rekorv2.Log {
-	logs := map[string]*rekorv2.Log{}
+func (c *logChange) applyLogs() map[string]logAdapter {
+	logs := map[string]logAdapter{}
 	for _, l := range c.logs {
 		if l.change != nil {
 			l.change.Apply()
 		}
-		logs[l.Describe().ID] = l.Log
+		logs[l.Describe().ID] = l.logAdapter
 	}
 	return logs
 }
@@ -88,7 +131,7 @@ func (c *logChange) applyLogs() map[string]*rekorv2.Log {
 func (c *logChange) listLogs() []gateway.Log {
 	logs := make([]gateway.Log, len(c.logs))
 	for i, l := range c.logs {
-		logs[i] = c.server.tracing.watchLog(withLogPoints(guardedLog{l.Log, c.server.panics}))
+		logs[i] = c.server.tracing.watchLog(withLogPoints(guardedLog{l.logAdapter, c.server.panics}))
 	}
 	return logs
 }

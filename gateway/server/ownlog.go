@@ -77,6 +77,12 @@ func explainClosed(err error) error {
 	return err
 }
 
+// readableLog is a log all of whose entries can be read.
+type readableLog interface {
+	gateway.Log
+	gateway.EntryReader
+}
+
 // listAnchorShards returns the shards that can be read, with where anchor keys of the own log count in them by the trust file: former ones
 // too, with which a store that was put back knows what it has forgotten although the key was changed since.
 func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
@@ -87,7 +93,11 @@ func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
 		return nil, err
 	}
 	listed, _ := trust.OwnLog(s.ownLog.checkpoints.Name())
-	for id, log := range s.logs {
+	for id, l := range s.logs {
+		log, ok := l.(readableLog)
+		if !ok { // Rekor v1, in which no anchors are
+			continue
+		}
 		shards := []gateway.Shard{log.Describe().Shard}
 		for _, former := range log.Former() {
 			shards = append(shards, former.Shard)

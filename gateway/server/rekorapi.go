@@ -10,6 +10,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 )
 
 // newRekorV2 returns Rekor v2's own API, or nil where it is off.
@@ -29,4 +30,10 @@ func (s *Server) newRekorV2(cfg *config.Config) *rekorcompat.V2 {
 			return nil
 		},
 	})
+}
+
+// useRekorLog has the log with this ID be the one of Rekor v2's own API; "" is none. The configuration names none of another kind.
+func (s *Server) useRekorLog(id string) {
+	log, _ := s.logs[id].(*rekorv2.Log)
+	s.rekorLog.Store(log)
 }

@@ -140,7 +140,7 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return errors.Join(err, change.discardLogs())
 	}
 	s.logs, s.watched = change.applyLogs(), logs
-	s.rekorLog.Store(s.logs[s.started.RekorAPI.V2])
+	s.useRekorLog(s.started.RekorAPI.V2)
 	s.useFiles(cfg, f)
 	s.metrics.delivery.nameLogs(cfg.Logs)
 	drained, closed := s.domain.setLogs(logs, p), make(chan struct{})

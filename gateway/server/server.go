@@ -68,7 +68,7 @@ type Server struct {
 	tracing *tracing // nil: off
 
 	reloading   sync.Mutex                 // held while what follows changes, and the files in use
-	logs        map[string]*rekorv2.Log    // by their IDs
+	logs        map[string]logAdapter      // by their IDs
 	watched     []gateway.Log              // the same, as the domain has them
 	drained     <-chan struct{}            // closed when no log that is gone is still at work
 	inUse       config.Config              // as far as it is read again

@@ -129,10 +129,10 @@ func (f *files) useSnapshot(cfg *config.Config, at time.Time) error {
 	if err := f.useAuthorities(contents.Root); err != nil {
 		return err
 	}
-	f.shards = map[string][]rekorv2.Shard{}
+	f.shards = map[string]shards{}
 	for i := range cfg.Logs {
 		l := &cfg.Logs[i]
-		if f.shards[l.ID], err = contents.ListShards(describeLog(cfg, l), at); err != nil {
+		if f.shards[l.ID], err = listShards(contents, cfg, l, at); err != nil {
 			return fmt.Errorf("log %s: %s: %w", l.ID, nameSource(cfg), err)
 		}
 	}
@@ -189,7 +189,9 @@ func (f *files) listChecked(cfg *config.Config, at time.Time) []CheckedLog {
 	logs := []CheckedLog{}
 	for i := range cfg.Logs {
 		l := CheckedLog{ID: cfg.Logs[i].ID, Source: cfg.DescribeSource(&cfg.Logs[i])}
-		if s, ok := rekorv2.CurrentShard(f.shards[l.ID], at); ok {
+		if v1 := f.shards[l.ID].v1; len(v1) > 0 {
+			l.Origin, l.URL = v1[0].Log.Origin, cfg.Logs[i].URL
+		} else if s, ok := rekorv2.CurrentShard(f.shards[l.ID].v2, at); ok {
 			l.Origin, l.URL = s.Origin, s.GRPCURL
 			if !s.End.IsZero() {
 				l.Until = &s.End

@@ -218,7 +218,7 @@ func (k *trustKeeper) findUses(ctx context.Context) ([]*keyUse, error) {
 	}
 	var uses []*keyUse
 	err = k.store.EachAttested(ctx, func(e gateway.Entry, body []byte) error {
-		record, err := hashedrekord.Parse(body)
+		record, err := hashedrekord.ParseKind(e.Kind, body)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", e.ID, err)
 		}

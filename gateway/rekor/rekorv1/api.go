@@ -60,6 +60,8 @@ type api struct {
 	client  *http.Client
 	timeout time.Duration // of a read
 	answers logmetrics.Answers
+
+	userAgent string // the User-Agent header of all requests
 }
 
 // errNotFound is a 404.
@@ -76,7 +78,7 @@ func (a api) getJSON(ctx context.Context, path string, query url.Values, limit i
 	if err != nil {
 		return fmt.Errorf("%w: %w", gateway.ErrUnavailable, err)
 	}
-	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("User-Agent", a.userAgent)
 	request.Header.Set("Accept", "application/json")
 	response, err := a.client.Do(request)
 	if err != nil {
@@ -151,7 +153,7 @@ func (a api) postEntry(ctx context.Context, body []byte, f func(*http.Response) 
 	}
 	request.Body, _ = newBody()
 	request.GetBody, request.ContentLength = newBody, int64(len(body))
-	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("User-Agent", a.userAgent)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	response, err := a.client.Do(request)

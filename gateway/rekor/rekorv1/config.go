@@ -21,6 +21,8 @@ type Config struct {
 
 	// URL is what /api/v1/ is below: http or https, without user, query or fragment.
 	URL string
+	// UserAgent is the User-Agent header of all requests; "" is DefaultUserAgent.
+	UserAgent string
 	// RootCAs are trusted for https; nil means the system's.
 	RootCAs *x509.CertPool
 	// Trees are those that are known, each once. The first one is written to; the others were before.
@@ -37,6 +39,9 @@ type Config struct {
 
 	base *url.URL // of URL
 }
+
+// DefaultUserAgent is Config.UserAgent where it is not set.
+const DefaultUserAgent = "rekor-gateway"
 
 // Tree is one tree of a log.
 type Tree struct {
@@ -75,6 +80,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 || c.ReadTimeout < 0 {
 		return c, errors.New("timeouts and delay must not be negative")
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = DefaultUserAgent
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout

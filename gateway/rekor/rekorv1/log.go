@@ -28,9 +28,6 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// userAgent is the User-Agent header of all requests to the log.
-const userAgent = "rekor-gateway"
-
 // Log is one Rekor v1 log with its trees. It is safe for concurrent use.
 type Log struct {
 	id     string

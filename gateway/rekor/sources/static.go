@@ -14,7 +14,7 @@ import (
 
 // listStatic returns the shards of a log that says itself where it is: one for each key of its origin.
 func listStatic(root *trustroot.Root, l Log, at time.Time) ([]rekorv2.Shard, error) {
-	current, err := keyInUse(root, l.Origin, at)
+	current, err := KeyInUse(root, l.Origin, at)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +53,9 @@ func newShard(l trustroot.Log) rekorv2.Shard {
 	return rekorv2.Shard{Origin: l.Origin, Verifier: l.Verifier, KeyID: l.ID, Start: l.Start, End: l.End}
 }
 
-// keyInUse returns the log called origin whose key is in use at the given time: the one that
+// KeyInUse returns the log called origin whose key is in use at the given time: the one that
 // came into use last, where a new key overlaps the old one.
-func keyInUse(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
+func KeyInUse(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
 	var found *trustroot.Log
 	for _, l := range root.Logs() {
 		inUse := !l.Start.After(at) && (l.End.IsZero() || l.End.After(at))

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+const v1Log = `
+  - {id: v1, kind: rekor-v1, origin: "rekor.example.com - 1193050959916656506", url: "https://rekor.example.com", former: [{origin: "rekor.example.com - 2605736670972794746", closed: true}]}
+`
+
+func TestRekorV1(t *testing.T) {
+	c, err := load(t, strings.TrimSuffix(minimal, "\n")+v1Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Logs[1]; !l.IsRekorV1() || l.URL != "https://rekor.example.com" || l.GRPCURL != "" || len(l.Former) != 1 || !l.Former[0].Closed {
+		t.Errorf("%+v", l)
+	}
+	if l := c.Logs[0]; l.IsRekorV1() || l.Kind != KindRekorV2 {
+		t.Errorf("%+v", l)
+	}
+	for name, test := range map[string]struct{ before, after, want string }{
+		"unknown kind":       {"kind: rekor-v1", "kind: rekor-v3", `kind: "rekor-v3" is not one of rekor-v2, rekor-v1`},
+		"no kind":            {"kind: rekor-v1, ", "", "is that of a tree of Rekor v1: set kind: rekor-v1"},
+		"no tree":            {"com - 1193050959916656506", "com", "is not that of a tree of Rekor v1, which is HOST - TREE"},
+		"a tree that isn't":  {"com - 1193050959916656506", "com - x", "is not that of a tree of Rekor v1"},
+		"URL of Rekor v2":    {`url: "https://rekor.example.com"`, `grpc_url: "https://rekor.example.com"`, "a Rekor v1 log has one URL"},
+		"no URL":             {`url: "https://rekor.example.com", `, "", "url: \"\" is not an http or https URL"},
+		"former one's URL":   {"closed: true", "read_url: 'https://rekor.example.com'", "leave out read_url"},
+		"former one no tree": {"com - 2605736670972794746", "com", "former[0]: the origin"},
+		"failover":           {"\n", "\npolicy: {logs: {need: 1, mode: failover}}\n", "policy.logs.mode: with failover all logs of the list are of one kind"},
+		"anchors": {"\n", "\nattestation: {key: key, gateway_trust: trust.json}\nown_log: {origin: gateway.example/own, key: own.key, anchor_key: anchor.key}\n",
+			"own_log.logs.list: v1 is of Rekor v1, and anchors are recorded in logs of Rekor v2 alone"},
+	} {
+		changed := v1Log
+		if test.before == "\n" {
+			changed += test.after
+		} else {
+			changed = strings.Replace(v1Log, test.before, test.after, 1)
+		}
+		if _, err := load(t, strings.TrimSuffix(minimal, "\n")+changed); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = load(t, strings.TrimSuffix(minimal, "\n")+v1Log+"attestation: {key: key, gateway_trust: trust.json}\nown_log: {origin: gateway.example/own, key: own.key, anchor_key: anchor.key, logs: {list: [local]}}\n")
+	if err != nil {
+		t.Errorf("anchors in Rekor v2 alone: %v", err)
+	}
+}

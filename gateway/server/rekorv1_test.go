@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1test"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// v1Of is a configured log over a real Rekor v1, and its key in a trusted root.
+func v1Of(s *rekorv1test.Server) (config.Log, trustroot.LogKey) {
+	l := config.Log{
+		ID: "v1", Kind: config.KindRekorV1, Origin: rekorv1test.Hostname + " - " + strconv.FormatInt(s.TreeID(), 10), URL: s.URL, IntegrationDelay: time.Hour,
+	}
+	return l, trustroot.LogKey{Origin: rekorv1test.Hostname, SPKI: s.Key, Start: anHourAgo}
+}
+
+// TestBothRekors records in a real Rekor v1 and a real Rekor v2 at once: what is signed, as it is and as a statement. Receipts verify offline, with
+// the time that Rekor v1 has promised, and stock cosign verifies the entry of Rekor v1.
+func TestBothRekors(t *testing.T) {
+	t.Parallel()
+	v1, v2 := rekorv1test.Start(t), rekortest.StartServer(t)
+	cfg := rotatingConfig(t, v2)
+	l, trustedV1 := v1Of(v1)
+	cfg.Logs = append(cfg.Logs, l)
+	writeRoot(t, cfg, trustedV1, trusted(v2, anHourAgo, time.Time{}))
+	r := run(t, cfg)
+	defer r.stop()
+	for text, representation := range map[string]string{"as it is": "NATIVE", "as a statement": "ATTESTED"} {
+		kind, body := formOf(key, text, text, "", representation)
+		a := r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions?wait=60s", kind, body))
+		if a.status != http.StatusCreated || a.body["representation"] != representation {
+			t.Fatalf("%d %v", a.status, a.body)
+		}
+		id := a.body["id"].(string)
+		if logs := r.logsOf(id); logs != "log v1" {
+			t.Errorf("logged in %q", logs)
+		}
+		report := r.verifyReceipt(cfg, id, text)
+		if len(report.Entries) != 2 || report.Entries[1].Origin != l.Origin {
+			t.Errorf("entries %+v", report.Entries)
+		}
+		if said := strings.Join(report.Proven, "\n"); !strings.Contains(said, "time: existed by") || representation == "NATIVE" && !strings.Contains(said, "by the promise of log "+l.Origin) {
+			t.Errorf("proven:\n%s", said)
+		}
+		if representation == "NATIVE" {
+			runCosign(t, cfg, report, text)
+		}
+	}
+}
+
+// verifyReceipt verifies a submission's receipt offline.
+func (r *running) verifyReceipt(cfg *config.Config, id, text string) *receipt.Report {
+	r.t.Helper()
+	resp := must(http.Get(r.Addresses().HTTP + "/v1/submissions/" + id + "/receipt"))
+	defer resp.Body.Close()
+	parsed := must(receipt.Unmarshal(must(io.ReadAll(resp.Body))))
+	report, err := receipt.Verify(r.t.Context(), parsed, receipt.Options{
+		Registry: all.Formats(), TrustedRoot: must(trustroot.Load(cfg.TrustedRoot)), GatewayTrust: must(trustroot.LoadGateway(cfg.Attestation.GatewayTrust)),
+		Artifact: strings.NewReader(text), ExpectedKeys: [][]byte{pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(key.Public()))})}, Now: time.Now(),
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return report
+}
+
+// runCosign has stock cosign verify each entry, and refuse another artifact.
+func runCosign(t *testing.T, cfg *config.Config, report *receipt.Report, text string) {
+	t.Helper()
+	cosign := os.Getenv("COSIGN")
+	if _, err := os.Stat(cosign); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("cosign is missing")
+		}
+		t.Log("SKIPPED WITHOUT COSIGN")
+		return
+	}
+	artifact := filepath.Join(t.TempDir(), "artifact")
+	for content, want := range map[string]bool{text: true, text + "!": false} {
+		if err := os.WriteFile(artifact, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range must(report.ExportCosign(t.Context(), receipt.Export{Dir: t.TempDir(), Artifact: artifact, TrustedRoot: cfg.TrustedRoot})) {
+			out, err := exec.CommandContext(t.Context(), cosign, command[1:]...).CombinedOutput()
+			if (err == nil) != want {
+				t.Errorf("%s: %v\n%s", command, err, out)
+			}
+		}
+	}
+}
+
+// TestRekorV1Doubt: what a Rekor v1 log was sent while it integrates nothing is in doubt, is sent again, and ends in the log once.
+func TestRekorV1Doubt(t *testing.T) {
+	t.Parallel()
+	v1, v2 := rekorv1test.Start(t), rekortest.StartServer(t)
+	cfg := rotatingConfig(t, v2)
+	l, trustedV1 := v1Of(v1)
+	cfg.Logs = []config.Log{l}
+	cfg.Worker.AddTimeout = 2 * time.Second
+	writeRoot(t, cfg, trustedV1)
+	r := run(t, cfg)
+	defer r.stop()
+	v1.Hold()
+	ids := r.postAll("held", 5)
+	for _, id := range ids {
+		await(t, "in doubt", func() bool {
+			problem, _ := r.get(id).body["entries"].([]any)[0].(map[string]any)["problem"].(string)
+			return problem == gateway.ProblemUnknown
+		})
+	}
+	v1.Kill()
+	v1.Release()
+	v1.Restart()
+	for i, id := range ids {
+		await(t, "logged", func() bool { return r.get(id).body["state"] == "LOGGED" })
+		r.receiptOf(cfg, id, "held "+strconv.Itoa(i), 1)
+	}
+	resp := must(http.Get(v1.URL + "/api/v1/log"))
+	defer resp.Body.Close()
+	if info := must(io.ReadAll(resp.Body)); !bytes.Contains(info, []byte(`"treeSize":5`)) {
+		t.Errorf("the log has more or fewer than 5 entries: %s", info)
+	}
+}

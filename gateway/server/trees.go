@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+)
+
+// shards are a log's, of its kind.
+type shards struct {
+	v2 []rekorv2.Shard
+	v1 []rekorv1.Tree // the one that is written to first
+}
+
+// listShards returns the shards of a log of cfg.
+func listShards(contents *sources.Contents, cfg *config.Config, l *config.Log, at time.Time) (s shards, err error) {
+	if l.IsRekorV1() {
+		s.v1, err = listTrees(contents.Root, l, at)
+	} else {
+		s.v2, err = contents.ListShards(describeLog(cfg, l), at)
+	}
+	return s, err
+}
+
+// listTrees returns the trees of a Rekor v1 log: the one with the log's origin, under the key in use at the given time and under those before, and
+// those that were written to before.
+func listTrees(root *trustroot.Root, l *config.Log, at time.Time) ([]rekorv1.Tree, error) {
+	current, err := sources.KeyInUse(root, l.Origin, at)
+	if err != nil {
+		return nil, err
+	}
+	trees := []rekorv1.Tree{{Log: current}}
+	for _, trusted := range root.LogsOf(l.Origin) {
+		if trusted.Start.Before(current.Start) {
+			trees = append(trees, rekorv1.Tree{Log: trusted})
+		}
+	}
+	for _, f := range l.Former {
+		if f.Origin == l.Origin {
+			return nil, fmt.Errorf("the former log called %s is the one that is written to: a tree of Rekor v1 has one key", f.Origin)
+		}
+		logs := root.LogsOf(f.Origin)
+		if len(logs) == 0 {
+			return nil, fmt.Errorf("the trusted root has no key for the former log called %s", f.Origin)
+		}
+		for _, trusted := range logs {
+			trees = append(trees, rekorv1.Tree{Log: trusted, Closed: f.Closed})
+		}
+	}
+	return trees, nil
+}
