@@ -3,6 +3,7 @@
 package receipt
 
 import (
+	"strings"
 	"time"
 
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -20,8 +21,8 @@ func promiseOf(t *rekorpb.TransparencyLogEntry) trustroot.Promise {
 }
 
 // promiseTimes are the times that trusted logs have promised under their signatures. That the entries are records of this signature is
-// checked by later steps. A log of which the checkpoint or the promise does not verify says nothing here, and is refused there, and a time
-// at which the log's key was not in use is none.
+// checked by later steps, and so is that they are in the log, whose name the checkpoint has. A promise that does not verify is no time here, and
+// is refused there; a time at which the log's key was not in use is none.
 type promiseTimes struct{ v *verification }
 
 func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error) {
@@ -31,13 +32,13 @@ func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error
 			continue
 		}
 		t := logged(e)
-		l, _, err := openCheckpoint(s.v.options.TrustedRoot, s.v.options.Memory, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
-		if err != nil || !l.IsRekorV1() || l.VerifyPromise(promiseOf(t)) != nil {
-			continue
-		}
+		origin, _, _ := strings.Cut(t.GetInclusionProof().GetCheckpoint().GetEnvelope(), "\n")
 		at := time.Unix(t.GetIntegratedTime(), 0).UTC()
-		if !at.Before(l.Start) && (l.End.IsZero() || !at.After(l.End)) {
-			times = append(times, VerifiedTime{T: at, Word: "the promise of log " + l.Origin})
+		for _, l := range s.v.options.TrustedRoot.LogsOf(origin) {
+			inUse := !at.Before(l.Start) && (l.End.IsZero() || !at.After(l.End))
+			if inUse && l.IsRekorV1() && l.VerifyPromise(promiseOf(t)) == nil {
+				times = append(times, VerifiedTime{T: at, Word: "the promise of log " + l.Origin})
+			}
 		}
 	}
 	return times, nil

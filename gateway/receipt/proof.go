@@ -74,10 +74,8 @@ func (v *verification) reportLog(what string, l trustroot.Log, c checkpoint.Chec
 func openCheckpoint(root *trustroot.Root, known *Memory, envelope string) (trustroot.Log, checkpoint.Checkpoint, error) {
 	origin, _, _ := strings.Cut(envelope, "\n")
 	var verifiers []note.Verifier
-	for _, l := range root.Logs() {
-		if l.Origin == origin {
-			verifiers = append(verifiers, known.verifierOf(l.Verifier, l.SPKI))
-		}
+	for _, l := range root.LogsOf(origin) {
+		verifiers = append(verifiers, known.verifierOf(l.Verifier, l.SPKI))
 	}
 	if len(verifiers) == 0 {
 		return refuseLog(root)

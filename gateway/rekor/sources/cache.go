@@ -31,12 +31,12 @@ func newCache(cfg TUFConfig) cache {
 	if cfg.Cache == "" {
 		return cache{}
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%q", cfg.URL)
+	name := fmt.Sprintf("%q", cfg.URL)
 	if !cfg.SharedRoot {
-		fmt.Fprintf(h, "%x", sha256.Sum256(cfg.Root))
+		name += fmt.Sprintf("%x", sha256.Sum256(cfg.Root))
 	}
-	dir := filepath.Join(cfg.Cache, hex.EncodeToString(h.Sum(nil)[:8]))
+	sum := sha256.Sum256([]byte(name))
+	dir := filepath.Join(cfg.Cache, hex.EncodeToString(sum[:8]))
 	return cache{dir, filepath.Join(dir, "metadata"), filepath.Join(dir, "targets"), filepath.Join(dir, "good")}
 }
 
