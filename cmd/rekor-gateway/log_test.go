@@ -27,6 +27,19 @@ policy: {logs: {list: [new]}}
 store: {sqlite: {path: store.db}}
 `
 
+// What waits for a log of Rekor v1 is nothing for one of Rekor v2, nor the other way round.
+func TestReplanToAnotherKind(t *testing.T) {
+	l := newLogCommands(t)
+	both := strings.Replace(logConfig, "policy:", "  - {id: v1, kind: rekor-v1, origin: 'v1.example - 1', url: 'http://127.0.0.1:1'}\npolicy:", 1)
+	if err := os.WriteFile(filepath.Join(l.dir, "config.yaml"), []byte(both), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][]string{{"new", "v1"}, {"v1", "new"}} {
+		l.run(2, `are logs of two kinds, and an entry that was made for one is none of the other`, "replan", pair[0], "--to", pair[1])
+	}
+	l.run(0, `^0 entries of 0 submissions go`, "replan", "spare", "--to", "new")
+}
+
 // logCommands is a store with a log that is gone: an entry that was never sent, one in doubt, one under way.
 type logCommands struct {
 	t     *testing.T

@@ -65,6 +65,27 @@ func TestBothRekors(t *testing.T) {
 			runCosign(t, cfg, report, text)
 		}
 	}
+	r.changeV1(cfg)
+}
+
+// changeV1 reloads with what may change of a log of Rekor v1, and with what may not.
+func (r *running) changeV1(cfg *config.Config) {
+	r.t.Helper()
+	other := *cfg
+	other.Logs = []config.Log{cfg.Logs[0], cfg.Logs[1]}
+	other.Logs[0].ID, other.Logs[1].ID = cfg.Logs[1].ID, cfg.Logs[0].ID
+	if err := r.Reload(r.t.Context(), &other); err == nil || !strings.Contains(err.Error(), "its kind is another one than before") {
+		r.t.Errorf("logs that become one another: %v", err)
+	}
+	later := *cfg
+	later.Logs = []config.Log{cfg.Logs[0], cfg.Logs[1]}
+	later.Logs[1].URL += "/" // the same, at another URL
+	if err := r.Reload(r.t.Context(), &later); err != nil {
+		r.t.Error(err)
+	}
+	if logs := r.logsOf(r.submit(key, "after the reload").body["id"].(string)); logs != "log v1" {
+		r.t.Errorf("logged in %q", logs)
+	}
 }
 
 // verifyReceipt verifies a submission's receipt offline.
