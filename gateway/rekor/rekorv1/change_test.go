@@ -58,7 +58,7 @@ func TestChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := back.Discard(); err != nil || l.Describe().Shard.Origin != now.origin() {
+	if err := back.Discard(); err != nil || l.Describe().Origin != now.origin() {
 		t.Errorf("after a change that was discarded: %+v, %v", l.Describe().Shard, err)
 	}
 	if families, err := registry.Gather(); err != nil || len(families) < 5 {
