@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
-	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
@@ -143,11 +142,20 @@ func TestRekorV1Doubt(t *testing.T) {
 	v1.Hold()
 	ids := r.postAll("held", 5)
 	for _, id := range ids {
-		await(t, "in doubt", func() bool {
-			problem, _ := r.get(id).body["entries"].([]any)[0].(map[string]any)["problem"].(string)
-			return problem == gateway.ProblemUnknown
+		await(t, "sent", func() bool {
+			a := r.get(id)
+			attempts, _ := a.body["entries"].([]any)[0].(map[string]any)["attempts"].(float64)
+			if a.body["state"] != "PENDING" {
+				t.Fatalf("held: %v", a.body)
+			}
+			return attempts >= 1
 		})
 	}
+	await(t, "an outcome that is not known", func() bool {
+		resp := must(http.Get(r.Addresses().Admin + "/metrics"))
+		defer resp.Body.Close()
+		return bytes.Contains(must(io.ReadAll(resp.Body)), []byte(`rekor_gateway_log_calls_total{call="add",log="v1",outcome="unknown"}`))
+	})
 	v1.Kill()
 	v1.Release()
 	v1.Restart()
