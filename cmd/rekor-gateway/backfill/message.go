@@ -49,5 +49,5 @@ func beginsSigned(packets []byte) bool {
 // errSignedMessage refuses a message that has what is signed inside of it.
 func errSignedMessage(name string) *formats.Error {
 	return formats.NewError(formats.ReasonUnsupportedSignature, show(name)+" is a signed message that holds the file (gpg --sign), which is no signature beside a file",
-		"take the file out of it with gpg --decrypt, and have its signer sign that: gpg --armor --detach-sign FILE; or "+hintExclude)
+		"take the file out of it with gpg --decrypt, and have its signer sign that: gpg --armor --detach-sign FILE; "+hintExclude)
 }
