@@ -90,7 +90,9 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		v.receipt, v.fits = ForSignature(r, 0), true
 	}
 	err := runSteps(
-		func() error { return v.findTimes(append([]TimeSource{statementTimes{v}, promiseTimes{v}}, o.TimeSources...)) },
+		func() error {
+			return v.findTimes(append([]TimeSource{statementTimes{v}, promiseTimes{v}}, o.TimeSources...))
+		},
 		func() error { return v.checkSignature(ctx) },
 		func() error { return v.checkEach(ctx, identities(v.verified.Signers)) },
 		v.checkClaims,
