@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
@@ -48,10 +49,19 @@ func (i intruder) hold(d time.Duration, statements string) {
 		return
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(i.ctx, "BEGIN; SET LOCAL search_path = rekor_gateway; "+statements); err != nil {
+	_, err := conn.Exec(i.ctx, "BEGIN; SET LOCAL search_path = rekor_gateway; "+statements)
+	for isDeadlock(err) { // of two who wait for each other, PostgreSQL has chosen this one
+		_, err = conn.Exec(i.ctx, "ROLLBACK; BEGIN; SET LOCAL search_path = rekor_gateway; "+statements)
+	}
+	if err != nil {
 		i.t.Errorf("%s: %v", statements, err)
 	}
 	time.Sleep(d)
+}
+
+func isDeadlock(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "40P01"
 }
 
 // repeat runs a statement again and again, once at least.
