@@ -30,7 +30,7 @@ store: {sqlite: {path: store.db}}
 // What waits for a log of Rekor v1 is nothing for one of Rekor v2, nor the other way round.
 func TestReplanToAnotherKind(t *testing.T) {
 	l := newLogCommands(t)
-	both := strings.Replace(logConfig, "policy:", "  - {id: v1, kind: rekor-v1, origin: 'v1.example - 1', url: 'http://127.0.0.1:1'}\npolicy:", 1)
+	both := strings.Replace(logConfig, "source:", "  - {id: v1, kind: rekor-v1, origin: 'v1.example - 1', url: 'http://127.0.0.1:1'}\nsource:", 1)
 	if err := os.WriteFile(filepath.Join(l.dir, "config.yaml"), []byte(both), 0o600); err != nil {
 		t.Fatal(err)
 	}

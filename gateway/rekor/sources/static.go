@@ -57,9 +57,9 @@ func newShard(l trustroot.Log) rekorv2.Shard {
 // came into use last, where a new key overlaps the old one.
 func KeyInUse(root *trustroot.Root, origin string, at time.Time) (trustroot.Log, error) {
 	var found *trustroot.Log
-	for _, l := range root.Logs() {
+	for _, l := range root.LogsOf(origin) {
 		inUse := !l.Start.After(at) && (l.End.IsZero() || l.End.After(at))
-		if l.Origin == origin && inUse && (found == nil || l.Start.After(found.Start)) {
+		if inUse && (found == nil || l.Start.After(found.Start)) {
 			found = &l
 		}
 	}
