@@ -75,6 +75,7 @@ type tenantsOwn struct{ id, leaf string }
 // an OpenID Connect issuer, at every route and call of a gateway that speaks TLS, by stock curl, grpcurl and the command line. Each has what is
 // his, and sees nothing of the others'.
 func TestAccessOverTLS(t *testing.T) {
+	t.Parallel() // it mostly waits
 	if os.Getenv("GRPCURL") == "" {
 		t.Fatal("$GRPCURL does not name grpcurl: run make e2e")
 	}

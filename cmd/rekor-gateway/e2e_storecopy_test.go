@@ -28,6 +28,7 @@ import (
 // TestStoreCopyKilled kills store copy again and again, and runs it until it is done: at random moments, some of them while the tables are made;
 // and as it has closed the original, and the copy is not open yet. Never can both stores be opened, and the copy is as the store was.
 func TestStoreCopyKilled(t *testing.T) {
+	t.Parallel() // it mostly waits
 	postgrestest.Require(t)
 	program, server := buildProgram(t, "../rekor-gateway"), postgrestest.NewServer(t)
 	for name, c := range map[string]struct {

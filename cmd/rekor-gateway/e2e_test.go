@@ -105,6 +105,7 @@ type stock struct {
 // TestStockCosign: what the gateway records, stock cosign verifies from the exported files, and
 // it refuses another artifact and a stranger's signature through the same gateway.
 func TestStockCosign(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := &stock{deployment: deploy(t, buildProgram(t, "../rekor-gateway"), rekortest.StartServer(t)), cosign: os.Getenv("COSIGN")}
 	if s.cosign == "" {
 		t.Fatal("$COSIGN does not name cosign: run make e2e")

@@ -68,6 +68,7 @@ func buildNextRelease(t *testing.T) string {
 // nothing is lost or logged twice. $REKOR_GATEWAY_OLDER is a program of a release with older tables, built with the tag
 // killpoints, which is replaced by this one instead.
 func TestRollingUpgrade(t *testing.T) {
+	t.Parallel() // it mostly waits
 	postgrestest.Require(t)
 	older, newer := os.Getenv("REKOR_GATEWAY_OLDER"), buildProgram(t, "../rekor-gateway", "-tags", "killpoints")
 	if older == "" {

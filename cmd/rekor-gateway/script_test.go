@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
 
+// TestMain lets more tests run at once than there are processors: those that do mostly wait.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"rekor-gateway": func() { os.Exit(Main()) }})
 }
 
