@@ -165,7 +165,7 @@ func TestExportedProofs(t *testing.T) {
 				t.Fatal(err)
 			}
 			files, err := report.ExportTlogProofs(filepath.Join(dir, "out"))
-			if err != nil || len(files) != len(s.receipt.GetEntries()) {
+			if err != nil || len(files) != len(report.Entries) {
 				t.Fatalf("%d files, %v", len(files), err)
 			}
 			for _, x := range files {
