@@ -191,7 +191,7 @@ func TestRotated(t *testing.T) {
 		}
 		g, stop := start()
 		id := submit(t, g, gatewaytest.Signed(t, "old")).ID
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // longer than between two claims
 		stop()
 
 		log.Rotate(2)
