@@ -46,7 +46,7 @@ type OwnLogs interface {
 	// OwnRecords returns the bodies of an own log's records, from an index on, at most n: fewer at its end.
 	OwnRecords(ctx context.Context, log string, from uint64, n int) ([][]byte, error)
 	// KeepAnchor notes that the checkpoint of an own log is anchored. It does nothing where one of that size is noted. The error is
-	// ErrOtherAnchor where that has another root, or the log is smaller.
+	// ErrOtherAnchor where that has another root, or the log is smaller, and ErrDoubtFirst while the log is Doubted.
 	KeepAnchor(ctx context.Context, log string, a OwnAnchor) error
 	// OwnAnchor returns the smallest anchored checkpoint of an own log that covers a record. The error is ErrNotFound where none does.
 	OwnAnchor(ctx context.Context, log string, index uint64) (OwnAnchor, error)

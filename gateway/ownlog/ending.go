@@ -20,6 +20,8 @@ type EndingConfig struct {
 		Store
 		Stats(ctx context.Context) (gateway.Stats, error)
 	}
+	// AnchorShards returns where anchors of the log that ends are.
+	AnchorShards func() ([]AnchorShard, error)
 	// Changed is called with what has become Logged, or has gone over. It must not block.
 	Changed func([]gateway.Progress)
 	Logger  *slog.Logger
@@ -31,13 +33,16 @@ type EndingConfig struct {
 type Ending struct {
 	keeper
 	cfg     EndingConfig
+	guard   guard
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
 	unknown atomic.Bool            // the store has no such log, which was said
 }
 
 // NewEnding returns one in which nothing happens until Run.
 func NewEnding(cfg EndingConfig) *Ending {
-	return &Ending{cfg: cfg, keeper: keeper{Reader: NewReader(cfg.Store, cfg.Log), store: cfg.Store, changed: cfg.Changed, logger: cfg.Logger}}
+	e := &Ending{cfg: cfg, keeper: keeper{Reader: NewReader(cfg.Store, cfg.Log), store: cfg.Store, changed: cfg.Changed, logger: cfg.Logger}}
+	e.guard.id, e.guard.store, e.guard.shards = cfg.Log, cfg.Store, cfg.AnchorShards
+	return e
 }
 
 // closeSize bounds the entries that go over in one transaction.
@@ -110,7 +115,7 @@ func (e *Ending) work(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	if !state.Closed {
-		if state, err = e.keepAnchor(ctx, state, last); err != nil {
+		if state, err = e.keepLast(ctx, state, last); err != nil {
 			return false, err
 		}
 	}
@@ -118,6 +123,31 @@ func (e *Ending) work(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	return e.moveWaiting(ctx, state)
+}
+
+// keepLast is keepAnchor of a log that is no older copy of itself. Of one that may be, nothing counts that is not anchored by the store already:
+// its last anchor may be of a second history, of which nobody has seen anything yet. What that covers goes over.
+func (e *Ending) keepLast(ctx context.Context, state gateway.OwnLog, last *gateway.Submission) (gateway.OwnLog, error) {
+	if last == nil || last.State != gateway.Logged {
+		return state, nil
+	}
+	if a, err := e.readAnchor(ctx, last.ID); err != nil || a.tree.Size <= state.Anchored.Size {
+		return state, err
+	}
+	err := error(gateway.ErrDoubtFirst)
+	if !state.Doubted {
+		err = e.guard.checkAnchors(ctx)
+	}
+	kept := state
+	if err == nil {
+		kept, err = e.keepAnchor(ctx, state, last)
+	}
+	if errors.Is(err, ErrForgotten) || errors.Is(err, gateway.ErrDoubtFirst) || errors.Is(err, gateway.ErrOtherAnchor) {
+		e.logger.WarnContext(ctx, "a former own log ends where the store knows it to be anchored: what is anchored beyond that may be another history",
+			"log", e.cfg.Log, "records", state.Anchored.Size, "error", err)
+		return state, nil
+	}
+	return kept, err
 }
 
 // moveWaiting closes the log, and has all go over that waits for it.

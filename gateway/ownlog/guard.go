@@ -43,25 +43,68 @@ type AnchorKey struct {
 // lookPage is after how many entries it is stored how far a log was looked through.
 const lookPage = 16_384
 
+// guard knows whether the store of an own log is the latest state of it, by the logs that have its anchors.
+type guard struct {
+	id     string // the log's
+	store  Store
+	shards func() ([]AnchorShard, error)
+	inUse  []byte // the SPKI of the anchor key; nil: the log makes no more anchors
+
+	keeping sync.Mutex // held while it is stored how far logs were looked through, and while the store is asked whether it went on in another way
+	lives   int        // how often it did, under keeping
+}
+
 // checkAnchors looks for anchors that the store does not know, in all that was added to the logs since they were last looked through. The error
 // is ErrForgotten, or what keeps it from being known.
-func (l *Log) checkAnchors(ctx context.Context) error {
-	shards, err := l.cfg.AnchorShards()
+func (g *guard) checkAnchors(ctx context.Context) error {
+	shards, err := g.shards()
 	if err != nil {
 		return err
 	}
-	before, err := l.cfg.Store.Looks(ctx, l.cfg.ID)
+	life := g.readLife()
+	before, err := g.store.Looks(ctx, g.id)
 	if err != nil {
 		return err
 	}
-	places := sync.OnceValues(func() ([]anchorPlace, error) { return l.listPlaces(ctx) })
+	places := sync.OnceValues(func() ([]anchorPlace, error) { return g.listPlaces(ctx) })
 	for _, shard := range shards {
-		k := &look{log: l, shard: shard, keys: l.listKeys(shard, before), places: places}
+		k := &look{guard: g, life: life, shard: shard, keys: g.listKeys(shard, before), places: places}
+		if len(k.keys) == 0 {
+			continue
+		}
 		if err := k.readShard(ctx); err != nil {
 			return fmt.Errorf("looking for anchors in log %s: %w", shard.Log, err)
 		}
 	}
 	return nil
+}
+
+// readLife returns how often the store has gone on in another way.
+func (g *guard) readLife() int {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
+	return g.lives
+}
+
+// keepLooks stores how far logs were looked through, unless the store has gone on in another way since: what was known to it then may not be now.
+func (g *guard) keepLooks(ctx context.Context, life int, looks []gateway.OwnLook) error {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
+	if life != g.lives {
+		return fmt.Errorf("the store has gone on in another way meanwhile: %w", gateway.ErrDoubtFirst)
+	}
+	return g.store.KeepLooks(ctx, g.id, looks)
+}
+
+// askStore is Store.Sequence, whose ErrDoubtFirst says that the store has gone on in another way.
+func (g *guard) askStore(ctx context.Context, limit int) (gateway.OwnLog, int, error) {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
+	state, n, err := g.store.Sequence(ctx, g.id, limit, growTree)
+	if errors.Is(err, gateway.ErrDoubtFirst) {
+		g.lives++
+	}
+	return state, n, err
 }
 
 // lookedKey is a key whose anchors are looked for.
@@ -72,10 +115,10 @@ type lookedKey struct {
 }
 
 // listKeys returns the keys whose anchors are looked for in a shard. What was looked through from where a key counts is not read again.
-func (l *Log) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lookedKey) {
+func (g *guard) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lookedKey) {
 	all := shard.Keys
-	if inUse := l.cfg.Anchorer.SPKI(); !slices.ContainsFunc(all, func(k AnchorKey) bool { return bytes.Equal(k.SPKI, inUse) }) {
-		first := AnchorKey{SPKI: inUse}
+	if g.inUse != nil && !slices.ContainsFunc(all, func(k AnchorKey) bool { return bytes.Equal(k.SPKI, g.inUse) }) {
+		first := AnchorKey{SPKI: g.inUse}
 		for i, k := range all {
 			if i == 0 || k.From < first.From {
 				first.From = k.From
@@ -96,7 +139,8 @@ func (l *Log) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []look
 
 // look is one through a shard.
 type look struct {
-	log    *Log
+	guard  *guard
+	life   int // of the guard's, in which it began
 	shard  AnchorShard
 	keys   []lookedKey // at least one
 	places func() ([]anchorPlace, error)
@@ -133,7 +177,7 @@ func (k *look) keepLooks(ctx context.Context) error {
 	if len(further) == 0 {
 		return nil
 	}
-	return k.log.cfg.Store.KeepLooks(ctx, k.log.cfg.ID, further)
+	return k.guard.keepLooks(ctx, k.life, further)
 }
 
 // checkEntry refuses an anchor that the store does not know.
@@ -147,7 +191,7 @@ func (k *look) checkEntry(ctx context.Context, index uint64, body []byte) error 
 	}) {
 		return nil
 	}
-	known, err := k.log.isKnown(ctx, record, k.places)
+	known, err := k.guard.isKnown(ctx, record, k.places)
 	if err == nil && !known {
 		err = fmt.Errorf("%w: entry %d of log %s", ErrForgotten, index, k.shard.Log)
 	}
@@ -158,12 +202,12 @@ func (k *look) checkEntry(ctx context.Context, index uint64, body []byte) error 
 type anchorPlace struct{ tenant, log string }
 
 // listPlaces returns all: of this log and of former ones, which may have had the same anchor key, and in logs that are not used any more.
-func (l *Log) listPlaces(ctx context.Context) (places []anchorPlace, err error) {
-	own, err := l.cfg.Store.ListOwnLogs(ctx)
+func (g *guard) listPlaces(ctx context.Context) (places []anchorPlace, err error) {
+	own, err := g.store.ListOwnLogs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := l.cfg.Store.ListLogs(ctx)
+	logs, err := g.store.ListLogs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +221,7 @@ func (l *Log) listPlaces(ctx context.Context) (places []anchorPlace, err error) 
 
 // isKnown reports whether the store has an anchor of the same checkpoint. Whoever can read an anchor can record it again, in any log and in
 // another form, and keeps the own log from writing by nothing that its anchor key has not signed.
-func (l *Log) isKnown(ctx context.Context, record hashedrekord.Record, places func() ([]anchorPlace, error)) (bool, error) {
+func (g *guard) isKnown(ctx context.Context, record hashedrekord.Record, places func() ([]anchorPlace, error)) (bool, error) {
 	leaves, err := listForms(record)
 	if err != nil {
 		return false, err
@@ -188,7 +232,7 @@ func (l *Log) isKnown(ctx context.Context, record hashedrekord.Record, places fu
 	}
 	for _, at := range all {
 		for _, leaf := range leaves {
-			_, err := l.cfg.Store.ByLeaf(ctx, at.tenant, at.log, leaf)
+			_, err := g.store.ByLeaf(ctx, at.tenant, at.log, leaf)
 			if !errors.Is(err, gateway.ErrNotFound) {
 				return err == nil, err
 			}

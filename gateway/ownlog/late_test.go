@@ -4,6 +4,7 @@ package ownlog_test
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
@@ -241,7 +243,7 @@ func TestLateUnnoticed(t *testing.T) {
 	h, store := lose(t, putUnnoticed)
 	var c clock
 	r := join(t, store, h.folder, h.log, 50*time.Millisecond, h.log.shards, c.use)
-	r.run(t)
+	stop := r.run(t)
 	await(t, "it works", func() bool { return r.own.State() == ownlog.StateWorks })
 	h.log.setLate(false)
 	r.submit(t, "third 0")
@@ -253,6 +255,62 @@ func TestLateUnnoticed(t *testing.T) {
 	if got, err := r.own.ReadCheckpoint(t.Context()); err != nil || wantSize(t, got) != 3 {
 		t.Errorf("the checkpoint is\n%s%v", got, err)
 	}
+	stop()
+	endLog(t, store, h, 3)
+}
+
+// endLog has another log take over, and checks how many records the one that ends has then, all of them anchored.
+func endLog(t *testing.T, store gateway.Store, h *history, records uint64) {
+	t.Helper()
+	folder := t.TempDir()
+	to := join(t, store, folder, h.log, 50*time.Millisecond, noShards, func(cfg *ownlog.Config) {
+		cfg.ID, cfg.Signer = "own:next", must(attest.LoadCheckpointSigner(filepath.Join(folder, "next"), "gateway.test/next", true))
+	})
+	shards := func() ([]ownlog.AnchorShard, error) {
+		all, err := h.log.shards()
+		for i := range all {
+			all[i].Keys = []ownlog.AnchorKey{{SPKI: must(attest.LoadAnchorSigner(filepath.Join(h.folder, "anchor"), false)).SPKI()}}
+		}
+		return all, err
+	}
+	ending := ownlog.NewEnding(ownlog.EndingConfig{
+		Log: ownID, To: to.own, Store: store, AnchorShards: shards, Changed: func([]gateway.Progress) {}, Logger: slog.New(slog.DiscardHandler),
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { ending.Run(ctx) })
+	await(t, "it has ended", func() bool { return must(store.OwnLog(t.Context(), ownID)).Closed })
+	stop()
+	running.Wait()
+	if got := must(store.OwnLog(t.Context(), ownID)); got.Anchored.Size != records || got.Logged != records {
+		t.Errorf("it ends with %+v", got)
+	}
+}
+
+// shrunkStore says, once it is told to, that an own log has a record less than it had.
+type shrunkStore struct {
+	gateway.Store
+	shrunk atomic.Bool
+}
+
+func (s *shrunkStore) Sequence(ctx context.Context, log string, limit int, grow gateway.GrowTree) (gateway.OwnLog, int, error) {
+	state, n, err := s.Store.Sequence(ctx, log, limit, grow)
+	if s.shrunk.Load() && err == nil {
+		state.Tree.Size--
+	}
+	return state, n, err
+}
+
+// TestStoreGoesBack: a store that goes back while the log is at work is noticed at once, although nothing else tells of it.
+func TestStoreGoesBack(t *testing.T) {
+	folder := t.TempDir()
+	store := &shrunkStore{Store: openStore(t, filepath.Join(folder, "db"))}
+	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)
+	r.run(t)
+	r.logAll(t, "first", 3)
+	store.shrunk.Store(true)
+	r.own.Wake()
+	await(t, "it refuses", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
 }
 
 // TestLaterLook: an anchor that comes into the log even later than new ones, but within the time, stops the log too.

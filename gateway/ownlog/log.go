@@ -93,8 +93,10 @@ type Log struct {
 
 	cosigners []*cosigner
 
-	pacing  pacing                 // of Run alone
-	trust   trust                  // of Run alone
+	pacing  pacing         // of Run alone
+	trust   trust          // of Run alone
+	seen    gateway.OwnLog // the last state of the store; of Run alone
+	guard   guard
 	awaited atomic.Pointer[string] // the anchor that is under way
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
 	checked atomic.Bool            // the store is known to be the latest state of the log, and not an older copy
@@ -109,6 +111,7 @@ var _ gateway.Recorder = (*Log)(nil)
 // New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
 func New(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1), cosigners: newCosigners(cfg.Witnesses)}
+	l.guard.id, l.guard.store, l.guard.shards, l.guard.inUse = cfg.ID, cfg.Store, cfg.AnchorShards, cfg.Anchorer.SPKI()
 	for _, c := range l.cosigners {
 		l.witnesses = append(l.witnesses, c.Key())
 	}

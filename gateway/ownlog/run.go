@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -185,18 +186,34 @@ func (l *Log) sequenceChecked(ctx context.Context) (gateway.OwnLog, error) {
 		l.checked.Store(true)
 	}
 	state, err := l.sequenceRecords(ctx)
-	if errors.Is(err, gateway.ErrDoubtFirst) {
+	switch {
+	case errors.Is(err, gateway.ErrDoubtFirst):
 		l.checked.Store(false)
-		l.trust = trust{}
+		l.trust, l.seen = trust{}, gateway.OwnLog{}
 		err = cmp.Or(l.trustStore(ctx), err)
+	case err == nil:
+		err = l.noteState(state)
 	}
 	return state, err
+}
+
+// noteState refuses a state that is older than one that this process has seen: the store went back, and nothing else has told of it.
+func (l *Log) noteState(now gateway.OwnLog) error {
+	before := l.seen
+	sameSize := now.Tree.Size == before.Tree.Size && before.Tree.Size > 0
+	if now.Tree.Size < before.Tree.Size || now.Anchored.Size < before.Anchored.Size || sameSize && now.Tree.Root != before.Tree.Root {
+		l.suspected.Store(true)
+		return fmt.Errorf("%w: it has %d records, %d of them anchored, and had %d and %d", ErrForgotten,
+			now.Tree.Size, now.Anchored.Size, before.Tree.Size, before.Anchored.Size)
+	}
+	l.seen = now
+	return nil
 }
 
 // sequenceRecords gives all records that wait their indexes, and returns the state then.
 func (l *Log) sequenceRecords(ctx context.Context) (gateway.OwnLog, error) {
 	for {
-		state, n, err := l.cfg.Store.Sequence(ctx, l.cfg.ID, batchSize, growTree)
+		state, n, err := l.guard.askStore(ctx, batchSize)
 		if err != nil || n < batchSize {
 			return state, err
 		}

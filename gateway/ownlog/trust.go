@@ -79,7 +79,7 @@ func (l *Log) beginTrust(ctx context.Context) error {
 	if t.begun {
 		return nil
 	}
-	_, _, err := l.cfg.Store.Sequence(ctx, l.cfg.ID, 0, growTree)
+	_, _, err := l.guard.askStore(ctx, 0)
 	if err != nil && !errors.Is(err, gateway.ErrDoubtFirst) {
 		return err
 	}
@@ -126,7 +126,7 @@ func (l *Log) checkStore(ctx context.Context, askWitnesses bool) error {
 	if p.unsure != nil && l.cfg.Now().Sub(p.unsureAt) < wait {
 		return p.unsure
 	}
-	err := l.checkAnchors(ctx)
+	err := l.guard.checkAnchors(ctx)
 	if errors.Is(err, gateway.ErrDoubtFirst) { // it went on in another way while the logs were read
 		l.trust = trust{}
 	}
@@ -161,7 +161,7 @@ func (l *Log) lookAgain(ctx context.Context) {
 	t.next = now.Add(lookEvery)
 	l.looks.Go(func() {
 		defer l.looking.Store(false)
-		switch err := l.checkAnchors(ctx); {
+		switch err := l.guard.checkAnchors(ctx); {
 		case errors.Is(err, ErrForgotten):
 			l.suspected.Store(true)
 			l.Wake()

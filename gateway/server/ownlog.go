@@ -53,7 +53,7 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 	notify := func(changed []gateway.Progress) { s.domain.Notify(changed) }
 	own.Log, err = ownlog.New(ctx, ownlog.Config{
 		ID: own.id, Store: s.store, Codec: recording.Own{}, Witnesses: witnesses, Signer: checkpoints, VerifierKey: checkpoints.VerifierKey(), Anchorer: anchors, AnchorEvery: cfg.AnchorEvery, Now: time.Now,
-		AnchorShards: s.listAnchorShards,
+		AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listAnchorShards(checkpoints.Name()) },
 		Anchors:      func() ownlog.LogSet { return *own.where.Load() },
 		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
 		Changed:      notify, Logger: s.logger,
@@ -64,6 +64,7 @@ func (s *Server) openOwnLog(ctx context.Context, cfg config.OwnLog) (*ownLog, er
 	for _, origin := range cfg.Closed {
 		own.endings = append(own.endings, ownlog.NewEnding(ownlog.EndingConfig{
 			Log: config.OwnLogID(origin), To: own.Log, Store: s.store, Changed: notify, Logger: s.logger,
+			AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listAnchorShards(origin) },
 		}))
 	}
 	return own, nil
@@ -83,16 +84,16 @@ type readableLog interface {
 	gateway.EntryReader
 }
 
-// listAnchorShards returns the shards that can be read, with where anchor keys of the own log count in them by the trust file: former ones
+// listAnchorShards returns the shards that can be read, with where anchor keys of the own log with that origin count in them by the trust file: former ones
 // too, with which a store that was put back knows what it has forgotten although the key was changed since.
-func (s *Server) listAnchorShards() (list []ownlog.AnchorShard, err error) {
+func (s *Server) listAnchorShards(origin string) (list []ownlog.AnchorShard, err error) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	trust, err := trustroot.LoadGateway(s.started.Attestation.GatewayTrust)
 	if err != nil {
 		return nil, err
 	}
-	listed, _ := trust.OwnLog(s.ownLog.checkpoints.Name())
+	listed, _ := trust.OwnLog(origin)
 	for id, l := range s.logs {
 		log, ok := l.(readableLog)
 		if !ok { // Rekor v1, in which no anchors are

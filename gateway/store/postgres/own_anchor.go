@@ -39,6 +39,9 @@ FROM unnest($1::bigint[], $2::bigint[]) AS d (id, idx) WHERE e.id = d.id AND e.s
 func (s *Store) KeepAnchor(ctx context.Context, log string, a gateway.OwnAnchor) error {
 	return s.writeTx(ctx, "keeping an anchor", func(t *tx) error {
 		l, err := t.readOwnLog(lockOwnLog, log)
+		if err == nil && l.Doubted {
+			err = fmt.Errorf("%w: own log %s", gateway.ErrDoubtFirst, log)
+		}
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ SELECT COALESCE(SUM(e.bytes), 0) FROM own_record r JOIN entry e ON e.id = r.entr
 func (s *Store) KeepAnchor(ctx context.Context, log string, a gateway.OwnAnchor) error {
 	return s.writeTx(ctx, "keeping an anchor", func(t *tx) error {
 		row, l, err := t.readOwnLog(log)
+		if err == nil && l.Doubted {
+			err = fmt.Errorf("%w: own log %s", gateway.ErrDoubtFirst, log)
+		}
 		if err != nil {
 			return err
 		}
