@@ -42,7 +42,7 @@ type backfillFlags struct {
 const (
 	defaultParallel = 256
 	maxParallel     = 4096
-	defaultTimeout  = 5 * time.Minute
+	defaultTimeout  = 10 * time.Minute
 )
 
 func newBackfill(g *globals) *cobra.Command {
