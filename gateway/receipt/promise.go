@@ -20,26 +20,59 @@ func promiseOf(t *rekorpb.TransparencyLogEntry) trustroot.Promise {
 	}
 }
 
-// promiseTimes are the times that trusted logs have promised under their signatures. That the entries are records of this signature is
-// checked by later steps, and so is that they are in the log, whose name the checkpoint has. A promise that does not verify is no time here, and
-// is refused there; a time at which the log's key was not in use is none.
+// promiseTimes is the time by which trusted logs have promised, under their signatures, to have what is recorded. That the entries are records of
+// this signature is checked by later steps, and so is that they are in the log, whose name the checkpoint has. A promise that does not verify is no
+// time here, and is refused there; a time at which the log's key was not in use is none.
+//
+// A file of several signatures existed once the last of them did: it has the latest of the times of all that are recorded, and none where one of them
+// was promised by nobody. A statement is over the whole file, so that the earliest promise of one counts.
 type promiseTimes struct{ v *verification }
 
 func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error) {
-	var times []VerifiedTime
+	promised := map[string]*VerifiedTime{} // by the signature that is recorded; nil: nobody has promised it
 	for _, e := range r.GetEntries() {
-		if e.GetOwn() != nil {
-			continue
+		signature := string(e.GetBundle().GetMessageSignature().GetSignature())
+		if r.GetRepresentation() == receiptpb.Receipt_ATTESTED {
+			signature = ""
 		}
-		t := logged(e)
-		origin, _, _ := strings.Cut(t.GetInclusionProof().GetCheckpoint().GetEnvelope(), "\n")
-		at := time.Unix(t.GetIntegratedTime(), 0).UTC()
-		for _, l := range s.v.options.TrustedRoot.LogsOf(origin) {
-			inUse := !at.Before(l.Start) && (l.End.IsZero() || !at.After(l.End))
-			if inUse && l.IsRekorV1() && l.VerifyPromise(promiseOf(t)) == nil {
-				times = append(times, VerifiedTime{T: at, Word: "the promise of log " + l.Origin})
-			}
+		promised[signature] = earlier(promised[signature], s.findPromise(e))
+	}
+	var last *VerifiedTime
+	for _, t := range promised {
+		if t == nil {
+			return nil, nil
+		}
+		if last == nil || t.T.After(last.T) {
+			last = t
 		}
 	}
-	return times, nil
+	if last == nil {
+		return nil, nil
+	}
+	return []VerifiedTime{*last}, nil
+}
+
+// earlier returns the earlier one; nil is none.
+func earlier(a, b *VerifiedTime) *VerifiedTime {
+	if a == nil || b != nil && b.T.Before(a.T) {
+		return b
+	}
+	return a
+}
+
+// findPromise returns the time at which a trusted log has promised an entry, or nil.
+func (s promiseTimes) findPromise(e *receiptpb.LogEntry) *VerifiedTime {
+	if e.GetOwn() != nil {
+		return nil
+	}
+	t := logged(e)
+	origin, _, _ := strings.Cut(t.GetInclusionProof().GetCheckpoint().GetEnvelope(), "\n")
+	at := time.Unix(t.GetIntegratedTime(), 0).UTC()
+	for _, l := range s.v.options.TrustedRoot.LogsOf(origin) {
+		inUse := !at.Before(l.Start) && (l.End.IsZero() || !at.After(l.End))
+		if inUse && l.IsRekorV1() && l.VerifyPromise(promiseOf(t)) == nil {
+			return &VerifiedTime{T: at, Word: "the promise of log " + l.Origin}
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ package receipt_test
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,18 +22,24 @@ import (
 // inRekorV1 has a submission recorded in a Rekor v1 log, at a time.
 func inRekorV1(tb testing.TB, s *signed, l *receipttest.V1Log, at time.Time, representation receiptpb.Receipt_Representation) *receiptpb.Receipt {
 	tb.Helper()
+	return inRekorV1At(tb, s, l, representation, func(int) time.Time { return at })
+}
+
+// inRekorV1At is inRekorV1, with each projection at a time of its own.
+func inRekorV1At(tb testing.TB, s *signed, l *receipttest.V1Log, representation receiptpb.Receipt_Representation, at func(i int) time.Time) *receiptpb.Receipt {
+	tb.Helper()
 	facts, verified := s.facts(tb, representation)
 	r := receipt.New(facts)
-	var records []hashedrekord.Record
-	for _, p := range verified.Projections {
+	var entries []*rekorpb.TransparencyLogEntry
+	for i, p := range verified.Projections {
 		e, record, err := receipt.ProjectFor(hashedrekord.RekorV1, p, false)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		r.Entries, records = append(r.Entries, e), append(records, record)
+		r.Entries, entries = append(r.Entries, e), append(entries, l.Add(at(i), record)...)
 	}
 	var proofs []receipt.Proof
-	for _, logged := range l.Add(at, records...) {
+	for _, logged := range entries {
 		raw, err := receipt.EncodeProof(logged)
 		if err != nil {
 			tb.Fatal(err)
@@ -65,12 +72,61 @@ func TestRekorV1(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, e := range report.Entries {
-				if e.Origin != l.Origin() || e.Index != int64(3+i) {
+				if e.Origin != l.Origin() || e.Index != int64(3+2*i) {
 					t.Errorf("entry %d is %+v", i, e)
 				}
 			}
 			if want := "time: existed by " + at.UTC().Format(time.RFC3339) + ", by the promise of log " + l.Origin(); !proves(report, want) {
 				t.Errorf("the report does not say %q: %+v", want, report)
+			}
+		})
+	}
+}
+
+// TestRekorV1Several: a file of several signatures existed once the last of those that are recorded did, and not with the first.
+func TestRekorV1Several(t *testing.T) {
+	data := func(name string) []byte { return readFile(t, filepath.Join("../../formats/tuf/testdata", name)) }
+	expires := time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC) // both of the metadata and of the root
+	const before, after = -time.Hour, 365 * 24 * time.Hour
+	for name, c := range map[string]struct {
+		first, second time.Duration // when it was promised, after the metadata's expiry
+		noPromise     bool          // of the second
+		want          bool
+	}{
+		"both before":          {before, before + time.Minute, false, true},
+		"the second after":     {before, after, false, false},
+		"the first after":      {after, before, false, false},
+		"the second by nobody": {before, after, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &signed{format: "tuf", signature: data("targets.json"), keys: [][]byte{data("root-1.json")}}
+			s.policy.Now = timeFor("tuf")
+			l := receipttest.NewV1Log(t)
+			l.End = expires.Add(2 * after)
+			times := []time.Duration{c.first, c.second}
+			r := inRekorV1At(t, s, l, receiptpb.Receipt_PROJECTED, func(i int) time.Time { return expires.Add(times[i]) })
+			if c.noPromise {
+				l.End = expires
+			}
+			o := receipt.Options{Registry: registry, TrustedRoot: l.Root(), ExpectedKeys: s.keys, Now: expires.Add(2 * after)}
+			report, err := receipt.Verify(t.Context(), r, o)
+			if !c.want {
+				if formats.ReasonOf(err) != receipt.ReasonSignatureInvalid || !strings.Contains(err.Error(), "expired") {
+					t.Errorf("accepted, or refused for another reason: %v", err)
+				}
+				o.At = expires.Add(before)
+				if report, err = receipt.Verify(t.Context(), r, o); err != nil {
+					t.Fatal(err)
+				}
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			first := "existed by " + expires.Add(min(c.first, c.second)).Format(time.RFC3339)
+			if proves(report, first) {
+				t.Errorf("the report says %q: %+v", first, report.Proven)
+			}
+			if last := "existed by " + expires.Add(max(c.first, c.second)).Format(time.RFC3339); proves(report, last) == c.noPromise {
+				t.Errorf("whether the report says %q: %+v", last, report.Proven)
 			}
 		})
 	}
