@@ -26,9 +26,8 @@ type LogInfo struct {
 	Retired bool
 	// IntegrationDelay is how long the log may take to include what it was sent, as its operator promises.
 	IntegrationDelay time.Duration
-	// Once: a shard takes no entry twice, however long ago it has it, and answers with the one that it has. So what is in doubt may be sent to
-	// it again, and its absence need not be proven.
-	Once bool
+	// ByHash: there are no tiles, and Find asks for each leaf by itself, whatever the range. That one is absent is the log's word.
+	ByHash bool
 }
 
 // Offer is what a log is asked to record: one of its fields is set. Each kind of log has its own

@@ -273,14 +273,11 @@ const (
 // judgeAbsence says what is known of an entry's absence from a checkpoint of this size. That of one that was never sent, as far
 // as the store knows, counts at once, and in a closed shard it needs no canary.
 func (s *scanner) judgeAbsence(p place, d *doubt, size uint64) verdict {
-	info := s.log.Describe()
-	delay := info.IntegrationDelay
+	delay := s.log.Describe().IntegrationDelay
 	switch {
 	case d.settled || d.absentTo < size:
 		return undecided
 	case d.LastSentAt.IsZero() && !s.restored: // a copy may not know of its sending, if it is one
-		return absenceCounts
-	case p.current && info.Once: // sent again, it is answered with the one that is there
 		return absenceCounts
 	case p.closed && d.SentAgo >= delay: // it was so before the checkpoint was fetched
 		return absenceCounts

@@ -104,13 +104,13 @@ type scriptedLog struct {
 	gateway.Log
 	size   uint64
 	delay  time.Duration
-	once   bool
+	byHash bool
 	former []gateway.FormerShard
 	find   func(from, to uint64) (gateway.Found, error)
 }
 
 func (l *scriptedLog) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: "log", Shard: currentShard, IntegrationDelay: l.delay, Once: l.once}
+	return gateway.LogInfo{ID: "log", Shard: currentShard, IntegrationDelay: l.delay, ByHash: l.byHash}
 }
 func (l *scriptedLog) Former() []gateway.FormerShard { return l.former }
 func (l *scriptedLog) TreeOf(_ context.Context, shard gateway.Shard) (gateway.Shard, error) {
@@ -207,7 +207,8 @@ func TestSearchCutShort(t *testing.T) {
 	}
 }
 
-// TestResend: an absent entry is sent again once all of the conditions hold, and not before.
+// TestResend: an absent entry is sent again once all of the conditions hold, and not before. So it is where the log has no tiles: that it does not
+// know an entry may be since it has not integrated it yet, and what is not in doubt may go to another log.
 func TestResend(t *testing.T) {
 	const delay = time.Minute
 	for name, c := range map[string]struct {
@@ -222,60 +223,36 @@ func TestResend(t *testing.T) {
 		"no canary":         {delay, 200, func(c *canaries) { c.list = nil }, false},
 		"canary sent early": {delay, 200, func(c *canaries) { c.list[0].sentAt = time.Now().Add(-time.Hour) }, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				size := uint64(100)
-				store := &doubtStore{doubts: []gateway.Doubt{{
-					Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size, LastSentAt: time.Now()}, SentAgo: c.sentAgo,
-				}}}
-				log := &scriptedLog{size: 100, delay: delay, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
-				w := scanWorker(log, store)
-				pass := func() {
-					t.Helper()
-					if again, err := w.settlePage(t.Context()); again || err != nil {
-						t.Fatalf("%t, %v", again, err)
+		for kind, byHash := range map[string]bool{"with tiles": false, "by hash": true} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					size := uint64(100)
+					store := &doubtStore{doubts: []gateway.Doubt{{
+						Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size, LastSentAt: time.Now()}, SentAgo: c.sentAgo,
+					}}}
+					log := &scriptedLog{size: 100, delay: delay, byHash: byHash, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
+					w := scanWorker(log, store)
+					pass := func() {
+						t.Helper()
+						if again, err := w.settlePage(t.Context()); again || err != nil {
+							t.Fatalf("%t, %v", again, err)
+						}
 					}
-				}
-				pass() // it is seen to be in doubt
-				time.Sleep(time.Second)
-				w.shards.canariesOf(currentShard).addLogged(time.Now(), 120)
-				log.size = 150
-				pass() // the canary is seen to be covered
-				c.canary(w.shards.canariesOf(currentShard))
-				log.size = c.size
-				pass()
-				last := store.settled[len(store.settled)-1]
-				if last.Resend != c.want || last.Fence != 3 || last.AbsentTo != c.size {
-					t.Errorf("settled %+v", store.settled)
-				}
+					pass() // it is seen to be in doubt
+					time.Sleep(time.Second)
+					w.shards.canariesOf(currentShard).addLogged(time.Now(), 120)
+					log.size = 150
+					pass() // the canary is seen to be covered
+					c.canary(w.shards.canariesOf(currentShard))
+					log.size = c.size
+					pass()
+					last := store.settled[len(store.settled)-1]
+					if last.Resend != c.want || last.Fence != 3 || last.AbsentTo != c.size {
+						t.Errorf("settled %+v", store.settled)
+					}
+				})
 			})
-		})
-	}
-}
-
-// TestResendOnce: where a shard takes nothing twice, what is not found is sent again at once; to a former one nothing is.
-func TestResendOnce(t *testing.T) {
-	for name, c := range map[string]struct {
-		once, former, want bool
-	}{
-		"takes nothing twice": {true, false, true}, "may take it twice": {false, false, false}, "a former shard": {true, true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			size := uint64(100)
-			store := &doubtStore{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size, LastSentAt: time.Now()}}}}
-			log := &scriptedLog{size: 150, delay: time.Hour, once: c.once, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
-			w := scanWorker(log, store)
-			if c.former {
-				w.shard = gateway.Shard{Origin: "log.example", KeyID: [32]byte{1}}
-				log.former = []gateway.FormerShard{{Shard: w.shard}}
-			}
-			if again, err := w.settlePage(t.Context()); again || err != nil {
-				t.Fatalf("%t, %v", again, err)
-			}
-			if last := store.settled[len(store.settled)-1]; last.Resend != c.want || last.AbsentTo != 150 {
-				t.Errorf("settled %+v", store.settled)
-			}
-		})
+		}
 	}
 }
 

@@ -6,8 +6,8 @@
 // before it is verified: the entry is what was sent, its inclusion proof leads to a checkpoint with the log's signature, that checkpoint is
 // consistent with the last one kept, and the log's promise (signed entry timestamp) of the entry, its time and its index is right.
 //
-// There are no tiles, so that absence cannot be proven: it is the log's word. But a tree takes no entry twice, however long ago it was
-// logged, and answers with the one that is there. So what is in doubt is asked for by its hash, and sent again when it is not there.
+// There are no tiles, so that absence cannot be proven: it is the log's word, and says nothing of what the log has not integrated yet. What is in
+// doubt is asked for by its hash. A tree takes no entry twice, however long ago it was logged, and answers with the one that is there.
 package rekorv1
 
 import (
@@ -117,7 +117,7 @@ func (l *Log) findTree(name gateway.Shard) (*tree, error) {
 func (l *Log) Describe() gateway.LogInfo {
 	s := l.use()
 	t, writable := s.current()
-	return gateway.LogInfo{ID: l.id, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: s.cfg.IntegrationDelay, Once: true}
+	return gateway.LogInfo{ID: l.id, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: s.cfg.IntegrationDelay, ByHash: true}
 }
 
 // Former implements gateway.Log.
