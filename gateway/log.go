@@ -100,7 +100,7 @@ type Log interface {
 
 	// Find looks for leaves in a shard, at indexes from the first one given up to, and without, to, or the
 	// shard's size by a checkpoint fetched now. Errors are Size's; what was shown before is returned
-	// beside them.
+	// beside them. Where each leaf is asked for by itself (LogInfo.ByHash), one that cannot be is in Found.Failed, and no error of Find.
 	Find(ctx context.Context, shard Shard, leaves []LeafHash, from, to uint64) (Found, error)
 }
 
@@ -134,6 +134,8 @@ type Found struct {
 	// AbsentTo is how far the others are proven absent: from the index asked for up to, and without,
 	// this one. It is less where the log is smaller than that.
 	AbsentTo uint64
+	// Failed are leaves that could not be asked for by themselves, and why: nothing is known of them.
+	Failed map[LeafHash]error
 	// Doubled is how often one of the leaves was met again after it was found: it is logged twice.
 	Doubled int
 }

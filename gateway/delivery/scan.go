@@ -82,27 +82,35 @@ func (w *worker) searchWindow(ctx context.Context, tree gateway.Shard, doubts []
 	found, findErr := w.log.Find(findCtx, tree, leaves, from, to)
 	counts.doubled += found.Doubled
 	reached = min(found.AbsentTo, to)
-	settlements := noteFound(doubts, found.Inclusions, from, reached, counts)
+	settlements := noteFound(doubts, found, from, reached, counts)
 	if err := w.storeSettlements(ctx, settlements); err != nil {
 		return from, err
 	}
 	switch {
 	case reached > from: // it goes on from there
-		return reached, nil
+		return reached, describeFailed(found.Failed)
 	case findErr == nil:
 		findErr = fmt.Errorf("%w: its size is less than %d", gateway.ErrUnavailable, from)
 	}
 	return reached, findErr
 }
 
+// describeFailed returns an error for the leaves that the log could not be asked for, and nil for none.
+func describeFailed(failed map[gateway.LeafHash]error) error {
+	for _, err := range failed {
+		return fmt.Errorf("%d entries could not be asked for, one of them: %w", len(failed), err)
+	}
+	return nil
+}
+
 // noteFound notes what a search from an index on has shown, and returns what is to be stored of it. Absence
 // is shown for those that were absent up to that index.
-func noteFound(doubts []*doubt, found map[gateway.LeafHash]*gateway.Inclusion, from, reached uint64, counts *settleCounts) []gateway.Settlement {
+func noteFound(doubts []*doubt, found gateway.Found, from, reached uint64, counts *settleCounts) []gateway.Settlement {
 	var settlements []gateway.Settlement
 	for _, d := range doubts {
 		s := gateway.Settlement{EntryID: d.ID, Fence: d.Fence}
-		switch inclusion := found[d.LeafHash]; {
-		case d.settled:
+		switch inclusion := found.Inclusions[d.LeafHash]; {
+		case d.settled || found.Failed[d.LeafHash] != nil:
 			continue
 		case inclusion != nil:
 			s.Inclusion, d.settled = inclusion, true

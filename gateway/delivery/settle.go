@@ -16,9 +16,14 @@ import (
 // Bounds on one pass over what is in doubt.
 const (
 	settleLimit = 16_384 // entries
+	askLimit    = 1024   // entries of a log that is asked for each of them
+	askStep     = 64     // of those, in one go
 	scanWindow  = 65_536 // indexes of the log searched before what was shown is stored
 	nearWindows = 4      // how far from the log's end a search is done in one go
 	farWindows  = 4      // how far one that begins before that gets in one pass
+
+	// longestRest is how long at most a log rests that was asked for an entry, before it is asked for that one again.
+	longestRest = time.Minute
 )
 
 // scanner settles what is in doubt in one shard of a log. There is one for each shard in a process. What has no other owner
@@ -39,9 +44,10 @@ type scanner struct {
 
 // sighting is when this process first saw an entry in doubt: it was not under way any more.
 type sighting struct {
-	fence int64
-	at    time.Time // monotonic
-	round bool      // met in this round
+	fence   int64
+	at      time.Time // monotonic
+	askedAt time.Time // when the log was last asked for it, where it is asked for each
+	round   bool      // met in this round
 }
 
 func newScanner(w *worker, shard gateway.Shard) *scanner {
@@ -150,14 +156,51 @@ func (s *scanner) settlePage(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	p.noteSize(size)
-	near, far := splitDoubts(doubts, size)
 	var counts settleCounts
-	nearErr := s.searchDoubts(ctx, p.tree, near, size, nearWindows, &counts)
-	farErr := s.searchDoubts(ctx, p.tree, far, size, farWindows, &counts)
+	ahead, searchErr := s.searchPage(ctx, p.tree, doubts, size, &counts)
 	resent, err := s.resendAbsent(ctx, p, doubts, size)
 	counts.absent += resent
 	s.reportSettled(counts, len(doubts), size)
-	return !last || len(far) > 0, errors.Join(nearErr, farErr, err)
+	return !last || ahead, errors.Join(searchErr, err)
+}
+
+// searchPage looks for a page of doubts, and reports whether some have a way to go still.
+func (s *scanner) searchPage(ctx context.Context, tree gateway.Shard, doubts []*doubt, size uint64, counts *settleCounts) (ahead bool, err error) {
+	if s.log.Describe().ByHash {
+		return false, s.askDoubts(ctx, tree, s.chooseToAsk(doubts, size, time.Now()), size, counts)
+	}
+	near, far := splitDoubts(doubts, size)
+	nearErr := s.searchDoubts(ctx, tree, near, size, nearWindows, counts)
+	farErr := s.searchDoubts(ctx, tree, far, size, farWindows, counts)
+	return len(far) > 0, errors.Join(nearErr, farErr)
+}
+
+// askDoubts asks the log for each of doubts, and stores what it says after every few. Those that it could not be asked for hold up no others.
+func (s *scanner) askDoubts(ctx context.Context, tree gateway.Shard, doubts []*doubt, size uint64, counts *settleCounts) error {
+	var errs []error
+	for step := range slices.Chunk(doubts, askStep) {
+		reached, err := s.searchWindow(ctx, tree, step, 0, size, counts)
+		errs = append(errs, err)
+		if reached == 0 { // it cannot be read
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// chooseToAsk returns the doubts that a log which is asked for each is asked for now: as long as one is in doubt, the log rests for longer
+// and longer.
+func (s *scanner) chooseToAsk(doubts []*doubt, size uint64, now time.Time) (due []*doubt) {
+	for _, d := range doubts {
+		seen := s.seen[d.ID]
+		if d.absentTo >= size || now.Sub(seen.askedAt) < min(now.Sub(seen.at)/4, longestRest) {
+			continue
+		}
+		seen.askedAt = now
+		s.seen[d.ID] = seen
+		due = append(due, d)
+	}
+	return due
 }
 
 // readPlace returns where the shard is to be read, and its size there.
@@ -175,8 +218,12 @@ func (s *scanner) readPlace(ctx context.Context) (p place, size uint64, err erro
 // readDoubts reads the next page of what is in doubt and not under way here. Last says that the round is
 // over.
 func (s *scanner) readDoubts(ctx context.Context) (doubts []*doubt, last bool, err error) {
+	info, limit := s.log.Describe(), settleLimit
+	if info.ByHash {
+		limit = askLimit
+	}
 	page, err := s.store.Doubtful(ctx, gateway.DoubtParams{
-		Log: s.id, Shard: s.shard, Unknown: s.shard == s.log.Describe().Shard, After: s.after, Limit: settleLimit,
+		Log: s.id, Shard: s.shard, Unknown: s.shard == info.Shard, After: s.after, Limit: limit,
 	})
 	if err != nil {
 		return nil, true, err
@@ -193,7 +240,7 @@ func (s *scanner) readDoubts(ctx context.Context) (doubts []*doubt, last bool, e
 		}
 		doubts = append(doubts, s.meetDoubt(d, now))
 	}
-	if len(page) < settleLimit {
+	if len(page) < limit {
 		s.endRound()
 		return doubts, true, nil
 	}

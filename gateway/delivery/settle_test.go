@@ -76,16 +76,16 @@ func TestNoteFound(t *testing.T) {
 	found, absent, ahead, partly, done := doubtAt(1, 100), doubtAt(2, 100), doubtAt(3, 500), doubtAt(4, 150), doubtAt(5, 100)
 	done.settled = true
 	var counts settleCounts
-	got := noteFound([]*doubt{found, absent, ahead, partly, done}, map[gateway.LeafHash]*gateway.Inclusion{{1}: inclusion, {5}: inclusion}, 100, 200, &counts)
+	got := noteFound([]*doubt{found, absent, ahead, partly, done}, gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{{1}: inclusion, {5}: inclusion}}, 100, 200, &counts)
 	want := []gateway.Settlement{{EntryID: 1, Fence: 3, Inclusion: inclusion}, {EntryID: 2, Fence: 3, AbsentTo: 200}, {EntryID: 4, Fence: 3, AbsentTo: 200}}
 	if fmt.Sprint(got) != fmt.Sprint(want) || counts.found != 1 || !found.settled || absent.absentTo != 200 || ahead.absentTo != 500 {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := noteFound([]*doubt{absent}, nil, 200, 200, &counts); len(got) != 0 {
+	if got := noteFound([]*doubt{absent}, gateway.Found{}, 200, 200, &counts); len(got) != 0 {
 		t.Errorf("nothing was searched: %+v", got)
 	}
 	behind := doubtAt(6, 10) // the search began beyond what is proven of it
-	if got := noteFound([]*doubt{behind}, nil, 100, 200, &counts); len(got) != 0 || behind.absentTo != 10 {
+	if got := noteFound([]*doubt{behind}, gateway.Found{}, 100, 200, &counts); len(got) != 0 || behind.absentTo != 10 {
 		t.Errorf("%+v, though indexes 10 to 100 were not searched", got)
 	}
 }
@@ -107,6 +107,7 @@ type scriptedLog struct {
 	byHash bool
 	former []gateway.FormerShard
 	find   func(from, to uint64) (gateway.Found, error)
+	ask    func(ctx context.Context, leaves []gateway.LeafHash, to uint64) (gateway.Found, error) // in place of find, where it is set
 }
 
 func (l *scriptedLog) Describe() gateway.LogInfo {
@@ -117,7 +118,10 @@ func (l *scriptedLog) TreeOf(_ context.Context, shard gateway.Shard) (gateway.Sh
 	return shard, nil
 }
 func (l *scriptedLog) Size(context.Context, gateway.Shard) (uint64, error) { return l.size, nil }
-func (l *scriptedLog) Find(_ context.Context, _ gateway.Shard, _ []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+func (l *scriptedLog) Find(ctx context.Context, _ gateway.Shard, leaves []gateway.LeafHash, from, to uint64) (gateway.Found, error) {
+	if l.ask != nil {
+		return l.ask(ctx, leaves, to)
+	}
 	return l.find(from, to)
 }
 
@@ -245,6 +249,7 @@ func TestResend(t *testing.T) {
 					pass() // the canary is seen to be covered
 					c.canary(w.shards.canariesOf(currentShard))
 					log.size = c.size
+					time.Sleep(time.Second) // what is asked for rests
 					pass()
 					last := store.settled[len(store.settled)-1]
 					if last.Resend != c.want || last.Fence != 3 || last.AbsentTo != c.size {

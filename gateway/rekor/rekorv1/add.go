@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -20,6 +21,9 @@ import (
 
 // duplicatePoll is how often a known entry is asked for that is not yet in the tree.
 const duplicatePoll = 500 * time.Millisecond
+
+// readsAtOnce is how many entries are asked for at once.
+const readsAtOnce = 8
 
 // Add implements gateway.Log.
 func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (inclusion *gateway.Inclusion, err error) {
@@ -125,17 +129,50 @@ func (l *Log) Find(ctx context.Context, name gateway.Shard, leaves []gateway.Lea
 	if err != nil {
 		return gateway.Found{}, err
 	}
-	found = gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}}
-	for _, leaf := range leaves {
-		inclusion, err := t.lookUpEntry(ctx, leaf, nil)
-		switch {
+	found = gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{}, Failed: map[gateway.LeafHash]error{}}
+	for i, answer := range t.lookUpAll(ctx, leaves) {
+		switch inclusion, err := answer.inclusion, answer.err; {
 		case errors.Is(err, errNotFound):
-		case err != nil:
+		case errors.Is(err, gateway.ErrFork):
 			return found, err
+		case err != nil:
+			found.Failed[leaves[i]] = err
 		case inclusion.Index >= from && inclusion.Index < to:
-			found.Inclusions[leaf] = inclusion
+			found.Inclusions[leaves[i]] = inclusion
 		}
+	}
+	if len(leaves) > 0 && len(found.Failed) == len(leaves) {
+		return found, found.Failed[leaves[0]]
 	}
 	found.AbsentTo = min(to, cp.Size)
 	return found, nil
+}
+
+// lookedUp is what the log answers for one leaf.
+type lookedUp struct {
+	inclusion *gateway.Inclusion
+	err       error
+	panicked  any // what looking it up panicked with
+}
+
+// lookUpAll looks up leaves, a few at once. A panic goes on in the caller's goroutine, which reports it.
+func (t *tree) lookUpAll(ctx context.Context, leaves []gateway.LeafHash) []lookedUp {
+	answers := make([]lookedUp, len(leaves))
+	var g errgroup.Group
+	g.SetLimit(readsAtOnce)
+	for i, leaf := range leaves {
+		g.Go(func() error {
+			a := &answers[i]
+			defer func() { a.panicked = recover() }()
+			a.inclusion, a.err = t.lookUpEntry(ctx, leaf, nil)
+			return nil
+		})
+	}
+	_ = g.Wait() // of answers that have errors of their own
+	for _, a := range answers {
+		if a.panicked != nil {
+			panic(a.panicked)
+		}
+	}
+	return answers
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorv1_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logtest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+)
+
+// TestFindEach: a few are asked for at once, and one that the log answers wrongly for is no word on the others.
+func TestFindEach(t *testing.T) {
+	f := startFake(t)
+	l := openFake(t, f, new(rekortest.Checkpoints), 0)
+	shard := l.Describe().Shard
+	bad, good := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("bad")), logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("good"))
+	f.Append(bad.Body, good.Body)
+	leaves := []gateway.LeafHash{bad.LeafHash, good.LeafHash}
+	for i := range byte(40) {
+		leaves = append(leaves, gateway.LeafHash{i})
+	}
+	var mu sync.Mutex
+	under, most := 0, 0
+	handler := f.server.Config.Handler
+	f.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.URL.Path, "/entries/") {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		mu.Lock()
+		under++
+		most = max(most, under)
+		mu.Unlock()
+		defer func() { mu.Lock(); defer mu.Unlock(); under-- }()
+		time.Sleep(5 * time.Millisecond)
+		if strings.HasSuffix(r.URL.Path, fmt.Sprintf("%x", bad.LeafHash)) {
+			http.Error(w, "broken", http.StatusInternalServerError)
+			return
+		}
+		answered := httptest.NewRecorder()
+		handler.ServeHTTP(answered, r)
+		w.WriteHeader(answered.Code)
+		_, _ = w.Write(answered.Body.Bytes())
+	})
+	found, err := l.Find(t.Context(), shard, leaves, 0, math.MaxUint64)
+	if err != nil || len(found.Inclusions) != 1 || len(found.Failed) != 1 || !errors.Is(found.Failed[bad.LeafHash], gateway.ErrUnavailable) || found.AbsentTo != 2 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	f.CheckInclusion(t, found.Inclusions[good.LeafHash], good)
+	if most < 2 || most > 8 {
+		t.Errorf("%d at once", most)
+	}
+	if found, err := l.Find(t.Context(), shard, leaves[:1], 0, math.MaxUint64); !errors.Is(err, gateway.ErrUnavailable) || found.AbsentTo != 0 {
+		t.Errorf("all of one: %+v, %v", found, err)
+	}
+}
