@@ -40,13 +40,13 @@ func (l *Log) PrepareChange(cfg Config) (*Change, error) {
 	if !same {
 		c.client = newClient(cfg)
 	}
-	for _, want := range cfg.Trees {
-		at := slices.IndexFunc(known.trees, func(t *tree) bool { return same && t.isFor(want) })
+	for i, want := range cfg.Trees {
+		at := slices.IndexFunc(known.trees, func(t *tree) bool { return same && t.current == (i == 0) && t.isFor(want) })
 		if at >= 0 {
 			c.trees = append(c.trees, known.trees[at])
 			continue
 		}
-		t, err := l.openTree(cfg, want, c.client)
+		t, err := l.openTree(cfg, want, i == 0, c.client)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("log %s: %w", cfg.ID, err), c.Discard())
 		}
@@ -93,9 +93,9 @@ func (c *Change) Discard() error {
 }
 
 // openTree returns a tree; it does not connect yet.
-func (l *Log) openTree(cfg Config, want Tree, client *http.Client) (t *tree, err error) {
+func (l *Log) openTree(cfg Config, want Tree, current bool, client *http.Client) (t *tree, err error) {
 	t = &tree{
-		Tree: want, name: want.name(), api: api{base: cfg.base, client: client, timeout: cfg.ReadTimeout, answers: l.answers, userAgent: cfg.UserAgent},
+		Tree: want, name: want.name(), current: current, api: api{base: cfg.base, client: client, timeout: cfg.ReadTimeout, answers: l.answers, userAgent: cfg.UserAgent},
 		requestTimeout: cfg.RequestTimeout, seen: logmetrics.Shard{Now: cfg.Now},
 	}
 	t.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{

@@ -3,7 +3,9 @@
 package rekorv1_test
 
 import (
+	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +65,35 @@ func TestChange(t *testing.T) {
 	}
 	if families, err := registry.Gather(); err != nil || len(families) < 5 {
 		t.Errorf("%d metrics, %v", len(families), err)
+	}
+}
+
+// TestTreeChanged: once the log writes to another tree than the one that is configured, nothing is claimed for it; and that tree can be read once it
+// is named as a former one.
+func TestTreeChanged(t *testing.T) {
+	before, now := startFake(t), startFake(t)
+	now.formers = []*fake{before}
+	cfg := configOf(before)
+	cfg.URL = now.server.URL // where both are
+	l, err := rekorv1.New(cfg, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	first := l.Describe().Shard
+	if _, err := l.Size(t.Context(), first); !errors.Is(err, gateway.ErrUnavailable) || !strings.Contains(err.Error(), "set the new origin") {
+		t.Errorf("the size of a tree that is not written to any more: %v", err)
+	}
+	cfg.Trees = append(configOf(now).Trees, cfg.Trees...)
+	change, err := l.PrepareChange(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Apply()
+	for _, shard := range []gateway.Shard{first, l.Describe().Shard} {
+		if _, err := l.Size(t.Context(), shard); err != nil {
+			t.Errorf("%s: %v", shard.Origin, err)
+		}
 	}
 }
 

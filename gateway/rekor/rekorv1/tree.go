@@ -26,6 +26,7 @@ type tree struct {
 	Tree
 	api
 	name           gateway.Shard
+	current        bool // it is the tree that is configured to be written to
 	requestTimeout time.Duration
 	checkpoints    *tiles.Checkpoints
 	seen           logmetrics.Shard // of the checkpoints
@@ -63,6 +64,9 @@ func (t *tree) Checkpoint(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	id := strconv.FormatInt(t.id(), 10)
+	if t.current && info.TreeID != id { // what is sent now would be recorded there
+		return nil, fmt.Errorf("%w: the log writes to tree %.20q now: set the new origin, and name %s in former", gateway.ErrUnavailable, info.TreeID, t.name.Origin)
+	}
 	for _, f := range append(info.InactiveShards, formerTree{info.TreeID, info.SignedTreeHead}) {
 		if f.TreeID == id {
 			return []byte(f.SignedTreeHead), nil
