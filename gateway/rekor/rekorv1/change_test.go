@@ -140,12 +140,13 @@ func TestConfigRefuses(t *testing.T) {
 	}
 }
 
-// TestRetired: nothing is sent by a key whose time is over, or has not come.
+// TestRetired: nothing is sent by a key whose time is over, or has not come, or once what vouches for it has expired.
 func TestRetired(t *testing.T) {
 	f := startFake(t)
-	for name, at := range map[string]time.Time{"over": time.Unix(2000, 0), "not come": time.Unix(500, 0)} {
+	for name, at := range map[string]time.Time{"over": time.Unix(2000, 0), "not come": time.Unix(500, 0), "not vouched for": time.Unix(1800, 0)} {
 		cfg := configOf(f)
 		cfg.Trees[0].Log.Start, cfg.Trees[0].Log.End = time.Unix(1000, 0), time.Unix(2000, 0)
+		cfg.TrustedUntil = time.Unix(1800, 0)
 		cfg.Now = func() time.Time { return at }
 		l, err := rekorv1.New(cfg, new(rekortest.Checkpoints), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {

@@ -28,6 +28,8 @@ type Config struct {
 	// Trees are those that are known, each once. The first one is written to; the others were before.
 	Trees []Tree
 
+	// TrustedUntil is when nothing is written to any tree any more, since what says so has expired; zero: never.
+	TrustedUntil time.Time
 	// IntegrationDelay is gateway.LogInfo.IntegrationDelay.
 	IntegrationDelay time.Duration
 	// RequestTimeout bounds one write. Zero is 30 seconds.

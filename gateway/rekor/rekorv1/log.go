@@ -95,11 +95,12 @@ func (l *Log) use() state {
 	return l.state
 }
 
-// current returns the tree that is written to, the first one, and whether its key is in use.
+// current returns the tree that is written to, the first one, and whether its key is in use and still trusted.
 func (s state) current() (t *tree, writable bool) {
 	now := s.cfg.Now()
 	t = s.trees[0]
-	return t, !s.closed && !t.Log.Start.After(now) && (t.Log.End.IsZero() || t.Log.End.After(now))
+	inUse := !t.Log.Start.After(now) && (t.Log.End.IsZero() || t.Log.End.After(now))
+	return t, !s.closed && inUse && (s.cfg.TrustedUntil.IsZero() || now.Before(s.cfg.TrustedUntil))
 }
 
 // findTree returns a tree by its name.
