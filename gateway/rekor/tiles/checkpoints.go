@@ -27,6 +27,8 @@ const (
 	acceptedCheckpoints = 64
 	// proveTimeout bounds the proof that one checkpoint is consistent.
 	proveTimeout = 30 * time.Second
+	// proveWait bounds how long a checkpoint waits until those before it are proven. Nobody waits for an answer for as long.
+	proveWait = 2 * time.Minute
 	// guardInterval is how long a negative answer of the store's Forked is cached: another
 	// replica may find a fork.
 	guardInterval = time.Second
@@ -72,7 +74,7 @@ type Checkpoints struct {
 
 	ctx    context.Context // of proofs, which outlive the call that began them; ended by Close
 	cancel context.CancelFunc
-	prove  sync.Mutex // held while a checkpoint is compared with the kept one and kept
+	prove  chan struct{} // has one while a checkpoint is compared with the kept one and kept
 
 	mu        sync.Mutex    // guards what follows; never held while the store or the log is asked
 	evidence  *gateway.Fork // a fork not yet stored; set by foundFork, cleared by storeEvidence
@@ -99,7 +101,7 @@ func NewCheckpoints(cfg CheckpointsConfig) (*Checkpoints, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making checkpoint cache: %w", err)
 	}
-	c := &Checkpoints{cfg: cfg, accepted: accepted}
+	c := &Checkpoints{cfg: cfg, accepted: accepted, prove: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -107,8 +109,8 @@ func NewCheckpoints(cfg CheckpointsConfig) (*Checkpoints, error) {
 // Close stops proofs and waits for the one under way to leave the store.
 func (c *Checkpoints) Close() {
 	c.cancel()
-	c.prove.Lock()
-	defer c.prove.Unlock()
+	c.prove <- struct{}{}
+	<-c.prove
 }
 
 // OpenCheckpoint checks a signed note's form (C2SP tlog-checkpoint), origin and signature by
@@ -210,13 +212,12 @@ func (c *Checkpoints) openAndAccept(envelope []byte) *acceptance {
 // one each time, not only at the start, shows forks between replicas that share the store. The
 // very first checkpoint of a shard is taken on the log's signature alone.
 func (c *Checkpoints) acceptCheckpoint(cp *gateway.Checkpoint) error {
-	ctx, cancel := context.WithTimeout(c.ctx, proveTimeout)
-	defer cancel()
-	c.prove.Lock()
-	defer c.prove.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := c.waitToProve(); err != nil {
 		return fmt.Errorf("%w: checking consistency: %w", gateway.ErrUnavailable, err)
 	}
+	defer func() { <-c.prove }()
+	ctx, cancel := context.WithTimeout(c.ctx, proveTimeout) // the time of this one, whatever those before took
+	defer cancel()
 	if err := c.askStore(ctx); err != nil {
 		return err
 	}
@@ -230,6 +231,22 @@ func (c *Checkpoints) acceptCheckpoint(cp *gateway.Checkpoint) error {
 	}
 	c.cfg.Size(larger.Size)
 	c.accepted.Add(string(cp.Envelope), cp)
+	return nil
+}
+
+// waitToProve waits until no other checkpoint is being proven. Nil: this one is, and prove is to be emptied.
+func (c *Checkpoints) waitToProve() error {
+	ctx, cancel := context.WithTimeout(c.ctx, proveWait)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case c.prove <- struct{}{}:
+	}
+	if err := c.ctx.Err(); err != nil {
+		<-c.prove
+		return err
+	}
 	return nil
 }
 
