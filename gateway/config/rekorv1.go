@@ -13,10 +13,17 @@ import (
 // IsRekorV1 reports whether the log is one of Rekor v1.
 func (l Log) IsRekorV1() bool { return l.Kind == KindRekorV1 }
 
+// DefaultRekorV1InFlight is Log.InFlight of a Rekor v1 log that has none: each answer comes under a checkpoint of its own, and those are proven
+// one after the other.
+const DefaultRekorV1InFlight InFlight = 16
+
 // checkKind refuses an origin that no log of the kind has.
 func (l *Log) checkKind() error {
 	if l.Kind == "" {
 		l.Kind = KindRekorV2
+	}
+	if l.IsRekorV1() && l.InFlight == 0 {
+		l.InFlight = DefaultRekorV1InFlight
 	}
 	if err := oneOf("kind", l.Kind, KindRekorV2, KindRekorV1); err != nil {
 		return err

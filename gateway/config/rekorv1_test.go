@@ -16,11 +16,14 @@ func TestRekorV1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := c.Logs[1]; !l.IsRekorV1() || l.URL != "https://rekor.example.com" || l.GRPCURL != "" || len(l.Former) != 1 || !l.Former[0].Closed {
+	if l := c.Logs[1]; !l.IsRekorV1() || l.URL != "https://rekor.example.com" || l.GRPCURL != "" || len(l.Former) != 1 || !l.Former[0].Closed || l.InFlight != 16 {
 		t.Errorf("%+v", l)
 	}
-	if l := c.Logs[0]; l.IsRekorV1() || l.Kind != KindRekorV2 {
+	if l := c.Logs[0]; l.IsRekorV1() || l.Kind != KindRekorV2 || l.InFlight != 0 {
 		t.Errorf("%+v", l)
+	}
+	if c, err := load(t, strings.TrimSuffix(minimal, "\n")+strings.Replace(v1Log, "kind", "in_flight: auto, kind", 1)); err != nil || c.Logs[1].InFlight != AutoInFlight {
+		t.Errorf("auto: %+v, %v", c, err)
 	}
 	for name, test := range map[string]struct{ before, after, want string }{
 		"unknown kind":       {"kind: rekor-v1", "kind: rekor-v3", `kind: "rekor-v3" is not one of rekor-v2, rekor-v1`},
