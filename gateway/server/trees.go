@@ -30,11 +30,15 @@ func listShards(contents *sources.Contents, cfg *config.Config, l *config.Log, a
 }
 
 // listTrees returns the trees of a Rekor v1 log: the one with the log's origin, under the key in use at the given time and under those before, and
-// those that were written to before.
+// those that were written to before. Where no key is in use any more, the first one is the last that was, and retired.
 func listTrees(root *trustroot.Root, l *config.Log, at time.Time) ([]rekorv1.Tree, error) {
 	current, err := sources.KeyInUse(root, l.Origin, at)
 	if err != nil {
-		return nil, err
+		ended := lastEnded(root.LogsOf(l.Origin), at)
+		if ended == nil {
+			return nil, err
+		}
+		current = *ended // nothing is sent to it, and all else that comes with it is in use
 	}
 	trees := []rekorv1.Tree{{Log: current}}
 	for _, trusted := range root.LogsOf(l.Origin) {
@@ -55,4 +59,14 @@ func listTrees(root *trustroot.Root, l *config.Log, at time.Time) ([]rekorv1.Tre
 		}
 	}
 	return trees, nil
+}
+
+// lastEnded returns the log whose key was in use last before the given time, or nil.
+func lastEnded(logs []trustroot.Log, at time.Time) (last *trustroot.Log) {
+	for _, l := range logs {
+		if !l.End.IsZero() && !l.End.After(at) && (last == nil || l.End.After(last.End)) {
+			last = &l
+		}
+	}
+	return last
 }
