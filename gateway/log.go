@@ -144,6 +144,9 @@ type Found struct {
 var (
 	// ErrNotSent: the entry certainly did not reach the log; it may be sent again at once.
 	ErrNotSent = errors.New("entry not sent")
+	// ErrOtherKind is ErrNotSent for an entry that was made for another kind of log: the id became that of another log, or entries were
+	// moved to it. It says nothing of this log.
+	ErrOtherKind = fmt.Errorf("%w: it was made for another kind of log", ErrNotSent)
 	// ErrRefused: the log will never take this entry; nothing was logged.
 	ErrRefused = errors.New("refused by the log")
 	// ErrForbidden: the log does not let this gateway in; nothing was logged. That is the operator's to

@@ -74,6 +74,22 @@ func TestRetryInOutage(t *testing.T) {
 	})
 }
 
+// TestOtherKindSaysNothingOfTheLog: however many entries are of another kind of log, they wait, and the log counts as working.
+func TestOtherKindSaysNothingOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := retryWorker(gateway.ErrOtherKind)
+		for id := range int64(3 * tripAfter) {
+			time.Sleep(time.Second)
+			if r := sendClaimed(t, w, id+1, []byte("b"), 1); !r.Retry || r.InDoubt || r.Problem != gateway.ProblemUnavailable {
+				t.Fatalf("%+v", r.Outcome)
+			}
+		}
+		if state := w.budget.breaker.State(); state != gobreaker.StateClosed {
+			t.Errorf("the breaker is %v", state)
+		}
+	})
+}
+
 // TestUnreadableSaysNothingOfTheLog: however many entries cannot be read back, the log counts as working.
 func TestUnreadableSaysNothingOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

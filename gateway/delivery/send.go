@@ -31,8 +31,8 @@ func (w *worker) sendEntry(s send) result {
 		w.shards.canariesOf(s.Shard).noteSent(started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
-	unreadable := errors.Is(err, gateway.ErrUnreadable) // that says nothing of the log
-	if s.ctx.Err() != nil || unreadable {
+	ofEntry := errors.Is(err, gateway.ErrUnreadable) || errors.Is(err, gateway.ErrOtherKind) // that says nothing of the log
+	if s.ctx.Err() != nil || ofEntry {
 		slot.end(errGivenUp)
 	} else {
 		slot.end(err)
@@ -44,7 +44,7 @@ func (w *worker) sendEntry(s send) result {
 	delay := retryDelay(s.Attempts, w.longestRetry(time.Now()))
 	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, delay), leaf: s.LeafHash, attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
-	if !unreadable {
+	if !ofEntry {
 		w.size.noteOutcome(s.Shard, r.Outcome)
 		w.noteWriting(r.Outcome, err)
 		w.stall.noteOutcome(r.Outcome, time.Now())

@@ -85,16 +85,20 @@ func testNotSent(t *testing.T, s Server) {
 	}
 }
 
-// testDamaged: an entry that the log would not log as it is stored is never sent.
+// testDamaged: an entry that the log would not log as it is stored is never sent, and one that is another log's waits.
 func testDamaged(t *testing.T, s Server) {
 	l := s.Open(t, new(rekortest.Checkpoints), 0)
 	good := prepareSigned(t, l, "good")
 	other := good
 	other.LeafHash[0] ^= 1
-	for _, e := range []gateway.Prepared{{}, {Body: append([]byte(" "), good.Body...)}, other} {
+	for _, e := range []gateway.Prepared{{Kind: good.Kind}, {Kind: good.Kind, Body: append([]byte(" "), good.Body...)}, other} {
 		if _, err := l.Add(t.Context(), l.Describe().Shard, e); OutcomeOf(err) != "refused" {
 			t.Errorf("got %v", err)
 		}
+	}
+	good.Kind = "rekord/0.0.1"
+	if _, err := l.Add(t.Context(), l.Describe().Shard, good); OutcomeOf(err) != "not sent" || !errors.Is(err, gateway.ErrOtherKind) {
+		t.Errorf("of another kind: %v", err)
 	}
 	if s.Requests() != 0 {
 		t.Error("a damaged entry was sent")

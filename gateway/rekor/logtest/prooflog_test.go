@@ -123,6 +123,9 @@ func (l *proofLog) Add(ctx context.Context, shard gateway.Shard, p gateway.Prepa
 	if shard != current.Shard {
 		return nil, fmt.Errorf("%w: nothing is written to this shard", gateway.ErrNotSent)
 	}
+	if p.Kind != hashedrekord.Kind {
+		return nil, gateway.ErrOtherKind
+	}
 	if _, err := hashedrekord.Parse(p.Body); err != nil || p.LeafHash != hashedrekord.LeafHash(p.Body) {
 		return nil, errors.Join(gateway.ErrRefused, err)
 	}

@@ -32,6 +32,9 @@ func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (
 	if !writable || t.name != name {
 		return nil, fmt.Errorf("%w: nothing is written to this tree of the log now", gateway.ErrNotSent)
 	}
+	if p.Kind != hashedrekord.V1Kind {
+		return nil, fmt.Errorf("%w: %.40q, and a Rekor v1 log takes %s", gateway.ErrOtherKind, p.Kind, hashedrekord.V1Kind)
+	}
 	if _, err := hashedrekord.RekorV1.Parse(p.Body); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
 	}

@@ -67,9 +67,12 @@ func (l *Log) useCurrent(name gateway.Shard) (*shard, func(), error) {
 	return s, s.calls.Done, nil
 }
 
-// newRequest rebuilds the request from the stored body. Errors are ErrRefused: the log would
+// newRequest rebuilds the request from the stored body. Errors are ErrOtherKind, and ErrRefused: the log would
 // not make such a body, so that it would be another entry.
 func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
+	if p.Kind != hashedrekord.Kind {
+		return nil, fmt.Errorf("%w: %.40q, and a Rekor v2 log takes %s", gateway.ErrOtherKind, p.Kind, hashedrekord.Kind)
+	}
 	r, err := hashedrekord.Parse(p.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
