@@ -163,9 +163,10 @@ var (
 	ErrFork = errors.New("log is forked")
 )
 
-// OverloadError says that the log is busy; the entry was not logged.
+// OverloadError says that the log is busy; the entry was not logged, unless it is in doubt.
 type OverloadError struct {
 	RetryAfter time.Duration // zero when the log did not say
+	InDoubt    bool          // whoever said so may have passed the entry on to the log
 }
 
 // Error says how long to wait.

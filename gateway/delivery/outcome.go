@@ -29,7 +29,7 @@ func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, d
 	o.Retry, o.RetryIn = true, delay
 	switch {
 	case errors.As(err, &overload):
-		o.Problem, o.RetryIn = gateway.ProblemOverloaded, max(overload.RetryAfter, delay)
+		o.Problem, o.RetryIn, o.InDoubt = gateway.ProblemOverloaded, max(overload.RetryAfter, delay), overload.InDoubt
 	case errors.Is(err, gateway.ErrForbidden):
 		o.Problem, o.RetryIn = gateway.ProblemForbidden, max(forbiddenDelay, delay)
 	case errors.Is(err, gateway.ErrUnreadable):

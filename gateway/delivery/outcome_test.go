@@ -27,6 +27,7 @@ func TestDecideOutcome(t *testing.T) {
 		"forked":              {gateway.ErrFork, gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemFork}},
 		"false answer":        {gateway.ErrBadAnswer, gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemBadAnswer}},
 		"anything else":       {errors.New("connection reset"), gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemUnknown}},
+		"busy, in doubt":      {&gateway.OverloadError{RetryAfter: time.Hour, InDoubt: true}, gateway.Outcome{Retry: true, RetryIn: time.Hour, InDoubt: true, Problem: gateway.ProblemOverloaded}},
 		"unavailable":         {gateway.ErrUnavailable, gateway.Outcome{Retry: true, RetryIn: delay, InDoubt: true, Problem: gateway.ProblemUnknown}},
 	} {
 		c.want.EntryID, c.want.Fence = e.ID, e.Fence

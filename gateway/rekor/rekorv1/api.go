@@ -194,10 +194,10 @@ func mapStatus(response *http.Response) error {
 	case http.StatusTooManyRequests:
 		return &gateway.OverloadError{RetryAfter: retryAfter(response.Header)}
 	case http.StatusServiceUnavailable:
-		if response.Header.Get("Retry-After") != "" {
-			return &gateway.OverloadError{RetryAfter: retryAfter(response.Header)}
+		if response.Header.Get("Retry-After") != "" { // perhaps by a proxy, which had sent it on
+			return fmt.Errorf("outcome unknown: %w: %w", err, &gateway.OverloadError{RetryAfter: retryAfter(response.Header), InDoubt: true})
 		}
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusRequestEntityTooLarge:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
 	}
 	return fmt.Errorf("outcome unknown: %w", err)

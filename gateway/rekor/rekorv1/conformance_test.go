@@ -122,7 +122,7 @@ func failures() []logtest.Fault {
 		answered(logtest.NotTaken, http.StatusNotFound),
 		answered(logtest.NotTaken, http.StatusMethodNotAllowed),
 		answered(logtest.NotTaken, http.StatusRequestEntityTooLarge),
-		answered(logtest.NotTaken, http.StatusNotImplemented),
+		answered(logtest.Doubtful, http.StatusNotImplemented),
 		answered(logtest.Doubtful, http.StatusInternalServerError),
 		answered(logtest.Doubtful, http.StatusBadGateway),
 		answered(logtest.Doubtful, http.StatusServiceUnavailable),

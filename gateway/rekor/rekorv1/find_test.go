@@ -64,3 +64,20 @@ func TestFindEach(t *testing.T) {
 		t.Errorf("all of one: %+v, %v", found, err)
 	}
 }
+
+// TestOverloadInDoubt: a proxy may say 503 of what it has passed on; 429 is the log's own word that it has taken nothing.
+func TestOverloadInDoubt(t *testing.T) {
+	for code, want := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusTooManyRequests: false} {
+		f := startFake(t)
+		l := openFake(t, f, new(rekortest.Checkpoints), 0)
+		f.inject(fault{fail: func(_ *fake, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "3")
+			refuse(w, code)
+		}})
+		_, err := l.Add(t.Context(), l.Describe().Shard, logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("busy")))
+		var overload *gateway.OverloadError
+		if !errors.As(err, &overload) || overload.RetryAfter != 3*time.Second || overload.InDoubt != want || errors.Is(err, gateway.ErrNotSent) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
