@@ -182,7 +182,7 @@ func TestRefusals(t *testing.T) {
 		"operator twice":      {sourced + "logs: [{id: a, operator: x}, {id: b, operator: x}]", `the operator "x" is that of a: they are one log`},
 		"operator left out":   {sourced + "logs: [{id: a, operator: x}, {id: b}]", "each log of the source needs an operator"},
 		"odd profile":         {"profile: sigstore-public", `"sigstore-public" is not one of sigstore-public-v2, sigstore-staging (did you mean "sigstore-public-v2"?)`},
-		"profile of v1":       {"profile: sigstore-public-v1", "cannot write to logs of Rekor API version 1"},
+		"profile of v1":       {"profile: sigstore-public-v1", "there is none for logs of Rekor API version 1"},
 		"profile and root":    {"profile: sigstore-public-v2\ntrusted_root: x", "says what trusted_root and source are"},
 		"profile and source":  {"profile: sigstore-public-v2\nsource: {tuf: sigstore}", "says what trusted_root and source are"},
 		"profile, no log":     {"profile: sigstore-public-v2\nlogs: [{id: a, origin: o, url: 'https://o.example'}]", "source: no log comes from it"},

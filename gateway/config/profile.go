@@ -27,7 +27,7 @@ func (c *Config) applyProfile() error {
 	case c.Profile == "":
 		return nil
 	case c.Profile == profileV1:
-		return errors.New("profile: this gateway cannot write to logs of Rekor API version 1, as sigstore-public-v1 has; use sigstore-public-v2")
+		return errors.New("profile: there is none for logs of Rekor API version 1, as sigstore-public-v1 would have; use sigstore-public-v2, or configure the log by hand, with kind: rekor-v1")
 	case !known:
 		return oneOf("profile", c.Profile, "sigstore-public-v2", "sigstore-staging")
 	case c.TrustedRoot != "" || c.Source.IsSet():

@@ -77,7 +77,7 @@ func (s *signing) checkSelector() error {
 // listOperators returns the operators whose logs can be chosen at a time, in order.
 func (s *signing) listOperators(at time.Time) ([]string, error) {
 	if s.onlyV1 {
-		return nil, errors.New("the signing config names logs of Rekor API version 1 alone, which this gateway cannot write to; name a signing config with version 2")
+		return nil, errors.New("the signing config names logs of Rekor API version 1 alone, which no log of the source can be; name a signing config with version 2, or configure the log by hand, with kind: rekor-v1")
 	}
 	chosen, err := root.SelectServices(s.services, root.ServiceConfiguration{Selector: trustrootpb.ServiceSelector_ALL}, []uint32{apiV2}, at)
 	if err != nil {

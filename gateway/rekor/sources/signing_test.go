@@ -113,7 +113,7 @@ func TestSelectors(t *testing.T) {
 		"exactly two":              {configOf(exactly, 2, a, b), 2, ""},
 		"exactly two, but one":     {configOf(exactly, 2, a, b), 1, "in 2 logs (EXACT)"},
 		"more than there are":      {configOf(exactly, 3, a, b, v1), 2, "wants 3 logs, and has those of 2 operators"},
-		"version 1 alone":          {configOf(anyOf, 0, v1), 1, "version 1 alone, which this gateway cannot write to"},
+		"version 1 alone":          {configOf(anyOf, 0, v1), 1, "version 1 alone, which no log of the source can be"},
 		"version 3 alone":          {configOf(anyOf, 0, serviceOf("x.example", "c", 3, lastYear, time.Time{})), 1, "no log of Rekor API version 2"},
 		"no logs":                  {configOf(anyOf, 0), 1, "no log of Rekor API version 2"},
 		"ended":                    {configOf(anyOf, 0, serviceOf("a.example", "a", 2, lastYear, now.Add(-time.Second))), 1, "that is in use"},
