@@ -128,7 +128,7 @@ func runCosign(t *testing.T, cfg *config.Config, report *receipt.Report, text st
 	}
 }
 
-// TestRekorV1Doubt: what a Rekor v1 log was sent while it integrates nothing is in doubt, is sent again, and ends in the log once.
+// TestRekorV1Doubt: what a Rekor v1 log was sent while it integrates nothing is in doubt, is found once it is integrated, and ends in the log once.
 func TestRekorV1Doubt(t *testing.T) {
 	t.Parallel()
 	v1, v2 := rekorv1test.Start(t), rekortest.StartServer(t)
