@@ -51,23 +51,32 @@ func (c cache) newestRoot(first []byte) []byte {
 	if err != nil {
 		return first
 	}
-	cached, err := trustedmetadata.New(b)
+	cached, err := readSelfSigned(b)
 	version, verr := readRootVersion(first)
-	if err != nil || verr != nil || cached.Root.Signed.Version < version {
+	if err != nil || verr != nil || cached < version {
 		return first
 	}
 	return b
+}
+
+// readSelfSigned returns the version of a root that its own keys have signed.
+func readSelfSigned(b []byte) (version int64, err error) {
+	defer recoverRead(&err)
+	set, err := trustedmetadata.New(b)
+	if err != nil {
+		return 0, err
+	}
+	return set.Root.Signed.Version, nil
 }
 
 func roleFile(folder, role string) string { return filepath.Join(folder, role+".json") }
 
 func readBoundedFile(path string) ([]byte, error) { return trustroot.ReadFile(path) }
 
-// dropTorn removes what is no metadata, as a power failure may leave it: the library would not get past it, and it tells of no version.
+// dropTorn removes what is no metadata, as a power failure may leave it, and what lacks what the library takes for granted: it would not get past
+// it, and it tells of no version that anything could follow.
 func (c cache) dropTorn() {
-	for role, check := range map[string]func([]byte) error{
-		metadata.TIMESTAMP: isMetadata(metadata.Timestamp), metadata.SNAPSHOT: isMetadata(metadata.Snapshot), metadata.TARGETS: isMetadata(metadata.Targets),
-	} {
+	for role, check := range map[string]func([]byte) error{metadata.TIMESTAMP: checkTimestamp, metadata.SNAPSHOT: checkSnapshot, metadata.TARGETS: checkTargets} {
 		path := roleFile(c.metadata, role)
 		if b, err := readBoundedFile(path); err == nil && check(b) != nil {
 			_ = os.Remove(path)
@@ -75,11 +84,35 @@ func (c cache) dropTorn() {
 	}
 }
 
-func isMetadata[T metadata.Roles](empty func(...time.Time) *metadata.Metadata[T]) func([]byte) error {
-	return func(b []byte) error {
-		_, err := empty().FromBytes(b)
+func checkTimestamp(b []byte) error {
+	m, err := readMetadata(metadata.Timestamp, b)
+	if err == nil && m.Signed.Meta["snapshot.json"] == nil {
+		err = errUnreadable
+	}
+	return err
+}
+
+func checkSnapshot(b []byte) error {
+	m, err := readMetadata(metadata.Snapshot, b)
+	if err != nil {
 		return err
 	}
+	for _, of := range m.Signed.Meta {
+		if of == nil {
+			return errUnreadable
+		}
+	}
+	return nil
+}
+
+func checkTargets(b []byte) error {
+	_, err := readMetadata(metadata.Targets, b)
+	return err
+}
+
+func readMetadata[T metadata.Roles](empty func(...time.Time) *metadata.Metadata[T], b []byte) (m *metadata.Metadata[T], err error) {
+	defer recoverRead(&err)
+	return empty().FromBytes(b)
 }
 
 // findGood returns the folder of the last whole set. After a crash amid keep it is the one of before.

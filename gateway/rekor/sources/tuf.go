@@ -100,7 +100,18 @@ func NewTUF(cfg TUFConfig) (*TUF, error) {
 	return &TUF{cfg: cfg, cache: newCache(cfg), client: client}, nil
 }
 
-func readRootVersion(b []byte) (int64, error) {
+// errUnreadable is of metadata at which the library panics: it parses what it has not verified, and takes for granted that it is complete.
+var errUnreadable = errors.New("the TUF metadata cannot be read")
+
+// recoverRead has a panic of the library be an error.
+func recoverRead(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", errUnreadable, p)
+	}
+}
+
+func readRootVersion(b []byte) (version int64, err error) {
+	defer recoverRead(&err)
 	if len(b) > trustroot.MaxSize {
 		return 0, fmt.Errorf("over %d bytes", trustroot.MaxSize)
 	}
@@ -213,7 +224,8 @@ func (t *TUF) configure(ctx context.Context, folder string, keep bool) (*config.
 	return cfg, nil
 }
 
-func (t *TUF) fetch(ctx context.Context, keep bool) (Snapshot, error) {
+func (t *TUF) fetch(ctx context.Context, keep bool) (_ Snapshot, err error) {
+	defer recoverRead(&err)
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.RefreshTimeout)
 	defer cancel()
 	keep = keep && t.cache.isSet()
@@ -243,7 +255,8 @@ func (t *TUF) fetch(ctx context.Context, keep bool) (Snapshot, error) {
 	return s, err
 }
 
-func (t *TUF) readCache() (Snapshot, error) {
+func (t *TUF) readCache() (_ Snapshot, err error) {
+	defer recoverRead(&err)
 	if !t.cache.isSet() {
 		return Snapshot{}, errors.New("there is none")
 	}

@@ -5,6 +5,7 @@ package sources
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -396,6 +397,53 @@ func TestDamagedCache(t *testing.T) {
 	b.load(t, "one.example")
 	b.refresh(t, b.open(t), "one.example")
 	b.load(t, "one.example")
+}
+
+// TestPanics: what the library panics at is an error, whether somebody has signed it or not, in an answer and in the cache; what comes after it counts.
+func TestPanics(t *testing.T) {
+	const unsigned = `{"signed":{"_type":"targets","targets":{"x":null}},"signatures":[]}`
+	b := startBench(t)
+	b.Publish(targetsOf("one.example"))
+	s := b.open(t)
+	b.refresh(t, s, "one.example")
+	c := newCache(b.cfg)
+	refuse := func(name string) {
+		t.Helper()
+		for _, s := range []*TUF{s, b.open(t)} {
+			if _, err := s.Refresh(t.Context()); !errors.Is(err, errUnreadable) || !s.Status().Failed {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := s.Peek(t.Context()); !errors.Is(err, errUnreadable) {
+			t.Errorf("%s: peeking: %v", name, err)
+		}
+		b.load(t, "one.example")
+	}
+	b.Publish(targetsOf("two.example"))
+	b.SetFaults(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, ".targets.json") {
+			return false
+		}
+		_, _ = w.Write([]byte(unsigned))
+		return true
+	})
+	refuse("targets without a key")
+	b.SetFaults()
+	b.PublishTimestamp(map[string]*metadata.MetaFiles{})
+	refuse("a timestamp that names no snapshot")
+	b.Publish(targetsOf("three.example"))
+	b.refresh(t, s, "three.example")
+
+	for _, file := range []string{roleFile(c.metadata, metadata.TARGETS), roleFile(c.good, metadata.TARGETS)} {
+		if err := os.WriteFile(file, []byte(unsigned), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.open(t).Load(); !errors.Is(err, errUnreadable) {
+		t.Errorf("loading: %v", err)
+	}
+	b.refresh(t, b.open(t), "three.example")
+	b.load(t, "three.example")
 }
 
 // TestAnotherRoot: a root that somebody configures anew is a repository of its own; one that comes with the program goes on with the cache.

@@ -201,9 +201,20 @@ func (r *Repository) Publish(targets map[string][]byte) {
 	sign(snapshot, r.keys[metadata.SNAPSHOT])
 	r.files[fmt.Sprintf("%d.snapshot.json", snapshot.Signed.Version)] = must(snapshot.ToBytes(false))
 
+	r.publishTimestamp(map[string]*metadata.MetaFiles{"snapshot.json": metadata.MetaFile(snapshot.Signed.Version)})
+}
+
+// PublishTimestamp publishes a timestamp alone, which is signed and says this.
+func (r *Repository) PublishTimestamp(meta map[string]*metadata.MetaFiles) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.publishTimestamp(meta)
+}
+
+func (r *Repository) publishTimestamp(meta map[string]*metadata.MetaFiles) {
 	timestamp := metadata.Timestamp(r.expires[metadata.TIMESTAMP].UTC())
 	timestamp.Signed.Version = r.next(metadata.TIMESTAMP)
-	timestamp.Signed.Meta["snapshot.json"] = metadata.MetaFile(snapshot.Signed.Version)
+	timestamp.Signed.Meta = meta
 	sign(timestamp, r.keys[metadata.TIMESTAMP])
 	r.files["timestamp.json"] = must(timestamp.ToBytes(false))
 }
