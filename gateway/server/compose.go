@@ -25,7 +25,8 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	if s.ownLog, err = s.openOwnLog(ctx, cfg.OwnLog); err != nil {
 		return err
 	}
-	attester, own, err := s.newAttester(ctx, cfg.Attestation, change.listTrusted(), version)
+	trusted := change.listTrusted()
+	attester, own, err := s.newAttester(ctx, cfg.Attestation, trusted, version)
 	if err != nil {
 		return err
 	}
@@ -35,6 +36,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	}
 	s.own = append(own, ownLogKeys...)
 	s.useFiles(cfg, f)
+	s.shardsNew = change.haveMoved(trusted)
 	p, err := newPolicies(cfg, f, s.listForbidden(f), logs, s.ownLog.recorder())
 	if err != nil {
 		return err

@@ -8,12 +8,17 @@ import (
 	"maps"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
 
 // trustPoll is how often the files that the logs come from are looked at, and whether a log has become another shard by time alone.
 const trustPoll = 5 * time.Second
+
+// maxTrustRetry is how seldom what could not be used is tried again at most.
+const maxTrustRetry = time.Minute
 
 // followTrust reads what the logs come from again when it changes, until ctx ends.
 func (s *Server) followTrust(ctx context.Context) {
@@ -31,8 +36,16 @@ func (s *Server) followTrust(ctx context.Context) {
 	}
 }
 
-// checkTrust looks at what the logs come from, and at the shards in use. A faulty one changes nothing, and is told once. The
-// caller holds the lock of reloads.
+// newTrustRetries says when what could not be used is tried again: at the next look first, which may be all that it takes, and then more seldom.
+func newTrustRetries() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = trustPoll, maxTrustRetry, 2, 0
+	b.Reset()
+	return b
+}
+
+// checkTrust looks at what the logs come from, and at the shards in use. What is not in use yet is tried until it is: a faulty one changes nothing, and
+// is told once. The caller holds the lock of reloads.
 func (s *Server) checkTrust(ctx context.Context) {
 	now, err := s.readRegular()
 	if err != nil {
@@ -40,16 +53,25 @@ func (s *Server) checkTrust(ctx context.Context) {
 		return
 	}
 	f, sum := s.files, now.Sum()
-	if sum == s.seenTrust && !s.noteShards() {
-		if s.toldTrust != "" && sum == f.snapshot.Sum() {
+	fresh := sum != s.seenTrust
+	s.seenTrust = sum
+	if s.noteShards() {
+		s.shardsNew, fresh = true, true
+	}
+	switch {
+	case sum == f.snapshot.Sum() && !s.shardsNew:
+		if s.toldTrust != "" {
 			s.toldTrust = ""
 			s.NoteReload(ReloadedRoot, nil)
 		}
 		return
+	case fresh:
+		s.retries.Reset()
+	case time.Now().Before(s.retryTrust):
+		return
 	}
-	if sum != s.seenTrust {
-		s.seenTrust, f.snapshot = sum, now
-	}
+	s.retryTrust = time.Now().Add(s.retries.NextBackOff() - trustPoll)
+	f.snapshot = now
 	err = f.useSnapshot(&s.inUse, s.now())
 	if err == nil {
 		err = s.changeLogs(ctx, &s.inUse, f)

@@ -161,6 +161,16 @@ func (l changedLog) readSize(ctx context.Context) (uint64, error) {
 	return l.Size(ctx, l.Describe().Shard)
 }
 
+// haveMoved reports whether a log is written to another shard, by the clock, than the one that was listed.
+func (c *logChange) haveMoved(listed []trustedLog) bool {
+	for i, l := range c.logs {
+		if l.Describe().Origin != listed[i].origin {
+			return true
+		}
+	}
+	return false
+}
+
 // closeRemoved closes the logs that are gone once what is under way to them is over.
 func (c *logChange) closeRemoved(drained <-chan struct{}) {
 	<-drained

@@ -132,9 +132,10 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return err
 	}
 	logs := change.listLogs()
+	trusted := change.listTrusted()
 	p, err := newPolicies(cfg, f, s.listForbidden(f), logs, s.ownLog.recorder())
 	if err == nil {
-		err = s.extendTrust(ctx, change.listTrusted())
+		err = s.extendTrust(ctx, trusted)
 	}
 	if err != nil {
 		return errors.Join(err, change.discardLogs())
@@ -142,6 +143,8 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 	s.logs, s.watched = change.applyLogs(), logs
 	s.useRekorLog(s.started.RekorAPI.V2)
 	s.useFiles(cfg, f)
+	s.shardsNew = change.haveMoved(trusted)
+	s.retries.Reset()
 	s.metrics.delivery.nameLogs(cfg.Logs)
 	drained, closed := s.domain.setLogs(logs, p), make(chan struct{})
 	s.drained = closed
@@ -164,7 +167,7 @@ func (s *Server) useFiles(cfg *config.Config, f files) {
 	s.inUse, s.files, s.seenTrust = *cfg, f, f.snapshot.Sum()
 	s.rootFile.Store(&root)
 	s.noteAgreed(cfg)
-	s.noteShards()
+	s.shardsNew = s.noteShards() || s.shardsNew
 }
 
 // onlyAtStart returns what of c Reload does not look at.

@@ -131,6 +131,16 @@ func (r *running) awaitMetric(name, want string) {
 	})
 }
 
+// wantMetric checks that a metric has a value now.
+func (r *running) wantMetric(name, want string) {
+	r.t.Helper()
+	resp := must(http.Get(r.Addresses().Admin + "/metrics"))
+	defer resp.Body.Close()
+	if !strings.Contains(string(must(io.ReadAll(resp.Body))), "\nrekor_gateway_"+name+" "+want+"\n") {
+		r.t.Errorf("%s is not %s", name, want)
+	}
+}
+
 // troubles returns what /readyz says of the logs.
 func (r *running) troubles() map[string]string {
 	r.t.Helper()

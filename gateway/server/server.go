@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -76,6 +77,9 @@ type Server struct {
 	seenTrust   [sha256.Size]byte          // of what the logs come from when it was last looked at
 	toldTrust   string                     // the fault of it that the operator was told last
 	shardsInUse map[string]gateway.LogInfo // by the log's ID, as the operator was told last
+	shardsNew   bool                       // there are others than those that the trust file and the policies were made for
+	retryTrust  time.Time                  // when what was seen, and could not be used, is tried again
+	retries     *backoff.ExponentialBackOff
 
 	closing     sync.WaitGroup                            // of logs that are gone
 	tuf         *sources.TUF                              // nil: the logs come from files
@@ -114,7 +118,7 @@ type Server struct {
 // Build opens everything that cfg names. It binds the ports first, so that a second gateway on
 // the same machine fails before it touches the store. Whoever does not call Run calls Close.
 func Build(ctx context.Context, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}, callers: auth.New(time.Now)}
+	s := &Server{logger: o.Logger, started: *cfg, drain: cfg.Worker.Drain, now: o.Now, version: o.Version, drained: closedChannel(), ranged: map[string]gateway.Shard{}, callers: auth.New(time.Now), retries: newTrustRetries()}
 	s.callers.Logger = o.Logger
 	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if s.now == nil {

@@ -31,6 +31,12 @@ import (
 // front serves a log at one address, as public logs are: gRPC, and tiles below /api/v2. It returns the URL, whose host is the log's origin.
 func front(t *testing.T, log *rekortest.Server) string {
 	t.Helper()
+	return frontUnless(t, log, new(atomic.Bool))
+}
+
+// frontUnless is front, and answers 503 while it is down.
+func frontUnless(t *testing.T, log *rekortest.Server, down *atomic.Bool) string {
+	t.Helper()
 	to := func(raw string, http2 bool) *httputil.ReverseProxy {
 		transport := &http.Transport{}
 		if http2 {
@@ -42,6 +48,10 @@ func front(t *testing.T, log *rekortest.Server) string {
 	}
 	writes, reads := to(log.GRPCURL(), true), to(log.ReadURL(), false)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			writes.ServeHTTP(w, r)
 			return
@@ -178,6 +188,55 @@ func TestSigningConfigIsReadAgain(t *testing.T) {
 	r.awaitMetric(`config_last_reload_successful{what="trusted_root"}`, "1")
 	wantOnce(t, r.awaitLogged(r.postAll("second", 2)), two)
 	r.end()
+}
+
+// TestChangeIsTriedAgain: what could not be used for a while is not in use, is not told to be, and is used once it can be: a shard that begins by the
+// clock while it cannot be read, and a trusted root whose key begins later.
+func TestChangeIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	const reloaded = `config_last_reload_successful{what="trusted_root"}`
+	t.Run("clock", func(t *testing.T) {
+		t.Parallel()
+		midnight := time.Now().Add(-time.Hour).Truncate(time.Hour)
+		before, after := rekortest.StartServer(t, rekortest.Named("127.0.0.1")), rekortest.StartServer(t, rekortest.Named("localhost"))
+		keys := []trustroot.LogKey{trusted(before, midnight.AddDate(-1, 0, 0), time.Time{}), trusted(after, midnight.AddDate(0, 0, -1), time.Time{})}
+		var past, down atomic.Bool
+		cfg := sourcedConfig(t, before, keys, service(frontUnless(t, after, &down), midnight, time.Time{}), service(front(t, before), midnight.AddDate(-1, 0, 0), midnight))
+		r := runBy(t, cfg, func() time.Time {
+			if past.Load() {
+				return midnight
+			}
+			return midnight.Add(-time.Nanosecond)
+		})
+		down.Store(true)
+		past.Store(true)
+		r.awaitMetric(reloaded, "0")
+		time.Sleep(6 * time.Second) // it is looked at again
+		r.wantMetric(reloaded, "0")
+		if ranges := rangesOf(t, cfg); len(ranges) != 1 {
+			t.Errorf("ranges of a log that cannot be read: %v", ranges)
+		}
+		down.Store(false)
+		r.awaitMetric(reloaded, "1")
+		if ranges := rangesOf(t, cfg); len(ranges) != 2 || ranges[1].Origin != after.Origin() {
+			t.Errorf("ranges: %v", ranges)
+		}
+		wantOnce(t, r.awaitLogged(r.postAll("then", 2)), after)
+		r.end()
+	})
+	t.Run("key", func(t *testing.T) {
+		t.Parallel()
+		log := rekortest.StartServer(t)
+		cfg := rotatingConfig(t, log)
+		var ahead atomic.Int64
+		r := runBy(t, cfg, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+		next := trusted(log, time.Now().Add(24*time.Hour), time.Time{})
+		writeRoot(t, cfg, next)
+		r.awaitMetric(reloaded, "0")
+		ahead.Store(int64(25 * time.Hour))
+		r.awaitMetric(reloaded, "1")
+		r.end()
+	})
 }
 
 // TestSelectorHoldsAtReload: a policy that records in fewer logs than the selector wants changes nothing.
