@@ -125,7 +125,8 @@ func (r *running) load(what string) (stop func() []string) {
 }
 
 // TestShardEndsAtMidnight: under load, by the clock alone, one shard of a signing config ends and the next begins. Nothing is lost or logged twice,
-// what was in doubt then settles where it was sent, and nothing that is sent later goes to the one that has ended.
+// what was in doubt then settles where it was sent, and nothing that is sent later goes to the one that has ended. What is attested at that moment
+// verifies.
 func TestShardEndsAtMidnight(t *testing.T) {
 	t.Parallel()
 	midnight := time.Now().Add(-time.Hour).Truncate(time.Hour)
@@ -149,6 +150,7 @@ func TestShardEndsAtMidnight(t *testing.T) {
 	doubtful := r.postAll("doubtful", 5)
 	time.Sleep(2 * time.Second) // they are under way
 	past.Store(true)
+	attested := r.attestText("at the switch") // before the gateway has looked at its shards
 	fresh := r.awaitLogged(r.postAll("fresh", 5)) // while what the former shard was sent is in doubt
 	r.awaitMetric(`config_last_reload_successful{what="trusted_root"}`, "1")
 	release()
@@ -160,6 +162,10 @@ func TestShardEndsAtMidnight(t *testing.T) {
 		t.Errorf("%d and %d entries of the load of %d", first, second, len(ids))
 	}
 	await(t, "no trouble", func() bool { return len(r.troubles()) == 0 })
+	await(t, "the key's range in the second shard", func() bool { return len(rangesOf(t, cfg)) == 2 })
+	if got := verdictOn(t, cfg, attested, "at the switch"); got != "" {
+		t.Errorf("what was attested at the switch: %s, with ranges %v", got, rangesOf(t, cfg))
+	}
 	if text := r.end(); !strings.Contains(text, "written to another shard from now on") {
 		t.Errorf("log:\n%s", text)
 	}

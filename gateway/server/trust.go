@@ -64,8 +64,8 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// keepTrust returns the trust file's content once the active key counts for all logs: where it has no
-// range yet, from the log's size now on, since it has signed nothing in it before.
+// keepTrust returns the trust file's content once the active key counts for all logs: where it has no range yet, from the log's size now
+// on, or from the first of its statements that was sent there before, as it is where a shard has begun by the clock.
 func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, active []byte, others [][]byte) (*trustroot.Gateway, error) {
 	trust, err := trustroot.LoadGateway(c.GatewayTrust)
 	lost := errors.Is(err, fs.ErrNotExist)
@@ -92,6 +92,9 @@ func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, activ
 	if len(from) == 0 && !lost {
 		return trust, nil
 	}
+	if err := k.lowerToUses(ctx, active, from); err != nil { // after the sizes: what is sent later is behind them
+		return nil, err
+	}
 	if trust, err = trust.WithKey(active, from); err != nil {
 		return nil, err
 	}
@@ -101,6 +104,29 @@ func (k *trustKeeper) keepTrust(ctx context.Context, c config.Attestation, activ
 		}
 	}
 	return trust, trust.Write(c.GatewayTrust)
+}
+
+// lowerToUses has no range of a key begin behind what the store says it has signed in that log.
+func (k *trustKeeper) lowerToUses(ctx context.Context, spki []byte, from map[string]int64) error {
+	err := k.store.EachAttested(ctx, func(e gateway.Entry, body []byte) error {
+		index, sent := earliestIndex(e)
+		size, begins := from[e.Shard.Origin]
+		if !sent || !begins || index >= size {
+			return nil
+		}
+		record, err := hashedrekord.ParseKind(e.Kind, body)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", e.ID, err)
+		}
+		if bytes.Equal(record.SPKI, spki) {
+			from[e.Shard.Origin] = index
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("adding a key to the gateway trust: %w", err)
+	}
+	return nil
 }
 
 // readSize returns the size of the log called origin now.

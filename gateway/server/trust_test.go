@@ -112,6 +112,27 @@ func TestLostTrustIsMadeAgain(t *testing.T) {
 	}
 }
 
+// A trust file that learns late of a log, as of a shard that begins by the clock, has the key count from its first statement there, and not before.
+func TestTrustLearnsLate(t *testing.T) {
+	cfg := newConfig(t)
+	var early []byte
+	runOnce(t, cfg, func(r *running) {
+		r.submit(key, "before")
+		early = r.attestText("early")
+		r.submit(key, "after")
+	})
+	if err := must(trustroot.NewGateway()).Write(cfg.Attestation.GatewayTrust); err != nil {
+		t.Fatal(err)
+	}
+	runOnce(t, cfg, func(*running) {})
+	if got := verdictOn(t, cfg, early, "early"); got != "" {
+		t.Error(got)
+	}
+	if ranges := rangesOf(t, cfg); len(ranges) != 1 || ranges[0].From != 1 || ranges[0].To != nil {
+		t.Errorf("ranges %+v", ranges)
+	}
+}
+
 // Where the store cannot tell, start says what to do, and leaves nothing behind that hides the loss.
 func TestLostTrustAndStore(t *testing.T) {
 	cfg := newConfig(t)
