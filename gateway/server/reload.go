@@ -90,7 +90,7 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
-	if err := f.checkSelected(&now, s.now()); err != nil {
+	if err := s.checkSelectedAnew(&now, f); err != nil {
 		return err
 	}
 	p, err := newPolicies(&now, f, s.listForbidden(f), s.watched, s.ownLog.recorder())
@@ -104,6 +104,21 @@ func (s *Server) ReloadCallers(ctx context.Context, cfg *config.Config) (err err
 	s.callers.Use(f.callers) // after the policies, which are by caller: who is new has one
 	s.quotas.use(cfg)
 	s.logger.Info("read again", "what", "callers and policies")
+	return nil
+}
+
+// checkSelectedAnew is checkSelected of the policies whose logs are not as before: what those of before lack, since a log has ended, must not keep a
+// caller from being taken away.
+func (s *Server) checkSelectedAnew(now *config.Config, f files) error {
+	known := s.inUse.PolicyNames()
+	for _, name := range now.PolicyNames() {
+		if slices.Contains(known, name) && reflect.DeepEqual(now.PolicyNamed(name).Logs, s.inUse.PolicyNamed(name).Logs) {
+			continue
+		}
+		if err := f.checkPolicySelected(now, name, s.now()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

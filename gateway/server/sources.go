@@ -160,17 +160,25 @@ func describeLog(cfg *config.Config, l *config.Log) sources.Log {
 // checkSelected refuses policies that record in logs of the source, and in fewer of them than its selector demands.
 func (f *files) checkSelected(cfg *config.Config, at time.Time) error {
 	for _, name := range cfg.PolicyNames() {
-		set := cfg.ResolvedLogs(cfg.PolicyNamed(name).Logs)
-		var sourced []sources.Log
-		for i := range cfg.Logs {
-			if l := &cfg.Logs[i]; l.IsSourced() && slices.Contains(set.List, l.ID) {
-				sourced = append(sourced, describeLog(cfg, l))
-			}
+		if err := f.checkPolicySelected(cfg, name, at); err != nil {
+			return err
 		}
-		need := set.Need - (len(set.List) - len(sourced)) // the others may be among those that have it
-		if err := f.contents.CheckSelected(sourced, need, at); err != nil {
-			return fmt.Errorf("%s.logs: %s: %w", config.PolicyKey(name), nameSource(cfg), err)
+	}
+	return nil
+}
+
+// checkPolicySelected is checkSelected of one policy.
+func (f *files) checkPolicySelected(cfg *config.Config, name string, at time.Time) error {
+	set := cfg.ResolvedLogs(cfg.PolicyNamed(name).Logs)
+	var sourced []sources.Log
+	for i := range cfg.Logs {
+		if l := &cfg.Logs[i]; l.IsSourced() && slices.Contains(set.List, l.ID) {
+			sourced = append(sourced, describeLog(cfg, l))
 		}
+	}
+	need := set.Need - (len(set.List) - len(sourced)) // the others may be among those that have it
+	if err := f.contents.CheckSelected(sourced, need, at); err != nil {
+		return fmt.Errorf("%s.logs: %s: %w", config.PolicyKey(name), nameSource(cfg), err)
 	}
 	return nil
 }

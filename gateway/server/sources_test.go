@@ -267,3 +267,35 @@ func TestSelectorHoldsAtReload(t *testing.T) {
 	}
 	r.end()
 }
+
+// TestCallersAreRevokedWithoutLogs: that a log of the source has ended does not keep a caller; other logs for a policy are looked at all the same.
+func TestCallersAreRevokedWithoutLogs(t *testing.T) {
+	t.Parallel()
+	log := rekortest.StartServer(t, rekortest.Named("127.0.0.1"))
+	end := time.Now().Add(time.Hour)
+	cfg := sourcedConfig(t, log, []trustroot.LogKey{trusted(log, anHourAgo, time.Time{})}, service(front(t, log), anHourAgo, end))
+	withCallers(cfg, map[string][]string{"farm": {"submit"}, "thief": {"submit"}})
+	var past atomic.Bool
+	r := runBy(t, cfg, func() time.Time {
+		if past.Load() {
+			return end.Add(time.Second)
+		}
+		return time.Now()
+	})
+	past.Store(true)
+	less := *cfg
+	withCallers(&less, map[string][]string{"farm": {"submit"}})
+	if err := r.ReloadCallers(t.Context(), &less); err != nil {
+		t.Error(err)
+	}
+	code, said, _ := r.postRekor("{}", "Authorization", bearer("thief"))
+	if code != http.StatusUnauthorized {
+		t.Errorf("who was revoked: %d %v", code, said)
+	}
+	more := less
+	more.Policies = map[string]config.Policy{"new": {Logs: config.LogSet{List: []string{"log"}}}}
+	if err := r.ReloadCallers(t.Context(), &more); err == nil || !strings.Contains(err.Error(), "policies.new.logs: ") {
+		t.Errorf("a new policy: %v", err)
+	}
+	r.end()
+}
