@@ -136,8 +136,26 @@ func (f *files) useSnapshot(cfg *config.Config, at time.Time) error {
 			return fmt.Errorf("log %s: %s: %w", l.ID, nameSource(cfg), err)
 		}
 	}
+	if err := f.checkApart(cfg); err != nil {
+		return err
+	}
 	f.contents = contents
 	return f.checkSelected(cfg, at)
+}
+
+// checkApart refuses two logs that have a shard in common: it would count as two of policy.logs.need, and be one.
+func (f *files) checkApart(cfg *config.Config) error {
+	of := map[shardName]string{}
+	for i := range cfg.Logs {
+		id := cfg.Logs[i].ID
+		for _, s := range f.shards[id].listNames() {
+			if other, taken := of[s]; taken && other != id {
+				return fmt.Errorf("log %s: %s: its shard %s is one of %s, too: they are one log", id, nameSource(cfg), s.origin, other)
+			}
+			of[s] = id
+		}
+	}
+	return nil
 }
 
 // describeLog returns what cfg says of a log.

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -298,4 +299,32 @@ func TestCallersAreRevokedWithoutLogs(t *testing.T) {
 		t.Errorf("a new policy: %v", err)
 	}
 	r.end()
+}
+
+// TestLogsHaveNoShardInCommon: whichever way two logs of the configuration come to be one, it does not count as two.
+func TestLogsHaveNoShardInCommon(t *testing.T) {
+	t.Parallel()
+	log := rekortest.StartServer(t, rekortest.Named("127.0.0.1"))
+	first := service(front(t, log), anHourAgo, time.Time{})
+	second := first
+	second.Operator = "example.org"
+	cfg := sourcedConfig(t, log, []trustroot.LogKey{trusted(log, anHourAgo, time.Time{})}, first, second)
+	cfg.Logs[0].Operator = "example.com"
+	if err := server.CheckFiles(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	for name, other := range map[string]config.Log{
+		"of two operators":           {ID: "twin", Operator: "example.org", IntegrationDelay: time.Second},
+		"beside one by its URL":      logOf("twin", log),
+		"of another's former shards": {ID: "twin", Origin: "own.test", GRPCURL: log.GRPCURL(), ReadURL: log.ReadURL(), IntegrationDelay: time.Second, Former: []config.FormerLog{{Origin: log.Origin(), ReadURL: log.ReadURL()}}},
+	} {
+		twice := *cfg
+		twice.Logs = append(slices.Clone(cfg.Logs), other)
+		if other.Origin == "own.test" {
+			writeRoot(t, cfg, trusted(log, anHourAgo, time.Time{}), trusted(rekortest.StartServer(t, rekortest.Named("own.test")), anHourAgo, time.Time{}))
+		}
+		if err := server.CheckFiles(t.Context(), &twice); err == nil || !strings.Contains(err.Error(), "they are one log") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -19,6 +19,20 @@ type shards struct {
 	v1 []rekorv1.Tree // the one that is written to first
 }
 
+// shardName is a gateway.Shard whose key has an ID of any length.
+type shardName struct{ origin, key string }
+
+// listNames returns what tells the shards apart.
+func (s shards) listNames() (names []shardName) {
+	for _, v2 := range s.v2 {
+		names = append(names, shardName{v2.Origin, string(v2.KeyID)})
+	}
+	for _, v1 := range s.v1 {
+		names = append(names, shardName{v1.Log.Origin, string(v1.Log.ID)})
+	}
+	return names
+}
+
 // listShards returns the shards of a log of cfg.
 func listShards(contents *sources.Contents, cfg *config.Config, l *config.Log, at time.Time) (s shards, err error) {
 	if l.IsRekorV1() {
