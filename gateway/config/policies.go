@@ -73,7 +73,7 @@ func (c *Config) CheckPolicies() error {
 			return fmt.Errorf("callers[%d] (%s): %w", i, caller.Name, err)
 		}
 	}
-	return nil
+	return c.checkRekorPolicies()
 }
 
 func (c *Config) checkPolicyOf(caller Caller) error {

@@ -48,6 +48,20 @@ func TestRekorV1(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	const clients, one = "rekor_api: {v2: local}\n", "policies: {one: {logs: {need: 1}}}\n"
+	for name, test := range map[string]struct{ more, want string }{
+		"one of them":             {"policy: {logs: {need: 1}}\n" + clients, "policy.logs.need: with rekor_api.v2 an entry has to be in a log of Rekor v2"},
+		"v1 alone":                {"policy: {logs: {list: [v1]}}\n" + clients, "policy.logs.need: with rekor_api.v2"},
+		"a caller's":              {one + clients + "callers: [{name: a, tenant: a, token_sha256: [" + strings.Repeat("00", 32) + "], may: [submit], policy: one}]\n", "policies.one.logs.need: with rekor_api.v2"},
+		"nobody's":                {one + clients, ""},
+		"both":                    {clients, ""},
+		"without Rekor's clients": {"policy: {logs: {need: 1}}\n", ""},
+	} {
+		_, err := load(t, strings.TrimSuffix(minimal, "\n")+v1Log+test.more)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	_, err = load(t, strings.TrimSuffix(minimal, "\n")+v1Log+"attestation: {key: key, gateway_trust: trust.json}\nown_log: {origin: gateway.example/own, key: own.key, anchor_key: anchor.key, logs: {list: [local]}}\n")
 	if err != nil {
 		t.Errorf("anchors in Rekor v2 alone: %v", err)

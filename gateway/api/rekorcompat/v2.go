@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekorv2pb "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
+	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -176,10 +177,19 @@ func (v *V2) findEntry(ctx context.Context, logged gateway.Submission, body []by
 			}
 		}
 	}
-	if found == nil {
-		return nil, errOtherEntry
+	switch {
+	case found != nil:
+		return found, nil
+	case hasPending(logged, body):
+		return nil, errNotInTime
 	}
-	return found, nil
+	return nil, errOtherEntry
+}
+
+// hasPending reports whether the entry with this body is still to be logged: as many logs as are needed have it in another form.
+func hasPending(logged gateway.Submission, body []byte) bool {
+	leaf := gateway.LeafHash(rfc6962.DefaultHasher.HashLeaf(body))
+	return slices.ContainsFunc(logged.Entries, func(e gateway.Entry) bool { return e.State == gateway.Pending && e.LeafHash == leaf })
 }
 
 // isOf reports whether an entry is in a shard of a log.
