@@ -8,11 +8,15 @@ import (
 	"encoding/pem"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,5 +171,36 @@ func TestRekorV1Doubt(t *testing.T) {
 	defer resp.Body.Close()
 	if info := must(io.ReadAll(resp.Body)); !bytes.Contains(info, []byte(`"treeSize":5`)) {
 		t.Errorf("the log has more or fewer than 5 entries: %s", info)
+	}
+}
+
+// TestRekorV1Lost: what never came to a Rekor v1 log, and may have, is sent again once what was sent later is in the log, and not before.
+func TestRekorV1Lost(t *testing.T) {
+	t.Parallel()
+	v1, v2 := rekorv1test.Start(t), rekortest.StartServer(t)
+	cfg := rotatingConfig(t, v2)
+	l, trustedV1 := v1Of(v1)
+	const n = 3
+	var posts atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(must(url.Parse(v1.URL)))
+	lossy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && posts.Add(1) <= n {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(lossy.Close)
+	l.URL, l.IntegrationDelay = lossy.URL, time.Second
+	cfg.Logs = []config.Log{l}
+	writeRoot(t, cfg, trustedV1)
+	r := run(t, cfg)
+	defer r.stop()
+	for i, id := range r.postAll("lost", n) {
+		await(t, "logged", func() bool { return r.get(id).body["state"] == "LOGGED" })
+		r.receiptOf(cfg, id, "lost "+strconv.Itoa(i), 1)
+	}
+	if sent := posts.Load(); sent <= 2*n {
+		t.Errorf("%d posts: no probe came before what was sent again", sent)
 	}
 }
