@@ -96,7 +96,7 @@ func (g *deployment) doubled() int {
 // has logged all of them. When it wakes it sends none of those that wait; those that the log had taken before are in it twice,
 // and it counts them.
 func TestStoppedBeyondItsLeases(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()                   // it mostly waits
 	const entries, more = 200, 400 // more than the log knows again
 	log := rekortest.StartServer(t)
 	held := startHolding(t, log)

@@ -151,7 +151,7 @@ func TestShardEndsAtMidnight(t *testing.T) {
 	doubtful := r.postAll("doubtful", 5)
 	time.Sleep(2 * time.Second) // they are under way
 	past.Store(true)
-	attested := r.attestText("at the switch") // before the gateway has looked at its shards
+	attested := r.attestText("at the switch")     // before the gateway has looked at its shards
 	fresh := r.awaitLogged(r.postAll("fresh", 5)) // while what the former shard was sent is in doubt
 	r.awaitMetric(`config_last_reload_successful{what="trusted_root"}`, "1")
 	release()
