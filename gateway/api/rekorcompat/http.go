@@ -25,7 +25,7 @@ const (
 
 // What may be kept by clients, and by nobody in between: who may read it, the gateway's operator says.
 const (
-	cacheTile       = "private, max-age=31536000, immutable"
+	cacheTile       = "private, max-age=600" // the same path is of another log once the shard is another
 	cacheCheckpoint = "private, max-age=1"
 )
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -136,14 +137,36 @@ func (r *Reader) Bundle(ctx context.Context, index uint64, partial uint8) ([]byt
 	return r.getPartialOrFull(ctx, partial, r.cfg.MaxBundle, func(p uint8) string { return layout.EntriesPath(index, p) })
 }
 
-// PublishedTile returns a tile as the host has it: Tile without looking for the full one.
+// PublishedTile returns a tile as the host has it: Tile without looking for the full one. What is not of its width is gateway.ErrBadAnswer.
 func (r *Reader) PublishedTile(ctx context.Context, level, index uint64, partial uint8) ([]byte, error) {
-	return r.getResource(ctx, layout.TilePath(level, index, partial), maxTile)
+	path := layout.TilePath(level, index, partial)
+	raw, err := r.getResource(ctx, path, maxTile)
+	if err == nil && len(raw) != tileWidth(partial)*sha256.Size {
+		return nil, fmt.Errorf("%w: reading %s: it is not %d hashes", gateway.ErrBadAnswer, path, tileWidth(partial))
+	}
+	return raw, err
 }
 
 // PublishedBundle is PublishedTile for an entry bundle.
 func (r *Reader) PublishedBundle(ctx context.Context, index uint64, partial uint8) ([]byte, error) {
-	return r.getResource(ctx, layout.EntriesPath(index, partial), r.cfg.MaxBundle)
+	path := layout.EntriesPath(index, partial)
+	raw, err := r.getResource(ctx, path, r.cfg.MaxBundle)
+	if err == nil && !hasEntries(raw, tileWidth(partial)) {
+		return nil, fmt.Errorf("%w: reading %s: it is not %d entries", gateway.ErrBadAnswer, path, tileWidth(partial))
+	}
+	return raw, err
+}
+
+// hasEntries reports whether an entry bundle has so many entries, and nothing else.
+func hasEntries(raw []byte, want int) bool {
+	rest := cryptobyte.String(raw)
+	for range want {
+		var entry cryptobyte.String
+		if !rest.ReadUint16LengthPrefixed(&entry) {
+			return false
+		}
+	}
+	return rest.Empty()
 }
 
 // getPartialOrFull reads the full resource where the partial one is gone: a log may remove

@@ -3,6 +3,7 @@
 package tiles_test
 
 import (
+	"bytes"
 	"net/http"
 	"testing"
 	"time"
@@ -67,6 +68,45 @@ func TestMaxBundle(t *testing.T) {
 		raw, err := newReader(t, cfg).Bundle(t.Context(), 0, 2)
 		if kind(err) != want || err == nil && len(raw) != 204 {
 			t.Errorf("limit %d: %d bytes, %v", limit, len(raw), err)
+		}
+	}
+}
+
+// TestPublished: what is handed on as it is published has the width that it is asked for by.
+func TestPublished(t *testing.T) {
+	fake := rekortest.StartFake(t)
+	var served []byte
+	fake.OnRead(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) })
+	})
+	r := newReader(t, readerConfig(fake))
+	entry := []byte("\x00\x01a")
+	for name, test := range map[string]struct {
+		served        []byte
+		partial       uint8
+		tile, entries string
+	}{
+		"two hashes":               {make([]byte, 64), 2, "ok", "bad answer"},
+		"a full tile for two":      {make([]byte, 256*32), 2, "bad answer", "bad answer"},
+		"a full tile":              {bytes.Repeat([]byte{1}, 256*32), 0, "ok", "bad answer"},
+		"a hash and a half":        {make([]byte, 48), 2, "bad answer", "bad answer"},
+		"nothing":                  {nil, 2, "bad answer", "bad answer"},
+		"a page":                   {[]byte("<html>"), 2, "bad answer", "bad answer"},
+		"two entries":              {bytes.Repeat(entry, 2), 2, "bad answer", "ok"},
+		"one entry too few":        {entry, 2, "bad answer", "bad answer"},
+		"one too many":             {bytes.Repeat(entry, 3), 2, "bad answer", "bad answer"},
+		"256 entries":              {bytes.Repeat(entry, 256), 0, "bad answer", "ok"},
+		"an entry that is cut off": {[]byte("\x00\x01a\x00\x02a"), 2, "bad answer", "bad answer"},
+		"a byte behind them":       {[]byte("\x00\x01a\x00\x01a\x00"), 2, "bad answer", "bad answer"},
+	} {
+		served = test.served
+		tile, err := r.PublishedTile(t.Context(), 0, 0, test.partial)
+		if kind(err) != test.tile || !bytes.Equal(tile, test.served) && err == nil || err != nil && tile != nil {
+			t.Errorf("%s as a tile: %d bytes, %v", name, len(tile), err)
+		}
+		entries, err := r.PublishedBundle(t.Context(), 0, test.partial)
+		if kind(err) != test.entries || !bytes.Equal(entries, test.served) && err == nil || err != nil && entries != nil {
+			t.Errorf("%s as entries: %d bytes, %v", name, len(entries), err)
 		}
 	}
 }
