@@ -29,9 +29,12 @@ func (m sourceMetrics) Collect(out chan<- prometheus.Metric) {
 	if m.server.tuf == nil {
 		return
 	}
-	status := m.server.tuf.Status()
+	status, expires := m.server.tuf.Status(), time.Time{}
+	if at := m.server.expires.Load(); at != nil {
+		expires = *at // of what is in use, which is not always what was fetched
+	}
 	for desc, value := range map[*prometheus.Desc]float64{
-		sourceRefreshed: unixOf(status.Refreshed), sourceExpiry: unixOf(status.Expires), sourceFailing: flag(status.Failed),
+		sourceRefreshed: unixOf(status.Refreshed), sourceExpiry: unixOf(expires), sourceFailing: flag(status.Failed),
 	} {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}

@@ -181,6 +181,7 @@ func (s *Server) useFiles(cfg *config.Config, f files) {
 	}
 	s.inUse, s.files, s.seenTrust = *cfg, f, f.snapshot.Sum()
 	s.rootFile.Store(&root)
+	s.expires.Store(&f.snapshot.Expires)
 	s.noteAgreed(cfg)
 	s.shardsNew = s.noteShards() || s.shardsNew
 }

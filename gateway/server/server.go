@@ -86,8 +86,9 @@ type Server struct {
 	extendTrust func(context.Context, []trustedLog) error // adds logs to the gateway trust file
 	// restartRange has the attestation key count from the first index on in the log called origin; nil: there is no trust file.
 	restartRange func(origin string) error
-	ranged       map[string]gateway.Shard // by the log's ID: whose range is known to be right; under reloading
-	rootFile     atomic.Pointer[[]byte]   // the trusted root in use
+	ranged       map[string]gateway.Shard  // by the log's ID: whose range is known to be right; under reloading
+	rootFile     atomic.Pointer[[]byte]    // the trusted root in use
+	expires      atomic.Pointer[time.Time] // when what the logs in use come from does; zero: never
 
 	certificates  certificates
 	callers       *auth.Authenticator

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -111,6 +112,36 @@ func TestLogsFromTUF(t *testing.T) {
 	if _, err := server.Build(t.Context(), cfg, server.Options{Logger: slog.New(slog.DiscardHandler), Now: now}); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestExpiryOfWhatIsInUse: what was fetched and cannot be used does not put off when nothing is sent any more.
+func TestExpiryOfWhatIsInUse(t *testing.T) {
+	t.Parallel()
+	log := rekortest.StartServer(t, rekortest.Named("127.0.0.1"))
+	repository := tuftest.Start(t)
+	keys, is := []trustroot.LogKey{trusted(log, anHourAgo, time.Time{})}, service(front(t, log), anHourAgo, time.Time{})
+	soon := time.Now().Add(time.Hour).Truncate(time.Second)
+	repository.SetExpiry("timestamp", soon)
+	repository.Publish(tufTargets(keys, is))
+	r := run(t, tufConfig(t, log, repository))
+	expiry := func(at time.Time) string { return strconv.FormatFloat(float64(at.Unix()), 'g', -1, 64) }
+	r.awaitMetric("source_expiry_timestamp_seconds", expiry(soon))
+	later := soon.Add(2 * time.Hour)
+	repository.SetExpiry("timestamp", later)
+	useless := is
+	useless.MajorAPIVersion = 1
+	repository.Publish(tufTargets(keys, useless))
+	if err := r.RefreshSource(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitMetric(`config_last_reload_successful{what="trusted_root"}`, "0")
+	r.wantMetric("source_expiry_timestamp_seconds", expiry(soon))
+	repository.Publish(tufTargets(keys, is))
+	if err := r.RefreshSource(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitMetric("source_expiry_timestamp_seconds", expiry(later))
+	r.end()
 }
 
 // TestTUFChecks: what a configuration would do is told without a gateway; what is settled at the start is not changed later.

@@ -70,9 +70,9 @@ type TUF struct {
 
 // Status is how current a source is.
 type Status struct {
-	Refreshed time.Time // when what is in use was last confirmed by the repository; zero: not since the start
+	Refreshed time.Time // when what Current returns was last confirmed by the repository; zero: not since the start
 	Failed    bool      // the last refresh has failed
-	Expires   time.Time // of what is in use
+	Expires   time.Time // of what Current returns
 }
 
 // NewTUF returns the source. Nothing is read or fetched yet.
@@ -122,7 +122,7 @@ func readRootVersion(b []byte) (version int64, err error) {
 	return root.Signed.Version, nil
 }
 
-// Current returns what is in use. It is empty before the first Load or Refresh that has succeeded.
+// Current returns what was read last, and is to be used. It is empty before the first Load or Refresh that has succeeded.
 func (t *TUF) Current() Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
