@@ -12,15 +12,15 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 // cache is the folder of one repository. The library works in metadata and targets, whose files are of several moments where a refresh was cut off:
-// they are what rollbacks are known by. good has a copy of the last whole set, which is what is read at a start without the repository.
+// they are what rollbacks are known by. roots has the roots, of which each has signed the next. good has a copy of the last whole set, which is what is
+// read at a start without the repository.
 type cache struct {
-	dir, metadata, targets, good string
+	dir, metadata, roots, targets, good string
 }
 
 // goodFormer is where the set of before is while it is replaced.
@@ -37,37 +37,10 @@ func newCache(cfg TUFConfig) cache {
 	}
 	sum := sha256.Sum256([]byte(name))
 	dir := filepath.Join(cfg.Cache, hex.EncodeToString(sum[:8]))
-	return cache{dir, filepath.Join(dir, "metadata"), filepath.Join(dir, "targets"), filepath.Join(dir, "good")}
+	return cache{dir, filepath.Join(dir, "metadata"), filepath.Join(dir, "roots"), filepath.Join(dir, "targets"), filepath.Join(dir, "good")}
 }
 
 func (c cache) isSet() bool { return c.dir != "" }
-
-// newestRoot returns the cached root, which the library has verified step by step from one that was trusted first, or that one when it is newer.
-func (c cache) newestRoot(first []byte) []byte {
-	if !c.isSet() {
-		return first
-	}
-	b, err := readBoundedFile(roleFile(c.metadata, metadata.ROOT))
-	if err != nil {
-		return first
-	}
-	cached, err := readSelfSigned(b)
-	version, verr := readRootVersion(first)
-	if err != nil || verr != nil || cached < version {
-		return first
-	}
-	return b
-}
-
-// readSelfSigned returns the version of a root that its own keys have signed.
-func readSelfSigned(b []byte) (version int64, err error) {
-	defer recoverRead(&err)
-	set, err := trustedmetadata.New(b)
-	if err != nil {
-		return 0, err
-	}
-	return set.Root.Signed.Version, nil
-}
 
 func roleFile(folder, role string) string { return filepath.Join(folder, role+".json") }
 
@@ -138,7 +111,7 @@ func (c cache) keep(targets []string, s Snapshot) error {
 	if err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700)); err != nil {
 		return err
 	}
-	for _, role := range []string{metadata.TIMESTAMP, metadata.SNAPSHOT, metadata.TARGETS} {
+	for _, role := range []string{metadata.ROOT, metadata.TIMESTAMP, metadata.SNAPSHOT, metadata.TARGETS} {
 		b, err := readBoundedFile(roleFile(c.metadata, role))
 		if err == nil {
 			err = writeSynced(roleFile(fresh, role), b)

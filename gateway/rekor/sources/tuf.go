@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -153,6 +155,10 @@ func (t *TUF) Refresh(ctx context.Context) (Snapshot, error) {
 	t.refreshing.Lock()
 	defer t.refreshing.Unlock()
 	s, err := t.fetch(ctx, true)
+	if isOfFiles(err) {
+		t.cfg.Logger.Warn("the cache of the TUF repository cannot be written; what is fetched is used without it", "error", err)
+		s, err = t.fetch(ctx, false)
+	}
 	if err != nil {
 		err = fmt.Errorf("refreshing from the TUF repository %s: %w", t.cfg.URL, err)
 		t.noteFailed(err)
@@ -161,6 +167,13 @@ func (t *TUF) Refresh(ctx context.Context) (Snapshot, error) {
 	t.use(s)
 	t.noteRefreshed()
 	return s, nil
+}
+
+// isOfFiles reports whether the file system has failed.
+func isOfFiles(err error) bool {
+	var ofPath *fs.PathError
+	var ofRename *os.LinkError
+	return errors.As(err, &ofPath) || errors.As(err, &ofRename)
 }
 
 // Peek returns what the repository says, and neither uses nor caches it.
@@ -210,9 +223,9 @@ func (c boundClient) Do(req *http.Request) (*http.Response, error) {
 	return c.client.Do(req.WithContext(c.ctx)) // #nosec G704 -- the configured URL
 }
 
-// configure returns what the library works with. Metadata is read in the given folder, and written there when keep is set.
-func (t *TUF) configure(ctx context.Context, folder string, keep bool) (*config.UpdaterConfig, error) {
-	cfg, err := config.New(t.cfg.URL, t.cache.newestRoot(t.cfg.Root))
+// configure returns what the library works with, from a root on that is trusted. Metadata is read in the given folder, and written there when keep is set.
+func (t *TUF) configure(ctx context.Context, root []byte, folder string, keep bool) (*config.UpdaterConfig, error) {
+	cfg, err := config.New(t.cfg.URL, root)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +234,9 @@ func (t *TUF) configure(ctx context.Context, folder string, keep bool) (*config.
 	f.SetHTTPUserAgent(t.cfg.UserAgent)
 	f.SetHTTPClient(boundClient{t.client, ctx})
 	cfg.Fetcher = f
+	if keep {
+		cfg.Fetcher = rootKeeper{f, t.cache}
+	}
 	return cfg, nil
 }
 
@@ -232,7 +248,7 @@ func (t *TUF) fetch(ctx context.Context, keep bool) (_ Snapshot, err error) {
 	if keep {
 		t.cache.dropTorn()
 	}
-	cfg, err := t.configure(ctx, t.cache.metadata, keep)
+	cfg, err := t.configure(ctx, t.cache.newestRoot(t.cfg.Root), t.cache.metadata, keep)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -260,7 +276,7 @@ func (t *TUF) readCache() (_ Snapshot, err error) {
 	if !t.cache.isSet() {
 		return Snapshot{}, errors.New("there is none")
 	}
-	cfg, err := t.configure(context.Background(), t.cache.findGood(), false)
+	cfg, err := t.configure(context.Background(), t.cache.goodRoot(t.cfg.Root), t.cache.findGood(), false)
 	if err != nil {
 		return Snapshot{}, err
 	}

@@ -52,7 +52,7 @@ func startBench(t *testing.T) *bench {
 	b := &bench{Repository: tuftest.Start(t), log: new(bytes.Buffer)}
 	b.cfg = TUFConfig{
 		URL: b.URL, Root: b.First, Cache: filepath.Join(t.TempDir(), "cache"), TrustedRoot: rootTarget, SigningConfig: signingTarget, UserAgent: "test (mailto:ops@example.com)",
-		RequestTimeout: 300 * time.Millisecond, RefreshTimeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Now: func() time.Time { return time.Now().Add(time.Duration(b.at.Load())) },
 	}
 	return b
@@ -201,10 +201,70 @@ func TestRootRotates(t *testing.T) {
 
 	b.SetKey(metadata.ROOT, former[metadata.ROOT]) // a root that the current one has not signed
 	b.Rotate(metadata.TIMESTAMP)
-	if _, err := b.open(t).Refresh(t.Context()); err != nil {
-		t.Logf("as it should be: %v", err)
-	} else {
-		t.Error("a root of a key that was taken away counts")
+	b.Publish(targetsOf("evil.example"))
+	for range 2 { // also once it was fetched
+		if got, err := b.open(t).Refresh(t.Context()); !errors.Is(err, &metadata.ErrUnsignedMetadata{}) {
+			t.Errorf("a root of a key that was taken away counts: %q, %v", origin(got), err)
+		}
+		b.load(t, "three.example")
+	}
+}
+
+// TestRotatedAndDown: a repository that fails behind its new root takes nothing away from what was whole before.
+func TestRotatedAndDown(t *testing.T) {
+	b := startBench(t)
+	b.Publish(targetsOf("one.example"))
+	b.refresh(t, b.open(t), "one.example")
+	b.Rotate(metadata.TOP_LEVEL_ROLE_NAMES[:]...)
+	b.Publish(targetsOf("two.example"))
+	b.SetFaults(func(w http.ResponseWriter, r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "timestamp.json") && down(w, r)
+	})
+	if _, err := b.open(t).Refresh(t.Context()); err == nil {
+		t.Fatal("refreshed")
+	}
+	b.load(t, "one.example")
+	b.SetFaults()
+	b.refresh(t, b.open(t), "two.example")
+	b.load(t, "two.example")
+}
+
+// TestStrangersCache: whoever can write the cache cannot have it be of another repository: the configured root has to lead there.
+func TestStrangersCache(t *testing.T) {
+	b, stranger := startBench(t), startBench(t)
+	for _, b := range []*bench{b, stranger} {
+		b.Publish(targetsOf("one.example"))
+		b.refresh(t, b.open(t), "one.example")
+	}
+	stranger.Rotate()
+	stranger.Publish(targetsOf("evil.example"))
+	stranger.refresh(t, stranger.open(t), "evil.example")
+	mine, theirs := newCache(b.cfg), newCache(stranger.cfg)
+	if err := errors.Join(os.RemoveAll(mine.dir), os.CopyFS(mine.dir, os.DirFS(theirs.dir))); err != nil {
+		t.Fatal(err)
+	}
+	b.load(t, "")
+	b.refresh(t, b.open(t), "one.example")
+	b.load(t, "one.example")
+}
+
+// TestCacheCannotBeWritten: what is fetched is used all the same, and the operator is told.
+func TestCacheCannotBeWritten(t *testing.T) {
+	b := startBench(t)
+	b.cfg.Cache = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(b.cfg.Cache, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Rotate(metadata.TIMESTAMP)
+	b.Publish(targetsOf("one.example"))
+	s := b.open(t)
+	b.refresh(t, s, "one.example")
+	if s.Status().Failed || !strings.Contains(b.log.String(), "cannot be written") {
+		t.Errorf("%+v, log: %s", s.Status(), b.log)
+	}
+	b.SetFaults(down)
+	if _, err := s.Refresh(t.Context()); err == nil || !s.Status().Failed || origin(s.Current()) != "one.example" {
+		t.Errorf("down: %v", err)
 	}
 }
 
@@ -315,6 +375,7 @@ func TestBoundedAnswers(t *testing.T) {
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 	headers := func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }
 	b := startBench(t)
+	b.cfg.RequestTimeout, b.cfg.RefreshTimeout = 300*time.Millisecond, 2*time.Second
 	b.Publish(targetsOf("one.example"))
 	s := b.open(t)
 	b.refresh(t, s, "one.example")
@@ -365,6 +426,7 @@ func TestUselessTargets(t *testing.T) {
 // TestDamagedCache: the cache is verified, and what is torn does not stand in the way of a refresh.
 func TestDamagedCache(t *testing.T) {
 	b := startBench(t)
+	b.Rotate()
 	b.Publish(targetsOf("one.example"))
 	b.refresh(t, b.open(t), "one.example")
 	c := newCache(b.cfg)
@@ -374,7 +436,7 @@ func TestDamagedCache(t *testing.T) {
 		"gone":    os.Remove,
 	} {
 		for _, file := range []string{
-			roleFile(c.metadata, metadata.ROOT), roleFile(c.metadata, metadata.TIMESTAMP), roleFile(c.metadata, metadata.SNAPSHOT), roleFile(c.metadata, metadata.TARGETS),
+			c.rootFile(2), roleFile(c.metadata, metadata.ROOT), roleFile(c.metadata, metadata.TIMESTAMP), roleFile(c.metadata, metadata.SNAPSHOT), roleFile(c.metadata, metadata.TARGETS),
 			roleFile(c.good, metadata.TIMESTAMP), roleFile(c.good, metadata.SNAPSHOT), roleFile(c.good, metadata.TARGETS), targetFile(c.good, rootTarget), targetFile(c.good, signingTarget),
 		} {
 			if err := damage(file); err != nil {

@@ -138,11 +138,14 @@ func (r *Repository) Key(role string) ed25519.PrivateKey {
 	return r.keys[role]
 }
 
-// SetKey has a role be signed with a key from now on.
+// SetKey has a role be signed with a key from now on. The next root is signed with it alone, where it is the root's.
 func (r *Repository) SetKey(role string, key ed25519.PrivateKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keys[role] = key
+	if role == metadata.ROOT {
+		r.lastRoot = key
+	}
 }
 
 // Rotate publishes another root, with new keys for these roles.
