@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,36 @@ func newChainServer(t *testing.T, log *bytes.Buffer) (*Server, *metrics) {
 		t.Fatal(err)
 	}
 	return s, m
+}
+
+// Strangers who read own logs, as many as there may be, do not keep callers from reading the log of rekor_api, over HTTP and gRPC.
+func TestReadersApart(t *testing.T) {
+	s, m := newChainServer(t, new(bytes.Buffer))
+	for i := range maxOwnReads {
+		_, done, err := s.admission.own.Admit(strconv.Itoa(i), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+	h := s.chainHandlers(mux, config.HTTP{Listen: "127.0.0.1:8080"}, s.identifyAt(""), m)
+	for i, test := range []struct {
+		path string
+		want int
+	}{{"/api/v2/checkpoint", 200}, {"/api/v2/tile/0/000", 200}, {"/own/checkpoint", 503}} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://localhost"+test.path, nil)
+		r.RemoteAddr = "192.0.2." + strconv.Itoa(i+1) + ":1"
+		if h.ServeHTTP(w, r); w.Code != test.want {
+			t.Errorf("%s: %d %s", test.path, w.Code, w.Body)
+		}
+	}
+	_, done, err := s.admission.admitCall(t.Context(), "/dev.sigstore.rekor.v2.Rekor/GetCheckpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
 }
 
 // The log sees every request, what the guard refuses is not counted against the limit, and behind

@@ -78,8 +78,9 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, middleware.APIPath, s.admission.requests)
 	h = middleware.AdmitRequests(h, rekorcompat.EntriesPath, s.admission.requests)
-	for _, read := range []string{middleware.OwnPath, rekorcompat.ReadPath, rekorcompat.NotePath} {
-		h = middleware.AdmitRequests(h, read, s.admission.own)
+	h = middleware.AdmitRequests(h, middleware.OwnPath, s.admission.own)
+	for _, read := range []string{rekorcompat.ReadPath, rekorcompat.NotePath} {
+		h = middleware.AdmitRequests(h, read, s.admission.mirror)
 	}
 	h = middleware.LimitRate(h, s.rateLimit)
 	h = middleware.IdentifyCaller(h, identify, s.rateLimit)

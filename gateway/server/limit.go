@@ -132,7 +132,8 @@ const (
 	maxProbesPerCaller = 64  // of those, so that nobody keeps the operator's from being answered
 )
 
-// Bounds on requests to own logs, which take no credential, and to the log of rekor_api: readers hold up one another at most.
+// Bounds on requests to own logs, which take no credential, and as much again on those to the log of rekor_api: readers hold up those of the same log
+// at most, and strangers no caller.
 const (
 	maxOwnReads          = 256 // at once
 	maxOwnReadsPerCaller = 64
@@ -144,20 +145,24 @@ const (
 type admission struct {
 	requests middleware.Admission
 	own      middleware.Admission
+	mirror   middleware.Admission // of the log of rekor_api
 	probes   middleware.Admission
 	watches  *middleware.InFlight
 }
 
 func newAdmission(c config.Limits, memory *gateway.Memory) admission {
+	readers := func() middleware.Admission {
+		return middleware.Admission{
+			InFlight: middleware.NewInFlight(maxOwnReads, maxOwnReadsPerCaller), Memory: gateway.NewMemory(maxOwnMemory), MaxTime: maxOwnTime,
+			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
+		}
+	}
 	return admission{
 		requests: middleware.Admission{
 			InFlight: middleware.NewInFlight(c.MaxRequests, c.MaxRequestsPerCaller), Memory: memory, MaxTime: c.MaxRequestTime,
 			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
 		},
-		own: middleware.Admission{
-			InFlight: middleware.NewInFlight(maxOwnReads, maxOwnReadsPerCaller), Memory: gateway.NewMemory(maxOwnMemory), MaxTime: maxOwnTime,
-			MaxLines: upload.MaxMetadataFields, Size: upload.RequestMemory,
-		},
+		own: readers(), mirror: readers(),
 		probes: middleware.Admission{InFlight: middleware.NewInFlight(maxProbes, maxProbesPerCaller), Memory: memory},
 		// They last long and cost little: half of a caller's calls are left for what is short.
 		watches: middleware.NewInFlight(0, max(1, c.MaxRequestsPerCaller/2)),
@@ -188,7 +193,7 @@ func (a admission) admitCall(ctx context.Context, method string) (held *gateway.
 		return a.admitWatch(rateKey(ctx))
 	}
 	if rekorcompat.IsRead(method) {
-		return a.own.Admit(rateKey(ctx), upload.CallMemory)
+		return a.mirror.Admit(rateKey(ctx), upload.CallMemory)
 	}
 	if !isAPI(method) {
 		return a.probes.Admit(rateKey(ctx), upload.CallMemory)
