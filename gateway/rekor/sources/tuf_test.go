@@ -53,7 +53,7 @@ func startBench(t *testing.T) *bench {
 	b.cfg = TUFConfig{
 		URL: b.URL, Root: b.First, Cache: filepath.Join(t.TempDir(), "cache"), TrustedRoot: rootTarget, SigningConfig: signingTarget, UserAgent: "test (mailto:ops@example.com)",
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
-		Now: func() time.Time { return time.Now().Add(time.Duration(b.at.Load())) },
+		Now:    func() time.Time { return time.Now().Add(time.Duration(b.at.Load())) },
 	}
 	return b
 }
