@@ -9,9 +9,9 @@ import (
 
 const (
 	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
-	collectAt = 60
+	collectAt = 30
 
-	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
+	// ballastSize, in bytes, makes some 20 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20
 )
