@@ -27,7 +27,8 @@ type EndingConfig struct {
 	Logger  *slog.Logger
 }
 
-// Ending ends an own log for which another one has taken over: its last anchor is awaited, since what that covers is logged; then it is closed,
+// Ending ends an own log for which another one has taken over: its last anchor is awaited, since what that covers is logged, and looked at as
+// keepLast says; then it is closed,
 // and what waits for it goes over. No key of the log is needed for that. Other gateways on the store may still record in it until then,
 // and be sent more for it after: that goes over, too.
 type Ending struct {
