@@ -121,6 +121,7 @@ alerts: ## Check docs/alerts.yml with promtool, and run the tests of its rules
 .PHONY: e2e
 e2e: build system-tools $(REKOR_V1)/storage.sql $(COSIGN) $(GRPCURL) $(ORVAL)/.stamp $(EXAMPLES)/.stamp compare debian refusals stall alerts ## Run the whole thing: real tools, a real log, stock cosign as the judge
 	go test -tags e2e -count=1 -timeout 60m ./cmd/...
+	go test -tags e2e -run TestStockCosignOnRekorV1 -count=1 ./gateway/server
 
 .PHONY: system-tools
 system-tools: ## Install the signing tools that tests and demo call (Debian, as root)

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package server_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+)
+
+// TestStockCosignOnRekorV1: stock cosign verifies what was recorded in a Rekor v1, and refuses it for another artifact.
+func TestStockCosignOnRekorV1(t *testing.T) {
+	if os.Getenv("COSIGN") == "" {
+		t.Fatal("$COSIGN does not name cosign: run make e2e")
+	}
+	cfg := bothConfig(t)
+	r := run(t, cfg)
+	defer r.stop()
+	const text = "as it is"
+	kind, body := formOf(key, text, text, "", "NATIVE")
+	a := r.answer(http.Post(r.Addresses().HTTP+"/v1/submissions?wait=60s", kind, body))
+	if a.status != http.StatusCreated {
+		t.Fatalf("%d %v", a.status, a.body)
+	}
+	runCosign(t, cfg, r.verifyReceipt(cfg, a.body["id"].(string), text), text)
+}
+
+// runCosign has stock cosign verify each entry, and refuse another artifact.
+func runCosign(t *testing.T, cfg *config.Config, report *receipt.Report, text string) {
+	t.Helper()
+	artifact := filepath.Join(t.TempDir(), "artifact")
+	for content, want := range map[string]bool{text: true, text + "!": false} {
+		if err := os.WriteFile(artifact, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range must(report.ExportCosign(t.Context(), receipt.Export{Dir: t.TempDir(), Artifact: artifact, TrustedRoot: cfg.TrustedRoot})) {
+			out, err := exec.CommandContext(t.Context(), os.Getenv("COSIGN"), command[1:]...).CombinedOutput()
+			if (err == nil) != want {
+				t.Errorf("%s: %v\n%s", command, err, out)
+			}
+		}
+	}
+}
