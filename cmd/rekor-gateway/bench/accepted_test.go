@@ -82,7 +82,7 @@ func acceptedRows(what string, ours, bare spent, target string) []row {
 type bareLoop struct {
 	t        *testing.T
 	registry *formats.Registry
-	store    gateway.Store
+	queue    gateway.Queue
 	rows     *rowMaker
 }
 
@@ -94,32 +94,41 @@ func openSQLite(t *testing.T, path string) gateway.Store {
 }
 
 func newBareLoop(t *testing.T, store gateway.Store) *bareLoop {
-	return &bareLoop{t: t, registry: all.Formats(), store: store, rows: newRowMaker(t)}
+	return &bareLoop{t: t, registry: all.Formats(), queue: store, rows: newRowMaker(t)}
 }
 
 const bareBatch = 256
 
 func (b *bareLoop) run(items []item) spent {
 	rows := b.rows.makeRows(items)
-	return measure(0, 0, len(items), func() {
-		verified := make(chan gateway.NewSubmission, 4*bareBatch)
-		go func() {
-			defer close(verified)
-			check(inParallel(len(items), runtime.NumCPU(), func(_, i int) error {
-				b.verify(items[i])
-				verified <- rows[i]
-				return nil
-			}))
-		}()
-		batch := make([]gateway.NewSubmission, 0, bareBatch)
-		for row := range verified {
-			if batch = append(batch, row); len(batch) == bareBatch {
-				b.insert(batch)
-				batch = batch[:0]
-			}
+	return measure(0, 0, len(items), func() { b.store(items, rows, func(int) {}) })
+}
+
+// store verifies and inserts, and calls inserted with the index of each item that is durable, in no order.
+func (b *bareLoop) store(items []item, rows []gateway.NewSubmission, inserted func(i int)) {
+	verified := make(chan int, 4*bareBatch)
+	go func() {
+		defer close(verified)
+		check(inParallel(len(items), runtime.NumCPU(), func(_, i int) error {
+			b.verify(items[i])
+			verified <- i
+			return nil
+		}))
+	}()
+	var batch []int
+	flush := func() {
+		b.insert(batch, rows)
+		for _, i := range batch {
+			inserted(i)
 		}
-		b.insert(batch)
-	})
+		batch = batch[:0]
+	}
+	for i := range verified {
+		if batch = append(batch, i); len(batch) == bareBatch {
+			flush()
+		}
+	}
+	flush()
 }
 
 func (b *bareLoop) verify(i item) {
@@ -132,8 +141,12 @@ func (b *bareLoop) verify(i item) {
 	_ = must(parsed.Verify(ctx, artifact))
 }
 
-func (b *bareLoop) insert(rows []gateway.NewSubmission) {
-	for _, e := range must(b.store.Enqueue(b.t.Context(), rows)) {
+func (b *bareLoop) insert(batch []int, rows []gateway.NewSubmission) {
+	subs := make([]gateway.NewSubmission, len(batch))
+	for at, i := range batch {
+		subs[at] = rows[i]
+	}
+	for _, e := range must(b.queue.Enqueue(b.t.Context(), subs)) {
 		check(e.Err)
 	}
 }
