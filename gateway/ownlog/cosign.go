@@ -295,7 +295,8 @@ func (l *Log) readDoubt(c *cosigner) (askedAt time.Time, said error) {
 	if said == nil || l.cfg.Now().Sub(since) < contradictedTime {
 		return askedAt, said
 	}
-	if shards, err := l.cfg.AnchorShards(); err != nil || len(shards) == 0 {
+	shards, err := l.cfg.AnchorShards()
+	if err != nil || !slices.ContainsFunc(shards, func(s AnchorShard) bool { return s.Entries != nil }) {
 		return askedAt, said
 	}
 	return askedAt, nil

@@ -42,7 +42,7 @@ type Ending struct {
 // NewEnding returns one in which nothing happens until Run.
 func NewEnding(cfg EndingConfig) *Ending {
 	e := &Ending{cfg: cfg, keeper: keeper{Reader: NewReader(cfg.Store, cfg.Log), store: cfg.Store, changed: cfg.Changed, logger: cfg.Logger}}
-	e.guard.id, e.guard.store, e.guard.shards = cfg.Log, cfg.Store, cfg.AnchorShards
+	e.guard.id, e.guard.store, e.guard.shards, e.guard.anchors, e.guard.logger = cfg.Log, cfg.Store, cfg.AnchorShards, cfg.To.cfg.Anchors, cfg.Logger
 	return e
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"sync"
@@ -28,7 +29,9 @@ var ErrForgotten = errors.New("the store does not know an anchor of its own log"
 type AnchorShard struct {
 	Log string // its ID
 	gateway.Shard
+	// Entries are nil, and Log and the key ID are unknown, where the shard is not configured any more.
 	Entries gateway.EntryReader
+	Closed  bool // gateway.FormerShard.Closed
 	// Keys are those whose anchors count in it, former ones too. The one in use is always looked for.
 	Keys  []AnchorKey
 	Delay time.Duration // the log's gateway.LogInfo.IntegrationDelay
@@ -48,14 +51,18 @@ type guard struct {
 	id     string // the log's
 	store  Store
 	shards func() ([]AnchorShard, error)
-	inUse  []byte // the SPKI of the anchor key; nil: the log makes no more anchors
+	// anchors returns where they are recorded now.
+	anchors func() LogSet
+	inUse   []byte // the SPKI of the anchor key; nil: the log makes no more anchors
+	logger  *slog.Logger
 
 	keeping sync.Mutex // held while it is stored how far logs were looked through, and while the store is asked whether it went on in another way
 	lives   int        // how often it did, under keeping
+	said    string     // what warnUnread has said, under keeping
 }
 
 // checkAnchors looks for anchors that the store does not know, in all that was added to the logs since they were last looked through. The error
-// is ErrForgotten, or what keeps it from being known.
+// is ErrForgotten, or what keeps it from being known: see checkUnread.
 func (g *guard) checkAnchors(ctx context.Context) error {
 	shards, err := g.shards()
 	if err != nil {
@@ -67,16 +74,27 @@ func (g *guard) checkAnchors(ctx context.Context) error {
 		return err
 	}
 	places := sync.OnceValues(func() ([]anchorPlace, error) { return g.listPlaces(ctx) })
+	var skipped unreadShards
 	for _, shard := range shards {
+		switch {
+		case (shard.Closed || shard.Entries == nil) && shard.isReadToEnd(before):
+			continue
+		case shard.Entries == nil:
+			skipped.unconfigured = append(skipped.unconfigured, shard.Origin)
+			continue
+		}
 		k := &look{guard: g, life: life, shard: shard, keys: g.listKeys(shard, before), places: places}
 		if len(k.keys) == 0 {
 			continue
 		}
-		if err := k.readShard(ctx); err != nil {
+		err := k.readShard(ctx)
+		if logs := (unread{}); errors.As(err, &logs) && ctx.Err() == nil {
+			skipped.noteFailed(shard.Log, logs)
+		} else if err != nil {
 			return fmt.Errorf("looking for anchors in log %s: %w", shard.Log, err)
 		}
 	}
-	return nil
+	return g.checkUnread(ctx, skipped)
 }
 
 // readLife returns how often the store has gone on in another way.
@@ -129,7 +147,7 @@ func (g *guard) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lo
 	for _, k := range all {
 		done := gateway.OwnLook{Shard: shard.Shard, Key: sha256.Sum256(k.SPKI), From: k.From, To: k.From}
 		at := slices.IndexFunc(before, func(o gateway.OwnLook) bool { return o.Shard == done.Shard && o.Key == done.Key })
-		if at >= 0 && before[at].From <= k.From {
+		if at >= 0 && before[at].From <= k.From && (before[at].To != toEnd || shard.Closed) { // it may be open again
 			done = before[at]
 		}
 		keys = append(keys, lookedKey{spki: k.SPKI, encoded: []byte(base64.StdEncoding.EncodeToString(k.SPKI)), done: done})
@@ -147,22 +165,33 @@ type look struct {
 	next   uint64 // all before is looked through
 }
 
-// readShard looks through all of the shard that one of the keys was not looked for in, and stores how far that is.
+// readShard looks through all of the shard that one of the keys was not looked for in, and stores how far that is. The error is unread where the
+// shard could not be read.
 func (k *look) readShard(ctx context.Context) error {
 	k.next = k.keys[0].done.To
 	for _, key := range k.keys {
 		k.next = min(k.next, key.done.To)
 	}
+	var ours error
 	err := k.shard.Entries.EachEntry(ctx, k.shard.Shard, k.next, func(index uint64, body []byte) error {
-		if err := k.checkEntry(ctx, index, body); err != nil {
-			return err
+		if ours = k.checkEntry(ctx, index, body); ours != nil {
+			return ours
 		}
 		if k.next = index + 1; k.next%lookPage == 0 {
-			return k.keepLooks(ctx)
+			ours = k.keepLooks(ctx)
 		}
-		return nil
+		return ours
 	})
-	return errors.Join(err, k.keepLooks(ctx))
+	if err == nil && k.shard.Closed {
+		k.next = toEnd
+	}
+	switch kept := k.keepLooks(ctx); {
+	case ours != nil || kept != nil:
+		return errors.Join(ours, kept)
+	case err != nil:
+		return unread{err}
+	}
+	return nil
 }
 
 // keepLooks stores how far the shard is looked through.

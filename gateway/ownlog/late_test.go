@@ -411,7 +411,9 @@ func (s *otherLife) OwnLog(ctx context.Context, log string) (gateway.OwnLog, err
 }
 
 func (s *otherLife) DoubtPending(ctx context.Context, log string, shard gateway.Shard) (int, error) {
-	s.doubted.Store(false)
+	if log == ownID {
+		s.doubted.Store(false)
+	}
 	return s.Store.DoubtPending(ctx, log, shard)
 }
 

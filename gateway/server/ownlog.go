@@ -78,13 +78,7 @@ func explainClosed(err error) error {
 	return err
 }
 
-// readableLog is a log all of whose entries can be read.
-type readableLog interface {
-	gateway.Log
-	gateway.EntryReader
-}
-
-// listAnchorShards returns the shards that can be read, with where anchor keys of the own log with that origin count in them by the trust file: former ones
+// listAnchorShards returns the shards in which anchor keys of the own log with that origin count by the trust file: former keys
 // too, with which a store that was put back knows what it has forgotten although the key was changed since.
 func (s *Server) listAnchorShards(origin string) (list []ownlog.AnchorShard, err error) {
 	s.reloading.Lock()
@@ -94,29 +88,47 @@ func (s *Server) listAnchorShards(origin string) (list []ownlog.AnchorShard, err
 		return nil, err
 	}
 	listed, _ := trust.OwnLog(origin)
-	for id, l := range s.logs {
-		log, ok := l.(readableLog)
-		if !ok { // Rekor v1, in which no anchors are
-			continue
-		}
-		shards := []gateway.Shard{log.Describe().Shard}
-		for _, former := range log.Former() {
-			shards = append(shards, former.Shard)
-		}
-		for _, shard := range shards {
-			a := ownlog.AnchorShard{Log: id, Shard: shard, Entries: log, Delay: log.Describe().IntegrationDelay}
-			for _, key := range listed.AnchorKeys {
-				at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == shard.Origin })
-				if at >= 0 {
-					a.Keys = append(a.Keys, ownlog.AnchorKey{SPKI: key.SPKI, From: uint64(key.Logs[at].From)})
-				}
+	configured := map[string]bool{} // by origin
+	for id, log := range s.logs {
+		reader, ok := log.(gateway.EntryReader) // Rekor v1 is none, and has no anchors
+		for _, shard := range append(log.Former(), gateway.FormerShard{Shard: log.Describe().Shard}) {
+			configured[shard.Origin] = true
+			a := ownlog.AnchorShard{
+				Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay, Keys: anchorKeysIn(listed, shard.Origin),
 			}
-			if len(a.Keys) > 0 {
+			if ok && len(a.Keys) > 0 {
 				list = append(list, a)
 			}
 		}
 	}
+	for _, missing := range anchorOrigins(listed) {
+		if !configured[missing] {
+			list = append(list, ownlog.AnchorShard{Shard: gateway.Shard{Origin: missing}, Keys: anchorKeysIn(listed, missing)})
+		}
+	}
 	return list, nil
+}
+
+// anchorKeysIn returns the anchor keys that count in the log with that origin.
+func anchorKeysIn(own trustroot.OwnLog, origin string) (keys []ownlog.AnchorKey) {
+	for _, key := range own.AnchorKeys {
+		at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == origin })
+		if at >= 0 {
+			keys = append(keys, ownlog.AnchorKey{SPKI: key.SPKI, From: uint64(key.Logs[at].From)})
+		}
+	}
+	return keys
+}
+
+// anchorOrigins returns those of all logs in which anchor keys count, sorted.
+func anchorOrigins(own trustroot.OwnLog) (origins []string) {
+	for _, key := range own.AnchorKeys {
+		for _, r := range key.Logs {
+			origins = append(origins, r.Origin)
+		}
+	}
+	slices.Sort(origins)
+	return slices.Compact(origins)
 }
 
 // listKeys returns the SHA-256 of the SPKI of each of the log's keys: signers that no submission may have.
