@@ -59,6 +59,7 @@ func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway
 		return gateway.Submission{}, fmt.Errorf("anchoring own log %s: %w", l.cfg.ID, err)
 	}
 	killpoint.Reach(killpoint.OwnStored)
+	l.noteWaiting(stored[0].Submission)
 	return stored[0].Submission, nil
 }
 
@@ -101,6 +102,8 @@ func (l *Log) newAnchor(ctx context.Context, signed []byte, last *gateway.Submis
 			sub.Takeover = append(sub.Takeover, r.Describe().ID)
 		}
 		list = list[:logs.Need]
+	} else if list, err = l.chooseLogs(ctx, logs); err != nil {
+		return gateway.NewSubmission{}, err
 	}
 	for _, r := range list {
 		prepared, entry, err := r.Prepare(gateway.Offer{Projection: &projection})

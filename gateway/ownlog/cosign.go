@@ -328,7 +328,7 @@ type cosignedCheckpoint struct {
 
 // addCosignatures returns an anchored checkpoint with all that witnesses have signed over it, as far as that is stored.
 func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []byte) ([]byte, error) {
-	if known, ok := l.cosigned.Get(size); ok && (known.complete || time.Since(known.readAt) < cosignedTime) {
+	if known, ok := l.cosigned.Get(string(checkpoint)); ok && (known.complete || time.Since(known.readAt) < cosignedTime) {
 		return known.checkpoint, nil
 	}
 	readAt := time.Now()
@@ -343,7 +343,7 @@ func (l *Reader) addCosignatures(ctx context.Context, size uint64, checkpoint []
 	for _, s := range chooseCosignatures(there, receipt.MaxOwnCheckpoint-len(checkpoint)) {
 		signed = append(signed, s.Line+"\n"...)
 	}
-	l.cosigned.Add(size, cosignedCheckpoint{signed, complete, readAt})
+	l.cosigned.Add(string(checkpoint), cosignedCheckpoint{signed, complete, readAt})
 	return signed, nil
 }
 

@@ -27,6 +27,7 @@ const (
 type Store interface {
 	gateway.OwnLogs
 	Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error)
+	Get(ctx context.Context, tenant, id string) (gateway.Submission, error)
 	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error)
@@ -96,6 +97,7 @@ type Log struct {
 	pacing  pacing         // of Run alone
 	trust   trust          // of Run alone
 	seen    gateway.OwnLog // the last state of the store; of Run alone
+	waiting waitingAnchors // of Run alone
 	guard   guard
 	awaited atomic.Pointer[string] // the anchor that is under way
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none

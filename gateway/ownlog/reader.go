@@ -28,7 +28,7 @@ type Reader struct {
 	store     ReadStore
 	witnesses []string                               // keys of all who will have cosigned a checkpoint at last; none: others on the store may have some
 	kept      *lru.Cache[string, keptAnchor]         // by submission
-	cosigned  *lru.Cache[uint64, cosignedCheckpoint] // by their size
+	cosigned  *lru.Cache[string, cosignedCheckpoint] // by what is cosigned: the store may go back, and on with another of that size
 	tiles     *lru.Cache[tileKey, []byte]            // whole ones, which do not change
 	proofs    *tiletree.Prover
 	covering  coveringAnchors
@@ -38,7 +38,7 @@ type Reader struct {
 func NewReader(store ReadStore, id string) *Reader {
 	l := &Reader{id: id, store: store, proofs: tiletree.NewProver()}
 	l.kept, _ = lru.New[string, keptAnchor](maxKeptAnchors) // fails for sizes below one
-	l.cosigned, _ = lru.New[uint64, cosignedCheckpoint](maxKeptAnchors)
+	l.cosigned, _ = lru.New[string, cosignedCheckpoint](maxKeptAnchors)
 	l.tiles, _ = lru.New[tileKey, []byte](maxKeptTiles)
 	return l
 }
