@@ -86,7 +86,7 @@ func formatErrorReference() string {
 // TestExitCodes holds the contract: what scripts may rely on.
 func TestExitCodes(t *testing.T) {
 	for reason, want := range map[string]int{
-		"WEAK_ALGORITHM": exitNo, "SIGNATURE_INVALID": exitNo, "ARTIFACT_MISMATCH": exitNo, "SIGNER_MISMATCH": exitNo, "PROOF_INVALID": exitNo,
+		"WEAK_ALGORITHM": exitNo, "SIGNATURE_INVALID": exitNo, "ARTIFACT_MISMATCH": exitNo, "SIGNER_MISMATCH": exitNo, "PROOF_INVALID": exitNo, "QUORUM_NOT_MET": exitNo,
 		"UNKNOWN_GATEWAY_KEY": exitNo, "NOT_FOUND": exitNo, "LOG_REFUSED": exitNo, "SECRET_KEY": exitNo, "HOST_NOT_ALLOWED": exitNo,
 		"MALFORMED_SIGNATURE": exitInput, "MISSING_ARTIFACT": exitInput, "UNKNOWN_FORMAT": exitInput, "TOO_LARGE": exitInput,
 		"MALFORMED_RECEIPT": exitInput, "NO_EXPECTED_SIGNER": exitInput, "NO_GATEWAY_TRUST": exitInput, "NO_ANCHOR": exitInput, "USAGE": exitInput, "FILE": exitInput,

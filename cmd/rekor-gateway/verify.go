@@ -14,6 +14,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/witness"
 )
 
 // verifyFlags are the flags of verify.
@@ -27,6 +28,7 @@ type verifyFlags struct {
 	anySigner                 bool
 	historical                exceptionsFlag
 	signedBefore, at          string
+	witnessPolicy             string
 }
 
 func newVerify(g *globals) *cobra.Command {
@@ -54,6 +56,7 @@ only that somebody signed, so say who should have: --key or --signer.`,
 	f.historical.addFlag(c)
 	c.Flags().StringVar(&f.signedBefore, "signed-before", "", "of weak signatures accept those from before this `TIME` alone: proven, or by the signer's claim")
 	c.Flags().StringVar(&f.at, "at", "", "judge expiry at this `TIME` (RFC 3339, or a date) and not now: one by which you know the signature to have existed")
+	c.Flags().StringVar(&f.witnessPolicy, "witness-policy", "", "policy `FILE` (C2SP tlog-policy): refuse what too few of its witnesses have cosigned, and take the time by which enough had as proven")
 	c.Flags().StringVar(&f.exportCosign, "export-cosign", "", "write what stock cosign needs to verify the same into this `FOLDER`")
 	c.Flags().StringVar(&f.exportProof, "export-tlog-proof", "", "write what others need to check a batched record's place in the gateway's own log into this `FOLDER`")
 	c.Flags().StringVar(&f.embed, "embed", "", "put the proof into the armor headers of this signature `FILE`, where gpg and apt pass over it")
@@ -210,6 +213,9 @@ func (f *verifyFlags) buildOptions(ctx context.Context, r loaded) (o receipt.Opt
 	if err = f.readTrust(&o); err != nil {
 		return o, err
 	}
+	if err = f.readWitnessPolicy(&o); err != nil {
+		return o, err
+	}
 	if o.At, err = parseTime(f.at); err != nil {
 		return o, err
 	}
@@ -229,6 +235,23 @@ func (f *verifyFlags) buildOptions(ctx context.Context, r loaded) (o receipt.Opt
 		o.ExpectedSigners = append(o.ExpectedSigners, [sha256.Size]byte(d.Value))
 	}
 	return o, nil
+}
+
+// readWitnessPolicy reads the file that was named.
+func (f *verifyFlags) readWitnessPolicy(o *receipt.Options) error {
+	if f.witnessPolicy == "" {
+		return nil
+	}
+	text, err := readFile(f.witnessPolicy, witness.MaxPolicy)
+	if err != nil {
+		return err
+	}
+	policy, err := witness.ParsePolicy(text)
+	if err != nil {
+		return withHint(fmt.Errorf("--witness-policy: %s: %w", f.witnessPolicy, err), "write it as https://c2sp.org/tlog-policy says: lines with log, witness, group and quorum")
+	}
+	o.WitnessPolicy = policy
+	return nil
 }
 
 // parseTime reads a time or a date, whose day begins in UTC; "" is the zero time.

@@ -31,25 +31,27 @@ type promiseTimes struct{ v *verification }
 func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error) {
 	promised := map[string]*VerifiedTime{} // by the signature that is recorded; nil: nobody has promised it
 	for _, e := range r.GetEntries() {
-		signature := string(e.GetBundle().GetMessageSignature().GetSignature())
-		if r.GetRepresentation() == receiptpb.Receipt_ATTESTED {
-			signature = ""
-		}
-		promised[signature] = earlier(promised[signature], s.findPromise(e))
+		record := recordKey(r, e)
+		promised[record] = earlier(promised[record], s.findPromise(e))
 	}
+	return latest(promised), nil
+}
+
+// latest returns the latest time, and none where one of them is nil.
+func latest(times map[string]*VerifiedTime) []VerifiedTime {
 	var last *VerifiedTime
-	for _, t := range promised {
+	for _, t := range times {
 		if t == nil {
-			return nil, nil
+			return nil
 		}
 		if last == nil || t.T.After(last.T) {
 			last = t
 		}
 	}
 	if last == nil {
-		return nil, nil
+		return nil
 	}
-	return []VerifiedTime{*last}, nil
+	return []VerifiedTime{*last}
 }
 
 // earlier returns the earlier one; nil is none.

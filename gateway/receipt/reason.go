@@ -26,6 +26,7 @@ const (
 	ReasonStatementMismatch formats.Reason = "STATEMENT_MISMATCH"     // the statement says what is not so
 	ReasonAnchorMismatch    formats.Reason = "ANCHOR_MISMATCH"        // the anchor is of another checkpoint than the own log's
 	ReasonNoAnchor          formats.Reason = "NO_ANCHOR"              // a proof that ends in an own log
+	ReasonQuorumNotMet      formats.Reason = "QUORUM_NOT_MET"         // fewer witnesses have cosigned than the reader asks for
 	ReasonExportNotPossible formats.Reason = "EXPORT_NOT_POSSIBLE"    // stock tools cannot verify this
 )
 

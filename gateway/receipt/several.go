@@ -329,7 +329,7 @@ func (s *several) checkViews() error {
 		if !v.asked {
 			continue
 		}
-		if err := runSteps(v.checkClaimedTime, v.checkClaims, v.checkRecords, v.checkProofs, v.checkGatewayRanges); err != nil {
+		if err := runSteps(v.checkClaimedTime, v.checkClaims, v.checkRecords, v.checkProofs, v.checkGatewayRanges, v.checkWitnessed); err != nil {
 			return formats.NameSignature(err, i, len(s.views))
 		}
 	}

@@ -50,6 +50,9 @@ type Options struct {
 	Condensed bool
 	// Memory, unless it is nil, spares the verification of checkpoints that it knows from other receipts.
 	Memory *Memory
+	// WitnessPolicy is the reader's: a receipt that does not meet it is refused, and the time by which it was met is a verified time. With nil, cosignatures
+	// prove nothing.
+	WitnessPolicy WitnessPolicy
 	// TimeSources find verified times in the receipt, beside the gateway's own statement.
 	TimeSources []TimeSource
 }
@@ -91,7 +94,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	}
 	err := runSteps(
 		func() error {
-			return v.findTimes(append([]TimeSource{statementTimes{v}, promiseTimes{v}}, o.TimeSources...))
+			return v.findTimes(append([]TimeSource{statementTimes{v}, promiseTimes{v}, witnessTimes{v}}, o.TimeSources...))
 		},
 		func() error { return v.checkSignature(ctx) },
 		func() error { return v.checkEach(ctx, identities(v.verified.Signers)) },
@@ -100,6 +103,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		v.checkRecorded,
 		v.checkProofs,
 		v.checkGatewayRanges,
+		v.checkWitnessed,
 	)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"github.com/transparency-dev/tessera/client"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
@@ -32,6 +34,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	"github.com/rekor-gateway/rekor-gateway/gateway/witness"
 	"github.com/rekor-gateway/rekor-gateway/gateway/witness/witnesstest"
 )
 
@@ -165,18 +168,46 @@ func TestOwnLogWitnessed(t *testing.T) {
 		_, err := note.Open(must(io.ReadAll(resp.Body)), verifier)
 		return err == nil
 	})
-	cosigned := 0
+	cosigned, stranger := 0, witnesstest.Start(t)
 	for i, id := range ids {
 		parsed := must(receipt.Unmarshal(r.batchedReceipt(cfg, id, fmt.Sprint("witnessed ", i))))
 		proof := must(receipt.ParseOwnProof([]byte(parsed.GetEntries()[0].GetOwn().GetProof())))
 		if _, err := note.Open(proof.Checkpoint, verifier); err == nil {
-			cosigned++
+			if cosigned++; cosigned == 1 {
+				checkPolicies(t, cfg, must(receipt.Marshal(parsed)), fmt.Sprint("witnessed ", i), lite, stranger)
+			}
 		}
 	}
 	if own := r.ownLeaves(cfg); cosigned == 0 || len(own) != len(leaves) {
 		t.Errorf("%d of %d receipts have a cosignature; the log has %d records", cosigned, len(ids), len(own))
 	}
 	r.end()
+}
+
+// verifyWitnessed verifies a receipt as cosigned by a witness, and returns what it proves.
+func verifyWitnessed(t *testing.T, cfg *config.Config, raw []byte, text, policy string) (*receipt.Report, error) {
+	t.Helper()
+	return receipt.Verify(t.Context(), must(receipt.Unmarshal(raw)), receipt.Options{
+		Registry: all.Formats(), TrustedRoot: must(trustroot.Load(cfg.TrustedRoot)), GatewayTrust: must(trustroot.LoadGateway(cfg.Attestation.GatewayTrust)),
+		Artifact: strings.NewReader(text), AnySigner: true, Now: time.Now(), WitnessPolicy: must(witness.ParsePolicy([]byte(policy))),
+	})
+}
+
+// checkPolicies verifies a receipt with a cosignature under policies that it meets, and that it does not.
+func checkPolicies(t *testing.T, cfg *config.Config, raw []byte, text string, lite, stranger *witnesstest.Witness) {
+	t.Helper()
+	listed, _ := must(trustroot.LoadGateway(cfg.Attestation.GatewayTrust)).OwnLog(cfg.OwnLog.Origin)
+	names := "log " + listed.Key + "\nwitness lite " + lite.Key + "\nwitness stranger " + stranger.Key + "\n"
+	report, err := verifyWitnessed(t, cfg, raw, text, names+"group Q any lite stranger\nquorum Q\n")
+	if err != nil || !strings.Contains(report.String(), "time: existed by ") || !strings.Contains(report.String(), "as your witness policy asks, by witness.test/lite") {
+		t.Errorf("%v\n%s", err, report)
+	}
+	for _, quorum := range []string{"quorum stranger\n", "group Q all lite stranger\nquorum Q\n"} {
+		var refused *formats.Error
+		if _, err := verifyWitnessed(t, cfg, raw, text, names+quorum); !errors.As(err, &refused) || refused.Reason != receipt.ReasonQuorumNotMet {
+			t.Errorf("%s: %v", quorum, err)
+		}
+	}
 }
 
 // TestOwnLogForgotten: a gateway whose store was put back to before its last anchors makes no second history: it says so, takes what it

@@ -192,6 +192,7 @@ var rows = map[formats.Reason]row{
 	receipt.ReasonNoGatewayTrust:    refused,
 	receipt.ReasonNoAnchor:          refused,
 	receipt.ReasonAnchorMismatch:    refused,
+	receipt.ReasonQuorumNotMet:      refused,
 	receipt.ReasonUnknownGatewayKey: refused,
 	receipt.ReasonRetiredGatewayKey: refused,
 	receipt.ReasonStatementInvalid:  refused,

@@ -147,5 +147,6 @@ var words = map[formats.Reason]word{
 	receipt.ReasonStatementInvalid:  {"the statement is not as the gateway signed it", "do not trust the receipt; get it from the gateway again"},
 	receipt.ReasonStatementMismatch: {"the statement does not say what the receipt says, or is of another kind", "do not trust the receipt; get it from the gateway again"},
 	receipt.ReasonNoAnchor:          {"a proof of a record's place in a gateway's own log alone, with no anchor of that log: nothing is known to be forged", "give the receipt, or the proof with its extra line, as `verify --export-tlog-proof` writes it"},
+	receipt.ReasonQuorumNotMet:      {"fewer witnesses have cosigned the checkpoint than the witness policy asks for: nothing else is known to be wrong", "get the receipt again, since witnesses may have cosigned since; check that the policy names this log and its witnesses"},
 	receipt.ReasonExportNotPossible: {"stock cosign cannot verify this, or a signature file has no place for the proof", "verify it with `rekor-gateway verify`, and keep the receipt beside the file"},
 }
