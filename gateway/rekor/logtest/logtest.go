@@ -23,7 +23,7 @@ type Suite struct {
 	// Start starts a fake server with an empty log of its own, which ends with the test.
 	Start func(t testing.TB) Server
 	// Faults are what the server can be made to do to a write. There is at least one of each
-	// kind in Required; each is tried in both forms, "not logged" and "logged all the same".
+	// kind in Required; each is tried in both forms, "not logged" and "logged all the same", as far as both can be.
 	Faults []Fault
 	// Once: the log takes no entry twice, so that none can be in it twice.
 	Once bool
@@ -79,6 +79,8 @@ type Fault struct {
 	Kind Kind
 	// RetryAfter is what an Overloaded log asks for, as it is to come out of Add.
 	RetryAfter time.Duration
+	// OnlyApplied: the answer is wrong in just one way, which it would not be were the entry not in the log.
+	OnlyApplied bool
 	// Inject makes it happen to the server's next write; applied says whether the entry is
 	// logged all the same.
 	Inject func(s Server, applied bool)
@@ -154,7 +156,7 @@ func Run(t *testing.T, s Suite) {
 	for name, test := range map[string]func(*testing.T, Server){
 		"Describe": testDescribe, "Logged": testLogged, "Duplicate": testDuplicate,
 		"NotSent": testNotSent, "Damaged": testDamaged, "Find": func(t *testing.T, server Server) { testFind(t, server, s.Once) },
-		"Fork/in a checkpoint": testForkInCheckpoint, "Fork/in an answer": testForkInAnswer,
+		"Fork/in a checkpoint": testForkInCheckpoint, "Fork/in an answer": testForkInAnswer, "Fork/of a whole tree": testForkOfWholeTree,
 		"Fork/found meanwhile": testForkFoundMeanwhile,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +180,9 @@ func Run(t *testing.T, s Suite) {
 	}
 	for _, fault := range s.Faults {
 		for _, applied := range []bool{false, true} {
+			if fault.OnlyApplied && !applied {
+				continue
+			}
 			name := fmt.Sprintf("Fault/%s/%s/applied=%t", fault.Kind, fault.Name, applied)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -65,11 +65,16 @@ func wantSize(t *testing.T, l gateway.Log, want uint64) {
 	}
 }
 
-func testForkInCheckpoint(t *testing.T, s Server) {
+func testForkInCheckpoint(t *testing.T, s Server) { testForkOf(t, s, 3) }
+
+// testForkOfWholeTree: a consistency proof from a size that is a power of two does not have the root of that size.
+func testForkOfWholeTree(t *testing.T, s Server) { testForkOf(t, s, 4) }
+
+func testForkOf(t *testing.T, s Server, size int) {
 	store := new(rekortest.Checkpoints)
 	l := s.Open(t, store, 0)
-	growLog(s, 3)
-	wantSize(t, l, 3)
+	growLog(s, size)
+	wantSize(t, l, uint64(size))
 	s.Fork(1)
 	growLog(s, 2)
 	if _, err := l.Size(t.Context(), l.Describe().Shard); !errors.Is(err, gateway.ErrFork) {

@@ -191,6 +191,10 @@ func answers(t *testing.T) []logtest.Fault {
 			a.id = id
 		}),
 	}
+	// The answer to an entry that is not in the log has no proof that holds, whatever else is wrong with it: these are of one that is.
+	for i := range list {
+		list[i].OnlyApplied = list[i].Kind == logtest.FalseCheckpoint
+	}
 	for name, tamper := range map[string]func(f *fake, a *answer){
 		"false promise": func(_ *fake, a *answer) { a.entry["integratedTime"] = time.Now().Unix() - 1000 },
 		"promise by another": func(f *fake, a *answer) {
@@ -213,7 +217,9 @@ func answers(t *testing.T) []logtest.Fault {
 		"a short hash":          func(_ *fake, a *answer) { a.proof["hashes"] = []string{"00"} },
 		"an index that is none": func(_ *fake, a *answer) { a.proof["logIndex"] = "1" },
 	} {
-		list = append(list, tampered(logtest.FalseAnswer, name, tamper))
+		f := tampered(logtest.FalseAnswer, name, tamper)
+		f.OnlyApplied = true
+		list = append(list, f)
 	}
 	return list
 }

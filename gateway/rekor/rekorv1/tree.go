@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/url"
 	"strconv"
 	"time"
@@ -77,16 +78,7 @@ func (t *tree) Checkpoint(ctx context.Context) ([]byte, error) {
 
 // ProvePrefix implements tiles.Source. The log only proposes the proof: it counts by the roots that it leads to.
 func (t *tree) ProvePrefix(ctx context.Context, small, large *gateway.Checkpoint) (root [sha256.Size]byte, hashes [][]byte, err error) {
-	var answer struct {
-		Hashes []string `json:"hashes"`
-	}
-	query := url.Values{
-		"firstSize": {strconv.FormatUint(small.Size, 10)}, "lastSize": {strconv.FormatUint(large.Size, 10)}, "treeID": {strconv.FormatInt(t.id(), 10)},
-	}
-	if err := t.getJSON(ctx, "api/v1/log/proof", query, maxProof, &answer); err != nil {
-		return root, nil, err
-	}
-	if hashes, err = decodeHashes(answer.Hashes); err != nil {
+	if hashes, err = t.readProof(ctx, small.Size, large.Size); err != nil {
 		return root, nil, err
 	}
 	verify := func(prefix []byte) error {
@@ -100,10 +92,42 @@ func (t *tree) ProvePrefix(ctx context.Context, small, large *gateway.Checkpoint
 		root = [sha256.Size]byte(other.CalculatedRoot)
 		err = verify(root[:])
 	}
+	if err != nil && isWhole(small.Size) && large.Size > small.Size+1 {
+		var candidates [][]byte
+		if candidates, err = t.readProof(ctx, small.Size+1, large.Size); err != nil {
+			return root, nil, err
+		}
+		err = errNoPrefix
+		for _, c := range candidates {
+			if verify(c) == nil {
+				root, err = [sha256.Size]byte(c), nil
+			}
+		}
+	}
 	if err != nil {
 		return root, nil, fmt.Errorf("%w: the proof does not lead to the checkpoint of size %d: %w", gateway.ErrBadAnswer, large.Size, err)
 	}
 	return root, hashes, nil
+}
+
+// isWhole reports whether the tree of that size is one whole subtree of every larger one. A proof from it does not have its root, which is taken for
+// known; the proof from one entry more does, but for that from the first entry alone.
+func isWhole(size uint64) bool { return bits.OnesCount64(size) == 1 }
+
+var errNoPrefix = errors.New("no hash in the proofs is the root of the smaller tree")
+
+// readProof reads the consistency proof between two sizes.
+func (t *tree) readProof(ctx context.Context, from, to uint64) ([][]byte, error) {
+	var answer struct {
+		Hashes []string `json:"hashes"`
+	}
+	query := url.Values{
+		"firstSize": {strconv.FormatUint(from, 10)}, "lastSize": {strconv.FormatUint(to, 10)}, "treeID": {strconv.FormatInt(t.id(), 10)},
+	}
+	if err := t.getJSON(ctx, "api/v1/log/proof", query, maxProof, &answer); err != nil {
+		return nil, err
+	}
+	return decodeHashes(answer.Hashes)
 }
 
 // decodeHashes reads the hashes of a proof.
