@@ -16,6 +16,11 @@ const (
 	retryFirst = time.Minute
 )
 
+// shorten returns after how long is asked again what is to be asked after wait, and expires after left: early enough that one failure more does not matter.
+func shorten(wait, left time.Duration) time.Duration {
+	return min(wait, max(left/2, retryFirst))
+}
+
 // Follow refreshes now and from time to time, until ctx ends. Failures are in Status, and the logger is told.
 func (t *TUF) Follow(ctx context.Context) {
 	retry := backoff.NewExponentialBackOff()
@@ -24,9 +29,10 @@ func (t *TUF) Follow(ctx context.Context) {
 	steady.InitialInterval, steady.MaxInterval, steady.Multiplier, steady.RandomizationFactor = refreshEvery, refreshEvery, 1, 0.1
 	for {
 		wait := steady.NextBackOff()
-		if _, err := t.Refresh(ctx); err != nil {
+		if s, err := t.Refresh(ctx); err != nil {
 			wait = retry.NextBackOff()
 		} else {
+			wait = shorten(wait, s.Expires.Sub(t.cfg.Now()))
 			retry.Reset()
 		}
 		select {

@@ -3,6 +3,7 @@
 package sources
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"slices"
@@ -37,6 +38,9 @@ func (c *Contents) listSourced(l Log, at time.Time) ([]rekorv2.Shard, error) {
 		}
 		shards = append(shards, found...)
 	}
+	if shards, err = mergeSame(shards); err != nil {
+		return nil, err
+	}
 	for _, s := range shards {
 		if isInUse(s, at) {
 			return closeFormer(append(shards, c.listDropped(shards, operator, l.Others)...), l, at), nil
@@ -44,6 +48,39 @@ func (c *Contents) listSourced(l Log, at time.Time) ([]rekorv2.Shard, error) {
 	}
 	return nil, fmt.Errorf("the trusted root has no key in use for a log of operator %q that the signing config names", operator)
 }
+
+// mergeSame joins what the signing config names more than once: one key of one log. Where it is written to without a break, at one address, that is one shard.
+func mergeSame(shards []rekorv2.Shard) (merged []rekorv2.Shard, err error) {
+	for _, s := range shards {
+		at := slices.IndexFunc(merged, func(m rekorv2.Shard) bool { return m.Origin == s.Origin && bytes.Equal(m.KeyID, s.KeyID) })
+		if at < 0 {
+			merged = append(merged, s)
+			continue
+		}
+		m := &merged[at]
+		switch {
+		case isNever(*m):
+			*m = s
+			continue
+		case isNever(s):
+			continue
+		case m.GRPCURL != s.GRPCURL:
+			return nil, fmt.Errorf("the signing config has the log %s at two addresses, %s and %s: which of them is right is for its maker to say", s.Origin, m.GRPCURL, s.GRPCURL)
+		case !m.End.IsZero() && s.Start.After(m.End) || !s.End.IsZero() && m.Start.After(s.End):
+			return nil, fmt.Errorf("the signing config has the log %s twice, with a time between in which it is not written to; configure it by hand, with its origin, grpc_url and read_url", s.Origin)
+		}
+		if s.Start.Before(m.Start) {
+			m.Start = s.Start
+		}
+		if s.End.IsZero() || !m.End.IsZero() && s.End.After(m.End) {
+			m.End = s.End
+		}
+	}
+	return merged, nil
+}
+
+// isNever reports whether a shard is written to at no time, since the window of its key does not meet that in the signing config.
+func isNever(s rekorv2.Shard) bool { return !s.End.IsZero() && !s.Start.Before(s.End) }
 
 func isInUse(s rekorv2.Shard, at time.Time) bool {
 	return !s.Start.After(at) && (s.End.IsZero() || s.End.After(at))

@@ -246,6 +246,11 @@ func (t *TUF) fetch(ctx context.Context, keep bool) (_ Snapshot, err error) {
 	defer cancel()
 	keep = keep && t.cache.isSet()
 	if keep {
+		unlock, err := t.cache.lock(ctx)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		defer unlock()
 		t.cache.dropTorn()
 	}
 	cfg, err := t.configure(ctx, t.cache.newestRoot(t.cfg.Root), t.cache.metadata, keep)
