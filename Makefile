@@ -95,6 +95,12 @@ strictness: system-tools ## Measure docs/strictness.md again
 fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 	./.tools/fuzz.sh ./...
 
+CONFORMANT := TestConformance|TestProofLog|TestServerStalls|TestAddFrozen|TestAddDelayed|TestTreeChanged|TestChange$$|TestRekeyed|TestNotTheSameTree|TestRetired|TestCurrentShard|TestReadLimits|TestForgottenAnchor|TestLateAnchorComes
+
+.PHONY: conformance
+conformance: system-tools $(REKOR_SERVER) $(REKOR_V1)/storage.sql ## Hold all kinds of logs to the same cases, and print which of them each has passed
+	go test -count=1 -json -run '^($(CONFORMANT))' ./gateway/rekor/rekorv1 ./gateway/rekor/rekorv2 ./gateway/rekor/tiles ./gateway/rekor/logtest ./gateway/ownlog | go run ./gateway/rekor/logtest/table
+
 .PHONY: chaos
 chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateways, database and log, fail the disk, put a backup back, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
 	go test -tags e2e -run 'TestKillPoints|TestOwnKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,24 @@ func TestProofLog(t *testing.T) {
 		{Name: "endless", Kind: logtest.FalseAnswer, Inject: inject(rekortest.Tampered("", func(e *rekorpb.TransparencyLogEntry) {
 			e.InclusionProof.Checkpoint.Envelope += string(make([]byte, 1<<20))
 		}))},
+		{Name: "log frozen", Kind: logtest.NotTaken, Inject: inject(rekortest.Answered(codes.FailedPrecondition, "log frozen"))},
+		{Name: "503", Kind: logtest.Doubtful, Inject: injectWeb(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })},
+		{Name: "redirect", Kind: logtest.Doubtful, Inject: injectWeb(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://localhost:1"+r.URL.Path, http.StatusTemporaryRedirect)
+		})},
+		{Name: "garbage", Kind: logtest.FalseAnswer, Inject: injectWeb(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("created")) })},
+		{Name: "slow body", Kind: logtest.Doubtful, Inject: injectWeb(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("c2sp.org/tlog-proof@v1\n"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})},
+		{Name: "endless body", Kind: logtest.FalseAnswer, Inject: injectWeb(func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write([]byte(strings.Repeat(" ", 4096))); err != nil {
+					return
+				}
+			}
+		})},
 		{Name: "huge index", Kind: logtest.FalseAnswer, Inject: inject(rekortest.Tampered("", func(e *rekorpb.TransparencyLogEntry) { e.LogIndex = 1 << 62 }))},
 	}
 	logtest.Run(t, logtest.Suite{Start: func(t testing.TB) logtest.Server { return startProofServer(t) }, Faults: faults})
@@ -68,18 +87,39 @@ func inject(f rekortest.Fault) func(logtest.Server, bool) {
 	}
 }
 
+// injectWeb answers in place of the log.
+func injectWeb(answer http.HandlerFunc) func(logtest.Server, bool) {
+	return func(s logtest.Server, applied bool) { s.(proofServer).web <- webFault{answer, applied} }
+}
+
+// webFault is an answer in place of the log's; with applied the entry is logged all the same.
+type webFault struct {
+	answer  http.HandlerFunc
+	applied bool
+}
+
 // proofServer has the tree and the faults of a fake Rekor log, and answers POST /add with a tlog-proof.
 type proofServer struct {
 	*rekortest.Fake
 	writes *httptest.Server
+	web    chan webFault // has room for one
 }
 
 func startProofServer(t testing.TB) proofServer {
-	fake := rekortest.StartFake(t)
+	fake, web := rekortest.StartFake(t), make(chan webFault, 1)
 	writes := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
+		}
+		select {
+		case f := <-web:
+			if f.applied {
+				_, _ = fake.AddBody(r.Context(), body)
+			}
+			f.answer(w, r)
+			return
+		default:
 		}
 		entry, err := fake.AddBody(r.Context(), body)
 		code := http.StatusOK
@@ -95,7 +135,8 @@ func startProofServer(t testing.TB) proofServer {
 		_, _ = w.Write(formatProof(entry))
 	}))
 	t.Cleanup(writes.Close)
-	return proofServer{fake, writes}
+	writes.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return proofServer{fake, writes, web}
 }
 
 // proveLogged returns the inclusion of an entry that is in the log.
@@ -117,6 +158,7 @@ func formatProof(entry *rekorpb.TransparencyLogEntry) []byte {
 func answerStatus(w http.ResponseWriter, s *status.Status) {
 	code := map[codes.Code]int{
 		codes.InvalidArgument: http.StatusBadRequest, codes.PermissionDenied: http.StatusForbidden, codes.ResourceExhausted: http.StatusTooManyRequests,
+		codes.FailedPrecondition: http.StatusMethodNotAllowed,
 	}[s.Code()]
 	if code == 0 {
 		code = http.StatusInternalServerError

@@ -187,6 +187,8 @@ func (l *proofLog) post(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, &gateway.OverloadError{RetryAfter: time.Duration(seconds) * time.Second}
 	case http.StatusBadRequest:
 		return nil, fmt.Errorf("%w: %s", gateway.ErrRefused, strings.TrimSpace(string(text)))
+	case http.StatusMethodNotAllowed:
+		return nil, fmt.Errorf("%w: %s", gateway.ErrNotSent, strings.TrimSpace(string(text)))
 	case http.StatusForbidden:
 		return nil, fmt.Errorf("%w: %s", gateway.ErrForbidden, strings.TrimSpace(string(text)))
 	}

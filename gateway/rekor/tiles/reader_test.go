@@ -32,6 +32,11 @@ func TestReadLimits(t *testing.T) {
 				}
 			}
 		}, "bad answer"},
+		"slow body": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("log.example\n"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "unavailable"},
 		"no answer": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "unavailable"},
 		"not found": {http.NotFound, "unavailable"},
 		"forbidden": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "unavailable"},
