@@ -60,6 +60,7 @@ type api struct {
 	client  *http.Client
 	timeout time.Duration // of a read
 	answers logmetrics.Answers
+	spare   *spare // all trees' of the log
 
 	userAgent string // the User-Agent header of all requests
 }
@@ -70,6 +71,9 @@ var errNotFound = errors.New("not found")
 // getJSON reads a resource into out. Errors are gateway.ErrUnavailable, and gateway.ErrBadAnswer for what is no JSON of that form, or over
 // the limit in bytes.
 func (a api) getJSON(ctx context.Context, path string, query url.Values, limit int, out any) error {
+	if err := a.spare.check(); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	target := a.base.JoinPath(path)
@@ -86,6 +90,7 @@ func (a api) getJSON(ctx context.Context, path string, query url.Values, limit i
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	a.answers.CountRead(response.StatusCode)
+	a.spare.note(response)
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:

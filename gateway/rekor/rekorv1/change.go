@@ -95,7 +95,7 @@ func (c *Change) Discard() error {
 // openTree returns a tree; it does not connect yet.
 func (l *Log) openTree(cfg Config, want Tree, current bool, client *http.Client) (t *tree, err error) {
 	t = &tree{
-		Tree: want, name: want.name(), current: current, api: api{base: cfg.base, client: client, timeout: cfg.ReadTimeout, answers: l.answers, userAgent: cfg.UserAgent},
+		Tree: want, name: want.name(), current: current, api: api{base: cfg.base, client: client, timeout: cfg.ReadTimeout, answers: l.answers, spare: &l.spare, userAgent: cfg.UserAgent},
 		requestTimeout: cfg.RequestTimeout, seen: logmetrics.Shard{Now: cfg.Now},
 	}
 	t.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{

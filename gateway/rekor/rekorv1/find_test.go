@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,5 +80,57 @@ func TestOverloadInDoubt(t *testing.T) {
 		if !errors.As(err, &overload) || overload.RetryAfter != 3*time.Second || overload.InDoubt != want || errors.Is(err, gateway.ErrNotSent) {
 			t.Errorf("%d: %v", code, err)
 		}
+	}
+}
+
+// TestSpared: while a log asks not to be read, it is not, whoever asks and for what; writes go on as they may. What it asks for is bounded.
+func TestSpared(t *testing.T) {
+	for name, c := range map[string]struct {
+		code   int
+		header string
+		want   time.Duration // that it is spared; 0: not at all
+	}{
+		"for a second":   {http.StatusTooManyRequests, "1", time.Second},
+		"for a while":    {http.StatusTooManyRequests, "", time.Second},
+		"as it restarts": {http.StatusServiceUnavailable, "1", time.Second},
+		"for ever":       {http.StatusTooManyRequests, "100000000", time.Hour},
+		"not":            {http.StatusServiceUnavailable, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := startFake(t)
+			l := openFake(t, f, new(rekortest.Checkpoints), 0)
+			e := logtest.Prepare(t, l, rekortest.NewECDSASigner(t).Record("an entry"))
+			var reads, busy atomic.Int64
+			busy.Store(1)
+			handler := f.server.Config.Handler
+			f.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet && reads.Add(1) == busy.Load() {
+					if c.header != "" {
+						w.Header().Set("Retry-After", c.header)
+					}
+					refuse(w, c.code)
+					return
+				}
+				handler.ServeHTTP(w, r)
+			})
+			size := func() error { _, err := l.Size(t.Context(), l.Describe().Shard); return err }
+			if err := size(); !errors.Is(err, gateway.ErrUnavailable) {
+				t.Fatalf("busy: %v", err)
+			}
+			if err := size(); (err == nil) != (c.want == 0) || err != nil && !errors.Is(err, gateway.ErrUnavailable) {
+				t.Errorf("at once: %v", err)
+			}
+			if got := reads.Load(); c.want != 0 && got != 1 {
+				t.Errorf("it is read %d times", got)
+			}
+			if _, err := l.Add(t.Context(), l.Describe().Shard, e); err != nil {
+				t.Errorf("adding: %v", err)
+			}
+			time.Sleep(1100 * time.Millisecond)
+			if err := size(); (err == nil) != (c.want <= time.Second) {
+				t.Errorf("a second later: %v", err)
+			}
+		})
 	}
 }

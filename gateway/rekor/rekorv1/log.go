@@ -36,6 +36,7 @@ type Log struct {
 
 	metrics *logmetrics.Metrics
 	answers logmetrics.Answers
+	spare   spare
 
 	mu    sync.RWMutex // guards what follows
 	state state
