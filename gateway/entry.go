@@ -26,6 +26,8 @@ type Prepared struct {
 type NewEntry struct {
 	Prepared
 	Of int // index of the signature it records, in SubmissionFields.Signatures
+	// Blob is the artifact, where the entry is sent with it; see BlobStore. It counts against quotas of bytes.
+	Blob *Blob
 }
 
 // Entry is one record in one log: what is hot of it.

@@ -26,6 +26,7 @@ type Store interface {
 	LogKeeping
 	AuditTrail
 	OwnLogs
+	BlobStore
 
 	// Incarnation says which store this is, as long as it is open.
 	Incarnation() Incarnation
@@ -59,7 +60,7 @@ type Queue interface {
 type Enqueued struct {
 	Submission Submission // unless Err is set
 	// Err is nil, ErrQueueFull when more than the configured number of entries, or of bytes, would be
-	// pending, the anchors of own logs aside, a *QuotaError, or ErrUnstorable.
+	// pending, the anchors of own logs aside, a *QuotaError, ErrBlobGone where an entry's blob is not there as it says, or ErrUnstorable.
 	Err error
 }
 

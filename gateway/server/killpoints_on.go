@@ -33,10 +33,28 @@ func (w pointedStore) AddOwnLog(p0 context.Context, p1 string, p2 string) error 
 	return w.Store.AddOwnLog(p0, p1, p2)
 }
 
+// AppendBlob implements gateway.Store.
+func (w pointedStore) AppendBlob(p0 context.Context, p1 gateway.BlobID, p2 int, p3 []uint8) error {
+	defer killpoint.Around("store.AppendBlob")()
+	return w.Store.AppendBlob(p0, p1, p2, p3)
+}
+
 // Archived implements gateway.Store.
 func (w pointedStore) Archived(p0 context.Context, p1 string, p2 string) (gateway.Archived, error) {
 	defer killpoint.Around("store.Archived")()
 	return w.Store.Archived(p0, p1, p2)
+}
+
+// BlobOf implements gateway.Store.
+func (w pointedStore) BlobOf(p0 context.Context, p1 gateway.LeafHash) (gateway.Blob, error) {
+	defer killpoint.Around("store.BlobOf")()
+	return w.Store.BlobOf(p0, p1)
+}
+
+// BlobPart implements gateway.Store.
+func (w pointedStore) BlobPart(p0 context.Context, p1 gateway.BlobID, p2 int) ([]uint8, error) {
+	defer killpoint.Around("store.BlobPart")()
+	return w.Store.BlobPart(p0, p1, p2)
 }
 
 // ByLeaf implements gateway.Store.
@@ -85,6 +103,12 @@ func (w pointedStore) DoubtPending(p0 context.Context, p1 string, p2 gateway.Sha
 func (w pointedStore) Doubtful(p0 context.Context, p1 gateway.DoubtParams) ([]gateway.Doubt, error) {
 	defer killpoint.Around("store.Doubtful")()
 	return w.Store.Doubtful(p0, p1)
+}
+
+// DropBlob implements gateway.Store.
+func (w pointedStore) DropBlob(p0 context.Context, p1 gateway.BlobID) error {
+	defer killpoint.Around("store.DropBlob")()
+	return w.Store.DropBlob(p0, p1)
 }
 
 // EachAttested implements gateway.Store.
@@ -277,6 +301,12 @@ func (w pointedStore) Settle(p0 context.Context, p1 []gateway.Settlement) ([]gat
 func (w pointedStore) Stats(p0 context.Context) (gateway.Stats, error) {
 	defer killpoint.Around("store.Stats")()
 	return w.Store.Stats(p0)
+}
+
+// SweepBlobs implements gateway.Store.
+func (w pointedStore) SweepBlobs(p0 context.Context) (gateway.SweptBlobs, error) {
+	defer killpoint.Around("store.SweepBlobs")()
+	return w.Store.SweepBlobs(p0)
 }
 
 // TrimAudit implements gateway.Store.

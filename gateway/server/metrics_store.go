@@ -17,6 +17,7 @@ import (
 type storeMetrics struct {
 	batch, took *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
+	spooled     *prometheus.GaugeVec // artifacts and their bytes
 }
 
 // The operations of the store that are measured.
@@ -33,6 +34,7 @@ func newStoreMetrics() *storeMetrics {
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, "operation"),
 		took:     newHistogram("store_operation_seconds", "How long those transactions took, the fsync included.", workBuckets, "operation"),
 		failures: newCounter("store_failures_total", "Transactions of the store that failed.", "operation"),
+		spooled:  newGauge("spooled_artifacts", "Artifacts in the store that wait to be sent with their entries, or are being spooled (unit artifacts), and their bytes (unit bytes); the bytes count in limits.max_pending_bytes.", "unit"),
 	}
 	for _, op := range []string{opCommit, opClaim, opFinish, opSettle} {
 		m.batch.WithLabelValues(op)
@@ -43,7 +45,13 @@ func newStoreMetrics() *storeMetrics {
 }
 
 func (m *storeMetrics) list() []prometheus.Collector {
-	return []prometheus.Collector{m.batch, m.took, m.failures}
+	return []prometheus.Collector{m.batch, m.took, m.failures, m.spooled}
+}
+
+// noteBlobs notes what is spooled.
+func (m *storeMetrics) noteBlobs(swept gateway.SweptBlobs) {
+	m.spooled.WithLabelValues("artifacts").Set(float64(swept.Blobs))
+	m.spooled.WithLabelValues("bytes").Set(float64(swept.Bytes))
 }
 
 // observe notes a transaction of n submissions or entries. One that did nothing, or was ended from here, says nothing.

@@ -33,6 +33,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	work.Go(func() { s.audit.run(working, s.store) })
 	s.audit.noteOperator(gateway.AuditStarted, "rekor-gateway "+s.version+"; own keys:"+signerNames(s.own), nil)
+	work.Go(func() { s.sweepBlobs(working, s.store) })
 	work.Go(func() { s.followReadiness(working) })
 	work.Go(func() { s.followTrust(working) })
 	if s.tuf != nil {

@@ -98,6 +98,9 @@ func weighRow(r *store.NewRow) backlog {
 	return w
 }
 
+// weighQuota returns the bytes that quotas count of r.
+func weighQuota(r *store.NewRow) int64 { return weighRow(r).bytes + store.WeighBlobs(r.NewSubmission) }
+
 // existingEntry is an entry that was there, with what is stored for it.
 type existingEntry struct {
 	state gateway.State

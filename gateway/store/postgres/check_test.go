@@ -27,7 +27,11 @@ var soundness = map[string]string{
 	"queued entries that are not there": `SELECT COUNT(*) FROM own_queue q WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = q.entry AND e.log = q.log)`,
 	"records behind the last":           `SELECT COUNT(*) FROM own_record r JOIN own_log o ON o.log = r.log WHERE r.idx NOT BETWEEN 0 AND o.size - 1`,
 	"cosignatures of no anchor":         `SELECT COUNT(*) FROM own_cosignature c WHERE NOT EXISTS (SELECT 1 FROM own_anchor a WHERE a.log = c.log AND a.size = c.size)`,
-	"entries of retired logs":           `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,
+	"artifacts that are not their parts": `SELECT COUNT(*) FROM blob b WHERE NOT doomed AND (b.size, b.parts, b.parts - 1)
+        IS DISTINCT FROM (SELECT (SUM(length(data))::bigint, COUNT(*)::integer, MAX(part)) FROM blob_part WHERE blob = b.id)`,
+	"artifacts of nobody's":   `SELECT COUNT(*) FROM blob_use u WHERE NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = u.blob AND attached AND sha256 IS NOT NULL)`,
+	"parts of no artifact":    `SELECT COUNT(*) FROM blob_part p WHERE NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = p.blob)`,
+	"entries of retired logs": `SELECT COUNT(*) FROM entry e JOIN log l ON l.id = e.log WHERE l.retired AND e.state = 'PENDING'`,
 	"logs whose backlog is wrong": `
 SELECT COUNT(*) FROM log l WHERE (SELECT (COUNT(*), COALESCE(SUM(bytes), 0)) FROM entry e WHERE e.log = l.id AND state = 'PENDING')
     <> (SELECT (COALESCE(SUM(entries), 0)::bigint, COALESCE(SUM(bytes), 0)) FROM backlog b WHERE b.log = l.id)`,

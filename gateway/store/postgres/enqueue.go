@@ -73,7 +73,7 @@ type tenantKey struct {
 	key    gateway.SubmissionKey
 }
 
-// enqueuing is one Enqueue on its way. Locks are taken in this order, which all transactions keep to: names, new
+// enqueuing is one Enqueue on its way. Locks are taken in this order, which all transactions keep to: names, spooled artifacts, new
 // submissions by key, new entries by log and leaf, entries by number, submissions by number. Numbers of submissions
 // are those of their rows (seq).
 type enqueuing struct {
@@ -118,7 +118,7 @@ type request struct {
 
 func (e *enqueuing) enqueueRows() error {
 	for _, step := range []func() error{
-		e.resolveNames, e.readBefore, e.storeSubmissions, e.chooseResumed, e.storeEntries, e.lockEntries, e.resumeKnown, e.noteNew, e.writeRest, e.loadResults,
+		e.resolveNames, e.attachBlobs, e.readBefore, e.storeSubmissions, e.chooseResumed, e.storeEntries, e.lockEntries, e.resumeKnown, e.noteNew, e.writeRest, e.loadResults,
 	} {
 		if err := step(); err != nil {
 			return err

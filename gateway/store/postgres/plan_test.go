@@ -37,6 +37,9 @@ INSERT INTO own_tile (log, level, idx, hashes) SELECT 1, 0, i, sha256('a') FROM 
 INSERT INTO own_anchor (log, size, root, submission) SELECT 1, i, sha256('a'), 'x' FROM generate_series(1, 20000) i;
 INSERT INTO own_look (log, shard, key, first, next) SELECT i, 1, sha256(i::text::bytea), 0, i FROM generate_series(1, 20000) i;
 INSERT INTO own_cosignature (log, size, witness, time, line) SELECT 1, i, 'w', 1, 'x' FROM generate_series(1, 20000) i;
+INSERT INTO blob (id, size, parts, attached, touched_at, sha256) SELECT substr(sha256(i::text::bytea), 1, 16), 1, 1, true, 0, sha256('a') FROM generate_series(1, 20000) i;
+INSERT INTO blob_part (blob, part, data) SELECT id, 0, 'a' FROM blob;
+INSERT INTO blob_use (leaf_hash, blob) SELECT sha256(i::text::bytea), substr(sha256(i::text::bytea), 1, 16) FROM generate_series(1, 20000) i;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
 
@@ -128,13 +131,19 @@ func TestPlans(t *testing.T) {
 		"looks":       {selectLooks, []any{"'a'"}, []string{"own_look_pkey"}},
 		"ended":       {entriesOfRecords, []any{1, 0, 9}, []string{"own_record_pkey"}},
 		"anchored":    {logEntries, []any{"'{1}'", "'{1}'"}, []string{"entry_pkey"}},
+		"part":        {selectPart, []any{"'x'", 1}, []string{"blob_part_pkey"}},
+		"blob":        {blobOfLeaf, []any{"'x'"}, []string{"blob_use_pkey", "blob_pkey"}},
+		"attach":      {attachBlob, []any{"'x'", "'x'", 1}, []string{"blob_pkey"}},
+		"used":        {lockUsedBlob, []any{"'x'"}, []string{"blob_use_pkey", "blob_pkey"}},
+		"uses":        {removeUses, []any{"'{x}'"}, []string{"blob_use_blob"}},
+		"parts":       {removeParts, []any{"'{x}'", 9}, []string{"blob_part_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},
 	} {
 		plan := explain(t, conn, test.query, test.args...)
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature", "own_look"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature", "own_look", "blob_part", "blob_use"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

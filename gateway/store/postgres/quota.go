@@ -65,7 +65,7 @@ func (e *enqueuing) queueUses(b *pgx.Batch, places []int) {
 func (e *enqueuing) keepWithinQuotas(places []int) []int {
 	kept := make([]int, 0, len(places))
 	for _, i := range places {
-		r, bytes := &e.rows[i], weighRow(&e.rows[i]).bytes
+		r, bytes := &e.rows[i], weighQuota(&e.rows[i])
 		if err := e.uses.Check(e.tenants[r.Tenant], r.Quotas, bytes); err != nil {
 			e.results[i].Err = err
 			continue
@@ -80,7 +80,7 @@ func (e *enqueuing) keepWithinQuotas(places []int) []int {
 func (e *enqueuing) queueCharges(b *pgx.Batch) {
 	stored := store.NewUses(e.now)
 	for _, i := range e.inserted {
-		stored.Charge(e.tenants[e.rows[i].Tenant], e.rows[i].Quotas, weighRow(&e.rows[i]).bytes)
+		stored.Charge(e.tenants[e.rows[i].Tenant], e.rows[i].Quotas, weighQuota(&e.rows[i]))
 	}
 	keys, uses := stored.Added()
 	if len(keys) == 0 {

@@ -196,6 +196,15 @@ func TestCheck(t *testing.T) {
 		"damaged":      {func(t *testing.T, path string) { overwrite(t, path, 64<<10, 64<<10) }, ErrDamaged},
 		"queue length": {func(t *testing.T, path string) { change(t, path, `UPDATE log SET pending = pending + 1`) }, ErrDamaged},
 		"cold rows":    {func(t *testing.T, path string) { change(t, path, `DELETE FROM entry_blob WHERE entry = 5`) }, ErrDamaged},
+		"artifact's part": {func(t *testing.T, path string) {
+			spoolOne(t, path)
+			change(t, path, `DELETE FROM blob_part WHERE part = 1`)
+		}, ErrDamaged},
+		"artifact's digest": {func(t *testing.T, path string) {
+			spoolOne(t, path)
+			change(t, path, `UPDATE blob_part SET data = CAST(zeroblob(length(data)) AS BLOB) WHERE part = 1`)
+		}, ErrDamaged},
+		"artifact's use": {func(t *testing.T, path string) { spoolOne(t, path); change(t, path, `UPDATE blob SET attached = 0`) }, ErrDamaged},
 		"trigger": {func(t *testing.T, path string) {
 			change(t, path, `CREATE TRIGGER x AFTER INSERT ON fork BEGIN DELETE FROM submission_digest; END`)
 		}, ErrDamaged},
@@ -210,6 +219,30 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%d submissions, error %v, want %v", c.Submissions, err, test.want)
 			}
 		})
+	}
+}
+
+// spoolOne adds to the first entry of a store an artifact that it is sent with.
+func spoolOne(t *testing.T, path string) {
+	t.Helper()
+	s := open(t, path, Options{})
+	w, err := gateway.NewBlobWriter(t.Context(), s, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(make([]byte, gateway.BlobPart)) // Finish says it
+	_, _ = w.Write([]byte("the end"))
+	b, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := storetest.NewSubmission("spooling", "one", "log-a")
+	sub.Entries[0].Blob = &b
+	if results, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub}); err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

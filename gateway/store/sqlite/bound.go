@@ -8,10 +8,12 @@ import (
 	"fmt"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
 )
 
 const (
-	countPending = `SELECT COALESCE(SUM(pending), 0), COALESCE(SUM(pending_bytes), 0) FROM log`
+	// Spooled artifacts count, whoever they are for.
+	countPending = `SELECT COALESCE(SUM(pending), 0), COALESCE(SUM(pending_bytes), 0) + (SELECT COALESCE(SUM(size), 0) FROM blob) FROM log`
 
 	addPending = `UPDATE log SET pending = pending + ?2, pending_bytes = pending_bytes + ?3 WHERE id = ?1`
 
@@ -92,6 +94,9 @@ func (r *newRow) weighRow() backlog {
 	}
 	return w
 }
+
+// weighQuota returns the bytes that quotas count of r.
+func (r *newRow) weighQuota() int64 { return r.weighRow().bytes + store.WeighBlobs(r.NewSubmission) }
 
 func weighNew(n gateway.NewEntry) int64 { return int64(len(n.Body) + len(n.Signature)) }
 

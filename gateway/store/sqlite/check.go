@@ -43,6 +43,10 @@ SELECT id || ' ' || bytes FROM entry e WHERE state <> 'LOGGED' AND bytes <>
 SELECT 'entry ' || id FROM entry WHERE id NOT IN (SELECT entry FROM entry_blob)
 UNION ALL SELECT 'inclusion ' || id FROM entry e JOIN entry_blob b ON b.entry = e.id
 WHERE (e.state = 'LOGGED' AND e.log NOT IN (SELECT log FROM own_log)) <> (b.inclusion IS NOT NULL)`},
+	{"spooled artifacts", `
+SELECT 'artifact ' || hex(id) FROM blob b WHERE doomed = 0 AND
+(size, parts, parts - 1) IS NOT (SELECT SUM(length(data)), COUNT(*), MAX(part) FROM blob_part WHERE blob = id)
+UNION ALL SELECT 'use of ' || hex(u.blob) FROM blob_use u JOIN blob b ON b.id = u.blob WHERE b.attached = 0 OR b.sha256 IS NULL`},
 	{"own logs", strayOwnEntries},
 	{"search", `
 SELECT 'submission ' || seq FROM submission
@@ -66,6 +70,9 @@ func Check(ctx context.Context, path string) (c Content, err error) {
 		}
 		if err := t.checkOwnLogs(); err != nil {
 			return fmt.Errorf("own logs: %w", err)
+		}
+		if err := t.checkBlobs(); err != nil {
+			return fmt.Errorf("spooled artifacts: %w", err)
 		}
 		c, err = t.readContent()
 		return err

@@ -173,6 +173,9 @@ func (e *enqueuing) enqueueRows(t *tx) error {
 	if err := e.findKnown(t); err != nil {
 		return err
 	}
+	if err := e.attachBlobs(t); err != nil {
+		return err
+	}
 	if err := e.eachRow(func(i int) error { return e.insertRow(t, i) }); err != nil {
 		return err
 	}
@@ -254,7 +257,7 @@ func (e *enqueuing) insertRow(t *tx, i int) error {
 		return err
 	}
 	e.stored[tenantKey{tenant, r.Key}] = seq
-	e.uses.Charge(tenant, r.Quotas, r.weighRow().bytes)
+	e.uses.Charge(tenant, r.Quotas, r.weighQuota())
 	for _, prefix := range r.digests {
 		if err := e.digests.insertRow(t, tenant, prefix, seq); err != nil {
 			return err

@@ -95,6 +95,12 @@ func TestPlans(t *testing.T) {
 		"cosigned":    {isAnchored, []any{1, 9}, "SEARCH own_anchor USING PRIMARY KEY (log=? AND size=?)"},
 		"cosigners":   {selectCosignatures, []any{"log", 9}, "SEARCH own_cosignature USING PRIMARY KEY (log=? AND size=?)"},
 		"doubted":     {trustOwnLog, []any{"log"}, "SEARCH own_log USING INTEGER PRIMARY KEY (rowid=?)"},
+		"part":        {selectPart, []any{[]byte("id"), 1}, "SEARCH blob_part USING INDEX sqlite_autoindex_blob_part_1 (blob=? AND part=?)"},
+		"blob":        {blobOfLeaf, []any{[]byte("leaf")}, "SEARCH u USING PRIMARY KEY (leaf_hash=?)"},
+		"needed":      {doomBlobs, []any{1, 2, 3}, "SEARCH u USING COVERING INDEX blob_use_blob (blob=?)"},
+		"needed ":     {doomBlobs, []any{1, 2, 3}, "SEARCH e USING INDEX sqlite_autoindex_entry_1 (log=? AND leaf_hash=?)"},
+		"parts":       {removeParts, []any{9}, "SEARCH p USING COVERING INDEX sqlite_autoindex_blob_part_1 (blob=?)"},
+		"uses":        {removeUses, nil, "SEARCH blob_use USING COVERING INDEX blob_use_blob (blob=?)"},
 		"known":       {knownSubmissions, []any{"[]", []byte{}}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)

@@ -36,7 +36,7 @@ func (e *enqueuing) checkQuotas(t *tx, r *newRow) (refused, err error) {
 			return nil, err
 		}
 	}
-	return e.uses.Check(tenant, r.Quotas, r.weighRow().bytes), nil
+	return e.uses.Check(tenant, r.Quotas, r.weighQuota()), nil
 }
 
 func (e *enqueuing) readUse(t *tx, tenant int64, q gateway.Quota) error {

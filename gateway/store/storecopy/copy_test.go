@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ func fillStore(t *testing.T) (path string) {
 		subs = append(subs, sub)
 	}
 	subs = append(subs, storetest.NewSubmission("gone", "gone", "old-log"))
+	subs[39].Entries[2].Blob = spool(t, s, "waits for log-b")
+	spool(t, s, "left by a crash")
 	_, err = s.Enqueue(t.Context(), subs)
 	must(t, err)
 	claimed, err := s.Claim(t.Context(), gateway.ClaimParams{Log: "log-a", Lease: time.Minute, Limit: 30, InFlight: 100, Shard: shard, TreeSize: 7})
@@ -72,6 +75,18 @@ func fillStore(t *testing.T) (path string) {
 	}))
 	must(t, s.Close())
 	return path
+}
+
+// spool spools an artifact of several parts.
+func spool(t *testing.T, s gateway.Store, text string) *gateway.Blob {
+	t.Helper()
+	w, err := gateway.NewBlobWriter(t.Context(), s, 1<<30)
+	must(t, err)
+	_, err = w.Write([]byte(strings.Repeat(text, 1+gateway.BlobPart/len(text))))
+	must(t, err)
+	b, err := w.Finish()
+	must(t, err)
+	return &b
 }
 
 // fillOwn makes an own log with records that are logged, anchored, neither, and queued.
@@ -144,7 +159,8 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 {
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 ||
+				result.Rows["blob"] != 2 || result.Rows["blob_part"] != 4 || result.Rows["blob_use"] != 1 {
 				t.Errorf("copied %v", result.Rows)
 			}
 			break
@@ -268,6 +284,7 @@ func TestCopyCompared(t *testing.T) {
 		`UPDATE own_tile SET hashes = substr(hashes, 1, 32)`,
 		`UPDATE own_log SET logged = 0`,
 		`UPDATE own_look SET next = 10 WHERE key < '\\x08'`,
+		`UPDATE blob_part SET data = overlay(data PLACING 'x'::bytea FROM 9) WHERE part = 1`,
 		`UPDATE own_cosignature SET line = 'another' WHERE size = 4 AND witness = 'b'`,
 	} {
 		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")

@@ -78,6 +78,11 @@ var tables = []table{
 	{name: "own_anchor", key: []string{"log", "size"}, columns: join(ints("log", "size"), blobs("root"), texts("submission"))},
 	{name: "own_cosignature", key: []string{"log", "size", "witness"}, columns: join(ints("log", "size"), texts("witness"), ints("time"), texts("line"))},
 	{name: "own_look", key: []string{"log", "shard", "key"}, columns: join(ints("log", "shard"), blobs("key"), ints("first", "next"))},
+	// What is still being spooled is spooled again, by whoever sends it.
+	{name: "blob", key: []string{"id"}, columns: join(blobs("id"), ints("size", "parts"), []column{{name: "attached", kind: truth}, {name: "doomed", kind: truth},
+		{name: "touched_at", from: "0"}}, blobs("sha256"))},
+	{name: "blob_part", key: []string{"blob", "part"}, columns: join(blobs("blob"), ints("part"), blobs("data"))},
+	{name: "blob_use", key: []string{"leaf_hash"}, columns: join(blobs("leaf_hash", "blob"))},
 	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 }

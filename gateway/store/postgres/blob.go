@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store"
+)
+
+// They are variables so that a test can break each of them, and see it noticed.
+var (
+	beginBlob = `INSERT INTO blob (id, size, parts, touched_at) VALUES ($1, $2, 1, $3)`
+
+	extendBlob = `
+UPDATE blob SET size = size + $1, parts = parts + 1, touched_at = $2
+WHERE id = $3 AND parts = $4::integer AND size = $4::bigint * $5 AND NOT attached AND NOT doomed`
+
+	insertPart = `INSERT INTO blob_part (blob, part, data) VALUES ($1, $2, $3)`
+
+	selectPart = `SELECT data FROM blob_part WHERE blob = $1 AND part = $2`
+
+	blobOfLeaf = `SELECT b.id, b.size, b.sha256 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = $1 AND NOT b.doomed`
+
+	attachBlob = `
+UPDATE blob SET attached = true, sha256 = $1 WHERE id = $2 AND size = $3 AND NOT doomed AND COALESCE(sha256, $1) = $1`
+
+	// As long as it is locked, nobody finds that it is not needed.
+	lockUsedBlob = `SELECT u.blob FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = $1 AND NOT b.doomed FOR SHARE OF b`
+
+	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES ($1, $2) ON CONFLICT (leaf_hash) DO UPDATE SET blob = excluded.blob`
+
+	dropBlob = `UPDATE blob SET doomed = true WHERE id = $1 AND NOT attached`
+
+	// In two statements: what the second one sees of entries is as it is once the first one has its locks.
+	lockUnusedBlobs = `SELECT id FROM blob b WHERE ` + isUnused + ` ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED`
+
+	doomBlobs = `UPDATE blob b SET doomed = true WHERE id = ANY($3::bytea[]) AND ` + isUnused
+
+	lockDoomed = `SELECT id FROM blob WHERE doomed ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`
+
+	removeUses = `DELETE FROM blob_use WHERE blob = ANY($1::bytea[])`
+
+	removeParts = `
+DELETE FROM blob_part WHERE (blob, part) IN (SELECT blob, part FROM blob_part WHERE blob = ANY($1::bytea[]) LIMIT $2)`
+
+	removeBlobs = `DELETE FROM blob b WHERE id = ANY($1::bytea[]) AND NOT EXISTS (SELECT 1 FROM blob_part p WHERE p.blob = b.id)`
+
+	countBlobs = `SELECT COUNT(*), COALESCE(SUM(size), 0)::bigint, COUNT(*) FILTER (WHERE doomed) FROM blob`
+)
+
+// isUnused says of a blob b that nobody needs it: $1 is now, and $2 the grace of those that are open.
+const isUnused = `NOT b.doomed AND (NOT b.attached AND abs(b.touched_at - $1::bigint) > $2::bigint
+    OR b.attached AND NOT EXISTS (SELECT 1 FROM blob_use u CROSS JOIN log l JOIN entry e ON e.log = l.id AND e.leaf_hash = u.leaf_hash
+        WHERE u.blob = b.id AND e.state = 'PENDING'))`
+
+// AppendBlob implements gateway.Store. Of several processes, each may exceed the bound by what the others spool meanwhile.
+func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
+	const doing = "spooling an artifact"
+	if err := store.CheckPart(part, data); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return s.writeTx(ctx, doing, func(t *tx) error {
+		if err := t.checkBlobRoom(int64(len(data))); err != nil {
+			return err
+		}
+		if part == 0 {
+			if _, err := t.exec(beginBlob, id[:], len(data), t.now); isConstraint(err) {
+				return gateway.ErrBlobGone
+			} else if err != nil {
+				return err
+			}
+		} else if err := t.changeBlob(extendBlob, len(data), t.now, id[:], part, gateway.BlobPart); err != nil {
+			return err
+		}
+		_, err := t.exec(insertPart, id[:], part, data)
+		return err
+	})
+}
+
+// checkBlobRoom is ErrQueueFull where no more bytes may be stored.
+func (t *tx) checkBlobRoom(bytes int64) error {
+	limit := t.store.opts.MaxPendingBytes
+	if limit <= 0 {
+		return nil
+	}
+	var pending backlog
+	if err := t.scanRow(countPending, nil, &pending.entries, &pending.bytes); err != nil {
+		return err
+	}
+	if pending.bytes+bytes > limit {
+		return (&room{opts: &t.store.opts}).errFull()
+	}
+	return nil
+}
+
+// changeBlob is ErrBlobGone unless the statement changes a row.
+func (t *tx) changeBlob(query string, args ...any) error {
+	if n, err := t.exec(query, args...); err != nil || n == 1 {
+		return err
+	}
+	return gateway.ErrBlobGone
+}
+
+// BlobPart implements gateway.Store.
+func (s *Store) BlobPart(ctx context.Context, id gateway.BlobID, part int) (data []byte, err error) {
+	err = s.readOnce(ctx, "reading a spooled artifact", func(ctx context.Context, conn *pgxpool.Conn) error {
+		return goneWhereNone(conn.QueryRow(ctx, selectPart, id[:], part).Scan(&data))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// BlobOf implements gateway.Store.
+func (s *Store) BlobOf(ctx context.Context, leaf gateway.LeafHash) (b gateway.Blob, err error) {
+	var id, sum []byte
+	err = s.readOnce(ctx, "looking for a spooled artifact", func(ctx context.Context, conn *pgxpool.Conn) error {
+		return goneWhereNone(conn.QueryRow(ctx, blobOfLeaf, leaf[:]).Scan(&id, &b.Size, &sum))
+	})
+	if err != nil {
+		return gateway.Blob{}, err
+	}
+	copy(b.ID[:], id)
+	copy(b.SHA256[:], sum)
+	return b, nil
+}
+
+func goneWhereNone(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return gateway.ErrBlobGone
+	}
+	return err
+}
+
+// DropBlob implements gateway.Store.
+func (s *Store) DropBlob(ctx context.Context, id gateway.BlobID) error {
+	return s.writeTx(ctx, "dropping a spooled artifact", func(t *tx) error {
+		_, err := t.exec(dropBlob, id[:])
+		return err
+	})
+}
+
+// attachBlobs has the blobs of the batch's entries be theirs, and refuses what names one that is not there as it says. Their
+// locks come first of all, in the order of their IDs.
+func (e *enqueuing) attachBlobs() error {
+	type want struct {
+		place int
+		n     gateway.NewEntry
+	}
+	var wants []want
+	for _, i := range e.places() {
+		for _, n := range e.rows[i].Entries {
+			if n.Blob != nil {
+				wants = append(wants, want{i, n})
+			}
+		}
+	}
+	slices.SortStableFunc(wants, func(a, b want) int { return slices.Compare(a.n.Blob.ID[:], b.n.Blob.ID[:]) })
+	for _, w := range wants {
+		err := e.changeBlob(attachBlob, w.n.Blob.SHA256[:], w.n.Blob.ID[:], w.n.Blob.Size)
+		if errors.Is(err, gateway.ErrBlobGone) {
+			e.results[w.place].Err = err
+			continue
+		}
+		if err == nil {
+			err = e.keepBlob(w.n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepBlob has an entry be sent with its blob, or with that which it has already: it may be on its way.
+func (e *enqueuing) keepBlob(n gateway.NewEntry) error {
+	var used []byte
+	err := e.scanRow(lockUsedBlob, []any{n.LeafHash[:]}, &used)
+	if errors.Is(err, pgx.ErrNoRows) {
+		_, err = e.exec(useBlob, n.LeafHash[:], n.Blob.ID[:])
+	}
+	return err
+}
+
+// SweepBlobs implements gateway.Store.
+func (s *Store) SweepBlobs(ctx context.Context) (swept gateway.SweptBlobs, err error) {
+	err = s.writeTx(ctx, "removing spooled artifacts", func(t *tx) error {
+		swept = gateway.SweptBlobs{}
+		grace := gateway.BlobGrace.Milliseconds()
+		unused, err := collectColumn[[]byte](t, lockUnusedBlobs, t.now, grace, store.BlobsPerSweep)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(doomBlobs, t.now, grace, unused); err != nil {
+			return err
+		}
+		doomed, err := collectColumn[[]byte](t, lockDoomed, store.BlobsPerSweep)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(removeUses, doomed); err != nil {
+			return err
+		}
+		if _, err := t.exec(removeParts, doomed, store.PartsPerSweep); err != nil {
+			return err
+		}
+		removed, err := t.exec(removeBlobs, doomed)
+		if err != nil {
+			return err
+		}
+		swept.Removed = int(removed)
+		var left int
+		err = t.scanRow(countBlobs, nil, &swept.Blobs, &swept.Bytes, &left)
+		swept.More = len(doomed) > 0 && left > 0 || len(unused) == store.BlobsPerSweep
+		return err
+	})
+	if err != nil {
+		return gateway.SweptBlobs{}, err
+	}
+	return swept, nil
+}
