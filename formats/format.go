@@ -79,6 +79,11 @@ type Description struct {
 	// NotProjectable says why Candidates is empty; nil otherwise.
 	NotProjectable *Error
 
+	// Whole is the signature as an entry of Rekor v1's own kind for its format, which takes the artifact's bytes; nil where
+	// there is none. NotWhole says why of a signature whose format has such a kind; nil of others.
+	Whole    *Whole
+	NotWhole *Error
+
 	// Findings are weaknesses that only a historical policy lets pass. With any, the
 	// signature may be attested under the historical predicate and never projected.
 	Findings []Finding

@@ -49,11 +49,7 @@ type BlobStore interface {
 	// durable when the error is nil. Errors: ErrQueueFull where there is no room, ErrBlobGone where the part is not the next one of an open blob.
 	AppendBlob(ctx context.Context, id BlobID, part int, data []byte) error
 
-	// BlobPart returns one part of a blob, the caller's own. The error is ErrBlobGone where it is not there.
-	BlobPart(ctx context.Context, id BlobID, part int) ([]byte, error)
-
-	// BlobOf returns the blob with which entries of that leaf hash are sent. The error is ErrBlobGone where there is none.
-	BlobOf(ctx context.Context, leaf LeafHash) (Blob, error)
+	Blobs
 
 	// DropBlob has a blob removed, unless something was enqueued with it. It is no error that it is not there.
 	DropBlob(ctx context.Context, id BlobID) error
@@ -61,6 +57,15 @@ type BlobStore interface {
 	// SweepBlobs removes a bounded amount of what nobody needs any more. The caller calls again while there is More. Who calls it at the same
 	// time, in whatever process, does not disturb.
 	SweepBlobs(ctx context.Context) (SweptBlobs, error)
+}
+
+// Blobs is the side of a BlobStore where artifacts are read.
+type Blobs interface {
+	// BlobPart returns one part of a blob, the caller's own. The error is ErrBlobGone where it is not there.
+	BlobPart(ctx context.Context, id BlobID, part int) ([]byte, error)
+
+	// BlobOf returns the blob with which entries of that leaf hash are sent. The error is ErrBlobGone where there is none.
+	BlobOf(ctx context.Context, leaf LeafHash) (Blob, error)
 }
 
 // SweptBlobs is what SweepBlobs did, and what is there then.
@@ -152,7 +157,7 @@ func (w *BlobWriter) Drop() error {
 // BlobReader reads a blob, one part after the other. It is used by one goroutine.
 type BlobReader struct {
 	ctx   context.Context //nolint:containedctx // a reader lives as long as one request
-	store BlobStore
+	store Blobs
 	blob  Blob
 	part  int
 	now   bytes.Reader // the part that is read
@@ -161,7 +166,7 @@ type BlobReader struct {
 }
 
 // NewBlobReader returns a reader of all of b. The last bytes are given out only when all are those that were spooled: its error is ErrBlobGone else.
-func NewBlobReader(ctx context.Context, store BlobStore, b Blob) *BlobReader {
+func NewBlobReader(ctx context.Context, store Blobs, b Blob) *BlobReader {
 	return &BlobReader{ctx: ctx, store: store, blob: b, left: b.Size, sum: sha256.New()}
 }
 

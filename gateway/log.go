@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -26,6 +27,8 @@ type LogInfo struct {
 	Retired bool
 	// IntegrationDelay is how long the log may take to include what it was sent, as its operator promises.
 	IntegrationDelay time.Duration
+	// InlineMax is how many bytes an artifact may have that is sent with its entry; 0: none is.
+	InlineMax int64
 	// ByHash: there are no tiles, and Find asks for each leaf by itself, whatever the range. That one is absent is the log's word.
 	ByHash bool
 }
@@ -40,18 +43,20 @@ type Offer struct {
 	Certificate bool
 	// Statement is the gateway's own: ATTESTED. Accepts is asked with an empty one.
 	Statement *SignedStatement
-	// Whole is the submission as it was sent, for logs that have an entry kind for its format: NATIVE.
+	// Whole is the signature with the whole artifact, for logs that have an entry kind for its format: NATIVE. Accepts is asked
+	// with a Size of 0 while that is not known.
 	Whole *Whole
 }
 
 // SignedStatement is a gateway's statement on a submission, signed as DSSE.
 type SignedStatement = receipt.SignedStatement
 
-// Whole is a submission as it was sent, but for the artifact.
+// Whole is a signature that is recorded by a log that has to see the artifact's bytes: what is sent has them, the entry has their digest.
 type Whole struct {
-	Format    string
-	Signature []byte
-	Keys      [][]byte
+	formats.Whole
+	SPKI   []byte            // the signer's
+	SHA256 [sha256.Size]byte // of the artifact
+	Size   int64             // of the artifact in bytes; -1 where its bytes were not seen
 }
 
 // FormerShard is a shard of a log that is not written to any more, and can still be read.

@@ -36,8 +36,11 @@ func (p *Plan) SetWay(w Way) {
 // Option is one representation, and whether it is possible.
 type Option struct {
 	Representation Representation
-	Entries        int            // log entries it takes, per log; 0 when not possible
-	Refusal        *formats.Error // why it is not possible, with the remedy; nil when it is
+	Entries        int // log entries it takes, per log; 0 when not possible
+	// MaxBytes is how many bytes the artifact may have, where it is sent to the log with the entry; 0: it is not. One that has more is recorded as
+	// the next option that is possible.
+	MaxBytes int64
+	Refusal  *formats.Error // why it is not possible, with the remedy; nil when it is
 }
 
 // Option returns p's option for r.

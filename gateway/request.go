@@ -18,6 +18,7 @@ type Request struct {
 	SignedDigest   *formats.Digest   // of what the format really signs, in place of the bytes
 	Representation Representation    // "" for the best possible
 	Way            Way               // "" for that of the policy
+	Spooled        *Blob             // the artifact, where its sender has spooled it already; its bytes are read all the same. Who has spooled it drops it
 	Decompress     container.Kind    // the artifact is the file inside of what is sent; "" for none
 	Labels         map[string]string // kept only when this is no repeat (SubmissionFields.Labels)
 	Priority       Priority          // no part of what is recorded: a repeat with another one is the same submission

@@ -53,6 +53,7 @@ func (p *parsedSignature) Describe() formats.Description {
 		d.Variant, d.Algorithm = "prehashed", "Ed25519/BLAKE2b-512"
 		d.Need, d.Digests = formats.NeedDigest, []formats.DigestAlgorithm{formats.BLAKE2b512}
 	}
+	d.Whole, d.NotWhole = p.buildWhole()
 	if p.claimed == nil && !p.sig.signify {
 		d.Notes = []string{"the trusted comment claims no signing time"}
 	}

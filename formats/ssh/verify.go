@@ -39,6 +39,7 @@ func (p *parsedSignature) Describe() formats.Description {
 	if p.cert != nil {
 		d.Variant += " certificate"
 	}
+	d.Whole, d.NotWhole = p.buildWhole()
 	if c, refusal := p.buildCandidate(); refusal != nil {
 		d.NotProjectable = refusal
 	} else {

@@ -5,7 +5,10 @@ package api
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"slices"
 
+	"github.com/dustin/go-humanize"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -198,6 +201,9 @@ func ConvertPlan(p gateway.Plan) *pb.Plan {
 		out.Unchecked = append(out.Unchecked, u.Issuer)
 	}
 	for _, o := range p.Options {
+		if o.MaxBytes > 0 && o.Representation == p.Chosen {
+			out.Notes = append(slices.Clip(out.Notes), noteInline(p, o))
+		}
 		option := &pb.PlanOption{Representation: convertRepresentation(o.Representation), Possible: o.Refusal == nil, Entries: int32(o.Entries)}
 		if o.Refusal != nil {
 			option.Problem = convertProblem(o.Refusal)
@@ -205,6 +211,17 @@ func ConvertPlan(p gateway.Plan) *pb.Plan {
 		out.Options = append(out.Options, option)
 	}
 	return out
+}
+
+// noteInline says of an option for which the artifact is sent to the log what becomes of one that is too large, or not sent.
+func noteInline(p gateway.Plan, chosen gateway.Option) string {
+	note := fmt.Sprintf("%s is possible for a file of at most %s, which is sent to the log with the entry", chosen.Representation, humanize.IBytes(uint64(chosen.MaxBytes)))
+	for _, o := range p.Options {
+		if o.Representation != chosen.Representation && o.Refusal == nil {
+			return note + fmt.Sprintf("; a larger one is recorded as %s: ask the log's and the gateway's operators for more (inline_max)", o.Representation)
+		}
+	}
+	return note + "; a larger one cannot be recorded: ask the log's and the gateway's operators for more (inline_max)"
 }
 
 func algorithmNames(as []formats.DigestAlgorithm) []string {

@@ -86,6 +86,9 @@ type Log struct {
 	ReadURL string `yaml:"read_url,omitempty"` // checkpoint and tiles are below it
 	// IntegrationDelay is how long the log may take to include what it was sent.
 	IntegrationDelay time.Duration `yaml:"integration_delay,omitempty"`
+	// InlineMax is how large an artifact may be that is sent to a log of Rekor v1 with its entry, for formats of which it makes the entry itself:
+	// DefaultInlineMax where it is not set, and none where it is 0.
+	InlineMax *Size `yaml:"inline_max,omitempty" json:",omitempty"`
 	// Former are what the log was before, as long as entries may be in doubt there.
 	Former []FormerLog `yaml:"former,omitempty"`
 	// InFlight is Worker's for this log.

@@ -25,6 +25,9 @@ func (l *Log) checkKind() error {
 	if l.IsRekorV1() && l.InFlight == 0 {
 		l.InFlight = DefaultRekorV1InFlight
 	}
+	if err := l.checkInlineMax(); err != nil {
+		return err
+	}
 	if err := oneOf("kind", l.Kind, KindRekorV2, KindRekorV1); err != nil {
 		return err
 	}
@@ -33,6 +36,34 @@ func (l *Log) checkKind() error {
 		return fmt.Errorf("the origin %q is that of a tree of Rekor v1: set kind: %s", l.Origin, KindRekorV1)
 	case !isTree && l.IsRekorV1():
 		return fmt.Errorf("the origin %q is not that of a tree of Rekor v1, which is HOST - TREE: it is the first line of its checkpoints", l.Origin)
+	}
+	return nil
+}
+
+// DefaultInlineMax is Log.InlineMax of a Rekor v1 log that has none. What is sent is a third larger, and the public instance takes about 32 MiB.
+const DefaultInlineMax Size = 16 << 20
+
+// InlineBytes returns InlineMax in bytes; 0: artifacts are not sent to the log.
+func (l Log) InlineBytes() int64 {
+	if l.InlineMax == nil {
+		return 0
+	}
+	return int64(*l.InlineMax)
+}
+
+// maxInlineMax bounds Log.InlineMax: the log holds what it is sent in memory, several times over.
+const maxInlineMax Size = 1 << 30
+
+func (l *Log) checkInlineMax() error {
+	switch {
+	case l.InlineMax == nil && l.IsRekorV1():
+		size := DefaultInlineMax
+		l.InlineMax = &size
+	case l.InlineMax == nil:
+	case !l.IsRekorV1():
+		return errors.New("inline_max is for logs of Rekor v1: others take no artifacts")
+	case *l.InlineMax < 0 || *l.InlineMax > maxInlineMax:
+		return fmt.Errorf("inline_max must be between 0 and %v", maxInlineMax)
 	}
 	return nil
 }

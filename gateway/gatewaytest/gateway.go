@@ -68,7 +68,7 @@ func New(cfg Config) *Gateway {
 		Origin: func(ctx context.Context) *gateway.AuditOrigin {
 			return &gateway.AuditOrigin{RequestID: gateway.RequestID(ctx)}
 		},
-		Spool: memorySpool{}, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
+		Spool: memorySpool{}, Blobs: cfg.Store, MaxArtifact: 1 << 30, Committed: g.delivery.Wake,
 	})
 	var ids []string
 	for _, l := range cfg.Logs {

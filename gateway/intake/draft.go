@@ -24,6 +24,8 @@ type Draft struct {
 	parsed  formats.Parsed
 	plan    gateway.Plan
 	held    *gateway.Held // what parsed takes
+
+	spooled *spooled // the artifact, where an entry is sent with it; nil before its bytes are read, or when none is
 }
 
 var _ gateway.Draft = (*Draft)(nil)
@@ -95,6 +97,7 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	defer d.held.Close()
 	sub, verified, err := d.verifySubmission(ctx, artifact)
 	if err != nil {
+		d.dropSpooled()
 		return gateway.Submission{}, err
 	}
 	if d.service.cfg.Storing != nil {
@@ -104,6 +107,7 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	stored, err := d.storeSubmission(committing, sub, verified)
 	end(err)
 	if err != nil {
+		d.dropSpooled()
 		return gateway.Submission{}, err
 	}
 	killpoint.Reach(killpoint.Accepted)
@@ -163,7 +167,11 @@ func (d *Draft) verifyWatched(ctx context.Context, artifact formats.Artifact) (*
 		return d.parsed.Verify(ctx, artifact)
 	}
 	watch := formats.WatchSecret(artifact.Reader())
-	verified, err := d.parsed.Verify(ctx, formats.FromReader(watch))
+	source, err := d.spoolArtifact(ctx, watch)
+	if err != nil {
+		return nil, err
+	}
+	verified, err := d.parsed.Verify(ctx, formats.FromReader(source))
 	if serr := watch.Check(); serr != nil {
 		return nil, serr
 	}

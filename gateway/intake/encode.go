@@ -22,7 +22,8 @@ type recorded struct {
 // choice is how one signature is recorded.
 type choice struct {
 	representation gateway.Representation
-	projections    []formats.Projection
+	projections    []formats.Projection // none: a statement, or whole
+	whole          *gateway.Whole
 }
 
 // encodeEntries chooses the representation of each signature by what verification found, and the logs that it goes
@@ -37,6 +38,11 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 		if c.representation, c.projections, err = d.target.planner.Choose(plans[i], d.request.Representation, part); err != nil {
 			return recorded{}, err
 		}
+		if c.representation == gateway.Native && len(c.projections) == 0 {
+			if c.whole, err = d.makeWhole(plans[i], part); err != nil {
+				return recorded{}, err
+			}
+		}
 		r.representations = append(r.representations, c.representation)
 	}
 	logs := d.target.chooseLogs(d.service.cfg.Condition)
@@ -47,7 +53,7 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 			return recorded{}, err
 		}
 		for _, o := range offers {
-			if err := r.addEntries(logs, o, i); err != nil {
+			if err := r.addEntries(logs, o, i, d.blobOf(c)); err != nil {
 				return recorded{}, err
 			}
 		}
@@ -60,12 +66,15 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 }
 
 // makeOffers returns what each log is asked to record of the signature at a position: the gateway's statement, or every
-// projection.
+// projection, or the signature with the whole artifact.
 func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
+	if (c.representation == gateway.Attested || c.whole != nil) && d.request.PublishCertificate {
+		return nil, errNoCertificate
+	}
+	if c.whole != nil {
+		return []gateway.Offer{{Whole: c.whole}}, nil
+	}
 	if c.representation == gateway.Attested {
-		if d.request.PublishCertificate {
-			return nil, errNoCertificate
-		}
 		statement, err := d.service.cfg.Attester.Attest(ctx, receipt.ForSignature(skeleton, at))
 		if err != nil {
 			return nil, fmt.Errorf("attesting: %w", err)
@@ -83,14 +92,14 @@ func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *rece
 }
 
 // addEntries prepares one offer of the signature at a position for every log; the receipt gets an entry for each.
-func (r *recorded) addEntries(logs []gateway.Recorder, o gateway.Offer, at int) error {
+func (r *recorded) addEntries(logs []gateway.Recorder, o gateway.Offer, at int, blob *gateway.Blob) error {
 	for _, l := range logs {
 		prepared, entry, err := l.Prepare(o)
 		if err != nil {
 			return err
 		}
 		entry.Signature = uint32(at)
-		r.entries = append(r.entries, gateway.NewEntry{Prepared: prepared})
+		r.entries = append(r.entries, gateway.NewEntry{Prepared: prepared, Blob: blob})
 		r.receipt.Entries = append(r.receipt.Entries, entry)
 	}
 	return nil

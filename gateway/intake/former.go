@@ -5,6 +5,7 @@ package intake
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ import (
 func (d *Draft) storeSubmission(ctx context.Context, sub gateway.NewSubmission, v *formats.Verified) (gateway.Submission, error) {
 	size := d.held.Size()
 	stored, err := d.service.commits.commitSubmission(gateway.WithHeld(ctx, d.held), sub)
+	if errors.Is(err, gateway.ErrBlobGone) { // it took too long to come
+		err = fmt.Errorf("%w: %w", gateway.ErrNotStored, err)
+	}
 	if err != nil || !stored.Existing || stored.Key == sub.Key {
 		return stored, err
 	}

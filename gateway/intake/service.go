@@ -27,6 +27,8 @@ type Config struct {
 	Attester gateway.Attester
 	// Spool takes in compressed containers.
 	Spool gateway.Spool
+	// Blobs takes in artifacts that entries are sent with; nil: none is.
+	Blobs gateway.BlobStore
 	// CheckDisk returns gateway.ErrDiskLow while too little space is left to take submissions; nil: it
 	// is never asked. It is quick.
 	CheckDisk func() error
@@ -155,6 +157,7 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *ru
 		return nil, gateway.Plan{}, err
 	}
 	planner := target.planner
+	planner.NoBytes = r.Digest != nil || r.SignedDigest != nil
 	planner.Attests = planner.Attests && r.SignedDigest == nil // nothing is known of the artifact to attest
 	description := parsed.Describe()
 	if r.PublishCertificate {

@@ -27,6 +27,8 @@ type Planner struct {
 	Attests bool
 	// Allowed are the representations that policy allows; none: all.
 	Allowed []gateway.Representation
+	// NoBytes: nobody will see the artifact's bytes, only a digest.
+	NoBytes bool
 }
 
 // Plan returns the options for a file described by d. want is the representation the
@@ -159,6 +161,9 @@ func (p Planner) optionOf(d formats.Description, r gateway.Representation) gatew
 		}
 		accepted++
 	}
+	if accepted == 0 && r == gateway.Native && (d.Whole != nil || d.NotWhole != nil) {
+		return p.wholeOption(d)
+	}
 	if accepted == 0 || accepted < d.Threshold {
 		return refuseOption(r, refusal)
 	}
@@ -166,6 +171,42 @@ func (p Planner) optionOf(d formats.Description, r gateway.Representation) gatew
 		accepted = 1
 	}
 	return gateway.Option{Representation: r, Entries: accepted}
+}
+
+// wholeOption is NATIVE as an entry that the log makes of signature, key and artifact.
+func (p Planner) wholeOption(d formats.Description) gateway.Option {
+	whole := &gateway.Whole{Whole: formats.Whole{Format: d.Format}}
+	if d.Whole != nil {
+		whole.Whole = *d.Whole
+	}
+	if p.NoBytes {
+		whole.Size = -1
+	}
+	refusal := p.acceptedByAll(gateway.Offer{Whole: whole})
+	switch {
+	case refusal != nil && (d.Whole != nil || refusal.Reason == formats.ReasonNotProjectable):
+		return refuseOption(gateway.Native, refusal)
+	case d.Whole == nil:
+		return refuseOption(gateway.Native, d.NotWhole)
+	}
+	option := gateway.Option{Representation: gateway.Native, Entries: 1}
+	for _, l := range p.Logs {
+		if n := inlineMax(l); n > 0 && (option.MaxBytes == 0 || n < option.MaxBytes) {
+			option.MaxBytes = n
+		}
+	}
+	if option.MaxBytes == 0 {
+		return refuseOption(gateway.Native, formats.NewError(formats.ReasonNotProjectable, refuseOtherKind(gateway.Native), ""))
+	}
+	return option
+}
+
+// inlineMax returns gateway.LogInfo.InlineMax.
+func inlineMax(l Acceptor) int64 {
+	if described, ok := l.(interface{ Describe() gateway.LogInfo }); ok {
+		return described.Describe().InlineMax
+	}
+	return 0
 }
 
 func refuseOtherKind(r gateway.Representation) string {
@@ -215,11 +256,15 @@ func refuseOption(r gateway.Representation, why *formats.Error) gateway.Option {
 // was verified of the same signature. It follows the plan,
 // unless verification found another kind of signature than could be known before: an Ed25519
 // signature turns out to be pure, or an ECDSA key to have signed a hash other than its curve's. Then
-// the signature is attested, if the caller has no wish (want is "") and an attestation is possible.
+// the signature is attested, if the caller has no wish (want is "") and an attestation is possible. NATIVE without a projection is as an
+// entry that is sent with the artifact: of one that is too large the next option is taken, in the same way.
 func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
 	chosen := plan.Chosen
 	if chosen == gateway.Attested {
 		return gateway.Attested, nil, nil
+	}
+	if plan.Option(chosen).MaxBytes > 0 {
+		return p.chooseWhole(plan, want, v)
 	}
 	var loggable []formats.Projection
 	refusal := formats.NewError(formats.ReasonNotProjectable, "the log does not take this kind of signature", "")
@@ -238,6 +283,28 @@ func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *forma
 	}
 	if want == "" && plan.Option(gateway.Attested).Refusal == nil {
 		return gateway.Attested, nil, nil
+	}
+	return "", nil, refusal
+}
+
+// chooseWhole is Choose for a plan that has chosen an entry that is sent with the artifact.
+func (p Planner) chooseWhole(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
+	whole := &gateway.Whole{Whole: *plan.Description.Whole, Size: v.Size}
+	refusal := p.acceptedByAll(gateway.Offer{Whole: whole})
+	if v.Size == 0 {
+		refusal = formats.NewError(formats.ReasonNotProjectable, "an empty file cannot be sent to the log", "leave the representation to the gateway")
+	}
+	if refusal == nil {
+		return plan.Chosen, nil, nil
+	}
+	if want != "" {
+		return "", nil, refusal
+	}
+	for _, o := range plan.Options {
+		if o.Representation != plan.Chosen && o.Refusal == nil {
+			plan.Chosen = o.Representation
+			return p.Choose(plan, want, v)
+		}
 	}
 	return "", nil, refusal
 }

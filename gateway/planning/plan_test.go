@@ -18,7 +18,10 @@ import (
 type keyDetailsLog struct{}
 
 func (keyDetailsLog) Accepts(o gateway.Offer) error {
-	if o.Projection == nil {
+	switch {
+	case o.Whole != nil:
+		return formats.NewError(formats.ReasonNotProjectable, "no such kind", "")
+	case o.Projection == nil:
 		return nil
 	}
 	_, err := hashedrekord.KeyDetails(o.Projection.Candidate)
@@ -114,5 +117,66 @@ func TestAllowedRepresentations(t *testing.T) {
 	// Verification finds a signature that no log takes: it may not be attested in its place.
 	if chosen, _, err := p.Choose(plan, "", &formats.Verified{}); err == nil {
 		t.Errorf("recorded as %s", chosen)
+	}
+}
+
+// wholeLog has an entry kind of its own for SSH, with artifacts of up to 100 bytes.
+type wholeLog struct{ keyDetailsLog }
+
+func (wholeLog) Describe() gateway.LogInfo { return gateway.LogInfo{InlineMax: 100} }
+
+func (l wholeLog) Accepts(o gateway.Offer) error {
+	switch {
+	case o.Whole == nil:
+		return l.keyDetailsLog.Accepts(o)
+	case o.Whole.Format != "ssh":
+		return formats.NewError(formats.ReasonNotProjectable, "no such kind", "")
+	case o.Whole.Size < 0:
+		return formats.NewError(formats.ReasonNeedsBytes, "a digest is not enough", "")
+	case o.Whole.Size > 100:
+		return formats.NewError(formats.ReasonTooLarge, "too large", "")
+	}
+	return nil
+}
+
+// TestWhole: a signature is recorded with the artifact where all logs take it so, and as the next best where the artifact turns out too large.
+func TestWhole(t *testing.T) {
+	ssh := &formats.Whole{Format: "ssh", Signature: []byte("s"), Key: []byte("k")}
+	notSo := formats.NewError(formats.ReasonNotProjectable, "it is a certificate", "")
+	for name, c := range map[string]struct {
+		logs    []Acceptor
+		whole   *formats.Whole
+		why     *formats.Error
+		noBytes bool
+		allowed []gateway.Representation
+		want    gateway.Representation
+		size    int64
+		chosen  gateway.Representation
+		refusal formats.Reason
+	}{
+		"fits":              {logs: []Acceptor{wholeLog{}}, whole: ssh, size: 100, chosen: gateway.Native},
+		"too large":         {logs: []Acceptor{wholeLog{}}, whole: ssh, size: 101, chosen: gateway.Attested},
+		"empty":             {logs: []Acceptor{wholeLog{}}, whole: ssh, size: 0, chosen: gateway.Attested},
+		"wanted":            {logs: []Acceptor{wholeLog{}}, whole: ssh, want: gateway.Native, size: 101, refusal: formats.ReasonTooLarge},
+		"nothing else":      {logs: []Acceptor{wholeLog{}}, whole: ssh, allowed: []gateway.Representation{gateway.Native}, size: 101, refusal: formats.ReasonTooLarge},
+		"a log more":        {logs: []Acceptor{wholeLog{}, keyDetailsLog{}}, whole: ssh, size: 1, chosen: gateway.Attested},
+		"a digest":          {logs: []Acceptor{wholeLog{}}, whole: ssh, noBytes: true, size: -1, chosen: gateway.Attested},
+		"of another form":   {logs: []Acceptor{wholeLog{}}, why: notSo, size: 1, chosen: gateway.Attested},
+		"not allowed":       {logs: []Acceptor{wholeLog{}}, whole: ssh, allowed: []gateway.Representation{gateway.Attested}, size: 1, chosen: gateway.Attested},
+		"of another format": {logs: []Acceptor{wholeLog{}}, whole: &formats.Whole{Format: "pgp"}, size: 1, chosen: gateway.Attested},
+	} {
+		p := Planner{Logs: c.logs, Attests: true, Allowed: c.allowed, NoBytes: c.noBytes}
+		d := formats.Description{Whole: c.whole, NotWhole: c.why, Format: "ssh", Threshold: 1}
+		plan, err := p.Plan(d, c.want)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if limit := plan.Option(gateway.Native).MaxBytes; (plan.Chosen == gateway.Native) != (limit == 100) && c.allowed == nil {
+			t.Errorf("%s: planned as %s, of up to %d bytes", name, plan.Chosen, limit)
+		}
+		chosen, projections, err := p.Choose(plan, c.want, &formats.Verified{Size: c.size})
+		if chosen != c.chosen || formats.ReasonOf(err) != c.refusal || len(projections) > 0 {
+			t.Errorf("%s: chosen %s, %v, want %s", name, chosen, err, c.chosen)
+		}
 	}
 }

@@ -74,6 +74,10 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 		return nil, refuse(ReasonExportNotPossible, "the signature is recorded in a gateway's own log, and stock cosign sees neither signer nor file in its anchor",
 			"verify with: rekor-gateway verify")
 	}
+	if e.whole {
+		return nil, refuse(ReasonExportNotPossible, "the entry is of Rekor v1's kind rekord, which stock cosign cannot verify",
+			"verify with: rekor-gateway verify")
+	}
 	if e.projection == nil {
 		return e.exportStatement(x, i)
 	}

@@ -16,6 +16,9 @@ func (v *verification) checkRecords() error {
 	switch v.receipt.GetRepresentation() {
 	case receiptpb.Receipt_NATIVE:
 		v.report.proven("recorded as: NATIVE, %s says that this key signed these bytes", v.recorder())
+		if entries := v.receipt.GetEntries(); len(entries) > 0 && hasRekord(entries[0]) {
+			return v.checkRekords()
+		}
 		return v.checkProjections(true)
 	case receiptpb.Receipt_PROJECTED:
 		v.report.proven("recorded as: PROJECTED, %s says that this key signed the bytes this format really signs", v.recorder())
@@ -26,8 +29,8 @@ func (v *verification) checkRecords() error {
 	return malformed("does not say how the signature is recorded")
 }
 
-// loggedRecord returns what the log has recorded in an entry. Each kind of entry has a file of its own,
-// named after it; to add a kind, give it a case here.
+// loggedRecord returns what the log has recorded in an entry, where that is a hashedrekord. Each kind of entry has a file of its own,
+// named after it; to add a kind, give it a case here or, where it has no signature over a digest, in checkRecords.
 func loggedRecord(e *receiptpb.LogEntry) (hashedrekord.Record, error) {
 	if own := e.GetOwn(); own != nil {
 		return readHashedRekord(e, own.GetBody()) // of either kind

@@ -47,6 +47,7 @@ type Anchored struct {
 type logEntry struct {
 	entry         *receiptpb.LogEntry
 	projection    *formats.Projection
+	whole         bool   // the log made the record of signature, key and artifact
 	predicateType string // of the statement
 	subject       string // the statement's, "ALG:HEX"
 	origin        string

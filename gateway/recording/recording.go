@@ -16,8 +16,8 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// errNoWhole refuses what would need an entry kind of the format's own.
-var errNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
+// ErrNoWhole refuses what would need an entry kind of the format's own.
+var ErrNoWhole = formats.NewError(formats.ReasonNotProjectable, "the log has no entry kind of its own for this format", "")
 
 // Own has Accepts and Prepare for the gateway's own log as methods, for a log that is given them.
 type Own struct{}
@@ -36,7 +36,7 @@ func Accepts(list hashedrekord.Algorithms, o gateway.Offer) error {
 	case o.Statement != nil:
 		return nil
 	case o.Projection == nil:
-		return errNoWhole
+		return ErrNoWhole
 	}
 	if _, err := list.KeyDetails(o.Projection.Candidate); err != nil {
 		return err
@@ -65,7 +65,7 @@ func recordOf(list hashedrekord.Algorithms, o gateway.Offer) (*receiptpb.LogEntr
 		entry, record := receipt.Attestation(*o.Statement)
 		return entry, record, nil
 	case o.Projection == nil:
-		return nil, hashedrekord.Record{}, errNoWhole
+		return nil, hashedrekord.Record{}, ErrNoWhole
 	}
 	return receipt.ProjectFor(list, *o.Projection, o.Certificate)
 }

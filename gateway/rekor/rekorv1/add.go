@@ -17,6 +17,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 )
 
 // duplicatePoll is how often a known entry is asked for that is not yet in the tree.
@@ -32,11 +33,8 @@ func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (
 	if !writable || t.name != name {
 		return nil, fmt.Errorf("%w: nothing is written to this tree of the log now", gateway.ErrNotSent)
 	}
-	if p.Kind != hashedrekord.V1Kind {
-		return nil, fmt.Errorf("%w: %.40q, and a Rekor v1 log takes %s", gateway.ErrOtherKind, p.Kind, hashedrekord.V1Kind)
-	}
-	if _, err := hashedrekord.RekorV1.Parse(p.Body); err != nil {
-		return nil, fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	if err := checkBody(p); err != nil {
+		return nil, err
 	}
 	if p.LeafHash != hashedrekord.LeafHash(p.Body) {
 		return nil, fmt.Errorf("%w: stored entry does not match its hash", gateway.ErrRefused)
@@ -46,18 +44,39 @@ func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
-	return t.addEntry(ctx, p.Body)
+	request, err := newRequest(ctx, l.use().cfg.Blobs, p)
+	if err != nil {
+		return nil, err
+	}
+	return t.addEntry(ctx, request, p.Body)
 }
 
-// addEntry sends a body, which is in the form that the log logs it in.
-func (t *tree) addEntry(ctx context.Context, body []byte) (*gateway.Inclusion, error) {
+// checkBody refuses what is no entry in the form that the log logs it in.
+func checkBody(p gateway.Prepared) error {
+	var err error
+	switch p.Kind {
+	case hashedrekord.V1Kind:
+		_, err = hashedrekord.RekorV1.Parse(p.Body)
+	case rekord.Kind:
+		_, err = rekord.Parse(p.Body)
+	default:
+		return fmt.Errorf("%w: %.40q, and a Rekor v1 log takes %s and %s", gateway.ErrOtherKind, p.Kind, hashedrekord.V1Kind, rekord.Kind)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", gateway.ErrRefused, err)
+	}
+	return nil
+}
+
+// addEntry sends the request for a body, which is in the form that the log logs it in.
+func (t *tree) addEntry(ctx context.Context, request entryRequest, body []byte) (*gateway.Inclusion, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.requestTimeout+t.timeout)
 	defer cancel()
 	var entries map[string]logEntry
 	duplicate := false
 	send, cancelSend := context.WithTimeout(ctx, t.requestTimeout)
 	defer cancelSend()
-	err := t.postEntry(send, body, func(response *http.Response) error {
+	err := t.postEntry(send, request, func(response *http.Response) error {
 		switch response.StatusCode {
 		case http.StatusCreated:
 			return readJSON(response.Body, 2*len(body)+answerSlack, &entries)

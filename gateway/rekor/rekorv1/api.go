@@ -3,7 +3,6 @@
 package rekorv1
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -126,7 +125,7 @@ func readJSON(body io.Reader, limit int, out any) error {
 // another connection; then it has left this process.
 type guardedBody struct {
 	ctx context.Context
-	*bytes.Reader
+	io.Reader
 	begun bool
 	sent  *atomic.Bool
 }
@@ -146,18 +145,18 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (b *guardedBody) Close() error { return nil }
 
-// postEntry sends an entry, and calls f with the log's answer. The error is ErrNotSent where nothing has left this process.
-func (a api) postEntry(ctx context.Context, body []byte, f func(*http.Response) error) error {
+// postEntry sends a request for an entry, and calls f with the log's answer. The error is ErrNotSent where nothing has left this process.
+func (a api) postEntry(ctx context.Context, want entryRequest, f func(*http.Response) error) error {
 	sent := new(atomic.Bool)
 	newBody := func() (io.ReadCloser, error) {
-		return &guardedBody{ctx: ctx, Reader: bytes.NewReader(body), sent: sent}, nil
+		return &guardedBody{ctx: ctx, Reader: want.open(ctx), sent: sent}, nil
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base.JoinPath(entriesPath).String(), nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
 	request.Body, _ = newBody()
-	request.GetBody, request.ContentLength = newBody, int64(len(body))
+	request.GetBody, request.ContentLength = newBody, want.size
 	request.Header.Set("User-Agent", a.userAgent)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")

@@ -32,6 +32,9 @@ type Config struct {
 	TrustedUntil time.Time
 	// IntegrationDelay is gateway.LogInfo.IntegrationDelay.
 	IntegrationDelay time.Duration
+	// InlineMax is gateway.LogInfo.InlineMax: artifacts are read from Blobs when their entries are sent.
+	InlineMax int64
+	Blobs     gateway.Blobs
 	// RequestTimeout bounds one write. Zero is 30 seconds.
 	RequestTimeout time.Duration
 	// ReadTimeout bounds one read. Zero is 10 seconds.
@@ -79,6 +82,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("%q is there twice with one key", t.Log.Origin)
 		}
 		seen[t.name()] = true
+	}
+	if c.InlineMax < 0 || c.InlineMax > 0 && c.Blobs == nil {
+		return c, errors.New("what artifacts are read from is missing, or their bound is negative")
 	}
 	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 || c.ReadTimeout < 0 {
 		return c, errors.New("timeouts and delay must not be negative")

@@ -16,6 +16,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
@@ -88,12 +89,20 @@ func (t *tree) checkPlausible(answer logEntry, body []byte) error {
 	return nil
 }
 
+// kindOf returns the kind that a body says to be of.
+func kindOf(body []byte) *rekorpb.KindVersion {
+	if rekord.IsRekord(body) {
+		return &rekorpb.KindVersion{Kind: rekord.KindName, Version: rekord.APIVersion}
+	}
+	return &rekorpb.KindVersion{Kind: hashedrekord.KindName, Version: hashedrekord.V1APIVersion}
+}
+
 // newInclusion states a verified inclusion, in fields of our own making: nothing that was not checked gets in.
 func (t *tree) newInclusion(cp *gateway.Checkpoint, index uint64, hashes [][]byte, promise trustroot.Promise) (*gateway.Inclusion, error) {
 	proof, err := receipt.EncodeProof(&rekorpb.TransparencyLogEntry{
 		LogIndex:         promise.LogIndex,
 		LogId:            &commonpb.LogId{KeyId: bytes.Clone(t.name.KeyID[:])},
-		KindVersion:      &rekorpb.KindVersion{Kind: hashedrekord.KindName, Version: hashedrekord.V1APIVersion},
+		KindVersion:      kindOf(promise.Body),
 		IntegratedTime:   promise.IntegratedTime,
 		InclusionPromise: &rekorpb.InclusionPromise{SignedEntryTimestamp: promise.Signature},
 		InclusionProof: &rekorpb.InclusionProof{

@@ -119,7 +119,10 @@ func (l *Log) findTree(name gateway.Shard) (*tree, error) {
 func (l *Log) Describe() gateway.LogInfo {
 	s := l.use()
 	t, writable := s.current()
-	return gateway.LogInfo{ID: l.id, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: s.cfg.IntegrationDelay, ByHash: true}
+	return gateway.LogInfo{
+		ID: l.id, Shard: t.name, APIVersion: 1, Retired: !writable, IntegrationDelay: s.cfg.IntegrationDelay,
+		InlineMax: s.cfg.InlineMax, ByHash: true,
+	}
 }
 
 // Former implements gateway.Log.
@@ -155,16 +158,13 @@ func (l *Log) Size(ctx context.Context, name gateway.Shard) (size uint64, err er
 	return cp.Size, nil
 }
 
-// Accepts implements gateway.Log. A pure Ed25519 signature could only be an entry with the artifact in it.
-func (l *Log) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.RekorV1, o) }
-
-// Acceptor says what Rekor v1 takes, without a log: for planning offline.
-type Acceptor struct{}
-
-// Accepts reports whether a Rekor v1 log takes o; see gateway.Log.
-func (Acceptor) Accepts(o gateway.Offer) error { return recording.Accepts(hashedrekord.RekorV1, o) }
+// Accepts implements gateway.Log.
+func (l *Log) Accepts(o gateway.Offer) error { return accepts(o, l.use().cfg.InlineMax) }
 
 // Prepare implements gateway.Log.
 func (l *Log) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	if o.Whole != nil {
+		return prepareWhole(l.id, o.Whole, l.use().cfg.InlineMax)
+	}
 	return recording.Prepare(l.id, hashedrekord.RekorV1, o)
 }
