@@ -77,19 +77,27 @@ func (l *V1Log) Root() *trustroot.Root {
 // Add logs records at a time and returns what a Rekor v1 answers, in the same order and by one checkpoint.
 func (l *V1Log) Add(at time.Time, records ...hashedrekord.Record) []*rekorpb.TransparencyLogEntry {
 	l.tb.Helper()
-	first := l.tree.Size()
 	bodies := make([][]byte, len(records))
 	for i, r := range records {
 		var err error
 		if bodies[i], err = hashedrekord.RekorV1.Body(r); err != nil {
 			l.tb.Fatal(err)
 		}
-		l.tree.AppendData(bodies[i])
+	}
+	return l.AddBodies(at, "hashedrekord", bodies...)
+}
+
+// AddBodies is Add for entries of a kind.
+func (l *V1Log) AddBodies(at time.Time, kind string, bodies ...[]byte) []*rekorpb.TransparencyLogEntry {
+	first := l.tree.Size()
+	for _, body := range bodies {
+		l.tree.AppendData(body)
 	}
 	l.tree.AppendData([]byte("later"))
 	out := make([]*rekorpb.TransparencyLogEntry, len(bodies))
 	for i, body := range bodies {
 		out[i] = l.entry(first+uint64(i), at, body)
+		out[i].KindVersion.Kind = kind
 	}
 	return out
 }
