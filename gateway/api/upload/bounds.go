@@ -44,7 +44,14 @@ const (
 	// MaxRekorTokens bounds the same: number of names, values, brackets and braces in it.
 	MaxRekorTokens = 256
 
-	// MaxRekorStoring bounds those requests: number that are verified and stored at once; the others wait in line.
+	// MaxShortString bounds a string in a JSON body of Rekor v1's API that is held: what a longer one says goes to a spool file.
+	MaxShortString = ReplayMemory
+	// MaxLongStrings bounds the longer ones of a body: an artifact, its signature and a key.
+	MaxLongStrings = 3
+	// MaxLongRest bounds the rest of such a body: TUF metadata and its root are no strings.
+	MaxLongRest = MaxHeader
+
+	// MaxRekorStoring bounds those requests of Rekor v2's API: number that are verified and stored at once; the others wait in line.
 	MaxRekorStoring = 512
 
 	// MaxLine bounds a line of a batch over HTTP. What is too long is read on to its end, and dropped: LingerBytes of one batch.

@@ -21,6 +21,7 @@ var bounds = map[string]string{
 	"MaxReplay": formatSize(MaxReplay), "ReplayMemory": formatSize(ReplayMemory),
 	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
 	"MaxRekorJSON": formatSize(MaxRekorJSON), "MaxRekorTokens": fmt.Sprint(MaxRekorTokens), "MaxRekorStoring": fmt.Sprint(MaxRekorStoring),
+	"MaxShortString": formatSize(MaxShortString), "MaxLongStrings": fmt.Sprint(MaxLongStrings), "MaxLongRest": formatSize(MaxLongRest),
 	"MaxLine": formatSize(MaxLine), "MaxBatchAnswers": formatSize(MaxBatchAnswers), "MaxBatchWaiting": fmt.Sprint(MaxBatchWaiting),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
 	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchWorkers": fmt.Sprint(MaxBatchWorkers), "MaxBatchHeld": formatSize(MaxBatchHeld),
