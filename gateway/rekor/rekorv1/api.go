@@ -3,6 +3,7 @@
 package rekorv1
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -67,9 +68,17 @@ type api struct {
 // errNotFound is a 404.
 var errNotFound = errors.New("not found")
 
+// errQuery is a 400 or 422: the log has nothing to say to what it was asked.
+var errQuery = errors.New("not what the log can be asked")
+
 // getJSON reads a resource into out. Errors are gateway.ErrUnavailable, and gateway.ErrBadAnswer for what is no JSON of that form, or over
 // the limit in bytes.
 func (a api) getJSON(ctx context.Context, path string, query url.Values, limit int, out any) error {
+	return a.askJSON(ctx, http.MethodGet, path, query, nil, limit, out)
+}
+
+// askJSON is getJSON, with a question in the body. It changes nothing in the log.
+func (a api) askJSON(ctx context.Context, method, path string, query url.Values, question []byte, limit int, out any) error {
 	if err := a.spare.check(); err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -77,12 +86,15 @@ func (a api) getJSON(ctx context.Context, path string, query url.Values, limit i
 	defer cancel()
 	target := a.base.JoinPath(path)
 	target.RawQuery = query.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(question))
 	if err != nil {
 		return fmt.Errorf("%w: %w", gateway.ErrUnavailable, err)
 	}
 	request.Header.Set("User-Agent", a.userAgent)
 	request.Header.Set("Accept", "application/json")
+	if question != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := a.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("%w: reading %s: %w", gateway.ErrUnavailable, path, err)
@@ -94,6 +106,8 @@ func (a api) getJSON(ctx context.Context, path string, query url.Values, limit i
 	case http.StatusOK:
 	case http.StatusNotFound:
 		return fmt.Errorf("%w: reading %s: %w", gateway.ErrUnavailable, path, errNotFound)
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return fmt.Errorf("%w: reading %s: %w", gateway.ErrUnavailable, path, errQuery)
 	default:
 		return fmt.Errorf("%w: reading %s: status %d", gateway.ErrUnavailable, path, response.StatusCode)
 	}
