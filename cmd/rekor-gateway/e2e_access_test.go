@@ -237,6 +237,15 @@ var routesByCurl = map[string]struct {
 	"GET /.well-known/rekor-gateway/trusted_root.json":  {nil, 200, 200},
 	"GET /.well-known/rekor-gateway/gateway_trust.json": {nil, 200, 200},
 
+	"POST /api/v1/log/entries":            {nil, 404, 404}, // there is no log of Rekor v1
+	"GET /api/v1/log/entries":             {nil, 404, 404},
+	"GET /api/v1/log/entries/{id}":        {nil, 404, 404},
+	"POST /api/v1/log/entries/retrieve":   {nil, 404, 404},
+	"POST /api/v1/index/retrieve":         {nil, 404, 404},
+	"GET /api/v1/log":                     {nil, 404, 404},
+	"GET /api/v1/log/publicKey":           {nil, 404, 404},
+	"GET /api/v1/log/proof":               {nil, 404, 404},
+	"GET /ping":                           {nil, 404, 404},
 	"POST /api/v2/log/entries":            {func(owner string) []string { return []string{"--data", `{"of":"` + owner + `"}`} }, 400, 400}, // refused, whoever sends it
 	"GET /api/v2/checkpoint":              {nil, 200, 200},
 	"GET /api/v2/tile/{level}/{index...}": {nil, 404, 404},

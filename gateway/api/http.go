@@ -42,6 +42,8 @@ type HTTPConfig struct {
 	Own func(ctx context.Context, tree string) (OwnLog, error)
 	// RekorV2 has Rekor v2's own routes; nil: there are none.
 	RekorV2 *rekorcompat.V2
+	// RekorV1 has Rekor v1's own routes; nil: there are none.
+	RekorV1 *rekorcompat.V1
 	// Authorize refuses callers who lack a right; nil: everybody may do everything.
 	Authorize func(context.Context, gateway.Right) error
 	// CountItem counts a submission of a batch against the rate limit of who sent the request, and returns the refusal; nil: there is
@@ -164,6 +166,16 @@ func (h *httpServer) listRoutes() map[string]route {
 		"GET /api/v2/tile/{level}/{index...}": {h.serveRekor((*rekorcompat.V2).ServeTile), gateway.MayRead, true},
 		"GET /api/v2/tile/entries/{index...}": {h.serveRekor((*rekorcompat.V2).ServeBundle), gateway.MayRead, true},
 
+		"POST " + rekorcompat.V1EntriesPath:  {h.serveRekorV1((*rekorcompat.V1).ServeCreate), gateway.MaySubmit, true},
+		"GET " + rekorcompat.V1EntriesPath:   {h.serveRekorV1((*rekorcompat.V1).ServeEntryByIndex), gateway.MayRead, true},
+		"GET /api/v1/log/entries/{id}":       {h.serveRekorV1((*rekorcompat.V1).ServeEntryByID), gateway.MayRead, true},
+		"POST " + rekorcompat.V1RetrievePath: {h.serveRekorV1((*rekorcompat.V1).ServeRetrieve), gateway.MayRead, true},
+		"POST " + rekorcompat.V1IndexPath:    {h.serveRekorV1((*rekorcompat.V1).ServeSearch), gateway.MayRead, true},
+		"GET " + rekorcompat.V1LogPath:       {h.serveRekorV1((*rekorcompat.V1).ServeLog), gateway.MayRead, true},
+		"GET " + rekorcompat.V1KeyPath:       {h.serveRekorV1((*rekorcompat.V1).ServeKey), gateway.MayRead, true},
+		"GET " + rekorcompat.V1ProofPath:     {h.serveRekorV1((*rekorcompat.V1).ServeProof), gateway.MayRead, true},
+		"GET " + rekorcompat.PingPath:        {h.serveRekorV1((*rekorcompat.V1).ServePing), gateway.NoRight, true},
+
 		"GET /own/{tree}/checkpoint":              {h.serveOwnCheckpoint, gateway.NoRight, false},
 		"GET /own/{tree}/tile/{level}/{index...}": {h.serveOwnTile, gateway.NoRight, false},
 		"GET /own/{tree}/tile/entries/{index...}": {h.serveOwnEntries, gateway.NoRight, false},
@@ -178,6 +190,17 @@ func (h *httpServer) serveRekor(serve func(*rekorcompat.V2, http.ResponseWriter,
 			return nil
 		}
 		return serve(h.cfg.RekorV2, w, r)
+	}
+}
+
+// serveRekorV1 is serveRekor for Rekor v1.
+func (h *httpServer) serveRekorV1(serve func(*rekorcompat.V1, http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if h.cfg.RekorV1 == nil {
+			problem.NoSuchPath().WriteHTTP(w)
+			return nil
+		}
+		return serve(h.cfg.RekorV1, w, r)
 	}
 }
 

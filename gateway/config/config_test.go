@@ -576,7 +576,7 @@ func listPaths(t *testing.T, text string) map[string]bool {
 }
 
 // alternativeKey is what stands in place of another key.
-var alternativeKey = regexp.MustCompile(`(?m)^( *)# ([a-z_]+:( [^ ]+)?)$`)
+var alternativeKey = regexp.MustCompile(`(?m)^( *)# ([a-z0-9_]+:( [^ ]+)?)$`)
 
 var commentedKey = regexp.MustCompile(`(?m)^( *)#([^ #])`)
 

@@ -3,34 +3,44 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
 
 // RekorAPI has Rekor's own routes served, for its clients.
 type RekorAPI struct {
+	// V1 is the ID of the log of Rekor v1 that is read by the routes of Rekor v1, and whose entries they answer with; "": there are none.
+	V1 string `yaml:"v1,omitempty"`
 	// V2 is the ID of the log that is read by the routes of Rekor v2, and whose entries they answer with; "": there are none.
 	V2 string `yaml:"v2,omitempty"`
 }
 
 func (c *Config) checkRekorAPI() error {
-	id := c.RekorAPI.V2
+	return errors.Join(c.checkLogOfRekor("rekor_api.v1", c.RekorAPI.V1, true), c.checkLogOfRekor("rekor_api.v2", c.RekorAPI.V2, false))
+}
+
+// checkLogOfRekor refuses an ID that is of no log, or of one of the other kind.
+func (c *Config) checkLogOfRekor(key, id string, v1 bool) error {
 	if id == "" {
 		return nil
 	}
 	at := slices.IndexFunc(c.Logs, func(l Log) bool { return l.ID == id })
 	switch {
 	case at < 0:
-		return fmt.Errorf("rekor_api.v2: there is no log %q in logs", id)
-	case c.Logs[at].IsRekorV1():
-		return fmt.Errorf("rekor_api.v2: log %s is one of Rekor v1", id)
+		return fmt.Errorf("%s: there is no log %q in logs", key, id)
+	case c.Logs[at].IsRekorV1() && !v1:
+		return fmt.Errorf("%s: log %s is one of Rekor v1", key, id)
+	case v1 && !c.Logs[at].IsRekorV1():
+		return fmt.Errorf("%s: log %s is none of Rekor v1: its kind would be %s", key, id, KindRekorV1)
 	}
 	return nil
 }
 
-// checkRekorPolicies refuses policies of callers by which an entry may be logged and be in no log of Rekor v2: Rekor v2's routes would have no answer.
+// checkRekorPolicies refuses policies of callers by which an entry may be logged and be in no log that the routes of Rekor could answer with: those of v2
+// need any log of Rekor v2, those of v1 the one that they read. Where there are both, each caller has his own kind of client.
 func (c *Config) checkRekorPolicies() error {
-	if c.RekorAPI.V2 == "" {
+	if c.checkRekorAPI() != nil { // which says more
 		return nil
 	}
 	names := []string{}
@@ -42,10 +52,36 @@ func (c *Config) checkRekorPolicies() error {
 	}
 	for _, name := range names {
 		set := c.ResolvedLogs(c.PolicyNamed(name).Logs)
-		if v1 := c.listRekorV1(set.List); len(v1) > 0 && set.Need <= len(v1) {
-			return fmt.Errorf("%s.logs.need: with rekor_api.v2 an entry has to be in a log of Rekor v2, and %d of the list may be of Rekor v1 alone, %v: set it to %d at least, or list a log of Rekor v2 in their place",
-				PolicyKey(name), set.Need, v1, len(v1)+1)
+		var refusals []error
+		if c.RekorAPI.V1 != "" {
+			refusals = append(refusals, c.checkForV1(set))
 		}
+		if c.RekorAPI.V2 != "" {
+			refusals = append(refusals, c.checkForV2(set))
+		}
+		if len(refusals) > 0 && !slices.Contains(refusals, nil) {
+			return fmt.Errorf("%s.%w", PolicyKey(name), refusals[0])
+		}
+	}
+	return nil
+}
+
+// checkForV2 refuses logs as many of which as are needed may all be of Rekor v1. Errors begin with the key below the policy.
+func (c *Config) checkForV2(set LogSet) error {
+	if v1 := c.listRekorV1(set.List); len(v1) > 0 && set.Need <= len(v1) {
+		return fmt.Errorf("logs.need: with rekor_api.v2 an entry has to be in a log of Rekor v2, and %d of the list may be of Rekor v1 alone, %v: set it to %d at least, or list a log of Rekor v2 in their place",
+			set.Need, v1, len(v1)+1)
+	}
+	return nil
+}
+
+// checkForV1 refuses logs as many of which as are needed may be without the one that is read.
+func (c *Config) checkForV1(set LogSet) error {
+	switch id := c.RekorAPI.V1; {
+	case !slices.Contains(set.List, id):
+		return fmt.Errorf("logs.list: with rekor_api.v1 an entry has to be in the log %s: list it", id)
+	case set.Need < len(set.List):
+		return fmt.Errorf("logs.need: with rekor_api.v1 an entry has to be in the log %s, and %d of %v may be without it: set it to %d, or list fewer", id, set.Need, set.List, len(set.List))
 	}
 	return nil
 }

@@ -55,6 +55,14 @@ func TestRekorV1(t *testing.T) {
 		"a caller's":              {one + clients + "callers: [{name: a, tenant: a, token_sha256: [" + strings.Repeat("00", 32) + "], may: [submit], policy: one}]\n", "policies.one.logs.need: with rekor_api.v2"},
 		"nobody's":                {one + clients, ""},
 		"both":                    {clients, ""},
+		"v1's, of another log":    {"rekor_api: {v1: other}\n", `rekor_api.v1: there is no log "other" in logs`},
+		"v1's, of v2":             {"rekor_api: {v1: local}\n", "rekor_api.v1: log local is none of Rekor v1"},
+		"v1's, of both":           {"rekor_api: {v1: v1}\n", ""},
+		"v1's, of v1 alone":       {"policy: {logs: {list: [v1]}}\nrekor_api: {v1: v1}\n", ""},
+		"v1's, of one of them":    {"policy: {logs: {need: 1}}\nrekor_api: {v1: v1}\n", "policy.logs.need: with rekor_api.v1 an entry has to be in the log v1, and 1 of [local v1] may be without it"},
+		"v1's, without v1":        {"policy: {logs: {list: [local]}}\nrekor_api: {v1: v1}\n", "policy.logs.list: with rekor_api.v1 an entry has to be in the log v1: list it"},
+		"both's, each for one":    {"policy: {logs: {list: [local]}}\nrekor_api: {v1: v1, v2: local}\n", ""},
+		"both's, for none":        {"policy: {logs: {need: 1}}\nrekor_api: {v1: v1, v2: local}\n", "policy.logs.need: with rekor_api.v1"},
 		"without Rekor's clients": {"policy: {logs: {need: 1}}\n", ""},
 	} {
 		_, err := load(t, strings.TrimSuffix(minimal, "\n")+v1Log+test.more)

@@ -20,7 +20,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		return err
 	}
 	s.logs = change.applyLogs()
-	s.useRekorLog(cfg.RekorAPI.V2)
+	s.useRekorLogs(cfg.RekorAPI)
 	logs := change.listLogs()
 	if s.ownLog, err = s.openOwnLog(ctx, cfg.OwnLog); err != nil {
 		return err

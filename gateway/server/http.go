@@ -30,7 +30,7 @@ const (
 // newHTTP returns the server of http, and gives those of callers' listeners theirs.
 func (s *Server) newHTTP(cfg *config.Config, m *metrics) *http.Server {
 	routes := api.NewHTTP(s.service, api.HTTPConfig{
-		Upload: s.uploadConfig(cfg), RekorV2: s.rekorV2,
+		Upload: s.uploadConfig(cfg), RekorV2: s.rekorV2, RekorV1: s.rekorV1,
 		Ready: s.readyInTime, Degraded: s.domain.listDegraded, Drift: s.drift.list, Trust: s.trustFiles(cfg), Own: s.domain.owns.serve, Authorize: s.authorize(auth.CheckRight), Notice: s.audit.check,
 		CountItem: s.countItem, Refused: m.requests.countRefusal, Batches: &s.batches, Stopping: s.stopping, Panics: s.panics, Logger: s.logger,
 	})
@@ -78,6 +78,7 @@ func newHTTP2Config(take time.Duration) *http.HTTP2Config {
 func (s *Server) chainHandlers(h http.Handler, cfg config.HTTP, identify func(*http.Request) (middleware.Identity, error), m *metrics) http.Handler {
 	h = middleware.AdmitRequests(h, middleware.APIPath, s.admission.requests)
 	h = middleware.AdmitRequests(h, rekorcompat.EntriesPath, s.admission.requests)
+	h = middleware.AdmitRequests(h, rekorcompat.V1Path, s.admission.requests)
 	h = middleware.AdmitRequests(h, middleware.OwnPath, s.admission.own)
 	for _, read := range []string{rekorcompat.ReadPath, rekorcompat.NotePath} {
 		h = middleware.AdmitRequests(h, read, s.admission.mirror)

@@ -10,6 +10,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 )
 
@@ -32,8 +33,29 @@ func (s *Server) newRekorV2(cfg *config.Config) *rekorcompat.V2 {
 	})
 }
 
-// useRekorLog has the log with this ID be the one of Rekor v2's own API; "" is none. The configuration names none of another kind.
-func (s *Server) useRekorLog(id string) {
-	log, _ := s.logs[id].(*rekorv2.Log)
+// newRekorV1 returns Rekor v1's own API, or nil where it is off.
+func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
+	if cfg.RekorAPI.V1 == "" {
+		return nil
+	}
+	return rekorcompat.NewV1(rekorcompat.V1Config{
+		Service: s.service, Upload: s.uploadConfig(cfg), Logger: s.logger,
+		Await: func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
+			return api.AwaitLog(ctx, s.service, stored, wait)
+		},
+		Log: func() rekorcompat.V1Log {
+			if log := s.rekorV1Log.Load(); log != nil {
+				return rekorcompat.NewV1Upstream(log, s.service.Receipt)
+			}
+			return nil
+		},
+	})
+}
+
+// useRekorLogs has the logs with these IDs be those of Rekor's own APIs; "" is none. The configuration names none of another kind.
+func (s *Server) useRekorLogs(c config.RekorAPI) {
+	log, _ := s.logs[c.V2].(*rekorv2.Log)
 	s.rekorLog.Store(log)
+	v1, _ := s.logs[c.V1].(*rekorv1.Log)
+	s.rekorV1Log.Store(v1)
 }

@@ -156,7 +156,7 @@ func (s *Server) changeLogs(ctx context.Context, cfg *config.Config, f files) er
 		return errors.Join(err, change.discardLogs())
 	}
 	s.logs, s.watched = change.applyLogs(), logs
-	s.useRekorLog(s.started.RekorAPI.V2)
+	s.useRekorLogs(s.started.RekorAPI)
 	s.useFiles(cfg, f)
 	s.shardsNew = change.haveMoved(trusted)
 	s.retries.Reset()

@@ -28,6 +28,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/panics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/middleware"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/sources"
 )
@@ -95,6 +96,8 @@ type Server struct {
 	own           [][sha256.Size]byte         // the gateway's own keys
 	rekorLog      atomic.Pointer[rekorv2.Log] // that of rekor_api.v2; nil: it is not configured any more
 	rekorV2       *rekorcompat.V2             // nil: it is off
+	rekorV1Log    atomic.Pointer[rekorv1.Log] // that of rekor_api.v1; nil: it is not configured any more
+	rekorV1       *rekorcompat.V1             // nil: it is off
 	ownLog        *ownLog
 	proxies       middleware.Proxies
 	quotas        quotas // of callers
@@ -184,7 +187,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 		return err
 	}
 	s.service = watchedDomain{s.domain, m.submissions, s.audit}
-	s.rekorV2 = s.newRekorV2(cfg)
+	s.rekorV2, s.rekorV1 = s.newRekorV2(cfg), s.newRekorV1(cfg)
 	s.http = s.newHTTP(cfg, m)
 	s.grpc = s.newGRPC(cfg, m)
 	s.admin = s.newAdmin(cfg.Admin, m)

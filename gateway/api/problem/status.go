@@ -43,10 +43,30 @@ func ConvertToStatus(header http.Header, body []byte) []byte {
 	if !ok {
 		r = failed
 	}
+	return encodePlain(rpcStatus{r.code, joinWords(d.Reason, d.Detail, d.Hint), []string{}})
+}
+
+// rekorV1Error is how Rekor v1 refuses: with the HTTP status.
+type rekorV1Error struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// ConvertToRekorV1 returns what WriteHTTP has written with a status as Rekor v1's server writes it; else it is as ConvertToStatus.
+func ConvertToRekorV1(header http.Header, status int, body []byte) []byte {
+	var d details
+	if header.Get("Content-Type") != contentType || json.Unmarshal(body, &d) != nil {
+		return nil
+	}
+	return encodePlain(rekorV1Error{status, joinWords(d.Reason, d.Detail, d.Hint)})
+}
+
+// encodePlain returns v, of strings and numbers, as JSON whose characters are as they are.
+func encodePlain(v any) []byte {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(rpcStatus{r.code, joinWords(d.Reason, d.Detail, d.Hint), []string{}}) // strings and a number
+	_ = enc.Encode(v)
 	return out.Bytes()
 }
 

@@ -109,14 +109,14 @@ func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 }
 
 // AnswerAsRekor has what is refused at Rekor's paths, by whatever stands in front of the routes, told as Rekor's server tells it: as
-// google.rpc.Status, with the reason and the hint in the message.
+// google.rpc.Status, with the reason and the hint in the message; at those of Rekor v1 as that says errors.
 func AnswerAsRekor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		converting := &statusWriter{ResponseWriter: w}
+		converting := &statusWriter{ResponseWriter: w, v1: strings.HasPrefix(r.URL.Path, V1Path)}
 		defer converting.flush()
 		next.ServeHTTP(converting, r)
 	})
@@ -125,6 +125,7 @@ func AnswerAsRekor(next http.Handler) http.Handler {
 // statusWriter converts problems, which are written at once.
 type statusWriter struct {
 	http.ResponseWriter
+	v1      bool
 	pending int // status of a problem whose body is still to come; 0: none
 }
 
@@ -145,7 +146,11 @@ func (w *statusWriter) Write(body []byte) (int, error) {
 	if w.pending == 0 {
 		return w.ResponseWriter.Write(body)
 	}
-	if converted := problem.ConvertToStatus(w.Header(), body); converted != nil {
+	converted := problem.ConvertToStatus(w.Header(), body)
+	if w.v1 {
+		converted = problem.ConvertToRekorV1(w.Header(), w.pending, body)
+	}
+	if converted != nil {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(converted)))
 		w.flush()

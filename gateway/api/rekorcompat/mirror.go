@@ -129,7 +129,7 @@ func explainRead(err error) error {
 	case errors.Is(err, gateway.ErrFork) || err == nil:
 		return err
 	case errors.Is(err, gateway.ErrBadAnswer):
-		return formats.WrapError(err, formats.Reason(gateway.ProblemBadAnswer), "what the log's tiles show does not verify", "ask again later; tell the gateway's operator if it stays so")
+		return formats.WrapError(err, formats.Reason(gateway.ProblemBadAnswer), "what the log shows does not verify", "ask again later; tell the gateway's operator if it stays so")
 	case errors.Is(err, gateway.ErrUnavailable):
 		return formats.WrapError(err, formats.Reason(gateway.ProblemUnavailable), "the log cannot be read now", "ask again later; tell the gateway's operator if it stays so")
 	}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorcompat
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+)
+
+// maxQueries bounds what is asked for at once, as the log's server does.
+const maxQueries = 10
+
+var (
+	errQueries = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("more than %d entries are asked for", maxQueries), "ask for fewer at once")
+	errQuery   = problem.Malformed("the body is not a query of entries", "send entryUUIDs, logIndexes or entries, each a list, as rekor-cli verify does")
+	// errNotAsProposed: nothing of it is looked for, since another entry would not be the one that the client means.
+	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "a signature of this kind is not recorded in the form that is proposed, and cannot be found by it",
+		"verify by --uuid or --log-index, as upload and search tell them, or verify the receipt: rekor-gateway verify")
+)
+
+// queries are what a client asks for: entries by their index, or by their ID.
+type queries struct {
+	ids     []rekorjson.ID
+	indexes []int64
+}
+
+// ServeRetrieve takes POST /api/v1/log/entries/retrieve. What the log does not have is left out.
+func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
+	body, err := v.uploads.ReadLongJSON(r, http.NewResponseController(w), false)
+	if err != nil {
+		return err
+	}
+	q, err := readQueries(body)
+	body.Close()
+	if err != nil {
+		return err
+	}
+	log, err := v.log()
+	if err != nil {
+		return err
+	}
+	found := []rekorjson.Entries{}
+	add := func(id rekorjson.ID, e rekorjson.Entry, err error) error {
+		if err == nil {
+			found = append(found, rekorjson.Entries{id.String(): e})
+			err = gateway.HeldFrom(r.Context()).Grow(answerMemory)
+		}
+		if errors.Is(err, gateway.ErrNotFound) {
+			return nil
+		}
+		return explainRead(err)
+	}
+	for _, id := range q.ids {
+		if err := add(log.EntryByID(r.Context(), id)); err != nil {
+			return err
+		}
+	}
+	for _, index := range q.indexes {
+		if err := add(log.EntryByIndex(r.Context(), index)); err != nil {
+			return err
+		}
+	}
+	return writeV1(w, http.StatusOK, found)
+}
+
+// readQueries reads a body.
+func readQueries(body *upload.LongJSON) (q queries, err error) {
+	r := proposalReader{body: body, dec: body.Decoder()}
+	err = r.readObject(members{
+		"entryUUIDs": func() error { return r.readList(func() error { return r.readID(&q) }) },
+		"logIndexes": func() error { return r.readList(func() error { return r.readIndex(&q) }) },
+		"entries":    func() error { return r.readList(func() error { return r.readProposed(&q) }) },
+	}, func(name string) error {
+		return problem.Malformed("there is no member "+problem.QuoteName(name), "send entryUUIDs, logIndexes or entries")
+	})
+	if err == nil {
+		err = r.readEnd()
+	}
+	if err == nil && len(q.ids)+len(q.indexes) == 0 {
+		err = errQuery
+	}
+	if err != nil && formats.ReasonOf(err) == "" {
+		err = explainProposal(err)
+	}
+	return q, err
+}
+
+// readList reads a list of at most maxQueries, or null.
+func (r proposalReader) readList(read func() error) error {
+	switch r.dec.PeekKind() {
+	case jsontext.KindNull:
+		return r.dec.SkipValue()
+	case jsontext.KindBeginArray:
+	default:
+		return r.wrongKind()
+	}
+	n := 0
+	return r.readUntil(jsontext.KindEndArray, func() error {
+		if n++; n > maxQueries {
+			return errQueries
+		}
+		return read()
+	})
+}
+
+// add adds what is asked for, of at most maxQueries.
+func (q *queries) add(id *rekorjson.ID, index int64) error {
+	if len(q.ids)+len(q.indexes) == maxQueries {
+		return errQueries
+	}
+	if id != nil {
+		q.ids = append(q.ids, *id)
+	} else {
+		q.indexes = append(q.indexes, index)
+	}
+	return nil
+}
+
+func (r proposalReader) readID(q *queries) error {
+	var text string
+	if err := r.readText(&text); err != nil {
+		return err
+	}
+	id, err := rekorjson.ParseID(text)
+	if err != nil {
+		return errV1ID
+	}
+	return q.add(&id, 0)
+}
+
+func (r proposalReader) readIndex(q *queries) error {
+	if r.dec.PeekKind() != jsontext.KindNumber {
+		return r.wrongKind()
+	}
+	token, err := r.dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	index, err := strconv.ParseInt(token.String(), 10, 64)
+	if err != nil || index < 0 {
+		return errV1Index
+	}
+	return q.add(nil, index)
+}
+
+func (r proposalReader) readProposed(q *queries) error {
+	p, err := r.readProposal()
+	if err == nil {
+		err = p.check()
+	}
+	if err != nil {
+		return err
+	}
+	if p.kind != kindHashedRekord {
+		return errNotAsProposed
+	}
+	body, err := p.canonicalBody()
+	if err != nil {
+		return err
+	}
+	return q.add(&rekorjson.ID{Leaf: hashedrekord.LeafHash(body)}, 0)
+}
+
+// canonicalBody returns the entry that the log makes of a hashedrekord.
+func (p *proposal) canonicalBody() ([]byte, error) {
+	digest, err := p.digest()
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(p.key)
+	if block == nil {
+		return nil, formats.NewError(formats.ReasonMalformedKey, "the key is not in PEM", "send the public key or the certificate as openssl writes it")
+	}
+	type of map[string]any
+	body, err := json.Marshal(of{ // whose names are sorted, and whose texts need no escapes
+		"kind": kindHashedRekord, "apiVersion": versionV1, "spec": of{
+			"data":      of{"hash": of{"algorithm": digest.Algorithm, "value": fmt.Sprintf("%x", digest.Value)}},
+			"signature": of{"content": p.signature, "publicKey": of{"content": pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})}},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := hashedrekord.RekorV1.Parse(body); err != nil {
+		return nil, formats.WrapError(err, formats.ReasonAlgorithmNotLoggable, "this is no hashedrekord as Rekor v1 has it", "send the signature, the digest that it is over and the signer's key or certificate")
+	}
+	return body, nil
+}

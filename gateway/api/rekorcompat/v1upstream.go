@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rekorcompat
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// V1Upstream is a log of Rekor v1, as its own clients see it.
+type V1Upstream interface {
+	V1Reader
+	Describe() gateway.LogInfo
+	Former() []gateway.FormerShard
+}
+
+// NewV1Upstream returns a V1Log whose answers are a log's own. receipt returns that of a Logged submission.
+func NewV1Upstream(log V1Upstream, receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)) V1Log {
+	return upstreamLog{V1Upstream: log, receipt: receipt}
+}
+
+type upstreamLog struct {
+	V1Upstream
+	receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)
+}
+
+// Recorded implements V1Log: the entry is what the log answered when it was sent, and what was verified then.
+func (l upstreamLog) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
+	receipt, err := l.receipt(ctx, logged)
+	if err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	for _, e := range receipt.GetEntries() {
+		for _, logged := range e.GetBundle().GetVerificationMaterial().GetTlogEntries() {
+			if id, ok := l.idOf(logged); ok {
+				return id, convertEntry(logged), nil
+			}
+		}
+	}
+	return rekorjson.ID{}, rekorjson.Entry{}, gateway.ErrNotFound
+}
+
+// idOf returns what an entry is called, and false where it is in no tree of this log.
+func (l upstreamLog) idOf(e *rekorpb.TransparencyLogEntry) (rekorjson.ID, bool) {
+	origin, _, _ := strings.Cut(e.GetInclusionProof().GetCheckpoint().GetEnvelope(), "\n")
+	_, tree, ok := trustroot.SplitRekorV1(origin)
+	if !ok || e.GetInclusionPromise() == nil {
+		return rekorjson.ID{}, false
+	}
+	is := func(s gateway.Shard) bool {
+		return s.Origin == origin && string(s.KeyID[:]) == string(e.GetLogId().GetKeyId())
+	}
+	if !is(l.Describe().Shard) && !slices.ContainsFunc(l.Former(), func(f gateway.FormerShard) bool { return is(f.Shard) }) {
+		return rekorjson.ID{}, false
+	}
+	return rekorjson.ID{Tree: tree, Leaf: [32]byte(rfc6962.DefaultHasher.HashLeaf(e.GetCanonicalizedBody()))}, true
+}
+
+// convertEntry returns an entry of a bundle as the API has it.
+func convertEntry(e *rekorpb.TransparencyLogEntry) rekorjson.Entry {
+	p := e.GetInclusionProof()
+	hashes := make([]string, len(p.GetHashes()))
+	for i, h := range p.GetHashes() {
+		hashes[i] = hex.EncodeToString(h)
+	}
+	return rekorjson.Entry{
+		Body: e.GetCanonicalizedBody(), IntegratedTime: e.GetIntegratedTime(), LogID: hex.EncodeToString(e.GetLogId().GetKeyId()), LogIndex: e.GetLogIndex(),
+		Verification: rekorjson.Verification{
+			SignedEntryTimestamp: e.GetInclusionPromise().GetSignedEntryTimestamp(),
+			InclusionProof: &rekorjson.InclusionProof{
+				Checkpoint: p.GetCheckpoint().GetEnvelope(), Hashes: hashes, LogIndex: p.GetLogIndex(), RootHash: hex.EncodeToString(p.GetRootHash()), TreeSize: p.GetTreeSize(),
+			},
+		},
+	}
+}
