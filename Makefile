@@ -42,6 +42,10 @@ run: build ## Start a gateway with its own local Rekor v2 log (Ctrl-C stops both
 demo: build system-tools ## Sign, submit and verify offline in every format, against a local log
 	PATH="$(BIN):$$PATH" ./cmd/rekor-gateway/demo/demo.sh
 
+.PHONY: demo-rekor-cli
+demo-rekor-cli: build system-tools $(REKOR_V1)/storage.sql ## Upload, get and verify by the stock rekor-cli in each of its formats, through a gateway in front of a local Rekor v1
+	go test -tags e2e -run TestDemoOfRekorCLI -count=1 -timeout 10m -v ./cmd/rekor-gateway
+
 # Not cached below gateway/stocktest: it reads files, and runs tests, of another module.
 .PHONY: test
 test: system-tools $(REKOR_SERVER) $(REKOR_V1)/storage.sql $(WITNESS) ## Vet and run all tests, a real local Rekor server and a Rekor v1 among them
