@@ -9,4 +9,7 @@
 // Three things differ from the server. What is sent again is answered by its entry; a server of Rekor v2 has no more than an index for it
 // (409), of which clients can make nothing. What is refused is told why. And a log that is slow or down loses nothing: who has waited too long
 // is told to send the same again.
+//
+// Of Rekor v1 it has all that rekor-cli and build services ask for, over a V1Log: entries that are posted, artifacts and all, are submissions as any
+// other, and answered by the log's entry, or by where it is when they were logged before, as the log's server does.
 package rekorcompat
