@@ -26,6 +26,7 @@ func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, ancho
 type OwnLogs interface {
 	OwnCosignatures
 	OwnLooks
+	Mirrors
 	// AddOwnLog makes a log of that ID one of the gateway's own, with that origin. It does nothing where it is one. The error is
 	// ErrOtherOrigin where it has another origin, or is a log to which entries were sent.
 	AddOwnLog(ctx context.Context, log, origin string) error

@@ -27,6 +27,12 @@ type pointedStore struct{ Store }
 // pointedLog has kill points around its calls.
 type pointedLog struct{ gateway.Log }
 
+// AddMirror implements gateway.Store.
+func (w pointedStore) AddMirror(p0 context.Context, p1 string) error {
+	defer killpoint.Around("store.AddMirror")()
+	return w.Store.AddMirror(p0, p1)
+}
+
 // AddOwnLog implements gateway.Store.
 func (w pointedStore) AddOwnLog(p0 context.Context, p1 string, p2 string) error {
 	defer killpoint.Around("store.AddOwnLog")()
@@ -135,6 +141,12 @@ func (w pointedStore) Finish(p0 context.Context, p1 []gateway.Outcome) ([]gatewa
 	return w.Store.Finish(p0, p1)
 }
 
+// ForgetMirrored implements gateway.Store.
+func (w pointedStore) ForgetMirrored(p0 context.Context, p1 string, p2 []int64) error {
+	defer killpoint.Around("store.ForgetMirrored")()
+	return w.Store.ForgetMirrored(p0, p1, p2)
+}
+
 // Forked implements gateway.Store.
 func (w pointedStore) Forked(p0 context.Context, p1 gateway.Shard) error {
 	defer killpoint.Around("store.Forked")()
@@ -223,6 +235,12 @@ func (w pointedStore) LogAnchored(p0 context.Context, p1 string, p2 int) ([]gate
 func (w pointedStore) Looks(p0 context.Context, p1 string) ([]gateway.OwnLook, error) {
 	defer killpoint.Around("store.Looks")()
 	return w.Store.Looks(p0, p1)
+}
+
+// Mirrored implements gateway.Store.
+func (w pointedStore) Mirrored(p0 context.Context, p1 string, p2 int) ([]gateway.MirroredEntry, error) {
+	defer killpoint.Around("store.Mirrored")()
+	return w.Store.Mirrored(p0, p1, p2)
 }
 
 // Move implements gateway.Store.

@@ -207,6 +207,7 @@ func (v *settling) store(t *tx) error {
 	if len(v.found.ids) > 0 {
 		b.Queue(settleFound, v.found.ids, v.found.indexes)
 		b.Queue(keepFound, v.found.ids, v.found.kinds, v.found.proofs)
+		queueMirrored(&b, v.found.ids)
 	}
 	t.queueBacklog(&b, v.backlogs)
 	return t.sendBatch(&b)

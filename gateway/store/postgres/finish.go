@@ -190,6 +190,7 @@ func (e *endedEntries) updateSubmissions(t *tx) ([]gateway.Progress, error) {
 		b.Queue(keepInclusions, l.ids, l.kinds, l.proofs, l.tokens)
 	}
 	t.queueBacklog(&b, e.backlogs)
+	queueMirrored(&b, e.logged.ids)
 	states := queueStates(&b, nil, e.ids)
 	if err := t.sendBatch(&b); err != nil {
 		return nil, err

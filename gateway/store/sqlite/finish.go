@@ -153,6 +153,9 @@ func (t *tx) endEntries(ids []int64) (logs map[int64]int64, changed []gateway.Pr
 	if err := t.changeBacklog(backlogs); err != nil {
 		return nil, nil, err
 	}
+	if err := t.listMirrored(arg); err != nil {
+		return nil, nil, err
+	}
 	changed, err = t.refreshStates(nil, ids)
 	return logs, changed, err
 }

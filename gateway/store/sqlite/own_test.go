@@ -72,6 +72,17 @@ var ownMutants = map[string]struct {
 	"leaves something out":                {&keepLook, "excluded.first = first AND", ""},
 	"looks for another log":               {&selectLooks, "l.log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
 	"lists looks by their keys":           {&selectLooks, "ORDER BY h.origin, h.key_id, l.key", "ORDER BY l.key"},
+	"lists all logs":                      {&listMirrored, "AND e.log IN (SELECT log FROM mirror)", ""},
+	"lists what failed":                   {&listMirrored, "e.state = 'LOGGED'", "e.state <> ''"},
+	"lists nothing":                       {&insertMirror, "VALUES (?)", "SELECT ? WHERE 0"},
+	"lists anchors":                       {&listMirrored, "substr(name, 1, length(?2)) = ?2", "name = ?2"},
+	"lists no tenant with colons":         {&listMirrored, "substr(name, 1, length(?2)) = ?2", "instr(name, ?2) > 0"},
+	"lists what others listed":            {&selectMirrored, "d.log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
+	"lists the last first":                {&selectMirrored, "ORDER BY d.entry", "ORDER BY d.entry DESC"},
+	"lists more than it is told":          {&selectMirrored, "LIMIT ?", "LIMIT ? + 1"},
+	"takes others off the list":           {&dropMirrored, "log = (SELECT id FROM log WHERE name = ?)", "? <> ''"},
+	"takes all off the list":              {&dropMirrored, "entry IN (SELECT value FROM json_each(?))", "? <> ''"},
+	"takes nothing off the list":          {&dropMirrored, "entry IN", "-entry IN"},
 	"claims what is its own":              {&writableLog, " AND id NOT IN (SELECT log FROM own_log)", ""},
 }
 

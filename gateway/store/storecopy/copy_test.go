@@ -47,6 +47,7 @@ func fillStore(t *testing.T) (path string) {
 	spool(t, s, "left by a crash")
 	_, err = s.Enqueue(t.Context(), subs)
 	must(t, err)
+	must(t, s.AddMirror(t.Context(), "log-a"))
 	claimed, err := s.Claim(t.Context(), gateway.ClaimParams{Log: "log-a", Lease: time.Minute, Limit: 30, InFlight: 100, Shard: shard, TreeSize: 7})
 	must(t, err)
 	var outcomes []gateway.Outcome
@@ -159,7 +160,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 ||
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["mirror"] != 1 || result.Rows["mirror_due"] != 10 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 ||
 				result.Rows["blob"] != 2 || result.Rows["blob_part"] != 4 || result.Rows["blob_use"] != 1 {
 				t.Errorf("copied %v", result.Rows)
 			}
@@ -285,6 +286,7 @@ func TestCopyCompared(t *testing.T) {
 		`UPDATE own_log SET logged = 0`,
 		`UPDATE own_look SET next = 10 WHERE key < '\\x08'`,
 		`UPDATE blob_part SET data = overlay(data PLACING 'x'::bytea FROM 9) WHERE part = 1`,
+		`DELETE FROM mirror_due WHERE entry = (SELECT MIN(entry) FROM mirror_due)`,
 		`UPDATE own_cosignature SET line = 'another' WHERE size = 4 AND witness = 'b'`,
 	} {
 		path, dsn := fillStore(t), postgrestest.Shared(t).NewDatabase(t, "")

@@ -78,6 +78,8 @@ var tables = []table{
 	{name: "own_anchor", key: []string{"log", "size"}, columns: join(ints("log", "size"), blobs("root"), texts("submission"))},
 	{name: "own_cosignature", key: []string{"log", "size", "witness"}, columns: join(ints("log", "size"), texts("witness"), ints("time"), texts("line"))},
 	{name: "own_look", key: []string{"log", "shard", "key"}, columns: join(ints("log", "shard"), blobs("key"), ints("first", "next"))},
+	{name: "mirror", key: []string{"log"}, columns: ints("log")},
+	{name: "mirror_due", key: []string{"log", "entry"}, columns: ints("log", "entry")},
 	// What is still being spooled is spooled again, by whoever sends it.
 	{name: "blob", key: []string{"id"}, columns: join(blobs("id"), ints("size", "parts"), []column{{name: "attached", kind: truth}, {name: "doomed", kind: truth},
 		{name: "touched_at", from: "0"}}, blobs("sha256"))},

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// They are variables so that a test can break each of them, and see it noticed.
+var (
+	insertMirror = `INSERT INTO mirror (log) VALUES ($1) ON CONFLICT DO NOTHING`
+
+	// An anchor belongs to the tenant of an own log's anchors: whoever else sends what has the same body shares its entry.
+	listMirrored = `
+INSERT INTO mirror_due (log, entry) SELECT e.log, e.id FROM entry e
+WHERE e.id = ANY($1::bigint[]) AND e.log IN (SELECT log FROM mirror)
+AND NOT EXISTS (SELECT 1 FROM tenant t WHERE t.id = e.tenant AND starts_with(t.name, $2)) ON CONFLICT DO NOTHING`
+
+	selectMirrored = `
+SELECT d.entry, e.kind, b.body FROM mirror_due d JOIN entry e ON e.id = d.entry LEFT JOIN entry_blob b ON b.entry = d.entry
+WHERE d.log = (SELECT id FROM log WHERE name = $1) ORDER BY d.entry LIMIT $2`
+
+	dropMirrored = `DELETE FROM mirror_due WHERE log = (SELECT id FROM log WHERE name = $1) AND entry = ANY($2::bigint[])`
+)
+
+// AddMirror implements gateway.Mirrors.
+func (s *Store) AddMirror(ctx context.Context, log string) error {
+	return s.writeTx(ctx, "having entries listed", func(t *tx) error {
+		row, err := s.logs.idOf(t, log)
+		if err == nil {
+			err = t.refuseOwn(log)
+		}
+		if err == nil {
+			_, err = t.exec(insertMirror, row)
+		}
+		return err
+	})
+}
+
+// queueMirrored adds to a batch what lists those of the entries, which are Logged, that are to be mirrored.
+func queueMirrored(b *pgx.Batch, entries []int64) {
+	if len(entries) > 0 {
+		b.Queue(listMirrored, entries, gateway.AnchorTenant(""))
+	}
+}
+
+// Mirrored implements gateway.Mirrors.
+func (s *Store) Mirrored(ctx context.Context, log string, limit int) (all []gateway.MirroredEntry, err error) {
+	err = s.readTx(ctx, "reading listed entries", func(t *tx) error {
+		all = nil
+		return t.eachRow(selectMirrored, []any{log, max(limit, 0)}, func(scan func(...any) error) error {
+			var e gateway.MirroredEntry
+			err := scan(&e.ID, &e.Kind, &e.Body)
+			all = append(all, e)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// ForgetMirrored implements gateway.Mirrors.
+func (s *Store) ForgetMirrored(ctx context.Context, log string, ids []int64) error {
+	return s.writeTx(ctx, "taking entries off the list", func(t *tx) error {
+		_, err := t.exec(dropMirrored, log, ids)
+		return err
+	})
+}
