@@ -42,7 +42,7 @@ func findLastAnchor(ctx context.Context, store Store, log string) (*gateway.Subm
 // storeAnchor signs the checkpoint of a tree, and has it recorded, as the one that follows last. Where another process was first, or it was
 // made before, that one is returned: what was signed here is forgotten then.
 func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway.Submission) (gateway.Submission, error) {
-	signed, err := signCheckpoint(l.cfg.Signer, tree)
+	signed, err := signCheckpoint(l.origin(), l.cfg.Signer, tree)
 	if err != nil {
 		return gateway.Submission{}, err
 	}
@@ -64,11 +64,11 @@ func (l *Log) storeAnchor(ctx context.Context, tree tiletree.Tree, last *gateway
 }
 
 // signCheckpoint returns the checkpoint of a tree (C2SP tlog-checkpoint).
-func signCheckpoint(signer note.Signer, tree tiletree.Tree) ([]byte, error) {
-	c := checkpoint.Checkpoint{Origin: signer.Name(), Size: tree.Size, Hash: tree.Root[:]}
+func signCheckpoint(origin string, signer note.Signer, tree tiletree.Tree) ([]byte, error) {
+	c := checkpoint.Checkpoint{Origin: origin, Size: tree.Size, Hash: tree.Root[:]}
 	signed, err := note.Sign(&note.Note{Text: string(c.Marshal())}, signer)
 	if err != nil {
-		return nil, fmt.Errorf("signing checkpoint of own log %s: %w", signer.Name(), err)
+		return nil, fmt.Errorf("signing checkpoint of own log %s: %w", origin, err)
 	}
 	return signed, nil
 }
@@ -118,9 +118,12 @@ func (l *Log) newAnchor(ctx context.Context, signed []byte, last *gateway.Submis
 
 // signAnchor returns the anchor key's signature over a signed checkpoint.
 func (l *Log) signAnchor(ctx context.Context, signed []byte) (formats.Projection, error) {
-	anchored, err := receipt.AnchoredBytes(signed)
-	if err != nil {
-		return formats.Projection{}, err
+	anchored := signed
+	if l.cfg.Origin == "" {
+		var err error
+		if anchored, err = receipt.AnchoredBytes(signed); err != nil {
+			return formats.Projection{}, err
+		}
 	}
 	digest := sha256.Sum256(anchored)
 	signature, err := l.cfg.Anchorer.SignDigest(ctx, digest)
@@ -143,7 +146,7 @@ func (l *Log) keyAfter(last *gateway.Submission) gateway.SubmissionKey {
 			return last.Key // the same one is tried again
 		}
 	}
-	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.cfg.Signer.Name(), before))
+	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.origin(), before))
 }
 
 // isForUsed reports whether anchors are recorded in all of an anchor's logs still. One that was given up with its log stays so.

@@ -236,7 +236,7 @@ type head struct {
 func (l *Log) readHead(ctx context.Context) (head, error) {
 	anchored, err := l.readAnchored(ctx)
 	if errors.Is(err, gateway.ErrNotFound) {
-		signed, err := signCheckpoint(l.cfg.Signer, tiletree.EmptyTree())
+		signed, err := signCheckpoint(l.origin(), l.cfg.Signer, tiletree.EmptyTree())
 		return head{tiletree.EmptyTree(), signed}, err
 	}
 	if err != nil {

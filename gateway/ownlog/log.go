@@ -3,6 +3,7 @@
 package ownlog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -64,8 +65,11 @@ type Config struct {
 	ID    string // as other logs have one
 	Store Store
 	Codec Codec
-	// Signer signs checkpoints, with a key of any type, the same one always the same way; its name is the log's origin.
+	// Signer signs checkpoints, with a key of any type, the same one always the same way; its name is the log's origin, unless Origin says otherwise.
 	Signer note.Signer
+	// Origin is the log's, where its signature lines have another name, as Rekor v1's do. Such a log has no witnesses: what it signs is anchored as it
+	// is, and stays so.
+	Origin string
 	// VerifierKey is the signer's key as verifiers have it, a signed note's. Anchors keep it.
 	VerifierKey string
 	Anchorer    Anchorer
@@ -120,7 +124,10 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 	if err := checkWitnessNames(cfg.Signer, l.cosigners); err != nil {
 		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
 	}
-	if err := cfg.Store.AddOwnLog(ctx, cfg.ID, cfg.Signer.Name()); err != nil {
+	if cfg.Origin != "" && len(cfg.Witnesses) > 0 {
+		return nil, fmt.Errorf("opening own log %s: no witness can cosign what is signed by another name than its origin", cfg.ID)
+	}
+	if err := cfg.Store.AddOwnLog(ctx, cfg.ID, l.origin()); err != nil {
 		return nil, fmt.Errorf("opening own log %s: %w", cfg.ID, err)
 	}
 	return l, nil
@@ -128,8 +135,11 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 
 // Describe implements gateway.Recorder.
 func (l *Log) Describe() gateway.LogInfo {
-	return gateway.LogInfo{ID: l.cfg.ID, Shard: gateway.Shard{Origin: l.cfg.Signer.Name()}}
+	return gateway.LogInfo{ID: l.cfg.ID, Shard: gateway.Shard{Origin: l.origin()}}
 }
+
+// origin is the first line of the log's checkpoints.
+func (l *Log) origin() string { return cmp.Or(l.cfg.Origin, l.cfg.Signer.Name()) }
 
 // Accepts implements gateway.Recorder.
 func (l *Log) Accepts(o gateway.Offer) error { return l.cfg.Codec.Accepts(o) }
