@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+)
+
+// Store is what a facade needs of a gateway.Store.
+type Store interface {
+	gateway.Mirrors
+	Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]gateway.Enqueued, error)
+	Archived(ctx context.Context, tenant, id string) (gateway.Archived, error)
+	ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error)
+	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
+	OwnLog(ctx context.Context, log string) (gateway.OwnLog, error)
+}
+
+// Config is what a Facade is made of. Every field is needed, Former aside.
+type Config struct {
+	Store Store
+	// Source is the ID of the log of Rekor v2 whose entries are recorded again.
+	Source string
+	// Own is the current tree's log.
+	Own *ownlog.Log
+	// Current is the tree that is written to, and Former are those before, the first one first. Each of them is closed before Current is read.
+	Current Tree
+	Former  []Tree
+	// Await returns a submission that was stored once it is settled, or as it is when ctx ends.
+	Await func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
+	// Wait bounds how long Recorded waits for a leaf.
+	Wait   time.Duration
+	Logger *slog.Logger
+}
+
+// Facade is a log as clients of Rekor v1 see it. Methods are safe for concurrent use.
+type Facade struct {
+	cfg    Config
+	wake   chan struct{}            // has room for one
+	starts atomic.Pointer[[]uint64] // of all trees; nil: a former one was not closed when it was looked last
+}
+
+// New returns a facade in which nothing happens until Run. What becomes Logged from then on is listed.
+func New(ctx context.Context, cfg Config) (*Facade, error) {
+	if err := cfg.Store.AddMirror(ctx, cfg.Source); err != nil {
+		return nil, fmt.Errorf("opening the log for clients of Rekor v1: %w", err)
+	}
+	return &Facade{cfg: cfg, wake: make(chan struct{}, 1)}, nil
+}
+
+func leafHash(body []byte) gateway.LeafHash { return hashedrekord.LeafHash(body) }
+
+// trees returns all, the first one first.
+func (f *Facade) trees() []Tree { return append(slices.Clone(f.cfg.Former), f.cfg.Current) }
+
+// readStarts returns the index over all trees of each tree's first record. The error is gateway.ErrUnavailable while a former one is not closed.
+func (f *Facade) readStarts(ctx context.Context) ([]uint64, error) {
+	if starts := f.starts.Load(); starts != nil {
+		return *starts, nil
+	}
+	starts := []uint64{0}
+	for i, t := range f.cfg.Former {
+		state, err := f.cfg.Store.OwnLog(ctx, t.Log)
+		if err != nil {
+			return nil, err
+		}
+		if !state.Closed {
+			return nil, fmt.Errorf("%w: the former tree %d has not ended yet", gateway.ErrUnavailable, t.ID)
+		}
+		starts = append(starts, starts[i]+state.Anchored.Size)
+	}
+	f.starts.Store(&starts)
+	return starts, nil
+}
+
+// isCertain is gateway.ErrUnavailable while nothing may be signed, since the store may be older than what was signed before.
+func (f *Facade) isCertain() error {
+	if !f.cfg.Own.IsCertain() {
+		return fmt.Errorf("%w: it is not known that the store is the latest state of the log", gateway.ErrUnavailable)
+	}
+	return nil
+}
+
+// Info returns the states of the trees. The error is gateway.ErrUnavailable before anything is recorded.
+func (f *Facade) Info(ctx context.Context) (info rekorjson.LogInfo, err error) {
+	if _, err := f.readStarts(ctx); err != nil {
+		return info, err
+	}
+	if info.TreeInfo, err = f.cfg.Current.readInfo(ctx); err != nil {
+		return rekorjson.LogInfo{}, notYet(err)
+	}
+	for _, t := range f.cfg.Former {
+		one, err := t.readInfo(ctx)
+		if errors.Is(err, gateway.ErrNotFound) {
+			continue // nothing was ever recorded in it
+		}
+		if err != nil {
+			return rekorjson.LogInfo{}, err
+		}
+		info.InactiveShards = append(info.InactiveShards, one)
+	}
+	return info, nil
+}
+
+// notYet makes ErrUnavailable of an ErrNotFound that time mends.
+func notYet(err error) error {
+	if errors.Is(err, gateway.ErrNotFound) {
+		return fmt.Errorf("%w: nothing is recorded yet", gateway.ErrUnavailable)
+	}
+	return err
+}
+
+// findTree returns a tree by its ID; 0 is the current one.
+func (f *Facade) findTree(id int64) (Tree, error) {
+	if id == 0 {
+		return f.cfg.Current, nil
+	}
+	for _, t := range f.trees() {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return Tree{}, fmt.Errorf("%w: there is no tree %d", gateway.ErrNotFound, id)
+}
+
+// PublicKey returns the key of a tree as PEM; 0 is the current one.
+func (f *Facade) PublicKey(_ context.Context, tree int64) ([]byte, error) {
+	t, err := f.findTree(tree)
+	if err != nil {
+		return nil, err
+	}
+	return t.Signer.PublicKey(), nil
+}
+
+// Proof returns the consistency proof between two sizes of a tree; 0 is the current one.
+func (f *Facade) Proof(ctx context.Context, tree int64, first, last uint64) (rekorjson.ConsistencyProof, error) {
+	t, err := f.findTree(tree)
+	if err != nil {
+		return rekorjson.ConsistencyProof{}, err
+	}
+	head, err := t.Reader.ReadHead(ctx)
+	if err != nil {
+		return rekorjson.ConsistencyProof{}, err
+	}
+	hashes, err := t.Reader.ProveConsistency(ctx, head, first, last)
+	if err != nil {
+		return rekorjson.ConsistencyProof{}, err
+	}
+	return rekorjson.ConsistencyProof{Hashes: encodeHashes(hashes), RootHash: fmt.Sprintf("%x", head.Root)}, nil
+}
+
+// EntryByIndex returns the entry with an index over all trees.
+func (f *Facade) EntryByIndex(ctx context.Context, index int64) (rekorjson.ID, rekorjson.Entry, error) {
+	starts, err := f.readStarts(ctx)
+	if err == nil {
+		err = f.isCertain()
+	}
+	if err == nil && index < 0 {
+		err = fmt.Errorf("%w: no entry has the index %d", gateway.ErrNotFound, index)
+	}
+	if err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	at := len(starts) - 1
+	for starts[at] > uint64(index) {
+		at--
+	}
+	return f.trees()[at].readEntry(ctx, starts[at], uint64(index)-starts[at])
+}
+
+// EntryByID returns an entry by its leaf, and its tree where that is said.
+func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, rekorjson.Entry, error) {
+	starts, err := f.readStarts(ctx)
+	if err == nil {
+		err = f.isCertain()
+	}
+	if err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	for i, t := range slices.Backward(f.trees()) {
+		if id.Tree != 0 && id.Tree != t.ID {
+			continue
+		}
+		index, err := t.findLeaf(ctx, f.cfg.Store, id.Leaf)
+		if errors.Is(err, gateway.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return rekorjson.ID{}, rekorjson.Entry{}, err
+		}
+		return t.readEntry(ctx, starts[i], index)
+	}
+	return rekorjson.ID{}, rekorjson.Entry{}, fmt.Errorf("%w: no entry has the id %s", gateway.ErrNotFound, id)
+}
+
+// Recorded returns the entry by which the first record of a submission in Rekor v2 is in this log, once a checkpoint that covers it is anchored. The
+// error is gateway.ErrNotFound where it has none there, or where that has not come about in time.
+func (f *Facade) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Wait)
+	defer cancel()
+	l, err := f.findRecord(ctx, logged)
+	if err == nil {
+		err = f.awaitLeaf(ctx, l)
+	}
+	if err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	return f.EntryByID(ctx, rekorjson.ID{Leaf: l.hash})
+}
+
+// findRecord returns the leaf of a submission's first record in Rekor v2.
+func (f *Facade) findRecord(ctx context.Context, logged gateway.Submission) (leaf, error) {
+	at := slices.IndexFunc(logged.Entries, func(e gateway.Entry) bool { return e.Log == f.cfg.Source && e.State == gateway.Logged })
+	if at < 0 {
+		return leaf{}, fmt.Errorf("%w: the submission has no entry in log %s", gateway.ErrNotFound, f.cfg.Source)
+	}
+	archived := logged.Archived
+	if archived == nil {
+		read, err := f.cfg.Store.Archived(ctx, logged.Tenant, logged.ID)
+		if err != nil {
+			return leaf{}, err
+		}
+		archived = &read
+	}
+	if at >= len(archived.Entries) {
+		return leaf{}, fmt.Errorf("%w: the entry cannot be read", gateway.ErrUnreadable)
+	}
+	return newLeaf(logged.Entries[at].Kind, archived.Entries[at].Body)
+}
+
+// awaitLeaf has a leaf stored, where it is not yet, and returns once a checkpoint that covers it is anchored. The error is gateway.ErrNotFound where
+// that does not come about in time.
+func (f *Facade) awaitLeaf(ctx context.Context, l leaf) error {
+	stored, err := f.storeLeaves(ctx, []leaf{l})
+	if err == nil {
+		err = stored[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	settled, err := f.cfg.Await(ctx, stored[0].Submission)
+	if err != nil {
+		return err
+	}
+	if settled.State != gateway.Logged {
+		return fmt.Errorf("%w: the log has not included it yet", gateway.ErrNotFound)
+	}
+	return nil
+}
