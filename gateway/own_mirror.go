@@ -2,7 +2,11 @@
 
 package gateway
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
 
 // facadeTenant is whose the leaves of all facades are; no caller has a tenant of that name.
 const facadeTenant = ":facade"
@@ -24,6 +28,16 @@ type MirroredEntry struct {
 	Kind string
 	Body []byte // nil where it cannot be read back
 }
+
+// facadeLogs is what the IDs of own logs begin with that are for clients of another API.
+const facadeLogs = "facade-"
+
+// FacadeLogID returns the ID of the own log that is such a tree.
+func FacadeLogID(tree int64) string { return fmt.Sprintf(facadeLogs+"%016x", tree) }
+
+// IsFacadeLog reports whether a log with that ID is for clients of another API: it has no records that a receipt could have, and no verifier trusts
+// its keys.
+func IsFacadeLog(id string) bool { return strings.HasPrefix(id, facadeLogs) }
 
 // FacadeTenant is whose the leaves of facades are.
 func FacadeTenant() string { return facadeTenant }

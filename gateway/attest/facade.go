@@ -8,10 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"math"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
@@ -24,7 +22,6 @@ type FacadeSigner struct {
 	key  *ecdsa.PrivateKey
 	host string
 	spki []byte
-	made bool
 }
 
 var _ note.Signer = (*FacadeSigner)(nil)
@@ -32,8 +29,6 @@ var _ note.Signer = (*FacadeSigner)(nil)
 // LoadFacadeSigner reads the private key of the log at host: PEM, ECDSA P-256, PKCS #8 or SEC 1. With create it is made, readable by its owner
 // alone, when there is no such file. Errors never hold key material.
 func LoadFacadeSigner(path, host string, create bool) (*FacadeSigner, error) {
-	_, err := os.Stat(path)
-	made := create && errors.Is(err, fs.ErrNotExist)
 	key, err := loadOrCreate(Config{Active: path, Create: create})
 	if err != nil {
 		return nil, fmt.Errorf("loading the key of the log for clients of Rekor v1: %w", err)
@@ -42,11 +37,14 @@ func LoadFacadeSigner(path, host string, create bool) (*FacadeSigner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the key of the log for clients of Rekor v1: %w", err)
 	}
-	return &FacadeSigner{key, host, spki, made}, nil
+	return &FacadeSigner{key, host, spki}, nil
 }
 
-// IsNew reports whether the key was made when it was loaded: nothing was signed with it before.
-func (s *FacadeSigner) IsNew() bool { return s.made }
+// Tree returns the ID of the tree that is signed with this key: a positive number that follows from the key, so that no tree has two.
+func (s *FacadeSigner) Tree() int64 {
+	sum := sha256.Sum256(append([]byte("rekor-gateway tree of a log for clients of Rekor v1\n"), s.spki...))
+	return max(1, int64(binary.BigEndian.Uint64(sum[:])&math.MaxInt64))
+}
 
 // Name implements note.Signer: the host.
 func (s *FacadeSigner) Name() string { return s.host }

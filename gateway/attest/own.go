@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
@@ -93,11 +94,14 @@ func (s *CheckpointSigner) SPKI() ([]byte, error) { return marshalPublic(s.key.P
 type AnchorSigner struct {
 	key  *ecdsa.PrivateKey
 	spki []byte
+	made bool
 }
 
 // LoadAnchorSigner reads the private key: PEM, ECDSA P-256, PKCS #8 or SEC 1. With create it is made, readable by its owner alone,
 // when there is no such file. Errors never hold key material.
 func LoadAnchorSigner(path string, create bool) (*AnchorSigner, error) {
+	_, err := os.Stat(path)
+	made := create && errors.Is(err, fs.ErrNotExist)
 	key, err := loadOrCreate(Config{Active: path, Create: create})
 	if err != nil {
 		return nil, fmt.Errorf("loading the anchor key: %w", err)
@@ -106,8 +110,11 @@ func LoadAnchorSigner(path string, create bool) (*AnchorSigner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the anchor key: %w", err)
 	}
-	return &AnchorSigner{key, spki}, nil
+	return &AnchorSigner{key, spki, made}, nil
 }
+
+// IsNew reports whether the key was made when it was loaded: nothing was signed with it before that.
+func (s *AnchorSigner) IsNew() bool { return s.made }
 
 // SPKI returns the key's SubjectPublicKeyInfo, DER.
 func (s *AnchorSigner) SPKI() []byte { return slices.Clone(s.spki) }

@@ -104,7 +104,7 @@ func (c *Config) resolvePaths(folder string) {
 	paths := []*string{
 		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile, &c.HTTP.TLS.ClientCAFile, &c.GRPC.TLS.ClientCAFile,
 		&c.TrustedRoot, &c.Source.SigningConfig, &c.Source.TUFRoot, &c.Source.TUFCache, &c.Store.SQLite.Path, &c.Store.Postgres.DSNFile, &c.Limits.Redis.URLFile, &c.Limits.SpoolDir,
-		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust, &c.OwnLog.Key, &c.OwnLog.AnchorKey,
+		&c.Attestation.Key, &c.Attestation.PasswordFile, &c.Attestation.GatewayTrust, &c.OwnLog.Key, &c.OwnLog.AnchorKey, &c.RekorAPI.Facade.Key, &c.RekorAPI.Facade.AnchorKey,
 	}
 	for i := range c.Listeners {
 		paths = append(paths, &c.Listeners[i].TLS.CertFile, &c.Listeners[i].TLS.KeyFile)
@@ -112,7 +112,7 @@ func (c *Config) resolvePaths(folder string) {
 	for i := range c.Callers {
 		paths = append(paths, &c.Callers[i].OIDC.CAFile)
 	}
-	lists := [][]string{c.Attestation.OtherKeys}
+	lists := [][]string{c.Attestation.OtherKeys, c.RekorAPI.Facade.FormerKeys}
 	for _, name := range c.PolicyNames() {
 		lists = append(lists, c.PolicyNamed(name).fileLists()...)
 	}

@@ -10,14 +10,16 @@ import (
 
 // RekorAPI has Rekor's own routes served, for its clients.
 type RekorAPI struct {
-	// V1 is the ID of the log of Rekor v1 that is read by the routes of Rekor v1, and whose entries they answer with; "": there are none.
-	V1 string `yaml:"v1,omitempty"`
+	// V1 is the ID of the log that is read by the routes of Rekor v1, and whose entries they answer with; "": there are none. Where it is one of Rekor v2,
+	// they show Facade.
+	V1     string `yaml:"v1,omitempty"`
+	Facade Facade `yaml:"facade,omitempty"`
 	// V2 is the ID of the log that is read by the routes of Rekor v2, and whose entries they answer with; "": there are none.
 	V2 string `yaml:"v2,omitempty"`
 }
 
 func (c *Config) checkRekorAPI() error {
-	return errors.Join(c.checkLogOfRekor("rekor_api.v1", c.RekorAPI.V1, true), c.checkLogOfRekor("rekor_api.v2", c.RekorAPI.V2, false))
+	return errors.Join(c.checkLogOfRekor("rekor_api.v1", c.RekorAPI.V1, true), c.checkLogOfRekor("rekor_api.v2", c.RekorAPI.V2, false), c.checkFacade())
 }
 
 // checkLogOfRekor refuses an ID that is of no log, or of one of the other kind.
@@ -31,8 +33,6 @@ func (c *Config) checkLogOfRekor(key, id string, v1 bool) error {
 		return fmt.Errorf("%s: there is no log %q in logs", key, id)
 	case c.Logs[at].IsRekorV1() && !v1:
 		return fmt.Errorf("%s: log %s is one of Rekor v1", key, id)
-	case v1 && !c.Logs[at].IsRekorV1():
-		return fmt.Errorf("%s: log %s is none of Rekor v1: its kind would be %s", key, id, KindRekorV1)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -39,8 +38,6 @@ type Config struct {
 	Former  []Tree
 	// Await returns a submission that was stored once it is settled, or as it is when ctx ends.
 	Await func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
-	// Wait bounds how long Recorded waits for a leaf.
-	Wait   time.Duration
 	Logger *slog.Logger
 }
 
@@ -204,15 +201,28 @@ func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, 
 	return rekorjson.ID{}, rekorjson.Entry{}, fmt.Errorf("%w: no entry has the id %s", gateway.ErrNotFound, id)
 }
 
-// Recorded returns the entry by which the first record of a submission in Rekor v2 is in this log, once a checkpoint that covers it is anchored. The
-// error is gateway.ErrNotFound where it has none there, or where that has not come about in time.
-func (f *Facade) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.Wait)
-	defer cancel()
+// AwaitRecorded returns once a checkpoint that covers the first record of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it
+// is. It sees to it that there is a leaf: what was logged before the facade was there has none yet. The error is gateway.ErrNotFound where the
+// submission has no record there.
+func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission) error {
 	l, err := f.findRecord(ctx, logged)
-	if err == nil {
-		err = f.awaitLeaf(ctx, l)
+	if err != nil {
+		return err
 	}
+	stored, err := f.storeLeaves(ctx, []leaf{l})
+	if err == nil {
+		err = stored[0].Err
+	}
+	if err == nil {
+		_, err = f.cfg.Await(ctx, stored[0].Submission)
+	}
+	return err
+}
+
+// Recorded returns the entry by which the first record of a submission in Rekor v2 is in this log. The error is gateway.ErrNotFound where it is not, or
+// not yet.
+func (f *Facade) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
+	l, err := f.findRecord(ctx, logged)
 	if err != nil {
 		return rekorjson.ID{}, rekorjson.Entry{}, err
 	}
@@ -237,24 +247,4 @@ func (f *Facade) findRecord(ctx context.Context, logged gateway.Submission) (lea
 		return leaf{}, fmt.Errorf("%w: the entry cannot be read", gateway.ErrUnreadable)
 	}
 	return newLeaf(logged.Entries[at].Kind, archived.Entries[at].Body)
-}
-
-// awaitLeaf has a leaf stored, where it is not yet, and returns once a checkpoint that covers it is anchored. The error is gateway.ErrNotFound where
-// that does not come about in time.
-func (f *Facade) awaitLeaf(ctx context.Context, l leaf) error {
-	stored, err := f.storeLeaves(ctx, []leaf{l})
-	if err == nil {
-		err = stored[0].Err
-	}
-	if err != nil {
-		return err
-	}
-	settled, err := f.cfg.Await(ctx, stored[0].Submission)
-	if err != nil {
-		return err
-	}
-	if settled.State != gateway.Logged {
-		return fmt.Errorf("%w: the log has not included it yet", gateway.ErrNotFound)
-	}
-	return nil
 }

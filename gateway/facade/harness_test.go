@@ -96,7 +96,7 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 	r := &room{Waiters: delivery.NewWaiters(store), source: source, store: store}
 	quiet := slog.New(slog.DiscardHandler)
 	notify := func(p []gateway.Progress) { r.Notify(p) }
-	cfg := facade.Config{Store: store, Source: sourceID, Await: r.Waiters.Await, Wait: 25 * time.Second, Logger: quiet}
+	cfg := facade.Config{Store: store, Source: sourceID, Await: r.Waiters.Await, Logger: quiet}
 	for i, one := range all {
 		signer := must(attest.LoadFacadeSigner(filepath.Join(folder, one.key), host, true))
 		if i < len(all)-1 {
@@ -296,6 +296,9 @@ func (r *room) post(ctx context.Context, raw []byte, known *bool) (rekorjson.ID,
 	}
 	*known = sub.Existing && sub.State == gateway.Logged
 	if sub, err = r.Await(ctx, sub); err != nil {
+		return fail(err)
+	}
+	if err := r.AwaitRecorded(ctx, sub); err != nil {
 		return fail(err)
 	}
 	return r.Recorded(ctx, sub)

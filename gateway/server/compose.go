@@ -5,6 +5,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
@@ -25,6 +26,9 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	if s.ownLog, err = s.openOwnLog(ctx, cfg.OwnLog); err != nil {
 		return err
 	}
+	if s.facade, err = s.openFacade(ctx, cfg); err != nil {
+		return err
+	}
 	trusted := change.listTrusted()
 	attester, own, err := s.newAttester(ctx, cfg.Attestation, trusted, version)
 	if err != nil {
@@ -34,7 +38,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	if err != nil {
 		return err
 	}
-	s.own = append(own, ownLogKeys...)
+	s.own = slices.Concat(own, ownLogKeys, s.facade.listKeys())
 	s.useFiles(cfg, f)
 	s.shardsNew = change.haveMoved(trusted)
 	p, err := newPolicies(cfg, f, s.listForbidden(f), logs, s.ownLog.recorder())
@@ -46,13 +50,15 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		Formats: all.Formats(), Policies: p.Policies, Queue: s.store, Archive: s.store, Attester: attester,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, Blobs: s.store, CheckDisk: s.checkTaking, Quotas: s.quotas.listQuotas, Origin: s.audit.originOf, Left: s.audit.noteLeft, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
-		Logs: logs, Elsewhere: s.ownLog.listIDs(), Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
+		Logs: logs, Elsewhere: slices.Concat(s.ownLog.listIDs(), s.facade.listIDs()), Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),
 		Shared: s.replicas != nil,
 		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now
 		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},
 	})
 	s.ownLog.anchorIn(p.anchors)
+	s.facade.anchorIn(logs)
+	s.domain.facade = s.facade
 	owns, err := s.store.ListOwnLogs(ctx)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type domain struct {
 	*lookup.Estimator
 	delivery *delivery.Delivery
 	own      *ownLog
+	facade   *facadeLog
 	owns     *ownReaders // all that there are
 
 	registry *formats.Registry
@@ -78,6 +79,7 @@ func (d *domain) Run(ctx context.Context) {
 	running.Go(func() { d.Service.Run(ctx) })
 	running.Go(func() { d.delivery.Run(ctx) })
 	running.Go(func() { d.own.run(ctx) })
+	running.Go(func() { d.facade.run(ctx) })
 	running.Wait()
 }
 
@@ -91,10 +93,12 @@ func (d *domain) noteStored(sub gateway.Submission) {
 func (d *domain) noteChanged(changed []gateway.Progress) {
 	d.Notify(changed)
 	d.own.noteChanged(changed)
+	d.facade.noteChanged(changed)
 }
 
 // hear goes by what another process on the store tells.
 func (d *domain) hear(s gateway.Signal) {
+	d.facade.hear(s)
 	if s.Missed {
 		d.delivery.WakeLogs()
 		d.own.noteLogs()

@@ -74,6 +74,7 @@ func (d *domain) setLogs(logs []gateway.Log, p policies) (drained <-chan struct{
 	d.configured.Store(listIDs(logs))
 	d.AddLogs(d.listConfigured())
 	d.setPolicies(p)
+	d.facade.anchorIn(logs)
 	return d.delivery.SetLogs(logs)
 }
 
@@ -128,5 +129,6 @@ func selectLogs(s config.LogSet, logs []gateway.Log) (intake.LogSet, delivery.Fa
 func (d *domain) listDegraded() map[string]string {
 	degraded := d.delivery.Degraded()
 	d.own.addTroubles(degraded)
+	d.facade.addTroubles(degraded)
 	return degraded
 }

@@ -99,6 +99,7 @@ type Server struct {
 	rekorV1Log    atomic.Pointer[rekorv1.Log] // that of rekor_api.v1; nil: it is not configured any more
 	rekorV1       *rekorcompat.V1             // nil: it is off
 	ownLog        *ownLog
+	facade        *facadeLog // nil: clients of Rekor v1 see none
 	proxies       middleware.Proxies
 	quotas        quotas // of callers
 	audit         *auditor

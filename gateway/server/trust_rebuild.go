@@ -30,6 +30,9 @@ func (k *trustKeeper) addOwnLogs(ctx context.Context, trust *trustroot.Gateway) 
 		return nil, fmt.Errorf("making the gateway trust again: %w", err)
 	}
 	for _, l := range logs {
+		if gateway.IsFacadeLog(l.ID) {
+			continue
+		}
 		if trust, err = k.addOwnLog(ctx, trust, logs, l); err != nil {
 			return nil, fmt.Errorf("making the gateway trust again: own log %s: %w", l.Origin, err)
 		}

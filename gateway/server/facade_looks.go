@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+)
+
+// Nobody but this gateway has to know the anchors of a facade, so that no file says from where on they count: the store does, where logs were looked
+// through for them. A key for which it says nothing may have signed anything, unless it was made just now.
+
+// checkAnchorKey refuses an anchor key that is not the tree's. What another one has anchored would not be looked for in a store that was put back.
+func (s *Server) checkAnchorKey(ctx context.Context, tree string, spki []byte) error {
+	known, err := s.findAnchorKey(ctx, tree)
+	if err == nil && known != nil && !bytes.Equal(known, spki) {
+		err = errors.New("anchor_key is not the one that the tree's anchors are signed with: put that back, or choose new files for both key and anchor_key, and add the former key to former_keys")
+	}
+	return err
+}
+
+// findAnchorKey returns the key of a tree's anchors, nil where there are none.
+func (s *Server) findAnchorKey(ctx context.Context, tree string) ([]byte, error) {
+	page, _, err := s.store.List(ctx, gateway.AnchorTenant(tree), gateway.ListParams{PageSize: 1})
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	a, err := s.store.Archived(ctx, page[0].Tenant, page[0].ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Entries) == 0 {
+		return nil, fmt.Errorf("anchor %s has no entry", page[0].ID)
+	}
+	record, err := hashedrekord.Parse(a.Entries[0].Body)
+	return record.SPKI, err
+}
+
+// beginLooks notes that a key which was made just now has signed nothing that is in the logs.
+func (s *Server) beginLooks(ctx context.Context, tree string, spki []byte) error {
+	var looks []gateway.OwnLook
+	for id, l := range s.logs {
+		log, ok := l.(readableLog)
+		if !ok {
+			continue
+		}
+		shard := log.Describe().Shard
+		size, err := log.Size(ctx, shard)
+		if err != nil {
+			return fmt.Errorf("a new anchor key: reading log %s: %w", id, err)
+		}
+		looks = append(looks, gateway.OwnLook{Shard: shard, Key: sha256.Sum256(spki), From: size, To: size})
+	}
+	return s.store.KeepLooks(ctx, tree, looks)
+}
+
+// listFacadeShards returns all shards that can be read, with where anchors by a key are looked for in them.
+func (s *Server) listFacadeShards(spki []byte) (list []ownlog.AnchorShard, err error) {
+	begun, err := s.findLooks(context.Background(), sha256.Sum256(spki))
+	if err != nil {
+		return nil, err
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	for id, l := range s.logs {
+		log, ok := l.(readableLog)
+		if !ok { // Rekor v1, in which no anchors are
+			continue
+		}
+		shards := []gateway.Shard{log.Describe().Shard}
+		for _, former := range log.Former() {
+			shards = append(shards, former.Shard)
+		}
+		for _, shard := range shards {
+			list = append(list, ownlog.AnchorShard{
+				Log: id, Shard: shard, Entries: log, Delay: log.Describe().IntegrationDelay, Keys: []ownlog.AnchorKey{{SPKI: spki, From: begun[shard]}},
+			})
+		}
+	}
+	return list, nil
+}
+
+// listFormerShards is listFacadeShards for the anchors of a former tree.
+func (s *Server) listFormerShards(tree string) ([]ownlog.AnchorShard, error) {
+	spki, err := s.findAnchorKey(context.Background(), tree)
+	if err != nil || spki == nil {
+		return nil, err
+	}
+	return s.listFacadeShards(spki)
+}
+
+// findLooks returns the first index from which each shard was looked through for what a key has signed, whichever own log it was for.
+func (s *Server) findLooks(ctx context.Context, key [sha256.Size]byte) (map[gateway.Shard]uint64, error) {
+	own, err := s.store.ListOwnLogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first := map[gateway.Shard]uint64{}
+	for _, o := range own {
+		looks, err := s.store.Looks(ctx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range looks {
+			if before, ok := first[l.Shard]; l.Key == key && (!ok || l.From < before) {
+				first[l.Shard] = l.From
+			}
+		}
+	}
+	return first, nil
+}
