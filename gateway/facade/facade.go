@@ -37,7 +37,7 @@ type Config struct {
 	Current Tree
 	Former  []Tree
 	// Await returns a submission that was stored once it is settled, or as it is when ctx ends.
-	Await func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
+	Await  func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
 	Logger *slog.Logger
 }
 

@@ -47,12 +47,22 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// every is how long after an anchor the next one is made: a server has 0. It is longer where a test has to be between two.
+var every time.Duration
+
+// endingStore is what an ending needs of a store.
+type endingStore interface {
+	ownlog.Store
+	Stats(ctx context.Context) (gateway.Stats, error)
+}
+
 // room is a facade over a real log of Rekor v2, with the rooms around it, as a server joins them.
 type room struct {
 	*intake.Service
 	*delivery.Waiters
 	*facade.Facade
 	own      *ownlog.Log
+	endings  []*ownlog.Ending
 	source   *rekorv2.Log
 	store    gateway.Store
 	delivery *delivery.Delivery
@@ -96,10 +106,12 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 	r := &room{Waiters: delivery.NewWaiters(store), source: source, store: store}
 	quiet := slog.New(slog.DiscardHandler)
 	notify := func(p []gateway.Progress) { r.Notify(p) }
-	cfg := facade.Config{Store: store, Source: sourceID, Await: r.Waiters.Await, Logger: quiet}
+	former := []string{}
+	cfg := facade.Config{Store: store, Source: sourceID, Await: r.Await, Logger: quiet}
 	for i, one := range all {
 		signer := must(attest.LoadFacadeSigner(filepath.Join(folder, one.key), host, true))
 		if i < len(all)-1 {
+			former = append(former, treeLog(one.id))
 			cfg.Former = append(cfg.Former, facade.Tree{ID: one.id, Log: treeLog(one.id), Reader: ownlog.NewReader(store, treeLog(one.id)), Signer: signer})
 			continue
 		}
@@ -108,9 +120,14 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 			Anchorer:     must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true)),
 			Anchors:      func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{source}, Need: 1} },
 			AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil },
-			Stored:       func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: notify, Logger: quiet, Now: time.Now,
+			AnchorEvery:  every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: notify, Logger: quiet, Now: time.Now,
 		}))
 		cfg.Own, cfg.Current = r.own, facade.Tree{ID: one.id, Log: treeLog(one.id), Reader: r.own.Reader, Signer: signer}
+	}
+	for _, id := range former {
+		r.endings = append(r.endings, ownlog.NewEnding(ownlog.EndingConfig{
+			Log: id, To: r.own, Store: store.(endingStore), AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil }, Changed: notify, Logger: quiet,
+		}))
 	}
 	r.Facade = must(facade.New(t.Context(), cfg))
 	elsewhere := []string{}
@@ -148,7 +165,11 @@ func shardsOf(source *rekorv2.Log) []ownlog.AnchorShard {
 func (r *room) run(t testing.TB) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, f := range []func(context.Context){r.Service.Run, r.delivery.Run, r.own.Run, r.Facade.Run} {
+	all := []func(context.Context){r.Service.Run, r.delivery.Run, r.own.Run, r.Facade.Run}
+	for _, e := range r.endings {
+		all = append(all, e.Run)
+	}
+	for _, f := range all {
 		running.Go(func() { f(ctx) })
 	}
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"strings"
 
@@ -93,12 +92,11 @@ func (f *Facade) idOf(sub gateway.Submission) (rekorjson.ID, bool) {
 
 // parseHash reads a digest as a search has it.
 func parseHash(text string) (formats.Digest, bool) {
-	algorithm, value, ok := strings.Cut(text, ":")
-	if !ok {
-		algorithm, value = string(formats.SHA256), text
+	if !strings.Contains(text, ":") {
+		text = string(formats.SHA256) + ":" + text
 	}
-	raw, err := hex.DecodeString(value)
-	return formats.Digest{Algorithm: formats.DigestAlgorithm(algorithm), Value: raw}, err == nil && len(raw) > 0
+	d, err := formats.ParseDigest(text)
+	return d, err == nil
 }
 
 // parseKey returns the SHA-256 of the SubjectPublicKeyInfo of a key or certificate.
