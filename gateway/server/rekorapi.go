@@ -44,6 +44,9 @@ func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
 			return api.AwaitLog(ctx, s.service, stored, wait)
 		},
 		Log: func() rekorcompat.V1Log {
+			if s.facade != nil {
+				return s.facade.Facade
+			}
 			if log := s.rekorV1Log.Load(); log != nil {
 				return rekorcompat.NewV1Upstream(log, s.service.Receipt)
 			}

@@ -73,6 +73,9 @@ func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjs
 	case settled.State != gateway.Logged:
 		return id, e, false, errNotInTime
 	}
+	if err := v.awaitRecorded(ctx, settled, max(v.cfg.Wait-time.Since(began), leastWait)); err != nil {
+		return id, e, false, err
+	}
 	id, e, err = v.findRecorded(ctx, settled)
 	return id, e, stored.Existing, err
 }
@@ -114,7 +117,7 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 	if !errors.Is(err, gateway.ErrNotFound) {
 		return id, e, err
 	}
-	if slices.ContainsFunc(logged.Entries, func(e gateway.Entry) bool { return e.State == gateway.Pending }) {
+	if isLate(log) || slices.ContainsFunc(logged.Entries, func(e gateway.Entry) bool { return e.State == gateway.Pending }) {
 		return id, e, errNotInTime
 	}
 	return id, e, errNotInThisLog

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
+)
+
+// withFacade has clients of Rekor v1 see a facade of a configuration's log.
+func withFacade(c *config.Config) *config.Config {
+	dir := filepath.Dir(c.Store.SQLite.Path)
+	c.RekorAPI.V1 = c.Logs[0].ID
+	c.RekorAPI.Facade = config.Facade{Host: "rekor.example", Key: filepath.Join(dir, "facade.key"), AnchorKey: filepath.Join(dir, "facade-anchor.key"), CreateKeys: true}
+	return c
+}
+
+// TestFacade: rekor-cli, given the address of a gateway over Rekor v2, uploads, finds, reads and verifies, after a restart, with another shard of Rekor
+// v2, and with another key of the facade; and no file that verifiers get names the facade.
+func TestFacade(t *testing.T) {
+	t.Parallel()
+	first := rekortest.StartServer(t)
+	cfg := withPathToken(withFacade(newConfigOver(t, first)))
+	cfg.OwnLog = newOwnLog(cfg)
+	r := run(t, cfg)
+	f := &cliFolder{t: t, dir: t.TempDir(), path: os.Getenv("REKOR_V1") + ":" + os.Getenv("PATH")}
+	if os.Getenv("REKOR_V1") == "" {
+		t.Skip("REKOR_V1 names no folder with rekor-cli")
+	}
+	f.mustRun(signInEveryFormat + "openssl dgst -sha256 -sign x509.private -out x509-2.sig artifact\n")
+	use := func() { f.url = r.Addresses().HTTP + "/r/" + pathToken }
+	use()
+	const hashed = "--type hashedrekord --artifact-hash $(sha256sum artifact | cut -d' ' -f1) --pki-format x509 --signature x509.sig --public-key x509.key"
+	var uuids []string
+	upload := func(arguments string) {
+		t.Helper()
+		out := f.mustRun("cli upload " + arguments)
+		uuid := uuidForm.FindString(out)
+		if uuid == "" || !strings.Contains(out, "Created entry at index ") {
+			t.Fatalf("%s: %s", arguments, out)
+		}
+		uuids = append(uuids, uuid)
+		if again := f.mustRun("cli upload " + arguments); !strings.Contains(again, "already exists") || !strings.Contains(again, uuid) {
+			t.Errorf("%s, again: %s", arguments, again)
+		}
+	}
+	check := func() {
+		t.Helper()
+		for _, uuid := range uuids {
+			f.mustRun("cli verify --uuid " + uuid + "; cli get --uuid " + uuid)
+		}
+		f.mustRun("cli loginfo; cli get --log-index 0; cli verify " + hashed)
+		if found := f.mustRun("cli search --artifact artifact; cli search --public-key x509.key --pki-format x509"); strings.Count(found, uuids[0]) != 2 {
+			t.Errorf("found are %s", found)
+		}
+	}
+	upload(hashed)
+	upload("--type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key")
+	check()
+	for _, file := range []string{cfg.TrustedRoot, cfg.Attestation.GatewayTrust} {
+		if b := must(os.ReadFile(file)); bytes.Contains(b, []byte("rekor.example")) {
+			t.Errorf("%s names the facade", file)
+		}
+	}
+	r.stop()
+
+	second := rekortest.StartServer(t, rekortest.Named("next.log.test"))
+	writeRoot(t, cfg, trusted(first, anHourAgo, time.Now()), trusted(second, time.Now(), time.Time{}))
+	cfg.Logs[0].Origin, cfg.Logs[0].IntegrationDelay, cfg.Logs[0].GRPCURL, cfg.Logs[0].ReadURL = second.Origin(), time.Second, second.GRPCURL(), second.ReadURL()
+	cfg.Logs[0].Former = []config.FormerLog{{Origin: first.Origin(), ReadURL: first.ReadURL()}}
+	r = run(t, cfg)
+	use()
+	upload("--type rekord --artifact artifact --pki-format ssh --signature ssh.sig --public-key ssh.key")
+	check()
+	r.stop()
+
+	dir := filepath.Dir(cfg.Store.SQLite.Path)
+	cfg.RekorAPI.Facade.FormerKeys = []string{cfg.RekorAPI.Facade.Key}
+	cfg.RekorAPI.Facade.Key, cfg.RekorAPI.Facade.AnchorKey = filepath.Join(dir, "facade2.key"), filepath.Join(dir, "facade2-anchor.key")
+	r = run(t, cfg)
+	defer r.stop()
+	use()
+	upload("--type rekord --artifact artifact --pki-format x509 --signature x509-2.sig --public-key x509.key")
+	check()
+	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       1") || !strings.Contains(out, "Total Tree Size:        4") {
+		t.Errorf("loginfo says %s", out)
+	}
+}
