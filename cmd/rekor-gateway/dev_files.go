@@ -25,6 +25,9 @@ const (
 	keyFile    = "attestation.key"
 	ownFile    = "own_log.key"
 	anchorFile = "anchor.key"
+
+	facadeFile       = "facade.key"
+	facadeAnchorFile = "facade_anchor.key"
 )
 
 // devOrigin is the local log's name. Sigstore's tools want it to be a host name.
@@ -35,6 +38,9 @@ const (
 	devOwnOrigin   = devOrigin + "/own"
 	devAnchorEvery = time.Second
 )
+
+// devFacadeHost is the name of the log that clients of Rekor v1 see.
+const devFacadeHost = "gateway.local"
 
 // devDelay is the integration delay of the local log, which takes no longer.
 const devDelay = 30 * time.Second
@@ -84,7 +90,7 @@ func (f *devFlags) writeConfig(rekor *localrekor.Server) (*config.Config, error)
 	c.Attestation = config.Attestation{Key: keyFile, CreateKey: true, GatewayTrust: trustFile}
 	c.OwnLog.Origin, c.OwnLog.AnchorEvery = devOwnOrigin, devAnchorEvery
 	c.OwnLog.Key, c.OwnLog.AnchorKey, c.OwnLog.CreateKeys = ownFile, anchorFile, true
-	c.RekorAPI.V2 = "local"
+	c.RekorAPI = config.RekorAPI{V1: "local", V2: "local", Facade: config.Facade{Host: devFacadeHost, Key: facadeFile, AnchorKey: facadeAnchorFile, CreateKeys: true}}
 	c.Logging.Format = "text"
 	raw, err := c.Marshal()
 	if err != nil {

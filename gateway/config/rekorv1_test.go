@@ -56,7 +56,7 @@ func TestRekorV1(t *testing.T) {
 		"nobody's":                {one + clients, ""},
 		"both":                    {clients, ""},
 		"v1's, of another log":    {"rekor_api: {v1: other}\n", `rekor_api.v1: there is no log "other" in logs`},
-		"v1's, of v2":             {"rekor_api: {v1: local}\n", "rekor_api.v1: log local is none of Rekor v1"},
+		"v1's, of v2":             {"rekor_api: {v1: local}\n", "rekor_api.facade.host is missing"},
 		"v1's, of both":           {"rekor_api: {v1: v1}\n", ""},
 		"v1's, of v1 alone":       {"policy: {logs: {list: [v1]}}\nrekor_api: {v1: v1}\n", ""},
 		"v1's, of one of them":    {"policy: {logs: {need: 1}}\nrekor_api: {v1: v1}\n", "policy.logs.need: with rekor_api.v1 an entry has to be in the log v1, and 1 of [local v1] may be without it"},

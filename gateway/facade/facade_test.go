@@ -390,14 +390,33 @@ func TestOlderStore(t *testing.T) {
 	run(path, "second ", 2)
 	store := openStore(t, filepath.Join(older, "copy", "db"))
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
-	r.run(t)
+	stop := r.run(t)
 	waitFor(t, "doubt", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
-	r.logAll(t, "third ", 1)
+	lost := r.logAll(t, "third ", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	if err := r.AwaitRecorded(ctx, lost[0]); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if _, _, err := r.Recorded(t.Context(), lost[0]); !errors.Is(err, gateway.ErrUnavailable) {
+		t.Errorf("what waits is recorded: %v", err)
+	}
 	if _, _, err := r.EntryByIndex(t.Context(), 0); !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("an entry is signed: %v", err)
 	}
 	if state := must(store.OwnLog(t.Context(), treeLog(tree))); state.Tree.Size != 2 {
 		t.Errorf("the log has gone on to %d records", state.Tree.Size)
+	}
+	stop()
+
+	anew := slices.Clone(oneTree)
+	anew[0].id, anew[0].key = tree-7, "anew"
+	r = join(t, store, openSource(t, store, server), folder, anew)
+	r.run(t)
+	for id, index := range r.awaitAll(t, lost) {
+		if id.Tree != tree-7 || index != 0 {
+			t.Errorf("in a log that begins anew it is %v, at %d", id, index)
+		}
 	}
 }
 
@@ -409,13 +428,14 @@ func TestSlowLog(t *testing.T) {
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
 	r.run(t)
 	c := newCLI(t, r.serve(t))
+	r.awaitAll(t, r.logAll(t, "first ", 1))
 	var all sync.WaitGroup
 	for i := range 4 {
 		args := signFile(t, fmt.Sprint("slow ", i))
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * 4 * time.Second)
 			begun := time.Now()
-			if out, err := c.try(t, append([]string{"upload", "--timeout", "30s"}, args...)...); err != nil || !strings.Contains(out, "Created entry") || time.Since(begun) > 25*time.Second {
+			if out, err := c.try(t, append([]string{"upload", "--timeout", "30s"}, args...)...); err != nil || !strings.Contains(out, "Created entry") || time.Since(begun) > 29*time.Second {
 				t.Errorf("upload %d has taken %v: %v", i, time.Since(begun), err)
 			}
 		})

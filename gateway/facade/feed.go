@@ -108,7 +108,7 @@ func (f *Facade) storeLeaves(ctx context.Context, leaves []leaf) ([]gateway.Enqu
 	subs := make([]gateway.NewSubmission, len(leaves))
 	for i, l := range leaves {
 		var err error
-		if subs[i], err = l.newSubmission(f.cfg.Current.Log); err != nil {
+		if subs[i], err = l.newSubmission(f.trees()[0].Log, f.cfg.Current.Log); err != nil {
 			return nil, err
 		}
 	}

@@ -87,7 +87,7 @@ func openSource(t testing.TB, store gateway.Store, servers ...*rekortest.Server)
 	}
 	last := len(shards) - 1
 	shards[0], shards[last] = shards[last], shards[0]
-	log := must(rekorv2.New(rekorv2.Config{ID: sourceID, Shards: shards, IntegrationDelay: time.Second, RequestTimeout: 10 * time.Second},
+	log := must(rekorv2.New(rekorv2.Config{ID: sourceID, Shards: shards, IntegrationDelay: time.Second, RequestTimeout: time.Minute},
 		store, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
 	t.Cleanup(func() { _ = log.Close() })
 	return log
@@ -117,7 +117,7 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 		}
 		r.own = must(ownlog.New(t.Context(), ownlog.Config{
 			ID: treeLog(one.id), Origin: facade.Origin(host, one.id), Store: store, Codec: recording.Own{}, Signer: signer, VerifierKey: string(signer.PublicKey()),
-			Anchorer:     must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true)),
+			Anchorer:     must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor-"+one.key), true)),
 			Anchors:      func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{source}, Need: 1} },
 			AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil },
 			AnchorEvery:  every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: notify, Logger: quiet, Now: time.Now,
@@ -136,7 +136,7 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 	}
 	r.delivery = delivery.New(delivery.Config{
 		Logs: []gateway.Log{source}, Elsewhere: elsewhere, Store: store, Probe: gatewaytest.NewProbe, Logger: quiet,
-		Timing:  delivery.Timing{AddTimeout: 10 * time.Second, Drain: time.Second},
+		Timing:  delivery.Timing{AddTimeout: time.Minute, Drain: time.Second},
 		Changed: func(p []gateway.Progress) { r.Notify(p); r.own.NoteChanged(p); r.Facade.NoteChanged(p) },
 	})
 	r.Service = intake.New(intake.Config{

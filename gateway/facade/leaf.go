@@ -42,8 +42,9 @@ func newLeaf(kind string, body []byte) (leaf, error) {
 	return leaf{hashedrekord.LeafHash(v1), v1, projection.Digest, sha256.Sum256(record.SPKI)}, nil
 }
 
-// newSubmission returns the submission that records the leaf in the own log with that ID. There is one for each leaf, in whatever tree it is.
-func (l leaf) newSubmission(log string) (gateway.NewSubmission, error) {
+// newSubmission returns the submission that records the leaf in the own log with that ID. There is one for each leaf, in whatever tree it is of those
+// that go on from the one with the log called first.
+func (l leaf) newSubmission(first, log string) (gateway.NewSubmission, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return gateway.NewSubmission{}, err
@@ -51,7 +52,7 @@ func (l leaf) newSubmission(log string) (gateway.NewSubmission, error) {
 	return gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: gateway.FacadeTenant(), Format: LeafFormat, Digests: []formats.Digest{l.digest}, Needed: 1,
-			Key: sha256.Sum256(fmt.Appendf(nil, "rekor-gateway leaf for clients of Rekor v1\n%x\n", l.hash)),
+			Key: sha256.Sum256(fmt.Appendf(nil, "rekor-gateway leaf for clients of Rekor v1\n%q\n%x\n", first, l.hash)),
 			Signatures: []gateway.RecordedSignature{{
 				Signers: [][sha256.Size]byte{l.spkiSum}, Representation: gateway.Native, Way: gateway.Direct, Evidence: formats.EvidenceDigest,
 			}},

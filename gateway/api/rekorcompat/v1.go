@@ -64,7 +64,8 @@ func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjs
 	if err != nil {
 		return id, e, false, err
 	}
-	settled, err := v.cfg.Await(ctx, stored, max(v.cfg.Wait-time.Since(began), leastWait))
+	until := time.Now().Add(max(v.cfg.Wait-time.Since(began), leastWait))
+	settled, err := v.cfg.Await(ctx, stored, time.Until(until))
 	switch {
 	case err != nil:
 		return id, e, false, err
@@ -73,7 +74,7 @@ func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjs
 	case settled.State != gateway.Logged:
 		return id, e, false, errNotInTime
 	}
-	if err := v.awaitRecorded(ctx, settled, max(v.cfg.Wait-time.Since(began), leastWait)); err != nil {
+	if err := v.awaitRecorded(ctx, settled, until); err != nil {
 		return id, e, false, err
 	}
 	id, e, err = v.findRecorded(ctx, settled)

@@ -18,7 +18,7 @@ type V1Awaiter interface {
 }
 
 // awaitRecorded waits until a submission is in the log that answers.
-func (v *V1) awaitRecorded(ctx context.Context, logged gateway.Submission, wait time.Duration) error {
+func (v *V1) awaitRecorded(ctx context.Context, logged gateway.Submission, until time.Time) error {
 	log, err := v.log()
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (v *V1) awaitRecorded(ctx context.Context, logged gateway.Submission, wait 
 	if !ok {
 		return nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	err = awaiter.AwaitRecorded(waiting, logged)
 	switch {
