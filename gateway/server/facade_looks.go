@@ -47,12 +47,11 @@ func (s *Server) findAnchorKey(ctx context.Context, tree string) ([]byte, error)
 func (s *Server) beginLooks(ctx context.Context, tree string, spki []byte) error {
 	var looks []gateway.OwnLook
 	for id, l := range s.logs {
-		log, ok := l.(readableLog)
-		if !ok {
+		if _, ok := l.(gateway.EntryReader); !ok {
 			continue
 		}
-		shard := log.Describe().Shard
-		size, err := log.Size(ctx, shard)
+		shard := l.Describe().Shard
+		size, err := l.Size(ctx, shard)
 		if err != nil {
 			return fmt.Errorf("a new anchor key: reading log %s: %w", id, err)
 		}
@@ -69,18 +68,14 @@ func (s *Server) listFacadeShards(spki []byte) (list []ownlog.AnchorShard, err e
 	}
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	for id, l := range s.logs {
-		log, ok := l.(readableLog)
+	for id, log := range s.logs {
+		reader, ok := log.(gateway.EntryReader)
 		if !ok { // Rekor v1, in which no anchors are
 			continue
 		}
-		shards := []gateway.Shard{log.Describe().Shard}
-		for _, former := range log.Former() {
-			shards = append(shards, former.Shard)
-		}
-		for _, shard := range shards {
+		for _, shard := range append(log.Former(), gateway.FormerShard{Shard: log.Describe().Shard}) {
 			list = append(list, ownlog.AnchorShard{
-				Log: id, Shard: shard, Entries: log, Delay: log.Describe().IntegrationDelay, Keys: []ownlog.AnchorKey{{SPKI: spki, From: begun[shard]}},
+				Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay, Keys: []ownlog.AnchorKey{{SPKI: spki, From: begun[shard.Shard]}},
 			})
 		}
 	}
