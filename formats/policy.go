@@ -38,6 +38,8 @@ type Policy struct {
 	// KnownOnly lets signatures of a file pass unchecked that none of the keys made, as long as one of the keys
 	// made another one. Without it every signature of a file has to verify.
 	KnownOnly bool
+	// PublishUserIDs lets PGP signatures be recorded with the user ID that the key's validity rests on, which is public for ever then.
+	PublishUserIDs bool
 	// SSHNamespaces lists the accepted SSHSIG namespaces; nil means "file" alone.
 	SSHNamespaces []string
 	// Keys by format name win over the keys a submitter sends: with an element, only

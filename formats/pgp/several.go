@@ -176,6 +176,12 @@ func (r *keyring) finishSignature(m *formats.Meter, d *draft, found []*certifica
 		return nil, err
 	}
 	p.buildDescription()
+	if r.policy.PublishUserIDs {
+		if err := m.ChargeChecks(wholeChecks, p.key.key); err != nil {
+			return nil, err
+		}
+	}
+	p.description.Whole, p.description.NotWhole = p.buildWhole(r.policy.PublishUserIDs)
 	return p, nil
 }
 

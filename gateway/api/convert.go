@@ -215,7 +215,11 @@ func ConvertPlan(p gateway.Plan) *pb.Plan {
 
 // noteInline says of an option for which the artifact is sent to the log what becomes of one that is too large, or not sent.
 func noteInline(p gateway.Plan, chosen gateway.Option) string {
-	note := fmt.Sprintf("%s is possible for a file of at most %s, which is sent to the log with the entry", chosen.Representation, humanize.IBytes(uint64(chosen.MaxBytes)))
+	published := ""
+	if p.Description.Format == "pgp" {
+		published = "; the key's user ID, a name and an e-mail address as a rule, becomes public for ever"
+	}
+	note := fmt.Sprintf("%s is possible for a file of at most %s, which is sent to the log with the entry%s", chosen.Representation, humanize.IBytes(uint64(chosen.MaxBytes)), published)
 	for _, o := range p.Options {
 		if o.Representation != chosen.Representation && o.Refusal == nil {
 			return note + fmt.Sprintf("; a larger one is recorded as %s: ask the log's and the gateway's operators for more (inline_max)", o.Representation)

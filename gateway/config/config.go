@@ -178,6 +178,8 @@ type Policy struct {
 	Logs              LogSet     `yaml:"logs,omitempty"`      // where submissions are recorded
 	// PublishCertificate: callers may have their certificates made public; nil is true.
 	PublishCertificate *bool `yaml:"publish_certificate,omitempty" json:",omitempty"`
+	// PublishUserIDs: PGP signatures are recorded in logs of Rekor v1 with the key's user ID.
+	PublishUserIDs bool `yaml:"publish_user_ids,omitempty" json:",omitempty"`
 }
 
 // Attestation is the gateway's own signing. Without a key nothing is attested.

@@ -26,6 +26,7 @@ func (p Policy) Load(ctx context.Context, registry *formats.Registry) (formats.P
 	out := formats.Policy{
 		Formats:        p.Formats,
 		SSHNamespaces:  p.SSHNamespaces,
+		PublishUserIDs: p.PublishUserIDs,
 		AllowedSigners: convertIDs(p.AllowedSigners), AllowedIdentities: convertIdentities(p.AllowedIdentities),
 		TUFRoots: convertIDs(p.TUFRoots),
 	}

@@ -185,10 +185,14 @@ func (c *Config) describeRepresentations(p Policy) string {
 }
 
 func describePublication(p Policy) string {
+	text := "no certificate becomes public"
 	if p.MayPublish() {
-		return "the signer's whole certificate becomes public where a request asks for it"
+		text = "the signer's whole certificate becomes public where a request asks for it"
 	}
-	return "no certificate becomes public"
+	if p.PublishUserIDs {
+		text += "; the user IDs of PGP keys become public in logs of Rekor v1"
+	}
+	return text
 }
 
 func (c *Config) describeLogs(p Policy) string {

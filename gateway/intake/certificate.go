@@ -5,6 +5,7 @@ package intake
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -14,6 +15,16 @@ import (
 
 var errNoCertificate = formats.NewError(gateway.ReasonNoCertificate, "there is no certificate that could be logged",
 	"send the signer's certificate as the key, or do not ask to publish it")
+
+// noteUserID notes in the receipt what the policy has had made public.
+func noteUserID(w *gateway.Whole, r *receiptpb.Receipt) {
+	if note := publishedNote + "the user ID of the PGP key"; w.Format == pgpFormat && !slices.Contains(r.Notes, note) {
+		r.Notes = append(r.Notes, note)
+	}
+}
+
+// pgpFormat is the format whose keys name people in an entry of Rekor v1's own.
+const pgpFormat = "pgp"
 
 const publishedNote = "public in the log for ever: "
 

@@ -72,6 +72,7 @@ func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *rece
 		return nil, errNoCertificate
 	}
 	if c.whole != nil {
+		noteUserID(c.whole, skeleton)
 		return []gateway.Offer{{Whole: c.whole}}, nil
 	}
 	if c.representation == gateway.Attested {

@@ -3,6 +3,7 @@
 package receipt
 
 import (
+	"context"
 	"fmt"
 
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -12,12 +13,12 @@ import (
 )
 
 // checkRecords checks that each log entry records what the receipt says.
-func (v *verification) checkRecords() error {
+func (v *verification) checkRecords(ctx context.Context) error {
 	switch v.receipt.GetRepresentation() {
 	case receiptpb.Receipt_NATIVE:
 		v.report.proven("recorded as: NATIVE, %s says that this key signed these bytes", v.recorder())
 		if entries := v.receipt.GetEntries(); len(entries) > 0 && hasRekord(entries[0]) {
-			return v.checkRekords()
+			return v.checkRekords(ctx)
 		}
 		return v.checkProjections(true)
 	case receiptpb.Receipt_PROJECTED:

@@ -4,6 +4,7 @@ package receipt
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 
@@ -37,8 +38,8 @@ func hasRekord(e *receiptpb.LogEntry) bool {
 }
 
 // checkRekords makes every entry again from the signature just verified, its key and the artifact's digest. There is one entry for each log.
-func (v *verification) checkRekords() error {
-	want, err := v.makeRekord()
+func (v *verification) checkRekords(ctx context.Context) error {
+	want, err := v.makeRekord(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,20 +71,42 @@ func (v *verification) checkRekords() error {
 const minisignFormat = "minisign"
 
 // makeRekord returns what the entries have to say.
-func (v *verification) makeRekord() (rekord.Record, error) {
-	if v.description.Whole == nil {
-		return rekord.Record{}, refuse(ReasonEntryMismatch, "no log has entries of its own for such a signature", hintEntry)
-	}
+func (v *verification) makeRekord(ctx context.Context) (rekord.Record, error) {
 	if len(v.verified.Signers) != 1 || len(v.description.Findings) > 0 {
 		return rekord.Record{}, claim("has a log entry of a kind that is for one good signature")
 	}
-	r := rekord.Record{Whole: *v.description.Whole}
+	whole, err := v.findWhole(ctx)
+	if err != nil {
+		return rekord.Record{}, err
+	}
+	if whole == nil {
+		return rekord.Record{}, refuse(ReasonEntryMismatch, "no log has entries of its own for such a signature", hintEntry)
+	}
+	r := rekord.Record{Whole: *whole}
 	sum := v.digest(nil, formats.SHA256)
 	if len(sum) != sha256.Size {
 		return rekord.Record{}, refuse(ReasonMissingArtifact, "the log entry has the SHA-256 of the artifact, which is not known without it", "give the signed file (--artifact FILE)")
 	}
 	copy(r.Digest[:], sum)
 	return r, nil
+}
+
+// findWhole returns the signature, as verified, in the form that a log records. Of a PGP key the record has the copy that was sent, which the receipt
+// has too, and the reader's own may be a later one: the same key has to have signed by either.
+func (v *verification) findWhole(ctx context.Context) (*formats.Whole, error) {
+	if v.description.Format != pgpFormat {
+		return v.description.Whole, nil
+	}
+	parsed, err := v.parseBy(formats.WithWork(ctx, formats.NewWork(formats.MaxWork)), v.receipt.GetSignature().GetKeys(), v.policyAt(v.judged.at))
+	if err != nil {
+		return nil, wrap(err, ReasonEntryMismatch, "the receipt's copy of the key, which the log entry has, is not good", hintEntry)
+	}
+	for _, d := range parsed.Describe().Each() {
+		if sameSigners(identities(d.Signers), identities(v.verified.Signers)) && d.Whole != nil {
+			return d.Whole, nil
+		}
+	}
+	return nil, nil
 }
 
 // checkRekordBundle compares the bundle around an entry with the record.

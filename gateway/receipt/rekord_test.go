@@ -22,9 +22,11 @@ import (
 // whole is a signature by a real tool, as a Rekor v1 log records it itself.
 func whole(tb testing.TB, l *receipttest.V1Log, format, signature, key, file string) *signed {
 	tb.Helper()
-	data := func(name string) []byte { return readFile(tb, filepath.Join("../../formats", format, "testdata", name)) }
+	data := func(name string) []byte {
+		return readFile(tb, filepath.Join("../../formats", format, "testdata", name))
+	}
 	s := &signed{format: format, content: data(file), signature: data(signature), keys: [][]byte{data(key)}}
-	s.policy.Now = timeFor(format)
+	s.policy.Now, s.policy.PublishUserIDs = timeFor(format), true
 	s.recordWhole(tb, l, nil)
 	return s
 }
@@ -60,6 +62,9 @@ var wholes = map[string][4]string{
 	"signify":          {"minisign", "signify.sig", "release.pub", "artifact.txt"},
 	"ssh":              {"ssh", "ed25519.sig", "ed25519.pub", "artifact.txt"},
 	"ssh, ecdsa":       {"ssh", "ecdsa-256.sig", "ecdsa-256.pub", "artifact.txt"},
+	"pgp":              {"pgp", "rsa3072-SHA512.sig", "rsa3072.key", "artifact"},
+	"pgp, subkey":      {"pgp", "subkey.sig", "subkey.key", "artifact"},
+	"pgp, ed25519":     {"pgp", "ed25519.sig", "ed25519.key", "artifact"},
 	"ssh, sk":          {"ssh", "sk-ecdsa.sig", "sk-ecdsa.pub", "artifact.txt"},
 }
 
@@ -170,5 +175,28 @@ func TestRekordByDigest(t *testing.T) {
 	o.TrustedRoot, o.Artifact = l.Root(), nil
 	if report, err := receipt.Verify(t.Context(), s.receipt, o); err == nil || report != nil || !strings.Contains(err.Error(), "artifact") {
 		t.Errorf("verified without the artifact: %v", err)
+	}
+}
+
+// TestRekordPGPKeys: the record has the key as it was sent. The reader's own copy may be another, as long as it is the same key that signed.
+func TestRekordPGPKeys(t *testing.T) {
+	l := receipttest.NewV1Log(t)
+	s := whole(t, l, "pgp", "rsa3072-SHA512.sig", "rsa3072.key", "artifact")
+	data := func(name string) []byte { return readFile(t, filepath.Join("../../formats/pgp/testdata", name)) }
+	o := s.options()
+	o.TrustedRoot = l.Root()
+	o.ExpectedKeys = [][]byte{data("keyring.gpg"), data("rsa3072.key")}
+	if _, err := s.verify(t, s.receipt, o); err != nil {
+		t.Errorf("by a keyring: %v", err)
+	}
+	o.ExpectedKeys = [][]byte{data("rsa2048.key")}
+	if _, err := s.verify(t, s.receipt, o); err == nil {
+		t.Error("by a stranger's key")
+	}
+	o.ExpectedKeys = s.keys
+	for name, keys := range map[string][][]byte{"another's": {data("rsa2048.key")}, "none": nil, "no key": {[]byte("x")}} {
+		t.Run(name, func(t *testing.T) {
+			s.refused(t, o, receipt.ReasonEntryMismatch, func(r *receiptpb.Receipt) { r.Signature.Keys = keys })
+		})
 	}
 }

@@ -83,7 +83,7 @@ func verifySeveral(ctx context.Context, r *receiptpb.Receipt, o Options) (*Repor
 		s.findTimes,
 		func() error { return s.checkSignatures(ctx) },
 		func() error { return s.file.checkEach(ctx, s.listAsked()) },
-		s.checkViews,
+		func() error { return s.checkViews(ctx) },
 	)
 	if err != nil {
 		return nil, err
@@ -324,12 +324,12 @@ func (s *several) listAsked() (ids [][sha256.Size]byte) {
 }
 
 // checkViews checks the views that were asked for.
-func (s *several) checkViews() error {
+func (s *several) checkViews(ctx context.Context) error {
 	for i, v := range s.views {
 		if !v.asked {
 			continue
 		}
-		if err := runSteps(v.checkClaimedTime, v.checkClaims, v.checkRecords, v.checkProofs, v.checkGatewayRanges, v.checkWitnessed); err != nil {
+		if err := runSteps(v.checkClaimedTime, v.checkClaims, func() error { return v.checkRecords(ctx) }, v.checkProofs, v.checkGatewayRanges, v.checkWitnessed); err != nil {
 			return formats.NameSignature(err, i, len(s.views))
 		}
 	}

@@ -108,7 +108,9 @@ func (v *verification) policyAt(at time.Time) formats.Policy {
 	p := formats.Policy{
 		Now:           at,
 		SSHNamespaces: o.SSHNamespaces,
-		KnownOnly:     v.receipt.GetFormatVersion() > versionOne, // a reader may have the keys of some
+		// A reader publishes nothing: what the log has is compared.
+		PublishUserIDs: true,
+		KnownOnly:      v.receipt.GetFormatVersion() > versionOne, // a reader may have the keys of some
 	}
 	if v.receipt.GetPolicy().GetHistorical() {
 		p.Historical = o.Historical

@@ -99,7 +99,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 		func() error { return v.checkSignature(ctx) },
 		func() error { return v.checkEach(ctx, identities(v.verified.Signers)) },
 		v.checkClaims,
-		v.checkRecords,
+		func() error { return v.checkRecords(ctx) },
 		v.checkRecorded,
 		v.checkProofs,
 		v.checkGatewayRanges,

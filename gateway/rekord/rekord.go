@@ -37,7 +37,7 @@ const (
 const MaxBody = 65535
 
 // Formats are those that entries may be of, as the log names them. Its x509 is left out: a hashedrekord says the same without the artifact's bytes.
-var Formats = []string{"minisign", "ssh"}
+var Formats = []string{"minisign", "pgp", "ssh"}
 
 // Record is what an entry says: this signature by this key is over the artifact with that digest.
 type Record struct {

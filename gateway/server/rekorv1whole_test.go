@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,6 +187,53 @@ func (r *running) searchV1(v1 *rekorv1test.Server, s signed) {
 	}
 }
 
+// signPGP has gpg make a key, with a user ID, and sign.
+func signPGP(t *testing.T, artifact []byte) signed {
+	t.Helper()
+	home := filepath.Join(must(os.MkdirTemp("", "gpg")), "home") // its sockets need a short path
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		_ = os.RemoveAll(filepath.Dir(home))
+	})
+	file := filepath.Join(home, "artifact")
+	mustWrite(t, file, artifact)
+	gpg := func(args ...string) {
+		runTool(t, "gpg", append([]string{"--homedir", home, "--batch", "--passphrase", ""}, args...)...)
+	}
+	gpg("--quick-gen-key", "Alice <alice@example.com>", "rsa3072", "sign", "never")
+	gpg("--armor", "--output", file+".key", "--export")
+	gpg("--armor", "--output", file+".asc", "--detach-sign", file)
+	return signed{artifact, must(os.ReadFile(file + ".asc")), must(os.ReadFile(file + ".key"))}
+}
+
+// TestRekorV1PGP: with leave of the policy the log records what gpg has signed, with the user ID; without, no user ID leaves the gateway.
+func TestRekorV1PGP(t *testing.T) {
+	t.Parallel()
+	s := signPGP(t, []byte("signed by gpg\n"))
+	for publish, want := range map[bool]string{true: "NATIVE", false: "ATTESTED"} {
+		cfg, v1 := wholeConfig(t, 1<<20)
+		cfg.Policy.PublishUserIDs = publish
+		r := run(t, cfg)
+		a := r.submitSigned(s)
+		if a.status != http.StatusCreated || a.body["representation"] != want {
+			t.Fatalf("%t: %d %v", publish, a.status, a.body)
+		}
+		report := r.verifySigned(cfg, a.body["id"].(string), s)
+		if publish && !strings.Contains(strings.Join(report.Proven, "\n"), "byte for byte") {
+			t.Errorf("proven %q", report.Proven)
+		}
+		resp := must(http.Post(v1.URL+"/api/v1/index/retrieve", "application/json", strings.NewReader(`{"email":"alice@example.com"}`)))
+		if found := must(io.ReadAll(resp.Body)); (len(found) > 60) != publish {
+			t.Errorf("%t: search for the address finds %s", publish, found)
+		}
+		_ = resp.Body.Close()
+		r.stop()
+	}
+}
+
 // TestRekorV1WholeRestart: an artifact waits for its log over a restart, and goes once there.
 func TestRekorV1WholeRestart(t *testing.T) {
 	t.Parallel()
@@ -204,4 +253,88 @@ func TestRekorV1WholeRestart(t *testing.T) {
 	id := a.body["id"].(string)
 	await(t, "logged", func() bool { return r.get(id).body["state"] == "LOGGED" })
 	r.verifySigned(cfg, id, s)
+}
+
+// TestRekorV1WholeMemory: an artifact of 100 MB is spooled and sent, and never held.
+func TestRekorV1WholeMemory(t *testing.T) {
+	const size, allowed = 100_000_000, 100 << 20
+	cfg, _ := wholeConfig(t, 256<<20)
+	cfg.Worker.AddTimeout = 5 * time.Minute
+	cfg.Limits.MaxArtifactBytes = 1 << 30
+	folder := t.TempDir()
+	file := filepath.Join(folder, "artifact")
+	mustWrite(t, file, nil)
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+	runTool(t, "minisign", "-G", "-W", "-p", filepath.Join(folder, "key.pub"), "-s", filepath.Join(folder, "key"))
+	runTool(t, "minisign", "-S", "-s", filepath.Join(folder, "key"), "-m", file)
+	r := run(t, cfg)
+	defer r.stop()
+	r.submitSigned(signMinisign(t, []byte("warm")))
+	debug.FreeOSMemory()
+	idle := readRSS(t)
+	peak, stop := sampleRSS(t)
+	body, kind := streamForm(t, must(os.ReadFile(file+".minisig")), must(os.ReadFile(filepath.Join(folder, "key.pub"))), file)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, r.Addresses().HTTP+"/v1/submissions?wait=60s", body))
+	request.Header.Set("Content-Type", kind)
+	a := r.answer(http.DefaultClient.Do(request))
+	for id, _ := a.body["id"].(string); a.body["state"] == "PENDING"; a = r.get(id) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop()
+	if a.body["state"] != "LOGGED" || a.body["representation"] != "NATIVE" {
+		t.Fatalf("%d %v", a.status, a.body)
+	}
+	t.Logf("RSS %d MiB above idle", (peak.Load()-idle)>>20)
+	if peak.Load()-idle > allowed {
+		t.Errorf("RSS grew by %d MiB", (peak.Load()-idle)>>20)
+	}
+}
+
+// streamForm returns a form whose artifact is read from the file while it is sent.
+func streamForm(t *testing.T, signature, key []byte, file string) (body io.Reader, kind string) {
+	t.Helper()
+	read, write := io.Pipe()
+	w := multipart.NewWriter(write)
+	go func() {
+		for name, part := range map[string][]byte{"signature": signature, "key": key} {
+			_, _ = must(w.CreateFormFile(name, name)).Write(part)
+		}
+		f := must(os.Open(file))
+		defer f.Close()
+		_, _ = io.Copy(must(w.CreateFormFile("artifact", "artifact")), f)
+		_ = write.CloseWithError(w.Close())
+	}()
+	return read, w.FormDataContentType()
+}
+
+// readRSS returns the resident set of this process in bytes.
+func readRSS(t *testing.T) int64 {
+	t.Helper()
+	var pages, resident int64
+	if _, err := fmt.Sscan(string(must(os.ReadFile("/proc/self/statm"))), &pages, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// sampleRSS has peak be the largest resident set until stop.
+func sampleRSS(t *testing.T) (peak *atomic.Int64, stop func()) {
+	t.Helper()
+	peak = new(atomic.Int64)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			peak.Store(max(peak.Load(), readRSS(t)))
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return peak, func() { close(done); <-ended }
 }

@@ -87,7 +87,7 @@ var wholeCases = map[string]struct{ format, signature, key, artifact string }{
 // describeWhole returns the signature as the log records it, verified over the artifact.
 func describeWhole(t testing.TB, format string, signature, key, artifact []byte) (formats.Description, *gateway.Whole) {
 	t.Helper()
-	parsed, err := all.Formats().Parse(t.Context(), format, signature, [][]byte{key}, formats.Policy{Now: time.Now(), SSHNamespaces: []string{"file", "git"}})
+	parsed, err := all.Formats().Parse(t.Context(), format, signature, [][]byte{key}, formats.Policy{Now: time.Now(), SSHNamespaces: []string{"file", "git"}, PublishUserIDs: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,4 +204,64 @@ func postWhole(t *testing.T, s *rekorv1test.Server, format string, signature, ke
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, response.Body)
 	return response.StatusCode
+}
+
+// TestServerPGP has the real Rekor v1 record what is offered to it of the signatures that gpg and others have made: each of these it takes.
+func TestServerPGP(t *testing.T) {
+	s := rekorv1test.Start(t)
+	waiting := blobs{}
+	l := openWhole(t, s.URL, treeOf(t, s), waiting)
+	shard := l.Describe().Shard
+	artifact := readTestdata(t, "pgp", "artifact")
+	signatures, err := filepath.Glob("../../../formats/pgp/testdata/*.sig")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := map[string]bool{}
+	for _, file := range append(signatures, "armored.asc") {
+		signature := readTestdata(t, "pgp", filepath.Base(file))
+		for _, name := range pgpKeys {
+			key := readTestdata(t, "pgp", name)
+			parsed, err := all.Formats().Parse(t.Context(), "pgp", signature, [][]byte{key}, formats.Policy{Now: time.Now(), PublishUserIDs: true})
+			if err != nil {
+				continue
+			}
+			v, err := parsed.Verify(t.Context(), formats.FromReader(bytes.NewReader(artifact)))
+			if err != nil {
+				continue
+			}
+			d := parsed.Describe()
+			if d.Whole == nil {
+				t.Logf("%s by %s is not offered: %v", filepath.Base(file), name, d.NotWhole)
+				continue
+			}
+			t.Run(filepath.Base(file)+" by "+name, func(t *testing.T) {
+				addWhole(t, l, shard, treeOf(t, s), waiting, &gateway.Whole{Whole: *d.Whole, SPKI: v.Signers[0].SPKI, SHA256: sha256.Sum256(artifact), Size: v.Size}, artifact)
+				taken[strings.TrimSuffix(name, ".key")] = true
+			})
+		}
+	}
+	for _, name := range []string{"rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521", "ed25519", "subkey"} {
+		if !taken[name] {
+			t.Errorf("nothing by %s is taken", name)
+		}
+	}
+	if d := describeUnpublished(t, "rsa3072-SHA256.sig", "rsa3072.key"); d.Whole != nil || !strings.Contains(d.NotWhole.Hint, "publish_user_ids") {
+		t.Errorf("without leave a user ID would be published: %v", d.NotWhole)
+	}
+}
+
+var pgpKeys = []string{
+	"rsa2048.key", "rsa3072.key", "rsa4096.key", "p256.key", "p384.key", "p521.key", "ed25519.key", "subkey.key", "expired.key", "many.key", "subrevoked.key",
+	"revoked-retired.key", "revoked-superseded.key", "v3.key", "v6-ed25519.key", "v6-p256.key", "v6-rsa.key",
+}
+
+// describeUnpublished describes a signature under the default policy.
+func describeUnpublished(t *testing.T, signature, key string) formats.Description {
+	t.Helper()
+	parsed, err := all.Formats().Parse(t.Context(), "pgp", readTestdata(t, "pgp", signature), [][]byte{readTestdata(t, "pgp", key)}, formats.Policy{Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Describe()
 }

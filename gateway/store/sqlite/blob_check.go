@@ -33,7 +33,7 @@ func (t *tx) checkBlobs() error {
 			}
 			now, want, sum = string(id), string(digest), sha256.New()
 		}
-		sum.Write(data) //nolint:errcheck // never fails
+		sum.Write(data)
 		return nil
 	})
 	if err != nil {
