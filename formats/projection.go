@@ -84,8 +84,10 @@ func (p Projection) Check() (Projection, error) {
 }
 
 // IsChecked reports whether p has Check's note as it is.
-func (p Projection) IsChecked() bool {
-	return p.checked != [sha256.Size]byte{} && p.checked == p.sumChecked()
+func (p Projection) IsChecked() bool { return p.hasNote(p.sumChecked()) }
+
+func (p *Projection) hasNote(sum [sha256.Size]byte) bool {
+	return p.checked != [sha256.Size]byte{} && p.checked == sum
 }
 
 // WithCheckOf returns p with other's note, which is worth something where the two say the same.
@@ -114,12 +116,22 @@ func (p Projection) SignedDigest() Digest {
 }
 
 // VerifyDigest checks the projection's signature against its digest with the standard
-// library alone, as the log will. It does so once for what Check has noted. Errors have ReasonSignatureInvalid,
-// ReasonMalformedKey, or, for a pure Ed25519 signature without its message, ReasonNeedsBytes.
+// library alone, as the log will. It does so once for what Check has noted, and for what RememberChecks has. Errors have
+// ReasonSignatureInvalid, ReasonMalformedKey, or, for a pure Ed25519 signature without its message, ReasonNeedsBytes.
 func (p Projection) VerifyDigest() error {
-	if p.IsChecked() {
+	sum := p.sumChecked()
+	if p.hasNote(sum) || isRemembered(sum) {
 		return nil
 	}
+	err := p.computeDigest()
+	if err == nil {
+		rememberCheck(sum)
+	}
+	return err
+}
+
+// computeDigest is VerifyDigest without a memory.
+func (p *Projection) computeDigest() error {
 	pub, err := ParseSPKI(p.SPKI)
 	if err != nil {
 		return WrapError(err, ReasonMalformedKey, "the signer's key is not a PKIX public key", "")

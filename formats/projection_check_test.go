@@ -64,6 +64,42 @@ func TestCheckedProjection(t *testing.T) {
 	}
 }
 
+// TestRememberChecks: what was found good once is not computed on again, and nothing else passes for that: the same changes as above are refused.
+func TestRememberChecks(t *testing.T) {
+	if err := formats.RememberChecks(2); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(formats.ForgetChecks)
+	message := []byte("message")
+	p := pure(t, edKey(), message)
+	p.Message = message
+	if testing.AllocsPerRun(1, func() { _ = p.VerifyDigest() }) > 0 { // AllocsPerRun calls it once before
+		t.Error("the same is computed on again")
+	}
+	if err := p.VerifyDigest(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*formats.Projection){
+		"message":    func(p *formats.Projection) { p.Message = []byte("another") },
+		"no message": func(p *formats.Projection) { p.Message = nil },
+		"digest":     func(p *formats.Projection) { p.Digest.Value = make([]byte, 32) },
+		"signature":  func(p *formats.Projection) { p.Signature = pure(t, edKey(), []byte("another")).Signature },
+		"key":        func(p *formats.Projection) { p.SPKI = spki(t, ecKey(t, elliptic.P256()).Public()) },
+		"scheme":     func(p *formats.Projection) { p.Scheme = formats.Ed25519ph },
+	} {
+		changed := p
+		change(&changed)
+		for range 2 { // what was refused is not remembered as good
+			if changed.VerifyDigest() == nil {
+				t.Errorf("another %s is taken for the same", name)
+			}
+		}
+	}
+	if formats.RememberChecks(0) == nil {
+		t.Error("a memory of nothing was made")
+	}
+}
+
 // pure returns a pure Ed25519 signature over message, with what is to be seen of it in a log, without the note that it verifies.
 func pure(t *testing.T, key ed25519.PrivateKey, message []byte) formats.Projection {
 	t.Helper()

@@ -75,6 +75,9 @@ yet or the gateway could not be reached: run it again then.`,
 			return err
 		}
 		collectLess()
+		if err := formats.RememberChecks(rememberedChecks); err != nil {
+			return err
+		}
 		out, told, terminal := c.OutOrStdout(), newNotes(g.notes(c)), g.terminal(c)
 		if f.dryRun {
 			return f.planAll(c.Context(), out, told, terminal)

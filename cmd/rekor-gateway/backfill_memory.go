@@ -11,6 +11,9 @@ const (
 	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
 	collectAt = 30
 
+	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not: at most 10 MiB.
+	rememberedChecks = maxWaiting + 2*maxParallel
+
 	// ballastSize, in bytes, makes some 20 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20

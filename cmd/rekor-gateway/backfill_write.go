@@ -52,6 +52,30 @@ func checkPlace(path string) error {
 
 // write puts raw into path. Unless replace is set, errTaken is returned where something has come there.
 func (w *receiptWriter) write(path string, raw []byte, replace bool) error {
+	err := errNoUnnamed
+	if !replace && !isPartThere(path) {
+		err = writeUnnamed(path, raw)
+	}
+	if errors.Is(err, errNoUnnamed) {
+		err = writePart(path, raw, replace)
+	}
+	if err == nil {
+		w.noteFolder(filepath.Dir(path))
+	}
+	return err
+}
+
+// errNoUnnamed says that a file has to have a name from the beginning.
+var errNoUnnamed = errors.New("no file without a name can be made here")
+
+// isPartThere reports whether there is a part, which a killed run has left or another one writes.
+func isPartThere(path string) bool {
+	_, err := os.Lstat(partName(path))
+	return err == nil
+}
+
+// writePart writes a part of path first, and gives it that name once it is whole.
+func writePart(path string, raw []byte, replace bool) error {
 	part, err := openPart(partName(path))
 	if err != nil {
 		return err
@@ -66,10 +90,8 @@ func (w *receiptWriter) write(path string, raw []byte, replace bool) error {
 	}
 	if err != nil {
 		_ = os.Remove(part.Name())
-		return err
 	}
-	w.noteFolder(filepath.Dir(path))
-	return nil
+	return err
 }
 
 func fillPart(part *os.File, raw []byte) error {
@@ -109,14 +131,19 @@ func lockPart(part *os.File) (own bool, err error) {
 	if err := lockFile(part); err != nil {
 		return false, err
 	}
-	info, err := part.Stat()
+	return isNamed(part)
+}
+
+// isNamed reports whether a regular file has the name still by which it was opened.
+func isNamed(file *os.File) (bool, error) {
+	info, err := file.Stat()
 	if err != nil {
 		return false, err
 	}
 	if !info.Mode().IsRegular() {
-		return false, &fs.PathError{Op: "open", Path: part.Name(), Err: errors.New("no regular file")}
+		return false, &fs.PathError{Op: "open", Path: file.Name(), Err: errors.New("no regular file")}
 	}
-	named, err := os.Lstat(part.Name())
+	named, err := os.Lstat(file.Name())
 	return err == nil && os.SameFile(info, named), nil
 }
 

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +23,30 @@ func lockFile(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// writeUnnamed writes a file that has no name until it is whole, so that nothing is left of one that is not, and nothing is replaced by it.
+// It costs less than a part does. errNoUnnamed is returned where the file system, or the system without /proc, does not do that.
+func writeUnnamed(path string, raw []byte) error {
+	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return errNoUnnamed // what is wrong with the folder is told when the part is made
+	}
+	file := os.NewFile(uintptr(fd), path) // #nosec G115 -- it is not negative
+	defer file.Close()                    //nolint:errcheck // what counts was checked before
+	if _, err := file.Write(raw); err != nil {
+		return err
+	}
+	err = unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return errTaken
+	case isDiskFault(err):
+		return &os.LinkError{Op: "link", Old: file.Name(), New: path, Err: err}
+	}
+	return errNoUnnamed
 }
 
 // finishPart leaves the syncing to syncFileSystem.
