@@ -32,6 +32,7 @@ type candidate struct {
 	content    []byte // the signature file
 	signature  *source
 	artifact   *source           // nil: none, or only a digest
+	keyStamps  string            // of the item's own key files as they were read, as itemStamps has them
 	kind       container.Kind    // of the container around what was signed; "" is none
 	parsed     formats.Parsed    // nil while sent says all that is asked of it
 	verified   *formats.Verified // nil before verify
@@ -54,7 +55,7 @@ func (j *judge) readSent(ctx context.Context, item backfill.Item, sent *sentSign
 	c := &candidate{item: item, ways: j.ways}
 	if err = j.readSignature(ctx, c); err == nil {
 		if sent != nil && sent.content == sha256.Sum256(c.content) {
-			c.sent = sent
+			c.sent, c.keyStamps = sent, sent.keyStamps
 		} else {
 			err = j.parseCandidate(ctx, c)
 		}
@@ -122,12 +123,14 @@ func (j *judge) parse(ctx context.Context, format string, signature []byte, keys
 
 // readItemKeys reads the keys that a manifest names for one signature.
 func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
+	c.keyStamps = ""
 	for _, name := range c.item.Keys {
 		s, err := openSource(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		raw, err := s.readAll(maxKeyring)
+		c.keyStamps += string(s.first.encode([]byte(name)))
 		s.close()
 		if err != nil {
 			return nil, err
@@ -268,18 +271,18 @@ func (c *candidate) close() {
 	c.artifact.close()
 }
 
-// stamps returns those of what was read, without keys.
+// stamps returns those of what was read.
 func (c *candidate) stamps() (s itemStamps) {
-	s.signature = c.signature.first
+	s.signature, s.keys = c.signature.first, c.keyStamps
 	if c.artifact != nil {
 		s.artifact = c.artifact.first
 	}
 	return s
 }
 
-// isUnchanged reports whether signature and artifact still are what was read.
+// isUnchanged reports whether signature, keys and artifact still are what was read.
 func (c *candidate) isUnchanged(s itemStamps) bool {
-	if !c.signature.known || c.signature.first != s.signature {
+	if !c.signature.known || c.signature.first != s.signature || c.keyStamps != s.keys {
 		return false
 	}
 	return c.item.Artifact == "" || c.artifact != nil && c.artifact.known && c.artifact.first == s.artifact

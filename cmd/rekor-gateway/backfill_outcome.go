@@ -39,8 +39,9 @@ type outcome struct {
 	Message        string         `json:"message"`
 	Hint           string         `json:"hint"`
 	SubmissionID   string         `json:"submissionId"`
-	Artifact       string         `json:"artifact"` // the file that is signed, or its URL; "" where the signature has it in itself, or a digest is named
-	Receipt        string         `json:"receipt"`  // its file
+	Artifact       string         `json:"artifact"`   // the file that is signed, or its URL; "" where the signature has it in itself, or a digest is named
+	Decompress     bool           `json:"decompress"` // the signature is over what is inside of the artifact
+	Receipt        string         `json:"receipt"`    // its file
 	Signers        []string       `json:"signers"`
 	Representation string         `json:"representation"`
 	Way            string         `json:"way"`
@@ -85,7 +86,7 @@ func nameWay(w receiptpb.RecordedSignature_Way) string {
 
 func (o outcome) in(state string) outcome {
 	o.State = state
-	o.Name, o.Listed = validText(o.item.Name), findListedFaults(o.item)
+	o.Name, o.Listed, o.Decompress = validText(o.item.Name), findListedFaults(o.item), o.item.Decompress
 	o.Artifact, o.Receipt, o.Message = validText(o.item.Artifact), validText(o.Receipt), validText(o.Message)
 	return o
 }

@@ -64,6 +64,7 @@ type plannedLine struct {
 	Message        string         `json:"message"`
 	Hint           string         `json:"hint"`
 	Artifact       string         `json:"artifact"`
+	Decompress     bool           `json:"decompress"`
 	Representation string         `json:"representation"`
 	Way            string         `json:"way"`
 	Asked          bool           `json:"asked"`
@@ -71,7 +72,7 @@ type plannedLine struct {
 }
 
 func newPlannedLine(item backfill.Item, g planGroup) plannedLine {
-	return plannedLine{"planned", validText(item.Name), g.State, g.Reason, g.Message, g.Hint, validText(item.Artifact), g.Representation, g.Way, g.Asked, g.Sends}
+	return plannedLine{"planned", validText(item.Name), g.State, g.Reason, g.Message, g.Hint, validText(item.Artifact), item.Decompress, g.Representation, g.Way, g.Asked, g.Sends}
 }
 
 // planAll prints what would be done. It writes no file but the report that is asked for, and has the gateway store nothing.

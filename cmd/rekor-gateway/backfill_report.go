@@ -35,7 +35,7 @@ const (
 	plannedHead = `{"messageType":"planned",`
 )
 
-// openReport begins a report. What a killed run has left is written over, and what begins as one of replaced.
+// openReport begins a report. It replaces what begins as one of replaced, under its name and that of what a killed run has left.
 func openReport(path string, force bool, replaced ...string) (*report, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fail(reasonFileExists, fmt.Errorf("%s is no regular file", path), "name another file with --report")
@@ -46,21 +46,53 @@ func openReport(path string, force bool, replaced ...string) (*report, error) {
 			return nil, fail(reasonFileExists, fmt.Errorf("%s exists and is no such report", path), "name another file with --report, or replace it with --force")
 		}
 	}
-	file, err := os.OpenFile(path+reportSuffix, os.O_WRONLY|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- as public as the files that it is about
+	file, err := openReportPart(path+reportSuffix, force, replaced)
 	if err != nil {
 		return nil, err
 	}
-	locked, err := tryLockFile(file)
-	if err == nil && !locked {
-		err = fail(reasonFileExists, fmt.Errorf("another run writes %s", file.Name()), "name another file with --report")
-	}
-	if err == nil {
-		err = file.Truncate(0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
 	return &report{path: path, file: file, to: bufio.NewWriterSize(file, 64<<10)}, nil
+}
+
+// openReportPart opens the file that a report is written into, empty and locked. The one that was opened may be another run's, which has
+// given it the report's name since: then there is a new one.
+func openReportPart(path string, force bool, replaced []string) (*os.File, error) {
+	for range maxPartTries {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- as public as the files that it is about
+		if err != nil {
+			return nil, err
+		}
+		own, err := lockReportPart(file)
+		if err == nil && own {
+			if !force && !beginsAs(file, replaced) {
+				err = fail(reasonFileExists, fmt.Errorf("%s exists and is no such report", path), "see what it is, and move it away; name another file with --report, or replace it with --force")
+			} else if err = file.Truncate(0); err == nil {
+				_, err = file.Seek(0, io.SeekStart)
+			}
+			if err == nil {
+				return file, nil
+			}
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errReportTaken(path)
+}
+
+func errReportTaken(path string) error {
+	return fail(reasonFileExists, fmt.Errorf("another run writes %s", path), "name another file with --report")
+}
+
+// lockReportPart locks the file. It is not the run's own when another one has renamed it before.
+func lockReportPart(file *os.File) (own bool, err error) {
+	locked, err := tryLockFile(file)
+	switch {
+	case err != nil:
+		return false, err
+	case !locked:
+		return false, errReportTaken(file.Name())
+	}
+	return isNamed(file)
 }
 
 // beginsAs reports whether a file is empty or begins with one of heads: what an earlier run has written is replaced, and nothing else.

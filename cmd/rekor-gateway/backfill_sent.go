@@ -10,6 +10,7 @@ type sentSignature struct {
 	content    [sha256.Size]byte   // SHA-256 of the signature file
 	signers    [][sha256.Size]byte // SHA-256 of their SPKIs
 	signatures int                 // in the file
+	keyStamps  string              // of the item's own key files, by which it was verified
 }
 
 // maxSentSigners bounds what is kept of one that waits for the log.
@@ -21,7 +22,7 @@ func (c *candidate) summarizeSent() *sentSignature {
 	if len(signers) > maxSentSigners {
 		return nil
 	}
-	return &sentSignature{sha256.Sum256(c.content), signers, c.countSignatures()}
+	return &sentSignature{sha256.Sum256(c.content), signers, c.countSignatures(), c.keyStamps}
 }
 
 // listSigners returns SHA-256 of the SPKI of each who has signed.

@@ -234,9 +234,8 @@ func (b *backfillRun) collect(ctx context.Context, one *waiting, s *pb.Submissio
 	}
 	o := b.collectReceipt(ctx, one, s)
 	now, ok := stampItem(one.o.item)
-	now.keys = "" // which are not in the other either
 	if o.State == stateRefused && ok && now != one.stamps {
-		return o.refuse(formats.NewError(reasonFileChanged, one.o.item.Name+" or its file has changed since it was sent", "run the command again once nobody writes the file"))
+		return o.refuse(formats.NewError(reasonFileChanged, one.o.item.Name+", its file or a key has changed since it was sent", "run the command again once nobody writes the file"))
 	}
 	return o
 }
