@@ -83,6 +83,12 @@ var importRules = []importRule{
 	{packages: []string{"gateway/config"}, ours: domain, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/gatewaytest"}, ours: slices.Concat(domain, []string{"gateway/planning", "gateway/intake", "gateway/delivery", "gateway/lookup"})},
 	{packages: []string{"docs/examples/..."}, ours: []string{"gateway/client", "proto/..."}}, // as callers do
+	// What finds signatures reads files and nothing else; what submits them speaks to a gateway, and sees none of its rooms.
+	{packages: []string{"cmd/rekor-gateway/backfill"}, ours: []string{"formats/..."}, deps: slices.Concat(shell, drivers)},
+	{
+		packages: []string{"cmd/rekor-gateway/backfill/run"}, ours: anything, // what fault names the errors of
+		direct: slices.Concat([]string{module + "gateway/server", module + "gateway/store/...", module + "gateway/intake", module + "gateway/rekor/...", "net/http"}, drivers),
+	},
 	{packages: []string{"gateway/server", "cmd/..."}, ours: anything},
 }
 
@@ -127,6 +133,8 @@ func TestImportProblems(t *testing.T) {
 		"adapter sees the root":        {goPackage{module + "gateway/api", nil, []string{module + "gateway/server"}}, 1},
 		"root sees every adapter":      {goPackage{module + "gateway/server", nil, []string{module + "gateway/api"}}, 0},
 		"command sees the root":        {goPackage{module + "cmd/rekor-gateway", nil, []string{module + "gateway/server"}}, 0},
+		"scan sees a client":           {goPackage{module + "cmd/rekor-gateway/backfill", nil, []string{module + "cmd/rekor-gateway/client"}}, 1},
+		"backfill sees the server":     {goPackage{module + "cmd/rekor-gateway/backfill/run", []string{module + "gateway/server"}, nil}, 1},
 		"nobody sees a command":        {goPackage{module + "gateway/server", nil, []string{module + "cmd/rekor-gateway"}}, 1},
 		"room without a rule":          {goPackage{module + "gateway/cellar", nil, nil}, 1},
 		"room sees another room":       {goPackage{module + "gateway/intake", nil, []string{module + "gateway/delivery"}}, 1},

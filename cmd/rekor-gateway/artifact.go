@@ -8,13 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 )
-
-// fetchLimits bound an artifact that is fetched.
-var fetchLimits = client.FetchLimits{MaxBytes: 16 << 30, MaxTime: time.Hour, MaxIdle: time.Minute}
 
 // takeArtifact finds the artifact's file. One that is named by a URL is fetched into a file that cleanUp
 // removes.
@@ -33,8 +30,8 @@ func (a *attempt) takeArtifact(ctx context.Context) (cleanUp func(), err error) 
 		return cleanUp, fmt.Errorf("making room for the artifact: %w", err)
 	}
 	cleanUp = func() { _ = os.Remove(spool.Name()) }
-	defer a.notes.sayWaiting("fetching " + a.artifact)()
-	_, err = client.Fetch(ctx, u, spool, fetchLimits)
+	defer a.notes.SayWaiting("fetching " + a.artifact)()
+	_, err = client.Fetch(ctx, u, spool, client.ArtifactLimits)
 	if err = errors.Join(err, spool.Close()); err != nil {
 		cleanUp()
 		return func() {}, explainFetch(err)
@@ -47,7 +44,7 @@ func explainFetch(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fail(reasonFetch, err, "check the URL, or download the file yourself and name it with --artifact FILE")
+	return fail(fault.ReasonFetch, err, "check the URL, or download the file yourself and name it with --artifact FILE")
 }
 
 // openArtifact opens the artifact to be read here.

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // TestBackfillHostilePlaces: what stands where a receipt or its part is to go is neither waited for, nor followed, nor replaced, and is told before the signature is sent.
@@ -92,16 +90,6 @@ func backfillOne(t *testing.T, server, tree string, more ...string) (o outcome) 
 		t.Errorf("another line: %s", lines.Bytes())
 	}
 	return o
-}
-
-// TestHintHistorical: an expired key may have been extended, which no --historical is needed for.
-func TestHintHistorical(t *testing.T) {
-	for missing, old := range map[formats.Exceptions]bool{formats.ExceptionSHA1: false, formats.ExceptionExpiredKey: true, formats.ExceptionExpiredKey | formats.ExceptionDSA: true} {
-		hint := hintHistorical(missing)
-		if strings.Contains(hint, "get it again") != old || !strings.HasSuffix(hint, "--historical "+missing.String()) {
-			t.Errorf("%v: %s", missing, hint)
-		}
-	}
 }
 
 // TestReportReplacesReportsAlone: a report is written over an earlier one, and over nothing else that somebody has named by mistake.

@@ -8,7 +8,6 @@ import (
 
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -49,22 +48,6 @@ func TestBackfillSendsTheSignersKeyAlone(t *testing.T) {
 	for _, k := range keys {
 		if len(k) >= len(joined) || bytes.Contains(k, []byte("ed25519@")) { // whose user id is in the ring
 			t.Errorf("another's key is sent: %q", k)
-		}
-	}
-}
-
-func TestLoadKeys(t *testing.T) {
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
-	if out, err := exec.Command("openssl", "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", secret).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for path, want := range map[string]formats.Reason{
-		offline("pgp-rsa3072.pub"): "", offline("x509.pub"): "", offline("artifact"): formats.ReasonMalformedKey, secret: formats.ReasonSecretKey, filepath.Join(dir, "none"): reasonFile,
-	} {
-		_, err := loadKeys(t.Context(), []string{path})
-		if err == nil && want != "" || err != nil && describeFailure(err).Reason != want {
-			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 	}
 }

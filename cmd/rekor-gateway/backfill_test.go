@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,8 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
-	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
@@ -229,7 +227,7 @@ func TestBackfillThroughTrouble(t *testing.T) {
 		"no gateway": {func(_ int64, w http.ResponseWriter, _ *http.Request) bool {
 			http.Error(w, "no", http.StatusNotFound)
 			return true
-		}, exitInput, string(reasonNoGateway), 0},
+		}, exitInput, string(fault.ReasonNoGateway), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree := makeTree(t, 2)
@@ -275,7 +273,7 @@ func TestBackfillInterrupted(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.jsonl")
 	code, out, errs := runBackfill(ctx, g.startMoody(), tree, "--parallel", "1", "--report", report)
 	got := readSummary(t, out)
-	if code != exitLater || got.Logged != 9 || got.Error.Reason != string(reasonInterrupted) || got.Report != report+reportSuffix {
+	if code != exitLater || got.Logged != 9 || got.Error.Reason != string(fault.ReasonInterrupted) || got.Report != report+".part" {
 		t.Errorf("exit %d, %+v\n%s", code, got, errs)
 	}
 	if whole, other := receiptsIn(t, tree); whole != 9 || other != 0 {
@@ -286,61 +284,6 @@ func TestBackfillInterrupted(t *testing.T) {
 	}
 }
 
-// A receipt is whole or not there. What a killed run has left is used up, and nobody's link is followed.
-func TestReceiptWriter(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "app.receipt.json")
-	var w receiptWriter
-	if err := os.WriteFile(partName(path), []byte(strings.Repeat("left by a killed run", 100)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.write(path, []byte("one"), false); err != nil || string(must(os.ReadFile(path))) != "one" {
-		t.Errorf("%v", err)
-	}
-	if err := w.write(path, []byte("two"), false); !errors.Is(err, errTaken) || string(must(os.ReadFile(path))) != "one" {
-		t.Errorf("%v", err)
-	}
-	if err := w.write(path, []byte("two"), true); err != nil || string(must(os.ReadFile(path))) != "two" {
-		t.Errorf("%v", err)
-	}
-	victim := filepath.Join(dir, "victim")
-	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o644), os.Symlink(victim, partName(path))); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.write(path, []byte("three"), true); err == nil || string(must(os.ReadFile(victim))) != "mine" {
-		t.Errorf("a link was followed: %v", err)
-	}
-	if err := errors.Join(os.Remove(partName(path)), w.sync()); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestReceiptWritersAtOnce(t *testing.T) {
-	for round := range 50 {
-		path := filepath.Join(t.TempDir(), "app.receipt.json")
-		var wrote atomic.Int64
-		var writers sync.WaitGroup
-		for i := range 4 {
-			writers.Go(func() {
-				err := new(receiptWriter).write(path, bytes.Repeat([]byte{byte('a' + i)}, 5000), false)
-				if err == nil {
-					wrote.Add(1)
-				} else if !errors.Is(err, errTaken) {
-					t.Errorf("round %d: %v", round, err)
-				}
-			})
-		}
-		writers.Wait()
-		raw := must(os.ReadFile(path))
-		if wrote.Load() != 1 || len(raw) != 5000 || bytes.Count(raw, raw[:1]) != 5000 {
-			t.Fatalf("round %d: %d have written it, %d bytes", round, wrote.Load(), len(raw))
-		}
-		if _, err := os.Lstat(partName(path)); err == nil {
-			t.Fatalf("round %d: a part is left", round)
-		}
-	}
-}
-
 // A full disk ends the run, with nothing half written.
 func TestBackfillFullDisk(t *testing.T) {
 	full := storetest.MountSmall(t, 16<<10)
@@ -348,70 +291,11 @@ func TestBackfillFullDisk(t *testing.T) {
 	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
 	code, out, errs := runBackfill(t.Context(), server, tree, "--receipts", full, "--parallel", "2")
 	got := readSummary(t, out)
-	if code != exitInput || got.Error.Reason != string(reasonFile) || !strings.Contains(errs, "make room") || got.Logged == 0 || got.Logged == 20 {
+	if code != exitInput || got.Error.Reason != string(fault.ReasonFile) || !strings.Contains(errs, "make room") || got.Logged == 0 || got.Logged == 20 {
 		t.Errorf("exit %d, %+v\n%s", code, got, errs)
 	}
 	if whole, other := receiptsIn(t, full); whole != got.Logged || other != 0 {
 		t.Errorf("%d receipts of %d, %d parts", whole, got.Logged, other)
-	}
-}
-
-// A file that is written while it is read is not taken for what it was.
-func TestSourceChanged(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app")
-	for name, change := range map[string]func(*os.File){
-		"grown":   func(f *os.File) { _, _ = f.WriteString("more") },
-		"touched": func(*os.File) { _ = os.Chtimes(path, time.Now(), time.Unix(1, 0)) },
-		"replaced": func(*os.File) {
-			_ = os.Rename(path, path+".old")
-			_ = os.WriteFile(path, []byte("begin"), 0o644)
-		},
-	} {
-		f := must(os.Create(path))
-		_, _ = f.WriteString("begin")
-		s := must(openSource(t.Context(), path))
-		if _, err := s.readAll(100); err != nil {
-			t.Fatal(err)
-		}
-		r := must(s.open())
-		change(f)
-		_, err := io.ReadAll(r)
-		if err == nil { // another file of that name is seen when it is opened again
-			_, err = s.open()
-		}
-		if formats.ReasonOf(err) != reasonFileChanged {
-			t.Errorf("%s: %v", name, err)
-		}
-		r.Close()
-		f.Close()
-	}
-}
-
-// What a manifest names by a URL is fetched, and leaves nothing behind.
-func TestSourceFetched(t *testing.T) {
-	mux := http.NewServeMux()
-	mux.Handle("/", http.FileServer(http.Dir("testdata/offline")))
-	mux.Handle("/elsewhere", http.RedirectHandler("/artifact", http.StatusFound))
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	t.Setenv("TMPDIR", t.TempDir())
-	s, err := openSource(t.Context(), server.URL+"/artifact")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if raw, err := s.readAll(100); err != nil || !bytes.Equal(raw, must(os.ReadFile(offline("artifact")))) {
-			t.Errorf("%q, %v", raw, err)
-		}
-	}
-	if left := must(os.ReadDir(os.Getenv("TMPDIR"))); len(left) != 0 {
-		t.Errorf("there is %v", left)
-	}
-	s.close()
-	for _, bad := range []string{server.URL + "/none", server.URL + "/elsewhere", "file:///etc/passwd", "ftp://example.org/x", "https://u:p@example.org/x"} {
-		if _, err := openSource(t.Context(), bad); err == nil || describeFailure(err).Reason != reasonFetch {
-			t.Errorf("%s: %v", bad, err)
-		}
 	}
 }
 
@@ -443,80 +327,10 @@ func TestBackfillManifest(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
-	now := time.Unix(1000, 0)
-	p := newPace(time.Minute)
-	p.now = func() time.Time { return now }
-	started := now
-	now = now.Add(50 * time.Second)
-	if !p.mayTryAgain(started, 0) || p.mayTryAgain(started, 20*time.Second) {
-		t.Error("within the timeout")
-	}
-	p.noteAccepted()
-	now = now.Add(50 * time.Second)
-	if !p.mayTryAgain(started, 0) || !p.mayWait() {
-		t.Error("something was accepted since")
-	}
-	now = now.Add(20 * time.Second)
-	if p.mayTryAgain(started, 0) || p.mayWait() {
-		t.Error("nothing was for too long")
-	}
-	p.noteEnded(false)
-	p.noteAccepted()
-	if p.mayWait() {
-		t.Error("the log is waited for by each")
-	}
-	p.noteEnded(true)
-	now = now.Add(time.Hour)
-	p.noteAccepted()
-	if !p.mayWait() {
-		t.Error("there was nothing to wait for in that hour")
-	}
-}
-
-func TestIsForNow(t *testing.T) {
-	for _, c := range []struct {
-		err    error
-		now    bool
-		forAll bool
-	}{
-		{&client.Error{Reason: "QUEUE_FULL", Temporary: true}, true, false},
-		{&client.Error{Reason: "UNAUTHENTICATED"}, true, false},
-		{&client.Error{Reason: "INTERNAL"}, true, false},
-		{fmt.Errorf("x: %w", client.ErrConnection), true, false},
-		{gatewayclient.ErrSilent, true, false},
-		{&tokenError{os.ErrNotExist}, true, false},
-		{&client.Error{Reason: "WEAK_ALGORITHM"}, false, false},
-		{&client.Error{Reason: "FORBIDDEN"}, false, true},
-		{&client.Error{Message: "404"}, false, true},
-		{client.ErrUnreadable, false, true},
-		{formats.NewError(reasonFileChanged, "", ""), false, false},
-	} {
-		if isForNow(c.err) != c.now || isForAll(c.err) != c.forAll {
-			t.Errorf("%v: for now %v, for all %v", c.err, isForNow(c.err), isForAll(c.err))
-		}
-	}
-}
-
 // A gateway that is silent is one to ask again.
 func TestSilentIsForLater(t *testing.T) {
-	if f := describeFailure(fmt.Errorf("x: %w", gatewayclient.ErrSilent)); f.Reason != reasonUnreachable || f.ExitCode != exitLater || f.Hint == "" {
+	if f := describeFailure(fmt.Errorf("x: %w", gatewayclient.ErrSilent)); f.Reason != fault.ReasonUnreachable || f.ExitCode != exitLater || f.Hint == "" {
 		t.Errorf("%+v", f)
-	}
-}
-
-func TestIsTorn(t *testing.T) {
-	whole := must(os.ReadFile(offline("x509.receipt.json")))
-	for name, c := range map[string]struct {
-		raw  []byte
-		torn bool
-	}{
-		"empty": {nil, true}, "zeros": {make([]byte, 100), true}, "cut": {whole[:len(whole)/2], true}, "cut and zeros": {append(bytes.Clone(whole[:9]), 0, 0), true},
-		"whole": {whole, false}, "text": {[]byte("hello"), false}, "JSON": {[]byte("{}"), false},
-	} {
-		if isTorn(c.raw) != c.torn {
-			t.Errorf("%s: %v", name, !c.torn)
-		}
 	}
 }
 

@@ -11,17 +11,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
-	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 // anchoring is a stand-in that logs nothing before it has accepted so many submissions, and then all.
@@ -102,36 +96,5 @@ func TestBackfillChangedWhileWaiting(t *testing.T) {
 		if whole, _ := receiptsIn(t, tree); whole > 0 {
 			t.Errorf("%s: there is a receipt", name)
 		}
-	}
-}
-
-// TestMayWait: what is large, or would have to be fetched again, waits among the few that are under way.
-func TestMayWait(t *testing.T) {
-	for name, c := range map[string]struct {
-		item backfill.Item
-		want bool
-	}{
-		"usual":           {backfill.Item{Signature: "t/a.asc", Name: "a.asc", Artifact: "t/a", Labels: map[string]string{"a": "b"}, Listed: make([]backfill.Listed, 3)}, true},
-		"fetched":         {backfill.Item{Signature: "https://h/a.asc", Artifact: "t/a"}, false},
-		"large label":     {backfill.Item{Signature: "t/a.asc", Labels: map[string]string{"a": strings.Repeat("b", maxWaitingItem)}}, false},
-		"many keys":       {backfill.Item{Signature: "t/a.asc", Keys: slices.Repeat([]string{"t/key"}, maxWaitingItem)}, false},
-		"a list of files": {backfill.Item{Signature: "t/Release.gpg", Listed: make([]backfill.Listed, 100)}, false},
-	} {
-		if got := mayWait(c.item); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// TestNextAsk: when the gateway expects it, within bounds.
-func TestNextAsk(t *testing.T) {
-	now := time.Now()
-	for eta, want := range map[time.Duration]time.Duration{-time.Hour: leastPoll, time.Second: time.Second, 9 * time.Second: 9 * time.Second, time.Hour: mostWait} {
-		if got := nextAsk(&pb.Submission{Eta: timestamppb.New(now.Add(eta))}, now); got.Round(time.Millisecond) != want {
-			t.Errorf("expected in %v: %v, want %v", eta, got, want)
-		}
-	}
-	if got := nextAsk(&pb.Submission{}, now); got != usualPoll {
-		t.Errorf("nothing expected: %v", got)
 	}
 }

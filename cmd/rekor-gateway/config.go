@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
@@ -60,9 +62,9 @@ func checkConfig(ctx context.Context, path string, asJSON bool, out io.Writer) e
 		return blameConfig(err)
 	}
 	if asJSON {
-		return printJSON(out, map[string]any{"config": path, "ok": true, "logs": logs})
+		return output.JSON(out, map[string]any{"config": path, "ok": true, "logs": logs})
 	}
-	printLine(out, "%s is in order", path)
+	output.Line(out, "%s is in order", path)
 	for i := range logs {
 		showSource(out, &logs[i])
 	}
@@ -78,15 +80,15 @@ func showSource(out io.Writer, l *server.CheckedLog) {
 	if l.Until != nil {
 		until = " until " + l.Until.UTC().Format(time.RFC3339)
 	}
-	printLine(out, "log %s (%s) is written to at %s%s", l.ID, l.Source, l.URL, until)
+	output.Line(out, "log %s (%s) is written to at %s%s", l.ID, l.Source, l.URL, until)
 }
 
 // blameConfig keeps what is said of a file that the configuration names from passing for an answer about a submission: serve
 // cannot start with it, whatever is wrong.
 func blameConfig(err error) error {
 	var refusal *formats.Error
-	if errors.As(err, &refusal) && exitCodeOf(refusal.Reason) == exitNo {
-		return &hintedError{reasonFailed, err, refusal.Hint}
+	if errors.As(err, &refusal) && fault.ExitCodeOf(refusal.Reason) == exitNo {
+		return fault.Rename(err, fault.ReasonFailed)
 	}
 	return err
 }

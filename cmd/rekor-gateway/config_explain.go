@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
@@ -41,11 +42,11 @@ func explainCaller(path, caller string, asJSON bool, out io.Writer) error {
 		return err
 	}
 	if asJSON {
-		return printJSON(out, map[string]any{"caller": caller, "sentences": sentences})
+		return output.JSON(out, map[string]any{"caller": caller, "sentences": sentences})
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range sentences {
-		printLine(t, "%s\t%s", s.Subject, s.Text)
+		output.Line(t, "%s\t%s", s.Subject, s.Text)
 	}
 	return t.Flush()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
@@ -48,13 +49,13 @@ func makeToken(name string, inPath, asJSON bool, out, info io.Writer) error {
 		key, jsonKey = "path_token_sha256", "pathTokenSha256"
 	}
 	if asJSON {
-		return printJSON(out, map[string]any{"caller": name, "token": token, jsonKey: hex.EncodeToString(hash[:])})
+		return output.JSON(out, map[string]any{"caller": name, "token": token, jsonKey: hex.EncodeToString(hash[:])})
 	}
-	printLine(info, "# for callers in the configuration:")
-	printLine(info, "  - name: %s", name)
-	printLine(info, "    tenant: %s", name)
-	printLine(info, "    %s: [%s]", key, hex.EncodeToString(hash[:]))
-	printLine(info, "    may: [submit, read]")
-	printLine(out, "%s", token)
+	output.Line(info, "# for callers in the configuration:")
+	output.Line(info, "  - name: %s", name)
+	output.Line(info, "    tenant: %s", name)
+	output.Line(info, "    %s: [%s]", key, hex.EncodeToString(hash[:]))
+	output.Line(info, "    may: [submit, read]")
+	output.Line(out, "%s", token)
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -97,7 +98,7 @@ func (n *connection) readToken(o *client.Options) error {
 	token := func(context.Context) (string, error) {
 		token, err := readTokenFile(n.tokenFile)
 		if err != nil {
-			return "", &tokenError{err}
+			return "", &client.TokenError{Err: err}
 		}
 		return token, nil
 	}
@@ -108,14 +109,9 @@ func (n *connection) readToken(o *client.Options) error {
 	return nil
 }
 
-// tokenError says that there is no token in its file now.
-type tokenError struct{ error }
-
-func (e *tokenError) Unwrap() error { return e.error }
-
 // readTokenFile is called for each request: a token may be replaced while a command runs.
 func readTokenFile(path string) (string, error) {
-	raw, err := readFile(path, maxTokenSize)
+	raw, err := input.ReadFile(path, maxTokenSize)
 	if err != nil {
 		return "", err
 	}
@@ -130,7 +126,7 @@ func (n *connection) readAuthorities(o *client.Options) error {
 	if n.caFile == "" {
 		return nil
 	}
-	raw, err := readFile(n.caFile, maxAuthorities)
+	raw, err := input.ReadFile(n.caFile, maxAuthorities)
 	if err != nil {
 		return err
 	}

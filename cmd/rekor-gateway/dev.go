@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
@@ -87,7 +89,7 @@ func (f *devFlags) runDev(ctx context.Context, out, logs io.Writer) (err error) 
 func runBeside(ctx context.Context, s *server.Server, rekor *localrekor.Server) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	died := fail(reasonFailed, errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
+	died := fail(fault.ReasonFailed, errors.New("the local Rekor server has ended by itself"), "its own log is rekor/server.log in the data folder")
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -135,7 +137,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 		Binary: binary, DataDir: f.dataPath("rekor"), Origin: devOrigin, PersistentAntispam: true, Output: output,
 	})
 	if err != nil {
-		return nil, fail(reasonFailed, fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
+		return nil, fail(fault.ReasonFailed, fmt.Errorf("starting the local Rekor server: %w", err), "is another rekor-gateway dev using %s? its log is rekor/server.log in there", f.dataDir)
 	}
 	return rekor, nil
 }
@@ -144,7 +146,7 @@ func (f *devFlags) startRekor(ctx context.Context, binary string) (*localrekor.S
 func (f *devFlags) announceReady(out io.Writer, a server.Addresses) error {
 	ready := readiness{Addresses: a, DataDir: f.dataDir, Config: f.dataPath(configFile), TrustedRoot: f.dataPath(rootFile), GatewayTrust: f.dataPath(trustFile)}
 	if f.globals.isJSON() {
-		if err := printJSON(out, ready); err != nil {
+		if err := output.JSON(out, ready); err != nil {
 			return err
 		}
 	} else if !f.globals.quiet {
@@ -168,7 +170,7 @@ type readiness struct {
 // writeReadyFile replaces the file at once, so that nobody reads half of it.
 func (r readiness) writeReadyFile(path string) error {
 	var text strings.Builder
-	if err := printJSON(&text, r); err != nil {
+	if err := output.JSON(&text, r); err != nil {
 		return err
 	}
 	part := path + ".part"

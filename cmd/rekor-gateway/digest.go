@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
-	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -38,7 +38,7 @@ func (a *attempt) buildSubmission(ctx context.Context) (client.Submission, error
 			s.Artifact = a.sendArtifact
 		}
 	default:
-		defer a.notes.sayWaiting("verifying the signature over " + a.artifact)()
+		defer a.notes.SayWaiting("verifying the signature over " + a.artifact)()
 		err = a.chooseDigest(ctx, &s)
 	}
 	return s, err
@@ -74,38 +74,12 @@ func (a *attempt) chooseDigest(ctx context.Context, s *client.Submission) error 
 		return err
 	}
 	a.parsed, a.verified = parsed, verified
-	way := func() gateway.Way { return gateway.Way(nameWay(h.GetWay())) }
-	if chooseEvidence(ctx, h, parsed, verified, a.path != "", way) {
-		a.notes.say("note: the artifact itself is sent: no digest of it is enough for this signature")
+	way := func() gateway.Way { return gateway.Way(evidence.NameWay(h.GetWay())) }
+	if evidence.Choose(ctx, h, parsed, verified, a.path != "", way) {
+		a.notes.Say("note: the artifact itself is sent: no digest of it is enough for this signature")
 		s.Artifact = a.sendArtifact
 	}
 	return nil
-}
-
-// chooseEvidence puts what verified the signature into the header, as little of it as will do: the signer's keys, without other
-// people's keys, user IDs and principals, and a digest in place of the artifact. It reports whether no digest is enough, so that
-// the artifact itself has to be sent. hasArtifact says whether there is one that is not inside the signature; way, which is asked where that
-// makes a difference, where it will be recorded, as far as that is known.
-func chooseEvidence(
-	ctx context.Context, h *pb.SubmissionHeader, parsed formats.Parsed, verified *formats.Verified, hasArtifact bool, way func() gateway.Way,
-) (needsBytes bool) {
-	if len(verified.Keys) > 0 {
-		h.Keys = verified.Keys
-	}
-	d := parsed.Describe()
-	switch {
-	case d.Need == formats.NeedNone && !hasArtifact:
-		return false
-	case d.Need != formats.NeedBytes:
-		if digest := findSufficientDigest(ctx, parsed, verified); digest != nil {
-			h.Digest = digest.String()
-			return false
-		}
-	case isProjected(d, h, gateway.Direct), isProjected(d, h, gateway.Batched) && way() == gateway.Batched:
-		h.SignedDigest = verified.Projections[0].SignedDigest().String()
-		return false
-	}
-	return true
 }
 
 // parseHere reads the signature on this machine, as leniently as any gateway may.
@@ -129,37 +103,4 @@ func (a *attempt) verifyHere(ctx context.Context, parsed formats.Parsed) (*forma
 		return nil, withHint(fmt.Errorf("the artifact is missing"), "name the signed file with --artifact, or its digest with --digest")
 	}
 	return parsed.Verify(ctx, artifact)
-}
-
-// findSufficientDigest returns the artifact's digest that the signature verifies with, or nil.
-func findSufficientDigest(ctx context.Context, parsed formats.Parsed, v *formats.Verified) *formats.Digest {
-	candidates := make([]formats.Digest, 0, len(v.Digests)+len(v.Projections))
-	for _, d := range v.Digests {
-		candidates = append(candidates, d.Digest)
-	}
-	for _, p := range v.Projections {
-		if p.Native {
-			candidates = append(candidates, p.Digest)
-		}
-	}
-	for _, d := range candidates {
-		if _, err := parsed.Verify(ctx, formats.FromDigest(d)); err == nil {
-			return &d
-		}
-	}
-	return nil
-}
-
-// isProjected reports whether the digest of the signed bytes is enough: the signature is one
-// that will be projected where it is recorded that way.
-func isProjected(d formats.Description, h *pb.SubmissionHeader, way gateway.Way) bool {
-	if len(d.SignedDigests) == 0 || len(d.Candidates) != 1 {
-		return false
-	}
-	want := h.GetRepresentation()
-	if want != receiptpb.Receipt_REPRESENTATION_UNSPECIFIED && want != receiptpb.Receipt_PROJECTED {
-		return false
-	}
-	plan, err := plannerOf(way).Plan(d, gateway.Projected)
-	return err == nil && plan.Chosen == gateway.Projected
 }

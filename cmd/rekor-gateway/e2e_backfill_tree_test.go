@@ -125,7 +125,7 @@ func (r *releases) verifyFolders() {
 // pathOf returns the file that a report names, which may have a name that is no UTF-8.
 func (r *releases) pathOf(reported string) string {
 	for _, found := range must(filepath.Glob(filepath.Join(r.dir, "tree/bad/two*.receipt.json"))) {
-		if validText(found) == filepath.Join(r.dir, reported) {
+		if validName(found) == filepath.Join(r.dir, reported) {
 			return found
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
 
@@ -73,12 +74,12 @@ func formatErrorReference() string {
 		if d.RetryAfter > 0 {
 			status += fmt.Sprintf(", %.0f s", d.RetryAfter.Seconds())
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %d | %s | %s |\n", d.Reason, status, d.Code, exitCodeOf(d.Reason), d.When, d.Do)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %d | %s | %s |\n", d.Reason, status, d.Code, fault.ExitCodeOf(d.Reason), d.When, d.Do)
 	}
 	b.WriteString("\n## Of the command line alone\n\n| reason | exit code | when | what to do |\n|---|---|---|---|\n")
-	for _, reason := range slices.Sorted(maps.Keys(ownReasons)) {
-		own := ownReasons[reason]
-		fmt.Fprintf(&b, "| `%s` | %d | %s | %s |\n", reason, own.exit, own.when, own.do)
+	for _, reason := range slices.Sorted(maps.Keys(fault.OwnReasons)) {
+		own := fault.OwnReasons[reason]
+		fmt.Fprintf(&b, "| `%s` | %d | %s | %s |\n", reason, own.Exit, own.When, own.Do)
 	}
 	return b.String()
 }
@@ -100,12 +101,12 @@ func TestExitCodes(t *testing.T) {
 		found := false
 		for _, d := range problem.Describe() {
 			if string(d.Reason) == reason {
-				found = exitCodeOf(d.Reason) == want
+				found = fault.ExitCodeOf(d.Reason) == want
 			}
 		}
-		for own, o := range ownReasons {
+		for own, o := range fault.OwnReasons {
 			if string(own) == reason {
-				found = o.exit == want
+				found = o.Exit == want
 			}
 		}
 		if !found {

@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 )
 
@@ -18,10 +19,10 @@ func newFormats(g *globals) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		names := all.Formats().Names()
 		if g.isJSON() {
-			return printJSON(c.OutOrStdout(), map[string][]string{"formats": names})
+			return output.JSON(c.OutOrStdout(), map[string][]string{"formats": names})
 		}
 		for _, n := range names {
-			printLine(c.OutOrStdout(), "%s", n)
+			output.Line(c.OutOrStdout(), "%s", n)
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -32,13 +33,13 @@ the submission is logged; verify it before you rely on it.`,
 		if err := checkReceiptPath(*path, *force); err != nil {
 			return err
 		}
-		told := newNotes(g.notes(c))
-		remote, err := n.open(patience, told.sayRetrying)
+		told := output.NewNotes(g.notes(c))
+		remote, err := n.open(patience, told.SayRetrying)
 		if err != nil {
 			return err
 		}
 		defer remote.Close() //nolint:errcheck // nothing is under way
-		defer told.sayWaiting("asking " + n.server)()
+		defer told.SayWaiting("asking " + n.server)()
 		s, err := remote.Get(c.Context(), args[0])
 		if err != nil {
 			return err
@@ -73,22 +74,22 @@ func (g *globals) showSubmission(w io.Writer, s *pb.Submission, err error, recei
 		if err != nil {
 			return withResult(err, answer)
 		}
-		return printMessage(w, answer)
+		return output.Message(w, answer)
 	}
 	if g.quiet {
 		return err
 	}
-	printLine(w, "%s  %s  %s as %s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation())
-	printLine(w, "submitted %s", s.GetCreateTime().AsTime().Format(time.RFC3339))
+	output.Line(w, "%s  %s  %s as %s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation())
+	output.Line(w, "submitted %s", s.GetCreateTime().AsTime().Format(time.RFC3339))
 	for _, d := range s.GetArtifactDigests() {
-		printLine(w, "artifact %s", d)
+		output.Line(w, "artifact %s", d)
 	}
 	for _, id := range s.GetSigners() {
-		printLine(w, "signer %s", id)
+		output.Line(w, "signer %s", id)
 	}
 	printEntries(w, s)
 	if err == nil && receipt != "" {
-		printLine(w, "receipt in %s (not verified: rekor-gateway verify)", receipt)
+		output.Line(w, "receipt in %s (not verified: rekor-gateway verify)", receipt)
 	}
 	return err
 }
@@ -97,15 +98,15 @@ func (g *globals) showSubmission(w io.Writer, s *pb.Submission, err error, recei
 func printEntries(w io.Writer, s *pb.Submission) {
 	for _, e := range s.GetEntries() {
 		if e.LogIndex != nil {
-			printLine(w, "log %s, index %d", e.GetLog(), e.GetLogIndex())
+			output.Line(w, "log %s, index %d", e.GetLog(), e.GetLogIndex())
 			continue
 		}
-		printLine(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
+		output.Line(w, "log %s: %s %s", e.GetLog(), e.GetState(), e.GetProblem().GetMessage())
 	}
 	if s.GetEta() != nil {
-		printLine(w, "expected in the log about %s", s.GetEta().AsTime().Format(time.RFC3339))
+		output.Line(w, "expected in the log about %s", s.GetEta().AsTime().Format(time.RFC3339))
 	}
 	for _, d := range s.GetDelays() {
-		printLine(w, "no estimate: log %s: %s", d.GetLog(), d.GetProblem().GetMessage())
+		output.Line(w, "no estimate: log %s: %s", d.GetLog(), d.GetProblem().GetMessage())
 	}
 }

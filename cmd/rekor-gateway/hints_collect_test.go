@@ -37,7 +37,7 @@ type hintSink struct{ message, hint int }
 
 // commonSinks are called from everywhere.
 var commonSinks = map[string]hintSink{
-	"NewError": {1, 2}, "WrapError": {2, 3}, "withHint": {0, 1}, "fail": {1, 2}, "Malformed": {0, 1},
+	"NewError": {1, 2}, "WrapError": {2, 3}, "withHint": {0, 1}, "WithHint": {0, 1}, "fail": {1, 2}, "Fail": {1, 2}, "Malformed": {0, 1},
 }
 
 // hintFields are the fields that hints are kept in.

@@ -5,11 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
@@ -33,7 +32,7 @@ func (f *signatureFlags) addFlags(c *cobra.Command) {
 
 // readInputs reads the files, no larger than the formats take them.
 func (f *signatureFlags) readInputs(ctx context.Context) (signature []byte, keys [][]byte, err error) {
-	if signature, err = readFile(f.signature, formats.MaxSignatureSize); err != nil {
+	if signature, err = input.ReadFile(f.signature, formats.MaxSignatureSize); err != nil {
 		return nil, nil, err
 	}
 	if f.which != "all" && f.which != "known" {
@@ -41,20 +40,4 @@ func (f *signatureFlags) readInputs(ctx context.Context) (signature []byte, keys
 	}
 	keys, err = readKeyFiles(ctx, f.keys, f.format, signature)
 	return signature, keys, err
-}
-
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(raw)) > limit {
-		return nil, withHint(fmt.Errorf("%s is larger than %d bytes", path, limit), "name the signature, key or receipt itself; the signed file goes to --artifact")
-	}
-	return raw, nil
 }

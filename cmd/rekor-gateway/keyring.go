@@ -6,19 +6,17 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 )
-
-// maxKeyring bounds a key file on this machine, in bytes. Distributions' keyrings have tens of millions.
-const maxKeyring = 256 << 20
 
 // readKeyFiles reads key files. Of one that is larger than formats take it only what serves signature is returned: the keys
 // that it names, and those that these rest on.
 func readKeyFiles(ctx context.Context, paths []string, format string, signature []byte) ([][]byte, error) {
 	var keys [][]byte
 	for _, path := range paths {
-		raw, err := readFile(path, maxKeyring)
+		raw, err := input.ReadFile(path, input.MaxKeyring)
 		if err != nil {
 			return nil, err
 		}

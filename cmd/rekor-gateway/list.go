@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -60,13 +61,13 @@ what, from where, and what became of it.`,
 		if err != nil {
 			return err
 		}
-		told := newNotes(g.notes(c))
-		remote, err := f.open(patience, told.sayRetrying)
+		told := output.NewNotes(g.notes(c))
+		remote, err := f.open(patience, told.SayRetrying)
 		if err != nil {
 			return err
 		}
 		defer remote.Close() //nolint:errcheck // nothing is under way
-		defer told.sayWaiting("asking " + f.server)()
+		defer told.SayWaiting("asking " + f.server)()
 		if f.audit {
 			return f.showAudit(c.Context(), g, c.OutOrStdout(), remote)
 		}
@@ -106,31 +107,31 @@ func (f *listFlags) list(ctx context.Context, remote client.Client, r *pb.ListSu
 
 func (f *listFlags) showPage(g *globals, w io.Writer, page *pb.ListSubmissionsResponse) error {
 	if g.isJSON() {
-		return printMessage(w, page)
+		return output.Message(w, page)
 	}
 	if g.quiet {
 		for _, s := range page.GetSubmissions() {
-			printLine(w, "%s", s.GetId())
+			output.Line(w, "%s", s.GetId())
 		}
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range page.GetSubmissions() {
-		printLine(t, "%s\t%s\t%s\t%s as %s\t%s", s.GetId(), s.GetState(), s.GetCreateTime().AsTime().Format(time.RFC3339),
+		output.Line(t, "%s\t%s\t%s\t%s as %s\t%s", s.GetId(), s.GetState(), s.GetCreateTime().AsTime().Format(time.RFC3339),
 			s.GetFormat(), s.GetRepresentation(), strings.Join(s.GetArtifactDigests(), " "))
 	}
 	err := t.Flush()
 	if len(page.GetSubmissions()) == 0 {
-		printLine(w, "there are none")
+		output.Line(w, "there are none")
 		switch {
 		case len(f.digests) > 0:
-			printLine(w, "a file may be recorded by none of its digests, as PGP signatures are unless the bytes were sent")
+			output.Line(w, "a file may be recorded by none of its digests, as PGP signatures are unless the bytes were sent")
 		case f.artifact != "":
-			printLine(w, "a file may be recorded by another of its digests, by all of which it is found when the file is named, and by none of them, as PGP signatures are unless the bytes were sent")
+			output.Line(w, "a file may be recorded by another of its digests, by all of which it is found when the file is named, and by none of them, as PGP signatures are unless the bytes were sent")
 		}
 	}
 	if next := page.GetNextPageToken(); next != "" {
-		printLine(w, "more: %s", f.nextPage(next))
+		output.Line(w, "more: %s", f.nextPage(next))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -20,21 +21,21 @@ func (f *listFlags) showAudit(ctx context.Context, g *globals, w io.Writer, remo
 		return err
 	}
 	if g.isJSON() {
-		return printMessage(w, page)
+		return output.Message(w, page)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range page.GetRecords() {
 		about := append([]string{r.GetReason()}, r.GetSubmissionId())
 		about = append(append(about, r.GetArtifactDigests()...), r.GetSigners()...)
-		printLine(t, "%s\t%s\t%s\t%s\t%s\t%s", r.GetTime().AsTime().Format(time.RFC3339), r.GetEvent(), r.GetCaller(), r.GetAddress(),
+		output.Line(t, "%s\t%s\t%s\t%s\t%s\t%s", r.GetTime().AsTime().Format(time.RFC3339), r.GetEvent(), r.GetCaller(), r.GetAddress(),
 			r.GetRequestId(), strings.TrimSpace(strings.Join(about, " ")))
 	}
 	err = t.Flush()
 	if len(page.GetRecords()) == 0 && !g.quiet {
-		printLine(w, "there is none")
+		output.Line(w, "there is none")
 	}
 	if next := page.GetNextPageToken(); next != "" && !g.quiet {
-		printLine(w, "more: %s", f.nextPage(next))
+		output.Line(w, "more: %s", f.nextPage(next))
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
@@ -73,7 +74,7 @@ func (k *keptLogs) refuseOwn(ctx context.Context, id string) error {
 	if own, err := k.isOwn(ctx, id); err != nil || !own {
 		return err
 	}
-	return fail(reasonOwnLog, fmt.Errorf("%w: %s", gateway.ErrOwnLog, id),
+	return fail(fault.ReasonOwnLog, fmt.Errorf("%w: %s", gateway.ErrOwnLog, id),
 		"its records are never given up or moved by command. To end it, give own_log another origin and other keys, name the old origin in own_log.closed, and restart the gateway: "+
 			"what waits goes over by itself. What is recorded in Rekor cannot go to an own log, nor the other way round")
 }
@@ -120,5 +121,5 @@ func failLeft(result any, left error, hint string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return &resultError{fail(reasonUnsettled, left, hint, args...), raw}
+	return fault.NewWithResult(fail(fault.ReasonUnsettled, left, hint, args...), raw)
 }

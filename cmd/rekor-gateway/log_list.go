@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -142,27 +143,27 @@ func newLogRow(s gateway.LogStatus) logRow {
 
 func showLogs(g *globals, w io.Writer, rows []logRow) error {
 	if g.isJSON() {
-		return printJSON(w, struct {
+		return output.JSON(w, struct {
 			Logs []logRow `json:"logs"`
 		}{rows})
 	}
 	if g.quiet {
 		for _, r := range rows {
-			printLine(w, "%s", r.ID)
+			output.Line(w, "%s", r.ID)
 		}
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		printLine(t, "%s\t%s\t%s", r.ID, r.describe(), r.describeQueue())
+		output.Line(t, "%s\t%s\t%s", r.ID, r.describe(), r.describeQueue())
 		if r.Own != nil {
-			printLine(t, "  %s\t%d records, %d anchored\t", r.Own.Origin, r.Own.Records, r.Own.Anchored)
+			output.Line(t, "  %s\t%d records, %d anchored\t", r.Own.Origin, r.Own.Records, r.Own.Anchored)
 		}
 		if r.Source != "" {
-			printLine(t, "  from %s\t\t", r.Source)
+			output.Line(t, "  from %s\t\t", r.Source)
 		}
 		for _, s := range r.Shards {
-			printLine(t, "  %s\t%s\t%s", s.Origin, s.describe(), fmt.Sprintf("%d pending (%d in doubt)", s.Pending, s.InDoubt))
+			output.Line(t, "  %s\t%s\t%s", s.Origin, s.describe(), fmt.Sprintf("%d pending (%d in doubt)", s.Pending, s.InDoubt))
 		}
 	}
 	return t.Flush()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -101,9 +102,9 @@ func (f *replanFlags) replan(ctx context.Context, k keptLogs, id string) (replan
 
 func showReplanned(g *globals, w io.Writer, r replanResult) error {
 	if !g.isJSON() && !g.quiet {
-		printLine(w, "%d entries of %d submissions go from %s to %s", r.Moved, r.Submissions, r.Log, r.To)
+		output.Line(w, "%d entries of %d submissions go from %s to %s", r.Moved, r.Submissions, r.Log, r.To)
 		if r.LeftOthers > 0 {
-			printLine(w, "%d entries wait for %s still: their submissions are recorded in %s anyway, or share a signature with one that is in doubt", r.LeftOthers, r.Log, r.To)
+			output.Line(w, "%d entries wait for %s still: their submissions are recorded in %s anyway, or share a signature with one that is in doubt", r.LeftOthers, r.Log, r.To)
 		}
 	}
 	if r.LeftInDoubt+r.LeftUnderWay > 0 && r.inDoubt {
@@ -115,7 +116,7 @@ func showReplanned(g *globals, w io.Writer, r replanResult) error {
 			"wait until the gateway has settled them; or, where that log never comes back, move them with --in-doubt: they may be in both logs then")
 	}
 	if g.isJSON() {
-		return printJSON(w, r)
+		return output.JSON(w, r)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -75,7 +77,7 @@ func (f *retireFlags) retire(ctx context.Context, g *globals, w io.Writer, k kep
 		var unsettled *gateway.UnsettledError
 		switch {
 		case errors.As(err, &unsettled):
-			return fail(reasonUnsettled, fmt.Errorf("log %s: %w", id, err),
+			return fail(fault.ReasonUnsettled, fmt.Errorf("log %s: %w", id, err),
 				"wait until the gateway has settled them; or give them up with --give-up-doubt: they may be in the log all the same")
 		case errors.Is(err, gateway.ErrNotFound):
 			return withHint(err, "take it out of the configuration; there is nothing to give up")
@@ -91,11 +93,11 @@ func (f *retireFlags) retire(ctx context.Context, g *globals, w io.Writer, k kep
 func showRetired(g *globals, w io.Writer, r retireResult) error {
 	switch {
 	case g.isJSON():
-		return printJSON(w, r)
+		return output.JSON(w, r)
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "log %s is retired; %d entries of %d submissions were given up", r.Log, r.GivenUp, r.Submissions)
+	output.Line(w, "log %s is retired; %d entries of %d submissions were given up", r.Log, r.GivenUp, r.Submissions)
 	return nil
 }
 
@@ -113,10 +115,10 @@ func (f *retireFlags) reinstate(ctx context.Context, g *globals, w io.Writer, k 
 	}
 	switch {
 	case g.isJSON():
-		return printJSON(w, retireResult{Log: id})
+		return output.JSON(w, retireResult{Log: id})
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "log %s is not retired any more", id)
+	output.Line(w, "log %s is not retired any more", id)
 	return nil
 }

@@ -21,25 +21,25 @@ type explaining struct {
 
 func (e explaining) Submit(ctx context.Context, s client.Submission) (*pb.SubmitResponse, error) {
 	answer, err := e.Client.Submit(ctx, s)
-	return answer, e.explain(ctx, err)
+	return answer, e.Explain(ctx, err)
 }
 
 func (e explaining) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	answer, err := e.Client.Get(ctx, id)
-	return answer, e.explain(ctx, err)
+	return answer, e.Explain(ctx, err)
 }
 
 func (e explaining) List(ctx context.Context, q *pb.ListSubmissionsRequest) (*pb.ListSubmissionsResponse, error) {
 	answer, err := e.Client.List(ctx, q)
-	return answer, e.explain(ctx, err)
+	return answer, e.Explain(ctx, err)
 }
 
 func (e explaining) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
 	answer, err := e.Client.Plan(ctx, h)
-	return answer, e.explain(ctx, err)
+	return answer, e.Explain(ctx, err)
 }
 
-func (e explaining) explain(ctx context.Context, err error) error {
+func (e explaining) Explain(ctx context.Context, err error) error {
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || refusal.Reason != string(problem.ReasonUnauthenticated) {
 		return err
@@ -50,3 +50,6 @@ func (e explaining) explain(ctx context.Context, err error) error {
 	}
 	return withHint(err, "compare the job's token with oidc of the caller in the gateway's configuration, all of whose claims have to be in it as they are: %s", ambient.Describe(token))
 }
+
+// Unwrap implements run.Explaining.
+func (e explaining) Unwrap() client.Client { return e.Client }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/auth/issuer/issuertest"
 )
@@ -19,15 +20,15 @@ import (
 func TestRefusedTokenIsDescribed(t *testing.T) {
 	token := issuertest.Start(t).Token("us", map[string]any{"sub": "repo:a/b", "exp": time.Now().Add(time.Hour).Unix()})
 	e := explaining{token: func(context.Context) (string, error) { return token, nil }}
-	refused := describeFailure(e.explain(t.Context(), &client.Error{Reason: string(problem.ReasonUnauthenticated), Message: "no"}))
+	refused := describeFailure(e.Explain(t.Context(), &client.Error{Reason: string(problem.ReasonUnauthenticated), Message: "no"}))
 	if refused.Reason != problem.ReasonUnauthenticated || !strings.Contains(refused.Hint, `sub: "repo:a/b"`) || strings.Contains(refused.Hint, token[:20]) {
 		t.Errorf("%+v", refused)
 	}
 	other := &client.Error{Reason: string(problem.ReasonForbidden), Hint: "its own"}
-	if got := describeFailure(e.explain(t.Context(), other)); got.Hint != "its own" {
+	if got := describeFailure(e.Explain(t.Context(), other)); got.Hint != "its own" {
 		t.Errorf("%+v", got)
 	}
-	if err := e.explain(t.Context(), nil); err != nil {
+	if err := e.Explain(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -44,7 +45,7 @@ func TestConnectionHints(t *testing.T) {
 		"x509: certificate is valid for gateway.example, not other.name": "by a name",
 	} {
 		got := describeFailure(fmt.Errorf("%w: %w", client.ErrConnection, errors.New(words)))
-		if got.Reason != reasonUnreachable || !strings.Contains(got.Hint, want) {
+		if got.Reason != fault.ReasonUnreachable || !strings.Contains(got.Hint, want) {
 			t.Errorf("%s: %+v", words, got)
 		}
 	}

@@ -13,14 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
-	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
-	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -67,7 +67,7 @@ func (g *globals) showPlan(w io.Writer, plan *pb.Plan) error {
 	if impossible != nil {
 		return withResult(impossible, plan)
 	}
-	return printMessage(w, plan)
+	return output.Message(w, plan)
 }
 
 // heldTo names a configuration, and whose policy in it applies.
@@ -95,23 +95,9 @@ func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo
 	return remote.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Signatures: f.which})
 }
 
-// offlinePlanner plans for a Rekor v2 log, without one.
-var offlinePlanner = planning.Planner{Logs: []planning.Acceptor{rekorv2.Acceptor{}}, Attests: true}
-
-// ownPlanner plans for a gateway's own log, without one.
-var ownPlanner = planning.Planner{Logs: []planning.Acceptor{recording.Own{}}, Attests: true}
-
-// plannerOf plans for a way; "" is Direct.
-func plannerOf(way gateway.Way) planning.Planner {
-	if way == gateway.Batched {
-		return ownPlanner
-	}
-	return offlinePlanner
-}
-
 // planOffline returns the plan for a Rekor v2 log also when nothing is possible; its options say why.
 func (f *signatureFlags) planOffline(ctx context.Context, signature []byte, keys [][]byte, held heldTo) (*pb.Plan, error) {
-	planner := offlinePlanner
+	planner := evidence.PlannerOf(gateway.Direct)
 	var policy formats.Policy
 	if held.config != "" {
 		var err error
@@ -147,24 +133,24 @@ func (h heldTo) readPolicy(ctx context.Context, planner *planning.Planner) (form
 }
 
 func printPlan(w io.Writer, p *pb.Plan) error {
-	printLine(w, "format     %s (%s)", p.GetFormat(), p.GetVariant())
-	printLine(w, "algorithm  %s", p.GetAlgorithm())
+	output.Line(w, "format     %s (%s)", p.GetFormat(), p.GetVariant())
+	output.Line(w, "algorithm  %s", p.GetAlgorithm())
 	for _, s := range p.GetSigners() {
-		printLine(w, "signer     %s", s)
+		output.Line(w, "signer     %s", s)
 	}
-	printLine(w, "needs      %s\n", describeNeeds(p))
+	output.Line(w, "needs      %s\n", describeNeeds(p))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, o := range p.GetOptions() {
 		name := o.GetRepresentation().String()
 		switch {
 		case o.GetRepresentation() == p.GetChosen():
-			printLine(t, "%s\tchosen\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
+			output.Line(t, "%s\tchosen\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
 		case o.GetPossible():
-			printLine(t, "%s\tpossible\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
+			output.Line(t, "%s\tpossible\t%s", name, formatCount(o.GetEntries(), "log entry", "log entries"))
 		default:
-			printLine(t, "%s\tnot possible\t%s: %s", name, o.GetProblem().GetReason(), o.GetProblem().GetMessage())
+			output.Line(t, "%s\tnot possible\t%s: %s", name, o.GetProblem().GetReason(), o.GetProblem().GetMessage())
 			if hint := o.GetProblem().GetHint(); hint != "" {
-				printLine(t, "\t\thint: %s", hint)
+				output.Line(t, "\t\thint: %s", hint)
 			}
 		}
 	}
@@ -172,13 +158,13 @@ func printPlan(w io.Writer, p *pb.Plan) error {
 		return err
 	}
 	for i, part := range p.GetSignatures() {
-		printLine(w, "signature %d of %d: %s by %s, as %s", i+1, len(p.GetSignatures()), part.GetAlgorithm(), strings.Join(part.GetSigners(), ", "), part.GetChosen())
+		output.Line(w, "signature %d of %d: %s by %s, as %s", i+1, len(p.GetSignatures()), part.GetAlgorithm(), strings.Join(part.GetSigners(), ", "), part.GetChosen())
 	}
 	if left := p.GetUnchecked(); len(left) > 0 {
-		printLine(w, "not checked: signatures that say to be by %s", strings.Join(left, ", "))
+		output.Line(w, "not checked: signatures that say to be by %s", strings.Join(left, ", "))
 	}
 	for _, n := range p.GetNotes() {
-		printLine(w, "note: %s", n)
+		output.Line(w, "note: %s", n)
 	}
 	return nil
 }

@@ -5,17 +5,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -32,7 +30,7 @@ func wantHarmless(t *testing.T, what, out string, lines int) {
 		t.Errorf("%s: %d lines, want %d: %q", what, got, lines, out)
 	}
 	for _, r := range out {
-		if r != '\n' && isUnprintable(r) {
+		if r != '\n' && output.CleanText(string(r)) != string(r) {
 			t.Errorf("%s: %U is printed: %q", what, r, out)
 		}
 	}
@@ -109,31 +107,17 @@ func TestLoggedWithoutReceipt(t *testing.T) {
 // What a report has of names in keys and receipts is text as well.
 func TestHostileReport(t *testing.T) {
 	var out bytes.Buffer
-	printReport(&out, &receipt.Report{Proven: []string{hostile}, Unproven: []string{hostile}})
+	output.Report(&out, &receipt.Report{Proven: []string{hostile}, Unproven: []string{hostile}})
 	wantHarmless(t, "report", out.String(), 3)
 	out.Reset()
-	if err := printJSON(&out, verified{Report: &receipt.Report{Proven: []string{hostile}}}); err != nil {
+	if err := output.JSON(&out, verified{Report: &receipt.Report{Proven: []string{hostile}}}); err != nil {
 		t.Fatal(err)
 	}
 	wantHarmless(t, "report as JSON", out.String(), 1)
 	harmless := &receipt.Report{Proven: []string{"a", "b"}, Unproven: []string{"c"}}
 	out.Reset()
-	if printReport(&out, harmless); out.String() != harmless.String() {
+	if output.Report(&out, harmless); out.String() != harmless.String() {
 		t.Errorf("printed %q, want %q", &out, harmless)
-	}
-}
-
-func TestCleanArgument(t *testing.T) {
-	type name string
-	for in, want := range map[any]any{
-		"é 日本 😀": "é 日本 😀", "a\xffb": "a\ufffdb", name("a\x1bb"): "ab", 7: 7, time.Second: "1s", pb.Submission_LOGGED: "LOGGED",
-	} {
-		if got := cleanArgument(in); got != want {
-			t.Errorf("%q is %q, want %q", in, got, want)
-		}
-	}
-	if got := cleanArgument(fmt.Errorf("a\x1b: %w", errors.New("b\n"))); got != "a: b " {
-		t.Errorf("an error is %q", got)
 	}
 }
 

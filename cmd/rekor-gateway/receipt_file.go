@@ -12,6 +12,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -23,7 +25,7 @@ func checkReceiptPath(path string, force bool) error {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return fail(reasonFile, fmt.Errorf("the receipt cannot be kept: %w", err), "make the folder, or name another file with --receipt")
+		return fail(fault.ReasonFile, fmt.Errorf("the receipt cannot be kept: %w", err), "make the folder, or name another file with --receipt")
 	}
 	if force {
 		return nil
@@ -32,7 +34,7 @@ func checkReceiptPath(path string, force bool) error {
 	if err != nil || !info.Mode().IsRegular() { // none yet, or a device
 		return nil
 	}
-	raw, err := readFile(path, receipt.MaxSize)
+	raw, err := input.ReadFile(path, receipt.MaxSize)
 	if err == nil {
 		_, err = receipt.Unmarshal(raw)
 	}
@@ -43,7 +45,7 @@ func checkReceiptPath(path string, force bool) error {
 }
 
 func refuseOverwrite(path, why string) error {
-	return fail(reasonFileExists, fmt.Errorf("%s exists and %s", path, why), "name another file with --receipt, or replace it with --force")
+	return fail(fault.ReasonFileExists, fmt.Errorf("%s exists and %s", path, why), "name another file with --receipt, or replace it with --force")
 }
 
 // writeReceipt keeps r in the file path. A file with something else in it is replaced only by force.
@@ -90,7 +92,7 @@ func writeOver(path string, raw []byte, force bool) error {
 
 // isSameReceipt reports whether path has the receipt raw in it, whatever its spaces.
 func isSameReceipt(path string, raw []byte) bool {
-	old, err := readFile(path, receipt.MaxSize)
+	old, err := input.ReadFile(path, receipt.MaxSize)
 	if err != nil {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
@@ -61,12 +62,12 @@ func (f *storeFlags) findStore(c *cobra.Command) (string, error) {
 // printContent prints what is in a store.
 func printContent(w io.Writer, c sqlite.Content) {
 	e := c.Entries
-	printLine(w, "submissions  %d", c.Submissions)
-	printLine(w, "entries      %d logged, %d pending (of them %d in doubt), %d failed", e.Logged, e.Pending, e.InDoubt, e.Failed)
+	output.Line(w, "submissions  %d", c.Submissions)
+	output.Line(w, "entries      %d logged, %d pending (of them %d in doubt), %d failed", e.Logged, e.Pending, e.InDoubt, e.Failed)
 	for _, s := range c.Checkpoints {
-		printLine(w, "checkpoint   %s, size %d", s.Origin, s.Size)
+		output.Line(w, "checkpoint   %s, size %d", s.Origin, s.Size)
 	}
 	if c.Forks > 0 {
-		printLine(w, "forks        %d: a log signed two histories", c.Forks)
+		output.Line(w, "forks        %d: a log signed two histories", c.Forks)
 	}
 }

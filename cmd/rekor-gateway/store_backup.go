@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
@@ -34,10 +36,10 @@ gateway believes after a restore.`,
 		if err != nil {
 			return err
 		}
-		defer newNotes(g.notes(c)).sayWaiting("copying and checking " + path)()
+		defer output.NewNotes(g.notes(c)).SayWaiting("copying and checking " + path)()
 		m, err := sqlite.Backup(c.Context(), path, args[0], sqlite.BackupOptions{Program: readBuildInfo().Version})
 		if errors.Is(err, sqlite.ErrExists) {
-			return fail(reasonFileExists, err, "name another folder, such as one with the date in its name")
+			return fail(fault.ReasonFileExists, err, "name another folder, such as one with the date in its name")
 		}
 		if err != nil {
 			return err
@@ -60,11 +62,11 @@ func (f *storeFlags) showBackup(g *globals, w io.Writer, folder string, m sqlite
 	}
 	switch {
 	case g.isJSON():
-		return printJSON(w, backupResult{folder, m})
+		return output.JSON(w, backupResult{folder, m})
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "backup in %s, read back and in order", folder)
+	output.Line(w, "backup in %s, read back and in order", folder)
 	printManifest(w, m)
 	restore := receipt.Command{programName(), "store", "restore"}
 	if f.config != "" {
@@ -72,13 +74,13 @@ func (f *storeFlags) showBackup(g *globals, w io.Writer, folder string, m sqlite
 	} else {
 		restore = append(restore, "--store", f.store)
 	}
-	printLine(w, "restore it, when the gateway is stopped, with: %s", append(restore, folder))
+	output.Line(w, "restore it, when the gateway is stopped, with: %s", append(restore, folder))
 	return nil
 }
 
 // printManifest prints what is in a backup.
 func printManifest(w io.Writer, m sqlite.Manifest) {
-	printLine(w, "made         %s by %s", m.CreateTime.Format(time.RFC3339), m.Program)
+	output.Line(w, "made         %s by %s", m.CreateTime.Format(time.RFC3339), m.Program)
 	printContent(w, m.Content)
-	printLine(w, "SHA-256      %s (store.db, %d bytes)", m.SHA256, m.Size)
+	output.Line(w, "SHA-256      %s (store.db, %d bytes)", m.SHA256, m.Size)
 }

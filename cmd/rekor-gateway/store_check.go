@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -34,9 +35,9 @@ restore. Nothing is changed.`,
 		return oneArgument("the folder with the backup")(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		told := newNotes(g.notes(c))
+		told := output.NewNotes(g.notes(c))
 		if len(args) == 1 {
-			defer told.sayWaiting("reading " + args[0])()
+			defer told.SayWaiting("reading " + args[0])()
 			m, err := sqlite.CheckBackup(c.Context(), args[0])
 			if err != nil {
 				return err
@@ -47,7 +48,7 @@ restore. Nothing is changed.`,
 		if err != nil {
 			return err
 		}
-		defer told.sayWaiting("reading " + path)()
+		defer told.SayWaiting("reading " + path)()
 		content, err := sqlite.Check(c.Context(), path)
 		if err != nil {
 			return err
@@ -63,11 +64,11 @@ func showCheckedBackup(g *globals, w io.Writer, folder string, m sqlite.Manifest
 	case err != nil:
 		return err
 	case g.isJSON():
-		return printJSON(w, backupResult{folder, m})
+		return output.JSON(w, backupResult{folder, m})
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "%s is in order", folder)
+	output.Line(w, "%s is in order", folder)
 	printManifest(w, m)
 	return nil
 }
@@ -84,11 +85,11 @@ func showCheckedStore(g *globals, w io.Writer, path string, c sqlite.Content) er
 	case err != nil:
 		return err
 	case g.isJSON():
-		return printJSON(w, storeResult{path, c})
+		return output.JSON(w, storeResult{path, c})
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "%s is in order", path)
+	output.Line(w, "%s is in order", path)
 	printContent(w, c)
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storecopy"
@@ -44,16 +46,16 @@ What was under way or waits is looked for in its log before any of it is sent fr
 		if err != nil {
 			return err
 		}
-		told := newNotes(g.notes(c))
-		defer told.sayWaiting("copying " + path)()
+		told := output.NewNotes(g.notes(c))
+		defer told.SayWaiting("copying " + path)()
 		r, err := storecopy.Copy(c.Context(), storecopy.Params{
 			From: path, To: dsn, Logger: slog.New(slog.NewTextHandler(g.notes(c), nil)),
 		})
 		if errors.Is(err, postgres.ErrNotEmpty) {
-			return fail(reasonFileExists, err, "name a database in which no gateway has kept anything; nothing is ever copied over a store")
+			return fail(fault.ReasonFileExists, err, "name a database in which no gateway has kept anything; nothing is ever copied over a store")
 		}
 		if errors.Is(err, context.Canceled) {
-			return fail(reasonInterrupted, err, "run the same command again before a gateway runs on the file: it goes on where it was")
+			return fail(fault.ReasonInterrupted, err, "run the same command again before a gateway runs on the file: it goes on where it was")
 		}
 		if err != nil {
 			return err
@@ -97,18 +99,18 @@ func showCopied(g *globals, w io.Writer, r copyResult) (err error) {
 	}
 	switch {
 	case g.isJSON():
-		return printJSON(w, r)
+		return output.JSON(w, r)
 	case g.quiet:
 		return nil
 	}
 	if r.Before {
-		printLine(w, "%s was copied to %s before; the copy is complete", r.Store, r.To)
+		output.Line(w, "%s was copied to %s before; the copy is complete", r.Store, r.To)
 	} else {
-		printLine(w, "copied %s to %s, read back and the same", r.Store, r.To)
+		output.Line(w, "copied %s to %s, read back and the same", r.Store, r.To)
 	}
 	for _, table := range slices.Sorted(maps.Keys(r.Rows)) {
-		printLine(w, "%-18s %d", table, r.Rows[table])
+		output.Line(w, "%-18s %d", table, r.Rows[table])
 	}
-	printLine(w, "start the gateways on the copy; none starts on the file any more, which you may keep as a backup")
+	output.Line(w, "start the gateways on the copy; none starts on the file any more, which you may keep as a backup")
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
@@ -120,14 +122,14 @@ func showReplicas(g *globals, w io.Writer, replicas []gateway.Replica) error {
 			if !one.Alive {
 				state = "not seen for a while"
 			}
-			printLine(w, "%.8s  %s  %s  since %s  seen %s ago, %s", one.ID, one.Name, one.Version, one.StartTime.Format(time.RFC3339), time.Duration(one.SeenSecondsAgo)*time.Second, state)
+			output.Line(w, "%.8s  %s  %s  since %s  seen %s ago, %s", one.ID, one.Name, one.Version, one.StartTime.Format(time.RFC3339), time.Duration(one.SeenSecondsAgo)*time.Second, state)
 		}
 		if len(r.Replicas) == 0 {
-			printLine(w, "no gateway is at work on this store")
+			output.Line(w, "no gateway is at work on this store")
 		}
 	}
 	if len(r.Drift) == 0 && g.isJSON() {
-		return printJSON(w, r)
+		return output.JSON(w, r)
 	}
 	if len(r.Drift) == 0 {
 		return nil
@@ -137,10 +139,10 @@ func showReplicas(g *globals, w io.Writer, replicas []gateway.Replica) error {
 		parts = append(parts, d.Part)
 		if !g.isJSON() && !g.quiet {
 			for _, id := range slices.Sorted(maps.Keys(d.Digests)) {
-				printLine(w, "  %s  %s of %.8s", d.Digests[id], d.Part, id)
+				output.Line(w, "  %s  %s of %.8s", d.Digests[id], d.Part, id)
 			}
 		}
 	}
 	differ := errors.New("the gateways on this store differ in " + strings.Join(parts, ", "))
-	return &resultError{fail(reasonReplicasDiffer, differ, "give all of them the same files and configuration, and have each read them: SIGHUP, or a restart"), raw}
+	return fault.NewWithResult(fail(fault.ReasonReplicasDiffer, differ, "give all of them the same files and configuration, and have each read them: SIGHUP, or a restart"), raw)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
@@ -46,7 +47,7 @@ func TestShowReplicas(t *testing.T) {
 		var got struct {
 			Replicas []replicaResult
 			Drift    []driftResult
-			Error    *failure
+			Error    *fault.Failure
 		}
 		if err := json.Unmarshal(raw.Bytes(), &got); err != nil || len(got.Replicas) != len(test.replicas) || (len(got.Drift) > 0) != (test.drift != "") || (got.Error != nil) != (test.drift != "") {
 			t.Errorf("%s: %v, %s", name, err, raw.Bytes())

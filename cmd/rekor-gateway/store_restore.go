@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -35,13 +37,13 @@ their log before it sends them. Run it as the user that the gateway runs as.`,
 		if err != nil {
 			return err
 		}
-		defer newNotes(g.notes(c)).sayWaiting("checking and copying " + args[0])()
+		defer output.NewNotes(g.notes(c)).SayWaiting("checking and copying " + args[0])()
 		now := time.Now()
 		r, err := sqlite.Restore(c.Context(), args[0], path, sqlite.RestoreOptions{
 			Force: *force, Logger: slog.New(slog.NewTextHandler(g.notes(c), nil)), Now: func() time.Time { return now },
 		})
 		if errors.Is(err, sqlite.ErrExists) {
-			return fail(reasonFileExists, err, "add --force to replace it; it is kept beside the new one, under another name")
+			return fail(fault.ReasonFileExists, err, "add --force to replace it; it is kept beside the new one, under another name")
 		}
 		if err != nil {
 			return err
@@ -68,20 +70,20 @@ func showRestored(g *globals, w io.Writer, r restoreResult) (err error) {
 	}
 	switch {
 	case g.isJSON():
-		return printJSON(w, r)
+		return output.JSON(w, r)
 	case g.quiet:
 		return nil
 	}
-	printLine(w, "restored %s from %s", r.Store, r.Backup)
+	output.Line(w, "restored %s from %s", r.Store, r.Backup)
 	printManifest(w, r.Manifest)
-	printLine(w, "LOST: what the gateway accepted in the %s since then. Who has a receipt keeps a receipt that verifies; who has none has to submit again.",
+	output.Line(w, "LOST: what the gateway accepted in the %s since then. Who has a receipt keeps a receipt that verifies; who has none has to submit again.",
 		time.Duration(r.AgeSeconds)*time.Second)
 	if r.Entries.Pending > 0 {
-		printLine(w, "%s pending then and may have been logged since: the gateway looks for them in their log, from the checkpoint that is kept, before it sends them",
+		output.Line(w, "%s pending then and may have been logged since: the gateway looks for them in their log, from the checkpoint that is kept, before it sends them",
 			formatCount(int32(min(r.Entries.Pending, 1<<30)), "entry was", "entries were"))
 	}
 	if r.Aside != "" {
-		printLine(w, "the store that was there is kept as %s; remove it, and the files that begin with its name, once you need it no more", r.Aside)
+		output.Line(w, "the store that was there is kept as %s; remove it, and the files that begin with its name, once you need it no more", r.Aside)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -63,7 +64,7 @@ itself is sent, and the gateway alone judges.`,
 	f.addFlags(c)
 	requireFlags(c, "server")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		a := &attempt{submitFlags: &f, out: c.OutOrStdout(), notes: newNotes(g.notes(c)), terminal: g.terminal(c)}
+		a := &attempt{submitFlags: &f, out: c.OutOrStdout(), notes: output.NewNotes(g.notes(c)), terminal: g.terminal(c)}
 		return a.run(c.Context())
 	}
 	return c
@@ -94,7 +95,7 @@ func (f *submitFlags) addFlags(c *cobra.Command) {
 type attempt struct {
 	*submitFlags
 	out      io.Writer
-	notes    *notes
+	notes    *output.Notes
 	terminal io.Writer // for progress; nil when there is none
 
 	path     string            // the artifact's file; "" when there is none
@@ -125,7 +126,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.remote, err = a.open(max(a.wait, patience), a.notes.sayRetrying); err != nil {
+	if a.remote, err = a.open(max(a.wait, patience), a.notes.SayRetrying); err != nil {
 		return err
 	}
 	defer a.remote.Close() //nolint:errcheck // nothing is under way

@@ -14,7 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill/run"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
@@ -49,7 +52,7 @@ func (f *trustFlags) readTrust(o *receipt.Options) (err error) {
 
 // explainTrust says what path is, where it is another file than the flag takes.
 func explainTrust(flag, path string, err error) error {
-	raw, rerr := readFile(path, trustroot.MaxSize)
+	raw, rerr := input.ReadFile(path, trustroot.MaxSize)
 	if kind := detectKeyKind(raw); rerr == nil && kind.name != "" {
 		return withHint(fmt.Errorf("--%s: %s is %s", flag, path, kind.name),
 			"--trusted-root takes a Sigstore trusted root, and --gateway-trust a gateway's trust file")
@@ -81,17 +84,17 @@ func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
 func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error {
 	o, err := a.buildOptions(ctx, r)
 	if errors.Is(err, client.ErrNoTrustFiles) {
-		a.notes.say("note: the receipt is not verified here: %s; name yours with --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE", client.ErrNoTrustFiles)
+		a.notes.Say("note: the receipt is not verified here: %s; name yours with --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE", client.ErrNoTrustFiles)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if a.digest != "" {
-		a.notes.say("note: the receipt is not verified here: that takes the artifact, and only a digest was named")
+		a.notes.Say("note: the receipt is not verified here: that takes the artifact, and only a digest was named")
 		return nil
 	}
-	done := a.notes.sayWaiting("verifying the receipt")
+	done := a.notes.SayWaiting("verifying the receipt")
 	defer done()
 	closer, err := a.openSigned(&o)
 	if err != nil {
@@ -145,7 +148,7 @@ func (a *attempt) completeTrust(ctx context.Context, r *receiptpb.Receipt, o *re
 			return fmt.Errorf("reading the trust file that the gateway hands out: %w", err)
 		}
 	}
-	a.notes.say("note: the receipt is verified with %s from %s, which is the gateway's own word; with yours: %s", fetched, a.server, flags)
+	a.notes.Say("note: the receipt is verified with %s from %s, which is the gateway's own word; with yours: %s", fetched, a.server, flags)
 	return nil
 }
 
@@ -167,7 +170,7 @@ func (a *attempt) expectSigners(ctx context.Context, o *receipt.Options) error {
 	}
 	if a.parsed == nil {
 		if a.parsed, err = a.parseHere(ctx, &pb.SubmissionHeader{Signature: signature, Format: a.format}); err != nil {
-			a.notes.say("note: the receipt's signer is not checked here: no key was named, and the signature has none in it")
+			a.notes.Say("note: the receipt's signer is not checked here: no key was named, and the signature has none in it")
 			o.AnySigner = true // the gateway's policy has the keys
 			return nil
 		}
@@ -194,7 +197,7 @@ func (a *attempt) checkCoverage(ctx context.Context, r *receiptpb.Receipt) error
 		return err
 	}
 	if n := len(parsed.Describe().Each()); n > max(len(r.GetRecorded()), 1) {
-		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), hintOtherReceipt)
+		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), run.HintOtherReceipt)
 	}
 	if bytes.Equal(sent, logged) {
 		return nil
@@ -205,12 +208,10 @@ func (a *attempt) checkCoverage(ctx context.Context, r *receiptpb.Receipt) error
 	}
 	same, err := a.isSameSignature(ctx, parsed, other)
 	if err == nil && !same {
-		err = formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature than the one that was sent", hintOtherReceipt)
+		err = formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature than the one that was sent", run.HintOtherReceipt)
 	}
 	return err
 }
-
-const hintOtherReceipt = "do not rely on this receipt: the gateway answers wrongly, so ask its operator"
 
 // isSameSignature reports whether two files hold the same signatures over the artifact, whatever they are wrapped in.
 func (a *attempt) isSameSignature(ctx context.Context, one, other formats.Parsed) (bool, error) {
@@ -234,9 +235,6 @@ func (a *attempt) isSameSignature(ctx context.Context, one, other formats.Parsed
 	return bytes.Equal(canonical[0], canonical[1]), nil
 }
 
-// maxUnpacked bounds what comes out of a container that is read to verify the receipt, in bytes.
-const maxUnpacked = 64 << 30
-
 // openSigned opens what was signed: the artifact, or what is inside of it.
 func (a *attempt) openSigned(o *receipt.Options) (io.Closer, error) {
 	if a.path == "" {
@@ -252,7 +250,7 @@ func (a *attempt) openSigned(o *receipt.Options) (io.Closer, error) {
 		if err != nil {
 			return nil, errors.Join(err, file.Close())
 		}
-		o.Artifact = container.NewReader(kind, file, maxUnpacked)
+		o.Artifact = container.NewReader(kind, file, evidence.MaxUnpacked)
 	}
 	return file, nil
 }

@@ -15,6 +15,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
@@ -33,21 +37,21 @@ func (a *attempt) showAnswer(ctx context.Context, answer *pb.SubmitResponse, err
 	case a.globals.isJSON():
 		return a.printJSONAnswer(answer, better, commands, err)
 	case a.globals.quiet:
-		printLine(a.out, "%s", s.GetId())
+		output.Line(a.out, "%s", s.GetId())
 		return err
 	case err != nil && s.GetReceipt() != nil && !a.receiptChecked:
-		printLine(a.out, "submission %s", s.GetId()) // it may be logged or not: the receipt is not good
+		output.Line(a.out, "submission %s", s.GetId()) // it may be logged or not: the receipt is not good
 		return err
 	}
 	a.printAnswer(answer)
 	if better != nil {
-		a.notes.say("note: %s and not better: %s", s.GetRepresentation(), better.Message)
-		a.notes.say("hint: %s", better.Hint)
+		a.notes.Say("note: %s and not better: %s", s.GetRepresentation(), better.Message)
+		a.notes.Say("hint: %s", better.Hint)
 	}
 	if err == nil && len(commands) > 0 {
-		printLine(a.out, "verify it with:")
+		output.Line(a.out, "verify it with:")
 		for _, c := range commands {
-			printLine(a.out, "  %s", c)
+			output.Line(a.out, "  %s", c)
 		}
 	}
 	return err
@@ -58,7 +62,7 @@ func (a *attempt) showAnswer(ctx context.Context, answer *pb.SubmitResponse, err
 func (a *attempt) printJSONAnswer(answer *pb.SubmitResponse, better *pb.Problem, commands []receipt.Command, failed error) error {
 	s := proto.CloneOf(answer.GetSubmission())
 	s.Receipt = nil
-	raw, err := marshalMessage(&pb.SubmitResponse{Submission: s, Created: answer.GetCreated()})
+	raw, err := output.MarshalMessage(&pb.SubmitResponse{Submission: s, Created: answer.GetCreated()})
 	if err != nil {
 		return err
 	}
@@ -77,16 +81,16 @@ func (a *attempt) printJSONAnswer(answer *pb.SubmitResponse, better *pb.Problem,
 		raw = addMember(raw, member.name, value)
 	}
 	if better != nil {
-		value, err := marshalMessage(better)
+		value, err := output.MarshalMessage(better)
 		if err != nil {
 			return err
 		}
 		raw = addMember(raw, "notBetter", value)
 	}
 	if failed != nil {
-		return &resultError{failed, raw}
+		return fault.NewWithResult(failed, raw)
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n", escapeJSON(raw))
+	_, err = fmt.Fprintf(a.out, "%s\n", output.EscapeJSON(raw))
 	return err
 }
 
@@ -98,10 +102,10 @@ func (a *attempt) printAnswer(answer *pb.SubmitResponse) {
 	if s.GetReceipt() != nil && !a.receiptChecked {
 		more += " (the receipt is not verified)"
 	}
-	printLine(a.out, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), more)
+	output.Line(a.out, "%s  %s  %s as %s%s", s.GetState(), s.GetId(), s.GetFormat(), s.GetRepresentation(), more)
 	printEntries(a.out, s)
 	if a.receiptKept {
-		printLine(a.out, "receipt in %s", a.receipt)
+		output.Line(a.out, "receipt in %s", a.receipt)
 	}
 }
 
@@ -122,9 +126,9 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 	}
 	way := gateway.Direct
 	if all := s.GetSignatures(); len(all) > 0 {
-		way = gateway.Way(nameWay(all[0].GetWay()))
+		way = gateway.Way(evidence.NameWay(all[0].GetWay()))
 	}
-	refusal := explainAttested(a.parsed.Describe(), a.verified, way)
+	refusal := evidence.ExplainAttested(a.parsed.Describe(), a.verified, way)
 	if refusal == nil || refusal.Hint == "" {
 		return nil
 	}
@@ -211,7 +215,7 @@ const tufFormat = "tuf"
 
 // madeSignature reports whether a key in the file made one of the signatures.
 func (a *attempt) madeSignature(ctx context.Context, path string) bool {
-	signature, err := readFile(a.signature, formats.MaxSignatureSize)
+	signature, err := input.ReadFile(a.signature, formats.MaxSignatureSize)
 	if err != nil {
 		return false
 	}

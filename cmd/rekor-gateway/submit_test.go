@@ -24,6 +24,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 
@@ -406,7 +408,7 @@ func TestReceiptsAreKept(t *testing.T) {
 		fine    bool
 	}{{r, false, true}, {r, false, true}, {other, false, false}, {other, true, true}, {r, false, false}} {
 		err := writeReceipt(path, step.receipt, step.force)
-		if (err == nil) != step.fine || err != nil && describeFailure(err).Reason != reasonFileExists {
+		if (err == nil) != step.fine || err != nil && describeFailure(err).Reason != fault.ReasonFileExists {
 			t.Errorf("step %d: %v", i, err)
 		}
 	}
@@ -462,10 +464,10 @@ func TestSubmitFetchesTheArtifact(t *testing.T) {
 func TestNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		n := newNotes(&out)
-		n.sayWaiting("what is quick")()
-		done := n.sayWaiting("what is slow")
-		time.Sleep(sayAfter - time.Millisecond)
+		n := output.NewNotes(&out)
+		n.SayWaiting("what is quick")()
+		done := n.SayWaiting("what is slow")
+		time.Sleep(output.SayAfter - time.Millisecond)
 		synctest.Wait()
 		if out.Len() > 0 {
 			t.Errorf("too early: %s", &out)
@@ -473,8 +475,8 @@ func TestNotes(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		done()
-		n.sayRetrying(fmt.Errorf("not\nnow"), time.Second)
-		n.sayRetrying(fmt.Errorf("not now"), time.Second)
+		n.SayRetrying(fmt.Errorf("not\nnow"), time.Second)
+		n.SayRetrying(fmt.Errorf("not now"), time.Second)
 		if out.String() != "waiting: what is slow\nwaiting: not now; trying again\n" {
 			t.Errorf("said %s", &out)
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -63,7 +65,7 @@ only that somebody signed, so say who should have: --key or --signer.`,
 	c.Flags().StringArrayVar(&f.namespaces, "ssh-namespace", nil, "SSH signature namespace to accept (repeatable); file when not given")
 	requireFlags(c, "trusted-root")
 	c.RunE = func(c *cobra.Command, files []string) error {
-		v := &verifier{verifyFlags: &f, out: c.OutOrStdout(), errs: c.ErrOrStderr(), notes: newNotes(g.notes(c))}
+		v := &verifier{verifyFlags: &f, out: c.OutOrStdout(), errs: c.ErrOrStderr(), notes: output.NewNotes(g.notes(c))}
 		targets, err := f.findTargets(files)
 		if err != nil {
 			return err
@@ -80,7 +82,7 @@ only that somebody signed, so say who should have: --key or --signer.`,
 type verifier struct {
 	*verifyFlags
 	out, errs io.Writer
-	notes     *notes
+	notes     *output.Notes
 }
 
 // runOne verifies one file.
@@ -100,7 +102,7 @@ func (v *verifier) runMany(ctx context.Context, targets []target) error {
 			return ctx.Err()
 		}
 		if !v.globals.isJSON() && !v.globals.quiet {
-			printLine(v.out, "%s:", t.artifact)
+			output.Line(v.out, "%s:", t.artifact)
 		}
 		result, err := v.verifyTarget(ctx, t)
 		if err == nil {
@@ -117,7 +119,7 @@ func (v *verifier) runMany(ctx context.Context, targets []target) error {
 	case len(targets):
 		return fmt.Errorf("none of %d files verifies; the last: %w", len(targets), failures[len(failures)-1])
 	}
-	return fail(reasonSomeRefused, fmt.Errorf("%d of %d files do not verify", len(failures), len(targets)), "the lines above say which, and why")
+	return fail(fault.ReasonSomeRefused, fmt.Errorf("%d of %d files do not verify", len(failures), len(targets)), "the lines above say which, and why")
 }
 
 // verified is the result as JSON.
@@ -132,30 +134,30 @@ type verified struct {
 
 // refused is the result for one of many files that does not verify.
 type refused struct {
-	File    string  `json:"file"`
-	Receipt string  `json:"receipt"`
-	Error   failure `json:"error"`
+	File    string        `json:"file"`
+	Receipt string        `json:"receipt"`
+	Error   fault.Failure `json:"error"`
 }
 
 func (v *verifier) printVerified(r verified) error {
 	if v.globals.isJSON() {
-		return printJSON(v.out, r)
+		return output.JSON(v.out, r)
 	}
 	if v.globals.quiet {
 		return nil
 	}
-	printReport(v.out, r.Report)
+	output.Report(v.out, r.Report)
 	if len(r.Cosign) > 0 {
-		printLine(v.out, "stock cosign verifies the same with:")
+		output.Line(v.out, "stock cosign verifies the same with:")
 	}
 	for _, c := range r.Cosign {
-		printLine(v.out, "  %s", c)
+		output.Line(v.out, "  %s", c)
 	}
 	if r.Embedded != "" {
-		printLine(v.out, "the proof is in %s", r.Embedded)
+		output.Line(v.out, "the proof is in %s", r.Embedded)
 	}
 	for _, x := range r.TlogProofs {
-		printLine(v.out, "the record is in %s, and its proof in %s (log: %s): they say nothing of the signer, whom this command has checked", x.Record, x.Proof, x.Policy)
+		output.Line(v.out, "the record is in %s, and its proof in %s (log: %s): they say nothing of the signer, whom this command has checked", x.Record, x.Proof, x.Policy)
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (v *verifier) printVerified(r verified) error {
 func (v *verifier) printRefused(t target, err error) {
 	printError(v.errs, fmt.Errorf("%s: %w", t.artifact, err))
 	if v.globals.isJSON() {
-		_ = printJSON(v.out, refused{t.artifact, t.receipt, describeFailure(err)}) // nobody is left to hear of it
+		_ = output.JSON(v.out, refused{t.artifact, t.receipt, describeFailure(err)}) // nobody is left to hear of it
 	}
 }
 

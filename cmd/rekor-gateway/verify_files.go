@@ -11,13 +11,16 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // receiptSuffix is what a receipt's name has more than its file's.
-const receiptSuffix = ".receipt.json"
+const receiptSuffix = backfill.ReceiptSuffix
 
 // target is a receipt to verify, or a signature file with a proof in it, and the file it is for: "" when the signature contains it.
 type target struct{ artifact, receipt string }
@@ -50,7 +53,7 @@ func (f *verifyFlags) findTargets(files []string) ([]target, error) {
 
 // readReceipt reads the receipt of t, or a proof in its place, and names in t where that was found.
 func (v *verifier) readReceipt(t *target) (loaded, error) {
-	raw, err := readFile(t.receipt, maxSubmission)
+	raw, err := input.ReadFile(t.receipt, maxSubmission)
 	switch {
 	case v.isAbsent(t, err) && v.signature == "":
 		return v.findEmbedded(t, err)
@@ -74,7 +77,7 @@ func (v *verifier) readWhole(t target, raw []byte) (*receiptpb.Receipt, error) {
 		return nil, err
 	}
 	if inner != nil {
-		v.notes.say("note: %s is a submission; the receipt in it is verified", t.receipt)
+		v.notes.Say("note: %s is a submission; the receipt in it is verified", t.receipt)
 		raw = inner
 	}
 	return receipt.Unmarshal(raw)
@@ -85,12 +88,12 @@ const maxSubmission = receipt.MaxSize + 1<<20
 
 func explainNoReceipt(t target, err error) error {
 	if strings.HasSuffix(t.artifact, receiptSuffix) {
-		return fail(reasonFile, err, "name the signed file, and not its receipt; or name both: verify FILE --receipt %s", t.artifact)
+		return fail(fault.ReasonFile, err, "name the signed file, and not its receipt; or name both: verify FILE --receipt %s", t.artifact)
 	}
 	if inner := findInner(t.artifact); inner != "" {
-		return fail(reasonFile, err, "decompress it, and verify %s: the receipt beside it is for the file inside", inner)
+		return fail(fault.ReasonFile, err, "decompress it, and verify %s: the receipt beside it is for the file inside", inner)
 	}
-	return fail(reasonFile, err, "the receipt is looked for beside the file; name it with --receipt FILE, or with --signature FILE a signature file that has the proof in it")
+	return fail(fault.ReasonFile, err, "the receipt is looked for beside the file; name it with --receipt FILE, or with --signature FILE a signature file that has the proof in it")
 }
 
 // findInner returns the name of what is inside of a compressed file, where that has a receipt beside it, or "".

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -102,7 +103,7 @@ func (v *verifier) readProof(text []byte) (loaded, error) {
 	var signature []byte
 	if v.signature != "" {
 		var err error
-		if signature, err = readFile(v.signature, formats.MaxSignatureSize); err != nil {
+		if signature, err = input.ReadFile(v.signature, formats.MaxSignatureSize); err != nil {
 			return loaded{}, err
 		}
 	}
@@ -125,7 +126,7 @@ func (v *verifier) embedProof(report *receipt.Report) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	old, err := readFile(path, formats.MaxSignatureSize)
+	old, err := input.ReadFile(path, formats.MaxSignatureSize)
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 )
 
 func newVersion(g *globals) *cobra.Command {
@@ -19,9 +21,9 @@ func newVersion(g *globals) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		v := readBuildInfo()
 		if g.isJSON() {
-			return printJSON(c.OutOrStdout(), v)
+			return output.JSON(c.OutOrStdout(), v)
 		}
-		printLine(c.OutOrStdout(), "%s", v)
+		output.Line(c.OutOrStdout(), "%s", v)
 		return nil
 	}
 	return c

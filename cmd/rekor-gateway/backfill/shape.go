@@ -40,8 +40,8 @@ var suffixes = []struct {
 	{".pgp", false, false},
 }
 
-// receiptSuffix ends the names of receipts, which are no signatures.
-const receiptSuffix = ".receipt.json"
+// ReceiptSuffix is what a receipt's name has more than its file's. Such files are no signatures.
+const ReceiptSuffix = ".receipt.json"
 
 // maxSuffix is as long as the longest of suffixes.
 const maxSuffix = 14
@@ -100,7 +100,7 @@ func HoldsSignature(file string) bool {
 
 // shapeOf says whether the file called name may be a signature. isTUF tells whether its folder has TUF metadata.
 func shapeOf(name string, isTUF func() bool) (shape, bool) {
-	if strings.HasSuffix(name, receiptSuffix) {
+	if strings.HasSuffix(name, ReceiptSuffix) {
 		return shape{}, false
 	}
 	if i := findSuffix(name); i >= 0 {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -143,3 +144,14 @@ func (r *retrying) ListAudit(ctx context.Context, q *pb.ListAuditRequest) (*pb.L
 func (r *retrying) TrustFiles(ctx context.Context) (TrustFiles, error) {
 	return gatewayclient.Do(ctx, r.retries, func(ctx context.Context, _ func()) (TrustFiles, error) { return r.Client.TrustFiles(ctx) })
 }
+
+// IsSettled reports whether nothing more becomes of s by itself.
+func IsSettled(s *pb.Submission) bool { return gateway.State(s.GetState().String()).Settled() }
+
+// TokenError says that there is no token in its file now.
+type TokenError struct{ Err error }
+
+func (e *TokenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the file.
+func (e *TokenError) Unwrap() error { return e.Err }

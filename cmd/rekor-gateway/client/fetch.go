@@ -124,3 +124,6 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// ArtifactLimits bound an artifact that is fetched.
+var ArtifactLimits = FetchLimits{MaxBytes: 16 << 30, MaxTime: time.Hour, MaxIdle: time.Minute}

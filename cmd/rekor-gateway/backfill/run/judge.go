@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/formats/container"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+)
+
+// judge reads and verifies signatures on this machine.
+type judge struct {
+	flags *Options
+	stock *keyStock
+	ways  *wayFinder
+}
+
+// candidate is a signature that was read, and may be sent once it verifies.
+type candidate struct {
+	item       backfill.Item
+	ways       *wayFinder
+	content    []byte // the signature file
+	signature  *source
+	artifact   *source           // nil: none, or only a digest
+	keyStamps  string            // of the item's own key files as they were read, as itemStamps has them
+	kind       container.Kind    // of the container around what was signed; "" is none
+	parsed     formats.Parsed    // nil while sent says all that is asked of it
+	verified   *formats.Verified // nil before verify
+	sent       *sentSignature    // nil: this was not sent before
+	submission client.Submission
+}
+
+// readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
+func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candidate, error) {
+	c := &candidate{item: item, ways: j.ways}
+	if err := j.fillCandidate(ctx, c); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// readSent reads again what was sent before. What it has found then holds as long as the signature file has the same in it.
+func (j *judge) readSent(ctx context.Context, item backfill.Item, sent *sentSignature) (_ *candidate, err error) {
+	c := &candidate{item: item, ways: j.ways}
+	if err = j.readSignature(ctx, c); err == nil {
+		if sent != nil && sent.content == sha256.Sum256(c.content) {
+			c.sent, c.keyStamps = sent, sent.keyStamps
+		} else {
+			err = j.parseCandidate(ctx, c)
+		}
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (j *judge) fillCandidate(ctx context.Context, c *candidate) error {
+	if err := j.readSignature(ctx, c); err != nil {
+		return err
+	}
+	return j.parseCandidate(ctx, c)
+}
+
+func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
+	if c.item.Decompress {
+		if c.kind, err = findKind(c.item.Artifact); err != nil {
+			return err
+		}
+	}
+	if c.signature, err = openSource(ctx, c.item.Signature); err != nil {
+		return err
+	}
+	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
+	return err
+}
+
+func (j *judge) parseCandidate(ctx context.Context, c *candidate) error {
+	keys, err := j.readItemKeys(ctx, c)
+	if err != nil {
+		return err
+	}
+	if c.submission.Header, err = j.flags.buildHeader(c.item, c.content, keys); err != nil {
+		return err
+	}
+	c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys)
+	return err
+}
+
+// findKind returns what a compressed file is compressed with.
+func findKind(name string) (container.Kind, error) {
+	switch path.Ext(name) {
+	case ".gz", ".tgz":
+		return container.ParseKind("gzip")
+	case ".xz", ".txz":
+		return container.ParseKind("xz")
+	}
+	return container.ParseKind(path.Ext(name))
+}
+
+// parse reads a signature by the keys that a manifest names for it, or else by those of --key: what a folder has of keys beside its
+// signatures leads on from those, and is not trusted by itself.
+func (j *judge) parse(ctx context.Context, format string, signature []byte, keys [][]byte) (formats.Parsed, error) {
+	p := j.flags.policy()
+	if len(keys) == 0 || j.flags.Manifest == "" {
+		p = j.stock.hold(p)
+	}
+	parsed, err := all.Formats().Parse(ctx, format, signature, keys, p)
+	return parsed, explainMissingKey(err)
+}
+
+// readItemKeys reads the keys that a manifest names for one signature.
+func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
+	c.keyStamps = ""
+	for _, name := range c.item.Keys {
+		s, err := openSource(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := s.readAll(input.MaxKeyring)
+		c.keyStamps += string(s.first.encode([]byte(name)))
+		s.close()
+		if err != nil {
+			return nil, err
+		}
+		if len(raw) > formats.MaxKeySize {
+			if raw, err = all.Formats().SelectKeys(ctx, c.item.Format, c.content, raw); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		keys = append(keys, raw)
+	}
+	return keys, nil
+}
+
+// checkHistorical refuses what only a historical policy takes, unless that is asked for.
+func (j *judge) checkHistorical(d formats.Description) error {
+	missing := d.UsedExceptions() &^ j.flags.Historical
+	if missing == 0 {
+		return nil
+	}
+	for _, part := range d.Each() {
+		for _, f := range part.Findings {
+			if missing.Has(f.Exception) {
+				return formats.NewError(f.Reason, f.Message, hintHistorical(missing))
+			}
+		}
+	}
+	return nil
+}
+
+// hintHistorical says what to do about a signature that needs exceptions.
+func hintHistorical(missing formats.Exceptions) string {
+	hint := "once the gateway's operator lets such signatures pass, run it with --historical " + missing.String()
+	if missing.Has(formats.ExceptionExpiredKey) {
+		return "the key may have been extended since your copy was made: get it again; or else, " + hint
+	}
+	return hint
+}
+
+// verify verifies the signature, in one pass over the artifact, and chooses what is sent.
+func (c *candidate) verify(ctx context.Context) error {
+	h := c.submission.Header
+	if c.item.Digest != "" {
+		digest, err := formats.ParseDigest(c.item.Digest)
+		if err != nil {
+			return err
+		}
+		h.Digest = c.item.Digest
+		if c.verified, err = c.parsed.Verify(ctx, formats.FromDigest(digest)); err == nil && len(c.verified.Keys) > 0 {
+			h.Keys = c.verified.Keys
+		}
+		return err
+	}
+	if err := c.verifyBytes(ctx); err != nil {
+		return err
+	}
+	way := func() gateway.Way { return c.ways.find(ctx, h) }
+	if evidence.Choose(ctx, h, c.parsed, c.verified, c.artifact != nil, way) && c.artifact != nil {
+		h.Decompress = string(c.kind)
+		c.submission.Artifact = c.openArtifact
+	}
+	return nil
+}
+
+func (c *candidate) openArtifact() (io.ReadCloser, error) { return c.artifact.open() }
+
+func (c *candidate) verifyBytes(ctx context.Context) error {
+	reader, closer, err := c.openSigned(ctx)
+	if err != nil {
+		return err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	artifact := formats.Artifact{}
+	if reader != nil {
+		artifact = formats.FromReader(reader)
+	}
+	if c.artifact == nil && c.parsed.Describe().Need != formats.NeedNone {
+		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it in a manifest, or its digest")
+	}
+	c.verified, err = c.parsed.Verify(ctx, artifact)
+	return err
+}
+
+// openSigned opens what was signed: the artifact, or what is inside of it. The reader is nil where the signature has its content in it.
+func (c *candidate) openSigned(ctx context.Context) (_ io.Reader, _ io.Closer, err error) {
+	if c.item.Artifact == "" {
+		return nil, io.NopCloser(nil), nil
+	}
+	if c.artifact == nil {
+		if c.artifact, err = openSource(ctx, c.item.Artifact); err != nil {
+			return nil, nil, err
+		}
+	}
+	file, err := c.artifact.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.kind == "" {
+		return file, file, nil
+	}
+	return container.NewReader(c.kind, file, evidence.MaxUnpacked), file, nil
+}
+
+// isSame reports whether another signature file holds the same signatures over the artifact.
+func (c *candidate) isSame(ctx context.Context, j *judge, format string, content []byte, keys [][]byte) (bool, error) {
+	if bytes.Equal(content, c.content) {
+		return true, nil
+	}
+	if c.parsed == nil {
+		if err := j.parseCandidate(ctx, c); err != nil {
+			return false, err
+		}
+	}
+	other, err := all.Formats().Parse(ctx, format, content, keys, j.flags.policy())
+	if err != nil || other.Describe().Format != c.parsed.Describe().Format {
+		return false, nil
+	}
+	if c.verified == nil {
+		if err := c.verify(ctx); err != nil {
+			return false, err
+		}
+	}
+	reader, closer, err := c.openSigned(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	artifact := formats.Artifact{}
+	if reader != nil {
+		artifact = formats.FromReader(reader)
+	}
+	verified, err := other.Verify(ctx, artifact)
+	return err == nil && bytes.Equal(verified.Canonical, c.verified.Canonical), nil
+}
+
+func (c *candidate) close() {
+	c.signature.close()
+	c.artifact.close()
+}
+
+// stamps returns those of what was read.
+func (c *candidate) stamps() (s itemStamps) {
+	s.signature, s.keys = c.signature.first, c.keyStamps
+	if c.artifact != nil {
+		s.artifact = c.artifact.first
+	}
+	return s
+}
+
+// isUnchanged reports whether signature, keys and artifact still are what was read.
+func (c *candidate) isUnchanged(s itemStamps) bool {
+	if !c.signature.known || c.signature.first != s.signature || c.keyStamps != s.keys {
+		return false
+	}
+	return c.item.Artifact == "" || c.artifact != nil && c.artifact.known && c.artifact.first == s.artifact
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
+)
+
+// knownReceipts remembers which receipts earlier runs of this user on this machine have verified, so that a million of them are
+// not verified again each night. One counts as long as neither it nor its signature nor its file has been touched since, and the
+// same trust and keys are named: by size, time of modification, time of change, which nobody can set, and number.
+//
+// It is a list of hashes, in the user's folder for caches. Whoever can write a tree of releases cannot write it, and without it
+// everything is verified again.
+type knownReceipts struct {
+	path  string // "" where there is no such folder
+	seed  []byte
+	old   []knownHash // sorted
+	trust bool        // old counts
+
+	mu    sync.Mutex // over what follows
+	fresh []knownHash
+}
+
+// knownHash is of a signature, its file and its receipt as they are: half of a SHA-256.
+type knownHash [sha256.Size / 2]byte
+
+// knownVersion begins the file. It changes with what is hashed, and with what is verified.
+const knownVersion = "rekor-gateway backfill 1\n"
+
+// openKnown reads what is known of the files that f names.
+func openKnown(f *Options, keys, trust [sha256.Size]byte, told *output.Notes) *knownReceipts {
+	seed := sha256.Sum256(fmt.Appendf(nil, "%s%x%x%q%q", f.Program, keys, trust, f.Namespaces, f.Which))
+	k := &knownReceipts{seed: seed[:], trust: !f.VerifyReceipts}
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		told.Say("note: there is no folder for caches, so that each run verifies all receipts again: %v", err)
+		return k
+	}
+	var names []string
+	for _, name := range append([]string{f.Manifest, f.Receipts}, f.Roots...) {
+		if absolute, err := filepath.Abs(name); err == nil && name != "" {
+			name = absolute
+		}
+		names = append(names, name)
+	}
+	id := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	k.path = filepath.Join(folder, "rekor-gateway", "backfill", hex.EncodeToString(id[:16]))
+	raw, err := os.ReadFile(k.path)
+	if err != nil || !bytes.HasPrefix(raw, []byte(knownVersion)) {
+		return k
+	}
+	raw = raw[len(knownVersion):]
+	k.old = make([]knownHash, len(raw)/len(knownHash{}))
+	for i := range k.old {
+		copy(k.old[i][:], raw[i*len(knownHash{}):])
+	}
+	slices.SortFunc(k.old, compareKnown) // it is, unless somebody has changed it
+	return k
+}
+
+func compareKnown(a, b knownHash) int { return bytes.Compare(a[:], b[:]) }
+
+// find returns the file with the receipt of item when it is known to be good, else "".
+func (k *knownReceipts) find(item backfill.Item, p place) string {
+	if len(k.old) == 0 || !k.trust {
+		return ""
+	}
+	rest, ok := stampItem(item)
+	if !ok {
+		return ""
+	}
+	for _, path := range []string{p.own, p.first} {
+		h, ok := k.hash(item, path, rest)
+		if !ok {
+			continue
+		}
+		if _, found := slices.BinarySearchFunc(k.old, h, compareKnown); found {
+			k.keep(h)
+			return path
+		}
+	}
+	return ""
+}
+
+// add notes a receipt that was verified, over files that were the same before and after.
+func (k *knownReceipts) add(c *candidate, path string) {
+	rest, ok := stampItem(c.item)
+	if !ok || k.path == "" || !c.isUnchanged(rest) {
+		return
+	}
+	if h, ok := k.hash(c.item, path, rest); ok {
+		k.keep(h)
+	}
+}
+
+func (k *knownReceipts) keep(h knownHash) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fresh = append(k.fresh, h)
+}
+
+// itemStamps are of the files of an item.
+type itemStamps struct {
+	signature, artifact fileStamp
+	keys                string // those of its own keys, encoded
+}
+
+// stampItem returns ok false for what is not a file here.
+func stampItem(item backfill.Item) (s itemStamps, ok bool) {
+	if item.Digest != "" || client.IsURL(item.Signature) || client.IsURL(item.Artifact) {
+		return s, false
+	}
+	info, err := os.Stat(item.Signature)
+	if err != nil {
+		return s, false
+	}
+	s.signature = stampOf(info)
+	for _, key := range item.Keys {
+		if info, err = os.Stat(key); err != nil {
+			return s, false
+		}
+		s.keys += string(stampOf(info).encode([]byte(key)))
+	}
+	if item.Artifact == "" {
+		return s, true
+	}
+	if info, err = os.Stat(item.Artifact); err != nil {
+		return s, false
+	}
+	s.artifact = stampOf(info)
+	return s, true
+}
+
+// hash returns ok false where there is no receipt in path.
+func (k *knownReceipts) hash(item backfill.Item, path string, s itemStamps) (h knownHash, ok bool) {
+	if path == "" {
+		return h, false
+	}
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return h, false
+	}
+	b := append(make([]byte, 0, 512), k.seed...)
+	for _, name := range [...]string{path, item.Signature, item.Artifact, item.Format, s.keys} {
+		b = append(append(b, name...), 0)
+	}
+	b = stampOf(info).encode(s.artifact.encode(s.signature.encode(b)))
+	sum := sha256.Sum256(b)
+	copy(h[:], sum[:])
+	return h, true
+}
+
+// save writes what is known now: after a whole run only what is still there, else what was known before as well.
+func (k *knownReceipts) save(whole bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.path == "" || len(k.fresh) == 0 && len(k.old) == 0 {
+		return nil
+	}
+	all := k.fresh
+	if !whole {
+		all = append(all, k.old...)
+	}
+	slices.SortFunc(all, compareKnown)
+	all = slices.Compact(all)
+	raw := make([]byte, 0, len(knownVersion)+len(all)*len(knownHash{}))
+	raw = append(raw, knownVersion...)
+	for _, h := range all {
+		raw = append(raw, h[:]...)
+	}
+	if err := os.MkdirAll(filepath.Dir(k.path), 0o700); err != nil {
+		return err
+	}
+	return new(receiptWriter).write(k.path, raw, true)
+}
+
+// isKnownDone spares the scan the reading of what a signed list names.
+func (b *runner) isKnownDone(item backfill.Item) bool {
+	p, err := findPlace(item, b.flags.Receipts)
+	return err == nil && b.known.find(item, p) != ""
+}

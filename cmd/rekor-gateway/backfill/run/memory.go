@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"os"
+	"runtime/debug"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+const (
+	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
+	collectAt = 30
+
+	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not: at most 10 MiB.
+	rememberedChecks = maxWaiting + 2*MaxParallel
+
+	// ballastSize, in bytes, makes some 20 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
+	// hundred signatures; by default they would be collected each time.
+	ballastSize = 64 << 20
+)
+
+// ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
+// to, so that it takes no memory.
+var ballast []byte
+
+// prepareProcess has this process compute each signature once, and collect less garbage.
+func prepareProcess() {
+	collectLess()
+	_ = formats.RememberChecks(rememberedChecks) // fails for a memory of nothing
+}
+
+// collectLess has the garbage collector of a long run work less, while the process is small. GOGC in the environment has precedence.
+func collectLess() {
+	if os.Getenv("GOGC") == "" && ballast == nil {
+		ballast = make([]byte, ballastSize)
+		debug.SetGCPercent(collectAt)
+	}
+}

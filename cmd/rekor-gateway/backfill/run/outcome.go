@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+	"unicode"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// The states of a signature in a report.
+const (
+	stateLogged  = "LOGGED"  // by this run, and its receipt is kept
+	stateDone    = "DONE"    // its receipt was there, and is good
+	stateRefused = "REFUSED" // for the reason given
+	statePending = "PENDING" // accepted, and no receipt is kept yet
+	stateWaiting = "WAITING" // accepted, and waited for: never in a report
+	stateUnsent  = "UNSENT"  // not accepted yet: the run ended before
+)
+
+// outcome is what became of one signature. Its JSON form is a line of the report.
+type outcome struct {
+	item backfill.Item
+
+	Name           string         `json:"name"`
+	State          string         `json:"state"`
+	Reason         formats.Reason `json:"reason"`
+	Message        string         `json:"message"`
+	Hint           string         `json:"hint"`
+	SubmissionID   string         `json:"submissionId"`
+	Artifact       string         `json:"artifact"`   // the file that is signed, or its URL; "" where the signature has it in itself, or a digest is named
+	Decompress     bool           `json:"decompress"` // the signature is over what is inside of the artifact
+	Receipt        string         `json:"receipt"`    // its file
+	Signers        []string       `json:"signers"`
+	Representation string         `json:"representation"`
+	Way            string         `json:"way"`
+	Listed         []listedFault  `json:"listed"` // of a signed list: its files that are not here or could not be read, at most maxListedFaults
+}
+
+// maxListedFaults bounds what a report says of one list's files: mirrors have a part of what a Release file names.
+const maxListedFaults = 100
+
+// listedFault says what is with a file that a signed list names. It is nothing against the list's signature.
+type listedFault struct {
+	Name    string         `json:"name"`
+	Reason  formats.Reason `json:"reason"`
+	Message string         `json:"message"`
+}
+
+func findListedFaults(item backfill.Item) (faults []listedFault) {
+	for _, l := range item.Listed {
+		if l.Problem != nil && len(faults) < maxListedFaults {
+			faults = append(faults, listedFault{validText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
+		}
+	}
+	return faults
+}
+
+// note takes over what the gateway says.
+func (o *outcome) note(s *pb.Submission) {
+	o.SubmissionID, o.Signers = s.GetId(), s.GetSigners()
+	o.Representation, o.Way = s.GetRepresentation().String(), ""
+	if all := s.GetSignatures(); len(all) > 0 { // the signatures of a file go one way
+		o.Way = evidence.NameWay(all[0].GetWay())
+	}
+}
+
+func (o outcome) in(state string) outcome {
+	o.State = state
+	o.Name, o.Listed, o.Decompress = validText(o.item.Name), findListedFaults(o.item), o.item.Decompress
+	o.Artifact, o.Receipt, o.Message = validText(o.item.Artifact), validText(o.Receipt), validText(o.Message)
+	return o
+}
+
+// validText is for names of files, which may be any bytes.
+func validText(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
+
+func (o outcome) logged(path string) outcome {
+	o.Receipt = path
+	return o.in(stateLogged)
+}
+
+// done is for a receipt that was there. r is nil where it did not have to be verified.
+func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
+	o.Receipt = path
+	if r != nil {
+		o.SubmissionID, o.Representation, o.Way = r.GetSubmissionId(), r.GetRepresentation().String(), receiptpb.RecordedSignature_DIRECT.String()
+		if all := r.GetRecorded(); len(all) > 0 { // the first version of receipts had one way
+			o.Way = evidence.NameWay(all[0].GetWay())
+		}
+		for _, s := range r.GetSigners() {
+			o.Signers = append(o.Signers, formats.SignerID(s.GetSpki()).String())
+		}
+	}
+	return o.in(stateDone)
+}
+
+// readHead takes from a receipt that was verified before what a report says of it.
+func (o *outcome) readHead(path string) {
+	var head struct {
+		SubmissionID   string `json:"submissionId"`
+		Representation string `json:"representation"`
+		Signers        []struct {
+			SPKI []byte `json:"spki"`
+		} `json:"signers"`
+		Recorded []struct {
+			Way string `json:"way"`
+		} `json:"recorded"`
+	}
+	raw, err := input.ReadFile(path, receipt.MaxSize)
+	if err != nil || jsonv2.Unmarshal(raw, &head) != nil {
+		return
+	}
+	o.SubmissionID, o.Representation, o.Way = head.SubmissionID, head.Representation, receiptpb.RecordedSignature_DIRECT.String()
+	if len(head.Recorded) > 0 {
+		o.Way = head.Recorded[0].Way
+	}
+	for _, s := range head.Signers {
+		o.Signers = append(o.Signers, formats.SignerID(s.SPKI).String())
+	}
+}
+
+func (o outcome) explain(err error) outcome {
+	f := fault.Describe(err)
+	o.Reason, o.Message, o.Hint = f.Reason, f.Message, f.Hint
+	return o
+}
+
+func (o outcome) refuse(err error) outcome { return o.explain(err).in(stateRefused) }
+
+// wait is for what the log has not taken for too long.
+func (o outcome) wait() outcome {
+	return o.explain(fault.Fail(problem.ReasonNotLogged, errNotLogged, "nothing is lost: run the same command again later")).in(statePending)
+}
+
+// end is for what failed before the gateway had accepted it: the run's end is not the signature's fault.
+func (o outcome) end(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return o.explain(context.Cause(ctx)).in(stateUnsent)
+	}
+	return o.refuse(err)
+}
+
+// endAccepted is for what failed after.
+func (o outcome) endAccepted(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return o.explain(context.Cause(ctx)).in(statePending)
+	}
+	return o.refuse(err)
+}
+
+// counts are how many signatures are in each state. They are safe for concurrent use.
+type counts struct{ logged, done, refused, pending, unsent, planned atomic.Int64 }
+
+func (c *counts) of(state string) *atomic.Int64 {
+	switch state {
+	case stateLogged:
+		return &c.logged
+	case stateDone:
+		return &c.done
+	case stateRefused:
+		return &c.refused
+	case statePending:
+		return &c.pending
+	}
+	return &c.unsent
+}
+
+func (c *counts) total() int64 {
+	return c.logged.Load() + c.done.Load() + c.refused.Load() + c.pending.Load() + c.unsent.Load() + c.planned.Load()
+}
+
+// sizeOf returns a file's size, or 0 where that is not known.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

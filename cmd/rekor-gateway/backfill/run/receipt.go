@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/all"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// receiptTrust is what all receipts of a run are verified with.
+type receiptTrust struct {
+	root    *trustroot.Root
+	gateway *trustroot.Gateway // nil: ATTESTED receipts do not verify
+	digest  [sha256.Size]byte  // of the files
+	memory  *receipt.Memory    // of the checkpoints in them: thousands of receipts of an own log have the same
+}
+
+// loadTrust reads the trust files that are named, and gets from the gateway, unless that is nil, those that are not.
+func (f *Options) loadTrust(ctx context.Context, remote client.Client, told *output.Notes) (t receiptTrust, err error) {
+	var files client.TrustFiles
+	for _, named := range []struct {
+		path string
+		to   *[]byte
+	}{{f.TrustedRoot, &files.TrustedRoot}, {f.GatewayTrust, &files.GatewayTrust}} {
+		if named.path == "" {
+			continue
+		}
+		if *named.to, err = input.ReadFile(named.path, trustroot.MaxSize); err != nil {
+			return t, err
+		}
+	}
+	if remote != nil && (f.TrustedRoot == "" || f.GatewayTrust == "") {
+		if err := f.completeFiles(ctx, remote, told, &files); err != nil {
+			return t, err
+		}
+	}
+	t.memory = receipt.NewMemory()
+	if t.root, err = trustroot.Parse(files.TrustedRoot); err != nil {
+		return t, fmt.Errorf("reading the trusted root: %w", err)
+	}
+	if files.GatewayTrust != nil {
+		if t.gateway, err = trustroot.ParseGateway(files.GatewayTrust); err != nil {
+			return t, fmt.Errorf("reading the gateway trust file: %w", err)
+		}
+	}
+	sum := sha256.Sum256(files.TrustedRoot)
+	t.digest = sha256.Sum256(append(sum[:], files.GatewayTrust...))
+	return t, nil
+}
+
+// completeFiles gets from the gateway what was not named, and says whose word that is.
+func (f *Options) completeFiles(ctx context.Context, remote client.Client, told *output.Notes, files *client.TrustFiles) error {
+	done := told.SayWaiting("asking " + f.Server + " for its trust files")
+	served, err := remote.TrustFiles(ctx)
+	done()
+	if errors.Is(err, client.ErrNoTrustFiles) {
+		if files.TrustedRoot != nil {
+			return nil
+		}
+		return fault.WithHint(err, "name yours, which the receipts are verified with: --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE")
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the trust files: %w", err)
+	}
+	if files.TrustedRoot == nil {
+		files.TrustedRoot = served.TrustedRoot
+		told.Say("note: receipts are verified with the trusted root from %s, which is the gateway's own word; with yours: --trusted-root FILE", f.Server)
+	}
+	if files.GatewayTrust == nil {
+		files.GatewayTrust = served.GatewayTrust
+	}
+	return nil
+}
+
+// HintOtherReceipt is the advice on a receipt that is not for what was sent.
+const HintOtherReceipt = "do not rely on this receipt: the gateway answers wrongly, so ask its operator"
+
+// checkReceipt verifies r over the candidate's artifact, and that it is for all of the candidate's signatures.
+func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt) error {
+	if c.item.Digest != "" {
+		return checkNamedDigest(c, r)
+	}
+	o := receipt.Options{
+		Registry: all.Formats(), TrustedRoot: b.trust.root, GatewayTrust: b.trust.gateway,
+		Historical: formats.AllowAll(true), SSHNamespaces: b.flags.Namespaces, Now: time.Now(),
+		Memory: b.trust.memory,
+	}
+	if c.verified != nil && len(c.verified.Keys) > 0 {
+		o.ExpectedKeys = c.verified.Keys
+	} else {
+		o.ExpectedSigners = c.listSigners()
+	}
+	reader, closer, err := c.openSigned(ctx)
+	if err != nil {
+		return err
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	o.Artifact = reader
+	if _, err := receipt.Verify(ctx, r, o); err != nil {
+		return err
+	}
+	if n := c.countSignatures(); n > max(len(r.GetRecorded()), 1) {
+		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), HintOtherReceipt)
+	}
+	same, err := c.isSame(ctx, b.judge, r.GetSignature().GetFormat(), r.GetSignature().GetContent(), r.GetSignature().GetKeys())
+	if err == nil && !same {
+		err = formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature than the one that was sent", HintOtherReceipt)
+	}
+	return err
+}
+
+// checkNamedDigest is for a file that is not here: of its receipt no more can be seen than that it is for this signature and digest.
+func checkNamedDigest(c *candidate, r *receiptpb.Receipt) error {
+	want, err := formats.ParseDigest(c.item.Digest)
+	if err != nil {
+		return err
+	}
+	named := slices.ContainsFunc(r.GetArtifact().GetDigests(), func(d *receiptpb.Digest) bool {
+		return d.GetAlgorithm() == string(want.Algorithm) && bytes.Equal(d.GetValue(), want.Value)
+	})
+	if !named || !bytes.Equal(r.GetSignature().GetContent(), c.content) {
+		return formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature or file than the manifest names", HintOtherReceipt)
+	}
+	return nil
+}
+
+// found is a receipt that is there, or where it is to be.
+type found struct {
+	path    string
+	receipt *receiptpb.Receipt // nil: none is there
+}
+
+// findReceipt looks for the receipt of c. A file with something else in it is only replaced by force.
+func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found, error) {
+	firstIsFree := false
+	for _, path := range []string{p.own, p.first} {
+		if path == "" {
+			continue
+		}
+		r, err := readKept(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			firstIsFree = path == p.first
+			continue
+		case formats.ReasonOf(err) == backfill.ReasonFile: // it cannot be read
+			return found{}, err
+		case formats.ReasonOf(err) != "":
+			if b.flags.Force {
+				return found{path: path}, nil
+			}
+			return found{}, refuseOverwriteHere(path, "is no receipt")
+		case err != nil:
+			return found{}, err
+		}
+		same, err := c.isSame(ctx, b.judge, r.GetSignature().GetFormat(), r.GetSignature().GetContent(), r.GetSignature().GetKeys())
+		switch {
+		case err != nil:
+			return found{}, err
+		case same:
+			return found{path, r}, nil
+		case path == p.own && !b.flags.Force:
+			return found{}, refuseOverwriteHere(path, "has the receipt of another signature in it")
+		case path == p.own:
+			return found{path: path}, nil
+		}
+	}
+	return found{path: p.choose(firstIsFree)}, nil
+}
+
+// refuseOverwriteHere is refuseOverwrite for one of many.
+func refuseOverwriteHere(path, why string) error {
+	return fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and %s", path, why), "see what it is, and move it away; or replace all such files with --force")
+}
+
+// openKept opens the file that a receipt is in. What is no file is no receipt, and is not opened: at a pipe one would wait for ever.
+func openKept(path string) (*os.File, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) { // another run may write it from now on
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP), err == nil && !info.Mode().IsRegular():
+		return nil, formats.NewError(receipt.ReasonMalformedReceipt, path+" is no regular file", "see what it is, and move it away")
+	case err != nil:
+		return nil, err
+	}
+	return backfill.Open(path)
+}
+
+// isTornFile reports whether path has a part of a receipt in it, which is as good as none.
+func isTornFile(path string) bool {
+	raw, err := input.ReadFile(path, receipt.MaxSize)
+	return err == nil && isTorn(raw)
+}
+
+// readKept reads a receipt. One of which a power failure has left a part is as if there were none.
+func readKept(path string) (*receiptpb.Receipt, error) {
+	file, err := openKept(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()                                              //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(file, receipt.MaxSize+1)) // Unmarshal refuses one that is larger
+	if err != nil {
+		return nil, err
+	}
+	r, err := receipt.Unmarshal(raw)
+	if err != nil && isTorn(raw) {
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return r, err
+}
+
+// receiptHead is how a receipt begins that this program has written.
+var receiptHead = []byte("{\n  \"mediaType\": \"" + receipt.MediaType)
+
+// isTorn reports whether a file is one of which its file system has kept only a part.
+func isTorn(raw []byte) bool {
+	written := bytes.TrimRight(raw, "\x00")
+	if len(written) == 0 {
+		return true
+	}
+	return bytes.HasPrefix(written, receiptHead[:min(len(written), len(receiptHead))]) && !json.Valid(written)
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// runner is one run over all that there is. At most --parallel signatures are under way, and of the others nothing is kept.
+type runner struct {
+	flags   *Options
+	judge   *judge
+	remote  client.Client
+	batcher *batcher   // nil: the gateway takes no batches
+	asker   *planAsker // of a dry run alone
+	trust   receiptTrust
+	told    *output.Notes
+	known   *knownReceipts
+	report  *report // nil: none is wanted
+	status  *runStatus
+	counts  counts
+	pace    *pace
+	writer  receiptWriter
+	waiters *waiters            // of submitAll
+	cpu     chan struct{}       // held while something is computed
+	fetches chan struct{}       // held in its place where something has to be fetched, which may take long
+	calls   chan struct{}       // held while the gateway is asked something
+	memory  *semaphore.Weighted // held for a signature's size
+	stop    context.CancelCauseFunc
+
+	firstSend  sync.Once
+	noteAnswer func() // set by the first to send: the gateway is not silent
+}
+
+const (
+	// maxCalls bounds the calls of the gateway that are under way.
+	maxCalls = 64
+	// maxFetches bounds the downloads that are under way.
+	maxFetches = 16
+	// maxHeld bounds what is held of signatures, in bytes; each counts with all that is made of it.
+	maxHeld     = 128 << 20
+	heldPerByte = 8
+	heldPerItem = 64 << 10
+)
+
+// newRun reads the keys, and finds out what the gateway's receipts are verified with.
+func (f *Options) newRun(ctx context.Context, told *output.Notes) (*runner, error) {
+	stock, err := loadKeys(ctx, f.Keys)
+	if err != nil {
+		return nil, err
+	}
+	b := f.newLocalRun(stock, told)
+	if b.remote, err = f.openPatiently(told); err != nil {
+		return nil, err
+	}
+	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
+		return nil, errors.Join(err, b.remote.Close())
+	}
+	b.batcher = newBatcher(b.remote)
+	b.judge.ways = f.newWayFinder(b.remote.Plan)
+	b.known = openKnown(f, stock.digest, b.trust.digest, told)
+	return b, nil
+}
+
+// openPatiently returns a client for which a gateway that says nothing is as one that accepts nothing.
+func (f *Options) openPatiently(told *output.Notes) (client.Client, error) {
+	return f.Open(gatewayclient.Retries{Patience: f.Timeout, Silence: min(f.Timeout, gatewayclient.DefaultSilence), Notify: told.SayRetrying})
+}
+
+// newLocalRun returns a run without a gateway.
+func (f *Options) newLocalRun(stock *keyStock, told *output.Notes) *runner {
+	return &runner{
+		flags: f, judge: &judge{f, stock, f.newWayFinder(nil)}, told: told, pace: newPace(f.Timeout), stop: func(error) {},
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
+	}
+}
+
+func (b *runner) close() { _ = b.remote.Close() } // nothing is under way
+
+// submitAll handles every signature. The error is what ended the run before its end.
+func (b *runner) submitAll(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	b.stop = stop
+	items, closeItems, err := b.flags.list(ctx, b.isKnownDone)
+	if err != nil {
+		return err
+	}
+	defer closeItems()
+	stopStatus := b.status.start(ctx)
+	defer stopStatus()
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer stop(nil)
+	if b.batcher != nil {
+		sending.Go(func() { b.batcher.run(ctx) })
+	}
+	b.waiters = b.startWaiting(ctx)
+	b.handleAll(ctx, items)
+	b.waiters.end()
+	return context.Cause(ctx)
+}
+
+// handleAll returns once every signature is handled, or ctx has ended.
+func (b *runner) handleAll(ctx context.Context, items iter.Seq2[backfill.Item, error]) {
+	handle := func(item backfill.Item) { b.tell(b.handle(ctx, item)) }
+	if err := workOnAll(ctx, items, b.flags.Parallel, handle); err != nil && ctx.Err() == nil {
+		b.stop(err)
+	}
+}
+
+// handle does all that is to be done for one signature.
+func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
+	o := outcome{item: item}
+	p, err := findPlace(item, b.flags.Receipts)
+	if err != nil && item.Problem == nil {
+		return o.refuse(err)
+	}
+	if path := b.known.find(item, p); path != "" {
+		if b.report != nil {
+			o.readHead(path)
+		}
+		return o.done(path, nil)
+	}
+	if item.Problem != nil {
+		return o.refuse(item.Problem)
+	}
+	release, err := b.holdMemory(ctx, item)
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	defer release()
+	c, place, err := b.prepare(ctx, item, p)
+	if c != nil {
+		defer c.close()
+	}
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	if place.receipt != nil {
+		b.known.add(c, place.path)
+		return o.done(place.path, place.receipt)
+	}
+	return b.submitOne(ctx, c, place.path, p, o)
+}
+
+// holdMemory waits until there is room for the signature and what is made of it.
+func (b *runner) holdMemory(ctx context.Context, item backfill.Item) (release func(), err error) {
+	return holdOf(ctx, b.memory, maxHeld, item)
+}
+
+// holdOf is holdMemory of memory, of which there is most in all.
+func holdOf(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
+	size := min(heldPerItem+heldPerByte*sizeOf(item.Signature), most)
+	if err := memory.Acquire(ctx, size); err != nil {
+		return nil, err
+	}
+	return func() { memory.Release(size) }, nil
+}
+
+// takeSlot waits until one more signature may be computed on, or fetched.
+func (b *runner) takeSlot(item backfill.Item) (release func()) {
+	slots := b.cpu
+	if isFetched(item) {
+		slots = b.fetches
+	}
+	slots <- struct{}{}
+	return func() { <-slots }
+}
+
+// prepare reads the signature and verifies the receipt that is there, or else the signature.
+func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*candidate, found, error) {
+	defer b.takeSlot(item)()
+	if err := ctx.Err(); err != nil {
+		return nil, found{}, err
+	}
+	c, err := b.judge.readCandidate(ctx, item)
+	if err != nil {
+		return nil, found{}, err
+	}
+	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
+		return c, found{}, err
+	}
+	place, err := b.findReceipt(ctx, c, p)
+	if err != nil {
+		return c, place, err
+	}
+	if place.receipt != nil {
+		err := b.checkReceipt(ctx, c, place.receipt)
+		switch {
+		case err == nil:
+			return c, place, nil
+		case ctx.Err() != nil || !b.flags.Force:
+			return c, place, explainOldReceipt(place.path, err)
+		}
+		place.receipt = nil
+	}
+	if c.verified == nil {
+		err = c.verify(ctx)
+	}
+	return c, place, err
+}
+
+// explainOldReceipt says what to do about a receipt that is there and does not verify.
+func explainOldReceipt(path string, err error) error {
+	f := fault.Describe(err)
+	return fault.Fail(f.Reason, fmt.Errorf("the receipt in %s does not verify: %w", path, err),
+		"see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
+}
+
+// submitOne sends a signature that verifies, waits for the log, and keeps the receipt.
+func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p place, o outcome) outcome {
+	err := makeReceiptFolderIn(b.flags.Receipts, path)
+	if err == nil {
+		err = checkWritable(path)
+	}
+	if err != nil {
+		return o.refuse(fault.Fail(fault.ReasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
+	}
+	if err := checkPlace(path); err != nil {
+		return o.refuse(err)
+	}
+	s, err := b.send(ctx, c.submission)
+	if mustSendBytes(err) && c.sendBytes() {
+		s, err = b.send(ctx, c.submission)
+	}
+	if err != nil {
+		return o.end(ctx, err)
+	}
+	o.note(s)
+	if !client.IsSettled(s) && mayWait(o.item) {
+		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
+		return o.in(stateWaiting)
+	}
+	if s, err = b.await(ctx, s); err != nil {
+		return o.endAccepted(ctx, err)
+	}
+	o.note(s)
+	if s.GetState() != pb.Submission_LOGGED {
+		return o.endUnlogged(s)
+	}
+	return b.keep(ctx, c, s, path, p, o)
+}
+
+// makeReceiptFolderIn makes the folder for a receipt in the folder that is for receipts alone.
+func makeReceiptFolderIn(receipts, path string) error {
+	if receipts == "" {
+		return nil
+	}
+	return makeReceiptFolder(path)
+}
+
+// keep verifies the receipt and writes it.
+func (b *runner) keep(ctx context.Context, c *candidate, s *pb.Submission, path string, p place, o outcome) outcome {
+	b.cpu <- struct{}{}
+	defer func() { <-b.cpu }()
+	r := s.GetReceipt()
+	if r == nil {
+		return o.refuse(fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId()))
+	}
+	if err := b.checkReceipt(ctx, c, r); err != nil {
+		if ctx.Err() != nil {
+			return o.endAccepted(ctx, err)
+		}
+		return o.refuse(fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err))
+	}
+	path, err := b.writeReceipt(ctx, c, r, path, p)
+	switch {
+	case err == nil:
+		b.known.add(c, path)
+		return o.logged(path)
+	case isDiskFault(err):
+		b.stop(fault.Fail(fault.ReasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))
+		return o.endAccepted(ctx, err)
+	}
+	return o.refuse(err)
+}
+
+// writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
+func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (string, error) {
+	raw, err := receipt.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	err = b.writer.write(path, raw, b.flags.Force || isTornFile(path))
+	if !errors.Is(err, errTaken) {
+		return path, err
+	}
+	again, err := b.findReceipt(ctx, c, p)
+	switch {
+	case err != nil:
+		return path, err
+	case again.receipt != nil: // another run was faster
+		return again.path, b.checkReceipt(ctx, c, again.receipt)
+	}
+	return again.path, b.writer.write(again.path, raw, false)
+}

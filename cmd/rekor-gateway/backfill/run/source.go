@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// source is a file of one submission, which may be read several times and has to be the same each time.
+type source struct {
+	name  string
+	path  string    // "" for one that was fetched
+	spool *os.File  // what was fetched; it has no name any more, so that nothing of it is left when the program is killed
+	first fileStamp // of the file when it was first opened
+	known bool      // first is set
+}
+
+// openSource returns the file that name is of, fetched to this machine where it is a URL.
+func openSource(ctx context.Context, name string) (*source, error) {
+	if !client.IsURL(name) {
+		return &source{name: name, path: name}, nil
+	}
+	u, err := client.ParseFetchURL(name)
+	if err != nil {
+		return nil, fault.Fail(fault.ReasonFetch, err, "write https://HOST/PATH, or download the file yourself and name that")
+	}
+	spool, err := os.CreateTemp("", "rekor-gateway-backfill-")
+	if err != nil {
+		return nil, fmt.Errorf("making room for a file that is fetched: %w", err)
+	}
+	_ = os.Remove(spool.Name()) // what fails here is removed by close
+	s := &source{name: name, spool: spool}
+	limits := client.ArtifactLimits
+	limits.OnlyToTLS = true
+	if _, err := client.Fetch(ctx, u, spool, limits); err != nil {
+		s.close()
+		return nil, fault.Fail(fault.ReasonFetch, err, "check the URL, or download the file yourself and name that")
+	}
+	return s, nil
+}
+
+// isFetched reports whether something of item is fetched.
+func isFetched(item backfill.Item) bool {
+	return client.IsURL(item.Signature) || client.IsURL(item.Artifact) || slices.ContainsFunc(item.Keys, client.IsURL)
+}
+
+func (s *source) close() {
+	if s != nil && s.spool != nil {
+		_ = s.spool.Close()
+		_ = os.Remove(s.spool.Name())
+	}
+}
+
+// open opens the file, which has not changed since it was opened first.
+func (s *source) open() (*sourceReader, error) {
+	if s.spool != nil {
+		return &sourceReader{source: s, Reader: io.NewSectionReader(s.spool, 0, math.MaxInt64)}, nil
+	}
+	file, err := backfill.Open(s.path) // somebody may have put a pipe there since
+	if err != nil {
+		return nil, err
+	}
+	r := &sourceReader{source: s, Reader: file, file: file}
+	if err := r.checkStamp(); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// readAll reads a small file.
+func (s *source) readAll(limit int64) ([]byte, error) {
+	r, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(raw)) > limit:
+		return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("%s is larger than %d bytes", s.name, limit), "see whether it is a signature or key at all")
+	}
+	return raw, nil
+}
+
+// sourceReader refuses, at its end, a file that has changed while it was read.
+type sourceReader struct {
+	io.Reader
+	source *source
+	file   *os.File // nil for what was fetched
+}
+
+// Read implements io.Reader.
+func (r *sourceReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		if changed := r.checkStamp(); changed != nil {
+			err = changed
+		}
+	}
+	return n, err
+}
+
+func (r *sourceReader) checkStamp() error {
+	if r.file == nil {
+		return nil
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fault.Fail(fault.ReasonFile, fmt.Errorf("%s is no regular file", r.source.name), "put the file itself there")
+	}
+	now := stampOf(info)
+	if !r.source.known {
+		r.source.first, r.source.known = now, true
+	}
+	if now != r.source.first {
+		return formats.NewError(fault.ReasonFileChanged, r.source.name+" has changed while it was read", "run the command again once nobody writes the file")
+	}
+	return nil
+}
+
+// Close implements io.Closer.
+func (r *sourceReader) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package run
+
+import "io/fs"
+
+// changedAt is not known here.
+func changedAt(fs.FileInfo) (nanoseconds int64, inode, device uint64) { return 0, 0, 0 }

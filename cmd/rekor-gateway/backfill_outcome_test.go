@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+)
+
+// outcome is what these tests read of a line of a report.
+type outcome struct {
+	Name           string         `json:"name"`
+	State          string         `json:"state"`
+	Reason         formats.Reason `json:"reason"`
+	Message        string         `json:"message"`
+	Hint           string         `json:"hint"`
+	SubmissionID   string         `json:"submissionId"`
+	Artifact       string         `json:"artifact"`
+	Receipt        string         `json:"receipt"`
+	Signers        []string       `json:"signers"`
+	Representation string         `json:"representation"`
+	Way            string         `json:"way"`
+}
+
+// planGroup is what they read of a plan's line.
+type planGroup struct {
+	Count          int64          `json:"count"`
+	State          string         `json:"state"`
+	Representation string         `json:"representation"`
+	Way            string         `json:"way"`
+	Asked          bool           `json:"asked"`
+	Sends          string         `json:"sends"`
+	Reason         formats.Reason `json:"reason"`
+	Example        string         `json:"example"`
+}
+
+// The states in them.
+const (
+	stateSubmit  = "SUBMIT"
+	stateLogged  = "LOGGED"
+	stateDone    = "DONE"
+	stateRefused = "REFUSED"
+	statePending = "PENDING"
+)
+
+// partName is where a receipt is written first, where a file needs a name from the beginning.
+func partName(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
+}
+
+// validName is how a report has the name of a file, which may be any bytes.
+func validName(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
