@@ -235,8 +235,10 @@ func (b *runner) collect(ctx context.Context, one *waiting, s *pb.Submission) ou
 		return one.o.endUnlogged(s)
 	}
 	o := b.collectReceipt(ctx, one, s)
-	now, ok := stampItem(one.o.item)
-	if o.State == stateRefused && ok && now != one.stamps {
+	if o.State != stateRefused {
+		return o
+	}
+	if now, ok := stampItem(one.o.item); ok && now != one.stamps {
 		return o.refuse(formats.NewError(fault.ReasonFileChanged, one.o.item.Name+", its file or a key has changed since it was sent", "run the command again once nobody writes the file"))
 	}
 	return o

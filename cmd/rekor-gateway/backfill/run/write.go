@@ -22,6 +22,7 @@ var errTaken = errors.New("the receipt's file is there by now")
 type receiptWriter struct {
 	mu      sync.Mutex
 	folders map[uint64]string // a folder that was written to, by device: guarded by mu
+	last    string            // the folder that was written to last: guarded by mu
 }
 
 // partName is where a receipt is written before it gets its name. It is the same in every run, so that what a killed one has left
@@ -151,13 +152,17 @@ func isNamed(file *os.File) (bool, error) {
 
 // noteFolder has the file system of a folder synced at the end.
 func (w *receiptWriter) noteFolder(folder string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if folder == w.last {
+		return
+	}
 	info, err := os.Stat(folder)
 	if err != nil {
 		return
 	}
 	_, _, device := changedAt(info)
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.last = folder
 	if w.folders == nil {
 		w.folders = map[uint64]string{}
 	}
