@@ -11,12 +11,12 @@ import (
 
 const (
 	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
-	collectAt = 30
+	collectAt = 60
 
 	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not: at most 10 MiB.
 	rememberedChecks = maxWaiting + 2*MaxParallel
 
-	// ballastSize, in bytes, makes some 20 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
+	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20
 )
