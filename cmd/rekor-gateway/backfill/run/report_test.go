@@ -3,7 +3,6 @@
 package run
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +35,9 @@ func TestReportPart(t *testing.T) {
 		}
 		r, err := openReport(path, c.force, c.replaced...)
 		if c.want != "" {
-			if f := fault.Describe(errors.Join(err)); err == nil || string(f.Reason) != c.want || f.Hint == "" || string(must(os.ReadFile(path+reportSuffix))) != c.content {
+			if err == nil {
+				t.Errorf("%s: it is written over", name)
+			} else if f := fault.Describe(err); string(f.Reason) != c.want || f.Hint == "" || string(must(os.ReadFile(path+reportSuffix))) != c.content {
 				t.Errorf("%s: %+v", name, f)
 			}
 			continue
