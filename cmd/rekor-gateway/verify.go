@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
@@ -244,7 +245,7 @@ func (f *verifyFlags) readWitnessPolicy(o *receipt.Options) error {
 	if f.witnessPolicy == "" {
 		return nil
 	}
-	text, err := readFile(f.witnessPolicy, witness.MaxPolicy)
+	text, err := input.ReadFile(f.witnessPolicy, witness.MaxPolicy)
 	if err != nil {
 		return err
 	}
