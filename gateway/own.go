@@ -25,6 +25,7 @@ func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, ancho
 // log, once and for ever, and is Logged when a checkpoint that covers it is anchored. Move and Retire answer ErrOwnLog for such a log.
 type OwnLogs interface {
 	OwnCosignatures
+	OwnContradictions
 	OwnLooks
 	Mirrors
 	// AddOwnLog makes a log of that ID one of the gateway's own, with that origin. It does nothing where it is one. The error is

@@ -42,6 +42,24 @@ type Cosignature struct {
 	Line    string    // of the signed note, without the end of the line
 }
 
+// Contradiction is that a witness says to have cosigned of an own log what the store does not know.
+type Contradiction struct {
+	Witness string        // the verifier key
+	Size    uint64        // records that it has cosigned; 0: another root, of a size that the store has
+	Lasted  time.Duration // that it has said so, to the second, while a gateway was at work
+}
+
+// OwnContradictions is the side of a Store where it is noted for how long witnesses contradict it.
+type OwnContradictions interface {
+	// KeepContradiction notes what a witness says. Of each witness there is one: it takes the place of the one before where it is of another
+	// size, or has lasted longer. The error is ErrNotFound where there is no such own log.
+	KeepContradiction(ctx context.Context, log string, c Contradiction) error
+	// DropContradiction notes that a witness says nothing against the store. It does nothing where it has not before.
+	DropContradiction(ctx context.Context, log, witness string) error
+	// Contradictions returns those of an own log, in the order of the witnesses' keys.
+	Contradictions(ctx context.Context, log string) ([]Contradiction, error)
+}
+
 // OwnCosignatures is the side of a Store where the cosignatures of anchored checkpoints of own logs are.
 type OwnCosignatures interface {
 	// KeepCosignature keeps what a witness has signed over the anchored checkpoint of that size. Of each witness there is the newest one.

@@ -47,9 +47,12 @@ type cosigner struct {
 
 	mu      sync.Mutex // guards what follows
 	state   WitnessState
-	said    error     // ErrContradicted, until the witness says otherwise
+	said    error     // a contradiction, until the witness says otherwise
 	saidAt  time.Time // since when, by Config.Now
+	saidOf  uint64    // its size
 	askedAt time.Time // when it was asked last
+
+	settled bool // the store has no contradiction of it; under asking
 }
 
 // WitnessState is what is known of a witness of the log.
@@ -83,6 +86,15 @@ func (l *Log) Witnesses() (all []WitnessState) {
 // ErrContradicted: a witness says that it has cosigned what the store does not know: more records, or another root. The store may be an older copy, or
 // the witness is wrong.
 var ErrContradicted = errors.New("a witness says that it has cosigned what the store of the own log does not know")
+
+// contradiction is ErrContradicted by a witness that has cosigned so many records; 0: another root.
+type contradiction struct {
+	size uint64
+	error
+}
+
+// Unwrap returns what it is about.
+func (c contradiction) Unwrap() error { return c.error }
 
 // checkWitnesses asks all witnesses what they have cosigned, at most for askTime. The error is ErrContradicted where one has seen more of the
 // log than the store has, or something else. One that does not answer is no reason to wait: what is anchored is known by the logs that have
@@ -171,19 +183,7 @@ func (l *Log) askWitness(ctx context.Context, c *cosigner) error {
 	bounded, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	err := l.cosign(bounded, c)
-	c.mu.Lock()
-	before := c.state.Failing
-	c.state.Failing, c.askedAt = err != nil, time.Now()
-	switch {
-	case err == nil:
-		c.said = nil
-	case errors.Is(err, ErrContradicted):
-		if c.said == nil {
-			c.saidAt = l.cfg.Now()
-		}
-		c.said = err
-	}
-	c.mu.Unlock()
+	before := l.noteSaid(ctx, c, err)
 	switch {
 	case ctx.Err() != nil: // the log ends
 	case err != nil && !before:
@@ -193,6 +193,33 @@ func (l *Log) askWitness(ctx context.Context, c *cosigner) error {
 	}
 	_, said := l.readDoubt(c)
 	return said
+}
+
+// noteSaid notes what a witness has said, with which it was asked, and returns whether it was failing before.
+func (l *Log) noteSaid(ctx context.Context, c *cosigner, err error) (failing bool) {
+	var now contradiction
+	contradicts, lasted := errors.As(err, &now), time.Duration(0)
+	if contradicts && (c.said == nil || c.saidOf != now.size) { // they are changed under asking alone
+		lasted = l.readLasted(ctx, c, now.size)
+	}
+	c.mu.Lock()
+	failing = c.state.Failing
+	c.state.Failing, c.askedAt = err != nil, time.Now()
+	switch {
+	case err == nil:
+		c.said = nil
+	case contradicts:
+		if c.said == nil || c.saidOf != now.size {
+			c.saidAt, c.saidOf = l.cfg.Now().Add(-lasted), now.size
+		}
+		c.said = err
+	}
+	since := c.saidAt
+	c.mu.Unlock()
+	if err == nil || contradicts {
+		l.keepSaid(ctx, c, contradicts, now.size, since)
+	}
+	return failing
 }
 
 // cosign is askWitness without what is noted of it.
@@ -213,7 +240,7 @@ func (l *Log) cosign(ctx context.Context, c *cosigner) error {
 		case err == nil:
 			return l.keepCosignature(ctx, c, newest.tree.Size, signed)
 		case errors.Is(err, gateway.ErrOtherHistory) && old > 0:
-			return fmt.Errorf("%w: %w", ErrContradicted, err)
+			return contradiction{0, fmt.Errorf("%w: %w", ErrContradicted, err)}
 		case !errors.As(err, &other):
 			return err
 		}
@@ -254,7 +281,7 @@ func (l *Log) readCovering(ctx context.Context, c *cosigner, h head, size uint64
 	}
 	h, err := l.readHead(ctx)
 	if err == nil && size > h.tree.Size {
-		err = fmt.Errorf("%w: witness %s has cosigned %d records, and %d are anchored by the store", ErrContradicted, c.Key(), size, h.tree.Size)
+		err = contradiction{size, fmt.Errorf("%w: witness %s has cosigned %d records, and %d are anchored by the store", ErrContradicted, c.Key(), size, h.tree.Size)}
 	}
 	return h, err
 }

@@ -4,6 +4,7 @@ package ownlog_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -234,7 +235,7 @@ func (f *fakeWitness) Key() string { return f.key }
 
 func (f *fakeWitness) AddCheckpoint(_ context.Context, old uint64, _ [][sha256.Size]byte, _ []byte) (gateway.Cosignature, error) {
 	f.asked.Add(1)
-	return gateway.Cosignature{}, f.say(old)
+	return gateway.Cosignature{Witness: f.key, Line: "— witness.test/fake AAAAAAAA", Time: time.Unix(1_800_000_000, 0)}, f.say(old)
 }
 
 // TestHostileWitness: a witness that never stops answering does not stop the log, and is not asked for ever.
@@ -307,6 +308,80 @@ func TestContradicted(t *testing.T) {
 				t.Errorf("%s, %v, %q, and the witness is %+v", sub.State, err, r.own.Trouble(), r.own.Witnesses()[0])
 			}
 		})
+	}
+}
+
+// TestContradictedBefore: how long a witness has contradicted the store counts across restarts, where it says the same, and the store is not put back.
+func TestContradictedBefore(t *testing.T) {
+	const most = 24*time.Hour - time.Minute
+	for name, c := range map[string]struct {
+		before  gateway.Contradiction
+		doubted bool
+		goes    bool
+	}{
+		"the same":              {before: gateway.Contradiction{Size: 1000, Lasted: most}, goes: true},
+		"another size":          {before: gateway.Contradiction{Size: 999, Lasted: most}},
+		"of another witness":    {before: gateway.Contradiction{Witness: "witness.test/other+0+0", Size: 1000, Lasted: most}},
+		"in an older copy":      {before: gateway.Contradiction{Size: 1000, Lasted: most}, doubted: true},
+		"and no longer, so far": {before: gateway.Contradiction{Size: 1000, Lasted: most - time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, log := t.TempDir(), newLateLog()
+			store := &otherLife{Store: openStore(t, filepath.Join(folder, "db"))}
+			r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
+			stop := r.run(t)
+			r.logAll(t, "one", 3)
+			stop()
+			f := &fakeWitness{key: "witness.test/fake+0+0", say: func(uint64) error { return &gateway.WitnessSizeError{Size: 1000} }}
+			c.before.Witness = cmp.Or(c.before.Witness, f.key)
+			if err := store.KeepContradiction(t.Context(), ownID, c.before); err != nil {
+				t.Fatal(err)
+			}
+			store.doubted.Store(c.doubted)
+			var now clock
+			r = join(t, store, folder, log, 50*time.Millisecond, log.shards, cosignedBy(f), now.use)
+			r.run(t)
+			await(t, "it waits", func() bool { return r.own.Trouble() == gateway.TroubleContradicted })
+			now.set(2*time.Minute, r)
+			if c.goes {
+				await(t, "it goes on", func() bool { return r.own.State() == ownlog.StateWorks })
+				return
+			}
+			time.Sleep(time.Second) // in which it would
+			if got := r.own.State(); got != ownlog.StateWaits {
+				t.Errorf("it %s", got)
+			}
+		})
+	}
+}
+
+// TestContradictionKept: what a witness says is kept, and dropped when it says otherwise.
+func TestContradictionKept(t *testing.T) {
+	folder, log := t.TempDir(), newLateLog()
+	store := openStore(t, filepath.Join(folder, "db"))
+	var agrees atomic.Bool
+	f := &fakeWitness{key: "witness.test/fake+0+0"}
+	f.say = func(uint64) error {
+		if agrees.Load() {
+			return nil
+		}
+		return gateway.ErrOtherHistory
+	}
+	kept := func() []gateway.Contradiction { return must(store.Contradictions(t.Context(), ownID)) }
+	for range 2 {
+		r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
+		stop := r.run(t)
+		r.logAll(t, "one", 1)
+		stop()
+		r = join(t, store, folder, log, 50*time.Millisecond, log.shards, cosignedBy(f))
+		stop = r.run(t)
+		if agrees.Load() {
+			await(t, "nothing is kept", func() bool { return len(kept()) == 0 })
+		} else {
+			await(t, "it is kept", func() bool { return len(kept()) == 1 && kept()[0].Witness == f.key && kept()[0].Size == 0 })
+		}
+		stop()
+		agrees.Store(true)
 	}
 }
 

@@ -87,6 +87,12 @@ func (w pointedStore) CloseOwnLog(p0 context.Context, p1 gateway.CloseParams) (g
 	return w.Store.CloseOwnLog(p0, p1)
 }
 
+// Contradictions implements gateway.Store.
+func (w pointedStore) Contradictions(p0 context.Context, p1 string) ([]gateway.Contradiction, error) {
+	defer killpoint.Around("store.Contradictions")()
+	return w.Store.Contradictions(p0, p1)
+}
+
 // Cosignatures implements gateway.Store.
 func (w pointedStore) Cosignatures(p0 context.Context, p1 string, p2 uint64) ([]gateway.Cosignature, error) {
 	defer killpoint.Around("store.Cosignatures")()
@@ -115,6 +121,12 @@ func (w pointedStore) Doubtful(p0 context.Context, p1 gateway.DoubtParams) ([]ga
 func (w pointedStore) DropBlob(p0 context.Context, p1 gateway.BlobID) error {
 	defer killpoint.Around("store.DropBlob")()
 	return w.Store.DropBlob(p0, p1)
+}
+
+// DropContradiction implements gateway.Store.
+func (w pointedStore) DropContradiction(p0 context.Context, p1 string, p2 string) error {
+	defer killpoint.Around("store.DropContradiction")()
+	return w.Store.DropContradiction(p0, p1, p2)
 }
 
 // EachAttested implements gateway.Store.
@@ -175,6 +187,12 @@ func (w pointedStore) KeepAnchor(p0 context.Context, p1 string, p2 gateway.OwnAn
 func (w pointedStore) KeepCheckpoint(p0 context.Context, p1 gateway.Shard, p2 *gateway.Checkpoint, p3 gateway.Checkpoint) (*gateway.Checkpoint, error) {
 	defer killpoint.Around("store.KeepCheckpoint")()
 	return w.Store.KeepCheckpoint(p0, p1, p2, p3)
+}
+
+// KeepContradiction implements gateway.Store.
+func (w pointedStore) KeepContradiction(p0 context.Context, p1 string, p2 gateway.Contradiction) error {
+	defer killpoint.Around("store.KeepContradiction")()
+	return w.Store.KeepContradiction(p0, p1, p2)
 }
 
 // KeepCosignature implements gateway.Store.

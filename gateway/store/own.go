@@ -89,6 +89,17 @@ func CheckCosignature(size uint64, c gateway.Cosignature) error {
 	return nil
 }
 
+// CheckContradiction refuses what no witness says.
+func CheckContradiction(c gateway.Contradiction) error {
+	if c.Witness == "" || len(c.Witness) > maxCosignature || !utf8.ValidString(c.Witness) || strings.ContainsAny(c.Witness, "\x00\n") {
+		return fmt.Errorf("%.80q is no key of a witness", c.Witness)
+	}
+	if c.Size > math.MaxInt64 || c.Lasted < 0 || c.Lasted != c.Lasted.Truncate(time.Second) {
+		return fmt.Errorf("no witness contradicts with %d records for %v", c.Size, c.Lasted)
+	}
+	return nil
+}
+
 // CheckLooks refuses what is no look at a log.
 func CheckLooks(looks []gateway.OwnLook) error {
 	for _, l := range looks {

@@ -36,6 +36,7 @@ INSERT INTO own_queue (log, entry) SELECT 1, i FROM generate_series(40001, 80000
 INSERT INTO own_tile (log, level, idx, hashes) SELECT 1, 0, i, sha256('a') FROM generate_series(1, 20000) i;
 INSERT INTO own_anchor (log, size, root, submission) SELECT 1, i, sha256('a'), 'x' FROM generate_series(1, 20000) i;
 INSERT INTO own_look (log, shard, key, first, next) SELECT i, 1, sha256(i::text::bytea), 0, i FROM generate_series(1, 20000) i;
+INSERT INTO own_contradiction (log, witness, size, lasted) SELECT i, 'w', 1, 1 FROM generate_series(1, 20000) i;
 INSERT INTO mirror (log) VALUES (1);
 INSERT INTO mirror_due (log, entry) SELECT 1 + i % 2, i FROM generate_series(1, 20000) i;
 INSERT INTO own_cosignature (log, size, witness, time, line) SELECT 1, i, 'w', 1, 'x' FROM generate_series(1, 20000) i;
@@ -130,6 +131,7 @@ func TestPlans(t *testing.T) {
 		"anchor":      {coveringAnchor, []any{"'a'", 9}, []string{"own_anchor_pkey"}},
 		"cosigned":    {isAnchored, []any{1, 9}, []string{"own_anchor_pkey"}},
 		"cosigners":   {selectCosignatures, []any{"'a'", 9}, []string{"own_cosignature_pkey"}},
+		"contradicts": {selectContradictions, []any{"'a'"}, []string{"own_contradiction_pkey"}},
 		"looks":       {selectLooks, []any{"'a'"}, []string{"own_look_pkey"}},
 		"mirrored":    {selectMirrored, []any{"'a'", 9}, []string{"mirror_due_pkey", "entry_pkey", "entry_blob_pkey"}},
 		"listed":      {listMirrored, []any{"'{1,2}'", "'x'"}, []string{"entry_pkey"}},
@@ -148,7 +150,7 @@ func TestPlans(t *testing.T) {
 		if inOrder[name] && strings.Contains(plan, "Sort") {
 			t.Errorf("%s sorts:\n%s", name, plan)
 		}
-		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature", "own_look", "mirror_due", "blob_part", "blob_use"} {
+		for _, table := range []string{"entry", "submission", "submission_entry", "entry_blob", "quota_use", "audit", "own_queue", "own_record", "own_tile", "own_anchor", "own_cosignature", "own_contradiction", "own_look", "mirror_due", "blob_part", "blob_use"} {
 			for _, line := range strings.Split(plan, "\n") {
 				if strings.Contains(line, "Seq Scan on "+table) && !strings.Contains(line, "Seq Scan on "+table+"_") {
 					t.Errorf("%s scans %s:\n%s", name, table, plan)

@@ -190,7 +190,7 @@ func TestSlowMigration(t *testing.T) {
 	err := postgrestest.Shared(t).Exec(t.Context(), postgrestest.DatabaseOf(dsn), `
 DELETE FROM rekor_gateway.goose_db_version WHERE version_id >= 4;
 DROP TABLE rekor_gateway.quota_use, rekor_gateway.audit, rekor_gateway.own_log, rekor_gateway.own_queue, rekor_gateway.own_record,
-    rekor_gateway.own_tile, rekor_gateway.own_anchor, rekor_gateway.own_cosignature, rekor_gateway.own_look, rekor_gateway.mirror, rekor_gateway.mirror_due,
+    rekor_gateway.own_tile, rekor_gateway.own_anchor, rekor_gateway.own_cosignature, rekor_gateway.own_contradiction, rekor_gateway.own_look, rekor_gateway.mirror, rekor_gateway.mirror_due,
     rekor_gateway.blob, rekor_gateway.blob_part, rekor_gateway.blob_use;
 ALTER TABLE rekor_gateway.submission DROP COLUMN subject;
 CREATE FUNCTION dawdle() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); END';

@@ -94,6 +94,7 @@ func TestPlans(t *testing.T) {
 		"ended":       {entriesOfRecords, []any{1, 0, 9}, "SEARCH r USING PRIMARY KEY (log=? AND idx>? AND idx<?)"},
 		"cosigned":    {isAnchored, []any{1, 9}, "SEARCH own_anchor USING PRIMARY KEY (log=? AND size=?)"},
 		"cosigners":   {selectCosignatures, []any{"log", 9}, "SEARCH own_cosignature USING PRIMARY KEY (log=? AND size=?)"},
+		"contradicts": {selectContradictions, []any{"log"}, "SEARCH own_contradiction USING PRIMARY KEY (log=?)"},
 		"doubted":     {trustOwnLog, []any{"log"}, "SEARCH own_log USING INTEGER PRIMARY KEY (rowid=?)"},
 		"part":        {selectPart, []any{[]byte("id"), 1}, "SEARCH blob_part USING INDEX sqlite_autoindex_blob_part_1 (blob=? AND part=?)"},
 		"blob":        {blobOfLeaf, []any{[]byte("leaf")}, "SEARCH u USING PRIMARY KEY (leaf_hash=?)"},

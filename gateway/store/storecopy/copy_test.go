@@ -114,6 +114,7 @@ func fillOwn(t *testing.T, s gateway.Store) {
 	}
 	_, err = s.LogAnchored(t.Context(), "own-log", 3)
 	must(t, err)
+	must(t, s.KeepContradiction(t.Context(), "own-log", gateway.Contradiction{Witness: "a", Size: 9, Lasted: time.Hour}))
 	must(t, s.KeepLooks(t.Context(), "own-log", []gateway.OwnLook{{Shard: shard, Key: [32]byte{7}, From: 3, To: 9}, {Shard: shard, Key: [32]byte{8}, To: 9}}))
 }
 
@@ -138,6 +139,9 @@ func wantOwn(t *testing.T, dsn string) {
 	if all, err := s.Cosignatures(t.Context(), "own-log", 4); err != nil || len(all) != 2 || all[0] != (gateway.Cosignature{Witness: "a", Time: time.Unix(1_800_000_000, 0).UTC(), Line: "line"}) {
 		t.Errorf("cosignatures are %+v, %v", all, err)
 	}
+	if all, err := s.Contradictions(t.Context(), "own-log"); err != nil || len(all) != 1 || all[0] != (gateway.Contradiction{Witness: "a", Size: 9, Lasted: time.Hour}) {
+		t.Errorf("contradictions are %+v, %v", all, err)
+	}
 	if all, err := s.Looks(t.Context(), "own-log"); err != nil || len(all) != 2 || all[0] != (gateway.OwnLook{Shard: shard, Key: [32]byte{7}, From: 3, To: 9}) {
 		t.Errorf("looks are %+v, %v", all, err)
 	}
@@ -160,7 +164,7 @@ func TestCopyResumed(t *testing.T) {
 		}})
 		cancel()
 		if err == nil {
-			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_look"] != 2 || result.Rows["mirror"] != 1 || result.Rows["mirror_due"] != 10 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 ||
+			if result.Rows["submission"] != 50 || result.Rows["entry"] != 91 || result.Rows["own_record"] != 6 || result.Rows["own_queue"] != 3 || result.Rows["own_anchor"] != 2 || result.Rows["own_cosignature"] != 4 || result.Rows["own_contradiction"] != 1 || result.Rows["own_look"] != 2 || result.Rows["mirror"] != 1 || result.Rows["mirror_due"] != 10 || result.Rows["fork"] != 1 || result.Rows["quota_use"] != 6 || result.Rows["audit"] != 40 ||
 				result.Rows["blob"] != 2 || result.Rows["blob_part"] != 4 || result.Rows["blob_use"] != 1 {
 				t.Errorf("copied %v", result.Rows)
 			}
@@ -285,6 +289,7 @@ func TestCopyCompared(t *testing.T) {
 		`UPDATE own_tile SET hashes = substr(hashes, 1, 32)`,
 		`UPDATE own_log SET logged = 0`,
 		`UPDATE own_look SET next = 10 WHERE key < '\\x08'`,
+		`UPDATE own_contradiction SET lasted = 1`,
 		`UPDATE blob_part SET data = overlay(data PLACING 'x'::bytea FROM 9) WHERE part = 1`,
 		`DELETE FROM mirror_due WHERE entry = (SELECT MIN(entry) FROM mirror_due)`,
 		`UPDATE own_cosignature SET line = 'another' WHERE size = 4 AND witness = 'b'`,

@@ -77,6 +77,7 @@ var tables = []table{
 	{name: "own_tile", key: []string{"log", "level", "idx"}, columns: join(ints("log", "level", "idx"), blobs("hashes"))},
 	{name: "own_anchor", key: []string{"log", "size"}, columns: join(ints("log", "size"), blobs("root"), texts("submission"))},
 	{name: "own_cosignature", key: []string{"log", "size", "witness"}, columns: join(ints("log", "size"), texts("witness"), ints("time"), texts("line"))},
+	{name: "own_contradiction", key: []string{"log", "witness"}, columns: join(ints("log"), texts("witness"), ints("size", "lasted"))},
 	{name: "own_look", key: []string{"log", "shard", "key"}, columns: join(ints("log", "shard"), blobs("key"), ints("first", "next"))},
 	{name: "mirror", key: []string{"log"}, columns: ints("log")},
 	{name: "mirror_due", key: []string{"log", "entry"}, columns: ints("log", "entry")},

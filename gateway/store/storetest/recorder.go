@@ -46,7 +46,7 @@ func FailMoving(t *testing.T, driver Driver) string {
 
 // FailOwn returns the name of a test of own logs that a store of driver fails, or "", as FailMoving does.
 func FailOwn(t *testing.T, driver Driver) string {
-	return findFailure(t, driver, ownTests, ownCloseTests, ownWitnessTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
+	return findFailure(t, driver, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
 }
 
 // findFailure returns the name of a test that a store of driver fails, or "".

@@ -103,7 +103,7 @@ func Run(t *testing.T, driver Driver) {
 			t.Run(name, func(t *testing.T) { test(t, open) })
 		}
 	}
-	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests, quotaTests, auditTests, ownTests, ownCloseTests, ownWitnessTests, ownLookTests, ownMirrorTests, ownAtOnceTests, blobTests} {
+	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests, quotaTests, auditTests, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests, blobTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
 		}
