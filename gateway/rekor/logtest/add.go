@@ -96,7 +96,7 @@ func testDamaged(t *testing.T, s Server) {
 			t.Errorf("got %v", err)
 		}
 	}
-	good.Kind = "rekord/0.0.1"
+	good.Kind = "jar/0.0.1"
 	if _, err := l.Add(t.Context(), l.Describe().Shard, good); OutcomeOf(err) != "not sent" || !errors.Is(err, gateway.ErrOtherKind) {
 		t.Errorf("of another kind: %v", err)
 	}
