@@ -28,10 +28,8 @@ WHERE id = ?3 AND parts = ?4 AND size = ?4 * ?5 AND attached = 0 AND doomed = 0`
 
 	attachBlob = `UPDATE blob SET attached = 1, sha256 = ?1 WHERE id = ?2 AND size = ?3 AND doomed = 0 AND COALESCE(sha256, ?1) = ?1`
 
-	// The one that may be on its way already is sent on.
-	useBlob = `
-INSERT INTO blob_use (leaf_hash, blob) VALUES (?, ?)
-ON CONFLICT (leaf_hash) DO UPDATE SET blob = excluded.blob WHERE (SELECT doomed FROM blob WHERE id = blob_use.blob) = 1`
+	// The one that may be on its way already is sent on. What is doomed has no use any more.
+	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES (?, ?) ON CONFLICT (leaf_hash) DO NOTHING`
 
 	dropBlob = `UPDATE blob SET doomed = 1 WHERE id = ? AND attached = 0`
 

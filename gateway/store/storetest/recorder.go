@@ -49,6 +49,9 @@ func FailOwn(t *testing.T, driver Driver) string {
 	return findFailure(t, driver, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
 }
 
+// FailBlobs returns the name of a test of spooled artifacts that a store of driver fails, or "", as FailMoving does.
+func FailBlobs(t *testing.T, driver Driver) string { return findFailure(t, driver, blobTests) }
+
 // findFailure returns the name of a test that a store of driver fails, or "".
 func findFailure(t *testing.T, driver Driver, groups ...map[string]func(testing.TB, opening)) string {
 	for _, group := range groups {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
+)
+
+// blobMutants are queries with one rule of spooled artifacts broken.
+var blobMutants = map[string]struct {
+	query    *string
+	old, new string
+}{
+	"takes parts behind a short one":   {&extendBlob, "size = ?4 * ?5 AND ", "?5 > 0 AND "},
+	"adds to what is enqueued":         {&extendBlob, " AND attached = 0", ""},
+	"does not count":                   {&extendBlob, "size = size + ?1", "size = size + 0 * ?1"},
+	"reads another part":               {&selectPart, "part = ?", "part = 0 * ?"},
+	"enqueues what is being removed":   {&attachBlob, " AND doomed = 0", ""},
+	"enqueues another size":            {&attachBlob, "size = ?3", "size >= 0 * ?3"},
+	"enqueues another digest":          {&attachBlob, " AND COALESCE(sha256, ?1) = ?1", ""},
+	"does not note that it is":         {&attachBlob, "attached = 1, ", ""},
+	"sends the last one":               {&useBlob, "DO NOTHING", "DO UPDATE SET blob = excluded.blob"},
+	"keeps uses":                       {&removeUses, "doomed = 1", "doomed > 1"},
+	"drops what is enqueued":           {&dropBlob, " AND attached = 0", ""},
+	"drops nothing":                    {&dropBlob, "doomed = 1", "doomed = 0"},
+	"forgets what is open":             {&doomBlobs, "abs(touched_at - ?1) > ?2", "?1 + ?2 > 0"},
+	"forgets nothing that is open":     {&doomBlobs, "abs(touched_at - ?1) > ?2", "?1 + ?2 < 0"},
+	"keeps what a later clock has":     {&doomBlobs, "abs(touched_at - ?1) > ?2", "touched_at - ?1 > ?2"},
+	"keeps what is logged":             {&doomBlobs, " AND e.state = 'PENDING'", ""},
+	"keeps what failed":                {&doomBlobs, "e.state = 'PENDING'", "e.state <> 'LOGGED'"},
+	"removes what waits":               {&doomBlobs, "e.state = 'PENDING'", "e.state = 'FAILED'"},
+	"removes what waits for any other": {&doomBlobs, "e.log = l.id", "e.log = l.id AND l.id = 1"},
+	"removes the parts of all":         {&removeParts, "b.doomed = 1", "b.doomed >= 0"},
+	"removes no parts":                 {&removeParts, "b.doomed = 1", "b.doomed > 1"},
+	"leaves the blob":                  {&removeBlobs, "doomed = 1", "doomed > 1"},
+	"finds what is being removed":      {&blobOfLeaf, "u.leaf_hash = ?", "u.leaf_hash > ?"},
+	"counts no blobs":                  {&countBlobs, "COALESCE(SUM(size), 0)", "0"},
+}
+
+// TestBlobMutants: a store that forgets a rule of spooled artifacts fails a test.
+func TestBlobMutants(t *testing.T) {
+	driver := func(t *testing.T, o storetest.Options) storetest.Opened {
+		path := filepath.Join(t.TempDir(), "store.db")
+		opts := Options{Now: o.Now, MaxPending: o.MaxPending, MaxPendingBytes: o.MaxPendingBytes}
+		another := func() gateway.Store { return open(t, path, opts) }
+		return storetest.Opened{Store: another(), Another: another, Crash: another}
+	}
+	if failed := storetest.FailBlobs(t, driver); failed != "" {
+		t.Fatalf("a good store fails %q", failed)
+	}
+	for name, m := range blobMutants {
+		t.Run(name, func(t *testing.T) {
+			good := *m.query
+			t.Cleanup(func() { *m.query = good })
+			if *m.query = strings.Replace(good, m.old, m.new, 1); *m.query == good {
+				t.Fatal("the query has no such part")
+			}
+			failed := storetest.FailBlobs(t, driver)
+			if failed == "" {
+				t.Error("passes")
+			}
+			t.Log("fails", failed)
+		})
+	}
+}
