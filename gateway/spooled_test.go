@@ -119,7 +119,9 @@ func TestSpooledBySender(t *testing.T) {
 		t.Errorf("with another artifact: %+v", sub)
 	}
 	r.Spooled = spool(artifact)
-	read := func() (formats.Artifact, error) { return formats.FromReader(gateway.NewBlobReader(t.Context(), store, *r.Spooled)), nil }
+	read := func() (formats.Artifact, error) {
+		return formats.FromReader(gateway.NewBlobReader(t.Context(), store, *r.Spooled)), nil
+	}
 	sub, err := g.Submit(t.Context(), r, read)
 	if err != nil || sub.Representation() != gateway.Native {
 		t.Fatalf("%+v, %v", sub, err)
