@@ -75,13 +75,18 @@ func (f *cliFolder) refuse(script, says string) {
 }
 
 // runV1 starts a gateway over a real Rekor v1, with a caller by a token in the path and another one.
-func runV1(t *testing.T, v1 *rekorv1test.Server) *running {
+func runV1(t *testing.T, v1 *rekorv1test.Server, change ...func(*config.Config)) *running {
 	t.Helper()
 	cfg := newConfig(t)
 	l, trustedV1 := v1Of(v1)
+	inline := config.DefaultInlineMax
+	l.InlineMax = &inline
 	cfg.Logs = []config.Log{l}
 	cfg.RekorAPI = config.RekorAPI{V1: l.ID}
 	writeRoot(t, cfg, trustedV1)
+	for _, c := range change {
+		c(cfg)
+	}
 	return run(t, withPathToken(withCallers(cfg, map[string][]string{"other": {"submit", "read"}})))
 }
 
@@ -102,8 +107,8 @@ func TestRekorCLI(t *testing.T) {
 		"hashedrekord": {"--type hashedrekord --artifact-hash $(sha256sum artifact | cut -d' ' -f1) --pki-format x509 --signature x509.sig --public-key x509.key", true},
 		"x509":         {"--type rekord --artifact artifact --pki-format x509 --signature x509.sig --public-key x509.key", false},
 		"pgp":          {"--type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key", false},
-		"ssh":          {"--type rekord --artifact artifact --pki-format ssh --signature ssh.sig --public-key ssh.key", false},
-		"minisign":     {"--type rekord --artifact artifact --pki-format minisign --signature minisign.sig --public-key minisign.key", false},
+		"ssh":          {"--type rekord --artifact artifact --pki-format ssh --signature ssh.sig --public-key ssh.key", true},
+		"minisign":     {"--type rekord --artifact artifact --pki-format minisign --signature minisign.sig --public-key minisign.key", true},
 	} {
 		out := f.mustRun("cli upload " + test.arguments)
 		uuid := uuidForm.FindString(out)
@@ -114,7 +119,7 @@ func TestRekorCLI(t *testing.T) {
 			t.Errorf("%s, again: %s", name, again)
 		}
 		f.mustRun("cli verify --uuid " + uuid)
-		if got := f.mustRun("cli get --uuid " + uuid); !strings.Contains(got, "hashedrekord") && !strings.Contains(got, "HashedRekordObj") {
+		if got := f.mustRun("cli get --uuid " + uuid); !strings.Contains(got, "RekordObj") {
 			t.Errorf("%s: %s", name, got)
 		}
 		if found := f.mustRun("cli search --artifact artifact"); !strings.Contains(found, uuid) {
@@ -125,6 +130,9 @@ func TestRekorCLI(t *testing.T) {
 		} else {
 			f.refuse("cli verify "+test.arguments, "UNSUPPORTED_FEATURE: ")
 		}
+		if name == "x509" { // as the refusal says
+			f.mustRun("cli verify " + strings.Replace(test.arguments, "--type rekord", "--type hashedrekord", 1))
+		}
 	}
 	f.checkTUF()
 	if found := f.mustRun("cli search --public-key x509.key --pki-format x509"); !uuidForm.MatchString(found) {
@@ -132,6 +140,23 @@ func TestRekorCLI(t *testing.T) {
 	}
 	f.mustRun("cli get --log-index 0; cli loginfo; cli loginfo")
 	f.checkRefused()
+}
+
+// TestRekorCLIUserIDs: where the policy lets user IDs become public, a PGP signature is a rekord of the log's own, found by its user ID. With all of the key that
+// rekor-cli proposes it is not recorded, and not found by that.
+func TestRekorCLIUserIDs(t *testing.T) {
+	t.Parallel()
+	v1 := rekorv1test.Start(t)
+	r := runV1(t, v1, func(c *config.Config) { c.Policy.PublishUserIDs = true })
+	defer r.stop()
+	f := newCLIFolder(t, v1, r.Addresses().HTTP+"/r/"+pathToken)
+	const arguments = " --type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key"
+	uuid := uuidForm.FindString(f.mustRun("cli upload" + arguments))
+	if found := f.mustRun("cli search --email signer@example.com"); uuid == "" || !strings.Contains(found, uuid) {
+		t.Errorf("%q is not found: %s", uuid, found)
+	}
+	f.mustRun("cli verify --uuid " + uuid + "; cli get --uuid " + uuid)
+	f.refuse("cli verify"+arguments, "UNSUPPORTED_FEATURE: ")
 }
 
 // checkTUF: metadata is uploaded with its root, and found by its UUID.

@@ -100,10 +100,12 @@ each() { # NAME, the arguments of upload
 	cli get --uuid "$uuid" >"$name.entry"
 	cli verify --uuid "$uuid" >/dev/null
 	found='by its UUID'
-	if [ "$name" = hashedrekord ]; then
+	case $name in
+	hashedrekord | ssh | minisign)
 		cli verify "$@" >/dev/null
 		found='by the signature, and by its UUID'
-	fi
+		;;
+	esac
 	printf '%-13s %-22s %s\n' "$name" 'uploaded, and got' "verified $found"
 }
 

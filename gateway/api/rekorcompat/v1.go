@@ -22,7 +22,8 @@ import (
 // V1Service is what of the domain Rekor v1's routes call.
 type V1Service interface {
 	Service
-	// List is that of the surface's Service.
+	// Formats and List are those of the surface's Service.
+	Formats() *formats.Registry
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 }
 

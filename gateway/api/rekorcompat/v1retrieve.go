@@ -3,12 +3,14 @@
 package rekorcompat
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
 )
 
@@ -29,6 +32,8 @@ var (
 	// errNotAsProposed: nothing of it is looked for, since another entry would not be the one that the client means.
 	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "a signature of this kind is not recorded in the form that is proposed, and cannot be found by it",
 		"verify by --uuid or --log-index, as upload and search tell them, or verify the receipt: rekor-gateway verify")
+	errX509Rekord = formats.NewError(formats.ReasonUnsupportedFeature, "an X.509 signature is recorded as a hashedrekord, and cannot be found by a rekord",
+		"verify it as --type hashedrekord, with the same artifact, signature and public key")
 )
 
 // queries are what a client asks for: entries by their index, or by their ID.
@@ -43,7 +48,7 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q, err := readQueries(body)
+	q, err := v.readQueries(formats.EnsureWork(r.Context()), body)
 	body.Close()
 	if err != nil {
 		return err
@@ -77,12 +82,12 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readQueries reads a body.
-func readQueries(body *upload.LongJSON) (q queries, err error) {
+func (v *V1) readQueries(ctx context.Context, body *upload.LongJSON) (q queries, err error) {
 	r := proposalReader{body: body, dec: body.Decoder()}
 	err = r.readObject(members{
 		"entryUUIDs": func() error { return r.readList(func() error { return r.readID(&q) }) },
 		"logIndexes": func() error { return r.readList(func() error { return r.readIndex(&q) }) },
-		"entries":    func() error { return r.readList(func() error { return r.readProposed(&q) }) },
+		"entries":    func() error { return r.readList(func() error { return v.readProposed(ctx, r, &q) }) },
 	}, func(name string) error {
 		return problem.Malformed("there is no member "+problem.QuoteName(name), "send entryUUIDs, logIndexes or entries")
 	})
@@ -156,7 +161,8 @@ func (r proposalReader) readIndex(q *queries) error {
 	return q.add(nil, index)
 }
 
-func (r proposalReader) readProposed(q *queries) error {
+// readProposed reads what is asked for by what would be proposed: the log has it under the hash of what it would make of that.
+func (v *V1) readProposed(ctx context.Context, r proposalReader, q *queries) error {
 	p, err := r.readProposal()
 	if err == nil {
 		err = p.check()
@@ -164,14 +170,42 @@ func (r proposalReader) readProposed(q *queries) error {
 	if err != nil {
 		return err
 	}
-	if p.kind != kindHashedRekord {
-		return errNotAsProposed
+	var body []byte
+	switch p.kind {
+	case kindHashedRekord:
+		body, err = p.canonicalBody()
+	case kindRekord:
+		body, err = p.canonicalRekord(ctx, v.cfg.Service.Formats())
+	default:
+		err = errNotAsProposed
 	}
-	body, err := p.canonicalBody()
 	if err != nil {
 		return err
 	}
 	return q.add(&rekorjson.ID{Leaf: hashedrekord.LeafHash(body)}, 0)
+}
+
+// canonicalRekord returns the entry that the log makes of a rekord, of a format that is recorded so here.
+func (p *proposal) canonicalRekord(ctx context.Context, registry *formats.Registry) ([]byte, error) {
+	switch p.format {
+	case formatName:
+		return nil, errX509Rekord
+	case "pgp": // with less of the key than what is proposed, at best
+		return nil, errNotAsProposed
+	}
+	parsed, err := registry.Parse(ctx, p.format, p.signature, [][]byte{p.key}, formats.Policy{Now: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	whole := parsed.Describe().Whole
+	if whole == nil {
+		return nil, errNotAsProposed
+	}
+	body, err := rekord.Body(rekord.Record{Whole: *whole, Digest: p.content.sha256()})
+	if err != nil {
+		return nil, errNotAsProposed
+	}
+	return body, nil
 }
 
 // canonicalBody returns the entry that the log makes of a hashedrekord.
