@@ -21,7 +21,7 @@ import (
 
 // unreached are kill points that no run of chaos reaches: the log does not fork, none is retired, and nothing goes over to another, and no
 // witness cosigns; nothing is recorded again for clients of Rekor v1; and no artifact is sent to a log. TestWholeKillPoints reaches the last four.
-var unreached = regexp.MustCompile(`store\.(KeepFork|Forks|ListLogs|Retire|Reinstate|Move|KeepCosignature|AddMirror|Mirrored|ForgetMirrored|AppendBlob|BlobPart|BlobOf|DropBlob)$`)
+var unreached = regexp.MustCompile(`store\.(KeepFork|Forks|ListLogs|Retire|Reinstate|Move|KeepCosignature|KeepContradiction|DropContradiction|Contradictions|AddMirror|Mirrored|ForgetMirrored|AppendBlob|BlobPart|BlobOf|DropBlob)$`)
 
 // listPoints returns every kill point that a run of chaos can reach, in random order.
 func listPoints(t *testing.T, random *rand.Rand) []string {
