@@ -34,6 +34,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/localrekor"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 )
 
 // checkEntry verifies all that an entry says, as its reader does, and returns its checkpoint's size.
@@ -515,5 +517,26 @@ func TestProofs(t *testing.T) {
 		if !errors.Is(err, gateway.ErrNotFound) {
 			t.Errorf("what is not there: %v", err)
 		}
+	}
+}
+
+// TestSharedDatabase: gateways on one PostgreSQL database have one facade.
+func TestSharedDatabase(t *testing.T) {
+	folder, dsn, server := t.TempDir(), postgrestest.Shared(t).NewDatabase(t, ""), rekortest.StartServer(t)
+	var rooms []*room
+	for range 2 {
+		store := must(postgres.Open(t.Context(), dsn, postgres.Options{}))
+		t.Cleanup(func() { _ = store.Close() })
+		r := join(t, store, openSource(t, store, server), folder, oneTree)
+		r.run(t)
+		rooms = append(rooms, r)
+	}
+	waitFor(t, "certainty", func() bool { return rooms[0].own.IsCertain() && rooms[1].own.IsCertain() })
+	subs := rooms[0].logAll(t, "zero ", 20)
+	subs = append(subs, rooms[1].logAll(t, "one ", 20)...)
+	ids := rooms[1].awaitAll(t, subs)
+	recordedTo(t, rooms[0].store, tree, 40)
+	if all := rooms[0].readAll(t, 40); len(ids) != 40 || len(all) != 40 {
+		t.Errorf("%d of 40 entries were told", len(ids))
 	}
 }

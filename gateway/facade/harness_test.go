@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -31,6 +32,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 )
 
@@ -39,6 +41,8 @@ const (
 	host     = "rekor.example"
 	tree     = int64(6_962_000_000_000_000_001)
 )
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
 
 func must[T any](v T, err error) T {
 	if err != nil {
