@@ -20,7 +20,7 @@ export EXAMPLES := $(CURDIR)/.build/examples
 export PROTO_TARBALL := $(CURDIR)/.build/rekor-gateway-protos.tar.gz
 export BUF := $(BIN)/buf
 export GRPCURL := $(BIN)/grpcurl
-WITNESS := $(BIN)/litewitness $(BIN)/witnessctl
+WITNESS := $(BIN)/litewitness
 
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 60s
@@ -204,8 +204,8 @@ $(REKOR_V1)/storage.sql: .tools/rekorv1/go.mod .tools/rekorv1/go.sum
 	cd .tools/rekorv1 && install -m 644 "$$(go list -m -f '{{.Dir}}' github.com/google/trillian)"/storage/postgresql/schema/storage.sql $@
 	touch $@
 
-# A witness for the tests, and what tells it of logs.
-$(BIN)/litewitness $(BIN)/witnessctl: .tools/witness/go.mod .tools/witness/go.sum
+# A witness for the tests.
+$(BIN)/litewitness: .tools/witness/go.mod .tools/witness/go.sum
 	$(call tool,witness,filippo.io/torchwood/cmd/$(notdir $@))
 
 $(BIN)/buf: .tools/buf/go.mod .tools/buf/go.sum
