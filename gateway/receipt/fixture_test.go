@@ -35,7 +35,8 @@ var (
 type signed struct {
 	log       *receipttest.Log
 	format    string
-	content   []byte // the artifact; nil when it is inside the signature
+	content   []byte // the artifact; nil when it is inside the signature, or only its digest is given
+	digest    *formats.Digest
 	signature []byte
 	keys      [][]byte // as submitted, and as a verifier has them
 	signers   [][sha256.Size]byte
@@ -125,6 +126,9 @@ func (s *signed) facts(tb testing.TB, representation receiptpb.Receipt_Represent
 	if s.content != nil {
 		given = formats.FromReader(bytes.NewReader(s.content))
 	}
+	if s.digest != nil {
+		given = formats.FromDigest(*s.digest)
+	}
 	verified, err := parsed.Verify(tb.Context(), given)
 	if err != nil {
 		tb.Fatal(err)
@@ -155,7 +159,7 @@ func (s *signed) complete(tb testing.TB, r *receiptpb.Receipt, records ...hashed
 // options are those of a verifier who expects the signer by key.
 func (s *signed) options() receipt.Options {
 	o := receipt.Options{
-		Registry: registry, TrustedRoot: s.log.Root(), ExpectedKeys: s.keys, Now: s.policy.Now.Add(time.Hour),
+		Registry: registry, TrustedRoot: s.log.Root(), ExpectedKeys: s.keys, Now: s.policy.Now.Add(time.Hour), Digest: s.digest,
 	}
 	if s.content != nil {
 		o.Artifact = bytes.NewReader(s.content)

@@ -3,6 +3,7 @@
 package receipt
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,7 +39,10 @@ func (v *verification) checkSignature(ctx context.Context) error {
 }
 
 func (v *verification) verifyArtifact(ctx context.Context, parsed formats.Parsed) error {
-	if v.options.Artifact == nil {
+	switch {
+	case v.options.Digest != nil:
+		return v.verifyByDigest(ctx, parsed)
+	case v.options.Artifact == nil:
 		return v.verifyEmbedded(ctx, parsed)
 	}
 	return v.verifyBytes(ctx, parsed)
@@ -164,7 +168,7 @@ func signatureError(err error) error {
 		return wrap(err, ReasonSignerMismatch, e.Message, e.Hint)
 	case formats.ReasonArtifactMismatch, formats.ReasonMissingArtifact:
 		return err
-	case formats.ReasonArtifactNotExpected, formats.ReasonNeedsBytes:
+	case formats.ReasonArtifactNotExpected, formats.ReasonNeedsBytes, formats.ReasonWrongDigestAlgorithm:
 		return wrap(err, ReasonMissingArtifact, e.Message, e.Hint)
 	}
 	hint := hintOf(e)
@@ -248,6 +252,49 @@ func (v *verification) verifyBytes(ctx context.Context, parsed formats.Parsed) e
 	return v.checkDigests(d)
 }
 
+// verifyByDigest has the plugin bind the digest to the signature. What the receipt says of the artifact has to be what came out of that.
+func (v *verification) verifyByDigest(ctx context.Context, parsed formats.Parsed) error {
+	verified, err := parsed.Verify(ctx, formats.FromDigest(*v.options.Digest))
+	if err != nil {
+		if merr := v.compareNamed(); merr != nil {
+			return merr
+		}
+		return signatureError(err)
+	}
+	v.verified = verified
+	a := v.receipt.GetArtifact()
+	for _, claimed := range a.GetDigests() {
+		if v.digest(nil, formats.DigestAlgorithm(claimed.GetAlgorithm())) == nil {
+			return v.missBytes(fmt.Sprintf("a %.20q digest", claimed.GetAlgorithm()))
+		}
+	}
+	if verified.Size < 0 && a.GetSize() >= 0 {
+		return v.missBytes("a size")
+	}
+	return v.checkDigests(nil)
+}
+
+// compareNamed refuses a receipt for an artifact with another digest than the one at hand.
+func (v *verification) compareNamed() error {
+	for _, claimed := range v.receipt.GetArtifact().GetDigests() {
+		if claimed.GetAlgorithm() == string(v.options.Digest.Algorithm) && !bytes.Equal(claimed.GetValue(), v.options.Digest.Value) {
+			return otherArtifact(claimed)
+		}
+	}
+	return nil
+}
+
+// missBytes is for a part of the receipt that only the artifact can be held against.
+func (v *verification) missBytes(what string) error {
+	return refuse(ReasonMissingArtifact, fmt.Sprintf("the receipt has %s of the artifact, and that cannot be told from its %s digest", what, v.options.Digest.Algorithm),
+		"give the signed file (--artifact FILE)")
+}
+
+func otherArtifact(claimed *receiptpb.Digest) error {
+	return refuse(ReasonArtifactMismatch, "the artifact is not the one the receipt is for",
+		fmt.Sprintf("this receipt is for the file with %s:%x", claimed.GetAlgorithm(), claimed.GetValue()))
+}
+
 // checkDigests compares the receipt's digests with those of the artifact at hand.
 func (v *verification) checkDigests(d *digester) error {
 	for _, claimed := range v.receipt.GetArtifact().GetDigests() {
@@ -257,8 +304,7 @@ func (v *verification) checkDigests(d *digester) error {
 				hintAgain)
 		}
 		if !slices.Equal(got, claimed.GetValue()) {
-			return refuse(ReasonArtifactMismatch, "the artifact is not the one the receipt is for",
-				fmt.Sprintf("this receipt is for the file with %s:%x", claimed.GetAlgorithm(), claimed.GetValue()))
+			return otherArtifact(claimed)
 		}
 	}
 	if size := v.receipt.GetArtifact().GetSize(); v.verified != nil && size >= 0 && size != v.verified.Size {
@@ -304,6 +350,9 @@ func (v *verification) reportSignature() {
 }
 
 func (v *verification) size() string {
+	if v.verified.Size < 0 {
+		return "the digest"
+	}
 	if v.verified.Size == 1 {
 		return "1 byte"
 	}

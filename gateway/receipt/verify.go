@@ -5,6 +5,7 @@ package receipt
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"time"
 
@@ -21,8 +22,12 @@ type Options struct {
 	TrustedRoot *trustroot.Root
 	// GatewayTrust says whose statements count; nil refuses every ATTESTED receipt.
 	GatewayTrust *trustroot.Gateway
-	// Artifact is read once, to its end; nil when it is inside the signature.
+	// Artifact is read once, to its end; nil when it is inside the signature, or Digest is given.
 	Artifact io.Reader
+	// Digest is the artifact's, in place of Artifact where that is not at hand; nil: it is not given. All is verified as with
+	// the artifact. What takes its bytes is refused with ReasonMissingArtifact: a signature over them, and a size or a further
+	// digest in the receipt that the signature does not bind.
+	Digest *formats.Digest
 
 	// ExpectedKeys, in the format's own encoding, are used in place of the receipt's: one of
 	// them must have signed.
@@ -126,6 +131,9 @@ func (o Options) check() error {
 	if len(o.ExpectedKeys) == 0 && len(o.ExpectedSigners) == 0 && !o.AnySigner {
 		return refuse(ReasonNoExpectedSigner, "nobody said who should have signed, and a receipt alone proves only that somebody did",
 			hintSigner)
+	}
+	if o.Artifact != nil && o.Digest != nil {
+		return errors.New("verifying a receipt: there is the artifact, and a digest in its place")
 	}
 	if o.TrustedRoot == nil {
 		return refuse(ReasonUnknownLog, "no log is trusted", "give the trusted root (--trusted-root FILE)")
