@@ -219,7 +219,7 @@ func (b *batch) noteAnswer(a *pb.SubmitBatchResponse) (r Result, final bool) {
 			return r, false
 		}
 		return Result{Index: item.index, Err: refusal}, true
-	case a.GetSubmission() == nil:
+	case CheckAccepted(a.GetSubmission()) != nil:
 		return Result{Index: item.index, Err: ErrIncomplete}, true
 	}
 	return r, true

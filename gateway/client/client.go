@@ -71,7 +71,7 @@ func (c *Client) Get(ctx context.Context, id string) (*pb.Submission, error) {
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}
-		return answer.GetSubmission(), checkSubmission(answer.GetSubmission(), id)
+		return answer.GetSubmission(), CheckSubmission(answer.GetSubmission(), id)
 	})
 }
 
@@ -119,12 +119,18 @@ func checkWhole(whole bool) error {
 	return nil
 }
 
-// checkSubmission returns an error for an answer that is not about the submission id.
-func checkSubmission(s *pb.Submission, id string) error {
-	if s != nil && (!strings.EqualFold(s.GetId(), id) || s.GetState() == pb.Submission_STATE_UNSPECIFIED) {
+// CheckAccepted returns ErrIncomplete for an answer to a submission without a name to ask for it by.
+func CheckAccepted(s *pb.Submission) error { return checkWhole(s.GetId() != "") }
+
+// CheckSubmission returns an error for an answer that is not about the submission id, or says nothing of its state.
+func CheckSubmission(s *pb.Submission, id string) error {
+	if err := CheckAccepted(s); err != nil {
+		return err
+	}
+	if !strings.EqualFold(s.GetId(), id) || s.GetState() == pb.Submission_STATE_UNSPECIFIED {
 		return fmt.Errorf("asking for submission %s: the answer is about another one, or says nothing of its state", id)
 	}
-	return checkWhole(s != nil)
+	return nil
 }
 
 // IsSettled reports whether nothing of a submission changes any more, unless it is sent again.

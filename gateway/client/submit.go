@@ -50,7 +50,7 @@ func (c *Client) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, 
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}
-		return answer, checkWhole(answer.GetSubmission() != nil)
+		return answer, CheckAccepted(answer.GetSubmission())
 	})
 }
 

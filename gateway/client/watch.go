@@ -92,7 +92,7 @@ func (w *watch) follow(ctx context.Context) (moved bool, err error) {
 			return moved || ctx.Err() == nil && time.Since(started) > longStream, err
 		}
 		s := answer.GetSubmission()
-		if err := checkSubmission(s, w.id); err != nil {
+		if err := CheckSubmission(s, w.id); err != nil {
 			return false, err
 		}
 		if !isNews(s, w.last) {

@@ -122,10 +122,10 @@ func (r *retrying) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse
 func (r *retrying) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	return gatewayclient.Do(ctx, r.retries, func(ctx context.Context, _ func()) (*pb.Submission, error) {
 		s, err := r.Client.Get(ctx, id)
-		if err == nil && (!strings.EqualFold(s.GetId(), id) || s.GetState() == pb.Submission_STATE_UNSPECIFIED) {
-			return nil, fmt.Errorf("asking for submission %s: the answer is about another one, or says nothing of its state", id)
+		if err != nil {
+			return nil, err
 		}
-		return s, err
+		return s, gatewayclient.CheckSubmission(s, id)
 	})
 }
 

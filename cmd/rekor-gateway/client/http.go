@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -54,6 +55,9 @@ func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 	u.RawQuery = url.Values{"wait": {s.Wait.String()}}.Encode()
 	var sub pb.Submission
 	status, err := c.postSubmission(ctx, u, s, &sub)
+	if err == nil {
+		err = gatewayclient.CheckAccepted(&sub)
+	}
 	if err != nil {
 		return nil, err
 	}

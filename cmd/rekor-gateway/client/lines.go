@@ -99,7 +99,7 @@ func readLines(ctx context.Context, response *http.Response, n int, answered fun
 		}
 		delete(open, a.Line)
 		answer, err := a.read(response)
-		if errors.Is(err, ErrUnreadable) {
+		if errors.Is(err, ErrUnreadable) || errors.Is(err, gatewayclient.ErrIncomplete) {
 			return err
 		}
 		answered(a.Line-1, answer, err)
@@ -127,7 +127,11 @@ func (a *lineAnswer) read(response *http.Response) (*pb.SubmitResponse, error) {
 		return nil, a.refusal(response)
 	}
 	var s pb.Submission
-	if err := readMessage(a.Submission, &s); err != nil {
+	err := readMessage(a.Submission, &s)
+	if err == nil {
+		err = gatewayclient.CheckAccepted(&s)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &pb.SubmitResponse{Submission: &s, Created: a.Status != http.StatusOK}, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -107,20 +108,57 @@ func (empty) Plan(context.Context, *pb.PlanRequest) (*pb.PlanResponse, error) {
 	return new(pb.PlanResponse), nil
 }
 
+// nameless answers with a submission that has nothing in it.
+type nameless struct{ empty }
+
+func (nameless) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, pb.SubmitResponse]) error {
+	return stream.SendAndClose(&pb.SubmitResponse{Submission: new(pb.Submission)})
+}
+
+func (nameless) GetSubmission(context.Context, *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
+	return &pb.GetSubmissionResponse{Submission: new(pb.Submission)}, nil
+}
+
+// serveEmpty answers with nothing in it over HTTP.
+func serveEmpty(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusCreated)
+		answer := "{}"
+		if strings.HasSuffix(r.URL.Path, ":batch") {
+			answer = `{"line":1,"status":201,"submission":{}}`
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // Nobody who asks has to expect an answer that lacks what was asked for.
 func TestEmptyAnswers(t *testing.T) {
-	c, err := New(serveGRPC(t, empty{}), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Submit(t.Context(), submission(nil)); !errors.Is(err, gatewayclient.ErrIncomplete) {
-		t.Errorf("submit: %v", err)
-	}
-	if _, err := c.Get(t.Context(), "1"); !errors.Is(err, gatewayclient.ErrIncomplete) {
-		t.Errorf("get: %v", err)
-	}
-	if _, err := c.Plan(t.Context(), new(pb.SubmissionHeader)); !errors.Is(err, gatewayclient.ErrIncomplete) {
-		t.Errorf("plan: %v", err)
+	for name, server := range map[string]string{"gRPC": serveGRPC(t, empty{}), "gRPC, nameless": serveGRPC(t, nameless{}), "HTTP": serveEmpty(t)} {
+		t.Run(name, func(t *testing.T) {
+			c, err := New(server, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.Submit(t.Context(), submission(nil)); !errors.Is(err, gatewayclient.ErrIncomplete) {
+				t.Errorf("submit: %v", err)
+			}
+			if _, err := c.Get(t.Context(), "1"); !errors.Is(err, gatewayclient.ErrIncomplete) {
+				t.Errorf("get: %v", err)
+			}
+			if r, ok := c.(*retrying); ok {
+				err := r.SubmitLines(t.Context(), []Submission{submission(nil)}, func(int, *pb.SubmitResponse, error) { t.Error("answered") })
+				if !errors.Is(err, gatewayclient.ErrIncomplete) {
+					t.Errorf("lines: %v", err)
+				}
+				return
+			}
+			if _, err := c.Plan(t.Context(), new(pb.SubmissionHeader)); !errors.Is(err, gatewayclient.ErrIncomplete) {
+				t.Errorf("plan: %v", err)
+			}
+		})
 	}
 }

@@ -106,7 +106,7 @@ func explainError(err error) (formats.Reason, string) {
 		return ReasonUnreachable, explainConnection(err)
 	case errors.Is(err, gatewayclient.ErrSilent):
 		return ReasonUnreachable, "check the URL, and that the gateway runs; sending the same again is safe"
-	case errors.Is(err, client.ErrUnreadable):
+	case errors.Is(err, client.ErrUnreadable), errors.Is(err, gatewayclient.ErrIncomplete):
 		return ReasonNoGateway, "check the URL"
 	case errors.Is(err, sqlite.ErrInUse), errors.Is(err, postgres.ErrInUse):
 		return ReasonStoreInUse, "stop every gateway that uses the store, or wait until its restore has ended"
