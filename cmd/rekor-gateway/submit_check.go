@@ -63,7 +63,7 @@ func explainTrust(flag, path string, err error) error {
 // keepReceipt verifies the receipt that came, and writes it to the file that was named.
 func (a *attempt) keepReceipt(ctx context.Context, s *pb.Submission) error {
 	if s.GetReceipt() == nil && s.GetState() == pb.Submission_LOGGED {
-		return fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId())
+		return run.FailNoReceipt(s)
 	}
 	if s.GetReceipt() == nil {
 		return nil
@@ -90,17 +90,14 @@ func (a *attempt) checkReceipt(ctx context.Context, r *receiptpb.Receipt) error 
 	if err != nil {
 		return err
 	}
-	if a.digest != "" {
-		a.notes.Say("note: the receipt is not verified here: that takes the artifact, and only a digest was named")
-		return nil
-	}
 	done := a.notes.SayWaiting("verifying the receipt")
 	defer done()
-	closer, err := a.openSigned(&o)
+	artifact, closer, err := a.openSigned()
 	if err != nil {
 		return err
 	}
 	defer closer.Close() //nolint:errcheck // only read
+	o.Artifact, o.Digest = artifact.Reader(), artifact.Digest()
 	if _, err := receipt.Verify(ctx, r, o); err != nil {
 		return err
 	}
@@ -217,14 +214,9 @@ func (a *attempt) checkCoverage(ctx context.Context, r *receiptpb.Receipt) error
 func (a *attempt) isSameSignature(ctx context.Context, one, other formats.Parsed) (bool, error) {
 	var canonical [2][]byte
 	for i, parsed := range []formats.Parsed{one, other} {
-		var o receipt.Options
-		closer, err := a.openSigned(&o)
+		artifact, closer, err := a.openSigned()
 		if err != nil {
 			return false, err
-		}
-		artifact := formats.Artifact{}
-		if o.Artifact != nil {
-			artifact = formats.FromReader(o.Artifact)
 		}
 		verified, err := parsed.Verify(ctx, artifact)
 		if err = errors.Join(err, closer.Close()); err != nil {
@@ -235,22 +227,27 @@ func (a *attempt) isSameSignature(ctx context.Context, one, other formats.Parsed
 	return bytes.Equal(canonical[0], canonical[1]), nil
 }
 
-// openSigned opens what was signed: the artifact, or what is inside of it.
-func (a *attempt) openSigned(o *receipt.Options) (io.Closer, error) {
+// openSigned opens what was signed: the artifact, or what is inside of it. It is the digest where only that was named, and zero where the
+// signature has its content in it.
+func (a *attempt) openSigned() (formats.Artifact, io.Closer, error) {
+	none := io.NopCloser(nil)
+	if a.digest != "" {
+		digest, err := formats.ParseDigest(a.digest)
+		return formats.FromDigest(digest), none, err
+	}
 	if a.path == "" {
-		return io.NopCloser(nil), nil
+		return formats.Artifact{}, none, nil
 	}
 	file, err := a.openArtifact()
 	if err != nil {
-		return nil, err
+		return formats.Artifact{}, nil, err
 	}
-	o.Artifact = file
-	if a.decompress != "" {
-		kind, err := container.ParseKind(a.decompress)
-		if err != nil {
-			return nil, errors.Join(err, file.Close())
-		}
-		o.Artifact = container.NewReader(kind, file, evidence.MaxUnpacked)
+	if a.decompress == "" {
+		return formats.FromReader(file), file, nil
 	}
-	return file, nil
+	kind, err := container.ParseKind(a.decompress)
+	if err != nil {
+		return formats.Artifact{}, nil, errors.Join(err, file.Close())
+	}
+	return formats.FromReader(container.NewReader(kind, file, evidence.MaxUnpacked)), file, nil
 }

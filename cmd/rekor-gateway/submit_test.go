@@ -147,6 +147,9 @@ func submit(ctx context.Context, server, name string, more ...string) (code int,
 // Nothing is said to be logged before the receipt verifies, by the files that were named, or else by the gateway's.
 func TestSubmitVerifiesTheReceipt(t *testing.T) {
 	const ownWord = "the gateway's own word"
+	digestOf := func(name string) string {
+		return fmt.Sprintf("sha256:%x", sha256.Sum256(must(os.ReadFile(offline(name)))))
+	}
 	for name, c := range map[string]struct {
 		gateway *standIn
 		args    []string
@@ -160,13 +163,14 @@ func TestSubmitVerifiesTheReceipt(t *testing.T) {
 		"another's":        {&standIn{receipt: offline("pgp-rsa3072.receipt.json"), root: offline(rootFile)}, nil, exitNo, "", "submission " + submissionID},
 		"another artifact": {&standIn{receipt: offline("x509.receipt.json"), root: offline(rootFile)}, []string{"--send-bytes", "--artifact", offline("other")}, exitNo, "", "ARTIFACT_MISMATCH"},
 		"not a root":       {&standIn{receipt: offline("x509.receipt.json"), root: offline("artifact")}, nil, exitInput, "", "the trusted root that the gateway hands out"},
-		"digest":           {&standIn{receipt: offline("x509.receipt.json"), root: offline(rootFile)}, []string{"--digest", "sha256:" + strings.Repeat("0", 64)}, 0, "(the receipt is not verified)", "takes the artifact"},
+		"digest":           {&standIn{receipt: offline("x509.receipt.json"), root: offline(rootFile)}, []string{"--digest", digestOf("artifact")}, 0, "x509 as NATIVE\n", ownWord},
+		"another's digest": {&standIn{receipt: offline("x509.receipt.json"), root: offline(rootFile)}, []string{"--digest", digestOf("other")}, exitNo, "", "ARTIFACT_MISMATCH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := c.gateway
 			g.t = t
 			args := append([]string{"submit", "--server", g.start(), "--signature", offline("x509.sig"), "--key", offline("x509.pub")}, c.args...)
-			if !strings.Contains(strings.Join(args, " "), "--artifact") && name != "digest" {
+			if !strings.Contains(strings.Join(args, " "), "--artifact") && !strings.HasSuffix(name, "digest") {
 				args = append(args, "--artifact", offline("artifact"))
 			}
 			var out, errs bytes.Buffer

@@ -175,19 +175,15 @@ func hintHistorical(missing formats.Exceptions) string {
 // verify verifies the signature, in one pass over the artifact, and chooses what is sent.
 func (c *candidate) verify(ctx context.Context) error {
 	h := c.submission.Header
-	if c.item.Digest != "" {
-		digest, err := formats.ParseDigest(c.item.Digest)
-		if err != nil {
-			return err
-		}
-		h.Digest = c.item.Digest
-		if c.verified, err = c.parsed.Verify(ctx, formats.FromDigest(digest)); err == nil && len(c.verified.Keys) > 0 {
-			h.Keys = c.verified.Keys
-		}
+	if err := c.verifySigned(ctx); err != nil {
 		return err
 	}
-	if err := c.verifyBytes(ctx); err != nil {
-		return err
+	if c.item.Digest != "" {
+		h.Digest = c.item.Digest
+		if len(c.verified.Keys) > 0 {
+			h.Keys = c.verified.Keys
+		}
+		return nil
 	}
 	way := func() gateway.Way { return c.ways.find(ctx, h) }
 	if evidence.Choose(ctx, h, c.parsed, c.verified, c.artifact != nil, way) && c.artifact != nil {
@@ -199,41 +195,42 @@ func (c *candidate) verify(ctx context.Context) error {
 
 func (c *candidate) openArtifact() (io.ReadCloser, error) { return c.artifact.open() }
 
-func (c *candidate) verifyBytes(ctx context.Context) error {
-	reader, closer, err := c.openSigned(ctx)
+func (c *candidate) verifySigned(ctx context.Context) error {
+	artifact, closer, err := c.openSigned(ctx)
 	if err != nil {
 		return err
 	}
 	defer closer.Close() //nolint:errcheck // only read
-	artifact := formats.Artifact{}
-	if reader != nil {
-		artifact = formats.FromReader(reader)
-	}
-	if c.artifact == nil && c.parsed.Describe().Need != formats.NeedNone {
+	if artifact.IsZero() && c.parsed.Describe().Need != formats.NeedNone {
 		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it in a manifest, or its digest")
 	}
 	c.verified, err = c.parsed.Verify(ctx, artifact)
 	return err
 }
 
-// openSigned opens what was signed: the artifact, or what is inside of it. The reader is nil where the signature has its content in it.
-func (c *candidate) openSigned(ctx context.Context) (_ io.Reader, _ io.Closer, err error) {
+// openSigned opens what was signed: the artifact, or what is inside of it. It is the digest where only that is named, and zero where the
+// signature has its content in it.
+func (c *candidate) openSigned(ctx context.Context) (a formats.Artifact, _ io.Closer, err error) {
+	if c.item.Digest != "" {
+		digest, err := formats.ParseDigest(c.item.Digest)
+		return formats.FromDigest(digest), io.NopCloser(nil), err
+	}
 	if c.item.Artifact == "" {
-		return nil, io.NopCloser(nil), nil
+		return a, io.NopCloser(nil), nil
 	}
 	if c.artifact == nil {
 		if c.artifact, err = openSource(ctx, c.item.Artifact); err != nil {
-			return nil, nil, err
+			return a, nil, err
 		}
 	}
 	file, err := c.artifact.open()
 	if err != nil {
-		return nil, nil, err
+		return a, nil, err
 	}
 	if c.kind == "" {
-		return file, file, nil
+		return formats.FromReader(file), file, nil
 	}
-	return container.NewReader(c.kind, file, evidence.MaxUnpacked), file, nil
+	return formats.FromReader(container.NewReader(c.kind, file, evidence.MaxUnpacked)), file, nil
 }
 
 // isSame reports whether another signature file holds the same signatures over the artifact.
@@ -255,15 +252,11 @@ func (c *candidate) isSame(ctx context.Context, j *judge, format string, content
 			return false, err
 		}
 	}
-	reader, closer, err := c.openSigned(ctx)
+	artifact, closer, err := c.openSigned(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer closer.Close() //nolint:errcheck // only read
-	artifact := formats.Artifact{}
-	if reader != nil {
-		artifact = formats.FromReader(reader)
-	}
 	verified, err := other.Verify(ctx, artifact)
 	return err == nil && bytes.Equal(verified.Canonical, c.verified.Canonical), nil
 }

@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"crypto/sha256"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -70,12 +71,26 @@ func findListedFaults(item backfill.Item) (faults []listedFault) {
 	return faults
 }
 
-// note takes over what the gateway says.
-func (o *outcome) note(s *pb.Submission) {
-	o.SubmissionID, o.Signers = s.GetId(), s.GetSigners()
-	o.Representation, o.Way = s.GetRepresentation().String(), ""
-	if all := s.GetSignatures(); len(all) > 0 { // the signatures of a file go one way
-		o.Way = evidence.NameWay(all[0].GetWay())
+// note takes over the gateway's name for what it has accepted. What else it says, only a receipt proves.
+func (o *outcome) note(s *pb.Submission) { o.SubmissionID = s.GetId() }
+
+// noteSigners takes over who signed, as it was verified here.
+func (o *outcome) noteSigners(ids [][sha256.Size]byte) {
+	o.Signers = nil
+	for _, id := range ids {
+		o.Signers = append(o.Signers, formats.Digest{Algorithm: formats.SHA256, Value: id[:]}.String())
+	}
+}
+
+// noteReceipt takes over what a receipt says that was verified.
+func (o *outcome) noteReceipt(r *receiptpb.Receipt) {
+	o.SubmissionID, o.Representation, o.Way = r.GetSubmissionId(), r.GetRepresentation().String(), receiptpb.RecordedSignature_DIRECT.String()
+	if all := r.GetRecorded(); len(all) > 0 { // the first version of receipts had one way
+		o.Way = evidence.NameWay(all[0].GetWay()) // the signatures of a file go one way
+	}
+	o.Signers = nil
+	for _, s := range r.GetSigners() {
+		o.Signers = append(o.Signers, formats.SignerID(s.GetSpki()).String())
 	}
 }
 
@@ -89,8 +104,10 @@ func (o outcome) in(state string) outcome {
 // validText is for names of files, which may be any bytes.
 func validText(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
 
-func (o outcome) logged(path string) outcome {
+// logged is for a receipt that came, verifies, and is in path.
+func (o outcome) logged(path string, r *receiptpb.Receipt) outcome {
 	o.Receipt = path
+	o.noteReceipt(r)
 	return o.in(stateLogged)
 }
 
@@ -98,13 +115,7 @@ func (o outcome) logged(path string) outcome {
 func (o outcome) done(path string, r *receiptpb.Receipt) outcome {
 	o.Receipt = path
 	if r != nil {
-		o.SubmissionID, o.Representation, o.Way = r.GetSubmissionId(), r.GetRepresentation().String(), receiptpb.RecordedSignature_DIRECT.String()
-		if all := r.GetRecorded(); len(all) > 0 { // the first version of receipts had one way
-			o.Way = evidence.NameWay(all[0].GetWay())
-		}
-		for _, s := range r.GetSigners() {
-			o.Signers = append(o.Signers, formats.SignerID(s.GetSpki()).String())
-		}
+		o.noteReceipt(r)
 	}
 	return o.in(stateDone)
 }
@@ -155,10 +166,19 @@ func (o outcome) end(ctx context.Context, err error) outcome {
 	return o.refuse(err)
 }
 
-// endAccepted is for what failed after.
+// endAccepted is for what failed after, for a reason that is neither the signature's nor its receipt's: the gateway has it, or the next run
+// sends it again.
 func (o outcome) endAccepted(ctx context.Context, err error) outcome {
 	if ctx.Err() != nil {
-		return o.explain(context.Cause(ctx)).in(statePending)
+		err = context.Cause(ctx)
+	}
+	return o.explain(err).in(statePending)
+}
+
+// endKept is for what failed while its receipt was being kept, and is to be mended here.
+func (o outcome) endKept(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return o.endAccepted(ctx, err)
 	}
 	return o.refuse(err)
 }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -96,11 +95,8 @@ func (f *Options) completeFiles(ctx context.Context, remote client.Client, told 
 // HintOtherReceipt is the advice on a receipt that is not for what was sent.
 const HintOtherReceipt = "do not rely on this receipt: the gateway answers wrongly, so ask its operator"
 
-// checkReceipt verifies r over the candidate's artifact, and that it is for all of the candidate's signatures.
+// checkReceipt verifies r over the candidate's artifact, or the digest that is named in its place, and that it is for all of the candidate's signatures.
 func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt) error {
-	if c.item.Digest != "" {
-		return checkNamedDigest(c, r)
-	}
 	o := receipt.Options{
 		Registry: all.Formats(), TrustedRoot: b.trust.root, GatewayTrust: b.trust.gateway,
 		Historical: formats.AllowAll(true), SSHNamespaces: b.flags.Namespaces, Now: time.Now(),
@@ -111,14 +107,14 @@ func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	} else {
 		o.ExpectedSigners = c.listSigners()
 	}
-	reader, closer, err := c.openSigned(ctx)
+	artifact, closer, err := c.openSigned(ctx)
 	if err != nil {
 		return err
 	}
 	defer closer.Close() //nolint:errcheck // only read
-	o.Artifact = reader
+	o.Artifact, o.Digest = artifact.Reader(), artifact.Digest()
 	if _, err := receipt.Verify(ctx, r, o); err != nil {
-		return err
+		return explainNamedDigest(c.item, err)
 	}
 	if n := c.countSignatures(); n > max(len(r.GetRecorded()), 1) {
 		return formats.NewError(receipt.ReasonEntriesMissing, fmt.Sprintf("the receipt has fewer signatures than the %d that were sent", n), HintOtherReceipt)
@@ -130,19 +126,12 @@ func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	return err
 }
 
-// checkNamedDigest is for a file that is not here: of its receipt no more can be seen than that it is for this signature and digest.
-func checkNamedDigest(c *candidate, r *receiptpb.Receipt) error {
-	want, err := formats.ParseDigest(c.item.Digest)
-	if err != nil {
+// explainNamedDigest says what to do about a receipt that it takes the file to verify, where only a digest of that is named.
+func explainNamedDigest(item backfill.Item, err error) error {
+	if item.Digest == "" || formats.ReasonOf(err) != receipt.ReasonMissingArtifact {
 		return err
 	}
-	named := slices.ContainsFunc(r.GetArtifact().GetDigests(), func(d *receiptpb.Digest) bool {
-		return d.GetAlgorithm() == string(want.Algorithm) && bytes.Equal(d.GetValue(), want.Value)
-	})
-	if !named || !bytes.Equal(r.GetSignature().GetContent(), c.content) {
-		return formats.NewError(receipt.ReasonClaimMismatch, "the receipt is for another signature or file than the manifest names", HintOtherReceipt)
-	}
-	return nil
+	return fault.WithHint(err, "name the file in the manifest, in place of its digest")
 }
 
 // found is a receipt that is there, or where it is to be.

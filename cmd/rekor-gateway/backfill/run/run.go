@@ -221,8 +221,11 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 // explainOldReceipt says what to do about a receipt that is there and does not verify.
 func explainOldReceipt(path string, err error) error {
 	f := fault.Describe(err)
-	return fault.Fail(f.Reason, fmt.Errorf("the receipt in %s does not verify: %w", path, err),
-		"see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
+	err = fmt.Errorf("the receipt in %s does not verify: %w", path, err)
+	if f.Reason == receipt.ReasonMissingArtifact {
+		return fault.WithHint(err, "%s", f.Hint)
+	}
+	return fault.Fail(f.Reason, err, "see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
 }
 
 // submitOne sends a signature that verifies, waits for the log, and keeps the receipt.
@@ -245,14 +248,14 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 		return o.end(ctx, err)
 	}
 	o.note(s)
+	o.noteSigners(c.listSigners())
 	if !client.IsSettled(s) && mayWait(o.item) {
 		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
 		return o.in(stateWaiting)
 	}
 	if s, err = b.await(ctx, s); err != nil {
-		return o.endAccepted(ctx, err)
+		return b.endUnknown(ctx, o, err)
 	}
-	o.note(s)
 	if s.GetState() != pb.Submission_LOGGED {
 		return o.endUnlogged(s)
 	}
@@ -273,24 +276,27 @@ func (b *runner) keep(ctx context.Context, c *candidate, s *pb.Submission, path 
 	defer func() { <-b.cpu }()
 	r := s.GetReceipt()
 	if r == nil {
-		return o.refuse(fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId()))
+		return o.refuse(FailNoReceipt(s))
 	}
 	if err := b.checkReceipt(ctx, c, r); err != nil {
-		if ctx.Err() != nil {
-			return o.endAccepted(ctx, err)
-		}
-		return o.refuse(fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err))
+		return o.endKept(ctx, fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err))
 	}
 	path, err := b.writeReceipt(ctx, c, r, path, p)
 	switch {
 	case err == nil:
 		b.known.add(c, path)
-		return o.logged(path)
+		return o.logged(path, r)
 	case isDiskFault(err):
 		b.stop(fault.Fail(fault.ReasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))
 		return o.endAccepted(ctx, err)
 	}
 	return o.refuse(err)
+}
+
+// FailNoReceipt returns the error for a gateway that says LOGGED, and does not prove it.
+func FailNoReceipt(s *pb.Submission) error {
+	return fault.Fail(fault.ReasonNoGateway, fmt.Errorf("the server says that submission %s is logged, and gives no receipt", s.GetId()),
+		"the gateway answers wrongly: ask its operator")
 }
 
 // writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.

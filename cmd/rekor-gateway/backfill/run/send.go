@@ -88,10 +88,24 @@ func (b *runner) await(ctx context.Context, s *pb.Submission) (_ *pb.Submission,
 		case isForNow(err):
 			return s, nil
 		default:
-			return s, fmt.Errorf("asking for submission %s: %w", s.GetId(), err)
+			return s, err
 		}
 	}
 	return s, nil
+}
+
+// endUnknown is for a submission that was accepted, and of which the gateway does not say what became of it. One that was restored from a
+// backup since, or another one in its place, does not know it.
+func (b *runner) endUnknown(ctx context.Context, o outcome, err error) outcome {
+	if ctx.Err() == nil && isForAll(err) {
+		b.stop(fmt.Errorf("asking for submission %s: %w", o.SubmissionID, err))
+	}
+	var refusal *client.Error
+	if errors.As(err, &refusal) && refusal.Reason == string(problem.ReasonNotFound) {
+		err = fault.Fail(problem.ReasonNotLogged, fmt.Errorf("the gateway had accepted submission %s, and does not know it now", o.SubmissionID),
+			"it was restored from a backup, or another gateway or tenant is asked now; run the same command again: what is not logged is sent again")
+	}
+	return o.endAccepted(ctx, fmt.Errorf("asking for submission %s: %w", o.SubmissionID, err))
 }
 
 func (b *runner) callGet(ctx context.Context, id string) (*pb.Submission, error) {

@@ -225,12 +225,11 @@ func (b *runner) ask(ctx context.Context, one *waiting) (outcome, *pb.Submission
 	case isForNow(err):
 		return one.o.wait(), nil
 	}
-	return one.o.endAccepted(ctx, fmt.Errorf("asking for submission %s: %w", one.o.SubmissionID, err)), nil
+	return b.endUnknown(ctx, one.o, err), nil
 }
 
 // collect keeps the receipt of what is settled. What has changed since it was sent has none.
 func (b *runner) collect(ctx context.Context, one *waiting, s *pb.Submission) outcome {
-	one.o.note(s)
 	if s.GetState() != pb.Submission_LOGGED {
 		return one.o.endUnlogged(s)
 	}
@@ -253,7 +252,7 @@ func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submiss
 	defer release()
 	c, err := b.readAgain(ctx, one)
 	if err != nil {
-		return one.o.endAccepted(ctx, err)
+		return one.o.endKept(ctx, err)
 	}
 	defer c.close()
 	return b.keep(ctx, c, s, one.path, one.place, one.o)
