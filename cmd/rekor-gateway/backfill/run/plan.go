@@ -237,7 +237,7 @@ func (b *runner) judgeForPlan(ctx context.Context, item backfill.Item, place pla
 		}
 		if ctx.Err() != nil || !b.flags.Force {
 			key.state = stateRefused
-			return c, key, explainOldReceipt(at.path, err)
+			return c, key, explainOldReceipt(item, at.path, err)
 		}
 		key.state, err = "", nil // it would be replaced
 	}

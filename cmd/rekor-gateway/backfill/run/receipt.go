@@ -128,10 +128,14 @@ func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 
 // explainNamedDigest says what to do about a receipt that it takes the file to verify, where only a digest of that is named.
 func explainNamedDigest(item backfill.Item, err error) error {
-	if item.Digest == "" || formats.ReasonOf(err) != receipt.ReasonMissingArtifact {
+	if !lacksFile(item, err) {
 		return err
 	}
 	return fault.WithHint(err, "name the file in the manifest, in place of its digest")
+}
+
+func lacksFile(item backfill.Item, err error) bool {
+	return item.Digest != "" && formats.ReasonOf(err) == receipt.ReasonMissingArtifact
 }
 
 // found is a receipt that is there, or where it is to be.

@@ -208,7 +208,7 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 		case err == nil:
 			return c, place, nil
 		case ctx.Err() != nil || !b.flags.Force:
-			return c, place, explainOldReceipt(place.path, err)
+			return c, place, explainOldReceipt(item, place.path, err)
 		}
 		place.receipt = nil
 	}
@@ -219,11 +219,11 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 }
 
 // explainOldReceipt says what to do about a receipt that is there and does not verify.
-func explainOldReceipt(path string, err error) error {
+func explainOldReceipt(item backfill.Item, path string, err error) error {
 	f := fault.Describe(err)
 	err = fmt.Errorf("the receipt in %s does not verify: %w", path, err)
-	if f.Reason == receipt.ReasonMissingArtifact {
-		return fault.WithHint(err, "%s", f.Hint)
+	if lacksFile(item, err) {
+		return err // with the advice that it has
 	}
 	return fault.Fail(f.Reason, err, "see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
 }
