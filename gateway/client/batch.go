@@ -141,7 +141,7 @@ func (b *batch) runStream(ctx context.Context) (moved bool, err error) {
 	beside.Go(func() { b.endSilent(ctx, cancel) })
 	defer beside.Wait()
 	defer cancel(nil)
-	stream, err := b.client.remote.SubmitBatch(ctx)
+	stream, err := b.client.remote.SubmitBatch(ctx, b.client.boundSubmission())
 	if err != nil {
 		return false, convertStatus(ctx, err)
 	}

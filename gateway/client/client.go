@@ -38,6 +38,17 @@ type Config struct {
 // MaxAnswer bounds an answer that a client takes, in bytes.
 const MaxAnswer = 64 << 20
 
+// maxSubmission bounds one with a submission where ReceiptJson is omitted, in bytes: a receipt has at most 16 MiB.
+const maxSubmission = 17 << 20
+
+// boundSubmission is for calls whose answers have one submission each.
+func (c *Client) boundSubmission() grpc.CallOption {
+	if c.omit {
+		return grpc.MaxCallRecvMsgSize(maxSubmission)
+	}
+	return grpc.EmptyCallOption{}
+}
+
 // Client is a gateway. It is safe for concurrent use. Errors that the gateway gave are *Error; ErrConnection is returned where it
 // cannot be reached.
 type Client struct {
@@ -67,7 +78,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Get returns one of the caller's submissions, with its receipt once it is logged.
 func (c *Client) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	return Do(ctx, c.retries, func(ctx context.Context, _ func()) (*pb.Submission, error) {
-		answer, err := c.remote.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id, OmitReceiptJson: c.omit})
+		answer, err := c.remote.GetSubmission(ctx, &pb.GetSubmissionRequest{Id: id, OmitReceiptJson: c.omit}, c.boundSubmission())
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}

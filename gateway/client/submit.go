@@ -34,7 +34,7 @@ func (c *Client) Submit(ctx context.Context, s Submission) (*pb.SubmitResponse, 
 	return Do(ctx, c.retries, func(ctx context.Context, progress func()) (*pb.SubmitResponse, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel() // ends the stream when the artifact cannot be read
-		stream, err := c.remote.Submit(ctx)
+		stream, err := c.remote.Submit(ctx, c.boundSubmission())
 		if err != nil {
 			return nil, convertStatus(ctx, err)
 		}

@@ -76,7 +76,7 @@ func (w *watch) follow(ctx context.Context) (moved bool, err error) {
 	late := time.AfterFunc(w.client.retries.silence(), func() { cancel(ErrSilent) })
 	defer late.Stop()
 	started := time.Now()
-	stream, err := w.client.remote.WatchSubmission(ctx, &pb.WatchSubmissionRequest{Id: w.id, OmitReceiptJson: w.client.omit})
+	stream, err := w.client.remote.WatchSubmission(ctx, &pb.WatchSubmissionRequest{Id: w.id, OmitReceiptJson: w.client.omit}, w.client.boundSubmission())
 	if err != nil {
 		return false, convertStatus(ctx, err)
 	}

@@ -23,9 +23,6 @@ import (
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 64 << 20
-
 type httpClient struct {
 	base   *url.URL
 	token  func(context.Context) (string, error) // nil: none
@@ -54,7 +51,7 @@ func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 	u := c.base.JoinPath("v1", "submissions")
 	u.RawQuery = url.Values{"wait": {s.Wait.String()}}.Encode()
 	var sub pb.Submission
-	status, err := c.postSubmission(ctx, u, s, &sub)
+	status, err := c.postSubmission(ctx, u, s, maxSubmission, &sub)
 	if err == nil {
 		err = gatewayclient.CheckAccepted(&sub)
 	}
@@ -66,7 +63,7 @@ func (c *httpClient) Submit(ctx context.Context, s Submission) (*pb.SubmitRespon
 
 func (c *httpClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, error) {
 	var plan pb.Plan
-	_, err := c.postSubmission(ctx, c.base.JoinPath("v1", "submissions:plan"), Submission{Header: h}, &plan)
+	_, err := c.postSubmission(ctx, c.base.JoinPath("v1", "submissions:plan"), Submission{Header: h}, maxPlan, &plan)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +72,7 @@ func (c *httpClient) Plan(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan
 
 func (c *httpClient) Get(ctx context.Context, id string) (*pb.Submission, error) {
 	var sub pb.Submission
-	if err := c.getMessage(ctx, c.base.JoinPath("v1", "submissions", url.PathEscape(id)), &sub); err != nil {
+	if err := c.getMessage(ctx, c.base.JoinPath("v1", "submissions", url.PathEscape(id)), maxSubmission, &sub); err != nil {
 		return nil, err
 	}
 	return &sub, nil
@@ -97,7 +94,7 @@ func (c *httpClient) List(ctx context.Context, r *pb.ListSubmissionsRequest) (*p
 	u := c.base.JoinPath("v1", "submissions")
 	u.RawQuery = q.Encode()
 	var page pb.ListSubmissionsResponse
-	if err := c.getMessage(ctx, u, &page); err != nil {
+	if err := c.getMessage(ctx, u, maxAnswer, &page); err != nil {
 		return nil, err
 	}
 	return &page, nil
@@ -114,7 +111,7 @@ func (c *httpClient) ListAudit(ctx context.Context, r *pb.ListAuditRequest) (*pb
 	u := c.base.JoinPath("v1", "audit")
 	u.RawQuery = q.Encode()
 	var page pb.ListAuditResponse
-	if err := c.getMessage(ctx, u, &page); err != nil {
+	if err := c.getMessage(ctx, u, maxAnswer, &page); err != nil {
 		return nil, err
 	}
 	return &page, nil
@@ -149,7 +146,7 @@ func (c *httpClient) TrustFiles(ctx context.Context) (t TrustFiles, err error) {
 }
 
 func (c *httpClient) getFile(ctx context.Context, name string) ([]byte, error) {
-	_, raw, err := c.get(ctx, c.base.JoinPath(wellKnown, name))
+	_, raw, err := c.get(ctx, c.base.JoinPath(wellKnown, name), maxAnswer)
 	var refusal *Error
 	if errors.As(err, &refusal) && refusal.Code == codes.NotFound {
 		return nil, fmt.Errorf("%w: %w", ErrNoTrustFiles, err)
@@ -157,24 +154,24 @@ func (c *httpClient) getFile(ctx context.Context, name string) ([]byte, error) {
 	return raw, err
 }
 
-func (c *httpClient) getMessage(ctx context.Context, u *url.URL, answer proto.Message) error {
-	_, raw, err := c.get(ctx, u)
+func (c *httpClient) getMessage(ctx context.Context, u *url.URL, most int64, answer proto.Message) error {
+	_, raw, err := c.get(ctx, u, most)
 	if err != nil {
 		return err
 	}
 	return readMessage(raw, answer)
 }
 
-func (c *httpClient) get(ctx context.Context, u *url.URL) (int, []byte, error) {
+func (c *httpClient) get(ctx context.Context, u *url.URL, most int64) (int, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return 0, nil, fmt.Errorf("making request: %w", err)
 	}
-	return c.doRequest(request)
+	return c.doRequest(request, most)
 }
 
 // postSubmission sends s as a form, the artifact last and as a stream.
-func (c *httpClient) postSubmission(ctx context.Context, u *url.URL, s Submission, answer proto.Message) (int, error) {
+func (c *httpClient) postSubmission(ctx context.Context, u *url.URL, s Submission, most int64, answer proto.Message) (int, error) {
 	body, to := io.Pipe()
 	form := multipart.NewWriter(to)
 	failed := make(chan error, 1)
@@ -183,7 +180,7 @@ func (c *httpClient) postSubmission(ctx context.Context, u *url.URL, s Submissio
 		failed <- err
 		_ = to.CloseWithError(err) // a pipe's Close always works
 	}()
-	status, err := c.postForm(ctx, u, form.FormDataContentType(), body, answer)
+	status, err := c.postForm(ctx, u, form.FormDataContentType(), body, most, answer)
 	_ = body.Close() // ends the writer
 	var local *localError
 	if err != nil && errors.As(<-failed, &local) {
@@ -192,13 +189,13 @@ func (c *httpClient) postSubmission(ctx context.Context, u *url.URL, s Submissio
 	return status, err
 }
 
-func (c *httpClient) postForm(ctx context.Context, u *url.URL, kind string, body io.Reader, answer proto.Message) (int, error) {
+func (c *httpClient) postForm(ctx context.Context, u *url.URL, kind string, body io.Reader, most int64, answer proto.Message) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil {
 		return 0, fmt.Errorf("making request: %w", err)
 	}
 	request.Header.Set("Content-Type", kind)
-	status, raw, err := c.doRequest(request)
+	status, raw, err := c.doRequest(request, most)
 	if err != nil {
 		return 0, err
 	}
@@ -283,16 +280,16 @@ func (l *localReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// doRequest returns the status and body of an answer that is no refusal.
-func (c *httpClient) doRequest(request *http.Request) (int, []byte, error) {
+// doRequest returns the status and body of an answer that is no refusal, and has at most so many bytes.
+func (c *httpClient) doRequest(request *http.Request, most int64) (int, []byte, error) {
 	response, err := c.startRequest(request)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	raw, err := readAnswer(request.Context(), response.Body, most)
 	if err != nil {
-		return 0, nil, fmt.Errorf("%w: reading the answer: %w", ErrConnection, err)
+		return 0, nil, err
 	}
 	return response.StatusCode, raw, nil
 }
@@ -322,7 +319,7 @@ func (c *httpClient) startRequest(request *http.Request) (*http.Response, error)
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	raw, err := io.ReadAll(io.LimitReader(response.Body, maxPlan))
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the answer: %w", ErrConnection, err)
 	}

@@ -80,13 +80,15 @@ func encodeLines(submissions []Submission) ([]byte, error) {
 
 // readLines reads the answers to n lines, each once.
 func readLines(ctx context.Context, response *http.Response, n int, answered func(int, *pb.SubmitResponse, error), progress func()) error {
-	lines := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
+	each := &eachReader{src: response.Body}
+	lines := json.NewDecoder(each)
 	open := make(map[int]bool, n)
 	for i := range n {
 		open[i+1] = true
 	}
 	for len(open) > 0 {
 		var a lineAnswer
+		each.next()
 		if err := lines.Decode(&a); err != nil {
 			return explainBroken(ctx, err)
 		}
@@ -114,6 +116,8 @@ func explainBroken(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, ErrUnreadable):
+		return err
 	case errors.As(err, &syntax), errors.As(err, &kind):
 		return fmt.Errorf("%w: is this a rekor-gateway? %w", ErrUnreadable, err)
 	case errors.Is(err, io.EOF):

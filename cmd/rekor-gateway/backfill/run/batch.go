@@ -44,7 +44,17 @@ type batcher struct {
 // batchCall is a submission that somebody waits for.
 type batchCall struct {
 	submission client.Submission
+	takeRoom   func() error     // for a large answer
 	answered   chan batchAnswer // of capacity 1
+}
+
+// give hands over an answer, once there is room for it: the request or stream that it came over is read on then. Without, the run has ended,
+// and nobody waits for it.
+func (c *batchCall) give(answer *pb.SubmitResponse, err error) {
+	if isLarge(answer.GetSubmission()) && c.takeRoom() != nil {
+		return
+	}
+	c.answered <- batchAnswer{answer, err}
 }
 
 type batchAnswer struct {
@@ -82,7 +92,7 @@ func newBatcher(remote client.Client) *batcher {
 
 // submit sends s, and returns what the gateway says of it.
 func (b *batcher) submit(ctx context.Context, s client.Submission) (*pb.SubmitResponse, error) {
-	call := &batchCall{s, make(chan batchAnswer, 1)}
+	call := &batchCall{s, func() error { return client.TakeRoom(ctx) }, make(chan batchAnswer, 1)}
 	select {
 	case b.queue <- call:
 	case <-ctx.Done():
@@ -179,7 +189,7 @@ func (s *batchStream) answer(r gatewayclient.Result) {
 	delete(s.calls, r.Index)
 	s.mu.Unlock()
 	if call != nil {
-		call.answered <- batchAnswer{&pb.SubmitResponse{Submission: r.Submission, Created: r.Created}, r.Err}
+		call.give(&pb.SubmitResponse{Submission: r.Submission, Created: r.Created}, r.Err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (b *batcher) sendLines(ctx context.Context, calls []*batchCall) {
 		submissions[i] = call.submission
 	}
 	err := b.lines.SubmitLines(ctx, submissions, func(i int, answer *pb.SubmitResponse, err error) {
-		calls[i].answered <- batchAnswer{answer, err}
+		calls[i].give(answer, err)
 		calls[i] = nil
 	})
 	if hasNoBatches(err) {

@@ -42,6 +42,7 @@ type runner struct {
 	cpu     chan struct{}       // held while something is computed
 	fetches chan struct{}       // held in its place where something has to be fetched, which may take long
 	calls   chan struct{}       // held while the gateway is asked something
+	large   chan struct{}       // held while there is a large answer
 	memory  *semaphore.Weighted // held for a signature's size
 	stop    context.CancelCauseFunc
 
@@ -88,7 +89,7 @@ func (f *Options) openPatiently(told *output.Notes) (client.Client, error) {
 func (f *Options) newLocalRun(stock *keyStock, told *output.Notes) *runner {
 	return &runner{
 		flags: f, judge: &judge{f, stock, f.newWayFinder(nil)}, told: told, pace: newPace(f.Timeout), stop: func(error) {},
-		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), memory: semaphore.NewWeighted(maxHeld),
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), large: make(chan struct{}, maxLarge), memory: semaphore.NewWeighted(maxHeld),
 	}
 }
 
@@ -240,9 +241,11 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 	if err := checkPlace(path); err != nil {
 		return o.refuse(err)
 	}
-	s, err := b.send(ctx, c.submission)
+	room := b.newRoom()
+	defer room.release()
+	s, err := b.send(ctx, c.submission, room)
 	if mustSendBytes(err) && c.sendBytes() {
-		s, err = b.send(ctx, c.submission)
+		s, err = b.send(ctx, c.submission, room)
 	}
 	if err != nil {
 		return o.end(ctx, err)
@@ -253,7 +256,7 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
 		return o.in(stateWaiting)
 	}
-	if s, err = b.await(ctx, s); err != nil {
+	if s, err = b.await(ctx, s, room); err != nil {
 		return b.endUnknown(ctx, o, err)
 	}
 	if s.GetState() != pb.Submission_LOGGED {

@@ -22,16 +22,20 @@ import (
 var errNotLogged = errors.New("the submission is accepted and not logged yet")
 
 // send has the gateway accept a submission. What it refuses for now is sent again as long as it accepts anything.
-func (b *runner) send(ctx context.Context, s client.Submission) (*pb.Submission, error) {
+func (b *runner) send(ctx context.Context, s client.Submission, room *answerRoom) (*pb.Submission, error) {
+	ctx = client.WithRoom(ctx, room.take)
 	started := time.Now()
 	b.firstSend.Do(func() { b.noteAnswer = b.told.SayWaiting("sending to " + b.flags.Server) })
 	for {
 		answer, err := b.callSubmit(ctx, s)
+		if err != nil {
+			room.release()
+		}
 		b.noteAnswer()
 		switch {
 		case err == nil:
 			b.pace.noteAccepted()
-			return answer.GetSubmission(), nil
+			return room.keep(ctx, answer.GetSubmission())
 		case ctx.Err() != nil:
 			return nil, err
 		case isForAll(err):
@@ -67,7 +71,7 @@ func (b *runner) callSubmit(ctx context.Context, s client.Submission) (*pb.Submi
 }
 
 // await waits until the submission is settled, or the log has taken nothing for too long: it returns it as it is then.
-func (b *runner) await(ctx context.Context, s *pb.Submission) (_ *pb.Submission, err error) {
+func (b *runner) await(ctx context.Context, s *pb.Submission, room *answerRoom) (_ *pb.Submission, err error) {
 	started := time.Now()
 	defer func() { b.pace.noteEnded(err == nil && s.GetState() == pb.Submission_LOGGED) }()
 	for !client.IsSettled(s) {
@@ -77,7 +81,7 @@ func (b *runner) await(ctx context.Context, s *pb.Submission) (_ *pb.Submission,
 		if err := sleep(ctx, nextPoll(s, time.Now())); err != nil {
 			return s, err
 		}
-		now, err := b.callGet(ctx, s.GetId())
+		now, err := b.callGet(ctx, s.GetId(), room)
 		switch {
 		case err == nil:
 			s = now
@@ -108,14 +112,19 @@ func (b *runner) endUnknown(ctx context.Context, o outcome, err error) outcome {
 	return o.endAccepted(ctx, fmt.Errorf("asking for submission %s: %w", o.SubmissionID, err))
 }
 
-func (b *runner) callGet(ctx context.Context, id string) (*pb.Submission, error) {
+func (b *runner) callGet(ctx context.Context, id string, room *answerRoom) (*pb.Submission, error) {
 	select {
 	case b.calls <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-b.calls }()
-	return b.remote.Get(ctx, id)
+	s, err := b.remote.Get(client.WithRoom(ctx, room.take), id)
+	if err != nil {
+		room.release()
+		return nil, err
+	}
+	return room.keep(ctx, s)
 }
 
 // retryPause is the least time before a call is repeated.

@@ -211,7 +211,9 @@ func (b *runner) ask(ctx context.Context, one *waiting) (outcome, *pb.Submission
 	if !b.pace.mayWait() {
 		return one.o.wait(), nil
 	}
-	s, err := b.callGet(ctx, one.o.SubmissionID)
+	room := b.newRoom()
+	defer room.release()
+	s, err := b.callGet(ctx, one.o.SubmissionID, room)
 	switch {
 	case err == nil && client.IsSettled(s):
 		return b.collect(ctx, one, s), nil
