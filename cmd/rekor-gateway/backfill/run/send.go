@@ -106,7 +106,7 @@ func (b *runner) endUnknown(ctx context.Context, o outcome, err error) outcome {
 	}
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Reason == string(problem.ReasonNotFound) {
-		err = fault.Fail(problem.ReasonNotLogged, fmt.Errorf("the gateway had accepted submission %s, and does not know it now", o.SubmissionID),
+		err = fault.Fail(problem.ReasonNotLogged, errors.New("the gateway had accepted it, and does not know it now"),
 			"it was restored from a backup, or another gateway or tenant is asked now; run the same command again: what is not logged is sent again")
 	}
 	return o.endAccepted(ctx, fmt.Errorf("asking for submission %s: %w", o.SubmissionID, err))
