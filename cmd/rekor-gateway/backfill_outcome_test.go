@@ -23,6 +23,13 @@ type outcome struct {
 	Signers        []string       `json:"signers"`
 	Representation string         `json:"representation"`
 	Way            string         `json:"way"`
+	Listed         []listedFault  `json:"listed"`
+	ListedFaults   int            `json:"listedFaults"`
+}
+
+type listedFault struct {
+	Name   string         `json:"name"`
+	Reason formats.Reason `json:"reason"`
 }
 
 // planGroup is what they read of a plan's line.

@@ -24,22 +24,13 @@ type Item struct {
 	Digest     string            // ALG:HEX, by a manifest
 	Format     string            // "" is detected by content
 	Labels     map[string]string // by a manifest; may be nil
-	Listed     []Listed          // the files that a signed list names (SHA256SUMS, InRelease, .dsc), each with its state after the check
+	List       *List             // of a signed list (SHA256SUMS, InRelease, .dsc); else nil
 	Problem    *formats.Error    // not nil: it cannot be submitted; says why, and what to do
-}
-
-// Listed is a file that a signed list names. Its Problem is nil when the file is there and is what the list says.
-//
-// A Problem of a listed file is for the report, and is nothing against the list's signature: mirrors and downloads have a part of what Release files and SHA256SUMS name. A
-// file that is there and is another one is the Item's Problem as well.
-type Listed struct {
-	Name    string // as the list has it
-	Problem *formats.Error
 }
 
 // Options say what is scanned, and how.
 type Options struct {
-	// Context ends the scan, and the reading of a listed file, with its error. Nil is context.Background.
+	// Context ends the scan with its error. Nil is context.Background.
 	Context context.Context
 
 	// Include and Exclude are patterns of names, with / between folders: * is any part of a name, ** any folders. One without a / is
@@ -49,10 +40,6 @@ type Options struct {
 
 	Follow       bool // symbolic links to folders and signatures are followed; without, they are passed over. Those to artifacts always are followed
 	AllowOutside bool // paths and links may lead out of the root
-
-	// Done, when not nil, is asked before the files of a signed list are read: true leaves Listed empty. A list may
-	// name terabytes.
-	Done func(Item) bool
 }
 
 // The reasons that this package gives beside those of formats. What they mean stands in the command's table.

@@ -12,7 +12,12 @@ const (
 	maxListed    = 100_000  // files that a list names
 	maxListLines = 500_000  // lines of it; Release files name each file under several digests
 	maxListLine  = 16 << 10 // octets of a line of it
+	maxCompared  = 1 << 40  // octets of the files of one list that are read: hours, if not days
+	maxFault     = 1 << 10  // octets of what is kept of a listed file's fault
 	maxRow       = 1 << 20  // octets of a line of a manifest
 	maxRaw       = 8 << 10  // octets of a signature that nothing tells from other bytes
 	readBatch    = 4096     // names of a folder that are read at once
 )
+
+// MaxFaults bounds what is kept of one list's files: mirrors have a part of what a Release file names.
+const MaxFaults = 100

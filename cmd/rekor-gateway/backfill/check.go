@@ -4,8 +4,11 @@ package backfill
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"path"
@@ -18,11 +21,23 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
-// checkLists checks the files that a signed list names, when item is of one. A file that is there and differs is the item's Problem; one that is not there is
-// no more than the list's: mirrors and downloads have a part of what is listed. An error is the Context's.
-func (s *scanner) checkLists(f *folder, item *Item) error {
-	if item.Problem != nil {
-		return nil
+// List is a signed list of files (SHA256SUMS, InRelease, .dsc). Its files are compared with it once its signature verifies: before, it is anybody's, and may
+// name terabytes.
+type List struct {
+	InSignature bool // the list is in the signature file; else it is the Artifact
+
+	name         string // of the list's file
+	root, folder string // the tree, and the folder in it that the list is in
+	allowOutside bool   // names and links may lead out of the tree
+}
+
+// MaxList bounds a list, in octets. A longer one is not read.
+const MaxList = maxList
+
+// attachList gives item the list that it signs, if it is of one.
+func attachList(f *folder, item *Item) {
+	if item.Problem != nil || item.Decompress {
+		return
 	}
 	name := path.Base(item.Name)
 	if item.Artifact != "" {
@@ -30,15 +45,9 @@ func (s *scanner) checkLists(f *folder, item *Item) error {
 	} else if sh, ok := shapeOf(name, func() bool { return false }); ok && sh.base != "" {
 		name = sh.base
 	}
-	if !isList(name) || item.Decompress || s.Done != nil && s.Done(s.named(*item)) {
-		return nil
+	if isList(name) {
+		item.List = &List{item.Artifact == "", name, f.tree.path, f.name, f.tree.root == nil}
 	}
-	files, err := s.readList(f, *item, name)
-	if err != nil {
-		item.Listed = []Listed{{name, asProblem(name, f.tree.path, err)}}
-		return nil
-	}
-	return s.checkFiles(f, item, name, files)
 }
 
 func asProblem(name, root string, err error) *formats.Error {
@@ -49,28 +58,82 @@ func asProblem(name, root string, err error) *formats.Error {
 	return explainFile(name, root, err)
 }
 
-// readList reads the list that item signs.
-func (s *scanner) readList(f *folder, item Item, name string) ([]listed, error) {
-	if item.Artifact != "" {
-		content, err := s.readBounded(f, name)
-		if err != nil {
+// Checked says how the files of a list are.
+type Checked struct {
+	// Faults are files that are not there, or were not compared, and those that differ: the first of them. Count is how many there are. They
+	// are for the report, and nothing against the list's signature: mirrors and downloads have a part of what Release files and SHA256SUMS name.
+	Faults []Listed
+	Count  int
+
+	// Problem is not nil when files are there and are other ones than the list says.
+	Problem *formats.Error
+
+	// Files tells whether the same files are there and none of them was touched: a digest of their names and stamps.
+	Files [sha256.Size]byte
+
+	// Whole reports whether all that is there could be read, so that what is known of it holds as long as Files is the same.
+	Whole bool
+}
+
+// Listed is a file that a signed list names, and what is wrong with it.
+type Listed struct {
+	Name    string // as the list has it
+	Problem *formats.Error
+}
+
+// Stamp encodes by what a file is known not to have been touched.
+type Stamp func(fs.FileInfo) []byte
+
+// Look returns how the files are of the list in content, without reading any: those that are there count as what the list says. The error is
+// the context's, or that the tree is gone.
+func (l *List) Look(ctx context.Context, content []byte, stamp Stamp) (*Checked, error) {
+	return l.check(ctx, content, stamp, false)
+}
+
+// Compare compares each file with what the list in content says of it. The error is as of Look.
+func (l *List) Compare(ctx context.Context, content []byte, stamp Stamp) (*Checked, error) {
+	return l.check(ctx, content, stamp, true)
+}
+
+func (l *List) check(ctx context.Context, content []byte, stamp Stamp, read bool) (*Checked, error) {
+	t, err := openTree(l.root, l.allowOutside)
+	if err != nil {
+		return nil, explainFile(l.root, l.root, err)
+	}
+	defer t.close()
+	c := &comparison{
+		ctx: ctx, list: l, folder: &folder{tree: t, name: l.folder}, stamp: stamp, reads: read, left: maxCompared,
+		sums: map[fileSum]formats.Digest{}, files: sha256.New(), checked: Checked{Whole: true},
+	}
+	files, err := l.parse(content)
+	if err != nil {
+		c.addFault(l.name, asProblem(l.name, t.path, err))
+	}
+	for _, one := range files {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		return parseList(name, content)
+		if problem := c.checkFile(one); problem != nil {
+			c.addFault(one.name, problem)
+		}
 	}
-	e, _ := f.find(path.Base(item.Name))
-	signature, err := s.readAll(f, e)
+	return c.finish(), ctx.Err()
+}
+
+// parse reads the list, or takes it out of its signature.
+func (l *List) parse(content []byte) ([]listed, error) {
+	if !l.InSignature {
+		return parseList(l.name, content)
+	}
+	signature, err := textlayer.Unwrap(content)
 	if err != nil {
-		return nil, err
-	}
-	if signature, err = textlayer.Unwrap(signature); err != nil {
 		return nil, errList(0, "the list is in UTF-16")
 	}
-	content, ok := textOf(signature, decodeClear)
+	text, ok := textOf(signature, decodeClear)
 	if !ok {
 		return nil, errList(0, "the list cannot be taken out of its signature")
 	}
-	return parseList(name, content)
+	return parseList(l.name, text)
 }
 
 // decodeClear returns the text of a file that is one text signed in the clear. Whether the signature is good, is for whoever verifies it.
@@ -82,41 +145,19 @@ func decodeClear(signature []byte) ([]byte, bool) {
 	return block.Plaintext, true
 }
 
-func (s *scanner) readBounded(f *folder, name string) ([]byte, error) {
-	file, before, err := f.tree.openFile(f.join(name))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read
-	content, err := io.ReadAll(io.LimitReader(file, maxList+1))
-	if err != nil {
-		return nil, err
-	}
-	return content, checkUnchanged(file, before)
-}
+// comparison is one check of a list's files.
+type comparison struct {
+	ctx    context.Context
+	list   *List
+	folder *folder
+	stamp  Stamp
+	reads  bool  // the files, too
+	left   int64 // octets that may be read yet
 
-// checkFiles compares each file with what the list says of it.
-func (s *scanner) checkFiles(f *folder, item *Item, list string, files []listed) error {
-	sums := map[fileSum]formats.Digest{}
-	differ := 0
-	for _, l := range files {
-		problem := s.checkListed(f, l, sums)
-		if err := s.Context.Err(); err != nil {
-			return err
-		}
-		item.Listed = append(item.Listed, Listed{l.name, problem})
-		if problem == nil || problem.Reason != formats.ReasonArtifactMismatch {
-			continue
-		}
-		if differ++; differ == 1 {
-			item.Problem = formats.NewError(formats.ReasonArtifactMismatch, problem.Message,
-				"put the files there as they were published, or leave the list out: --exclude "+show(list)+"*")
-		}
-	}
-	if differ > 1 {
-		item.Problem.Message += fmt.Sprintf(", and %d more", differ-1)
-	}
-	return nil
+	sums    map[fileSum]formats.Digest // without reads, of no value
+	files   hash.Hash                  // of names and stamps
+	differ  int
+	checked Checked
 }
 
 // fileSum is a digest of one file, whatever its names: lists may name a large file many times.
@@ -125,46 +166,102 @@ type fileSum struct {
 	algorithm formats.DigestAlgorithm
 }
 
-// checkListed returns what is wrong with a listed file, or nil.
-func (s *scanner) checkListed(f *folder, l listed, sums map[fileSum]formats.Digest) *formats.Error {
-	name, ok := f.resolve(l.name)
+// addFault keeps as much as a report has.
+func (c *comparison) addFault(name string, problem *formats.Error) {
+	c.checked.Count++
+	if size := len(name) + len(problem.Message); len(c.checked.Faults) < MaxFaults && size <= maxFault {
+		c.checked.Faults = append(c.checked.Faults, Listed{name, problem})
+	}
+	if problem.Reason != formats.ReasonArtifactMismatch {
+		return
+	}
+	if c.differ++; c.differ == 1 {
+		c.checked.Problem = formats.NewError(formats.ReasonArtifactMismatch, problem.Message,
+			"put the files there as they were published, or leave the list out: --exclude "+show(c.list.name)+"*")
+	}
+}
+
+func (c *comparison) finish() *Checked {
+	if c.differ > 1 {
+		c.checked.Problem.Message += fmt.Sprintf(", and %d more", c.differ-1)
+	}
+	c.files.Sum(c.checked.Files[:0])
+	return &c.checked
+}
+
+// checkFile returns what is wrong with a listed file, or nil.
+func (c *comparison) checkFile(l listed) *formats.Error {
+	t := c.folder.tree
+	name, ok := c.folder.resolve(l.name)
 	if !ok {
-		return formats.NewError(ReasonOutsideRoot, show(l.name)+" leads out of "+show(f.tree.path), "name a folder that has all of it, or give --allow-outside if nobody else writes there")
+		return formats.NewError(ReasonOutsideRoot, show(l.name)+" leads out of "+show(t.path), "name a folder that has all of it, or give --allow-outside if nobody else writes there")
 	}
 	if l.digest == nil {
 		return formats.NewError(formats.ReasonWeakAlgorithm, show(l.name)+" is listed with no digest that is checked here: MD5, SHA-1",
 			"nothing need be done; the signature of the list counts all the same")
 	}
-	file, info, err := f.tree.openFile(name)
+	info, err := t.stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &notRegularError{info.Mode()}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return formats.NewError(formats.ReasonMissingArtifact, show(l.name)+" is listed and not there", "put it there to have it checked; the signature of the list counts all the same")
 	}
 	if err != nil {
-		return explainFile(l.name, f.tree.path, err)
+		return explainFile(l.name, t.path, err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	_, _ = fmt.Fprintf(c.files, "%q%x\n", l.name, c.stamp(info)) // a hash takes all
 	if l.size >= 0 && info.Size() != l.size {
 		return errDiffers(l.name, "size")
 	}
+	return c.checkContent(l, name, info)
+}
+
+// checkContent compares a file's digest, unless nothing is to be read.
+func (c *comparison) checkContent(l listed, name string, info fs.FileInfo) *formats.Error {
 	id, known := identifyFile(info)
-	sum, done := sums[fileSum{id, l.digest.Algorithm}]
+	at := fileSum{id, l.digest.Algorithm}
+	sum, done := c.sums[at]
 	if !done {
-		h := l.digest.Algorithm.New()
-		if _, err = formats.Copy(s.Context, h, io.LimitReader(file, info.Size()+1)); err == nil {
-			err = checkUnchanged(file, info)
+		if info.Size() > c.left {
+			return formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("%s is not compared: the list's files have more than %d bytes", show(l.name), int64(maxCompared)),
+				"check it with the tool that made the list; the signature of the list counts all the same")
 		}
-		if err != nil {
-			return explainFile(l.name, f.tree.path, err)
+		c.left -= info.Size()
+		if c.reads {
+			var err error
+			if sum.Value, err = c.readSum(name, info, at.algorithm); err != nil {
+				c.checked.Whole = false
+				return explainFile(l.name, c.folder.tree.path, err)
+			}
 		}
-		sum = formats.Digest{Algorithm: l.digest.Algorithm, Value: h.Sum(nil)}
+		sum.Algorithm = at.algorithm
 		if known {
-			sums[fileSum{id, l.digest.Algorithm}] = sum
+			c.sums[at] = sum
 		}
 	}
-	if !sum.Equal(*l.digest) {
+	if c.reads && !sum.Equal(*l.digest) {
 		return errDiffers(l.name, "digest")
 	}
 	return nil
+}
+
+// readSum returns the digest of a file, which is as it was when before was looked up.
+func (c *comparison) readSum(name string, before fs.FileInfo, algorithm formats.DigestAlgorithm) ([]byte, error) {
+	file, info, err := c.folder.tree.reopenFile(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	h := algorithm.New()
+	if _, err = formats.Copy(c.ctx, h, io.LimitReader(file, info.Size()+1)); err != nil {
+		return nil, err
+	}
+	after, err := file.Stat()
+	if err == nil && !bytes.Equal(c.stamp(before), c.stamp(after)) {
+		err = errChanged
+	}
+	return h.Sum(nil), err
 }
 
 func errDiffers(name, what string) *formats.Error {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -136,30 +137,28 @@ func TestCheckLists(t *testing.T) {
 		options         Options
 		want            string
 	}{
-		"another digest":     {"sums", "*.gpg", func(t *testing.T, dir string) { write(t, dir+"/two.iso", "TWO\n") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [one.iso ok] [two.iso ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
-		"not there":          {"sums", "*.gpg", func(t *testing.T, dir string) { remove(t, dir, "two.iso") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [one.iso ok] [two.iso MISSING_ARTIFACT]`},
-		"pipe":               {"sums", "*.asc", func(t *testing.T, dir string) { replace(t, dir+"/two.iso", mkfifo) }, Options{}, `"SHA512SUMS.asc" [one.iso ok] [two.iso FILE]`},
-		"another size":       {"debian", "InRelease", func(t *testing.T, dir string) { write(t, dir+"/Packages", "") }, Options{}, `"InRelease" [Packages ARTIFACT_MISMATCH] [Packages.gz ok] [main/Packages MISSING_ARTIFACT]: ARTIFACT_MISMATCH`},
-		"another dsc's file": {"debian", "*.dsc", func(t *testing.T, dir string) { write(t, dir+"/hello_1.0.tar.xz", "x") }, Options{}, `"hello_1.0.dsc" [hello_1.0.tar.xz ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
+		"another digest":     {"sums", "*.gpg", func(t *testing.T, dir string) { write(t, dir+"/two.iso", "TWO\n") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [two.iso ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
+		"not there":          {"sums", "*.gpg", func(t *testing.T, dir string) { remove(t, dir, "two.iso") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [two.iso MISSING_ARTIFACT]`},
+		"pipe":               {"sums", "*.asc", func(t *testing.T, dir string) { replace(t, dir+"/two.iso", mkfifo) }, Options{}, `"SHA512SUMS.asc" list [two.iso FILE]`},
+		"another size":       {"debian", "InRelease", func(t *testing.T, dir string) { write(t, dir+"/Packages", "") }, Options{}, `"InRelease" list [Packages ARTIFACT_MISMATCH] [main/Packages MISSING_ARTIFACT]: ARTIFACT_MISMATCH`},
+		"another dsc's file": {"debian", "*.dsc", func(t *testing.T, dir string) { write(t, dir+"/hello_1.0.tar.xz", "x") }, Options{}, `"hello_1.0.dsc" list [hello_1.0.tar.xz ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
 		"link out": {"sums", "*.gpg", func(t *testing.T, dir string) {
 			replace(t, dir+"/two.iso", func(t *testing.T, path string) { link(t, outside, path) })
-		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [one.iso ok] [two.iso OUTSIDE_ROOT]`},
+		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [two.iso OUTSIDE_ROOT]`},
 		"link out, allowed": {"sums", "*.gpg", func(t *testing.T, dir string) {
 			replace(t, dir+"/two.iso", func(t *testing.T, path string) { link(t, outside, path) })
-		}, Options{AllowOutside: true}, `"SHA256SUMS.gpg" over SHA256SUMS [one.iso ok] [two.iso ok]`},
+		}, Options{AllowOutside: true}, `"SHA256SUMS.gpg" over SHA256SUMS list`},
 		"names that lead out": {"sums", "*.gpg", func(t *testing.T, dir string) {
 			write(t, dir+"/SHA256SUMS", hex256+"  ../secret\n"+hex256+"  "+outside+"\n"+hex256+"  a/../../secret\n")
-		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [../secret OUTSIDE_ROOT] [` + outside + ` OUTSIDE_ROOT] [a/../../secret OUTSIDE_ROOT]`},
+		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [../secret OUTSIDE_ROOT] [` + outside + ` OUTSIDE_ROOT] [a/../../secret OUTSIDE_ROOT]`},
 		"names that lead out, allowed": {"sums", "*.gpg", func(t *testing.T, dir string) { write(t, dir+"/SHA256SUMS", hex256+"  "+outside+"\n") },
-			Options{AllowOutside: true}, `"SHA256SUMS.gpg" over SHA256SUMS [` + outside + ` ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
-		"no list": {"sums", "*.gpg", func(t *testing.T, dir string) { write(t, dir+"/SHA256SUMS", "soon\n") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [SHA256SUMS MALFORMED_LIST]`},
+			Options{AllowOutside: true}, `"SHA256SUMS.gpg" over SHA256SUMS list [` + outside + ` ARTIFACT_MISMATCH]: ARTIFACT_MISMATCH`},
+		"no list": {"sums", "*.gpg", func(t *testing.T, dir string) { write(t, dir+"/SHA256SUMS", "soon\n") }, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [SHA256SUMS MALFORMED_LIST]`},
 		"list of absurd size": {"sums", "*.gpg", func(t *testing.T, dir string) {
 			if err := os.Truncate(dir+"/SHA256SUMS", 1<<40); err != nil {
 				t.Fatal(err)
 			}
-		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS [SHA256SUMS MALFORMED_LIST]`},
-		"done": {"sums", "*.gpg", func(t *testing.T, dir string) { remove(t, dir, "two.iso") },
-			Options{Done: func(i Item) bool { return i.Name == "SHA256SUMS.gpg" && filepath.Base(i.Artifact) == "SHA256SUMS" }}, `"SHA256SUMS.gpg" over SHA256SUMS`},
+		}, Options{}, `"SHA256SUMS.gpg" over SHA256SUMS list [SHA256SUMS MALFORMED_LIST]`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -186,9 +185,58 @@ func TestCheckListsReadsAFileOnce(t *testing.T) {
 	write(t, dir+"/SHA256SUMS", list)
 	write(t, dir+"/SHA256SUMS.asc", read(t, "pgp/app.tar.gz.asc"))
 	for item, err := range Scan([]string{dir}, Options{}) {
-		if err != nil || len(item.Listed) != 10000 || item.Problem == nil || !strings.HasSuffix(item.Problem.Message, ", and 9999 more") {
-			t.Errorf("got %d listed, %v, %v", len(item.Listed), item.Problem, err)
+		if err != nil {
+			t.Fatal(err)
 		}
+		checked := compare(item)
+		if len(checked.Faults) != MaxFaults || checked.Count != 10000 || checked.Problem == nil || !strings.HasSuffix(checked.Problem.Message, ", and 9999 more") {
+			t.Errorf("got %d of %d faults, %v", len(checked.Faults), checked.Count, checked.Problem)
+		}
+	}
+}
+
+// TestScanReadsNoListedFile: what a list names is anybody's until its signature verifies, and may be of any size; after that it is bounded.
+func TestScanReadsNoListedFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/large", "")
+	if err := os.Truncate(dir+"/large", 2<<40); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/SHA256SUMS", hex256+"  large\n")
+	write(t, dir+"/SHA256SUMS.asc", read(t, "pgp/app.tar.gz.asc"))
+	began := time.Now()
+	got, err := collect(dir, Scan([]string{dir}, Options{}))
+	if err != nil || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+	checkLines(t, got, []string{`"SHA256SUMS.asc" over SHA256SUMS list [large TOO_LARGE]`})
+}
+
+// TestListLook: without reading them, it is seen whether a list's files are the same and untouched, and which are not there.
+func TestListLook(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/one", "1")
+	list := []byte(hex256 + "  one\n" + hex256 + "  two\n")
+	l := &List{name: "SHA256SUMS", root: dir, folder: "."}
+	look := func() *Checked {
+		checked, err := l.Look(t.Context(), list, stampForTest)
+		if err != nil || !checked.Whole || checked.Problem != nil {
+			t.Fatalf("%+v, %v", checked, err)
+		}
+		return checked
+	}
+	first := look()
+	if compared, err := l.Compare(t.Context(), list, stampForTest); err != nil || compared.Problem == nil || compared.Files != first.Files {
+		t.Errorf("compared: %+v, %v", compared, err)
+	}
+	if first.Count != 1 || first.Faults[0].Problem.Reason != formats.ReasonMissingArtifact {
+		t.Errorf("%+v", first.Faults)
+	}
+	write(t, dir+"/one", "22")
+	touched := look()
+	write(t, dir+"/two", "2")
+	if added := look(); touched.Files == first.Files || added.Files == touched.Files || added.Count != 0 {
+		t.Errorf("%+v", added)
 	}
 }
 

@@ -35,9 +35,7 @@ func (s *scanner) giveRow(t *tree, r row, line int) error {
 		problem = s.fillRow(t, at, r, &item)
 	}
 	if problem == nil && item.Problem == nil {
-		if err := s.checkRowLists(t, at, r, &item); err != nil {
-			return err
-		}
+		attachRowList(t, at, r, &item)
 	}
 	if problem == nil {
 		problem = item.Problem
@@ -140,20 +138,20 @@ func orMissing(err error) error {
 	return err
 }
 
-// checkRowLists is checkLists, in the folder that the list is in.
-func (s *scanner) checkRowLists(t *tree, at place, r row, item *Item) error {
+// attachRowList is attachList, with the folder that the list is in.
+func attachRowList(t *tree, at place, r row, item *Item) {
 	if at.url || item.Digest != "" {
-		return nil
+		return
 	}
 	f := at.folder
 	if r.Artifact != "" {
 		artifact, problem := t.locate(r.Artifact)
 		if problem != nil || artifact.url {
-			return nil
+			return
 		}
 		f = artifact.folder
 	}
-	return s.checkLists(f, item)
+	attachList(f, item)
 }
 
 // locateFile is locate for what has to be there, if it is a file.

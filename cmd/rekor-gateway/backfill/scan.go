@@ -79,16 +79,11 @@ func (s *scanner) give(item Item) error {
 	if err := s.Context.Err(); err != nil {
 		return err
 	}
-	if !s.yield(s.named(item), nil) {
+	item.Name = s.prefix + item.Name
+	if !s.yield(item, nil) {
 		return errStop
 	}
 	return nil
-}
-
-// named returns item with the name that it has for others.
-func (s *scanner) named(item Item) Item {
-	item.Name = s.prefix + item.Name
-	return item
 }
 
 func (s *scanner) scanRoot(root string, isOneOfMany bool) error {
@@ -237,8 +232,6 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 	if !ok {
 		return s.Context.Err()
 	}
-	if err := s.checkLists(f, &item); err != nil {
-		return err
-	}
+	attachList(f, &item)
 	return s.give(item)
 }

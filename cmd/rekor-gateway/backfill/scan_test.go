@@ -3,8 +3,10 @@
 package backfill
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -105,8 +107,13 @@ func describe(root string, item Item) string {
 	for _, name := range slices.Sorted(maps.Keys(item.Labels)) {
 		fmt.Fprintf(&b, " label %s=%s", name, item.Labels[name])
 	}
-	for _, l := range item.Listed {
-		fmt.Fprintf(&b, " [%s %s]", l.Name, reasonOf(l.Problem))
+	if item.List != nil {
+		b.WriteString(" list")
+		checked := compare(item)
+		for _, l := range checked.Faults {
+			fmt.Fprintf(&b, " [%s %s]", l.Name, l.Problem.Reason)
+		}
+		item.Problem = checked.Problem
 	}
 	if item.Problem != nil {
 		fmt.Fprintf(&b, ": %s", item.Problem.Reason)
@@ -114,11 +121,30 @@ func describe(root string, item Item) string {
 	return b.String()
 }
 
-func reasonOf(p *formats.Error) string {
-	if p == nil {
-		return "ok"
+// compare compares the files of a list, as is done once its signature verifies.
+func compare(item Item) *Checked {
+	file := item.Artifact
+	if item.List.InSignature {
+		file = item.Signature
 	}
-	return string(p.Reason)
+	f, err := Open(file)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	content, err := io.ReadAll(io.LimitReader(f, MaxList+1))
+	if err != nil {
+		panic(err)
+	}
+	checked, err := item.List.Compare(context.Background(), content, stampForTest)
+	if err != nil {
+		panic(err)
+	}
+	return checked
+}
+
+func stampForTest(info fs.FileInfo) []byte {
+	return fmt.Appendf(nil, "%d %v", info.Size(), info.ModTime())
 }
 
 func checkLines(t *testing.T, got, want []string) {
@@ -136,9 +162,9 @@ func TestScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLines(t, got, []string{
-		`"debian/InRelease" [Packages ok] [Packages.gz ok] [main/Packages MISSING_ARTIFACT]`,
-		`"debian/Release.gpg" over debian/Release [Packages ok] [Packages.gz ok] [main/Packages MISSING_ARTIFACT]`,
-		`"debian/hello_1.0.dsc" [hello_1.0.tar.xz ok]`,
+		`"debian/InRelease" list [main/Packages MISSING_ARTIFACT]`,
+		`"debian/Release.gpg" over debian/Release list [main/Packages MISSING_ARTIFACT]`,
+		`"debian/hello_1.0.dsc" list`,
 		`"kernel/linux-1.0.tar.sign" over kernel/linux-1.0.tar.xz inside`,
 		`"minisign/app.minisig" over minisign/app`,
 		`"pgp/app.bin.sig" over pgp/app.bin`,
@@ -147,9 +173,9 @@ func TestScan(t *testing.T) {
 		`"pkcs7/letter.p7m"`,
 		`"ssh/app.sig" over ssh/app`,
 		`"ssh/app.sshsig" over ssh/app`,
-		`"sums/SHA256SUMS.gpg" over sums/SHA256SUMS [one.iso ok] [two.iso ok]`,
-		`"sums/SHA256SUMS.minisig" over sums/SHA256SUMS [one.iso ok] [two.iso ok]`,
-		`"sums/SHA512SUMS.asc" [one.iso ok] [two.iso ok]`,
+		`"sums/SHA256SUMS.gpg" over sums/SHA256SUMS list`,
+		`"sums/SHA256SUMS.minisig" over sums/SHA256SUMS list`,
+		`"sums/SHA512SUMS.asc" list`,
 		`"x509/app.pem.sig" over x509/app`,
 		`"x509/raw.sig" over x509/raw`,
 	})
@@ -216,13 +242,13 @@ func TestScanDefects(t *testing.T) {
 			rename(t, dir, "SHA512SUMS.asc", "Fedora-39-CHECKSUM")
 			remove(t, dir, "SHA256SUMS.gpg")
 			remove(t, dir, "SHA256SUMS.minisig")
-		}, []string{`"Fedora-39-CHECKSUM" [one.iso ok] [two.iso ok]`}},
+		}, []string{`"Fedora-39-CHECKSUM" list`}},
 		"list in a signature of signify": {"sums", func(t *testing.T, dir string) {
 			remove(t, dir, "SHA256SUMS.gpg")
 			remove(t, dir, "SHA256SUMS.minisig")
 			remove(t, dir, "SHA512SUMS.asc")
 			write(t, dir+"/SHA256.sig", readOther(t, "all/testdata/kinds/signify-embedded/SHA256.sig"))
-		}, []string{`"SHA256.sig" [app MISSING_ARTIFACT]`}},
+		}, []string{`"SHA256.sig" list [app MISSING_ARTIFACT]`}},
 		"bundle": {"pgp", func(t *testing.T, dir string) {
 			bundle := readOther(t, "x509/testdata/bundles/p256.json")
 			write(t, dir+"/app.bin.sigstore.json", bundle)

@@ -6,13 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 )
-
-// isDoneForCounting keeps what is only counted from being read.
-func isDoneForCounting(backfill.Item) bool { return true }
 
 // tell counts what became of a signature, and says so.
 func (b *runner) tell(o outcome) {

@@ -210,27 +210,36 @@ func (c *candidate) verifySigned(ctx context.Context) error {
 
 // openSigned opens what was signed: the artifact, or what is inside of it. It is the digest where only that is named, and zero where the
 // signature has its content in it.
-func (c *candidate) openSigned(ctx context.Context) (a formats.Artifact, _ io.Closer, err error) {
+func (c *candidate) openSigned(ctx context.Context) (formats.Artifact, io.Closer, error) {
 	if c.item.Digest != "" {
 		digest, err := formats.ParseDigest(c.item.Digest)
 		return formats.FromDigest(digest), io.NopCloser(nil), err
 	}
+	reader, closer, err := c.openBytes(ctx)
+	if err != nil || reader == nil {
+		return formats.Artifact{}, closer, err
+	}
+	return formats.FromReader(reader), closer, nil
+}
+
+// openBytes opens the artifact, or what is inside of it. The reader is nil where the signature has its content in it.
+func (c *candidate) openBytes(ctx context.Context) (_ io.Reader, _ io.Closer, err error) {
 	if c.item.Artifact == "" {
-		return a, io.NopCloser(nil), nil
+		return nil, io.NopCloser(nil), nil
 	}
 	if c.artifact == nil {
 		if c.artifact, err = openSource(ctx, c.item.Artifact); err != nil {
-			return a, nil, err
+			return nil, nil, err
 		}
 	}
 	file, err := c.artifact.open()
 	if err != nil {
-		return a, nil, err
+		return nil, nil, err
 	}
 	if c.kind == "" {
-		return formats.FromReader(file), file, nil
+		return file, file, nil
 	}
-	return formats.FromReader(container.NewReader(c.kind, file, evidence.MaxUnpacked)), file, nil
+	return container.NewReader(c.kind, file, evidence.MaxUnpacked), file, nil
 }
 
 // isSame reports whether another signature file holds the same signatures over the artifact.

@@ -38,7 +38,7 @@ type knownReceipts struct {
 type knownHash [sha256.Size / 2]byte
 
 // knownVersion begins the file. It changes with what is hashed, and with what is verified.
-const knownVersion = "rekor-gateway backfill 1\n"
+const knownVersion = "rekor-gateway backfill 2\n"
 
 // openKnown reads what is known of the files that f names.
 func openKnown(f *Options, keys, trust [sha256.Size]byte, told *output.Notes) *knownReceipts {
@@ -73,43 +73,68 @@ func openKnown(f *Options, keys, trust [sha256.Size]byte, told *output.Notes) *k
 
 func compareKnown(a, b knownHash) int { return bytes.Compare(a[:], b[:]) }
 
-// find returns the file with the receipt of item when it is known to be good, else "".
-func (k *knownReceipts) find(item backfill.Item, p place) string {
+// find returns the file with the receipt of item when it is known to be good, else "". Of a list its files have to be as they were, too:
+// look says how they are.
+func (k *knownReceipts) find(item backfill.Item, p place, look func() *backfill.Checked) (string, *backfill.Checked) {
 	if len(k.old) == 0 || !k.trust {
-		return ""
+		return "", nil
 	}
 	rest, ok := stampItem(item)
 	if !ok {
-		return ""
+		return "", nil
 	}
 	for _, path := range []string{p.own, p.first} {
 		h, ok := k.hash(item, path, rest)
 		if !ok {
 			continue
 		}
-		if _, found := slices.BinarySearchFunc(k.old, h, compareKnown); found {
+		if !k.has(h) {
+			continue
+		}
+		if item.List == nil {
 			k.keep(h)
-			return path
+			return path, nil
+		}
+		if list := look(); list != nil && k.has(h.over(list)) {
+			k.keep(h, h.over(list))
+			return path, list
 		}
 	}
-	return ""
+	return "", nil
 }
 
-// add notes a receipt that was verified, over files that were the same before and after.
-func (k *knownReceipts) add(c *candidate, path string) {
+func (k *knownReceipts) has(h knownHash) bool {
+	_, found := slices.BinarySearchFunc(k.old, h, compareKnown)
+	return found
+}
+
+// over returns the hash of the same and of a list's files as they are.
+func (h knownHash) over(list *backfill.Checked) (all knownHash) {
+	sum := sha256.Sum256(append(h[:], list.Files[:]...))
+	copy(all[:], sum[:])
+	return all
+}
+
+// add notes a receipt that was verified, over files that were the same before and after, and the list that was compared, if it is over one.
+func (k *knownReceipts) add(c *candidate, path string, list *backfill.Checked) {
 	rest, ok := stampItem(c.item)
 	if !ok || k.path == "" || !c.isUnchanged(rest) {
 		return
 	}
-	if h, ok := k.hash(c.item, path, rest); ok {
+	h, ok := k.hash(c.item, path, rest)
+	switch {
+	case !ok:
+	case c.item.List == nil:
 		k.keep(h)
+	case list != nil && list.Whole && list.Problem == nil:
+		k.keep(h, h.over(list))
 	}
 }
 
-func (k *knownReceipts) keep(h knownHash) {
+func (k *knownReceipts) keep(all ...knownHash) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.fresh = append(k.fresh, h)
+	k.fresh = append(k.fresh, all...)
 }
 
 // itemStamps are of the files of an item.
@@ -185,10 +210,4 @@ func (k *knownReceipts) save(whole bool) error {
 		return err
 	}
 	return new(receiptWriter).write(k.path, raw, true)
-}
-
-// isKnownDone spares the scan the reading of what a signed list names.
-func (b *runner) isKnownDone(item backfill.Item) bool {
-	p, err := findPlace(item, b.flags.Receipts)
-	return err == nil && b.known.find(item, p) != ""
 }

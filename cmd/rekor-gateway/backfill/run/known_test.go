@@ -36,7 +36,7 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 	}
 	for _, one := range []*candidate{c, sent} {
 		k := &knownReceipts{path: "known"}
-		if k.add(one, at("app.receipt.json")); len(k.fresh) != 1 {
+		if k.add(one, at("app.receipt.json"), nil); len(k.fresh) != 1 {
 			t.Error("the receipt is not remembered")
 		}
 	}
@@ -45,7 +45,7 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 	}
 	for i, one := range []*candidate{c, sent} {
 		k := &knownReceipts{path: "known"}
-		if k.add(one, at("app.receipt.json")); len(k.fresh) != 0 {
+		if k.add(one, at("app.receipt.json"), nil); len(k.fresh) != 0 {
 			t.Errorf("candidate %d is remembered for another key file", i)
 		}
 	}

@@ -53,9 +53,9 @@ const (
 	DefaultTimeout  = 10 * time.Minute
 )
 
-// list yields what is to be submitted. done is asked before a signed list's files are read; nil: nothing is known to be done.
-func (f *Options) list(ctx context.Context, done func(backfill.Item) bool) (iter.Seq2[backfill.Item, error], func(), error) {
-	o := backfill.Options{Context: ctx, Include: f.Include, Exclude: f.Exclude, Follow: f.Follow, AllowOutside: f.Outside, Done: done}
+// list yields what is to be submitted.
+func (f *Options) list(ctx context.Context) (iter.Seq2[backfill.Item, error], func(), error) {
+	o := backfill.Options{Context: ctx, Include: f.Include, Exclude: f.Exclude, Follow: f.Follow, AllowOutside: f.Outside}
 	if f.Manifest == "" {
 		return backfill.Scan(f.Roots, o), func() {}, nil
 	}

@@ -36,6 +36,7 @@ const (
 // outcome is what became of one signature. Its JSON form is a line of the report.
 type outcome struct {
 	item backfill.Item
+	list *backfill.Checked // nil: it is over no list, or that was not compared
 
 	Name           string         `json:"name"`
 	State          string         `json:"state"`
@@ -49,11 +50,9 @@ type outcome struct {
 	Signers        []string       `json:"signers"`
 	Representation string         `json:"representation"`
 	Way            string         `json:"way"`
-	Listed         []listedFault  `json:"listed"` // of a signed list: its files that are not here or could not be read, at most maxListedFaults
+	Listed         []listedFault  `json:"listed"`       // of a signed list: its files that are not here or could not be compared, the first of them
+	ListedFaults   int            `json:"listedFaults"` // how many there are
 }
-
-// maxListedFaults bounds what a report says of one list's files: mirrors have a part of what a Release file names.
-const maxListedFaults = 100
 
 // listedFault says what is with a file that a signed list names. It is nothing against the list's signature.
 type listedFault struct {
@@ -62,13 +61,15 @@ type listedFault struct {
 	Message string         `json:"message"`
 }
 
-func findListedFaults(item backfill.Item) (faults []listedFault) {
-	for _, l := range item.Listed {
-		if l.Problem != nil && len(faults) < maxListedFaults {
-			faults = append(faults, listedFault{validText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
-		}
+// noteList says what is with the files of the list, if it is over one.
+func (o *outcome) noteList() {
+	if o.list == nil {
+		return
 	}
-	return faults
+	o.Listed, o.ListedFaults = nil, o.list.Count
+	for _, l := range o.list.Faults {
+		o.Listed = append(o.Listed, listedFault{validText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
+	}
 }
 
 // note takes over the gateway's name for what it has accepted. What else it says, only a receipt proves.
@@ -96,7 +97,8 @@ func (o *outcome) noteReceipt(r *receiptpb.Receipt) {
 
 func (o outcome) in(state string) outcome {
 	o.State = state
-	o.Name, o.Listed, o.Decompress = validText(o.item.Name), findListedFaults(o.item), o.item.Decompress
+	o.Name, o.Decompress = validText(o.item.Name), o.item.Decompress
+	o.noteList()
 	o.Artifact, o.Receipt, o.Message = validText(o.item.Artifact), validText(o.Receipt), validText(o.Message)
 	return o
 }

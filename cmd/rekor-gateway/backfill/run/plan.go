@@ -116,7 +116,7 @@ func (f *Options) Plan(ctx context.Context, out io.Writer, told *output.Notes, t
 
 // planItems hands every signature to a worker. Where the gateway is asked, most of them wait for it.
 func (b *runner) planItems(ctx context.Context, p *groupedPlan) error {
-	items, closeItems, err := b.flags.list(ctx, nil)
+	items, closeItems, err := b.flags.list(ctx)
 	if err != nil {
 		return err
 	}
@@ -209,8 +209,14 @@ func (b *runner) planSignature(ctx context.Context, item backfill.Item) (key pla
 	if c != nil {
 		defer c.close()
 	}
-	if err != nil || key.state != "" {
+	if err != nil {
 		return key, group, err
+	}
+	if _, err := b.compareList(ctx, c); err != nil {
+		return planKey{state: stateRefused}, group, err
+	}
+	if key.state != "" {
+		return key, group, nil
 	}
 	return b.planSubmission(ctx, c, key, group)
 }
@@ -229,8 +235,11 @@ func (b *runner) judgeForPlan(ctx context.Context, item backfill.Item, place pla
 	at, err := b.findReceipt(ctx, c, place)
 	if err == nil && at.receipt != nil {
 		key.state = stateDone
-		if b.trust.root != nil {
+		switch {
+		case b.trust.root != nil:
 			err = b.checkReceipt(ctx, c, at.receipt)
+		case item.List != nil: // whose files are not read before
+			err = c.verifySigned(ctx)
 		}
 		if err == nil {
 			return c, key, nil

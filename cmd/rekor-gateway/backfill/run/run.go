@@ -44,6 +44,7 @@ type runner struct {
 	calls   chan struct{}       // held while the gateway is asked something
 	large   chan struct{}       // held while there is a large answer
 	memory  *semaphore.Weighted // held for a signature's size
+	lists   *semaphore.Weighted // held for a list's size, after memory and never before
 	stop    context.CancelCauseFunc
 
 	firstSend  sync.Once
@@ -89,7 +90,7 @@ func (f *Options) openPatiently(told *output.Notes) (client.Client, error) {
 func (f *Options) newLocalRun(stock *keyStock, told *output.Notes) *runner {
 	return &runner{
 		flags: f, judge: &judge{f, stock, f.newWayFinder(nil)}, told: told, pace: newPace(f.Timeout), stop: func(error) {},
-		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), large: make(chan struct{}, maxLarge), memory: semaphore.NewWeighted(maxHeld),
+		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), large: make(chan struct{}, maxLarge), memory: semaphore.NewWeighted(maxHeld), lists: semaphore.NewWeighted(maxHeld),
 	}
 }
 
@@ -100,7 +101,7 @@ func (b *runner) submitAll(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	b.stop = stop
-	items, closeItems, err := b.flags.list(ctx, b.isKnownDone)
+	items, closeItems, err := b.flags.list(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,9 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	if err != nil && item.Problem == nil {
 		return o.refuse(err)
 	}
-	if path := b.known.find(item, p); path != "" {
+	look := func() *backfill.Checked { return b.lookAtList(ctx, item) }
+	if path, list := b.known.find(item, p, look); path != "" {
+		o.list = list
 		if b.report != nil {
 			o.readHead(path)
 		}
@@ -155,8 +158,11 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	if err != nil {
 		return o.end(ctx, err)
 	}
+	if o.list, err = b.compareList(ctx, c); err != nil {
+		return o.end(ctx, err)
+	}
 	if place.receipt != nil {
-		b.known.add(c, place.path)
+		b.known.add(c, place.path, o.list)
 		return o.done(place.path, place.receipt)
 	}
 	return b.submitOne(ctx, c, place.path, p, o)
@@ -252,7 +258,7 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 	}
 	o.note(s)
 	o.noteSigners(c.listSigners())
-	if !client.IsSettled(s) && mayWait(o.item) {
+	if !client.IsSettled(s) && mayWait(o) {
 		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
 		return o.in(stateWaiting)
 	}
@@ -287,7 +293,7 @@ func (b *runner) keep(ctx context.Context, c *candidate, s *pb.Submission, path 
 	path, err := b.writeReceipt(ctx, c, r, path, p)
 	switch {
 	case err == nil:
-		b.known.add(c, path)
+		b.known.add(c, path, o.list)
 		return o.logged(path, r)
 	case isDiskFault(err):
 		b.stop(fault.Fail(fault.ReasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))

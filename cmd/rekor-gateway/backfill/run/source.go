@@ -79,14 +79,19 @@ func (s *source) open() (*sourceReader, error) {
 	return r, nil
 }
 
-// readAll reads a small file.
-func (s *source) readAll(limit int64) ([]byte, error) {
+// readSome reads a file, or one byte more than limit of it.
+func (s *source) readSome(limit int64) ([]byte, error) {
 	r, err := s.open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close() //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
+	return io.ReadAll(io.LimitReader(r, limit+1))
+}
+
+// readAll reads a small file.
+func (s *source) readAll(limit int64) ([]byte, error) {
+	raw, err := s.readSome(limit)
 	switch {
 	case err != nil:
 		return nil, err

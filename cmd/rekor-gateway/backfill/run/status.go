@@ -80,7 +80,7 @@ func (s *runStatus) start(ctx context.Context) (stop func()) {
 
 // countAll finds out how many signatures there are, beside the run: without that nobody can say how long it takes.
 func (s *runStatus) countAll(ctx context.Context) {
-	everything, closeItems, err := s.flags.list(ctx, isDoneForCounting)
+	everything, closeItems, err := s.flags.list(ctx)
 	if err != nil {
 		return // the run says so
 	}

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -104,7 +103,8 @@ func (w *waiters) askLater(one *waiting, s *pb.Submission) {
 }
 
 // mayWait reports whether an item can be among thousands that wait: it is small, and its files are here to be read again.
-func mayWait(item backfill.Item) bool {
+func mayWait(o outcome) bool {
+	item := o.item
 	size := len(item.Signature) + len(item.Name) + len(item.Artifact)
 	for _, k := range item.Keys {
 		size += len(k)
@@ -112,8 +112,10 @@ func mayWait(item backfill.Item) bool {
 	for name, value := range item.Labels {
 		size += len(name) + len(value)
 	}
-	for _, l := range item.Listed {
-		size += len(l.Name) + heldPerListed
+	if o.list != nil {
+		for _, l := range o.list.Faults {
+			size += len(l.Name) + heldPerListed
+		}
 	}
 	return size <= maxWaitingItem && !isFetched(item)
 }

@@ -18,15 +18,16 @@ import (
 func TestMayWait(t *testing.T) {
 	for name, c := range map[string]struct {
 		item backfill.Item
+		list *backfill.Checked
 		want bool
 	}{
-		"usual":           {backfill.Item{Signature: "t/a.asc", Name: "a.asc", Artifact: "t/a", Labels: map[string]string{"a": "b"}, Listed: make([]backfill.Listed, 3)}, true},
-		"fetched":         {backfill.Item{Signature: "https://h/a.asc", Artifact: "t/a"}, false},
-		"large label":     {backfill.Item{Signature: "t/a.asc", Labels: map[string]string{"a": strings.Repeat("b", maxWaitingItem)}}, false},
-		"many keys":       {backfill.Item{Signature: "t/a.asc", Keys: slices.Repeat([]string{"t/key"}, maxWaitingItem)}, false},
-		"a list of files": {backfill.Item{Signature: "t/Release.gpg", Listed: make([]backfill.Listed, 100)}, false},
+		"usual":           {backfill.Item{Signature: "t/a.asc", Name: "a.asc", Artifact: "t/a", Labels: map[string]string{"a": "b"}}, &backfill.Checked{Faults: make([]backfill.Listed, 3)}, true},
+		"fetched":         {backfill.Item{Signature: "https://h/a.asc", Artifact: "t/a"}, nil, false},
+		"large label":     {backfill.Item{Signature: "t/a.asc", Labels: map[string]string{"a": strings.Repeat("b", maxWaitingItem)}}, nil, false},
+		"many keys":       {backfill.Item{Signature: "t/a.asc", Keys: slices.Repeat([]string{"t/key"}, maxWaitingItem)}, nil, false},
+		"a list of files": {backfill.Item{Signature: "t/Release.gpg"}, &backfill.Checked{Faults: make([]backfill.Listed, 100)}, false},
 	} {
-		if got := mayWait(c.item); got != c.want {
+		if got := mayWait(outcome{item: c.item, list: c.list}); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
