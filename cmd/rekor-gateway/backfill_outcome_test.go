@@ -3,7 +3,6 @@
 package main
 
 import (
-	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -52,11 +51,6 @@ const (
 	stateRefused = "REFUSED"
 	statePending = "PENDING"
 )
-
-// partName is where a receipt is written first, where a file needs a name from the beginning.
-func partName(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
-}
 
 // validName is how a report has the name of a file, which may be any bytes.
 func validName(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }

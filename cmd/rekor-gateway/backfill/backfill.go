@@ -17,6 +17,7 @@ import (
 // Item is one signature file and what it is to be submitted with, or why it cannot be.
 type Item struct {
 	Signature  string            // path as found, its root joined; an https:// or http:// URL, by a manifest
+	Root       string            // the folder that none of its paths leads out of; "" with Options.AllowOutside
 	Name       string            // path relative to its root, or from its own name on where there are several, slash separated; what reports and receipts are named after
 	Keys       []string          // paths or URLs that a manifest names, or of TUF metadata that Scan finds, the repository's root; empty: those of the command line
 	Artifact   string            // path or URL; "" with Digest, or where the signature holds its content (clear-signed, attached, TUF metadata)

@@ -43,7 +43,7 @@ func (s *scanner) giveRow(t *tree, r row, line int) error {
 	if problem != nil {
 		item.Problem = formats.WrapError(problem, problem.Reason, fmt.Sprintf("line %d: %s", line, problem.Message), problem.Hint)
 	}
-	return s.give(item)
+	return s.give(t, item)
 }
 
 // fillRow looks at all that a row names.

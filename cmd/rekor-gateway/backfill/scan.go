@@ -75,11 +75,14 @@ func (s *scanner) finish(err error) {
 	}
 }
 
-func (s *scanner) give(item Item) error {
+func (s *scanner) give(t *tree, item Item) error {
 	if err := s.Context.Err(); err != nil {
 		return err
 	}
 	item.Name = s.prefix + item.Name
+	if t.root != nil {
+		item.Root = t.path
+	}
 	if !s.yield(item, nil) {
 		return errStop
 	}
@@ -117,7 +120,7 @@ func (s *scanner) scanFile(path string) error {
 	f := &folder{tree: t, name: "."}
 	sh, ok := shapeOf(name, f.hasRoot)
 	if !ok {
-		return s.give(Item{Signature: path, Name: name, Problem: formats.NewError(formats.ReasonNoSignature,
+		return s.give(t, Item{Signature: path, Name: name, Problem: formats.NewError(formats.ReasonNoSignature,
 			show(name)+" is not called like a signature", "name the signature, the folder, or name it in a manifest")})
 	}
 	if !s.filter.takes(name) {
@@ -161,7 +164,7 @@ func (s *scanner) walk(t *tree, name string, depth int) error {
 }
 
 func (s *scanner) giveProblem(t *tree, name string, p *formats.Error) error {
-	return s.give(Item{Signature: t.join(name), Name: name, Problem: p})
+	return s.give(t, Item{Signature: t.join(name), Name: name, Problem: p})
 }
 
 // visit is for one name in a folder.
@@ -233,5 +236,5 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 		return s.Context.Err()
 	}
 	attachList(f, &item)
-	return s.give(item)
+	return s.give(f.tree, item)
 }

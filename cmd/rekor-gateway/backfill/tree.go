@@ -158,6 +158,9 @@ func explainFile(name, root string, err error) *formats.Error {
 	return formats.WrapError(err, ReasonFile, fmt.Sprintf("%s cannot be read: %v", name, cause(err)), "check the disk, "+hintExclude)
 }
 
+// ExplainFolder says why the folder below root cannot be opened or made.
+func ExplainFolder(folder, root string, err error) error { return explainFile(folder, root, err) }
+
 // cause leaves out the path, which stands in the message.
 func cause(err error) error {
 	var p *fs.PathError

@@ -209,5 +209,10 @@ func (k *knownReceipts) save(whole bool) error {
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o700); err != nil {
 		return err
 	}
-	return new(receiptWriter).write(k.path, raw, true)
+	folder, err := os.OpenRoot(filepath.Dir(k.path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close() //nolint:errcheck // only held
+	return writeFile(folder, filepath.Base(k.path), raw, true)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sync/semaphore"
@@ -50,6 +51,7 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 			b.known.add(c, p.first, list)
 		}
 		b.known.old = b.known.fresh
+		slices.SortFunc(b.known.old, compareKnown)
 		return list, err
 	}
 	if list, err := verify(); err != nil || list.Count != 1 {

@@ -30,6 +30,7 @@ func findEnding(item backfill.Item) string {
 
 // place is where the receipt of a signature may be.
 type place struct {
+	root  string // the folder that the receipt stays below, whatever links are put there; "" where it need not
 	first string // shared by all signatures over one file: whose comes first has it; "" where the signature has its content in it, and over a file that is a signature
 	own   string // the signature's own
 	rank  int    // of the signature's ending in suffixOrder, or -1
@@ -39,12 +40,15 @@ type place struct {
 // findPlace returns where the receipt of item goes: beside the files, or in the folder dir.
 func findPlace(item backfill.Item, dir string) (place, error) {
 	ending := findEnding(item)
-	p := place{stem: strings.TrimSuffix(item.Signature, ending), rank: slices.Index(suffixOrder, ending)}
+	p := place{stem: strings.TrimSuffix(item.Signature, ending), rank: slices.Index(suffixOrder, ending), root: item.Root}
 	suffix, base := ending, "" // base: without any suffix
 	switch {
 	case dir != "" && !filepath.IsLocal(filepath.FromSlash(item.Name)):
 		return place{}, fault.WithHint(errors.New("the name leads out of the folder for receipts"), "name the files by paths within one folder")
 	case dir != "":
+		if item.Root != "" {
+			p.root = dir
+		}
 		base = filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(item.Name, ending)))
 	case item.Artifact != "" && !client.IsURL(item.Artifact) && !item.Decompress:
 		base, suffix = item.Artifact, cmp.Or(ending, "."+filepath.Base(item.Signature))

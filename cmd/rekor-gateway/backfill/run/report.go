@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -65,12 +66,7 @@ func openReportPart(path string, force bool, replaced []string) (*os.File, error
 		}
 		own, err := lockReportPart(file)
 		if err == nil && own {
-			if !force && !beginsAs(file, replaced) {
-				err = fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and is no such report", path), "see what it is, and move it away; name another file with --report, or replace it with --force")
-			} else if err = file.Truncate(0); err == nil {
-				_, err = file.Seek(0, io.SeekStart)
-			}
-			if err == nil {
+			if own, err = emptyReportPart(file, force, replaced); own {
 				return file, nil
 			}
 		}
@@ -79,6 +75,24 @@ func openReportPart(path string, force bool, replaced []string) (*os.File, error
 		}
 	}
 	return nil, errReportTaken(path)
+}
+
+// emptyReportPart empties what an earlier run of the same user has left, and by force all else. By force it removes somebody else's, who could go on writing to it:
+// own is false then, and a new one is to be made.
+func emptyReportPart(file *os.File, force bool, replaced []string) (own bool, err error) {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return false, err
+	case !force && (!isOurs(info) || !beginsAs(file, replaced)):
+		return false, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and is no such report", file.Name()), "see what it is, and move it away; name another file with --report, or replace it with --force")
+	case !isOurs(info):
+		return false, os.Remove(file.Name())
+	}
+	if err = file.Truncate(0); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	return err == nil, err
 }
 
 func errReportTaken(path string) error {
@@ -94,7 +108,15 @@ func lockReportPart(file *os.File) (own bool, err error) {
 	case !locked:
 		return false, errReportTaken(file.Name())
 	}
-	return isNamed(file)
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: file.Name(), Err: errors.New("no regular file")}
+	}
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Lstat(file.Name())
+	return err == nil && os.SameFile(info, named), nil
 }
 
 // beginsAs reports whether a file is empty or begins with one of heads: what an earlier run has written is replaced, and nothing else.

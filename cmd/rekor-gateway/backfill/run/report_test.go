@@ -55,6 +55,26 @@ func TestReportPart(t *testing.T) {
 	}
 }
 
+// TestReportIsTheRunsOwn: a report is never written into a file that somebody else can go on writing.
+func TestReportIsTheRunsOwn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // nobody else may be made its owner
+	}
+	path := filepath.Join(t.TempDir(), "report.jsonl")
+	theirs := must(os.Create(path + reportSuffix))
+	defer theirs.Close()
+	if err := theirs.Chown(65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openReport(path, false, reportHead); err == nil || fault.Describe(err).Reason != fault.ReasonFileExists {
+		t.Errorf("%v", err)
+	}
+	r := must(openReport(path, true, reportHead))
+	if _, err := r.finish(true); err != nil || os.SameFile(must(os.Stat(path)), must(theirs.Stat())) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestReportOfTwoRuns: of two runs with one report, the second is refused while the first writes, and never cuts off what the first has finished,
 // however the two meet.
 func TestReportOfTwoRuns(t *testing.T) {

@@ -237,9 +237,15 @@ func explainOldReceipt(item backfill.Item, path string, err error) error {
 
 // submitOne sends a signature that verifies, waits for the log, and keeps the receipt.
 func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p place, o outcome) outcome {
-	err := makeReceiptFolderIn(b.flags.Receipts, path)
+	var err error
+	if b.flags.Receipts != "" {
+		err = makeReceiptFolder(p.root, path)
+	}
 	if err == nil {
 		err = checkWritable(path)
+	}
+	if err == nil {
+		err = checkFolder(p.root, path)
 	}
 	if err != nil {
 		return o.refuse(fault.Fail(fault.ReasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
@@ -269,14 +275,6 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 		return o.endUnlogged(s)
 	}
 	return b.keep(ctx, c, s, path, p, o)
-}
-
-// makeReceiptFolderIn makes the folder for a receipt in the folder that is for receipts alone.
-func makeReceiptFolderIn(receipts, path string) error {
-	if receipts == "" {
-		return nil
-	}
-	return makeReceiptFolder(path)
 }
 
 // keep verifies the receipt and writes it.
@@ -314,7 +312,7 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	if err != nil {
 		return "", err
 	}
-	err = b.writer.write(path, raw, b.flags.Force || isTornFile(path))
+	err = b.writer.write(p.root, path, raw, b.flags.Force || isTornFile(path))
 	if !errors.Is(err, errTaken) {
 		return path, err
 	}
@@ -325,5 +323,5 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	case again.receipt != nil: // another run was faster
 		return again.path, b.checkReceipt(ctx, c, again.receipt)
 	}
-	return again.path, b.writer.write(again.path, raw, false)
+	return again.path, b.writer.write(p.root, again.path, raw, false)
 }

@@ -3,6 +3,7 @@
 package run
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 )
 
@@ -21,22 +23,30 @@ var errTaken = errors.New("the receipt's file is there by now")
 // receiptWriter writes receipts so that each is whole or not there, and has them synced together at the end.
 type receiptWriter struct {
 	mu      sync.Mutex
-	folders map[uint64]string // a folder that was written to, by device: guarded by mu
-	last    string            // the folder that was written to last: guarded by mu
+	folders map[uint64]*os.File // a folder that was written to, by device: guarded by mu
 }
 
-// partName is where a receipt is written before it gets its name. It is the same in every run, so that what a killed one has left
-// there is used up by the next.
-func partName(path string) string {
-	name := filepath.Base(path)
+// partName is what the receipt called name is called before it is whole. It is the same in every run, so that what a killed one has left
+// is removed by the next.
+func partName(name string) string { return "." + shortenStem(name) + ".part" }
+
+// otherPartName is for when partName is another run's, or somebody else's.
+func otherPartName(name string) string {
+	return "." + shortenStem(name) + "." + rand.Text()[:randomLetters] + ".part"
+}
+
+func shortenStem(name string) string {
 	if len(name) > maxPartStem {
-		name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
 	}
-	return filepath.Join(filepath.Dir(path), "."+name+".part")
+	return name
 }
 
-// maxPartStem leaves room for what partName has more, in the 255 bytes that file systems give a name.
-const maxPartStem = 240
+const (
+	// maxPartStem leaves room for what names of parts have more, in the 255 bytes that file systems give a name.
+	maxPartStem   = 240
+	randomLetters = 8
+)
 
 // checkPlace reports why no receipt can be put into path, before its signature is sent.
 func checkPlace(path string) error {
@@ -47,23 +57,52 @@ func checkPlace(path string) error {
 	case err == nil && info.IsDir():
 		return refuseOverwriteHere(path, "is a folder")
 	}
-	if info, err := os.Lstat(partName(path)); err == nil && !info.Mode().IsRegular() {
-		return fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s is no file, and is where the receipt is written first", partName(path)), "see what it is, and move it away")
-	}
 	return nil
 }
 
-// write puts raw into path. Unless replace is set, errTaken is returned where something has come there.
-func (w *receiptWriter) write(path string, raw []byte, replace bool) error {
+// write puts raw into path, which is below root, unless that is "". Unless replace is set, errTaken is returned where something has come there.
+func (w *receiptWriter) write(root, path string, raw []byte, replace bool) error {
+	folder, err := openFolder(root, path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close() //nolint:errcheck // only held
+	if err := writeFile(folder, filepath.Base(path), raw, replace); err != nil {
+		return err
+	}
+	return w.noteFolder(folder)
+}
+
+// openFolder opens the folder of path. Nothing that somebody puts in its place, a link least of all, leads out of root, nor elsewhere once it is open.
+func openFolder(root, path string) (*os.Root, error) {
+	dir := filepath.Dir(path)
+	if root == "" {
+		return os.OpenRoot(dir)
+	}
+	name, err := filepath.Rel(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	top, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close() //nolint:errcheck // only held
+	folder, err := top.OpenRoot(name)
+	if err != nil {
+		return nil, backfill.ExplainFolder(dir, root, err)
+	}
+	return folder, nil
+}
+
+// writeFile is write in a folder.
+func writeFile(folder *os.Root, name string, raw []byte, replace bool) error {
 	err := errNoUnnamed
-	if !replace && !isPartThere(path) {
-		err = writeUnnamed(path, raw)
+	if _, there := folder.Lstat(partName(name)); there != nil && !replace { // else what a killed run has left is used up
+		err = writeUnnamed(folder, name, raw)
 	}
 	if errors.Is(err, errNoUnnamed) {
-		err = writePart(path, raw, replace)
-	}
-	if err == nil {
-		w.noteFolder(filepath.Dir(path))
+		err = writePart(folder, name, raw, replace)
 	}
 	return err
 }
@@ -71,119 +110,171 @@ func (w *receiptWriter) write(path string, raw []byte, replace bool) error {
 // errNoUnnamed says that a file has to have a name from the beginning.
 var errNoUnnamed = errors.New("no file without a name can be made here")
 
-// isPartThere reports whether there is a part, which a killed run has left or another one writes.
-func isPartThere(path string) bool {
-	_, err := os.Lstat(partName(path))
-	return err == nil
-}
-
-// writePart writes a part of path first, and gives it that name once it is whole.
-func writePart(path string, raw []byte, replace bool) error {
-	part, err := openPart(partName(path))
+// writePart writes a part first, and gives it its name once it is whole.
+func writePart(folder *os.Root, name string, raw []byte, replace bool) error {
+	part, called, err := createPart(folder, name)
 	if err != nil {
 		return err
 	}
 	defer part.Close() //nolint:errcheck // what counts was checked before
-	if _, err := os.Lstat(path); err == nil && !replace {
-		return errors.Join(errTaken, os.Remove(part.Name()))
+	if _, err = part.Write(raw); err == nil {
+		err = finishPart(part)
 	}
-	err = fillPart(part, raw)
-	if err == nil {
-		err = os.Rename(part.Name(), path)
+	switch {
+	case err != nil:
+	case replace:
+		err = folder.Rename(called, name)
+	default:
+		err = renameNew(folder, called, name)
 	}
 	if err != nil {
-		_ = os.Remove(part.Name())
+		_ = folder.Remove(called)
 	}
 	return err
 }
 
-func fillPart(part *os.File, raw []byte) error {
-	if err := part.Truncate(0); err != nil {
+// renameNew is os.Root.Rename that replaces nothing.
+func renameNew(folder *os.Root, from, to string) error {
+	err := renameNoReplace(folder, from, to)
+	if errors.Is(err, errors.ErrUnsupported) {
+		if err = folder.Link(from, to); err == nil {
+			return folder.Remove(from)
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return errTaken
+	case isDiskFault(err):
 		return err
 	}
-	if _, err := part.WriteAt(raw, 0); err != nil {
-		return err
+	if _, err := folder.Lstat(to); err == nil { // the file system knows neither
+		return errTaken
 	}
-	return finishPart(part)
+	return folder.Rename(from, to)
 }
 
 // maxPartTries bounds how often another run may have been faster.
 const maxPartTries = 100
 
-// openPart opens the file that a receipt is written into, and locks out other runs until it is closed.
-func openPart(path string) (*os.File, error) {
+// createPart makes the file that a receipt is written into. It is new, so that nobody else has it open, and nobody is waited for: where the usual name is
+// another run's, or somebody else's, there is another one.
+func createPart(folder *os.Root, name string) (_ *os.File, called string, err error) {
+	usual := partName(name)
+	called = usual
 	for range maxPartTries {
-		part, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openNoLink, 0o644) // #nosec G302 -- receipts are public
-		if err != nil {
-			return nil, err
-		}
-		own, err := lockPart(part)
-		if err == nil && own {
-			return part, nil
-		}
-		_ = part.Close()
-		if err != nil {
-			return nil, fmt.Errorf("locking %s: %w", path, err)
+		part, err := folder.OpenFile(called, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) // #nosec G302 -- receipts are public
+		switch {
+		case err == nil && (called != usual || holdPart(folder, part, called)):
+			return part, called, nil
+		case err == nil:
+			_ = part.Close()
+			called = otherPartName(name)
+		case !errors.Is(err, fs.ErrExist):
+			return nil, "", err
+		case !removeLeft(folder, called):
+			called = otherPartName(name)
 		}
 	}
-	return nil, fmt.Errorf("%s: %w", path, errTaken)
+	return nil, "", fmt.Errorf("%s: %w", called, errTaken)
 }
 
-// lockPart locks the file. It is not the run's own when another one has renamed or removed it before.
-func lockPart(part *os.File) (own bool, err error) {
-	if err := lockFile(part); err != nil {
-		return false, err
+// holdPart keeps other runs from removing the part as one that was left, and reports whether none has yet.
+func holdPart(folder *os.Root, part *os.File, name string) bool {
+	locked, err := tryLockFile(part)
+	return err == nil && locked && isNamed(folder, part, name)
+}
+
+// removeLeft removes what a killed run of the same user has left. It returns false for all else.
+func removeLeft(folder *os.Root, name string) bool {
+	info, err := folder.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() || !isOurs(info) {
+		return false
 	}
-	return isNamed(part)
-}
-
-// isNamed reports whether a regular file has the name still by which it was opened.
-func isNamed(file *os.File) (bool, error) {
-	info, err := file.Stat()
+	left, err := folder.OpenFile(name, os.O_RDWR|openNoLink, 0)
 	if err != nil {
-		return false, err
+		return false
 	}
-	if !info.Mode().IsRegular() {
-		return false, &fs.PathError{Op: "open", Path: file.Name(), Err: errors.New("no regular file")}
+	defer left.Close() //nolint:errcheck // only locked
+	return holdPart(folder, left, name) && folder.Remove(name) == nil
+}
+
+// isNamed reports whether a regular file has the name in the folder.
+func isNamed(folder *os.Root, file *os.File, name string) bool {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false
 	}
-	named, err := os.Lstat(file.Name())
-	return err == nil && os.SameFile(info, named), nil
+	named, err := folder.Lstat(name)
+	return err == nil && os.SameFile(info, named)
 }
 
 // noteFolder has the file system of a folder synced at the end.
-func (w *receiptWriter) noteFolder(folder string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if folder == w.last {
-		return
-	}
-	info, err := os.Stat(folder)
+func (w *receiptWriter) noteFolder(folder *os.Root) error {
+	info, err := folder.Stat(".")
 	if err != nil {
-		return
+		return err
 	}
 	_, _, device := changedAt(info)
-	w.last = folder
-	if w.folders == nil {
-		w.folders = map[uint64]string{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.folders[device] != nil {
+		return nil
 	}
-	w.folders[device] = folder
+	if w.folders == nil {
+		w.folders = map[uint64]*os.File{}
+	}
+	w.folders[device], err = folder.Open(".")
+	return err
 }
 
 // sync has all that was written outlast a power failure.
 func (w *receiptWriter) sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, folder := range w.folders {
-		if err := syncFileSystem(folder); err != nil {
-			return fault.Fail(fault.ReasonFile, fmt.Errorf("syncing the receipts in %s: %w", folder, err), "see that the disk is in order, and run the command again with --verify-receipts")
+	for device, folder := range w.folders {
+		err := syncFileSystem(folder)
+		_ = folder.Close() // only held
+		if err != nil {
+			return fault.Fail(fault.ReasonFile, fmt.Errorf("syncing the receipts in %s: %w", folder.Name(), err), "see that the disk is in order, and run the command again with --verify-receipts")
 		}
+		delete(w.folders, device)
 	}
 	return nil
 }
 
-// makeReceiptFolder makes the folder that a receipt goes to.
-func makeReceiptFolder(path string) error {
-	return os.MkdirAll(filepath.Dir(path), 0o755) // #nosec G301 -- receipts are public
+// makeReceiptFolder makes the folder below root that a receipt goes to.
+func makeReceiptFolder(root, path string) error {
+	const public = 0o755
+	if root == "" {
+		return os.MkdirAll(filepath.Dir(path), public) // #nosec G301 -- receipts are public
+	}
+	if err := os.MkdirAll(root, public); err != nil { // #nosec G301 -- receipts are public
+		return err
+	}
+	top, err := os.OpenRoot(root)
+	if err != nil {
+		return err
+	}
+	defer top.Close() //nolint:errcheck // only held
+	name, err := filepath.Rel(root, filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if err := top.MkdirAll(name, public); err != nil {
+		return backfill.ExplainFolder(filepath.Dir(path), root, err)
+	}
+	return nil
+}
+
+// checkFolder reports why a receipt cannot go to the folder of path, before its signature is sent.
+func checkFolder(root, path string) error {
+	folder, err := openFolder(root, path)
+	if err != nil {
+		return err
+	}
+	return folder.Close()
 }
 
 // isDiskFault reports whether nothing more can be written, whatever the file.

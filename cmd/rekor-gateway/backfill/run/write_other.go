@@ -4,24 +4,31 @@
 
 package run
 
-import "os"
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
 
 const openNoLink = 0
 
-// lockFile does nothing here: two runs over one tree are for Linux.
-func lockFile(*os.File) error { return nil }
-
 // writeUnnamed is for Linux.
-func writeUnnamed(string, []byte) error { return errNoUnnamed }
+func writeUnnamed(*os.Root, string, []byte) error { return errNoUnnamed }
+
+// renameNoReplace is for Linux.
+func renameNoReplace(*os.Root, string, string) error { return errors.ErrUnsupported }
+
+// isOurs is not known here.
+func isOurs(fs.FileInfo) bool { return true }
 
 // finishPart syncs each file by itself.
 func finishPart(f *os.File) error { return f.Sync() }
 
 // syncFileSystem has nothing left to do.
-func syncFileSystem(string) error { return nil }
+func syncFileSystem(*os.File) error { return nil }
 
 // checkWritable leaves that to the writing.
 func checkWritable(string) error { return nil }
 
-// tryLockFile does nothing here.
+// tryLockFile does nothing here: two runs over one tree are for Linux.
 func tryLockFile(*os.File) (locked bool, err error) { return true, nil }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
 package run
 
 import (
@@ -10,46 +12,136 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // A receipt is whole or not there. What a killed run has left is used up, and nobody's link is followed.
 func TestReceiptWriter(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.receipt.json")
+	part := filepath.Join(dir, partName("app.receipt.json"))
 	var w receiptWriter
-	if err := os.WriteFile(partName(path), []byte(strings.Repeat("left by a killed run", 100)), 0o644); err != nil {
+	if err := os.WriteFile(part, []byte(strings.Repeat("left by a killed run", 100)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(path, []byte("one"), false); err != nil || string(must(os.ReadFile(path))) != "one" {
+	if err := w.write(dir, path, []byte("one"), false); err != nil || string(must(os.ReadFile(path))) != "one" {
 		t.Errorf("%v", err)
 	}
-	if err := w.write(path, []byte("two"), false); !errors.Is(err, errTaken) || string(must(os.ReadFile(path))) != "one" {
+	if err := w.write("", path, []byte("two"), false); !errors.Is(err, errTaken) || string(must(os.ReadFile(path))) != "one" {
 		t.Errorf("%v", err)
 	}
-	if err := w.write(path, []byte("two"), true); err != nil || string(must(os.ReadFile(path))) != "two" {
+	if err := w.write(dir, path, []byte("two"), true); err != nil || string(must(os.ReadFile(path))) != "two" {
 		t.Errorf("%v", err)
+	}
+	if names := must(os.ReadDir(dir)); len(names) != 1 {
+		t.Errorf("there is %v", names)
 	}
 	victim := filepath.Join(dir, "victim")
-	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o644), os.Symlink(victim, partName(path))); err != nil {
+	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o644), os.Symlink(victim, part)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(path, []byte("three"), true); err == nil || string(must(os.ReadFile(victim))) != "mine" {
+	if err := w.write(dir, path, []byte("three"), true); err != nil || string(must(os.ReadFile(victim))) != "mine" || string(must(os.ReadFile(path))) != "three" {
 		t.Errorf("a link was followed: %v", err)
 	}
-	if err := errors.Join(os.Remove(partName(path)), w.sync()); err != nil {
+	if err := errors.Join(os.Remove(part), w.sync()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReceiptIsTheRunsOwn: a receipt never is a file that somebody else has made or has open, and nobody is waited for, whatever stands where it is written first.
+func TestReceiptIsTheRunsOwn(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"another's file": func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte("mine"), 0o666), os.Chown(path, 65534, 65534))
+		},
+		"link":   func(path string) error { return os.Symlink("nowhere", path) },
+		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o666) },
+		"folder": func(path string) error { return os.Mkdir(path, 0o777) },
+	} {
+		if name == "another's file" && os.Geteuid() != 0 {
+			continue // nobody else may be made its owner
+		}
+		for _, replace := range []bool{false, true} {
+			dir := t.TempDir()
+			path, part := filepath.Join(dir, "app.receipt.json"), filepath.Join(dir, partName("app.receipt.json"))
+			if err := put(part); err != nil {
+				t.Fatal(err)
+			}
+			before := must(os.Lstat(part))
+			if err := new(receiptWriter).write(dir, path, []byte("{}"), replace); err != nil || string(must(os.ReadFile(path))) != "{}" {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if after, err := os.Lstat(part); err != nil || !os.SameFile(before, after) || os.SameFile(after, must(os.Lstat(path))) {
+				t.Errorf("%s: not left as it was: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestWriteWaitsForNobody: whoever may read the folder may lock a file in it.
+func TestWriteWaitsForNobody(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.receipt.json")
+	held := must(os.OpenFile(filepath.Join(dir, partName("app.receipt.json")), os.O_CREATE|os.O_RDONLY, 0o644))
+	defer held.Close()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- new(receiptWriter).write(dir, path, []byte("{}"), false) }()
+	select {
+	case err := <-done:
+		if err != nil || string(must(os.ReadFile(path))) != "{}" {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a receipt's writing waits for ever for whoever has locked the part file")
+	}
+}
+
+// TestReceiptStaysInItsTree: a folder that is a link by the time the receipt is written leads nowhere else.
+func TestReceiptStaysInItsTree(t *testing.T) {
+	root, elsewhere := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "real"), 0o755), os.Symlink(elsewhere, filepath.Join(root, "out")), os.Symlink("real", filepath.Join(root, "in"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, replace := range []bool{false, true} {
+		err := new(receiptWriter).write(root, filepath.Join(root, "out/app.receipt.json"), []byte("{}"), replace)
+		if left := must(os.ReadDir(elsewhere)); formats.ReasonOf(err) != backfill.ReasonOutsideRoot || len(left) != 0 {
+			t.Errorf("%v, %v", err, left)
+		}
+	}
+	if err := makeReceiptFolder(root, filepath.Join(root, "out/new/app.receipt.json")); err == nil || len(must(os.ReadDir(elsewhere))) != 0 {
+		t.Errorf("a folder was made: %v", err)
+	}
+	if err := new(receiptWriter).write(root, filepath.Join(root, "in/app.receipt.json"), []byte("{}"), false); err != nil {
+		t.Error(err)
+	}
+	if err := new(receiptWriter).write("", filepath.Join(root, "out/app.receipt.json"), []byte("{}"), false); err != nil {
+		t.Errorf("where it may lead out: %v", err)
 	}
 }
 
 func TestReceiptWritersAtOnce(t *testing.T) {
 	for round := range 50 {
+		hasPart := round%2 == 1 // then it is written by a part
 		path := filepath.Join(t.TempDir(), "app.receipt.json")
+		if hasPart {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(path), partName(filepath.Base(path))), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 		var wrote atomic.Int64
 		var writers sync.WaitGroup
 		for i := range 4 {
 			writers.Go(func() {
-				err := new(receiptWriter).write(path, bytes.Repeat([]byte{byte('a' + i)}, 5000), false)
+				err := new(receiptWriter).write("", path, bytes.Repeat([]byte{byte('a' + i)}, 5000), false)
 				if err == nil {
 					wrote.Add(1)
 				} else if !errors.Is(err, errTaken) {
@@ -62,7 +154,7 @@ func TestReceiptWritersAtOnce(t *testing.T) {
 		if wrote.Load() != 1 || len(raw) != 5000 || bytes.Count(raw, raw[:1]) != 5000 {
 			t.Fatalf("round %d: %d have written it, %d bytes", round, wrote.Load(), len(raw))
 		}
-		if _, err := os.Lstat(partName(path)); err == nil {
+		if names := must(os.ReadDir(filepath.Dir(path))); len(names) != 1 {
 			t.Fatalf("round %d: a part is left", round)
 		}
 	}
