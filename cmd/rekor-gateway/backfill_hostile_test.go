@@ -6,13 +6,19 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestBackfillHostilePlaces: what stands where a receipt or its part is to go is neither waited for, nor followed, nor replaced, and is told before the signature is sent.
@@ -111,5 +117,45 @@ func TestReportReplacesReportsAlone(t *testing.T) {
 		if code, out, errs := runBackfill(t.Context(), server, tree, "--report", path); code != 0 {
 			t.Errorf("over a report: %s%s", out, errs)
 		}
+	}
+}
+
+// TestVerifyWaitsForNoPipe: a receipt that is looked for beside a file is a file.
+func TestVerifyWaitsForNoPipe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app")
+	if err := errors.Join(os.WriteFile(file, nil, 0o644), syscall.Mkfifo(file+receiptSuffix, 0o644), syscall.Mkfifo(file+".asc", 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan string, 1)
+	go func() {
+		var out bytes.Buffer
+		runProgram(t.Context(), []string{"verify", file, "--any-signer", "--trusted-root", offline(rootFile), "--output", "json"}, &out, &out)
+		ended <- out.String()
+	}()
+	select {
+	case out := <-ended:
+		if !strings.Contains(out, `"FILE"`) || !strings.Contains(out, "no regular file") {
+			t.Error(out)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for a pipe")
+	}
+}
+
+// TestBackfillWithoutRoomForFetched: where nothing can be fetched for want of room, the run ends, and no signature is to blame.
+func TestBackfillWithoutRoomForFetched(t *testing.T) {
+	files := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
+	defer files.Close()
+	manifest := filepath.Join(t.TempDir(), "list.jsonl")
+	row := fmt.Sprintf(`{"signature": "%[1]s/x509.sig", "artifact": "%[1]s/artifact"}`, files.URL)
+	if err := os.WriteFile(manifest, []byte(row+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
+	var out, errs bytes.Buffer
+	code := runProgram(t.Context(), []string{"backfill", "--manifest", manifest, "--receipts", t.TempDir(), "--server", server, "--key", offline("x509.pub"), "--trusted-root", offline(rootFile), "--output", "json"}, &out, &errs)
+	if s := readSummary(t, out.String()); code != exitInput || s.Unsent != 1 || s.Refused != 0 || s.Error.Reason != "FILE" {
+		t.Errorf("exit %d: %s", code, &out)
 	}
 }

@@ -3,8 +3,9 @@
 package main
 
 import (
+	"strconv"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -53,4 +54,9 @@ const (
 )
 
 // validName is how a report has the name of a file, which may be any bytes.
-func validName(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
+func validName(s string) string {
+	if utf8.ValidString(s) && !strings.HasPrefix(s, `"`) {
+		return s
+	}
+	return strconv.Quote(s)
+}

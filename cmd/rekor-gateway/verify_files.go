@@ -53,7 +53,11 @@ func (f *verifyFlags) findTargets(files []string) ([]target, error) {
 
 // readReceipt reads the receipt of t, or a proof in its place, and names in t where that was found.
 func (v *verifier) readReceipt(t *target) (loaded, error) {
-	raw, err := input.ReadFile(t.receipt, maxSubmission)
+	read := input.ReadFile
+	if v.receipt+v.signature == "" {
+		read = input.ReadFound
+	}
+	raw, err := read(t.receipt, maxSubmission)
 	switch {
 	case v.isAbsent(t, err) && v.signature == "":
 		return v.findEmbedded(t, err)

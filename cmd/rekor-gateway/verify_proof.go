@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/input"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
@@ -68,10 +69,7 @@ func isFile(path string) bool {
 
 // readArmored returns ok false for what cannot be a signature file with a proof in it: a release of gigabytes is not read for that.
 func readArmored(path string) (raw []byte, ok bool) {
-	if !isFile(path) {
-		return nil, false
-	}
-	file, err := os.Open(path)
+	file, err := backfill.Open(path)
 	if err != nil {
 		return nil, false
 	}

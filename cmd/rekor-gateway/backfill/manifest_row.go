@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -231,5 +232,13 @@ func locateURL(text string) (place, *formats.Error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
 		return place{}, formats.NewError(ReasonMalformedManifest, "there is a URL that cannot be fetched", "write a path, or a URL that begins with https:// and has no password in it")
 	}
+	if hasDots(u) {
+		return place{}, formats.NewError(ReasonMalformedManifest, "there is a URL with . or .. between its slashes, as they are or as %2e", "write the URL that those lead to")
+	}
 	return place{url: true, path: text, name: safeName(u.Host + "/" + u.Path)}, nil
+}
+
+// hasDots reports whether a URL has elements that lead up: what is named after it would be called like another host's file.
+func hasDots(u *url.URL) bool {
+	return slices.ContainsFunc(strings.Split(u.Host+"/"+u.Path, "/"), func(e string) bool { return e == "." || e == ".." })
 }

@@ -49,7 +49,8 @@ func TestReadManifest(t *testing.T) {
 		"absolute, within":     {"signature\n" + root + "/ssh/app.sig\n", Options{}, []string{`"ssh/app.sig" over ssh/app`}},
 		"URLs": {"signature,keys,artifact\nhttps://example.com/a/app.sig,https://example.com/key;pgp/release-key.asc,http://example.com/a/app\nssh/app.sig,,https://example.com/app\n", Options{},
 			[]string{`"example.com/a/app.sig" over http://example.com/a/app key https://example.com/key key pgp/release-key.asc`, `"ssh/app.sig" over https://example.com/app`}},
-		"URL that leads up": {"signature\nhttps://example.com/../../../etc/app.sig\n", Options{}, []string{`"etc/app.sig"`}},
+		"URL that leads up": {"signature\nhttps://example.com/../../../etc/app.sig\nhttps://example.com/%2e%2e/%2Fother.example/app.sig\nhttps://example.com/a%2f..%2f..%2fapp.sig\nhttps://../app.sig\n", Options{},
+			[]string{`"line 2": MALFORMED_MANIFEST`, `"line 3": MALFORMED_MANIFEST`, `"line 4": MALFORMED_MANIFEST`, `"line 5": MALFORMED_MANIFEST`}},
 
 		"no signature":        {"signature,artifact\n,ssh/app\n", Options{}, []string{`"line 2": MALFORMED_MANIFEST`}},
 		"artifact and digest": {"signature,artifact,digest\nssh/app.sig,ssh/app," + sum + "\n", Options{}, []string{`"ssh/app.sig": MALFORMED_MANIFEST`}},

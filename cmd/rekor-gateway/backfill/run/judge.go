@@ -82,7 +82,7 @@ func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 			return err
 		}
 	}
-	if c.signature, err = openSource(ctx, c.item.Signature); err != nil {
+	if c.signature, err = openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
 		return err
 	}
 	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
@@ -127,7 +127,7 @@ func (j *judge) parse(ctx context.Context, format string, signature []byte, keys
 func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
 	c.keyStamps = ""
 	for _, name := range c.item.Keys {
-		s, err := openSource(ctx, name)
+		s, err := openSource(ctx, name, input.MaxKeyring)
 		if err != nil {
 			return nil, err
 		}
@@ -228,7 +228,7 @@ func (c *candidate) openBytes(ctx context.Context) (_ io.Reader, _ io.Closer, er
 		return nil, io.NopCloser(nil), nil
 	}
 	if c.artifact == nil {
-		if c.artifact, err = openSource(ctx, c.item.Artifact); err != nil {
+		if c.artifact, err = openSource(ctx, c.item.Artifact, client.ArtifactLimits.MaxBytes); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -76,7 +76,7 @@ func (b *runner) lookAtList(ctx context.Context, item backfill.Item) *backfill.C
 	}
 	defer release()
 	name, limit := listFile(item)
-	s, err := openSource(ctx, name)
+	s, err := openSource(ctx, name, limit)
 	if err != nil {
 		return nil
 	}

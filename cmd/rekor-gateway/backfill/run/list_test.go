@@ -42,7 +42,7 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 		return b.known.find(item, p, func() *backfill.Checked { return b.lookAtList(t.Context(), item) })
 	}
 	verify := func() (*backfill.Checked, error) { // as a run does that ends then
-		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature))}
+		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
 		defer c.close()
 		must(c.signature.readAll(formats.MaxSignatureSize))
 		list, err := b.compareList(t.Context(), c)

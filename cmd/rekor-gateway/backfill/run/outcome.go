@@ -6,9 +6,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"unicode"
+	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -68,7 +70,7 @@ func (o *outcome) noteList() {
 	}
 	o.Listed, o.ListedFaults = nil, o.list.Count
 	for _, l := range o.list.Faults {
-		o.Listed = append(o.Listed, listedFault{validText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
+		o.Listed = append(o.Listed, listedFault{nameText(l.Name), l.Problem.Reason, validText(l.Problem.Message)})
 	}
 }
 
@@ -97,13 +99,21 @@ func (o *outcome) noteReceipt(r *receiptpb.Receipt) {
 
 func (o outcome) in(state string) outcome {
 	o.State = state
-	o.Name, o.Decompress = validText(o.item.Name), o.item.Decompress
+	o.Name, o.Decompress = nameText(o.item.Name), o.item.Decompress
 	o.noteList()
-	o.Artifact, o.Receipt, o.Message = validText(o.item.Artifact), validText(o.Receipt), validText(o.Message)
+	o.Artifact, o.Receipt, o.Message = nameText(o.item.Artifact), nameText(o.Receipt), validText(o.Message)
 	return o
 }
 
-// validText is for names of files, which may be any bytes.
+// nameText is for names of files, which may be any bytes: names that differ do so in a report, too. What JSON cannot have is quoted as in Go, and so is what looks so.
+func nameText(s string) string {
+	if utf8.ValidString(s) && !strings.HasPrefix(s, `"`) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// validText is for messages, which have names in them.
 func validText(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
 
 // logged is for a receipt that came, verifies, and is in path.
@@ -134,7 +144,7 @@ func (o *outcome) readHead(path string) {
 			Way string `json:"way"`
 		} `json:"recorded"`
 	}
-	raw, err := input.ReadFile(path, receipt.MaxSize)
+	raw, err := input.ReadFound(path, receipt.MaxSize)
 	if err != nil || jsonv2.Unmarshal(raw, &head) != nil {
 		return
 	}

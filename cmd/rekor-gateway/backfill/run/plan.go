@@ -75,7 +75,7 @@ type plannedLine struct {
 }
 
 func newPlannedLine(item backfill.Item, g planGroup) plannedLine {
-	return plannedLine{"planned", validText(item.Name), g.State, g.Reason, g.Message, g.Hint, validText(item.Artifact), item.Decompress, g.Representation, g.Way, g.Asked, g.Sends}
+	return plannedLine{"planned", nameText(item.Name), g.State, g.Reason, g.Message, g.Hint, nameText(item.Artifact), item.Decompress, g.Representation, g.Way, g.Asked, g.Sends}
 }
 
 // Plan prints what would be done. It writes no file but the report that is asked for, and has the gateway store nothing.
@@ -186,7 +186,7 @@ func (b *runner) planItem(ctx context.Context, item backfill.Item) (planKey, pla
 		}
 	}
 	group.State, group.Representation, group.Way, group.Asked = key.state, key.representation, key.way, key.asked
-	group.Sends, group.Example = key.sends, validText(item.Name)
+	group.Sends, group.Example = key.sends, nameText(item.Name)
 	group.Message = validText(group.Message)
 	return key, group
 }

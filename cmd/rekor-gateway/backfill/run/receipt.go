@@ -203,7 +203,7 @@ func openKept(path string) (*os.File, error) {
 
 // isTornFile reports whether path has a part of a receipt in it, which is as good as none.
 func isTornFile(path string) bool {
-	raw, err := input.ReadFile(path, receipt.MaxSize)
+	raw, err := input.ReadFound(path, receipt.MaxSize)
 	return err == nil && isTorn(raw)
 }
 

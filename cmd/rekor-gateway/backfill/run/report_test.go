@@ -96,6 +96,19 @@ func TestReportOfTwoRuns(t *testing.T) {
 	}
 }
 
+// TestReportTellsNamesApart: files whose names are no text have different ones in a report.
+func TestReportTellsNamesApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{"app", "bad\xff", "bad\xfe", "bad\ufffd", `"bad\xff"`, `bad\xff`, `"app"`} {
+		o := outcome{item: backfill.Item{Name: name, Artifact: name}, Receipt: name}.in(stateDone)
+		raw, err := jsonv2.Marshal(o)
+		if err != nil || o.Artifact != o.Name || o.Receipt != o.Name || seen[string(raw)] != "" {
+			t.Errorf("%q is %s, as %q is: %v", name, raw, seen[string(raw)], err)
+		}
+		seen[string(raw)] = name
+	}
+}
+
 // TestReportSaysDecompress: whoever verifies by the report has to know that the signature is over what is inside of the file.
 func TestReportSaysDecompress(t *testing.T) {
 	item := backfill.Item{Name: "app.tar.sign", Artifact: "app.tar.xz", Decompress: true}

@@ -155,6 +155,9 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	if c != nil {
 		defer c.close()
 	}
+	if isSpoolFault(err) {
+		b.stop(err)
+	}
 	if err != nil {
 		return o.end(ctx, err)
 	}

@@ -26,8 +26,8 @@ type source struct {
 	known bool      // first is set
 }
 
-// openSource returns the file that name is of, fetched to this machine where it is a URL.
-func openSource(ctx context.Context, name string) (*source, error) {
+// openSource returns the file that name is of, fetched to this machine where it is a URL, and is of at most limit bytes.
+func openSource(ctx context.Context, name string, limit int64) (*source, error) {
 	if !client.IsURL(name) {
 		return &source{name: name, path: name}, nil
 	}
@@ -37,17 +37,46 @@ func openSource(ctx context.Context, name string) (*source, error) {
 	}
 	spool, err := os.CreateTemp("", "rekor-gateway-backfill-")
 	if err != nil {
-		return nil, fmt.Errorf("making room for a file that is fetched: %w", err)
+		return nil, explainFetch(&spoolError{err})
 	}
 	_ = os.Remove(spool.Name()) // what fails here is removed by close
 	s := &source{name: name, spool: spool}
 	limits := client.ArtifactLimits
-	limits.OnlyToTLS = true
-	if _, err := client.Fetch(ctx, u, spool, limits); err != nil {
+	limits.OnlyToTLS, limits.MaxBytes = true, limit
+	if _, err := client.Fetch(ctx, u, &spoolWriter{spool}, limits); err != nil {
 		s.close()
-		return nil, fault.Fail(fault.ReasonFetch, err, "check the URL, or download the file yourself and name that")
+		return nil, explainFetch(err)
 	}
 	return s, nil
+}
+
+// spoolError says that there is no room on this machine for what is fetched. That is so for all else, too.
+type spoolError struct{ err error }
+
+func (e *spoolError) Error() string {
+	return "making room for a file that is fetched: " + e.err.Error()
+}
+func (e *spoolError) Unwrap() error { return e.err }
+
+func isSpoolFault(err error) bool { return errors.As(err, new(*spoolError)) }
+
+// spoolWriter tells what cannot be written from what cannot be fetched.
+type spoolWriter struct{ file *os.File }
+
+// Write implements io.Writer.
+func (w *spoolWriter) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	if err != nil {
+		err = &spoolError{err}
+	}
+	return n, err
+}
+
+func explainFetch(err error) error {
+	if isSpoolFault(err) {
+		return fault.Fail(fault.ReasonFile, err, "make room in the folder for temporary files, or name another one in $TMPDIR, and run the command again")
+	}
+	return fault.Fail(fault.ReasonFetch, err, "check the URL, or download the file yourself and name that")
 }
 
 // isFetched reports whether something of item is fetched.

@@ -4,11 +4,14 @@ package run
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +32,7 @@ func TestSourceChanged(t *testing.T) {
 	} {
 		f := must(os.Create(path))
 		_, _ = f.WriteString("begin")
-		s := must(openSource(t.Context(), path))
+		s := must(openSource(t.Context(), path, 100))
 		if _, err := s.readAll(100); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +58,7 @@ func TestSourceFetched(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	t.Setenv("TMPDIR", t.TempDir())
-	s, err := openSource(t.Context(), server.URL+"/artifact")
+	s, err := openSource(t.Context(), server.URL+"/artifact", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +72,37 @@ func TestSourceFetched(t *testing.T) {
 	}
 	s.close()
 	for _, bad := range []string{server.URL + "/none", server.URL + "/elsewhere", "file:///etc/passwd", "ftp://example.org/x", "https://u:p@example.org/x"} {
-		if _, err := openSource(t.Context(), bad); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
+		if _, err := openSource(t.Context(), bad, 100); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
 			t.Errorf("%s: %v", bad, err)
 		}
+	}
+}
+
+// TestSourceFetchedIsBounded: a signature or key that is fetched is no larger than one may be, whatever its server has.
+func TestSourceFetchedIsBounded(t *testing.T) {
+	server := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
+	defer server.Close()
+	if _, err := openSource(t.Context(), server.URL+"/artifact", 5); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSourceFetchedHasRoom: where there is no room for what is fetched, that is no fault of its URL.
+func TestSourceFetchedHasRoom(t *testing.T) {
+	server := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
+	defer server.Close()
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	_, err := openSource(t.Context(), server.URL+"/artifact", 100)
+	checkNoRoom(t, err)
+	full := must(os.OpenFile("/dev/full", os.O_WRONLY, 0))
+	defer full.Close()
+	_, err = (&spoolWriter{full}).Write([]byte("x"))
+	checkNoRoom(t, explainFetch(fmt.Errorf("fetching: %w", err)))
+}
+
+func checkNoRoom(t *testing.T, err error) {
+	t.Helper()
+	if f := fault.Describe(errors.Join(err)); err == nil || !isSpoolFault(err) || f.ExitCode != fault.ExitInput || !strings.Contains(f.Hint, "TMPDIR") {
+		t.Errorf("%+v", f)
 	}
 }
