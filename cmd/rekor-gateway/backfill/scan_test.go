@@ -131,7 +131,7 @@ func compare(item Item) *Checked {
 	if err != nil {
 		panic(err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, MaxList+1))
 	if err != nil {
 		panic(err)

@@ -53,7 +53,7 @@ func renameNoReplace(folder *os.Root, from, to string) error {
 	}
 	defer dir.Close() //nolint:errcheck // only held
 	err = unix.Renameat2(int(dir.Fd()), from, int(dir.Fd()), to, unix.RENAME_NOREPLACE)
-	if err == unix.EINVAL {
+	if errors.Is(err, unix.EINVAL) {
 		return errors.ErrUnsupported
 	}
 	return err

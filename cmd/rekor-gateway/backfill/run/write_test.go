@@ -117,6 +117,12 @@ func TestReceiptStaysInItsTree(t *testing.T) {
 			t.Errorf("%v, %v", err, left)
 		}
 	}
+	for _, name := range []string{"app.receipt.json", "new/1.0/app.receipt.json", "in/new/app.receipt.json"} {
+		path := filepath.Join(root, name)
+		if err := errors.Join(makeReceiptFolder(root, path), checkFolder(root, path)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	if err := makeReceiptFolder(root, filepath.Join(root, "out/new/app.receipt.json")); err == nil || len(must(os.ReadDir(elsewhere))) != 0 {
 		t.Errorf("a folder was made: %v", err)
 	}
