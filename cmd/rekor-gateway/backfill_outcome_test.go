@@ -3,10 +3,6 @@
 package main
 
 import (
-	"strconv"
-	"strings"
-	"unicode/utf8"
-
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
@@ -52,11 +48,3 @@ const (
 	stateRefused = "REFUSED"
 	statePending = "PENDING"
 )
-
-// validName is how a report has the name of a file, which may be any bytes.
-func validName(s string) string {
-	if utf8.ValidString(s) && !strings.HasPrefix(s, `"`) {
-		return s
-	}
-	return strconv.Quote(s)
-}

@@ -238,7 +238,7 @@ func (r *releases) checkReport(name, way string) (receipts []string) {
 			}
 			continue
 		}
-		if _, ok := goodDefects[o.Name]; strings.HasPrefix(o.Name, "bad/") != ok {
+		if _, ok := goodDefects[o.Name]; strings.HasPrefix(strings.TrimPrefix(o.Name, `"`), "bad/") != ok {
 			r.t.Errorf("%s was not made", o.Name)
 		}
 		if o.State != stateLogged && o.State != stateDone || o.SubmissionID == "" || o.Representation == "" || o.Way != way || len(o.Signers) != 1 {
