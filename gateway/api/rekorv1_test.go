@@ -159,7 +159,7 @@ func TestRekorV1Routes(t *testing.T) {
 		s.expectV1(s.do(http.MethodGet, "/api/v1/"+path, "", nil), want, reason)
 	}
 	off := serve(t)
-	if a := off.getBytes("/api/v1/log"); a.status != http.StatusNotFound {
+	if _, a := off.send(http.MethodGet, "/api/v1/log", "", nil); a.status != http.StatusNotFound {
 		t.Errorf("where it is off: %d %s", a.status, a.raw)
 	}
 }

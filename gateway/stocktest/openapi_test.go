@@ -166,7 +166,14 @@ func (c *contract) check(ctx context.Context, e exchange) (*openapi3.Operation, 
 // linesType is that of lines of JSON, which OpenAPI 3.0 cannot describe: a line of a request is a BatchItem, one of an answer a BatchAnswer.
 const linesType = "application/x-ndjson"
 
-func init() { openapi3filter.RegisterBodyDecoder(linesType, openapi3filter.PlainBodyDecoder) }
+// keyType is that of Rekor v1's public key, in PEM.
+const keyType = "application/x-pem-file"
+
+func init() {
+	for _, mediaType := range []string{linesType, keyType} {
+		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.PlainBodyDecoder)
+	}
+}
 
 // checkLines validates every line of an answer, and the lines of the request that were accepted.
 func (c *contract) checkLines(e exchange) error {
