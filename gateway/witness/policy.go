@@ -66,12 +66,13 @@ func (p *Policy) scanLines(text string) (logs []string, rest string, err error) 
 		if len(fields) > 0 {
 			said++
 		}
+		plain := strings.Join(fields, " ") // torchwood panics at a line of other white space than spaces and tabs
 		if len(fields) > 0 && fields[0] == "log" {
-			logs, bare = append(logs, bare), ""
+			logs, plain = append(logs, plain), ""
 		} else if err := p.scanLine(fields, keys, members); err != nil {
 			return nil, "", err
 		}
-		others.WriteString(bare + "\n")
+		others.WriteString(plain + "\n")
 	}
 	if said > maxPolicyLines {
 		return nil, "", fmt.Errorf("it has over %d lines", maxPolicyLines)

@@ -147,6 +147,28 @@ func TestPolicyOfNobody(t *testing.T) {
 	}
 }
 
+// TestPolicyBlankLines: a policy is read the same whatever its lines end with, and whatever blank lines hold.
+func TestPolicyBlankLines(t *testing.T) {
+	a := newCosigner(t, "a.test")
+	text, now := checkpointOf("log.test", 7, 1), time.Unix(1_800_000_000, 0)
+	for _, policy := range []string{
+		"# mine\r\n\r\nwitness A " + a.key + "\r\n\r\nquorum A\r\n",
+		"\u00a0\nwitness A " + a.key + "\n\fquorum A\n\f\n\v\n\u2003",
+	} {
+		p, err := witness.ParsePolicy([]byte(policy))
+		if err != nil {
+			t.Errorf("%q: %v", policy, err)
+			continue
+		}
+		if got, err := p.CheckCosigned([]byte(text+"\n"+a.line(text, now)), now); err != nil || !got.By.Equal(now) {
+			t.Errorf("%q: %+v, %v", policy, got, err)
+		}
+		if _, err := p.CheckCosigned([]byte(text+"\n"), now); err == nil {
+			t.Errorf("%q is met by nobody", policy)
+		}
+	}
+}
+
 // TestBadPolicy: what is no policy, or counts a witness twice, is refused.
 func TestBadPolicy(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -201,7 +223,10 @@ func FuzzPolicy(f *testing.F) {
 	a, b := newCosigner(f, "a.test"), newCosigner(f, "b.test")
 	names := "witness A " + a.key + "\nwitness B " + b.key + "\n"
 	text := checkpointOf("log.test", 7, 1)
-	for _, policy := range []string{names + "group Q 2 A B\nquorum Q\n", names + "quorum A", "quorum none", "log x\n" + names + "group G any A\ngroup H all G B\nquorum H\r\n"} {
+	for _, policy := range []string{
+		names + "group Q 2 A B\nquorum Q\n", names + "quorum A", "quorum none", "log x\n" + names + "group G any A\ngroup H all G B\nquorum H\r\n",
+		"# mine\r\n\r\n" + names + "\r\nquorum A\r\n", names + "\u00a0\n\f\nquorum A\n",
+	} {
 		f.Add([]byte(policy), []byte(text+"\n"+a.line(text, time.Unix(1_700_000_000, 0))))
 	}
 	now := time.Unix(1_800_000_000, 0)
