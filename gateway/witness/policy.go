@@ -35,7 +35,8 @@ type Policy struct {
 var _ receipt.WitnessPolicy = (*Policy)(nil)
 
 // ParsePolicy reads a policy: lines with log, witness, group (any, all, or a number) and quorum. Keys of witnesses are of Ed25519. Beyond what torchwood
-// checks, no witness may be there twice, by whatever name, and no component in two groups: each would count more than once.
+// checks, no witness may be there twice, by whatever name, and no component in two groups: each would count more than once. No word is passed over,
+// and no component is called none, any or all.
 func ParsePolicy(text []byte) (*Policy, error) {
 	if len(text) > MaxPolicy {
 		return nil, fmt.Errorf("reading witness policy: it is over %d bytes", MaxPolicy)
@@ -65,6 +66,9 @@ func (p *Policy) scanLines(text string) (logs []string, rest string, err error) 
 		fields := strings.Fields(bare)
 		if len(fields) > 0 {
 			said++
+			if err := checkWords(fields); err != nil {
+				return nil, "", err
+			}
 		}
 		plain := strings.Join(fields, " ") // torchwood panics at a line of other white space than spaces and tabs
 		if len(fields) > 0 && fields[0] == "log" {
@@ -83,11 +87,38 @@ func (p *Policy) scanLines(text string) (logs []string, rest string, err error) 
 	return logs, others.String(), nil
 }
 
+// checkWords refuses a line with words that would be passed over, and a component by a name that says something else: a quorum of one called
+// none would ask for nobody.
+func checkWords(fields []string) error {
+	var least, most int // the keyword among them
+	switch fields[0] {
+	case "log":
+		least, most = 2, 3
+	case "witness":
+		least, most = 3, 4
+	case "group":
+		least, most = groupMembers+1, len(fields)
+	case "quorum":
+		least, most = 2, 2
+	default:
+		return fmt.Errorf("%.80q is no keyword", fields[0])
+	}
+	if len(fields) < least || len(fields) > most {
+		return fmt.Errorf("a line has too few or too many words: %.200q", strings.Join(fields, " "))
+	}
+	if names := []string{"none", "any", "all"}; (fields[0] == "witness" || fields[0] == "group") && slices.Contains(names, fields[1]) {
+		return fmt.Errorf("a %s cannot be called %s", fields[0], fields[1])
+	}
+	return nil
+}
+
+// groupMembers is where those stand in the line of a group.
+const groupMembers = 3
+
 // scanLine refuses what would count twice.
 func (p *Policy) scanLine(fields []string, keys, members map[string]bool) error {
-	const nameAndKey, groupMembers = 3, 3
 	switch {
-	case len(fields) >= nameAndKey && fields[0] == "witness":
+	case len(fields) > 0 && fields[0] == "witness":
 		v, err := trustroot.ParseWitnessKey(fields[2])
 		if err != nil {
 			return err
@@ -98,7 +129,7 @@ func (p *Policy) scanLine(fields []string, keys, members map[string]bool) error 
 			return fmt.Errorf("the key of witness %.80q is there twice", fields[1])
 		}
 		keys[key], p.witnesses[note.Signature{Name: v.Name(), Hash: v.KeyHash()}] = true, true
-	case len(fields) > groupMembers && fields[0] == "group":
+	case len(fields) > 0 && fields[0] == "group":
 		for _, member := range fields[groupMembers:] {
 			if members[member] {
 				return fmt.Errorf("%.80q is in two groups, or twice in one", member)
