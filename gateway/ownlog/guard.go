@@ -56,9 +56,10 @@ type guard struct {
 	inUse   []byte // the SPKI of the anchor key; nil: the log makes no more anchors
 	logger  *slog.Logger
 
-	keeping sync.Mutex // held while it is stored how far logs were looked through, and while the store is asked whether it went on in another way
-	lives   int        // how often it did, under keeping
-	said    string     // what warnUnread has said, under keeping
+	keeping sync.Mutex             // held while it is stored how far logs were looked through, and while the store is asked whether it went on in another way
+	lives   int                    // how often it did, under keeping
+	said    string                 // what warnUnread has said, under keeping
+	never   map[gateway.Shard]bool // shards that this process could never read, and none before, under keeping
 }
 
 // checkAnchors looks for anchors that the store does not know, in all that was added to the logs since they were last looked through. The error
@@ -88,9 +89,13 @@ func (g *guard) checkAnchors(ctx context.Context) error {
 			continue
 		}
 		err := k.readShard(ctx)
-		if logs := (unread{}); errors.As(err, &logs) && ctx.Err() == nil {
-			skipped.noteFailed(shard.Log, logs)
-		} else if err != nil {
+		logs := unread{}
+		switch {
+		case err == nil:
+			g.noteLooked(shard)
+		case errors.As(err, &logs) && ctx.Err() == nil:
+			skipped.noteFailed(shard, g.wasLooked(shard, before), logs)
+		default:
 			return fmt.Errorf("looking for anchors in log %s: %w", shard.Log, err)
 		}
 	}

@@ -17,8 +17,13 @@ import (
 
 // Not every log with anchors has to be read. What an anchor covers is shown once Need logs of its set have it, so that an anchor that counted
 // is missed only where Need logs of that set are not read: of n, n-Need+1 have to be. One that fewer have has shown nothing to anybody. The
-// sets are the one of now, and that of the newest anchor in the store: what the store does not know follows that one, so it was made under
-// its set, or a later one. A log of neither set had its last anchor before, which the store knows.
+// sets are the one of now, and that of the newest anchor in the store.
+//
+// What the store does not know may also have been made between these two, under a third set, of which nothing is known here. So a log of
+// neither set, in which an anchor key counts, has to be read where the store says that it may be an older copy (Doubted), and where it was
+// never looked through: then it was first used after what the store knows. Else it had its turn before other logs, and may be gone. A whole
+// machine that was put back, which nothing tells, can be wrong about that where such a log was used again, or has taken over for another,
+// since: what it has is found by a later look once it can be read.
 //
 // A shard that the operator has closed gets nothing more. Once it was looked through after that, it need not be there any more.
 //
@@ -42,16 +47,27 @@ func (u unread) Unwrap() error { return u.error }
 
 // unreadShards are those that were not looked through.
 type unreadShards struct {
-	failed       map[string]error // by the IDs of their logs
-	unconfigured []string         // origins
+	failed       map[string]failedLog // by ID
+	unconfigured []string             // origins
 }
 
-// noteFailed notes that a shard of a log cannot be read.
-func (u *unreadShards) noteFailed(log string, why error) {
+// failedLog is a log of which a shard cannot be read, or several.
+type failedLog struct {
+	why    error
+	counts bool // an anchor key counts in one of them
+	never  bool // and one was never looked through for such a key
+}
+
+// noteFailed notes that a shard cannot be read, and whether it ever was.
+func (u *unreadShards) noteFailed(s AnchorShard, looked bool, why error) {
 	if u.failed == nil {
-		u.failed = map[string]error{}
+		u.failed = map[string]failedLog{}
 	}
-	u.failed[log] = errors.Join(u.failed[log], fmt.Errorf("looking for anchors in log %s: %w", log, why))
+	f := u.failed[s.Log]
+	f.why = errors.Join(f.why, fmt.Errorf("looking for anchors in log %s: %w", s.Log, why))
+	f.counts = f.counts || len(s.Keys) > 0
+	f.never = f.never || !looked
+	u.failed[s.Log] = f
 }
 
 // checkUnread returns nil where an anchor that counted, and that the store does not know, cannot be in shards that were not read alone.
@@ -74,17 +90,20 @@ func (g *guard) checkUnread(ctx context.Context, u unreadShards) error {
 				return err
 			}
 		}
+		if err := u.checkOthers(sets, state.Doubted); err != nil {
+			return err
+		}
 	}
 	g.warnUnread(ctx, u)
 	return nil
 }
 
 // checkFailed returns the reasons where so many logs of the set cannot be read that they may be all that have an anchor.
-func (s anchorSet) checkFailed(failed map[string]error) error {
+func (s anchorSet) checkFailed(failed map[string]failedLog) error {
 	var why []error
 	for _, log := range s.logs {
-		if err := failed[log]; err != nil {
-			why = append(why, err)
+		if f, ok := failed[log]; ok {
+			why = append(why, f.why)
 		}
 	}
 	if len(why) < max(s.need, 1) {
@@ -93,7 +112,21 @@ func (s anchorSet) checkFailed(failed map[string]error) error {
 	return errors.Join(why...)
 }
 
-// listSets returns the sets in which an anchor may have counted that the store does not know.
+// checkOthers returns the reasons where a log of none of the sets has to be read.
+func (u unreadShards) checkOthers(sets []anchorSet, doubted bool) error {
+	var why []error
+	for _, log := range slices.Sorted(maps.Keys(u.failed)) {
+		f := u.failed[log]
+		inSet := slices.ContainsFunc(sets, func(s anchorSet) bool { return slices.Contains(s.logs, log) })
+		if !inSet && f.counts && (f.never || doubted) {
+			why = append(why, f.why)
+		}
+	}
+	return errors.Join(why...)
+}
+
+// listSets returns those of the sets in which an anchor may have counted that the store does not know which are known themselves. That of the
+// newest anchor has only logs that were used, and none that would have taken over.
 func (g *guard) listSets(ctx context.Context) (sets []anchorSet, err error) {
 	now := g.anchors()
 	used := anchorSet{need: now.Need}
@@ -123,7 +156,7 @@ func (g *guard) warnUnread(ctx context.Context, u unreadShards) {
 		return
 	}
 	for _, log := range logs {
-		g.logger.WarnContext(ctx, "a log cannot be looked through for anchors of the own log; others that have them can", "log", g.id, "unread", log, "error", u.failed[log])
+		g.logger.WarnContext(ctx, "a log cannot be looked through for anchors of the own log; others that have them can", "log", g.id, "unread", log, "error", u.failed[log].why)
 	}
 	for _, origin := range u.unconfigured {
 		g.logger.WarnContext(ctx, "anchors of the own log count in a shard that is not configured any more, so that none is looked for there: should the store be put back, what it has forgotten is not seen; name it under logs[].former as long as it can be read",
@@ -146,4 +179,29 @@ func (s AnchorShard) isReadToEnd(looks []gateway.OwnLook) bool {
 		}
 		return read == 0
 	})
+}
+
+// wasLooked reports whether a shard that cannot be read was looked through before this process tried to, however far, for all keys that count in
+// it. What this process has read of it before it failed is no look through it.
+func (g *guard) wasLooked(s AnchorShard, looks []gateway.OwnLook) bool {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
+	never := g.never[s.Shard] || slices.ContainsFunc(s.Keys, func(k AnchorKey) bool {
+		key := sha256.Sum256(k.SPKI)
+		return !slices.ContainsFunc(looks, func(l gateway.OwnLook) bool { return l.Shard == s.Shard && l.Key == key && l.From <= k.From })
+	})
+	if never {
+		if g.never == nil {
+			g.never = map[gateway.Shard]bool{}
+		}
+		g.never[s.Shard] = true
+	}
+	return !never
+}
+
+// noteLooked notes that the shard was read as far as it goes.
+func (g *guard) noteLooked(s AnchorShard) {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
+	delete(g.never, s.Shard)
 }

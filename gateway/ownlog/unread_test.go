@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,6 +102,70 @@ func TestLateUnread(t *testing.T) {
 				t.Errorf("it %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// brokenAfter is a log that can be read as far as it is given, and no further.
+type brokenAfter struct {
+	entries
+	reads *atomic.Int64
+}
+
+// EachEntry implements gateway.EntryReader.
+func (b brokenAfter) EachEntry(ctx context.Context, s gateway.Shard, from uint64, f func(uint64, []byte) error) error {
+	b.reads.Add(1)
+	if err := b.entries.EachEntry(ctx, s, from, f); err != nil {
+		return err
+	}
+	return gateway.ErrUnavailable
+}
+
+// TestLateUnreadThirdSet: what is forgotten may have been made under a set of logs which is neither that of the newest anchor in the store nor the one
+// of now: a log that was never looked through, and where the store may be an older copy any, has to be read.
+func TestLateUnreadThirdSet(t *testing.T) {
+	folder, store := oneAnchor(t) // in fake
+	key := ownlog.AnchorKey{SPKI: []byte("another key")}
+	shards := func(third gateway.EntryReader) func() ([]ownlog.AnchorShard, error) {
+		return listShards(shardOf("fake", entries(nil)), shardOf("third", third, key), shardOf("c", entries(nil)))
+	}
+	now, gone := among(1, "c"), shards(broken{gateway.ErrUnavailable})
+	want := func(what, want string, shards func() ([]ownlog.AnchorShard, error), store gateway.Store, options ...func(*ownlog.Config)) {
+		t.Helper()
+		if got := startState(t, store, folder, shards, options...); got != want {
+			t.Errorf("%s: it %s, want %s", what, got, want)
+		}
+	}
+	want("never looked through", ownlog.StateWaits, gone, store, now)
+	forgotten := newLateLog()
+	forgotten.addForeign(t, folder)
+	want("read, with what is forgotten", ownlog.StateRefuses, shards(entries(forgotten.bodies)), store, now)
+	want("read", ownlog.StateWorks, shards(entries{[]byte("an entry")}), store, now)
+	want("looked through before", ownlog.StateWorks, gone, store, now)
+	doubted := &otherLife{Store: store}
+	doubted.doubted.Store(true)
+	var c clock
+	var told said
+	want("looked through before, by a store that may be an older copy", ownlog.StateWaits, gone, doubted, now, c.use, told.use)
+	if told.count("log third") == 0 {
+		t.Errorf("the log is not named:\n%s", &told.all)
+	}
+}
+
+// TestLateUnreadPartly: a log of a third set that is read in part, and fails, is not looked through, however often it is tried.
+func TestLateUnreadPartly(t *testing.T) {
+	folder, store := oneAnchor(t)
+	third := brokenAfter{entries{[]byte("an entry")}, new(atomic.Int64)}
+	shards := listShards(shardOf("fake", entries(nil)), shardOf("third", third, ownlog.AnchorKey{SPKI: []byte("another key")}))
+	var c clock
+	r := join(t, store, folder, gatewaytest.NewLog(), time.Hour, shards, among(1, "c"), c.use)
+	r.run(t)
+	for tries := int64(1); tries <= 3; tries++ {
+		await(t, "it is tried", func() bool { return third.reads.Load() >= tries })
+		await(t, "it has looked", func() bool { return r.own.State() != ownlog.StateLooks })
+		if got := r.own.State(); got != ownlog.StateWaits {
+			t.Errorf("try %d: it %s", tries, got)
+		}
+		c.set(time.Duration(tries)*6*time.Second, r)
 	}
 }
 
