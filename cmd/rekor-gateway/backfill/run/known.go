@@ -4,6 +4,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 
 // knownReceipts remembers which receipts earlier runs of this user on this machine have verified, so that a million of them are
 // not verified again each night. One counts as long as neither it nor its signature nor its file has been touched since, and the
-// same trust and keys are named: by size, time of modification, time of change, which nobody can set, and number.
+// same trust and keys are named: by size, time of modification, time of change, which nobody can set, and number. Nothing is remembered of files
+// that may change without it (keepsChanges).
 //
 // It is a list of hashes, in the user's folder for caches. Whoever can write a tree of releases cannot write it, and without it
 // everything is verified again.
@@ -169,7 +171,7 @@ func stampItem(item backfill.Item) (s itemStamps, ok bool) {
 	return s, true
 }
 
-// hash returns ok false where there is no receipt in path.
+// hash returns ok false where there is no receipt in path, or where one of the files is nothing that can be remembered.
 func (k *knownReceipts) hash(item backfill.Item, path string, s itemStamps) (h knownHash, ok bool) {
 	if path == "" {
 		return h, false
@@ -177,6 +179,11 @@ func (k *knownReceipts) hash(item backfill.Item, path string, s itemStamps) (h k
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return h, false
+	}
+	for _, name := range append([]string{path, item.Signature, cmp.Or(item.Artifact, path)}, item.Keys...) {
+		if !keepsChanges(name) {
+			return h, false
+		}
 	}
 	b := append(make([]byte, 0, 512), k.seed...)
 	for _, name := range [...]string{path, item.Signature, item.Artifact, item.Format, s.keys} {

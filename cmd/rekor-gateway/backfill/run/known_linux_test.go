@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+)
+
+// TestKnownNotInMemory: nothing is remembered where one of the files is in memory: its content may change by way of a mapping, and its stamp does not.
+func TestKnownNotInMemory(t *testing.T) {
+	memory, err := os.MkdirTemp("/dev/shm", "known")
+	if err != nil {
+		t.Skip("there is no file system in memory: ", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(memory) })
+	disk := t.TempDir()
+	for _, folder := range []string{memory, disk} {
+		for _, name := range []string{"app.sig", "app", "key.pub", "receipt"} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte("before"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !changesUnseen(t, filepath.Join(memory, "app")) {
+		t.Skip("each change is seen there")
+	}
+	for _, inMemory := range []string{"", "app.sig", "app", "key.pub", "receipt"} {
+		at := func(name string) string {
+			if name == inMemory {
+				return filepath.Join(memory, name)
+			}
+			return filepath.Join(disk, name)
+		}
+		item := backfill.Item{Signature: at("app.sig"), Artifact: at("app"), Keys: []string{at("key.pub")}}
+		stamps, ok := stampItem(item)
+		if !ok {
+			t.Fatal("there are no stamps")
+		}
+		if _, ok := new(knownReceipts).hash(item, at("receipt"), stamps); ok != (inMemory == "" && keepsChanges(disk)) {
+			t.Errorf("with %q in memory: %v", inMemory, ok)
+		}
+	}
+}
+
+// changesUnseen reports whether a file that is mapped, and was written so once, changes without another stamp.
+func changesUnseen(t *testing.T, path string) bool {
+	t.Helper()
+	f := must(os.OpenFile(path, os.O_RDWR, 0))
+	defer f.Close()
+	mapped := must(unix.Mmap(int(f.Fd()), 0, len("before"), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
+	defer unix.Munmap(mapped)
+	copy(mapped, "before")
+	stamp := stampOf(must(os.Stat(path)))
+	time.Sleep(20 * time.Millisecond) // the clock of files has gone on
+	copy(mapped, "behind")
+	return stampOf(must(os.Stat(path))) == stamp && string(must(os.ReadFile(path))) == "behind"
+}
