@@ -8,6 +8,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
@@ -60,12 +63,33 @@ func (s *Server) beginLooks(ctx context.Context, tree string, spki []byte) error
 	return s.store.KeepLooks(ctx, tree, looks)
 }
 
-// listFacadeShards returns all shards that can be read, with where anchors by a key are looked for in them.
-func (s *Server) listFacadeShards(spki []byte) (list []ownlog.AnchorShard, err error) {
+// listFacadeShards returns the shards in which anchors of a tree may be, with where those by its anchor key are looked for in them: all that can be read,
+// and those of which the store alone tells.
+func (s *Server) listFacadeShards(tree string, spki []byte) ([]ownlog.AnchorShard, error) {
 	begun, err := s.findLooks(context.Background(), sha256.Sum256(spki))
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.findAnchorShards(context.Background(), tree)
+	if err != nil {
+		return nil, err
+	}
+	keysIn := func(shard gateway.Shard) []ownlog.AnchorKey {
+		return []ownlog.AnchorKey{{SPKI: spki, From: begun[shard]}}
+	}
+	list := s.listReadable(keysIn)
+	known := slices.AppendSeq(used, maps.Keys(begun))
+	slices.SortFunc(known, func(a, b gateway.Shard) int { return strings.Compare(a.Origin, b.Origin) })
+	for _, shard := range known {
+		if !slices.ContainsFunc(list, func(a ownlog.AnchorShard) bool { return a.Origin == shard.Origin }) {
+			list = append(list, ownlog.AnchorShard{Shard: shard, Keys: keysIn(shard)})
+		}
+	}
+	return list, nil
+}
+
+// listReadable returns all shards that can be read.
+func (s *Server) listReadable(keysIn func(gateway.Shard) []ownlog.AnchorKey) (list []ownlog.AnchorShard) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	for id, log := range s.logs {
@@ -75,11 +99,28 @@ func (s *Server) listFacadeShards(spki []byte) (list []ownlog.AnchorShard, err e
 		}
 		for _, shard := range append(log.Former(), gateway.FormerShard{Shard: log.Describe().Shard}) {
 			list = append(list, ownlog.AnchorShard{
-				Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay, Keys: []ownlog.AnchorKey{{SPKI: spki, From: begun[shard.Shard]}},
+				Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay, Keys: keysIn(shard.Shard),
 			})
 		}
 	}
-	return list, nil
+	return list
+}
+
+// anchorsAsked is how many anchors are asked where they are. What they do not tell, looks do: logs are looked through at every start, and every ten
+// minutes from then on.
+const anchorsAsked = 100
+
+// findAnchorShards returns the shards in which the newest anchors of a tree are.
+func (s *Server) findAnchorShards(ctx context.Context, tree string) (shards []gateway.Shard, err error) {
+	page, _, err := s.store.List(ctx, gateway.AnchorTenant(tree), gateway.ListParams{PageSize: anchorsAsked})
+	for _, anchor := range page {
+		for _, e := range anchor.Entries {
+			if e.Shard.Origin != "" && !slices.Contains(shards, e.Shard) {
+				shards = append(shards, e.Shard)
+			}
+		}
+	}
+	return shards, err
 }
 
 // listFormerShards is listFacadeShards for the anchors of a former tree.
@@ -88,7 +129,7 @@ func (s *Server) listFormerShards(tree string) ([]ownlog.AnchorShard, error) {
 	if err != nil || spki == nil {
 		return nil, err
 	}
-	return s.listFacadeShards(spki)
+	return s.listFacadeShards(tree, spki)
 }
 
 // findLooks returns the first index from which each shard was looked through for what a key has signed, whichever own log it was for.
