@@ -152,7 +152,7 @@ func (g *guard) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lo
 	for _, k := range all {
 		done := gateway.OwnLook{Shard: shard.Shard, Key: sha256.Sum256(k.SPKI), From: k.From, To: k.From}
 		at := slices.IndexFunc(before, func(o gateway.OwnLook) bool { return o.Shard == done.Shard && o.Key == done.Key })
-		if at >= 0 && before[at].From <= k.From && (before[at].To != toEnd || shard.Closed) { // it may be open again
+		if at >= 0 && before[at].From <= k.From && (before[at].To != ToEnd || shard.Closed) { // it may be open again
 			done = before[at]
 		}
 		keys = append(keys, lookedKey{spki: k.SPKI, encoded: []byte(base64.StdEncoding.EncodeToString(k.SPKI)), done: done})
@@ -188,7 +188,7 @@ func (k *look) readShard(ctx context.Context) error {
 		return ours
 	})
 	if err == nil && k.shard.Closed {
-		k.next = toEnd
+		k.next = ToEnd
 	}
 	switch kept := k.keepLooks(ctx); {
 	case ours != nil || kept != nil:

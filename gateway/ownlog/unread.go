@@ -36,8 +36,8 @@ type anchorSet struct {
 	need int
 }
 
-// toEnd is how far a closed shard is looked through that was read to its end: nothing comes after it.
-const toEnd = math.MaxInt64
+// ToEnd is how far a closed shard is looked through that was read to its end: nothing comes after it.
+const ToEnd = math.MaxInt64
 
 // unread is why a shard cannot be read. It is the log's, and nothing of ours.
 type unread struct{ error }
@@ -172,7 +172,7 @@ func (s AnchorShard) isReadToEnd(looks []gateway.OwnLook) bool {
 			if l.Shard.Origin != s.Origin || l.Key != key {
 				continue
 			}
-			if l.To != toEnd || l.From > k.From {
+			if l.To != ToEnd || l.From > k.From {
 				return true
 			}
 			read++

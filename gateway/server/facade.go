@@ -72,7 +72,7 @@ func (s *Server) openTree(ctx context.Context, f *facadeLog, cfg config.Facade) 
 	}
 	f.own, err = ownlog.New(ctx, ownlog.Config{
 		ID: f.id, Origin: facade.Origin(cfg.Host, signer.Tree()), Store: s.store, Codec: recording.Own{}, Signer: signer, VerifierKey: string(signer.PublicKey()), Anchorer: anchors, Now: time.Now,
-		AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFacadeShards(f.id, anchors.SPKI()) },
+		AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFacadeShards(f.source, f.id, anchors.SPKI()) },
 		Anchors:      func() ownlog.LogSet { return *f.where.Load() },
 		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
 		Changed:      func(changed []gateway.Progress) { s.domain.Notify(changed) }, Logger: s.logger,
@@ -81,7 +81,7 @@ func (s *Server) openTree(ctx context.Context, f *facadeLog, cfg config.Facade) 
 		return facade.Tree{}, explainClosed(err)
 	}
 	if anchors.IsNew() {
-		err = s.beginLooks(ctx, f.id, anchors.SPKI())
+		err = s.beginLooks(ctx, f.id, f.source, anchors.SPKI())
 	}
 	return facade.Tree{ID: signer.Tree(), Log: f.id, Reader: f.own.Reader, Signer: signer}, err
 }
@@ -101,7 +101,7 @@ func (s *Server) openFormerTrees(f *facadeLog, cfg config.Facade) (former []faca
 		former = append(former, facade.Tree{ID: signer.Tree(), Log: id, Reader: ownlog.NewReader(s.store, id), Signer: signer})
 		f.endings = append(f.endings, ownlog.NewEnding(ownlog.EndingConfig{
 			Log: id, To: f.own, Store: s.store, Logger: s.logger, Changed: func(changed []gateway.Progress) { s.domain.Notify(changed) },
-			AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFormerShards(id) },
+			AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFormerShards(f.source, id) },
 		}))
 	}
 	return former, nil

@@ -46,26 +46,31 @@ func (s *Server) findAnchorKey(ctx context.Context, tree string) ([]byte, error)
 	return record.SPKI, err
 }
 
-// beginLooks notes that a key which was made just now has signed nothing that is in the logs.
-func (s *Server) beginLooks(ctx context.Context, tree string, spki []byte) error {
+// beginLooks notes that a key which was made just now has signed nothing that is in the shards of the log with that ID.
+func (s *Server) beginLooks(ctx context.Context, tree, source string, spki []byte) error {
 	var looks []gateway.OwnLook
-	for id, l := range s.logs {
-		if _, ok := l.(gateway.EntryReader); !ok {
-			continue
+	for _, shard := range allShards(s.logs[source]) {
+		l := gateway.OwnLook{Shard: shard.Shard, Key: sha256.Sum256(spki), To: ownlog.ToEnd}
+		if !shard.Closed { // else nothing comes any more, and it may not be readable
+			size, err := s.logs[source].Size(ctx, shard.Shard)
+			if err != nil {
+				return fmt.Errorf("a new anchor key: reading shard %s of log %s: %w", shard.Origin, source, err)
+			}
+			l.From, l.To = size, size
 		}
-		shard := l.Describe().Shard
-		size, err := l.Size(ctx, shard)
-		if err != nil {
-			return fmt.Errorf("a new anchor key: reading log %s: %w", id, err)
-		}
-		looks = append(looks, gateway.OwnLook{Shard: shard, Key: sha256.Sum256(spki), From: size, To: size})
+		looks = append(looks, l)
 	}
 	return s.store.KeepLooks(ctx, tree, looks)
 }
 
-// listFacadeShards returns the shards in which anchors of a tree may be, with where those by its anchor key are looked for in them: all that can be read,
-// and those of which the store alone tells.
-func (s *Server) listFacadeShards(tree string, spki []byte) ([]ownlog.AnchorShard, error) {
+// allShards returns the shards of a log, the current one last.
+func allShards(log gateway.Log) []gateway.FormerShard {
+	return append(log.Former(), gateway.FormerShard{Shard: log.Describe().Shard})
+}
+
+// listFacadeShards returns the shards in which anchors of a tree may be, with where those by its anchor key are looked for in them: all of the log that
+// the facade is over, and all of which the store tells, since it was over another one before.
+func (s *Server) listFacadeShards(source, tree string, spki []byte) ([]ownlog.AnchorShard, error) {
 	begun, err := s.findLooks(context.Background(), sha256.Sum256(spki))
 	if err != nil {
 		return nil, err
@@ -74,22 +79,22 @@ func (s *Server) listFacadeShards(tree string, spki []byte) ([]ownlog.AnchorShar
 	if err != nil {
 		return nil, err
 	}
-	keysIn := func(shard gateway.Shard) []ownlog.AnchorKey {
-		return []ownlog.AnchorKey{{SPKI: spki, From: begun[shard]}}
-	}
-	list := s.listReadable(keysIn)
 	known := slices.AppendSeq(used, maps.Keys(begun))
 	slices.SortFunc(known, func(a, b gateway.Shard) int { return strings.Compare(a.Origin, b.Origin) })
+	list := s.listReadable(source, known)
 	for _, shard := range known {
 		if !slices.ContainsFunc(list, func(a ownlog.AnchorShard) bool { return a.Origin == shard.Origin }) {
-			list = append(list, ownlog.AnchorShard{Shard: shard, Keys: keysIn(shard)})
+			list = append(list, ownlog.AnchorShard{Shard: shard})
 		}
+	}
+	for i := range list {
+		list[i].Keys = []ownlog.AnchorKey{{SPKI: spki, From: begun[list[i].Shard]}}
 	}
 	return list, nil
 }
 
-// listReadable returns all shards that can be read.
-func (s *Server) listReadable(keysIn func(gateway.Shard) []ownlog.AnchorKey) (list []ownlog.AnchorShard) {
+// listReadable returns those shards that can be read, of the log with the ID source, and of others those that are known.
+func (s *Server) listReadable(source string, known []gateway.Shard) (list []ownlog.AnchorShard) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	for id, log := range s.logs {
@@ -97,10 +102,10 @@ func (s *Server) listReadable(keysIn func(gateway.Shard) []ownlog.AnchorKey) (li
 		if !ok { // Rekor v1, in which no anchors are
 			continue
 		}
-		for _, shard := range append(log.Former(), gateway.FormerShard{Shard: log.Describe().Shard}) {
-			list = append(list, ownlog.AnchorShard{
-				Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay, Keys: keysIn(shard.Shard),
-			})
+		for _, shard := range allShards(log) {
+			if id == source || slices.Contains(known, shard.Shard) {
+				list = append(list, ownlog.AnchorShard{Log: id, Shard: shard.Shard, Entries: reader, Closed: shard.Closed, Delay: log.Describe().IntegrationDelay})
+			}
 		}
 	}
 	return list
@@ -124,12 +129,12 @@ func (s *Server) findAnchorShards(ctx context.Context, tree string) (shards []ga
 }
 
 // listFormerShards is listFacadeShards for the anchors of a former tree.
-func (s *Server) listFormerShards(tree string) ([]ownlog.AnchorShard, error) {
+func (s *Server) listFormerShards(source, tree string) ([]ownlog.AnchorShard, error) {
 	spki, err := s.findAnchorKey(context.Background(), tree)
 	if err != nil || spki == nil {
 		return nil, err
 	}
-	return s.listFacadeShards(tree, spki)
+	return s.listFacadeShards(source, tree, spki)
 }
 
 // findLooks returns the first index from which each shard was looked through for what a key has signed, whichever own log it was for.

@@ -79,3 +79,33 @@ func TestFacadeShardGone(t *testing.T) {
 		t.Error("nothing is said of the shard")
 	}
 }
+
+// TestFacadeKeyIsNew: a facade whose anchor key was made just now does not read what was in shards before, former ones among them.
+func TestFacadeKeyIsNew(t *testing.T) {
+	t.Parallel()
+	first := rekortest.StartServer(t)
+	cfg := withPathToken(newConfigOver(t, first))
+	r := run(t, cfg)
+	for _, text := range []string{"a", "b", "c"} {
+		r.submitTo(r.Addresses().HTTP+"/r/"+pathToken+"/v1/submissions?wait=20s", text)
+	}
+	r.stop()
+	second := rekortest.StartServer(t, rekortest.Named("next.log.test"))
+	writeRoot(t, cfg, trusted(first, anHourAgo, time.Now()), trusted(second, time.Now(), time.Time{}))
+	cfg.Logs[0].Origin, cfg.Logs[0].IntegrationDelay, cfg.Logs[0].GRPCURL, cfg.Logs[0].ReadURL = second.Origin(), time.Second, second.GRPCURL(), second.ReadURL()
+	cfg.Logs[0].Former = []config.FormerLog{{Origin: first.Origin(), ReadURL: first.ReadURL()}}
+	withFacade(cfg)
+	r = run(t, cfg)
+	r.recordInFacade("d", 1)
+	r.stop()
+	id := facadeID(t, cfg)
+	store := must(sqlite.Open(t.Context(), cfg.Store.SQLite.Path, sqlite.Options{}))
+	defer store.Close()
+	begun := map[string]uint64{}
+	for _, look := range must(store.Looks(t.Context(), id)) {
+		begun[look.Shard.Origin] = look.From
+	}
+	if len(begun) != 2 || begun[first.Origin()] != 3 || begun[second.Origin()] != 0 {
+		t.Errorf("shards are read from %v", begun)
+	}
+}
