@@ -117,7 +117,7 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 	}
 	id, e, err = log.Recorded(ctx, logged)
 	if !errors.Is(err, gateway.ErrNotFound) {
-		return id, e, err
+		return id, e, explainRead(err)
 	}
 	if isLate(log) || slices.ContainsFunc(logged.Entries, func(e gateway.Entry) bool { return e.State == gateway.Pending }) {
 		return id, e, errNotInTime

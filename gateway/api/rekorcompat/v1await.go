@@ -36,7 +36,7 @@ func (v *V1) awaitRecorded(ctx context.Context, logged gateway.Submission, until
 	case err != nil && ctx.Err() == nil && waiting.Err() != nil:
 		return errNotInTime
 	}
-	return err
+	return explainRead(err)
 }
 
 // isLate reports whether a log may record later what it does not have now.

@@ -115,7 +115,7 @@ func (v *V1) searchOwn(ctx context.Context, log V1Log, s rekorjson.Search) ([]re
 		case err == nil:
 			ids = append(ids, id)
 		case !errors.Is(err, gateway.ErrNotFound):
-			return nil, err
+			return nil, explainRead(err)
 		}
 	}
 	return ids, nil
