@@ -203,10 +203,16 @@ func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, 
 
 // AwaitRecorded returns once a checkpoint that covers the first record of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it
 // is. It sees to it that there is a leaf: what was logged before the facade was there has none yet. The error is gateway.ErrNotFound where the
-// submission has no record there.
+// submission has no record there, and gateway.ErrUnavailable while the facade does not get on: the leaf is made later then.
 func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission) error {
 	l, err := f.findRecord(ctx, logged)
 	if err != nil {
+		return err
+	}
+	if recorded, err := f.isRecorded(ctx, l.hash); err != nil || recorded {
+		return err
+	}
+	if err := f.awaitRoom(ctx); err != nil {
 		return err
 	}
 	stored, err := f.storeLeaves(ctx, []leaf{l})
@@ -217,6 +223,16 @@ func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission) e
 		_, err = f.cfg.Await(ctx, stored[0].Submission)
 	}
 	return err
+}
+
+// isRecorded reports whether a leaf is in one of the trees.
+func (f *Facade) isRecorded(ctx context.Context, hash gateway.LeafHash) (bool, error) {
+	for _, t := range slices.Backward(f.trees()) {
+		if _, err := t.findLeaf(ctx, f.cfg.Store, hash); !errors.Is(err, gateway.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Recorded returns the entry by which the first record of a submission in Rekor v2 is in this log. The error is gateway.ErrNotFound where it is not, or

@@ -5,6 +5,7 @@ package facade
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 	feedTime = 5 * time.Second
 	// feedBatch bounds the leaves of one transaction.
 	feedBatch = 512
+	// maxWaiting is how many leaves may wait for an anchor, about: those of 10 s at some hundreds a second.
+	maxWaiting = 8192
+	// roomTime is how often it is asked whether there is room.
+	roomTime = 200 * time.Millisecond
 )
 
 // NoteChanged has leaves made soon of what has become Logged.
@@ -56,12 +61,51 @@ func (f *Facade) Run(ctx context.Context) {
 	}
 }
 
-// makeLeaves makes leaves of all that is listed.
+// makeLeaves makes leaves of all that is listed. What there is no room for stays listed.
 func (f *Facade) makeLeaves(ctx context.Context) error {
-	for {
-		n, err := f.makeBatch(ctx)
-		if err != nil || n < feedBatch {
+	for made := 0; ; {
+		if err := f.checkRoom(ctx); errors.Is(err, gateway.ErrUnavailable) {
+			return nil // it is told elsewhere why
+		} else if err != nil {
 			return err
+		}
+		n, err := f.makeBatch(ctx)
+		if made += n; err != nil || n < feedBatch || made >= maxWaiting {
+			return err
+		}
+	}
+}
+
+// checkRoom is gateway.ErrUnavailable while leaves would wait for something else than the next anchors. A leaf waits in the queue, whose bound is for all: a
+// facade that does not get on must not shut out who submits to Rekor v2, which does.
+func (f *Facade) checkRoom(ctx context.Context) error {
+	if _, err := f.readStarts(ctx); err != nil {
+		return err
+	}
+	if err := f.isCertain(); err != nil {
+		return err
+	}
+	if trouble := f.cfg.Own.Trouble(); trouble != "" {
+		return fmt.Errorf("%w: the log for clients of Rekor v1 does not get on: %s", gateway.ErrUnavailable, trouble)
+	}
+	state, err := f.cfg.Store.OwnLog(ctx, f.cfg.Current.Log)
+	if err == nil && state.Tree.Size-state.Logged >= maxWaiting {
+		err = fmt.Errorf("%w: %d entries wait for an anchor", gateway.ErrUnavailable, maxWaiting)
+	}
+	return err
+}
+
+// awaitRoom is checkRoom, which is waited for until ctx ends while nothing is amiss.
+func (f *Facade) awaitRoom(ctx context.Context) error {
+	for {
+		err := f.checkRoom(ctx)
+		if !errors.Is(err, gateway.ErrUnavailable) || f.cfg.Own.Trouble() != "" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(roomTime):
 		}
 	}
 }
