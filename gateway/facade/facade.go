@@ -24,6 +24,8 @@ type Store interface {
 	ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error)
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	OwnLog(ctx context.Context, log string) (gateway.OwnLog, error)
+	ListOwnLogs(ctx context.Context) ([]gateway.OwnLog, error)
+	OwnRecords(ctx context.Context, log string, from uint64, n int) ([][]byte, error)
 }
 
 // Config is what a Facade is made of. Every field is needed, Former aside.
@@ -48,12 +50,17 @@ type Facade struct {
 	starts atomic.Pointer[[]uint64] // of all trees; nil: a former one was not closed when it was looked last
 }
 
-// New returns a facade in which nothing happens until Run. What becomes Logged from then on is listed.
+// New returns a facade in which nothing happens until Run. What becomes Logged from then on is listed. The error is ErrOtherFormer where the current tree
+// does not go on from the former ones.
 func New(ctx context.Context, cfg Config) (*Facade, error) {
+	f := &Facade{cfg: cfg, wake: make(chan struct{}, 1)}
+	if err := checkFormer(ctx, cfg.Store, f.trees()); err != nil {
+		return nil, err
+	}
 	if err := cfg.Store.AddMirror(ctx, cfg.Source); err != nil {
 		return nil, fmt.Errorf("opening the log for clients of Rekor v1: %w", err)
 	}
-	return &Facade{cfg: cfg, wake: make(chan struct{}, 1)}, nil
+	return f, nil
 }
 
 func leafHash(body []byte) gateway.LeafHash { return hashedrekord.LeafHash(body) }

@@ -107,6 +107,12 @@ func openStore(t testing.TB, path string) *sqlite.Store {
 // join makes the rooms over a store, with keys in a folder.
 func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string, all trees) *room {
 	t.Helper()
+	return must(tryJoin(t, store, source, folder, all))
+}
+
+// tryJoin is join, and returns why there is no facade.
+func tryJoin(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string, all trees) (_ *room, err error) {
+	t.Helper()
 	r := &room{Waiters: delivery.NewWaiters(store), source: source, store: store}
 	quiet := slog.New(slog.DiscardHandler)
 	notify := func(p []gateway.Progress) { r.Notify(p) }
@@ -133,7 +139,9 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 			Log: id, To: r.own, Store: store.(endingStore), AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil }, Changed: notify, Logger: quiet,
 		}))
 	}
-	r.Facade = must(facade.New(t.Context(), cfg))
+	if r.Facade, err = facade.New(t.Context(), cfg); err != nil {
+		return nil, err
+	}
 	elsewhere := []string{}
 	for _, one := range all {
 		elsewhere = append(elsewhere, treeLog(one.id))
@@ -147,7 +155,7 @@ func join(t testing.TB, store gateway.Store, source *rekorv2.Log, folder string,
 		Formats: formatsAll(), Queue: store, Archive: store, MaxArtifact: 1 << 20, Committed: func(s gateway.Submission) { r.delivery.Wake(s) },
 		Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(source)}),
 	})
-	return r
+	return r, nil
 }
 
 func formatsAll() *formats.Registry { return all.Formats() }

@@ -52,7 +52,7 @@ func (l leaf) newSubmission(first, log string) (gateway.NewSubmission, error) {
 	return gateway.NewSubmission{
 		SubmissionFields: gateway.SubmissionFields{
 			ID: id.String(), Tenant: gateway.FacadeTenant(), Format: LeafFormat, Digests: []formats.Digest{l.digest}, Needed: 1,
-			Key: sha256.Sum256(fmt.Appendf(nil, "rekor-gateway leaf for clients of Rekor v1\n%q\n%x\n", first, l.hash)),
+			Key: leafKey(first, l.hash),
 			Signatures: []gateway.RecordedSignature{{
 				Signers: [][sha256.Size]byte{l.spkiSum}, Representation: gateway.Native, Way: gateway.Direct, Evidence: formats.EvidenceDigest,
 			}},

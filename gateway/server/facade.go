@@ -53,7 +53,10 @@ func (s *Server) openFacade(ctx context.Context, cfg *config.Config) (*facadeLog
 			return s.domain.Await(ctx, stored)
 		},
 	})
-	return f, err
+	if err != nil {
+		return nil, fmt.Errorf("rekor_api.facade: %w", err)
+	}
+	return f, nil
 }
 
 // openTree opens the tree that is written to.
