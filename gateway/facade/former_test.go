@@ -3,11 +3,15 @@
 package facade_test
 
 import (
+	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/facade"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
@@ -58,6 +62,40 @@ func TestOtherFormer(t *testing.T) {
 	} {
 		if _, err := tryJoin(t, store, source, folder, slices.Concat(test.list...)); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRestoredFormer: a tree is not gone on from whose store was put back and has forgotten what it had shown: the next one would promise the same indexes.
+// One that begins anew, with the same key, does.
+func TestRestoredFormer(t *testing.T) {
+	folder, older := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	path, server := filepath.Join(folder, "db"), rekortest.StartServer(t)
+	runOnce(t, path, server, "first ", 2)
+	if err := os.CopyFS(older, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	runOnce(t, path, server, "second ", 2)
+	store := openStore(t, filepath.Join(older, "db"))
+	next := trees{{tree - 5, "next"}}
+	r := join(t, store, openSource(t, store, server), folder, slices.Concat(oneTree, next))
+	stop := r.run(t)
+	lost := r.logAll(t, "third ", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	if err := r.AwaitRecorded(ctx, lost[0]); !errors.Is(err, gateway.ErrUnavailable) {
+		t.Errorf("what comes next is recorded: %v", err)
+	}
+	if state := must(store.OwnLog(t.Context(), treeLog(tree))); state.Closed || r.endings[0].Trouble() != gateway.TroubleClosing {
+		t.Errorf("the former tree has ended: %v, %q", state.Closed, r.endings[0].Trouble())
+	}
+	stop()
+
+	r = join(t, store, openSource(t, store, server), folder, next)
+	r.run(t)
+	for id, index := range r.awaitAll(t, lost) {
+		if id.Tree != tree-5 || index != 0 {
+			t.Errorf("in a log that begins anew it is %v, at %d", id, index)
 		}
 	}
 }

@@ -116,12 +116,14 @@ func tryJoin(t testing.TB, store gateway.Store, source *rekorv2.Log, folder stri
 	r := &room{Waiters: delivery.NewWaiters(store), source: source, store: store}
 	quiet := slog.New(slog.DiscardHandler)
 	notify := func(p []gateway.Progress) { r.Notify(p) }
-	former := []string{}
+	former := map[string][]byte{} // anchor keys
+	ended := []string{}
 	cfg := facade.Config{Store: store, Source: sourceID, Await: r.Await, Logger: quiet}
 	for i, one := range all {
 		signer := must(attest.LoadFacadeSigner(filepath.Join(folder, one.key), host, true))
 		if i < len(all)-1 {
-			former = append(former, treeLog(one.id))
+			ended = append(ended, treeLog(one.id))
+			former[treeLog(one.id)] = must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor-"+one.key), true)).SPKI()
 			cfg.Former = append(cfg.Former, facade.Tree{ID: one.id, Log: treeLog(one.id), Reader: ownlog.NewReader(store, treeLog(one.id)), Signer: signer})
 			continue
 		}
@@ -134,9 +136,12 @@ func tryJoin(t testing.TB, store gateway.Store, source *rekorv2.Log, folder stri
 		}))
 		cfg.Own, cfg.Current = r.own, facade.Tree{ID: one.id, Log: treeLog(one.id), Reader: r.own.Reader, Signer: signer}
 	}
-	for _, id := range former {
+	for _, id := range ended {
 		r.endings = append(r.endings, ownlog.NewEnding(ownlog.EndingConfig{
-			Log: id, To: r.own, Store: store.(endingStore), AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil }, Changed: notify, Logger: quiet,
+			Log: id, To: r.own, Store: store.(endingStore), Counted: true, Changed: notify, Logger: quiet,
+			AnchorShards: func() ([]ownlog.AnchorShard, error) {
+				return shardsOf(source, ownlog.AnchorKey{SPKI: former[id]}), nil
+			},
 		}))
 	}
 	if r.Facade, err = facade.New(t.Context(), cfg); err != nil {
@@ -161,14 +166,14 @@ func tryJoin(t testing.TB, store gateway.Store, source *rekorv2.Log, folder stri
 func formatsAll() *formats.Registry { return all.Formats() }
 
 // shardsOf returns where anchors may be: in all of the log.
-func shardsOf(source *rekorv2.Log) []ownlog.AnchorShard {
+func shardsOf(source *rekorv2.Log, keys ...ownlog.AnchorKey) []ownlog.AnchorShard {
 	list := []ownlog.AnchorShard{}
 	shards := []gateway.Shard{source.Describe().Shard}
 	for _, former := range source.Former() {
 		shards = append(shards, former.Shard)
 	}
 	for _, s := range shards {
-		list = append(list, ownlog.AnchorShard{Log: sourceID, Shard: s, Entries: source, Delay: time.Second})
+		list = append(list, ownlog.AnchorShard{Log: sourceID, Shard: s, Entries: source, Keys: keys, Delay: time.Second})
 	}
 	return list
 }

@@ -5,6 +5,7 @@ package ownlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
-// EndingConfig is what an Ending is made of. Every field is needed.
+// EndingConfig is what an Ending is made of. Every field is needed, Counted aside.
 type EndingConfig struct {
 	Log   string // the ID of the own log that ends
 	To    *Log   // the one that takes over
@@ -22,6 +23,8 @@ type EndingConfig struct {
 	}
 	// AnchorShards returns where anchors of the log that ends are.
 	AnchorShards func() ([]AnchorShard, error)
+	// Counted: indexes of the one that takes over begin where the log ends. It does not end then while its end may not be what was shown of it.
+	Counted bool
 	// Changed is called with what has become Logged, or has gone over. It must not block.
 	Changed func([]gateway.Progress)
 	Logger  *slog.Logger
@@ -37,6 +40,7 @@ type Ending struct {
 	guard   guard
 	trouble atomic.Pointer[string] // a gateway.Trouble, nil for none
 	unknown atomic.Bool            // the store has no such log, which was said
+	told    bool                   // what keeps it from ending, which was said; of Run alone
 }
 
 // NewEnding returns one in which nothing happens until Run.
@@ -63,9 +67,12 @@ func (e *Ending) Run(ctx context.Context) {
 		if ctx.Err() == nil {
 			e.noteTrouble(ctx, done, err)
 		}
-		if done {
+		switch {
+		case isOlder(err):
+			timer.Reset(doubtTime)
+		case done:
 			timer.Reset(idleTime)
-		} else {
+		default:
 			timer.Reset(pollTime)
 		}
 	}
@@ -87,8 +94,9 @@ func (e *Ending) noteTrouble(ctx context.Context, done bool, err error) {
 	if !done {
 		now = new(gateway.TroubleClosing)
 	}
-	before := e.trouble.Swap(now)
-	if err != nil && before == nil {
+	e.trouble.Store(now)
+	told := e.told
+	if e.told = err != nil; e.told && !told {
 		e.logger.ErrorContext(ctx, "what waits for a former own log does not go over; it is tried again", "log", e.cfg.Log, "to", e.cfg.To.id, "error", err)
 	}
 }
@@ -129,6 +137,11 @@ func (e *Ending) work(ctx context.Context) (done bool, err error) {
 // keepLast is keepAnchor of a log that is no older copy of itself. Of one that may be, nothing counts that is not anchored by the store already:
 // its last anchor may be of a second history, of which nobody has seen anything yet. What that covers goes over.
 func (e *Ending) keepLast(ctx context.Context, state gateway.OwnLog, last *gateway.Submission) (gateway.OwnLog, error) {
+	if e.cfg.Counted {
+		if err := e.checkEnd(ctx, state); err != nil {
+			return state, err
+		}
+	}
 	if last == nil || last.State != gateway.Logged {
 		return state, nil
 	}
@@ -143,12 +156,29 @@ func (e *Ending) keepLast(ctx context.Context, state gateway.OwnLog, last *gatew
 	if err == nil {
 		kept, err = e.keepAnchor(ctx, state, last)
 	}
-	if errors.Is(err, ErrForgotten) || errors.Is(err, gateway.ErrDoubtFirst) || errors.Is(err, gateway.ErrOtherAnchor) {
+	if isOlder(err) && !e.cfg.Counted {
 		e.logger.WarnContext(ctx, "a former own log ends where the store knows it to be anchored: what is anchored beyond that may be another history",
 			"log", e.cfg.Log, "records", state.Anchored.Size, "error", err)
 		return state, nil
 	}
 	return kept, err
+}
+
+// isOlder reports whether an error says that the store is, or may be, an older copy of the log.
+func isOlder(err error) bool {
+	return errors.Is(err, ErrForgotten) || errors.Is(err, gateway.ErrDoubtFirst) || errors.Is(err, gateway.ErrOtherAnchor)
+}
+
+// checkEnd refuses to end a log of which more may have been shown than the store knows: the one that takes over would count from there again.
+func (e *Ending) checkEnd(ctx context.Context, state gateway.OwnLog) error {
+	if state.Doubted {
+		return fmt.Errorf("%w: the log cannot end, and another one count on from there; put its key back into use until it gets on", gateway.ErrDoubtFirst)
+	}
+	err := e.guard.checkAnchors(ctx)
+	if errors.Is(err, ErrForgotten) {
+		err = fmt.Errorf("%w; no other log can count on from its end: begin one anew, with no former keys", err)
+	}
+	return err
 }
 
 // moveWaiting closes the log, and has all go over that waits for it.

@@ -103,7 +103,7 @@ func (s *Server) openFormerTrees(f *facadeLog, cfg config.Facade) (former []faca
 		f.signers = append(f.signers, signer.SPKI())
 		former = append(former, facade.Tree{ID: signer.Tree(), Log: id, Reader: ownlog.NewReader(s.store, id), Signer: signer})
 		f.endings = append(f.endings, ownlog.NewEnding(ownlog.EndingConfig{
-			Log: id, To: f.own, Store: s.store, Logger: s.logger, Changed: func(changed []gateway.Progress) { s.domain.Notify(changed) },
+			Log: id, To: f.own, Store: s.store, Counted: true, Logger: s.logger, Changed: func(changed []gateway.Progress) { s.domain.Notify(changed) },
 			AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFormerShards(f.source, id) },
 		}))
 	}

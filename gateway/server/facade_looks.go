@@ -24,7 +24,7 @@ import (
 func (s *Server) checkAnchorKey(ctx context.Context, tree string, spki []byte) error {
 	known, err := s.findAnchorKey(ctx, tree)
 	if err == nil && known != nil && !bytes.Equal(known, spki) {
-		err = errors.New("anchor_key is not the one that the tree's anchors are signed with: put that back, or choose new files for both key and anchor_key, and add the former key to former_keys")
+		err = errors.New("anchor_key is not the one that the tree's anchors are signed with: put that back, or choose new files for both key and anchor_key; the former key goes to former_keys then, unless the store was put back and has forgotten anchors: such a tree cannot be gone on from")
 	}
 	return err
 }
