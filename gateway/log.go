@@ -154,6 +154,9 @@ var (
 	ErrOtherKind = fmt.Errorf("%w: it was made for another kind of log", ErrNotSent)
 	// ErrRefused: the log will never take this entry; nothing was logged.
 	ErrRefused = errors.New("refused by the log")
+	// ErrTooLarge is ErrRefused for an entry with its artifact, which is larger than the log, or what stands before it, takes. It says nothing
+	// of the log, which takes smaller ones.
+	ErrTooLarge = fmt.Errorf("%w: it is too large with its artifact", ErrRefused)
 	// ErrForbidden: the log does not let this gateway in; nothing was logged. That is the operator's to
 	// mend, and the entry waits for it.
 	ErrForbidden = errors.New("the log does not let this gateway in")

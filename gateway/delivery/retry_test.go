@@ -90,6 +90,27 @@ func TestOtherKindSaysNothingOfTheLog(t *testing.T) {
 	})
 }
 
+// TestTooLargeSaysNothingOfTheLog: however many entries are too large, they fail, and the log counts neither as failing nor as mended.
+func TestTooLargeSaysNothingOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := retryWorker(gateway.ErrTooLarge)
+		began := time.Now()
+		w.stall.noteOutcome(gateway.Outcome{Retry: true}, began)
+		for id := range int64(2 * tripAfter) {
+			time.Sleep(time.Second)
+			if r := sendClaimed(t, w, id+1, []byte("b"), 1); !r.Fail || r.Problem != gateway.ProblemRefused {
+				t.Fatalf("%+v", r.Outcome)
+			}
+		}
+		if counts := w.budget.breaker.Counts(); counts.TotalFailures+counts.TotalSuccesses > 0 {
+			t.Errorf("the breaker counts %+v", counts)
+		}
+		if d, _ := w.stall.lasts(began.Add(w.timing.Stalled)); d == 0 {
+			t.Error("a log that stalls counts as working")
+		}
+	})
+}
+
 // TestUnreadableSaysNothingOfTheLog: however many entries cannot be read back, the log counts as working.
 func TestUnreadableSaysNothingOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

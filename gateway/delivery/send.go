@@ -31,7 +31,7 @@ func (w *worker) sendEntry(s send) result {
 		w.shards.canariesOf(s.Shard).noteSent(started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
-	ofEntry := errors.Is(err, gateway.ErrUnreadable) || errors.Is(err, gateway.ErrOtherKind) // that says nothing of the log
+	ofEntry := errors.Is(err, gateway.ErrUnreadable) || errors.Is(err, gateway.ErrOtherKind) || errors.Is(err, gateway.ErrTooLarge) // that says nothing of the log
 	if s.ctx.Err() != nil || ofEntry {
 		slot.end(errGivenUp)
 	} else {

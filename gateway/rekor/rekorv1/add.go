@@ -84,7 +84,7 @@ func (t *tree) addEntry(ctx context.Context, request entryRequest, body []byte) 
 			duplicate = true
 			return t.checkLocation(response.Header.Get("Location"), body)
 		}
-		return mapStatus(response)
+		return mapStatus(response, request.whole)
 	})
 	switch {
 	case err != nil:

@@ -195,8 +195,9 @@ type refusal struct {
 }
 
 // mapStatus maps an answer without an entry to the errors of gateway.Log's Add. Only one that certainly means "not logged" gets a named
-// error; the rest is an unknown outcome. A 400 or 422 that is not the log's own, a proxy's, says nothing of the entry, which waits.
-func mapStatus(response *http.Response) error {
+// error; the rest is an unknown outcome. A 400 or 422 that is not the log's own, a proxy's, says nothing of the entry, which waits. A
+// 413 is about an entry that was sent whole, with its artifact, whoever says it; others are so small that they wait until that is mended.
+func mapStatus(response *http.Response, whole bool) error {
 	var said refusal
 	raw, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal)) // what is cut off is no JSON
 	own := json.Unmarshal(raw, &said) == nil && said.Code == response.StatusCode
@@ -215,7 +216,12 @@ func mapStatus(response *http.Response) error {
 		if response.Header.Get("Retry-After") != "" { // perhaps by a proxy, which had sent it on
 			return fmt.Errorf("outcome unknown: %w: %w", err, &gateway.OverloadError{RetryAfter: retryAfter(response.Header), InDoubt: true})
 		}
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge:
+		if whole {
+			return fmt.Errorf("%w: the log, or what stands before it, takes less than inline_max: %w", gateway.ErrTooLarge, err)
+		}
+		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return fmt.Errorf("%w: %w: %w", gateway.ErrNotSent, gateway.ErrUnavailable, err)
 	}
 	return fmt.Errorf("outcome unknown: %w", err)

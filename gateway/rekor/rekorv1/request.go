@@ -16,15 +16,16 @@ import (
 
 // entryRequest is what the log is sent for an entry. It is opened again where a connection has lost it.
 type entryRequest struct {
-	size int64
-	open func(context.Context) io.Reader
+	size  int64
+	whole bool // with the artifact in it
+	open  func(context.Context) io.Reader
 }
 
 // newRequest returns the request for an entry: its body or, of a rekord, that with the artifact in it, which is read while it is sent. The error is
 // gateway.ErrUnreadable where the artifact is not there.
 func newRequest(ctx context.Context, blobs gateway.Blobs, p gateway.Prepared) (entryRequest, error) {
 	if p.Kind != rekord.Kind {
-		return entryRequest{int64(len(p.Body)), func(context.Context) io.Reader { return bytes.NewReader(p.Body) }}, nil
+		return entryRequest{size: int64(len(p.Body)), open: func(context.Context) io.Reader { return bytes.NewReader(p.Body) }}, nil
 	}
 	if blobs == nil {
 		return entryRequest{}, fmt.Errorf("%w: artifacts are not sent to this log any more", gateway.ErrNotSent)
@@ -44,7 +45,8 @@ func newRequest(ctx context.Context, blobs gateway.Blobs, p gateway.Prepared) (e
 	}
 	q := rekord.NewRequest(p.Body)
 	return entryRequest{
-		size: int64(len(q.Head)+len(q.Tail)) + (blob.Size+2)/3*4,
+		size:  int64(len(q.Head)+len(q.Tail)) + (blob.Size+2)/3*4,
+		whole: true,
 		open: func(ctx context.Context) io.Reader {
 			return io.MultiReader(bytes.NewReader(q.Head), &encoder{src: gateway.NewBlobReader(ctx, blobs, blob)}, bytes.NewReader(q.Tail))
 		},
