@@ -22,16 +22,21 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 )
 
-// readLong reads a body as Rekor v1's routes do.
+// readLong reads a body as Rekor v1's routes do that record something.
 func readLong(t *testing.T, body []byte) (*upload.LongJSON, error) {
+	t.Helper()
+	return readLongBody(t, bytes.NewReader(body), true)
+}
+
+func readLongBody(t *testing.T, body io.Reader, keep bool) (*upload.LongJSON, error) {
 	t.Helper()
 	account, err := gateway.NewMemory(256 << 20).Admit(upload.RequestMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, V1EntriesPath, bytes.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, V1EntriesPath, body)
 	uploads := upload.NewReader(upload.Config{MaxArtifact: 1 << 20, MaxSpool: 1 << 22, SpoolDir: t.TempDir()})
-	j, err := uploads.ReadLongJSON(r.WithContext(gateway.WithHeld(r.Context(), account)), http.NewResponseController(httptest.NewRecorder()), true)
+	j, err := uploads.ReadLongJSON(r.WithContext(gateway.WithHeld(r.Context(), account)), http.NewResponseController(httptest.NewRecorder()), keep)
 	if err == nil {
 		t.Cleanup(j.Close)
 	}

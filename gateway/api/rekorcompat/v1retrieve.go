@@ -30,7 +30,7 @@ var (
 	errQueries = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("more than %d entries are asked for", maxQueries), "ask for fewer at once")
 	errQuery   = problem.Malformed("the body is not a query of entries", "send entryUUIDs, logIndexes or entries, each a list, as rekor-cli verify does")
 	// errNotAsProposed: nothing of it is looked for, since another entry would not be the one that the client means.
-	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "a signature of this kind is not recorded in the form that is proposed, and cannot be found by it",
+	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "the entry of such a signature is not the one that is proposed (of a PGP key, for one, it has less), and cannot be found by it",
 		"verify by --uuid or --log-index, as upload and search tell them, or verify the receipt: rekor-gateway verify")
 	errX509Rekord = formats.NewError(formats.ReasonUnsupportedFeature, "an X.509 signature is recorded as a hashedrekord, and cannot be found by a rekord",
 		"verify it as --type hashedrekord, with the same artifact, signature and public key")
@@ -49,7 +49,6 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q, err := v.readQueries(formats.EnsureWork(r.Context()), body)
-	body.Close()
 	if err != nil {
 		return err
 	}
@@ -81,8 +80,9 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 	return writeV1(w, http.StatusOK, found)
 }
 
-// readQueries reads a body.
+// readQueries reads a body, and closes it.
 func (v *V1) readQueries(ctx context.Context, body *upload.LongJSON) (q queries, err error) {
+	defer body.Close()
 	r := proposalReader{body: body, dec: body.Decoder()}
 	err = r.readObject(members{
 		"entryUUIDs": func() error { return r.readList(func() error { return r.readID(&q) }) },

@@ -41,6 +41,8 @@ var (
 	errLongJSON    = problem.Malformed("the body is not JSON", "send what Rekor v1 takes, as rekor-cli does")
 	errLongBase64  = problem.Malformed("a long string of the JSON is not base64", "send the artifact in standard base64 (RFC 4648, section 4), as data.content")
 	errLongStrings = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the JSON has more than %d long strings", MaxLongStrings), "send one entry: an artifact, its signature and the signer's key")
+	errLongDropped = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("a signature or key of over %d KiB in base64 is not looked for", MaxShortString>>10),
+		"verify by --uuid or --log-index, as upload and search tell them, or verify the receipt: rekor-gateway verify")
 	errRestTooLong = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the JSON is larger than %d MiB, the artifact aside", MaxLongRest>>20),
 		"send the signature and the signer's key alone, and the artifact as data.content")
 )
@@ -84,11 +86,15 @@ func (j *LongJSON) FindLong(dec *jsontext.Decoder) *LongString {
 	return nil
 }
 
-// Artifact returns what the string says. It is read once, and not after LongJSON.Close.
+// Artifact returns what the string says, where that is kept. It is read once, and not after LongJSON.Close.
 func (l *LongString) Artifact() formats.Artifact { return formats.FromReader(l.file) }
 
-// ReadAll returns what the string says, of at most limit bytes; see Artifact. It is counted as the body is.
+// ReadAll returns what the string says, of at most limit bytes; see Artifact. It is counted as the body is. What is not kept is refused as
+// TOO_LARGE.
 func (j *LongJSON) ReadAll(l *LongString, limit int64) ([]byte, error) {
+	if l.file == nil {
+		return nil, errLongDropped
+	}
 	if l.Size > limit {
 		return nil, formats.NewError(formats.ReasonTooLarge, "a signature or key is too large", "send the signature or the key itself there, and the signed file as data.content")
 	}
