@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -34,10 +35,12 @@ var (
 	errProposed = problem.Malformed("the body is not an entry as Rekor v1 takes it", hintProposed)
 	errKind     = formats.NewError(formats.ReasonUnsupportedFeature, "entries of this kind are not taken here",
 		hintProposed+"; a PKCS#7 signature goes to /v1/submissions")
-	errVersion   = formats.NewError(formats.ReasonUnsupportedVersion, "entries are taken in version 0.0.1 alone", hintProposed)
-	errByURL     = formats.NewError(formats.ReasonUnsupportedFeature, "the entry names a URL, and nothing is fetched here", "send the content itself, in base64: rekor-cli reads the URL and does so")
-	errPKIFormat = formats.NewError(formats.ReasonUnknownFormat, "spec.signature.format is none of pgp, minisign, ssh and x509", "name the signature's format; TUF metadata goes as an entry of kind tuf")
-	errV1Base64  = problem.Malformed("content is not base64", "send the file in standard base64 (RFC 4648, section 4)")
+	errVersion        = formats.NewError(formats.ReasonUnsupportedVersion, "entries are taken in version 0.0.1 alone", hintProposed)
+	errByURL          = formats.NewError(formats.ReasonUnsupportedFeature, "the entry names a URL, and nothing is fetched here", "send the content itself, in base64: rekor-cli reads the URL and does so")
+	errPKIFormat      = formats.NewError(formats.ReasonUnknownFormat, "spec.signature.format is none of pgp, minisign, ssh and x509", "name the signature's format; TUF metadata goes as an entry of kind tuf")
+	errV1Base64       = problem.Malformed("content is not base64", "send the file in standard base64 (RFC 4648, section 4)")
+	errLongInDocument = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("TUF metadata has a string of over %d KiB", upload.MaxShortString>>10),
+		"send the metadata to /v1/submissions, with its root as the key")
 	errNoContent = formats.NewError(formats.ReasonMissingArtifact, "spec.data.content is missing", "send the signed file there, in base64, as rekor-cli upload --type rekord does")
 	errOtherHash = formats.NewError(formats.ReasonArtifactMismatch, "spec.data.hash is not the SHA-256 of spec.data.content", "leave the hash out, or send the file that it is of")
 	errV1Digest  = formats.NewError(formats.ReasonMalformedDigest, "spec.data.hash is missing, or not of an algorithm that Rekor v1 has", "send algorithm sha256, sha384 or sha512, and the value in hexadecimal")
@@ -388,7 +391,7 @@ func decodeContent(text []byte) ([]byte, error) {
 	return out[:n], nil
 }
 
-// readDocument reads a JSON object as it is.
+// readDocument reads a JSON object as it is: its signatures are over these bytes.
 func (r proposalReader) readDocument(to *[]byte) error {
 	switch r.dec.PeekKind() {
 	case jsontext.KindNull:
@@ -397,7 +400,11 @@ func (r proposalReader) readDocument(to *[]byte) error {
 	default:
 		return r.wrongKind()
 	}
+	start := r.dec.InputOffset()
 	raw, err := r.dec.ReadValue()
+	if err == nil && r.body.HasLong(start, r.dec.InputOffset()) {
+		return errLongInDocument
+	}
 	*to = raw // of a buffer that nobody writes to
 	return err
 }

@@ -79,6 +79,10 @@ func FuzzReadProposal(f *testing.F) {
 	f.Add([]byte(`{"apiVersion":"0.0.1","spec":{"data":{"content":"` + long + `"},"signature":{"format":"ssh","content":"` + long + `","publicKey":{"content":"` + long + `"}}},"kind":"rekord"}`))
 	f.Add([]byte(`{"kind":"hashedrekord","apiVersion":"0.0.1","spec":{"data":{"hash":{"algorithm":"sha256","value":"` + strings.Repeat("0", 64) + `"}},"signature":{"content":"AA==","publicKey":{"content":"AA=="}}}}`))
 	f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":{"signed":{}}},"root":{"content":{"a":[1,2]}}}}`))
+	for _, document := range []string{`{"signed":{"a":"` + long + `"}}`, `{"` + long + `":1}`, `{"a":["` + long + `","b"]}`} {
+		f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":` + document + `},"root":{"content":{}}}}`))
+		f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":{}},"root":{"content":` + document + `}}}`))
+	}
 	f.Add([]byte(`{"kind":"rekord","spec":{"data":{"url":"x","content":null},"x":[[{}]]},"kind":"\u0072ekord"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		j, err := readLong(t, body)
@@ -148,6 +152,20 @@ func TestReadProposal(t *testing.T) {
 	_, err := readProposal(must(readLong(t, []byte(strings.Replace(`{"spec":{`+data+","+signed+`},"kind":"rekord","apiVersion":"0.0.1"}`, `"value":"`, `"value":"0`, 1)))))
 	if !errors.Is(err, errOtherHash) {
 		t.Errorf("another hash: %v", err)
+	}
+}
+
+// TestLongStringInDocument: TUF metadata that is not read as it was sent is refused, before anybody verifies another document.
+func TestLongStringInDocument(t *testing.T) {
+	long := base64.StdEncoding.EncodeToString(make([]byte, upload.MaxShortString))
+	for text, want := range map[string]formats.Reason{long: formats.ReasonTooLarge, long[:upload.MaxShortString]: ""} {
+		sent := `{"signatures":[],"signed":{"_type":"targets","targets":{"a":{"custom":"` + text + `"}}}}`
+		for _, spec := range []string{`"metadata":{"content":` + sent + `},"root":{"content":{}}`, `"metadata":{"content":{}},"root":{"content":` + sent + `}`} {
+			_, err := readProposal(must(readLong(t, []byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{`+spec+`}}`))))
+			if formats.ReasonOf(err) != want {
+				t.Errorf("a string of %d bytes: %v", len(text), err)
+			}
+		}
 	}
 }
 

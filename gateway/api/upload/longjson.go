@@ -13,6 +13,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -84,6 +85,11 @@ func (j *LongJSON) FindLong(dec *jsontext.Decoder) *LongString {
 		}
 	}
 	return nil
+}
+
+// HasLong reports whether a long string was taken out of what the decoder has read between two of its offsets: that is not what was sent.
+func (j *LongJSON) HasLong(from, to int64) bool {
+	return slices.ContainsFunc(j.longs, func(l *LongString) bool { return l.end > from && l.end <= to })
 }
 
 // Artifact returns what the string says, where that is kept. It is read once, and not after LongJSON.Close.
