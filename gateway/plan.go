@@ -12,6 +12,7 @@ type Plan struct {
 	Options     []Option       // every representation, best first
 	Chosen      Representation // "" when none is possible
 	Way         Way            // where it would be recorded: the options are for it
+	Logs        []string       // IDs of the logs, of all or some of which it would be in, in order
 	// Parts has the plan of each signature when the file holds more than one, in the order of Description.Parts.
 	// This plan then sums them up: an option is possible when it is for all, and Chosen is the weakest.
 	Parts []Plan

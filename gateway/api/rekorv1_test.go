@@ -23,6 +23,7 @@ import (
 
 // shownLog has one entry, which stands for all that is recorded: what a log of Rekor v1 says is verified, which is tested where it is done.
 type shownLog struct {
+	source   string
 	down     error
 	recorded error
 }
@@ -36,6 +37,8 @@ var (
 		}},
 	}
 )
+
+func (l *shownLog) Source() string { return l.source }
 
 func (l *shownLog) Recorded(context.Context, gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
 	return shownID, shownEntry, l.recorded
@@ -81,6 +84,7 @@ func (l *shownLog) Search(context.Context, rekorjson.Search) ([]rekorjson.ID, er
 func serveRekorV1(t *testing.T, wait time.Duration, log *shownLog) *server {
 	t.Helper()
 	into := gatewaytest.NewLog()
+	log.source = into.Describe().ID
 	s := start(t, into)
 	v1 := rekorcompat.NewV1(rekorcompat.V1Config{
 		Service: s, Log: func() rekorcompat.V1Log { return log }, Logger: slog.New(slog.DiscardHandler),
@@ -257,6 +261,20 @@ func TestRekorV1SlowBody(t *testing.T) {
 	for _, text := range []string{`{"kind":"rekord"`, `{"spec":{"data":{"content":"` + long} {
 		a := s.do(http.MethodPost, rekorcompat.V1EntriesPath, "application/json", &slowBody{text: text, stop: stop})
 		s.expectV1(a, 408, "REQUEST_TIMEOUT")
+	}
+}
+
+// TestRekorV1OtherLog: what would not be recorded in the log that clients see is refused before anything is stored.
+func TestRekorV1OtherLog(t *testing.T) {
+	log := new(shownLog)
+	s := serveRekorV1(t, 0, log)
+	source := log.source
+	hashed, _ := hashedRekord(t, "of another log")
+	log.source = "another"
+	s.expectV1(s.postV1(rekorcompat.V1EntriesPath, hashed), 403, "FORBIDDEN")
+	log.source = source
+	if a := s.postV1(rekorcompat.V1EntriesPath, hashed); a.status != http.StatusCreated {
+		t.Errorf("for the first time: %d %s", a.status, a.raw)
 	}
 }
 

@@ -208,6 +208,9 @@ func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, 
 	return rekorjson.ID{}, rekorjson.Entry{}, fmt.Errorf("%w: no entry has the id %s", gateway.ErrNotFound, id)
 }
 
+// Source returns the ID of the log of Rekor v2 whose entries are recorded again.
+func (f *Facade) Source() string { return f.cfg.Source }
+
 // AwaitRecorded returns once a checkpoint that covers the first record of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it
 // is. It sees to it that there is a leaf: what was logged before the facade was there has none yet. The error is gateway.ErrNotFound where the
 // submission has no record there, and gateway.ErrUnavailable while the facade does not get on: the leaf is made later then.

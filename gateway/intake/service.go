@@ -165,5 +165,6 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *ru
 	}
 	plan, err := planner.Plan(description, r.Representation)
 	plan.SetWay(target.way)
+	plan.Logs = target.ids
 	return parsed, plan, err
 }

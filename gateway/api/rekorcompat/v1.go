@@ -93,9 +93,16 @@ func (v *V1) submit(ctx context.Context, body *upload.LongJSON) (gateway.Submiss
 	if err != nil {
 		return gateway.Submission{}, err
 	}
+	log, err := v.log()
+	if err != nil {
+		return gateway.Submission{}, err
+	}
 	draft, err := v.cfg.Service.Begin(ctx, request)
 	if err != nil {
 		return gateway.Submission{}, err
+	}
+	if !slices.Contains(draft.Plan().Logs, log.Source()) { // it would be logged all the same, and never answered
+		return gateway.Submission{}, errNotInThisLog
 	}
 	return draft.Submit(ctx, artifact)
 }
@@ -106,16 +113,10 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 	if err != nil {
 		return id, e, err
 	}
-	select {
-	case v.answers <- struct{}{}:
-		defer func() { <-v.answers }()
-	case <-ctx.Done():
-		return id, e, ctx.Err()
-	}
 	if err := gateway.HeldFrom(ctx).Grow(answerMemory); err != nil {
 		return id, e, err
 	}
-	id, e, err = log.Recorded(ctx, logged)
+	id, e, err = v.readRecorded(ctx, log, logged)
 	if !errors.Is(err, gateway.ErrNotFound) {
 		return id, e, explainRead(err)
 	}
@@ -123,6 +124,17 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 		return id, e, errNotInTime
 	}
 	return id, e, errNotInThisLog
+}
+
+// readRecorded is the log's Recorded, once there is a place for it. The caller has counted answerMemory.
+func (v *V1) readRecorded(ctx context.Context, log V1Log, logged gateway.Submission) (id rekorjson.ID, e rekorjson.Entry, err error) {
+	select {
+	case v.answers <- struct{}{}:
+		defer func() { <-v.answers }()
+	case <-ctx.Done():
+		return id, e, ctx.Err()
+	}
+	return log.Recorded(ctx, logged)
 }
 
 // answerMemory is what an answer about one entry takes while it is made: a body of at most 64 KiB, its proof, and both as JSON.

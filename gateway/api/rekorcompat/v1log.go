@@ -17,6 +17,9 @@ import (
 // for what cannot be asked for.
 type V1Log interface {
 	V1Reader
+	// Source returns the ID of the log in which a submission has to be for this log to have its entry: the log itself, or the one that it is
+	// in front of.
+	Source() string
 	// Recorded returns the entry of this log by which a submission, of which Begin and Await have told, is recorded. Of several, for a file
 	// with several signatures, it is the first. gateway.ErrNotFound: it is in this log not, or not yet; who waits is told to send the same
 	// again.

@@ -108,9 +108,14 @@ func (v *V1) searchOwn(ctx context.Context, log V1Log, s rekorjson.Search) ([]re
 	if err != nil {
 		return nil, err
 	}
+	held := gateway.HeldFrom(ctx).Part() // for one at a time, of which the ID alone is kept
+	defer held.Close()
+	if err := held.Grow(answerMemory); err != nil {
+		return nil, err
+	}
 	var ids []rekorjson.ID
 	for _, sub := range subs {
-		id, _, err := log.Recorded(ctx, sub)
+		id, _, err := v.readRecorded(ctx, log, sub)
 		switch {
 		case err == nil:
 			ids = append(ids, id)

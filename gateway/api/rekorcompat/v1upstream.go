@@ -34,6 +34,9 @@ type upstreamLog struct {
 	receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)
 }
 
+// Source implements V1Log.
+func (l upstreamLog) Source() string { return l.Describe().ID }
+
 // Recorded implements V1Log: the entry is what the log answered when it was sent, and what was verified then.
 func (l upstreamLog) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
 	receipt, err := l.receipt(ctx, logged)
