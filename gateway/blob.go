@@ -39,10 +39,11 @@ func (b Blob) Parts() int { return int((b.Size + BlobPart - 1) / BlobPart) }
 var ErrBlobGone = errors.New("the spooled artifact is not there")
 
 // BlobStore is the side of a Store that keeps artifacts until they are sent, in parts, so that nobody holds one in memory. All processes
-// that share the store see them. What is there counts in the bound on bytes of the queue, in doubt and open ones included.
+// that share the store see them. What was enqueued counts in the bound on bytes of the queue, in doubt included.
+// What is open keeps nobody from enqueuing: together it may take half as much, and one no more than it leaves of that, a quarter at most.
 //
 // A blob is open while parts are appended, and nobody's yet: DropBlob removes it, and SweepBlobs does once nothing was
-// appended for BlobGrace, as after a crash. By an Enqueue of an entry with it (NewEntry.Blob) it is kept while an entry with that leaf hash
+// appended for BlobGrace, as after a crash, and a store of one process when it is opened. By an Enqueue of an entry with it (NewEntry.Blob) it is kept while an entry with that leaf hash
 // is Pending, in whatever log. What no such entry needs any more, and what Enqueue has refused, is SweepBlobs' to remove.
 type BlobStore interface {
 	// AppendBlob stores the next part of an open blob, of BlobPart bytes, or fewer, at least one, if it is the last. Part 0 begins the blob. It is

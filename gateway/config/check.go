@@ -238,6 +238,7 @@ func (c *Config) checkLimits() error {
 	if c.Limits.MaxRequestMemory < minRequestMemory {
 		return fmt.Errorf("limits.max_request_memory is below %v: a large key alone may take half of that", Size(minRequestMemory))
 	}
+	c.limitInline()
 	if err := c.Limits.Redis.check(); err != nil {
 		return err
 	}

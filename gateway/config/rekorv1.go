@@ -68,6 +68,15 @@ func (l *Log) checkInlineMax() error {
 	return nil
 }
 
+// limitInline lowers what is larger than an artifact that the store takes while it is uploaded: see gateway.BlobStore.
+func (c *Config) limitInline() {
+	for i := range c.Logs {
+		if l, most := &c.Logs[i], c.Limits.MaxPendingBytes/4; l.InlineMax != nil && *l.InlineMax > most {
+			l.InlineMax = &most
+		}
+	}
+}
+
 // checkFormerTree refuses what is no tree of Rekor v1.
 func checkFormerTree(f FormerLog) error {
 	if f.ReadURL != "" {

@@ -25,6 +25,12 @@ func TestRekorV1(t *testing.T) {
 	if c, err := load(t, strings.TrimSuffix(minimal, "\n")+strings.Replace(v1Log, "kind", "in_flight: auto, kind", 1)); err != nil || c.Logs[1].InFlight != AutoInFlight {
 		t.Errorf("auto: %+v, %v", c, err)
 	}
+	for bytes, want := range map[string]Size{"4GiB": DefaultInlineMax, "12MiB": 3 << 20} {
+		c, err := load(t, strings.TrimSuffix(minimal, "\n")+v1Log+"\nlimits: {max_pending_bytes: "+bytes+"}\n")
+		if err != nil || c.Logs[0].InlineMax != nil || *c.Logs[1].InlineMax != want {
+			t.Errorf("of %s: %+v, %v", bytes, c, err)
+		}
+	}
 	for name, test := range map[string]struct{ before, after, want string }{
 		"unknown kind":       {"kind: rekor-v1", "kind: rekor-v3", `kind: "rekor-v3" is not one of rekor-v2, rekor-v1`},
 		"no kind":            {"kind: rekor-v1, ", "", "is that of a tree of Rekor v1: set kind: rekor-v1"},

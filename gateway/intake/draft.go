@@ -95,9 +95,14 @@ func (d *Draft) Plan() gateway.Plan { return d.plan }
 // Submit implements gateway.Draft.
 func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.Submission, error) {
 	defer d.held.Close()
+	taken := false
+	defer func() { // where it panics, too
+		if !taken {
+			d.dropSpooled()
+		}
+	}()
 	sub, verified, err := d.verifySubmission(ctx, artifact)
 	if err != nil {
-		d.dropSpooled()
 		return gateway.Submission{}, err
 	}
 	if d.service.cfg.Storing != nil {
@@ -107,9 +112,9 @@ func (d *Draft) Submit(ctx context.Context, artifact formats.Artifact) (gateway.
 	stored, err := d.storeSubmission(committing, sub, verified)
 	end(err)
 	if err != nil {
-		d.dropSpooled()
 		return gateway.Submission{}, err
 	}
+	taken = true
 	killpoint.Reach(killpoint.Accepted)
 	if d.service.cfg.Committed != nil {
 		d.service.cfg.Committed(stored)

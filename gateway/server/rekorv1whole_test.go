@@ -338,3 +338,32 @@ func sampleRSS(t *testing.T) (peak *atomic.Int64, stop func()) {
 	}()
 	return peak, func() { close(done); <-ended }
 }
+
+// TestUploadsLeaveRoom: uploads under way, whose signatures are not even of what is uploaded, keep nobody's submissions out.
+func TestUploadsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	cfg, _ := wholeConfig(t, 16<<20)
+	cfg.Limits.MaxPendingBytes = config.Size(10<<20 + 200)
+	run := run(t, cfg)
+	defer run.stop()
+	evil := signSSH(t, []byte("something else"))
+	for _, size := range []int{1 << 20, 10 << 20} {
+		r, w := io.Pipe()
+		defer w.Close()
+		form := multipart.NewWriter(w)
+		go func() {
+			_, _ = must(form.CreateFormFile("signature", "s")).Write(evil.signature)
+			_, _ = must(form.CreateFormFile("key", "k")).Write(evil.key)
+			_, _ = must(form.CreateFormFile("artifact", "a")).Write(bytes.Repeat([]byte("x"), size+16<<10))
+		}()
+		go func() {
+			if resp, err := http.Post(run.Addresses().HTTP+"/v1/submissions", form.FormDataContentType(), r); err == nil {
+				resp.Body.Close()
+			}
+		}()
+	}
+	time.Sleep(2 * time.Second)
+	if a := run.submitSigned(signSSH(t, []byte("innocent"))); a.status != http.StatusCreated {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

@@ -18,9 +18,10 @@ SELECT c.log, c.entries, c.bytes FROM unnest($1::bigint[], $2::bigint[], $3::big
 	// What is pending for each log by all changes.
 	sumOfChanges = `SELECT log, SUM(entries)::bigint AS entries, SUM(bytes)::bigint AS bytes FROM backlog GROUP BY log`
 
-	// Spooled artifacts count, whoever they are for.
+	// Spooled artifacts count once they are enqueued, whoever they are for: countOpen has the others.
 	countPending = `
-SELECT COALESCE(SUM(entries), 0)::bigint, (COALESCE(SUM(bytes), 0) + (SELECT COALESCE(SUM(size), 0) FROM blob))::bigint FROM backlog`
+SELECT COALESCE(SUM(entries), 0)::bigint, (COALESCE(SUM(bytes), 0) + (SELECT COALESCE(SUM(size), 0) FROM blob WHERE attached))::bigint
+FROM backlog`
 
 	// Whoever reads meanwhile sees the rows before, or their sum.
 	sumUpChanges = `

@@ -37,6 +37,8 @@ UPDATE blob SET attached = true, sha256 = $1 WHERE id = $2 AND size = $3 AND NOT
 
 	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES ($1, $2) ON CONFLICT (leaf_hash) DO UPDATE SET blob = excluded.blob`
 
+	countOpen = `SELECT COALESCE(SUM(size), 0)::bigint FROM blob WHERE NOT attached AND NOT doomed`
+
 	dropBlob = `UPDATE blob SET doomed = true WHERE id = $1 AND NOT attached`
 
 	// In two statements: what the second one sees of entries is as it is once the first one has its locks.
@@ -68,7 +70,7 @@ func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, dat
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return s.writeTx(ctx, doing, func(t *tx) error {
-		if err := t.checkBlobRoom(int64(len(data))); err != nil {
+		if err := t.checkBlobRoom(part, int64(len(data))); err != nil {
 			return err
 		}
 		if part == 0 {
@@ -85,8 +87,8 @@ func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, dat
 	})
 }
 
-// checkBlobRoom is ErrQueueFull where no more bytes may be stored.
-func (t *tx) checkBlobRoom(bytes int64) error {
+// checkBlobRoom is ErrQueueFull where no more bytes may be stored as that part.
+func (t *tx) checkBlobRoom(part int, bytes int64) error {
 	limit := t.store.opts.MaxPendingBytes
 	if limit <= 0 {
 		return nil
@@ -95,7 +97,11 @@ func (t *tx) checkBlobRoom(bytes int64) error {
 	if err := t.scanRow(countPending, nil, &pending.entries, &pending.bytes); err != nil {
 		return err
 	}
-	if pending.bytes+bytes > limit {
+	var open int64
+	if err := t.scanRow(countOpen, nil, &open); err != nil {
+		return err
+	}
+	if !store.FitsBlob(limit, pending.bytes, open, part, bytes) {
 		return (&room{opts: &t.store.opts}).errFull()
 	}
 	return nil

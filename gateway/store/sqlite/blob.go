@@ -31,6 +31,10 @@ WHERE id = ?3 AND parts = ?4 AND size = ?4 * ?5 AND attached = 0 AND doomed = 0`
 	// The one that may be on its way already is sent on. What is doomed has no use any more.
 	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES (?, ?) ON CONFLICT (leaf_hash) DO NOTHING`
 
+	countOpen = `SELECT COALESCE(SUM(size), 0) FROM blob WHERE attached = 0 AND doomed = 0`
+
+	doomOpen = `UPDATE blob SET doomed = 1 WHERE attached = 0`
+
 	dropBlob = `UPDATE blob SET doomed = 1 WHERE id = ? AND attached = 0`
 
 	doomBlobs = `
@@ -56,7 +60,7 @@ func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, dat
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return s.writeTx(ctx, doing, func(t *tx) error {
-		if err := s.checkBlobRoom(t, int64(len(data))); err != nil {
+		if err := s.checkBlobRoom(t, part, int64(len(data))); err != nil {
 			return err
 		}
 		now := s.now()
@@ -74,8 +78,8 @@ func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, dat
 	})
 }
 
-// checkBlobRoom is ErrQueueFull where no more bytes may be stored.
-func (s *Store) checkBlobRoom(t *tx, bytes int64) error {
+// checkBlobRoom is ErrQueueFull where no more bytes may be stored as that part.
+func (s *Store) checkBlobRoom(t *tx, part int, bytes int64) error {
 	if s.opts.MaxPendingBytes <= 0 {
 		return nil
 	}
@@ -83,10 +87,22 @@ func (s *Store) checkBlobRoom(t *tx, bytes int64) error {
 	if err := t.QueryRow(countPending).Scan(&pending.entries, &pending.bytes); err != nil {
 		return err
 	}
-	if pending.bytes+bytes > s.opts.MaxPendingBytes {
+	var open int64
+	if err := t.QueryRow(countOpen).Scan(&open); err != nil {
+		return err
+	}
+	if !store.FitsBlob(s.opts.MaxPendingBytes, pending.bytes, open, part, bytes) {
 		return s.errFull()
 	}
 	return nil
+}
+
+// forgetOpen has what an earlier process was spooling removed. One that is at work beside this one has to spool anew.
+func (s *Store) forgetOpen(ctx context.Context) error {
+	return s.writeTx(ctx, "forgetting open artifacts", func(t *tx) error {
+		_, err := t.Exec(doomOpen)
+		return err
+	})
 }
 
 // changeOne is ErrBlobGone unless the statement changes a row.

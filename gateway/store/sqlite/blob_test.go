@@ -39,6 +39,9 @@ var blobMutants = map[string]struct {
 	"removes no parts":                 {&removeParts, "b.doomed = 1", "b.doomed > 1"},
 	"leaves the blob":                  {&removeBlobs, "doomed = 1", "doomed > 1"},
 	"finds what is being removed":      {&blobOfLeaf, "u.leaf_hash = ?", "u.leaf_hash > ?"},
+	"counts nothing that is open":      {&countOpen, "attached = 0", "attached = 2"},
+	"counts what waits as open":        {&countOpen, "attached = 0", "attached >= 0"},
+	"counts what is dropped as open":   {&countOpen, " AND doomed = 0", ""},
 	"counts no blobs":                  {&countBlobs, "COALESCE(SUM(size), 0)", "0"},
 }
 
@@ -66,5 +69,21 @@ func TestBlobMutants(t *testing.T) {
 			}
 			t.Log("fails", failed)
 		})
+	}
+}
+
+// TestOpenBlobsAreForgotten: what an earlier process had not spooled to its end is removed at once.
+func TestOpenBlobsAreForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, Options{})
+	if err := s.AppendBlob(t.Context(), gateway.BlobID{1}, 0, []byte("open")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, Options{})
+	if swept, err := s.SweepBlobs(t.Context()); err != nil || swept.Blobs != 0 {
+		t.Errorf("%d are left, %v", swept.Blobs, err)
 	}
 }

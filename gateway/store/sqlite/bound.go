@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// Spooled artifacts count, whoever they are for.
-	countPending = `SELECT COALESCE(SUM(pending), 0), COALESCE(SUM(pending_bytes), 0) + (SELECT COALESCE(SUM(size), 0) FROM blob) FROM log`
+	// Spooled artifacts count once they are enqueued, whoever they are for: countOpen has the others.
+	countPending = `
+SELECT COALESCE(SUM(pending), 0), COALESCE(SUM(pending_bytes), 0) + (SELECT COALESCE(SUM(size), 0) FROM blob WHERE attached = 1) FROM log`
 
 	addPending = `UPDATE log SET pending = pending + ?2, pending_bytes = pending_bytes + ?3 WHERE id = ?1`
 

@@ -166,6 +166,9 @@ func (s *Store) openDatabases(ctx context.Context, path string) error {
 	if err := s.connectReaders(ctx, path); err != nil {
 		return err
 	}
+	if err := s.forgetOpen(ctx); err != nil {
+		return err
+	}
 	var err error
 	s.checkpoints, err = startCheckpointer(path, s.writer)
 	return err

@@ -79,7 +79,7 @@ func (s *statements) closeStatements() error {
 // What transactions run all the time, once each; the others are parsed by SQLite whenever they are run.
 var (
 	usualWrites = []string{
-		countPending, addPending, useOfQuota, countOfSubject, chargeQuota, dropOldUses, logsOfEntries, progressOfSubmissions, setState, knownDigests, knownSubmissions,
+		countPending, countOpen, addPending, useOfQuota, countOfSubject, chargeQuota, dropOldUses, logsOfEntries, progressOfSubmissions, setState, knownDigests, knownSubmissions,
 		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, extendLeases, retiredLogs,
 		ownLogs, selectOwnLog, nextQueued, selectTile, insertRecords, dropQueued, keepTile, moveHead, logRecords, weighRecords, moveLogged, entriesOfRecords,
 	}

@@ -252,20 +252,41 @@ var blobTests = map[string]func(testing.TB, opening){
 		wantError(t, refused[0], gateway.ErrBlobGone)
 	},
 
-	// The bound on bytes is one for what is spooled and what is enqueued.
+	// The bound on bytes is one for what is enqueued and its artifacts.
 	"Blob/bound": func(t testing.TB, o opening) {
-		s, _ := newTestStore(o.t, o.driver, Options{MaxPendingBytes: 3 * gateway.BlobPart})
+		s, _ := newTestStore(o.t, o.driver, Options{MaxPendingBytes: 5 * gateway.BlobPart})
 		part := bytes.Repeat([]byte("x"), gateway.BlobPart)
-		b := spool(t, s, append(part, part...))
-		enqueueAll(t, s, withBlob(newSubmission("one"), b))
+		for _, name := range []string{"one", "two", "three", "four"} {
+			enqueueAll(t, s, withBlob(newSubmission(name), spool(t, s, part)))
+		}
 		wantError(t, s.AppendBlob(t.Context(), gateway.BlobID{7}, 0, part), gateway.ErrQueueFull)
-		open := gateway.BlobID{8}
-		noError(t, s.AppendBlob(t.Context(), open, 0, part[:gateway.BlobPart-60]))
-		_, refused := tryEnqueue(t, s, newSubmission("two"))
+		stats, err := s.Stats(t.Context())
+		noError(t, err)
+		b := spool(t, s, part[stats.PendingBytes[logA]:]) // and nothing beside it
+		_, refused := tryEnqueue(t, s, withBlob(newSubmission("five"), b))
 		wantError(t, refused[0], gateway.ErrQueueFull)
-		noError(t, s.DropBlob(t.Context(), open))
-		sweep(t, s)
-		enqueueAll(t, s, newSubmission("two"))
+		wantBlobs(t, s, 4, 4*gateway.BlobPart)
+		enqueueAll(t, s, newSubmission("five"))
+	},
+
+	// What is open, whoever spools it, and after a crash, keeps nobody from enqueuing, with a small artifact, too.
+	"Blob/open bound": func(t testing.TB, o opening) {
+		s, _ := newTestStore(o.t, o.driver, Options{MaxPendingBytes: 16 * gateway.BlobPart})
+		part := bytes.Repeat([]byte("x"), gateway.BlobPart)
+		large := []int{4, 2, 1} // each as much as it leaves
+		for i, parts := range large {
+			id := gateway.BlobID{byte(i + 1)}
+			for n := range parts {
+				noError(t, s.AppendBlob(t.Context(), id, n, part))
+			}
+			wantError(t, s.AppendBlob(t.Context(), id, parts, part[:1]), gateway.ErrQueueFull)
+		}
+		wantError(t, s.AppendBlob(t.Context(), gateway.BlobID{8}, 0, part), gateway.ErrQueueFull)
+		s.setClock(after(gateway.BlobGrace - time.Second)) // nobody continues them
+		wantBlobs(t, s, len(large), 7*gateway.BlobPart)
+		enqueueAll(t, s, NewSubmission(other, "one", logA), withBlob(NewSubmission(other, "two", logA), spool(t, s, []byte("small"))))
+		noError(t, s.DropBlob(t.Context(), gateway.BlobID{1}))
+		noError(t, s.AppendBlob(t.Context(), gateway.BlobID{8}, 0, part)) // before it is swept
 	},
 
 	// Quotas count an artifact once, however many logs it is sent to.

@@ -25,6 +25,8 @@ CREATE TABLE blob_use (
     blob      bytea NOT NULL
 );
 
+CREATE INDEX blob_open ON blob (size) WHERE NOT attached AND NOT doomed;
+
 CREATE INDEX blob_use_blob ON blob_use (blob);
 
 ALTER TABLE blob_part ALTER COLUMN data SET STORAGE EXTERNAL;

@@ -24,4 +24,6 @@ CREATE TABLE blob_use (
     blob      BLOB NOT NULL REFERENCES blob (id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX blob_open ON blob (size) WHERE attached = 0 AND doomed = 0;
+
 CREATE INDEX blob_use_blob ON blob_use (blob);
