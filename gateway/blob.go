@@ -44,7 +44,8 @@ var ErrBlobGone = errors.New("the spooled artifact is not there")
 //
 // A blob is open while parts are appended, and nobody's yet: DropBlob removes it, and SweepBlobs does once nothing was
 // appended for BlobGrace, as after a crash, and a store of one process when it is opened. By an Enqueue of an entry with it (NewEntry.Blob) it is kept while an entry with that leaf hash
-// is Pending, in whatever log. What no such entry needs any more, and what Enqueue has refused, is SweepBlobs' to remove.
+// is Pending, in whatever log, unless there was another one for it before. Where the submission is known, that is so of what is stored of it, whose leaf
+// may be another one. What no such entry needs any more, and what Enqueue has refused, is SweepBlobs' to remove.
 type BlobStore interface {
 	// AppendBlob stores the next part of an open blob, of BlobPart bytes, or fewer, at least one, if it is the last. Part 0 begins the blob. It is
 	// durable when the error is nil. Errors: ErrQueueFull where there is no room, ErrBlobGone where the part is not the next one of an open blob.

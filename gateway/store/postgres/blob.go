@@ -27,19 +27,30 @@ WHERE id = $3 AND parts = $4::integer AND size = $4::bigint * $5 AND NOT attache
 
 	selectPart = `SELECT data FROM blob_part WHERE blob = $1 AND part = $2`
 
-	blobOfLeaf = `SELECT b.id, b.size, b.sha256 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = $1 AND NOT b.doomed`
+	blobOfLeaf = `
+SELECT b.id, b.size, b.sha256 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = $1 AND NOT b.doomed
+ORDER BY u.place, u.blob LIMIT 1`
 
 	attachBlob = `
 UPDATE blob SET attached = true, sha256 = $1 WHERE id = $2 AND size = $3 AND NOT doomed AND COALESCE(sha256, $1) = $1`
 
-	// As long as it is locked, nobody finds that it is not needed.
-	lockUsedBlob = `SELECT u.blob FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = $1 AND NOT b.doomed FOR SHARE OF b`
+	// What is stored of a submission that is known may have other leaves than what is enqueued.
+	leavesToSend = `
+SELECT DISTINCT e.leaf_hash FROM submission s JOIN submission_entry se ON se.submission = s.seq JOIN entry e ON e.id = se.entry
+WHERE s.tenant = $1 AND s.key = ANY($2::bytea[]) AND e.kind = $3`
 
-	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES ($1, $2) ON CONFLICT (leaf_hash) DO UPDATE SET blob = excluded.blob`
+	// The one that may be on its way already is sent on.
+	useBlob = `
+INSERT INTO blob_use (leaf_hash, blob, place)
+SELECT l.leaf, $2, COALESCE((SELECT MAX(place) + 1 FROM blob_use WHERE leaf_hash = l.leaf), 0) FROM unnest($1::bytea[]) AS l (leaf)
+ON CONFLICT DO NOTHING`
 
 	countOpen = `SELECT COALESCE(SUM(size), 0)::bigint FROM blob WHERE NOT attached AND NOT doomed`
 
 	dropBlob = `UPDATE blob SET doomed = true WHERE id = $1 AND NOT attached`
+
+	// One sweeps at a time: what another one is about to remove is not taken for what an entry can be sent with.
+	lockSweep = `SELECT pg_try_advisory_xact_lock(hashtextextended('rekor_gateway.blobs', 0))`
 
 	// In two statements: what the second one sees of entries is as it is once the first one has its locks.
 	lockUnusedBlobs = `SELECT id FROM blob b WHERE ` + isUnused + ` ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED`
@@ -61,7 +72,8 @@ DELETE FROM blob_part WHERE (blob, part) IN (SELECT blob, part FROM blob_part WH
 // isUnused says of a blob b that nobody needs it: $1 is now, and $2 the grace of those that are open.
 const isUnused = `NOT b.doomed AND (NOT b.attached AND abs(b.touched_at - $1::bigint) > $2::bigint
     OR b.attached AND NOT EXISTS (SELECT 1 FROM blob_use u CROSS JOIN log l JOIN entry e ON e.log = l.id AND e.leaf_hash = u.leaf_hash
-        WHERE u.blob = b.id AND e.state = 'PENDING'))`
+        WHERE u.blob = b.id AND e.state = 'PENDING' AND NOT EXISTS (SELECT 1 FROM blob_use f JOIN blob o ON o.id = f.blob
+            WHERE f.leaf_hash = u.leaf_hash AND (f.place, f.blob) < (u.place, u.blob) AND NOT o.doomed)))`
 
 // AppendBlob implements gateway.Store. Of several processes, each may exceed the bound by what the others spool meanwhile.
 func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
@@ -178,7 +190,7 @@ func (e *enqueuing) attachBlobs() error {
 			continue
 		}
 		if err == nil {
-			err = e.keepBlob(w.n)
+			err = e.useBlob(w.place, w.n)
 		}
 		if err != nil {
 			return err
@@ -187,13 +199,20 @@ func (e *enqueuing) attachBlobs() error {
 	return nil
 }
 
-// keepBlob has an entry be sent with its blob, or with that which it has already: it may be on its way.
-func (e *enqueuing) keepBlob(n gateway.NewEntry) error {
-	var used []byte
-	err := e.scanRow(lockUsedBlob, []any{n.LeafHash[:]}, &used)
-	if errors.Is(err, pgx.ErrNoRows) {
-		_, err = e.exec(useBlob, n.LeafHash[:], n.Blob.ID[:])
+// useBlob has n be sent with its blob, and what is stored in its place where the submission is known.
+func (e *enqueuing) useBlob(place int, n gateway.NewEntry) error {
+	var keys [][]byte
+	for _, k := range e.keysOf(place) {
+		keys = append(keys, k.key[:])
 	}
+	leaves, err := collectColumn[[]byte](e.tx, leavesToSend, e.tenants[e.rows[place].Tenant], keys, n.Kind)
+	if err != nil {
+		return err
+	}
+	if len(leaves) == 0 {
+		leaves = [][]byte{n.LeafHash[:]}
+	}
+	_, err = e.exec(useBlob, leaves, n.Blob.ID[:])
 	return err
 }
 
@@ -201,36 +220,47 @@ func (e *enqueuing) keepBlob(n gateway.NewEntry) error {
 func (s *Store) SweepBlobs(ctx context.Context) (swept gateway.SweptBlobs, err error) {
 	err = s.writeTx(ctx, "removing spooled artifacts", func(t *tx) error {
 		swept = gateway.SweptBlobs{}
-		grace := gateway.BlobGrace.Milliseconds()
-		unused, err := collectColumn[[]byte](t, lockUnusedBlobs, t.now, grace, store.BlobsPerSweep)
-		if err != nil {
+		alone, more := false, false
+		if err := t.scanRow(lockSweep, nil, &alone); err != nil {
 			return err
 		}
-		if _, err := t.exec(doomBlobs, t.now, grace, unused); err != nil {
-			return err
+		if alone {
+			var err error
+			if swept.Removed, more, err = t.removeUnused(); err != nil {
+				return err
+			}
 		}
-		doomed, err := collectColumn[[]byte](t, lockDoomed, store.BlobsPerSweep)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(removeUses, doomed); err != nil {
-			return err
-		}
-		if _, err := t.exec(removeParts, doomed, store.PartsPerSweep); err != nil {
-			return err
-		}
-		removed, err := t.exec(removeBlobs, doomed)
-		if err != nil {
-			return err
-		}
-		swept.Removed = int(removed)
 		var left int
-		err = t.scanRow(countBlobs, nil, &swept.Blobs, &swept.Bytes, &left)
-		swept.More = len(doomed) > 0 && left > 0 || len(unused) == store.BlobsPerSweep
+		err := t.scanRow(countBlobs, nil, &swept.Blobs, &swept.Bytes, &left)
+		swept.More = alone && (left > 0 || more)
 		return err
 	})
 	if err != nil {
 		return gateway.SweptBlobs{}, err
 	}
 	return swept, nil
+}
+
+// removeUnused removes a bounded amount, and returns how many blobs, and whether there may be more that nobody needs.
+func (t *tx) removeUnused() (n int, more bool, err error) {
+	grace := gateway.BlobGrace.Milliseconds()
+	unused, err := collectColumn[[]byte](t, lockUnusedBlobs, t.now, grace, store.BlobsPerSweep)
+	if err != nil {
+		return 0, false, err
+	}
+	if _, err := t.exec(doomBlobs, t.now, grace, unused); err != nil {
+		return 0, false, err
+	}
+	doomed, err := collectColumn[[]byte](t, lockDoomed, store.BlobsPerSweep)
+	if err != nil {
+		return 0, false, err
+	}
+	if _, err := t.exec(removeUses, doomed); err != nil {
+		return 0, false, err
+	}
+	if _, err := t.exec(removeParts, doomed, store.PartsPerSweep); err != nil {
+		return 0, false, err
+	}
+	removed, err := t.exec(removeBlobs, doomed)
+	return int(removed), len(unused) == store.BlobsPerSweep, err
 }

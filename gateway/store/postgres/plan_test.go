@@ -42,7 +42,7 @@ INSERT INTO mirror_due (log, entry) SELECT 1 + i % 2, i FROM generate_series(1, 
 INSERT INTO own_cosignature (log, size, witness, time, line) SELECT 1, i, 'w', 1, 'x' FROM generate_series(1, 20000) i;
 INSERT INTO blob (id, size, parts, attached, touched_at, sha256) SELECT substr(sha256(i::text::bytea), 1, 16), 1, 1, true, 0, sha256('a') FROM generate_series(1, 20000) i;
 INSERT INTO blob_part (blob, part, data) SELECT id, 0, 'a' FROM blob;
-INSERT INTO blob_use (leaf_hash, blob) SELECT sha256(i::text::bytea), substr(sha256(i::text::bytea), 1, 16) FROM generate_series(1, 20000) i;
+INSERT INTO blob_use (leaf_hash, blob, place) SELECT sha256(i::text::bytea), substr(sha256(i::text::bytea), 1, 16), 0 FROM generate_series(1, 20000) i;
 INSERT INTO backlog (log, entries, bytes) SELECT 1 + i % 2, i % 7 - 3, 100 FROM generate_series(1, 200) i;
 ANALYZE`
 
@@ -141,7 +141,7 @@ func TestPlans(t *testing.T) {
 		"part":        {selectPart, []any{"'x'", 1}, []string{"blob_part_pkey"}},
 		"blob":        {blobOfLeaf, []any{"'x'"}, []string{"blob_use_pkey", "blob_pkey"}},
 		"attach":      {attachBlob, []any{"'x'", "'x'", 1}, []string{"blob_pkey"}},
-		"used":        {lockUsedBlob, []any{"'x'"}, []string{"blob_use_pkey", "blob_pkey"}},
+		"use":         {useBlob, []any{"'{x}'", "'x'"}, []string{"blob_use_pkey"}},
 		"uses":        {removeUses, []any{"'{x}'"}, []string{"blob_use_blob"}},
 		"parts":       {removeParts, []any{"'{x}'", 9}, []string{"blob_part_pkey"}},
 		"entries":     {entriesOfSubmissions, []any{"'{1}'"}, []string{"submission_entry_pkey", "entry_pkey"}},

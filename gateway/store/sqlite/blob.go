@@ -24,12 +24,19 @@ WHERE id = ?3 AND parts = ?4 AND size = ?4 * ?5 AND attached = 0 AND doomed = 0`
 
 	selectPart = `SELECT data FROM blob_part WHERE blob = ? AND part = ?`
 
-	blobOfLeaf = `SELECT b.id, b.size, b.sha256 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = ? AND b.doomed = 0`
+	blobOfLeaf = `
+SELECT b.id, b.size, b.sha256 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.leaf_hash = ? AND b.doomed = 0
+ORDER BY u.place LIMIT 1`
 
 	attachBlob = `UPDATE blob SET attached = 1, sha256 = ?1 WHERE id = ?2 AND size = ?3 AND doomed = 0 AND COALESCE(sha256, ?1) = ?1`
 
-	// The one that may be on its way already is sent on. What is doomed has no use any more.
-	useBlob = `INSERT INTO blob_use (leaf_hash, blob) VALUES (?, ?) ON CONFLICT (leaf_hash) DO NOTHING`
+	// What is stored of a submission that is known may have other leaves than what is enqueued.
+	leavesToSend = `SELECT e.leaf_hash FROM submission_entry se JOIN entry e ON e.id = se.entry WHERE se.submission = ? AND e.kind = ?`
+
+	// The one that may be on its way already is sent on.
+	useBlob = `
+INSERT INTO blob_use (leaf_hash, blob, place) SELECT ?1, ?2, COALESCE(MAX(place) + 1, 0) FROM blob_use WHERE leaf_hash = ?1
+ON CONFLICT DO NOTHING`
 
 	countOpen = `SELECT COALESCE(SUM(size), 0) FROM blob WHERE attached = 0 AND doomed = 0`
 
@@ -37,18 +44,20 @@ WHERE id = ?3 AND parts = ?4 AND size = ?4 * ?5 AND attached = 0 AND doomed = 0`
 
 	dropBlob = `UPDATE blob SET doomed = 1 WHERE id = ? AND attached = 0`
 
+	// One that is used before is what the entry is sent with. What is doomed has no use any more.
 	doomBlobs = `
 UPDATE blob SET doomed = 1 WHERE id IN (SELECT id FROM blob b WHERE doomed = 0 AND (
     attached = 0 AND abs(touched_at - ?1) > ?2
     OR attached = 1 AND NOT EXISTS (SELECT 1 FROM blob_use u CROSS JOIN log l CROSS JOIN entry e ON e.log = l.id AND e.leaf_hash = u.leaf_hash
-        WHERE u.blob = b.id AND e.state = 'PENDING')) LIMIT ?3)`
+        WHERE u.blob = b.id AND e.state = 'PENDING' AND NOT EXISTS
+            (SELECT 1 FROM blob_use f WHERE f.leaf_hash = u.leaf_hash AND f.place < u.place))) LIMIT ?3)`
 
 	removeUses = `DELETE FROM blob_use WHERE blob IN (SELECT id FROM blob WHERE doomed = 1)`
 
 	removeParts = `
 DELETE FROM blob_part WHERE rowid IN (SELECT p.rowid FROM blob b JOIN blob_part p ON p.blob = b.id WHERE b.doomed = 1 LIMIT ?)`
 
-	removeBlobs = `DELETE FROM blob WHERE doomed = 1 AND id NOT IN (SELECT blob FROM blob_part)`
+	removeBlobs = `DELETE FROM blob WHERE doomed = 1 AND NOT EXISTS (SELECT 1 FROM blob_part p WHERE p.blob = blob.id)`
 
 	countBlobs = `SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(doomed), 0) FROM blob`
 )
@@ -170,7 +179,7 @@ func (e *enqueuing) attachBlobs(t *tx) error {
 				return nil
 			}
 			if err == nil {
-				_, err = t.Exec(useBlob, n.LeafHash[:], n.Blob.ID[:])
+				err = e.useBlob(t, i, n)
 			}
 			if err != nil {
 				return err
@@ -178,6 +187,22 @@ func (e *enqueuing) attachBlobs(t *tx) error {
 		}
 		return nil
 	})
+}
+
+// useBlob has n be sent with its blob, and what is stored in its place where the submission is known.
+func (e *enqueuing) useBlob(t *tx, i int, n gateway.NewEntry) (err error) {
+	leaves := [][]byte{n.LeafHash[:]}
+	if seq, ok := e.lookUpKnown(&e.rows[i]); ok {
+		if leaves, err = collectColumn[[]byte](t, leavesToSend, seq, n.Kind); err != nil {
+			return err
+		}
+	}
+	for _, leaf := range leaves {
+		if _, err := t.Exec(useBlob, leaf, n.Blob.ID[:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SweepBlobs implements gateway.Store.

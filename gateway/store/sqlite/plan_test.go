@@ -102,10 +102,12 @@ func TestPlans(t *testing.T) {
 		"needed ":     {doomBlobs, []any{1, 2, 3}, "SEARCH e USING INDEX sqlite_autoindex_entry_1 (log=? AND leaf_hash=?)"},
 		"parts":       {removeParts, []any{9}, "SEARCH p USING COVERING INDEX sqlite_autoindex_blob_part_1 (blob=?)"},
 		"uses":        {removeUses, nil, "SEARCH blob_use USING COVERING INDEX blob_use_blob (blob=?)"},
+		"removed":     {removeBlobs, nil, "SEARCH p USING COVERING INDEX sqlite_autoindex_blob_part_1 (blob=?)"},
+		"open":        {countOpen, nil, "blob USING COVERING INDEX blob_open"},
 		"known":       {knownSubmissions, []any{"[]", []byte{}}, "(tenant=? AND key=?)"},
 	} {
 		plan := explain(t, s, test.query, test.args...)
-		sorts := strings.Contains(plan, "TEMP B-TREE") && name != "in doubt" // that sorts no more than is in doubt
+		sorts := strings.Contains(plan, "TEMP B-TREE") && name != "in doubt" && name != "blob" // those sort no more than is in doubt, or than one entry's artifacts
 		if !strings.Contains(plan, test.want) || sorts {
 			t.Errorf("%s is run so:\n%swant %s", name, plan, test.want)
 		}

@@ -85,7 +85,7 @@ var tables = []table{
 	{name: "blob", key: []string{"id"}, columns: join(blobs("id"), ints("size", "parts"), []column{{name: "attached", kind: truth}, {name: "doomed", kind: truth},
 		{name: "touched_at", from: "0"}}, blobs("sha256"))},
 	{name: "blob_part", key: []string{"blob", "part"}, columns: join(blobs("blob"), ints("part"), blobs("data"))},
-	{name: "blob_use", key: []string{"leaf_hash"}, columns: join(blobs("leaf_hash", "blob"))},
+	{name: "blob_use", key: []string{"leaf_hash", "blob"}, columns: join(blobs("leaf_hash", "blob"), ints("place"))},
 	{name: "submission_digest", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 	{name: "submission_signer", key: []string{"tenant", "prefix", "submission"}, columns: join(ints("tenant"), blobs("prefix"), ints("submission"))},
 }

@@ -176,6 +176,51 @@ var blobTests = map[string]func(testing.TB, opening){
 		wantBlobs(t, s, 0, 0)
 	},
 
+	// The same submission, by its key, with another form of its signature, and so another leaf, is sent again after the log refused it: what is
+	// stored of it is sent then, with the new artifact.
+	"Blob/another leaf": func(t testing.TB, o opening) {
+		s := o.open()
+		data := spooledBytes("artifact")
+		sub := enqueueAll(t, s, withBlob(newSubmission("one"), spool(t, s, data)))[0]
+		finishEntries(t, s, failedOutcome(claimOne(t, s, start)))
+		wantBlobs(t, s, 0, 0)
+		again := newSubmission("one")
+		again.Entries[0].LeafHash = sha256.Sum256([]byte("another leaf"))
+		enqueueAll(t, s, withBlob(again, spool(t, s, data)))
+		wantState(t, s, sub, gateway.Pending)
+		wantBlobs(t, s, 1, int64(len(data)))
+		wantSpooled(t, s, blobOf(t, s, sub), data)
+	},
+
+	// An entry that is another's, too, loses the artifact of that one's, and then goes over to another log.
+	"Blob/shared, and moved": func(t testing.TB, o opening) {
+		s := o.open()
+		data := spooledBytes("artifact")
+		enqueueAll(t, s, withBlob(NewSubmission(tenant, "first", logA, "one"), spool(t, s, data)))
+		stored := enqueueAll(t, s, withBlob(NewSubmission(other, "second", logA, "one", "two"), spool(t, s, data)))[0]
+		one, two := claimOne(t, s, start), claimOne(t, s, start)
+		if one.LeafHash != stored.Entries[0].LeafHash {
+			one, two = two, one
+		}
+		wantBlobs(t, s, 2, 2*int64(len(data)))
+		finishEntries(t, s, failedOutcome(one), retryOutcome(two, 0))
+		wantBlobs(t, s, 1, int64(len(data)))
+		resendDoubtful(t, s)
+		_, err := s.Move(t.Context(), gateway.MoveParams{From: logA, To: logB, Limit: 10})
+		noError(t, err)
+		moved, err := s.Get(t.Context(), other, stored.ID)
+		noError(t, err)
+		for i, e := range moved.Entries {
+			if e.Log != logB || e.State != gateway.Pending {
+				t.Errorf("entry %d is %s in %s", i, e.State, e.Log)
+			}
+			b, err := s.BlobOf(t.Context(), e.LeafHash)
+			noError(t, err)
+			wantSpooled(t, s, b, data)
+		}
+		wantBlobs(t, s, 1, int64(len(data)))
+	},
+
 	// A retired log needs none.
 	"Blob/retired": func(t testing.TB, o opening) {
 		s := o.open()

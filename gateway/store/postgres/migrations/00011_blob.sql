@@ -19,14 +19,18 @@ CREATE TABLE blob_part (
     PRIMARY KEY (blob, part)
 );
 
--- With which blob the entries of a leaf hash are sent, in whatever log.
+-- With which blobs the entries of a leaf hash can be sent, in whatever log: the first one that is there is.
 CREATE TABLE blob_use (
-    leaf_hash bytea PRIMARY KEY CHECK (length(leaf_hash) = 32),
-    blob      bytea NOT NULL
+    leaf_hash bytea   NOT NULL CHECK (length(leaf_hash) = 32),
+    blob      bytea   NOT NULL,
+    place     integer NOT NULL,
+    PRIMARY KEY (leaf_hash, blob)
 );
 
 CREATE INDEX blob_open ON blob (size) WHERE NOT attached AND NOT doomed;
 
-CREATE INDEX blob_use_blob ON blob_use (blob);
+CREATE INDEX blob_doomed ON blob (id) WHERE doomed;
+
+CREATE INDEX blob_use_blob ON blob_use (blob, place);
 
 ALTER TABLE blob_part ALTER COLUMN data SET STORAGE EXTERNAL;

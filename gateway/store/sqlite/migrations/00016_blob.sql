@@ -18,12 +18,16 @@ CREATE TABLE blob_part (
     PRIMARY KEY (blob, part)
 ) STRICT;
 
--- With which blob the entries of a leaf hash are sent, in whatever log.
+-- With which blobs the entries of a leaf hash can be sent, in whatever log: the first one that is there is.
 CREATE TABLE blob_use (
-    leaf_hash BLOB PRIMARY KEY CHECK (length(leaf_hash) = 32),
-    blob      BLOB NOT NULL REFERENCES blob (id)
+    leaf_hash BLOB    NOT NULL CHECK (length(leaf_hash) = 32),
+    blob      BLOB    NOT NULL REFERENCES blob (id),
+    place     INTEGER NOT NULL,
+    PRIMARY KEY (leaf_hash, blob)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX blob_open ON blob (size) WHERE attached = 0 AND doomed = 0;
 
-CREATE INDEX blob_use_blob ON blob_use (blob);
+CREATE INDEX blob_doomed ON blob (id) WHERE doomed = 1;
+
+CREATE INDEX blob_use_blob ON blob_use (blob, place);
