@@ -26,6 +26,10 @@ func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, d
 		o.Fail, o.Problem = true, gateway.ProblemRefused
 		return o
 	}
+	if lostArtifact(err) && e.Attempts >= gateway.StuckAttempts {
+		o.Fail, o.Problem = true, gateway.ProblemUnreadable
+		return o
+	}
 	o.Retry, o.RetryIn = true, delay
 	switch {
 	case errors.As(err, &overload):
@@ -44,4 +48,9 @@ func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, d
 		o.Problem, o.InDoubt = gateway.ProblemUnknown, true
 	}
 	return o
+}
+
+// lostArtifact reports that the store does not have what the entry is sent with: it is when the submission is sent again, which a failed one can be.
+func lostArtifact(err error) bool {
+	return errors.Is(err, gateway.ErrUnreadable) && errors.Is(err, gateway.ErrBlobGone)
 }

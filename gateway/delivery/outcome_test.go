@@ -40,6 +40,16 @@ func TestDecideOutcome(t *testing.T) {
 	if o := decideOutcome(e, nil, gateway.ErrForbidden, 0); o.RetryIn != forbiddenDelay {
 		t.Errorf("forbidden: again after %v", o.RetryIn)
 	}
+	lost := fmt.Errorf("%w: %w", gateway.ErrUnreadable, gateway.ErrBlobGone)
+	for attempts, fails := range map[int]bool{1: false, gateway.StuckAttempts - 1: false, gateway.StuckAttempts: true} {
+		e.Attempts = attempts
+		if o := decideOutcome(e, nil, lost, delay); o.Fail != fails || o.Retry == fails || o.InDoubt || o.Problem != gateway.ProblemUnreadable {
+			t.Errorf("without its artifact, %d times: %+v", attempts, o)
+		}
+		if o := decideOutcome(e, nil, gateway.ErrUnreadable, delay); !o.Retry {
+			t.Errorf("unreadable, %d times: %+v", attempts, o)
+		}
+	}
 	inclusion := &gateway.Inclusion{Kind: "k", Index: 9}
 	if o := decideOutcome(e, inclusion, nil, delay); o.Inclusion != inclusion || o.Fail || o.Retry || o.InDoubt || o.Fence != e.Fence {
 		t.Errorf("logged: %+v", o)
