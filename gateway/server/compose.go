@@ -48,7 +48,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 	s.watched = logs
 	s.domain = joinRooms(s.store, s.ownLog, intake.Config{
 		Formats: all.Formats(), Policies: p.Policies, Queue: s.store, Archive: s.store, Attester: attester,
-		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, Blobs: s.store, CheckDisk: s.checkTaking, Quotas: s.quotas.listQuotas, Origin: s.audit.originOf, Left: s.audit.noteLeft, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
+		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, Blobs: diskBlobs{s.store, s.disk}, CheckDisk: s.checkTaking, Quotas: s.quotas.listQuotas, Origin: s.audit.originOf, Left: s.audit.noteLeft, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Elsewhere: slices.Concat(s.ownLog.listIDs(), s.facade.listIDs()), Store: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
 		Restored: s.store.Incarnation().Restored, Probe: newProbe(attester),

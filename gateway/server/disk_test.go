@@ -74,6 +74,39 @@ func TestDiskGuardFollowsWrites(t *testing.T) {
 	}
 }
 
+// An artifact that is spooled in the store does not use it up either, and what there is of it can be dropped then.
+func TestSpoolingStopsOnALowDisk(t *testing.T) {
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	const least = 1 << 20
+	free := int64(3 << 20)
+	g := &diskGuard{
+		folders: map[string]string{"store": "/store"}, min: least, logger: slog.New(slog.DiscardHandler),
+		now: time.Now, free: func(string) (int64, error) { return free, nil },
+	}
+	w, err := gateway.NewBlobWriter(t.Context(), diskBlobs{store, g}, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := make([]byte, gateway.BlobPart)
+	for err == nil && free > 0 {
+		_, err = w.Write(part)
+		free -= gateway.BlobPart
+	}
+	if !errors.Is(err, gateway.ErrDiskLow) || free < least-2*gateway.BlobPart {
+		t.Errorf("%v with %d bytes left", err, free)
+	}
+	if err := w.Drop(); err != nil {
+		t.Error(err)
+	}
+	if swept, err := store.SweepBlobs(t.Context()); err != nil || swept.Bytes != 0 {
+		t.Errorf("%+v, %v", swept, err)
+	}
+}
+
 func TestFreeBytes(t *testing.T) {
 	if free, err := freeBytes(t.TempDir()); free <= 0 && !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("%d bytes, %v", free, err)

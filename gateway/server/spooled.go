@@ -39,3 +39,17 @@ func (s *Server) sweepOnce(ctx context.Context, store gateway.BlobStore) {
 		more = swept.More
 	}
 }
+
+// diskBlobs stores no more of artifacts while the disk is low: an upload that had begun before does not fill it.
+type diskBlobs struct {
+	gateway.BlobStore
+	disk *diskGuard
+}
+
+// AppendBlob implements gateway.BlobStore. The error may be gateway.ErrDiskLow, too.
+func (b diskBlobs) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
+	if err := b.disk.checkWrite(int64(len(data))); err != nil {
+		return err
+	}
+	return b.BlobStore.AppendBlob(ctx, id, part, data)
+}
