@@ -44,13 +44,13 @@ ON CONFLICT DO NOTHING`
 
 	dropBlob = `UPDATE blob SET doomed = 1 WHERE id = ? AND attached = 0`
 
-	// One that is used before is what the entry is sent with. What is doomed has no use any more.
-	doomBlobs = `
-UPDATE blob SET doomed = 1 WHERE id IN (SELECT id FROM blob b WHERE doomed = 0 AND (
-    attached = 0 AND abs(touched_at - ?1) > ?2
-    OR attached = 1 AND NOT EXISTS (SELECT 1 FROM blob_use u CROSS JOIN log l CROSS JOIN entry e ON e.log = l.id AND e.leaf_hash = u.leaf_hash
+	// isUnused says of a blob b that nobody needs it: ?1 is now, and ?2 the grace of those that are open. One that is used before is what an entry
+	// is sent with. What is doomed has no use any more.
+	isUnused = `b.doomed = 0 AND (
+    b.attached = 0 AND abs(b.touched_at - ?1) > ?2
+    OR b.attached = 1 AND NOT EXISTS (SELECT 1 FROM blob_use u CROSS JOIN log l CROSS JOIN entry e ON e.log = l.id AND e.leaf_hash = u.leaf_hash
         WHERE u.blob = b.id AND e.state = 'PENDING' AND NOT EXISTS
-            (SELECT 1 FROM blob_use f WHERE f.leaf_hash = u.leaf_hash AND f.place < u.place))) LIMIT ?3)`
+            (SELECT 1 FROM blob_use f WHERE f.leaf_hash = u.leaf_hash AND f.place < u.place)))`
 
 	removeUses = `DELETE FROM blob_use WHERE blob IN (SELECT id FROM blob WHERE doomed = 1)`
 
@@ -61,6 +61,13 @@ DELETE FROM blob_part WHERE rowid IN (SELECT p.rowid FROM blob b JOIN blob_part 
 
 	countBlobs = `SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(doomed), 0) FROM blob`
 )
+
+// findUnused finds rows, beside the writers: it looks at all that wait.
+func findUnused() string { return `SELECT b.rowid FROM blob b WHERE ` + isUnused + ` LIMIT ?3` }
+
+func doomUnused() string {
+	return `UPDATE blob AS b SET doomed = 1 WHERE b.rowid IN (SELECT value FROM json_each(?3)) AND ` + isUnused
+}
 
 // AppendBlob implements gateway.Store.
 func (s *Store) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
@@ -205,37 +212,53 @@ func (e *enqueuing) useBlob(t *tx, i int, n gateway.NewEntry) (err error) {
 	return nil
 }
 
-// SweepBlobs implements gateway.Store.
+// SweepBlobs implements gateway.Store. It writes only where there is something to remove.
 func (s *Store) SweepBlobs(ctx context.Context) (swept gateway.SweptBlobs, err error) {
-	err = s.writeTx(ctx, "removing spooled artifacts", func(t *tx) error {
-		swept = gateway.SweptBlobs{}
-		if _, err := t.Exec(doomBlobs, s.now(), gateway.BlobGrace.Milliseconds(), store.BlobsPerSweep); err != nil {
+	var unused []int64
+	doomed := 0
+	err = s.readTx(ctx, "looking for spooled artifacts to remove", func(t *tx) (err error) {
+		if unused, err = collectColumn[int64](t, findUnused(), s.now(), gateway.BlobGrace.Milliseconds(), store.BlobsPerSweep); err != nil {
 			return err
 		}
-		for _, remove := range []struct {
-			query string
-			args  []any
-		}{{removeUses, nil}, {removeParts, []any{store.PartsPerSweep}}} {
-			if _, err := t.Exec(remove.query, remove.args...); err != nil {
-				return err
-			}
-		}
-		r, err := t.Exec(removeBlobs)
-		if err != nil {
-			return err
-		}
-		n, err := r.RowsAffected()
-		if err != nil {
-			return err
-		}
-		swept.Removed = int(n)
-		var doomed int
-		err = t.QueryRow(countBlobs).Scan(&swept.Blobs, &swept.Bytes, &doomed)
-		swept.More = doomed > 0 || n >= store.BlobsPerSweep
-		return err
+		return t.QueryRow(countBlobs).Scan(&swept.Blobs, &swept.Bytes, &doomed)
 	})
+	if err == nil && len(unused)+doomed > 0 {
+		err = s.writeTx(ctx, "removing spooled artifacts", func(t *tx) (err error) {
+			swept, err = s.removeUnused(t, unused)
+			return err
+		})
+	}
 	if err != nil {
 		return gateway.SweptBlobs{}, err
 	}
 	return swept, nil
+}
+
+// removeUnused removes those of the rows that are unused still, and what is doomed, as far as one sweep removes it.
+func (s *Store) removeUnused(t *tx, rows []int64) (swept gateway.SweptBlobs, err error) {
+	arg, err := encodeList(rows)
+	if err != nil {
+		return swept, err
+	}
+	for _, remove := range []struct {
+		query string
+		args  []any
+	}{{doomUnused(), []any{s.now(), gateway.BlobGrace.Milliseconds(), arg}}, {removeUses, nil}, {removeParts, []any{store.PartsPerSweep}}} {
+		if _, err := t.Exec(remove.query, remove.args...); err != nil {
+			return swept, err
+		}
+	}
+	r, err := t.Exec(removeBlobs)
+	if err != nil {
+		return swept, err
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return swept, err
+	}
+	swept.Removed = int(n)
+	var doomed int
+	err = t.QueryRow(countBlobs).Scan(&swept.Blobs, &swept.Bytes, &doomed)
+	swept.More = doomed > 0 || len(rows) == store.BlobsPerSweep
+	return swept, err
 }
