@@ -34,7 +34,7 @@ func newStoreMetrics() *storeMetrics {
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, "operation"),
 		took:     newHistogram("store_operation_seconds", "How long those transactions took, the fsync included.", workBuckets, "operation"),
 		failures: newCounter("store_failures_total", "Transactions of the store that failed.", "operation"),
-		spooled:  newGauge("spooled_artifacts", "Artifacts in the store that wait to be sent with their entries, or are being spooled (unit artifacts), and their bytes (unit bytes); the bytes count in limits.max_pending_bytes.", "unit"),
+		spooled:  newGauge("spooled_artifacts", "Artifacts in the store that wait to be sent with their entries, or are being spooled (unit artifacts), and their bytes (unit bytes); the bytes of those that wait count in limits.max_pending_bytes.", "unit"),
 	}
 	for _, op := range []string{opCommit, opClaim, opFinish, opSettle} {
 		m.batch.WithLabelValues(op)
