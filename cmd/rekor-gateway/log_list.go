@@ -172,6 +172,10 @@ func showLogs(g *globals, w io.Writer, rows []logRow) error {
 func (r *logRow) describe() string {
 	var words []string
 	switch {
+	case r.Own != nil && gateway.IsFacadeLog(r.ID) && r.Own.Closed:
+		words = append(words, "facade for Rekor v1's clients, closed")
+	case r.Own != nil && gateway.IsFacadeLog(r.ID): // which key it has, and so whether it is configured, its key files alone say
+		words = append(words, "facade for Rekor v1's clients")
 	case r.Own != nil && r.Own.Closed:
 		words = append(words, "own log, closed")
 	case r.Own != nil && r.Configured:

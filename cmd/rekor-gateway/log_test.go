@@ -211,3 +211,13 @@ own_log: {origin: gateway.example/second, key: own.key, anchor_key: anchor.key, 
 		l.run(2, `"reason":"LOG_IS_OWN"`, append(args, "--output", "json")...)
 	}
 }
+
+// TestLogListFacade: a facade is none of the configured own log's kind, and is not said to be missing.
+func TestLogListFacade(t *testing.T) {
+	for closed, want := range map[bool]string{false: "facade for Rekor v1's clients", true: "facade for Rekor v1's clients, closed"} {
+		row := logRow{ID: gateway.FacadeLogID(7), Own: &ownRow{Closed: closed}}
+		if got := row.describe(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
