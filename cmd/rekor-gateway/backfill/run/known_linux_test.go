@@ -16,7 +16,10 @@ import (
 // TestKnownNotInMemory: nothing is remembered where one of the files is in memory: its content may change by way of a mapping, and its stamp does not.
 func TestKnownNotInMemory(t *testing.T) {
 	memory, err := os.MkdirTemp("/dev/shm", "known")
-	if err != nil {
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatal(err)
+	case err != nil:
 		t.Skip("there is no file system in memory: ", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(memory) })
@@ -29,7 +32,7 @@ func TestKnownNotInMemory(t *testing.T) {
 		}
 	}
 	if !changesUnseen(t, filepath.Join(memory, "app")) {
-		t.Skip("each change is seen there")
+		t.Log("this system shows each change there; what is remembered does not depend on that")
 	}
 	for _, inMemory := range []string{"", "app.sig", "app", "key.pub", "receipt"} {
 		at := func(name string) string {
