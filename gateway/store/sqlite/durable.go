@@ -42,7 +42,7 @@ func makeDurable(ctx context.Context, db *sql.DB, path string) error {
 
 // tryMoveLog moves the log, unless another process is at work on the file.
 func tryMoveLog(ctx context.Context, db *sql.DB) (moved bool, err error) {
-	conn, err := db.Conn(ctx)
+	conn, err := connectFirst(ctx, db)
 	if err != nil {
 		return false, err
 	}

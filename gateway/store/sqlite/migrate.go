@@ -45,9 +45,7 @@ func migrateTables(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 20 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: time.Second,
-	}), backoff.WithMaxElapsedTime(migrationPatience))
+	}, askForLock(), backoff.WithMaxElapsedTime(migrationPatience))
 	if err != nil {
 		return fmt.Errorf("migrating tables: %w", err)
 	}
@@ -140,6 +138,13 @@ func refuseForeignFile(ctx context.Context, db rowQuerier) error {
 		return errors.New("the file is another program's database: name a file of its own for the store")
 	}
 	return nil
+}
+
+// askForLock is how often to ask for a lock that another process holds, where SQLite does not wait for it.
+func askForLock() backoff.RetryOption {
+	return backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 20 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: time.Second,
+	})
 }
 
 // lostRace reports whether err may be another process's doing: its tables where this one was about to
