@@ -32,6 +32,8 @@ type knownReceipts struct {
 	old   []knownHash // sorted
 	trust bool        // old counts
 
+	settled settledFiles
+
 	mu    sync.Mutex // over what follows
 	fresh []knownHash
 }
@@ -86,11 +88,12 @@ func (k *knownReceipts) find(item backfill.Item, p place, look func() *backfill.
 		return "", nil
 	}
 	for _, path := range []string{p.own, p.first} {
-		h, ok := k.hash(item, path, rest)
-		if !ok {
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if !k.has(h) {
+		h, ok := k.hash(item, path, stampOf(info), rest)
+		if !ok || !k.has(h) {
 			continue
 		}
 		if item.List == nil {
@@ -117,13 +120,14 @@ func (h knownHash) over(list *backfill.Checked) (all knownHash) {
 	return all
 }
 
-// add notes a receipt that was verified, over files that were the same before and after, and the list that was compared, if it is over one.
-func (k *knownReceipts) add(c *candidate, path string, list *backfill.Checked) {
+// add notes a receipt that was verified as it was read from at, or written there, over files that were the same before and after, and the list that was
+// compared, if it is over one.
+func (k *knownReceipts) add(c *candidate, at found, list *backfill.Checked) {
 	rest, ok := stampItem(c.item)
-	if !ok || k.path == "" || !c.isUnchanged(rest) {
+	if !ok || k.path == "" || !c.isUnchanged(rest) || !k.areSettled(c.item, at, rest) {
 		return
 	}
-	h, ok := k.hash(c.item, path, rest)
+	h, ok := k.hash(c.item, at.path, at.stamp, rest)
 	switch {
 	case !ok:
 	case c.item.List == nil:
@@ -131,6 +135,29 @@ func (k *knownReceipts) add(c *candidate, path string, list *backfill.Checked) {
 	case list != nil && list.Whole && list.Problem == nil:
 		k.keep(h, h.over(list))
 	}
+}
+
+// settle is called before the files of an item are read that may be remembered.
+func (k *knownReceipts) settle(item backfill.Item, p place) {
+	if k.path == "" || client.IsURL(item.Signature) || client.IsURL(item.Artifact) {
+		return
+	}
+	for _, name := range append([]string{item.Signature, item.Artifact, p.own, p.first}, item.Keys...) {
+		if name != "" && !client.IsURL(name) {
+			k.settled.sync(name)
+		}
+	}
+}
+
+// areSettled reports whether all files of an item had settled, but for a receipt that this run has written.
+func (k *knownReceipts) areSettled(item backfill.Item, at found, s itemStamps) bool {
+	for _, key := range item.Keys {
+		info, err := os.Stat(key)
+		if err != nil || !k.settled.has(stampOf(info)) {
+			return false
+		}
+	}
+	return k.settled.has(s.signature) && (item.Artifact == "" || k.settled.has(s.artifact)) && (at.written && at.stamp != fileStamp{} || k.settled.has(at.stamp))
 }
 
 func (k *knownReceipts) keep(all ...knownHash) {
@@ -171,15 +198,8 @@ func stampItem(item backfill.Item) (s itemStamps, ok bool) {
 	return s, true
 }
 
-// hash returns ok false where there is no receipt in path, or where one of the files is nothing that can be remembered.
-func (k *knownReceipts) hash(item backfill.Item, path string, s itemStamps) (h knownHash, ok bool) {
-	if path == "" {
-		return h, false
-	}
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return h, false
-	}
+// hash returns ok false where one of the files is nothing that can be remembered. The receipt in path has that stamp.
+func (k *knownReceipts) hash(item backfill.Item, path string, receipt fileStamp, s itemStamps) (h knownHash, ok bool) {
 	for _, name := range append([]string{path, item.Signature, cmp.Or(item.Artifact, path)}, item.Keys...) {
 		if !keepsChanges(name) {
 			return h, false
@@ -189,7 +209,7 @@ func (k *knownReceipts) hash(item backfill.Item, path string, s itemStamps) (h k
 	for _, name := range [...]string{path, item.Signature, item.Artifact, item.Format, s.keys} {
 		b = append(append(b, name...), 0)
 	}
-	b = stampOf(info).encode(s.artifact.encode(s.signature.encode(b)))
+	b = receipt.encode(s.artifact.encode(s.signature.encode(b)))
 	sum := sha256.Sum256(b)
 	copy(h[:], sum[:])
 	return h, true

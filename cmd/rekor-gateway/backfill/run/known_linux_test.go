@@ -46,7 +46,7 @@ func TestKnownNotInMemory(t *testing.T) {
 		if !ok {
 			t.Fatal("there are no stamps")
 		}
-		if _, ok := new(knownReceipts).hash(item, at("receipt"), stamps); ok != (inMemory == "" && keepsChanges(disk)) {
+		if _, ok := new(knownReceipts).hash(item, at("receipt"), fileStamp{}, stamps); ok != (inMemory == "" && keepsChanges(disk)) {
 			t.Errorf("with %q in memory: %v", inMemory, ok)
 		}
 	}
@@ -64,4 +64,56 @@ func changesUnseen(t *testing.T, path string) bool {
 	time.Sleep(20 * time.Millisecond) // the clock of files has gone on
 	copy(mapped, "behind")
 	return stampOf(must(os.Stat(path))) == stamp && string(must(os.ReadFile(path))) == "behind"
+}
+
+// TestKnownHadSettled: a file that somebody has mapped may change without another time until it is synced. It is remembered only where it was synced, with
+// that time, before it was read.
+func TestKnownHadSettled(t *testing.T) {
+	folder := t.TempDir()
+	if !keepsChanges(folder) {
+		t.Skip("nothing is remembered of files in memory")
+	}
+	at := func(name string) string { return filepath.Join(folder, name) }
+	for _, name := range []string{"app.sig", "app", "receipt"} {
+		if err := os.WriteFile(at(name), []byte("before"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	item := backfill.Item{Signature: at("app.sig"), Artifact: at("app")}
+	app := must(os.OpenFile(at("app"), os.O_RDWR, 0))
+	defer app.Close()
+	mapped := must(unix.Mmap(int(app.Fd()), 0, len("before"), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
+	defer unix.Munmap(mapped)
+	areSettled := func(k *knownReceipts) (itemStamps, bool) {
+		stamps, ok := stampItem(item)
+		if !ok {
+			t.Fatal("there are no stamps")
+		}
+		return stamps, k.areSettled(item, found{path: at("receipt"), stamp: stampOf(must(os.Lstat(at("receipt"))))}, stamps)
+	}
+	write := func(text string) {
+		time.Sleep(tick) // the clock of files has gone on
+		copy(mapped, text)
+	}
+
+	k := &knownReceipts{path: "known"}
+	write("before")
+	k.settle(item, place{own: at("receipt")})
+	before, settled := areSettled(k)
+	if !settled {
+		t.Error("files that were synced have not settled")
+	}
+	if write("behind"); before == must(stampsOf(item)) {
+		t.Error("a file that had settled changes without another stamp")
+	}
+	if _, settled := areSettled(k); settled {
+		t.Error("a file that was written since has settled")
+	}
+}
+
+func stampsOf(item backfill.Item) (itemStamps, error) {
+	if s, ok := stampItem(item); ok {
+		return s, nil
+	}
+	return itemStamps{}, os.ErrNotExist
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/formats"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -24,6 +25,9 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
 	}}
 	j := &judge{flags: f, stock: must(loadKeys(t.Context(), nil)), ways: f.newWayFinder(nil)}
+	k := &knownReceipts{path: "known"}
+	k.settle(item, place{})
+	kept := readFound(t, at("app.receipt.json"))
 	c := must(j.readCandidate(t.Context(), item))
 	defer c.close()
 	if err := c.verify(t.Context()); err != nil {
@@ -35,8 +39,8 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range []*candidate{c, sent} {
-		k := &knownReceipts{path: "known"}
-		if k.add(one, at("app.receipt.json"), nil); len(k.fresh) != 1 {
+		k.fresh = nil
+		if k.add(one, kept, nil); len(k.fresh) != 1 {
 			t.Error("the receipt is not remembered")
 		}
 	}
@@ -44,9 +48,73 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, one := range []*candidate{c, sent} {
-		k := &knownReceipts{path: "known"}
-		if k.add(one, at("app.receipt.json"), nil); len(k.fresh) != 0 {
+		k.fresh = nil
+		if k.add(one, kept, nil); len(k.fresh) != 0 {
 			t.Errorf("candidate %d is remembered for another key file", i)
+		}
+	}
+}
+
+// readFound reads a receipt as findReceipt does.
+func readFound(t *testing.T, path string) found {
+	t.Helper()
+	r, stamp, err := readKept(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found{path: path, receipt: r, stamp: stamp}
+}
+
+// TestKnownIsWhatWasVerified: a file that somebody puts in the place of a receipt while that is verified, or once it is written, is not remembered in its stead.
+func TestKnownIsWhatWasVerified(t *testing.T) {
+	tree := makeTree(t, 1)
+	at := func(name string) string { return filepath.Join(tree, "0", name) }
+	path := at("app.receipt.json")
+	copyFile(t, offline("x509.receipt.json"), path)
+	item := backfill.Item{Signature: at("app.sig"), Name: "app.sig", Artifact: at("app")}
+	read := func(k *knownReceipts) *candidate {
+		k.settle(item, place{own: path})
+		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
+		t.Cleanup(c.close)
+		must(c.signature.readAll(formats.MaxSignatureSize))
+		_, closer, err := c.openBytes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = closer.Close() })
+		return c
+	}
+	swap := func() {
+		copyFile(t, offline("artifact"), at("another"))
+		if err := os.Rename(at("another"), path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, isSwapped := range []bool{false, true} {
+		k := &knownReceipts{path: "known", trust: true}
+		c, kept := read(k), readFound(t, path)
+		if isSwapped {
+			swap()
+		}
+		k.add(c, kept, nil)
+		k.old = k.fresh
+		if got, _ := k.find(item, place{own: path}, nil); (got == "") != isSwapped {
+			t.Errorf("read, another one put there %v: %q is known", isSwapped, got)
+		}
+	}
+	for _, isSwapped := range []bool{false, true} {
+		k := &knownReceipts{path: "known", trust: true}
+		c, raw := read(k), must(os.ReadFile(offline("x509.receipt.json")))
+		if err := new(receiptWriter).write(at(""), path, raw, true); err != nil {
+			t.Fatal(err)
+		}
+		if isSwapped {
+			swap()
+		}
+		k.add(c, findWritten(path, raw), nil)
+		k.old = k.fresh
+		if got, _ := k.find(item, place{own: path}, nil); (got == "") != isSwapped {
+			t.Errorf("written, another one put there %v: %q is known", isSwapped, got)
 		}
 	}
 }

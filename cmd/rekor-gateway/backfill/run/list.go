@@ -51,7 +51,15 @@ func (b *runner) compareList(ctx context.Context, c *candidate) (*backfill.Check
 			return nil, err
 		}
 	}
-	checked, err := c.item.List.Compare(ctx, content, stampListed)
+	settled := b.known != nil // else nothing is remembered
+	stamp := func(info fs.FileInfo) []byte {
+		settled = settled && b.known.settled.has(stampOf(info))
+		return stampListed(info)
+	}
+	checked, err := c.item.List.Compare(ctx, content, stamp)
+	if err == nil {
+		checked.Whole = checked.Whole && settled
+	}
 	if err == nil && checked.Problem != nil {
 		err = checked.Problem
 	}

@@ -42,13 +42,19 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 		return b.known.find(item, p, func() *backfill.Checked { return b.lookAtList(t.Context(), item) })
 	}
 	verify := func() (*backfill.Checked, error) { // as a run does that ends then
+		b.known.settled.since = nil
+		b.known.settle(item, p)
 		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
 		defer c.close()
 		must(c.signature.readAll(formats.MaxSignatureSize))
 		list, err := b.compareList(t.Context(), c)
 		b.known.fresh = nil
 		if err == nil {
-			b.known.add(c, p.first, list)
+			_, stamp, err := readKept(p.first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.known.add(c, found{path: p.first, stamp: stamp}, list)
 		}
 		b.known.old = b.known.fresh
 		slices.SortFunc(b.known.old, compareKnown)

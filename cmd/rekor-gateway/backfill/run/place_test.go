@@ -71,7 +71,7 @@ func TestPlaceOrder(t *testing.T) {
 
 // isFree reports whether no receipt is in path.
 func isFree(path string) bool {
-	_, err := readKept(path)
+	_, _, err := readKept(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
 

@@ -142,6 +142,8 @@ func lacksFile(item backfill.Item, err error) bool {
 type found struct {
 	path    string
 	receipt *receiptpb.Receipt // nil: none is there
+	stamp   fileStamp          // of the file that it was read from: by the time that it is verified, another may be there
+	written bool               // by this run
 }
 
 // findReceipt looks for the receipt of c. A file with something else in it is only replaced by force.
@@ -151,7 +153,7 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 		if path == "" {
 			continue
 		}
-		r, err := readKept(path)
+		r, stamp, err := readKept(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			firstIsFree = path == p.first
@@ -171,7 +173,7 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 		case err != nil:
 			return found{}, err
 		case same:
-			return found{path, r}, nil
+			return found{path: path, receipt: r, stamp: stamp}, nil
 		case path == p.own && !b.flags.Force:
 			return found{}, refuseOverwriteHere(path, "has the receipt of another signature in it")
 		case path == p.own:
@@ -208,21 +210,41 @@ func isTornFile(path string) bool {
 }
 
 // readKept reads a receipt. One of which a power failure has left a part is as if there were none.
-func readKept(path string) (*receiptpb.Receipt, error) {
-	file, err := openKept(path)
+func readKept(path string) (*receiptpb.Receipt, fileStamp, error) {
+	raw, info, err := readStamped(path)
 	if err != nil {
-		return nil, err
-	}
-	defer file.Close()                                              //nolint:errcheck // only read
-	raw, err := io.ReadAll(io.LimitReader(file, receipt.MaxSize+1)) // Unmarshal refuses one that is larger
-	if err != nil {
-		return nil, err
+		return nil, fileStamp{}, err
 	}
 	r, err := receipt.Unmarshal(raw)
 	if err != nil && isTorn(raw) {
-		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
-	return r, err
+	return r, stampOf(info), err
+}
+
+// readStamped returns what is in a receipt's file, and what the file was before that was read.
+func readStamped(path string) ([]byte, fs.FileInfo, error) {
+	file, err := openKept(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, receipt.MaxSize+1)) // Unmarshal refuses one that is larger
+	return raw, info, err
+}
+
+// findWritten returns the receipt that this run has put into path. The stamp is none where somebody else has put a file of his there meanwhile.
+func findWritten(path string, raw []byte) found {
+	at := found{path: path, written: true}
+	now, info, err := readStamped(path)
+	if err == nil && isOurs(info) && bytes.Equal(now, raw) {
+		at.stamp = stampOf(info)
+	}
+	return at
 }
 
 // receiptHead is how a receipt begins that this program has written.

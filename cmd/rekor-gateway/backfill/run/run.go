@@ -146,6 +146,7 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	if item.Problem != nil {
 		return o.refuse(item.Problem)
 	}
+	b.known.settle(item, p)
 	release, err := b.holdMemory(ctx, item)
 	if err != nil {
 		return o.end(ctx, err)
@@ -165,7 +166,7 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 		return o.end(ctx, err)
 	}
 	if place.receipt != nil {
-		b.known.add(c, place.path, o.list)
+		b.known.add(c, place, o.list)
 		return o.done(place.path, place.receipt)
 	}
 	return b.submitOne(ctx, c, place.path, p, o)
@@ -291,11 +292,11 @@ func (b *runner) keep(ctx context.Context, c *candidate, s *pb.Submission, path 
 	if err := b.checkReceipt(ctx, c, r); err != nil {
 		return o.endKept(ctx, fmt.Errorf("verifying the receipt of submission %s: %w", s.GetId(), err))
 	}
-	path, err := b.writeReceipt(ctx, c, r, path, p)
+	at, err := b.writeReceipt(ctx, c, r, path, p)
 	switch {
 	case err == nil:
-		b.known.add(c, path, o.list)
-		return o.logged(path, r)
+		b.known.add(c, at, o.list)
+		return o.logged(at.path, r)
 	case isDiskFault(err):
 		b.stop(fault.Fail(fault.ReasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))
 		return o.endAccepted(ctx, err)
@@ -310,21 +311,27 @@ func FailNoReceipt(s *pb.Submission) error {
 }
 
 // writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
-func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (string, error) {
+func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (found, error) {
 	raw, err := receipt.Marshal(r)
 	if err != nil {
-		return "", err
+		return found{}, err
 	}
 	err = b.writer.write(p.root, path, raw, b.flags.Force || isTornFile(path))
-	if !errors.Is(err, errTaken) {
-		return path, err
+	switch {
+	case err == nil:
+		return findWritten(path, raw), nil
+	case !errors.Is(err, errTaken):
+		return found{}, err
 	}
 	again, err := b.findReceipt(ctx, c, p)
 	switch {
 	case err != nil:
-		return path, err
+		return found{}, err
 	case again.receipt != nil: // another run was faster
-		return again.path, b.checkReceipt(ctx, c, again.receipt)
+		return again, b.checkReceipt(ctx, c, again.receipt)
 	}
-	return again.path, b.writer.write(p.root, again.path, raw, false)
+	if err := b.writer.write(p.root, again.path, raw, false); err != nil {
+		return found{}, err
+	}
+	return findWritten(again.path, raw), nil
 }

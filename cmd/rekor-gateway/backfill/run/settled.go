@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+)
+
+// settledFiles knows which files had settled before they were read: whatever is written to them after that gives them another time. What is written by way of
+// a mapping does so only where the page was clean, so that a file may change for half a minute after its time. All file systems with files that are read
+// are synced once, before: then all pages are clean whose files have an earlier time.
+//
+// It is safe for concurrent use.
+type settledFiles struct {
+	mu    sync.Mutex
+	since map[uint64]int64 // by device, in nanoseconds: files that changed before had settled then. Guarded by mu
+}
+
+// tick is longer than file systems' clocks take to go on: what is written after it has a later time than what was before.
+const tick = 20 * time.Millisecond
+
+// sync has the file system of a file synced, unless it was. It is called before the file is read.
+func (s *settledFiles) sync(path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return // whoever reads it says why
+	}
+	device := stampOf(info).device
+	s.mu.Lock() // the others wait
+	defer s.mu.Unlock()
+	if _, done := s.since[device]; done {
+		return
+	}
+	file, err := backfill.Open(path)
+	if err != nil {
+		return
+	}
+	defer file.Close() //nolint:errcheck // only held
+	if s.since == nil {
+		s.since = map[uint64]int64{}
+	}
+	now := time.Now().UnixNano()
+	time.Sleep(tick)
+	if err := syncFileSystem(file); err == nil {
+		s.since[device] = now
+	}
+}
+
+// has reports whether a file had settled that was synced before it was read.
+func (s *settledFiles) has(stamp fileStamp) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, synced := s.since[stamp.device]
+	return synced && stamp.changed <= since
+}
