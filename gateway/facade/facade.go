@@ -96,13 +96,13 @@ func (f *Facade) isCertain() error {
 	return nil
 }
 
-// Info returns the states of the trees. The error is gateway.ErrUnavailable before anything is recorded.
+// Info returns the states of the trees. The error is gateway.ErrUnavailable where it is not known whether more was shown of the current one than is known.
 func (f *Facade) Info(ctx context.Context) (info rekorjson.LogInfo, err error) {
 	if _, err := f.readStarts(ctx); err != nil {
 		return info, err
 	}
-	if info.TreeInfo, err = f.cfg.Current.readInfo(ctx); err != nil {
-		return rekorjson.LogInfo{}, notYet(err)
+	if info.TreeInfo, err = f.readCurrentInfo(ctx); err != nil {
+		return rekorjson.LogInfo{}, err
 	}
 	for _, t := range f.cfg.Former {
 		one, err := t.readInfo(ctx)
@@ -117,12 +117,18 @@ func (f *Facade) Info(ctx context.Context) (info rekorjson.LogInfo, err error) {
 	return info, nil
 }
 
-// notYet makes ErrUnavailable of an ErrNotFound that time mends.
-func notYet(err error) error {
-	if errors.Is(err, gateway.ErrNotFound) {
-		return fmt.Errorf("%w: nothing is recorded yet", gateway.ErrUnavailable)
+// readCurrentInfo returns the state of the current tree, which has no records before anything is anchored. That it has none is said only where it is known
+// never to have had any.
+func (f *Facade) readCurrentInfo(ctx context.Context) (rekorjson.TreeInfo, error) {
+	info, err := f.cfg.Current.readInfo(ctx)
+	if !errors.Is(err, gateway.ErrNotFound) {
+		return info, err
 	}
-	return err
+	if err := f.isCertain(); err != nil {
+		return rekorjson.TreeInfo{}, err
+	}
+	head, err := f.cfg.Own.SignEmpty()
+	return f.cfg.Current.newInfo(head), err
 }
 
 // findTree returns a tree by its ID; 0 is the current one.

@@ -489,7 +489,7 @@ func TestProofs(t *testing.T) {
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
 	if _, err := r.Info(t.Context()); !errors.Is(err, gateway.ErrUnavailable) {
-		t.Errorf("the state of an empty log: %v", err)
+		t.Errorf("a log is empty of which nothing is known: %v", err)
 	}
 	r.run(t)
 	r.awaitAll(t, r.logAll(t, "one ", 3))
@@ -517,6 +517,24 @@ func TestProofs(t *testing.T) {
 		if !errors.Is(err, gateway.ErrNotFound) {
 			t.Errorf("what is not there: %v", err)
 		}
+	}
+}
+
+// TestEmptyIsKnown: a tree of which a store knows nothing is not said to be empty where records of it were shown.
+func TestEmptyIsKnown(t *testing.T) {
+	folder, server := t.TempDir(), rekortest.StartServer(t)
+	runOnce(t, filepath.Join(folder, "db"), server, "lost ", 1)
+	store := openStore(t, filepath.Join(t.TempDir(), "db"))
+	r := join(t, store, openSource(t, store, server), folder, oneTree)
+	r.run(t)
+	waitFor(t, "doubt", func() bool {
+		if info, err := r.Info(t.Context()); !errors.Is(err, gateway.ErrUnavailable) {
+			t.Fatalf("it is said to be %+v: %v", info, err)
+		}
+		return r.own.Trouble() == gateway.TroubleForgotten
+	})
+	if info, err := r.Info(t.Context()); !errors.Is(err, gateway.ErrUnavailable) {
+		t.Errorf("it is said to be %+v: %v", info, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func signFile(t *testing.T, text string) []string {
 	}
 }
 
+// emptyRoot is that of a tree without records (RFC 6962, section 2.1).
+const emptyRoot = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 var uuidOf = regexp.MustCompile(`/api/v1/log/entries/([0-9a-f]{80})`)
 
 // TestRekorCLI: the real rekor-cli records, reads and verifies through a facade over a real log of Rekor v2, and finds that its tree only grows, after a
@@ -96,6 +100,12 @@ func TestRekorCLI(t *testing.T) {
 			t.Fatalf("upload says %s", out)
 		}
 		uuids = append(uuids, found[1])
+	}
+	waitFor(t, "certainty", r.own.IsCertain)
+	for range 2 { // of which rekor-cli keeps nothing, since no proof leads on from an empty tree
+		if out := c.run(t, "loginfo"); !strings.Contains(out, "Active Tree Size:       0") || !strings.Contains(out, emptyRoot) {
+			t.Errorf("of an empty tree loginfo says %s", out)
+		}
 	}
 	upload(uploaded)
 	if out := c.run(t, append([]string{"upload"}, uploaded...)...); !strings.Contains(out, "already exists") || !strings.Contains(out, uuids[0]) {
@@ -127,12 +137,24 @@ func TestRekorCLI(t *testing.T) {
 
 	second := rekortest.StartServer(t, rekortest.Named("next.log.test"))
 	r = join(t, store, openSource(t, store, first, second), folder, oneTree)
-	r.run(t)
+	stop = r.run(t)
 	c.url = r.serve(t)
 	upload(signFile(t, "four"))
 	check()
+	stop()
+
+	r = join(t, store, openSource(t, store, first, second), folder, slices.Concat(oneTree, trees{{tree - 1, "next"}}))
+	r.run(t)
+	c.url = r.serve(t)
+	waitFor(t, "certainty", r.own.IsCertain)
+	waitFor(t, "the former tree's end", func() bool { return must(store.OwnLog(t.Context(), treeLog(tree))).Closed })
+	if out := c.run(t, "loginfo"); !strings.Contains(out, "Active Tree Size:       0") || !strings.Contains(out, "Total Tree Size:        4") {
+		t.Errorf("with another key loginfo says %s", out)
+	}
+	upload(signFile(t, "five"))
+	check()
 	states := must(os.ReadFile(filepath.Join(c.home, ".rekor", "state.json")))
-	if !bytes.Contains(states, []byte(`"6962000000000000001"`)) {
+	if !bytes.Contains(states, []byte(`"6962000000000000001"`)) || !bytes.Contains(states, []byte(`"6962000000000000000"`)) {
 		t.Errorf("rekor-cli has kept %s", states)
 	}
 }

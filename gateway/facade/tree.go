@@ -35,15 +35,19 @@ type Tree struct {
 // Origin returns the first line of the checkpoints of a tree at host, as Rekor v1 writes it.
 func Origin(host string, tree int64) string { return fmt.Sprintf("%s - %d", host, tree) }
 
-// readInfo returns the state of the tree. The error is gateway.ErrUnavailable before it has one.
+// readInfo returns the state of the tree. The error is gateway.ErrNotFound before anything is anchored.
 func (t Tree) readInfo(ctx context.Context) (rekorjson.TreeInfo, error) {
 	head, err := t.Reader.ReadHead(ctx)
 	if err != nil {
 		return rekorjson.TreeInfo{}, err
 	}
+	return t.newInfo(head), nil
+}
+
+func (t Tree) newInfo(head ownlog.Head) rekorjson.TreeInfo {
 	return rekorjson.TreeInfo{
 		RootHash: hex.EncodeToString(head.Root[:]), SignedTreeHead: string(head.Checkpoint), TreeID: strconv.FormatInt(t.ID, 10), TreeSize: int64(head.Size),
-	}, nil
+	}
 }
 
 // readEntry returns a record of the tree, whose first one has the index start over all trees.

@@ -32,6 +32,13 @@ func (l *Reader) ReadHead(ctx context.Context) (Head, error) {
 	return Head{anchored.Tree, kept.checkpoint}, nil
 }
 
+// SignEmpty returns the state of the log before anything is anchored, which has no records. It is signed whenever it is asked for: all histories of a log
+// begin with it, so that it gives none of them away, and needs no anchor. The caller has seen that nothing is anchored, and that l.IsCertain.
+func (l *Log) SignEmpty() (Head, error) {
+	signed, err := signCheckpoint(l.origin(), l.cfg.Signer, tiletree.EmptyTree())
+	return Head{tiletree.EmptyTree(), signed}, err
+}
+
 // ReadRecord returns the body of a record that h has.
 func (l *Reader) ReadRecord(ctx context.Context, h Head, index uint64) ([]byte, error) {
 	if index >= h.Size {

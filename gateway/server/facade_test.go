@@ -38,6 +38,9 @@ func TestFacade(t *testing.T) {
 	use := func() { f.url = r.Addresses().HTTP + "/r/" + pathToken }
 	use()
 	const hashed = "--type hashedrekord --artifact-hash $(sha256sum artifact | cut -d' ' -f1) --pki-format x509 --signature x509.sig --public-key x509.key"
+	if out := f.mustRun("cli loginfo; cli loginfo"); strings.Count(out, "Active Tree Size:       0") != 2 {
+		t.Errorf("before the first upload loginfo says %s", out)
+	}
 	var uuids []string
 	upload := func(arguments string) {
 		t.Helper()
@@ -87,6 +90,9 @@ func TestFacade(t *testing.T) {
 	r = run(t, cfg)
 	defer r.stop()
 	use()
+	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       0") || !strings.Contains(out, "Total Tree Size:        3") {
+		t.Errorf("with another key loginfo says %s", out)
+	}
 	upload("--type rekord --artifact artifact --pki-format x509 --signature x509-2.sig --public-key x509.key")
 	check()
 	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       1") || !strings.Contains(out, "Total Tree Size:        4") {
