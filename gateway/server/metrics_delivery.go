@@ -125,7 +125,7 @@ func (q queue) listLogs(stats gateway.Stats) []string {
 
 var (
 	pendingDesc      = newDesc("entries_pending", "Entries accepted and not logged yet.", "log")
-	pendingBytesDesc = newDesc("entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes.", "log")
+	pendingBytesDesc = newDesc("entries_pending_bytes", "What is stored for them, of limits.max_pending_bytes; the artifacts that wait with them (spooled_artifacts) count there, too.", "log")
 	leasedDesc       = newDesc("entries_leased", "Of the pending entries, those under way to the log.", "log")
 	stuckDesc        = newDesc("entries_stuck", "Of the pending entries, those that were tried ten times or more; the submissions say why.", "log")
 	oldestDesc       = newDesc("entries_oldest_seconds", "Age of the oldest pending entry; 0 when there is none.", "log")
