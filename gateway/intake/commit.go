@@ -170,13 +170,13 @@ func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 	}
 	results, err := c.store.Enqueue(ctx, subs)
 	if err == nil {
-		c.failedAt.Store(0)
+		c.noteStored()
 		for i, r := range batch {
 			c.answer(r, results[i])
 		}
 		return
 	}
-	c.failedAt.Store(time.Now().Unix())
+	c.noteFailed()
 	failed := gateway.Enqueued{Err: fmt.Errorf("%w: %w", gateway.ErrNotStored, err)}
 	for _, r := range batch {
 		c.answer(r, failed)
@@ -187,6 +187,16 @@ func (c *committer) storeBatch(ctx context.Context, batch []commitRequest) {
 		}
 	}
 }
+
+// noteStored notes that the store has taken something.
+func (c *committer) noteStored() {
+	if c.failedAt.Load() != 0 {
+		c.failedAt.Store(0)
+	}
+}
+
+// noteFailed notes that the store has failed to.
+func (c *committer) noteFailed() { c.failedAt.Store(time.Now().Unix()) }
 
 // isFailing reports whether the store failed a short time ago, and has not taken anything since.
 // A disk that is full shows only when something is written.

@@ -99,6 +99,9 @@ func New(cfg Config) *Service {
 		cfg: cfg, commits: newCommitter(cfg.Queue), parsing: newParsingPlaces(), unpacking: newUnpacker(cfg.Spool, cfg.MaxArtifact), now: cfg.Now,
 	}
 	s.commits.left = s.noteLeft
+	if cfg.Blobs != nil {
+		s.cfg.Blobs = storingBlobs{cfg.Blobs, s.commits}
+	}
 	s.SetPolicies(cfg.Policies)
 	return s
 }

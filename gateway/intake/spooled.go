@@ -32,6 +32,27 @@ func (s *spooled) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// storingBlobs is where artifacts are spooled, of which the committer learns whether the store takes what is written.
+type storingBlobs struct {
+	gateway.BlobStore
+	commits *committer
+}
+
+// AppendBlob implements gateway.BlobStore. The error is gateway.ErrNotStored, too, where the store fails, or has forgotten the blob.
+func (b storingBlobs) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
+	err := b.BlobStore.AppendBlob(ctx, id, part, data)
+	switch {
+	case err == nil:
+		b.commits.noteStored()
+	case errors.Is(err, gateway.ErrStoreUnavailable):
+		b.commits.noteFailed()
+		return fmt.Errorf("%w: %w", gateway.ErrNotStored, err)
+	case errors.Is(err, gateway.ErrBlobGone): // as when another process has opened the store
+		return fmt.Errorf("%w: %w", gateway.ErrNotStored, err)
+	}
+	return err
+}
+
 // spoolArtifact returns what reads src, and spools it where an entry would be sent with it. What that takes in memory is counted until the
 // submission is stored.
 func (d *Draft) spoolArtifact(ctx context.Context, src io.Reader) (io.Reader, error) {

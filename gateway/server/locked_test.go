@@ -72,6 +72,31 @@ func TestLockedStore(t *testing.T) {
 	}
 }
 
+// TestLockedStoreSpools: where nothing but artifacts to be spooled comes in, it shows as well that the store takes nothing.
+func TestLockedStoreSpools(t *testing.T) {
+	t.Parallel()
+	cfg, _ := wholeConfig(t, 1<<20)
+	r := run(t, cfg)
+	defer r.stop()
+	s := signSSH(t, []byte("hello"))
+	unlock := lockStore(t, cfg.Store.SQLite.Path)
+	defer unlock()
+	if a := r.submitSigned(s); a.status != http.StatusServiceUnavailable || a.body["reason"] != "NOT_STORED" {
+		t.Errorf("locked: %d %v", a.status, a.body)
+	}
+	if status, state, body := r.readyz(); status != http.StatusServiceUnavailable || state != "not ready" {
+		t.Errorf("locked: readyz is %d: %s", status, body)
+	}
+	r.wantMetric(`store_failures_total{operation="spool"}`, "1")
+	unlock()
+	if a := r.submitSigned(s); a.status != http.StatusCreated {
+		t.Errorf("unlocked: %d %v", a.status, a.body)
+	}
+	if _, state, body := r.readyz(); state != "ready" {
+		t.Errorf("unlocked: readyz: %s", body)
+	}
+}
+
 // A gateway that has too little space left says so before it reads on, and is not ready.
 func TestDiskLow(t *testing.T) {
 	cfg := newConfig(t)

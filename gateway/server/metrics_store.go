@@ -22,7 +22,8 @@ type storeMetrics struct {
 
 // The operations of the store that are measured.
 const (
-	opCommit = "commit" // of submissions; the others are of entries
+	opCommit = "commit" // of submissions
+	opSpool  = "spool"  // of parts of artifacts; the others are of entries
 	opClaim  = "claim"
 	opFinish = "finish"
 	opSettle = "settle"
@@ -30,13 +31,13 @@ const (
 
 func newStoreMetrics() *storeMetrics {
 	m := &storeMetrics{
-		batch: newHistogram("store_batch_size", "Submissions (commit) or entries (claim, finish, settle) in one transaction of the store.",
+		batch: newHistogram("store_batch_size", "Submissions (commit), parts of an artifact (spool), or entries (claim, finish, settle) in one transaction of the store.",
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, "operation"),
 		took:     newHistogram("store_operation_seconds", "How long those transactions took, the fsync included.", workBuckets, "operation"),
 		failures: newCounter("store_failures_total", "Transactions of the store that failed.", "operation"),
 		spooled:  newGauge("spooled_artifacts", "Artifacts in the store that wait to be sent with their entries, or are being spooled (unit artifacts), and their bytes (unit bytes); the bytes of those that wait count in limits.max_pending_bytes.", "unit"),
 	}
-	for _, op := range []string{opCommit, opClaim, opFinish, opSettle} {
+	for _, op := range []string{opCommit, opSpool, opClaim, opFinish, opSettle} {
 		m.batch.WithLabelValues(op)
 		m.took.WithLabelValues(op)
 		m.failures.WithLabelValues(op)
@@ -79,6 +80,16 @@ func (s measuredStore) Enqueue(ctx context.Context, subs []gateway.NewSubmission
 	stored, err := s.Store.Enqueue(ctx, subs)
 	s.metrics.observe(ctx, opCommit, len(subs), started, err)
 	return stored, err
+}
+
+// AppendBlob implements gateway.Store. That there is no room, or that the blob is gone, is no failure.
+func (s measuredStore) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
+	started := time.Now()
+	err := s.Store.AppendBlob(ctx, id, part, data)
+	if !errors.Is(err, gateway.ErrQueueFull) && !errors.Is(err, gateway.ErrBlobGone) {
+		s.metrics.observe(ctx, opSpool, 1, started, err)
+	}
+	return err
 }
 
 // Claim implements gateway.Store.
