@@ -169,6 +169,7 @@ func recordedTo(t *testing.T, store gateway.Store, id int64, n uint64) {
 
 // TestEachEntryOnce: two processes on one store make one leaf of each entry that is logged, whoever asks for it, and none of anchors.
 func TestEachEntryOnce(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	rooms := []*room{join(t, store, openSource(t, store, server), folder, oneTree), join(t, store, openSource(t, store, server), folder, oneTree)}
@@ -267,8 +268,10 @@ func (s *dyingStore) Sequence(ctx context.Context, log string, limit int, grow g
 
 // TestLeafAfterCrash: a process that dies once an entry is logged, before or after its leaf is stored, leaves one leaf to the next, who asks for nothing.
 func TestLeafAfterCrash(t *testing.T) {
+	t.Parallel()
 	for name, dying := range map[string]*dyingStore{"before it is stored": {before: true}, "after it is stored": {after: true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 			dying.Store = store
@@ -290,6 +293,7 @@ func TestLeafAfterCrash(t *testing.T) {
 
 // TestBeforeTheFacade: what was logged before there was a facade has a leaf once somebody asks for it, and not before.
 func TestBeforeTheFacade(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	unlisted := unlistedStore{store}
@@ -319,6 +323,7 @@ func (unlistedStore) AddMirror(context.Context, string) error { return nil }
 // TestFormerTree: after a change of the key another tree goes on, with the indexes that come next; what is in the former one stays there, and is not
 // recorded again.
 func TestFormerTree(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
@@ -371,6 +376,7 @@ func TestFormerTree(t *testing.T) {
 
 // TestOlderStore: a store that was put back is told by the anchors that it does not know, and nothing is signed from then on.
 func TestOlderStore(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "db")
 	server := rekortest.StartServer(t)
@@ -424,6 +430,7 @@ func TestOlderStore(t *testing.T) {
 
 // TestSlowLog: a log with a checkpoint every 10 s has an answer within the 30 s that rekor-cli waits.
 func TestSlowLog(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := openStore(t, filepath.Join(folder, "db"))
 	server := rekortest.StartServer(t, func(c *localrekor.Config) { c.CheckpointInterval = 10 * time.Second })
@@ -447,6 +454,7 @@ func TestSlowLog(t *testing.T) {
 
 // TestSearch: entries are found by their digests and keys.
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
@@ -485,6 +493,7 @@ func TestSearch(t *testing.T) {
 
 // TestProofs: what is asked for beyond the log is not found, and a consistency proof leads from what was shown before.
 func TestProofs(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	r := join(t, store, openSource(t, store, server), folder, oneTree)
@@ -540,6 +549,7 @@ func TestEmptyIsKnown(t *testing.T) {
 
 // TestSharedDatabase: gateways on one PostgreSQL database have one facade.
 func TestSharedDatabase(t *testing.T) {
+	t.Parallel()
 	folder, dsn, server := t.TempDir(), postgrestest.Shared(t).NewDatabase(t, ""), rekortest.StartServer(t)
 	var rooms []*room
 	for range 2 {

@@ -35,6 +35,7 @@ func runOnce(t *testing.T, path string, server *rekortest.Server, what string, n
 // TestQueueStaysOpen: a facade that refuses to write makes no leaves, which would fill the queue until nobody can submit anything to Rekor v2. What
 // is logged meanwhile stays listed.
 func TestQueueStaysOpen(t *testing.T) {
+	t.Parallel()
 	folder, older := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	path, server := filepath.Join(folder, "db"), rekortest.StartServer(t)
 	runOnce(t, path, server, "first ", 1)

@@ -19,6 +19,7 @@ import (
 // TestOtherFormer: a list of former trees is refused that is not the one after which a tree began, since its key would sign other indexes, and record again
 // what is recorded: with one left out, in another order, or with one that the store has never had. A tree that begins anew goes on from none.
 func TestOtherFormer(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, server := openStore(t, filepath.Join(folder, "db")), rekortest.StartServer(t)
 	source := openSource(t, store, server)
@@ -69,6 +70,7 @@ func TestOtherFormer(t *testing.T) {
 // TestRestoredFormer: a tree is not gone on from whose store was put back and has forgotten what it had shown: the next one would promise the same indexes.
 // One that begins anew, with the same key, does.
 func TestRestoredFormer(t *testing.T) {
+	t.Parallel()
 	folder, older := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	path, server := filepath.Join(folder, "db"), rekortest.StartServer(t)
 	runOnce(t, path, server, "first ", 2)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +43,13 @@ const (
 	tree     = int64(6_962_000_000_000_000_001)
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+// TestMain lets more tests run at once than there are processors: they mostly wait for checkpoints.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(postgrestest.Main(m))
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -50,9 +57,6 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-
-// every is how long after an anchor the next one is made: a server has 0. It is longer where a test has to be between two.
-var every time.Duration
 
 // endingStore is what an ending needs of a store.
 type endingStore interface {
@@ -132,7 +136,7 @@ func tryJoin(t testing.TB, store gateway.Store, source *rekorv2.Log, folder stri
 			Anchorer:     must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor-"+one.key), true)),
 			Anchors:      func() ownlog.LogSet { return ownlog.LogSet{List: []gateway.Recorder{source}, Need: 1} },
 			AnchorShards: func() ([]ownlog.AnchorShard, error) { return shardsOf(source), nil },
-			AnchorEvery:  every, Stored: func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: notify, Logger: quiet, Now: time.Now,
+			Stored:       func(s gateway.Submission) { r.delivery.Wake(s) }, Changed: notify, Logger: quiet, Now: time.Now,
 		}))
 		cfg.Own, cfg.Current = r.own, facade.Tree{ID: one.id, Log: treeLog(one.id), Reader: r.own.Reader, Signer: signer}
 	}

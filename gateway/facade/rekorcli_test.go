@@ -84,6 +84,7 @@ var uuidOf = regexp.MustCompile(`/api/v1/log/entries/([0-9a-f]{80})`)
 // TestRekorCLI: the real rekor-cli records, reads and verifies through a facade over a real log of Rekor v2, and finds that its tree only grows, after a
 // restart and when Rekor v2 has begun another shard.
 func TestRekorCLI(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := openStore(t, filepath.Join(folder, "db"))
 	first := rekortest.StartServer(t)
