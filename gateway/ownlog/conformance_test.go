@@ -19,6 +19,7 @@ import (
 // TestConformance: the own log keeps the promises that other logs do (gateway/rekor/logtest), as far as it can break them: a record is in it once, and
 // Logged once it is anchored, whatever the log with the anchors answers.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for name, faults := range map[string][]gatewaytest.Fault{
 		"logged":               nil,
 		"refused":              {{Err: gateway.ErrRefused}},
@@ -57,6 +58,7 @@ func wantAnchoredOnce(t *testing.T, store gateway.Store, log *gatewaytest.Log) {
 
 // TestConformanceFrozen: records wait while the log with the anchors takes none, and are logged when it does.
 func TestConformanceFrozen(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), gatewaytest.NewLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	log.SetDown(gateway.ErrUnavailable)
@@ -77,6 +79,7 @@ func TestConformanceFrozen(t *testing.T) {
 
 // TestConformanceDuplicate: what is sent again is the same record. What the log does not take is refused before.
 func TestConformanceDuplicate(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), gatewaytest.NewLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	r := join(t, store, folder, log, 50*time.Millisecond, noShards)
@@ -103,6 +106,7 @@ func TestConformanceDuplicate(t *testing.T) {
 
 // TestConformanceEnded: a log that another one has taken over from is not gone on with, and what waited for it is in the other one.
 func TestConformanceEnded(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	r := join(t, store, folder, log, 50*time.Millisecond, log.shards)

@@ -24,6 +24,7 @@ func (s *changedStore) Cosignatures(context.Context, string, uint64) ([]gateway.
 
 // TestCosignedByRoot: what is kept of one checkpoint is not shown for another of the same size, which a store that went back may have.
 func TestCosignedByRoot(t *testing.T) {
+	t.Parallel()
 	r := NewReader(&changedStore{next: []string{"first", "second"}}, "own-test")
 	for _, c := range []struct{ checkpoint, line string }{{"one\n", "first"}, {"other\n", "second"}, {"one\n", "first"}} {
 		signed, err := r.addCosignatures(t.Context(), 5, []byte(c.checkpoint))

@@ -81,6 +81,7 @@ func wantSize(t *testing.T, signed []byte) uint64 {
 
 // TestCosigned: a witness cosigns what is anchored, and checkpoint and receipts have that, from whichever process.
 func TestCosigned(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	lite, w := startWitness(t, folder)
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
@@ -161,6 +162,7 @@ func wantForgotten(t *testing.T, r *room, store gateway.Store) {
 // TestForgottenByWitness: a store that was put back, that is empty, or that is another one, is known by the witness alone, before anything
 // is sequenced. No log has the anchors here.
 func TestForgottenByWitness(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	_, w := startWitness(t, folder)
 	log := gatewaytest.NewLog()
@@ -187,6 +189,7 @@ func TestForgottenByWitness(t *testing.T) {
 // TestForgottenLater: what a witness says that could not be asked before counts as soon as it says it: of a history that is as long, or
 // longer.
 func TestForgottenLater(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	lite, w := startWitness(t, folder)
 	log := gatewaytest.NewLog()
@@ -208,6 +211,7 @@ func TestForgottenLater(t *testing.T) {
 
 // TestWitnessAway: a witness that is away holds up nothing, and cosigns once it is back.
 func TestWitnessAway(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	lite, w := startWitness(t, folder)
 	lite.Stop()
@@ -240,6 +244,7 @@ func (f *fakeWitness) AddCheckpoint(_ context.Context, old uint64, _ [][sha256.S
 
 // TestHostileWitness: a witness that never stops answering does not stop the log, and is not asked for ever.
 func TestHostileWitness(t *testing.T) {
+	t.Parallel()
 	for name, say := range map[string]func(uint64) error{
 		"another size each time":    func(old uint64) error { return &gateway.WitnessSizeError{Size: old / 2} },
 		"the same size, once again": func(uint64) error { return &gateway.WitnessSizeError{Size: 0} },
@@ -253,6 +258,7 @@ func TestHostileWitness(t *testing.T) {
 		"anything":        func(uint64) error { return errors.New("anything") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			f := &fakeWitness{key: "witness.test/fake+0+0", say: say}
 			store := openStore(t, filepath.Join(folder, "db"))
@@ -270,6 +276,7 @@ func TestHostileWitness(t *testing.T) {
 // TestContradicted: what a witness says is not signed. It keeps the log from going on, since it may be right; but not for ever, where the logs
 // can be looked through, and show nothing that the store does not know. It goes on to count where none can.
 func TestContradicted(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		say    error
 		noLogs bool
@@ -279,6 +286,7 @@ func TestContradicted(t *testing.T) {
 		"no log can be looked at": {say: gateway.ErrOtherHistory, noLogs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder, log := t.TempDir(), newLateLog()
 			store := openStore(t, filepath.Join(folder, "db"))
 			r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
@@ -313,6 +321,7 @@ func TestContradicted(t *testing.T) {
 
 // TestContradictedBefore: how long a witness has contradicted the store counts across restarts, where it says the same, and the store is not put back.
 func TestContradictedBefore(t *testing.T) {
+	t.Parallel()
 	const most = 24*time.Hour - time.Minute
 	for name, c := range map[string]struct {
 		before  gateway.Contradiction
@@ -326,6 +335,7 @@ func TestContradictedBefore(t *testing.T) {
 		"and no longer, so far": {before: gateway.Contradiction{Size: 1000, Lasted: most - time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder, log := t.TempDir(), newLateLog()
 			store := &otherLife{Store: openStore(t, filepath.Join(folder, "db"))}
 			r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
@@ -357,6 +367,7 @@ func TestContradictedBefore(t *testing.T) {
 
 // TestContradictionKept: what a witness says is kept, and dropped when it says otherwise.
 func TestContradictionKept(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	var agrees atomic.Bool
@@ -387,6 +398,7 @@ func TestContradictionKept(t *testing.T) {
 
 // TestCosignedMeanwhile: a witness that has cosigned what another process has anchored meanwhile knows nothing that the store does not.
 func TestCosignedMeanwhile(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	two := join(t, store, folder, log, 300*time.Millisecond, noShards)
@@ -432,6 +444,7 @@ func (s *forgetfulStore) KeepCosignature(ctx context.Context, log string, size u
 
 // TestCosignatureLost: what a witness has signed and the store has not kept is signed once more, and nothing is forgotten by that.
 func TestCosignatureLost(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	lite, w := startWitness(t, folder)
 	store := &forgetfulStore{Store: openStore(t, filepath.Join(folder, "db"))}
@@ -447,6 +460,7 @@ func TestCosignatureLost(t *testing.T) {
 
 // TestCosignedElsewhere: a gateway without witnesses shows what those of another gateway on the store have signed, once they have.
 func TestCosignedElsewhere(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := openStore(t, filepath.Join(folder, "db"))
 	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)
@@ -465,6 +479,7 @@ func TestCosignedElsewhere(t *testing.T) {
 
 // TestManyCosignatures: however many witnesses have cosigned a checkpoint, with signatures of whatever size, receipts can be made with it.
 func TestManyCosignatures(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := openStore(t, filepath.Join(folder, "db"))
 	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)

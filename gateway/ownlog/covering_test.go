@@ -32,6 +32,7 @@ func (s *countingStore) Cosignatures(ctx context.Context, log string, size uint6
 
 // TestNeighboursShareAnAnchor: the store is asked for an anchor once, and records before it and after it are proven as by the store.
 func TestNeighboursShareAnAnchor(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := &countingStore{Store: openStore(t, filepath.Join(folder, "db"))}
 	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)

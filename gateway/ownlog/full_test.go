@@ -18,6 +18,7 @@ import (
 
 // TestFullQueue: a queue that is full of records is emptied by their anchor, for which there is room.
 func TestFullQueue(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := must(sqlite.Open(t.Context(), filepath.Join(folder, "db"), sqlite.Options{MaxPending: 3}))
 	t.Cleanup(func() { _ = store.Close() })

@@ -31,6 +31,7 @@ func (s *lifeStore) KeepLooks(context.Context, string, []gateway.OwnLook) error 
 
 // TestLookOfAnotherLife: what was looked through while the store was another one is not noted.
 func TestLookOfAnotherLife(t *testing.T) {
+	t.Parallel()
 	store := &lifeStore{}
 	g := &guard{id: "own", store: store}
 	life := g.readLife()

@@ -49,6 +49,7 @@ func turned(r hashedrekord.Record) hashedrekord.Record {
 // TestForgottenAnchor: what the anchor key has signed and the store does not know stops the log. What it does know does not, whoever has recorded it again
 // in which form and where, and neither does what the key has not signed.
 func TestForgottenAnchor(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	first := join(t, store, folder, log, 50*time.Millisecond, noShards)
@@ -141,6 +142,7 @@ func (e *countedEntries) EachEntry(ctx context.Context, shard gateway.Shard, fro
 
 // TestForgottenReadsOnce: where an anchor is forgotten, logs are not read again for each submission.
 func TestForgottenReadsOnce(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	read := &countedEntries{entries: entries{encode(signOther(t, must(attest.LoadAnchorSigner(filepath.Join(folder, "anchor"), true))))}}

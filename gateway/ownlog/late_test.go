@@ -163,6 +163,7 @@ func (r *room) submit(t *testing.T, what string) gateway.Submission {
 // TestLateAnchor: after a store was put back nothing is sequenced before all that was sent by then has to be in the log, however often the
 // gateway is started meanwhile; and an anchor that the store does not know stops it then, as it does at once.
 func TestLateAnchor(t *testing.T) {
+	t.Parallel()
 	h, store := lose(t, putBack)
 	before := must(store.OwnLog(t.Context(), ownID))
 	var c clock
@@ -191,6 +192,7 @@ func TestLateAnchor(t *testing.T) {
 
 // TestLateAnchorComes: an anchor that comes into the log while it is awaited is found.
 func TestLateAnchorComes(t *testing.T) {
+	t.Parallel()
 	h, store := lose(t, putBack)
 	before := must(store.OwnLog(t.Context(), ownID))
 	var c clock
@@ -208,6 +210,7 @@ func TestLateAnchorComes(t *testing.T) {
 
 // TestNothingLate: a store that was put back and has forgotten nothing goes on once that is known. Restarts after that wait for nothing.
 func TestNothingLate(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	path := filepath.Join(folder, "db")
 	store := openStore(t, path)
@@ -240,6 +243,7 @@ func TestNothingLate(t *testing.T) {
 // TestLateUnnoticed: where nothing says that the store was put back, an anchor of before stands in the log before the first new one: that
 // one never counts, and what it covers is never shown.
 func TestLateUnnoticed(t *testing.T) {
+	t.Parallel()
 	h, store := lose(t, putUnnoticed)
 	var c clock
 	r := join(t, store, h.folder, h.log, 50*time.Millisecond, h.log.shards, c.use)
@@ -303,6 +307,7 @@ func (s *shrunkStore) Sequence(ctx context.Context, log string, limit int, grow 
 
 // TestStoreGoesBack: a store that goes back while the log is at work is noticed at once, although nothing else tells of it.
 func TestStoreGoesBack(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := &shrunkStore{Store: openStore(t, filepath.Join(folder, "db"))}
 	r := join(t, store, folder, gatewaytest.NewLog(), 50*time.Millisecond, noShards)
@@ -315,6 +320,7 @@ func TestStoreGoesBack(t *testing.T) {
 
 // TestLaterLook: an anchor that comes into the log even later than new ones, but within the time, stops the log too.
 func TestLaterLook(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	var c clock
@@ -336,6 +342,7 @@ func TestLaterLook(t *testing.T) {
 // TestLookedThrough: a log is read on from where it was looked through, across restarts; and what is foreign is found wherever it stands, also
 // before anchors that are known.
 func TestLookedThrough(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	start := func(what string) {
@@ -368,6 +375,7 @@ func TestLookedThrough(t *testing.T) {
 
 // TestLookedThroughByKey: a log is read again for a key that it was not looked through for, or that counts from an earlier index on.
 func TestLookedThroughByKey(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := openStore(t, filepath.Join(folder, "db"))
 	stranger := ownlog.AnchorKey{SPKI: log.addForeign(t, t.TempDir()), From: 1}
@@ -420,6 +428,7 @@ func (s *otherLife) DoubtPending(ctx context.Context, log string, shard gateway.
 // TestLateReplicas: when the database goes on elsewhere while gateways run, each waits, and when one has seen that nothing is forgotten, the
 // others go on with it.
 func TestLateReplicas(t *testing.T) {
+	t.Parallel()
 	folder, log := t.TempDir(), newLateLog()
 	store := &otherLife{Store: openStore(t, filepath.Join(folder, "db"))}
 	var clocks [2]clock

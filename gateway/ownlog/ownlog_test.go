@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -35,6 +37,14 @@ const (
 	ownID  = "own-test"
 	origin = "gateway.test/own"
 )
+
+// TestMain lets more tests run at once than there are processors: they mostly wait for intervals.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -158,6 +168,7 @@ func checkProof(t *testing.T, own interface {
 // TestRecords: each record is in the log once, from two processes on one store too, and its proof leads to an anchored checkpoint. The
 // log goes on after a restart, and proofs of before stay what they are.
 func TestRecords(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	one := join(t, store, folder, log, 300*time.Millisecond, noShards)
@@ -203,6 +214,7 @@ func TestRecords(t *testing.T) {
 
 // TestOneAnchorAnInterval: however many records come, and whoever brings them, there is one anchor for each interval.
 func TestOneAnchorAnInterval(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	const every = 2 * time.Second

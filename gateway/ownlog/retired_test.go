@@ -15,6 +15,7 @@ import (
 
 // TestAnchorGivenUp: where an anchor was given up with its log, the next one goes to the logs that are in use since.
 func TestAnchorGivenUp(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, gone := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
 	gone.SetDown(gateway.ErrUnavailable)

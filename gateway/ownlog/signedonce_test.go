@@ -62,6 +62,7 @@ func (l *watchedLog) Add(ctx context.Context, shard gateway.Shard, p gateway.Pre
 // TestAnchorSignedOnce: an anchor is signed once, and stored before it is sent, however often that is: the log loses its answers, takes
 // nothing, is down, and the process is another one.
 func TestAnchorSignedOnce(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store := openStore(t, filepath.Join(folder, "db"))
 	lost := errors.New("the answer is lost")

@@ -75,6 +75,7 @@ func oneAnchor(t *testing.T) (folder string, store *sqlite.Store) {
 
 // TestLateUnread: logs that cannot be read hold the own log up only where an anchor that counted may be in them alone.
 func TestLateUnread(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t)
 	log := newLateLog()
 	log.addForeign(t, folder)
@@ -123,6 +124,7 @@ func (b brokenAfter) EachEntry(ctx context.Context, s gateway.Shard, from uint64
 // TestLateUnreadThirdSet: what is forgotten may have been made under a set of logs which is neither that of the newest anchor in the store nor the one
 // of now: a log that was never looked through, and where the store may be an older copy any, has to be read.
 func TestLateUnreadThirdSet(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t) // in fake
 	key := ownlog.AnchorKey{SPKI: []byte("another key")}
 	shards := func(third gateway.EntryReader) func() ([]ownlog.AnchorShard, error) {
@@ -153,6 +155,7 @@ func TestLateUnreadThirdSet(t *testing.T) {
 
 // TestLateUnreadPartly: a log of a third set that is read in part, and fails, is not looked through, however often it is tried.
 func TestLateUnreadPartly(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t)
 	third := brokenAfter{entries{[]byte("an entry")}, new(atomic.Int64)}
 	shards := listShards(shardOf("fake", entries(nil)), shardOf("third", third, ownlog.AnchorKey{SPKI: []byte("another key")}))
@@ -171,6 +174,7 @@ func TestLateUnreadPartly(t *testing.T) {
 
 // TestLateUnreadClosed: a closed shard that was read to its end need not be there any more; one that was not closed then, or is open again, has to.
 func TestLateUnreadClosed(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t)
 	key := ownlog.AnchorKey{SPKI: []byte("another key")}
 	open, closed := shardOf("fake", entries{[]byte("an entry")}, key), shardOf("fake", entries{[]byte("an entry")}, key)
@@ -215,6 +219,7 @@ func (s *said) count(what string) int {
 // TestLateUnconfigured: a shard with anchors that is not configured any more is named, and holds the log up where the store says that it may be an older
 // copy. One that was closed, and read to its end, is done with.
 func TestLateUnconfigured(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t)
 	key := ownlog.AnchorKey{SPKI: []byte("another key")}
 	missing := ownlog.AnchorShard{Shard: gateway.Shard{Origin: "former.test"}, Keys: []ownlog.AnchorKey{key}}
@@ -253,6 +258,7 @@ func (s failingStore) KeepLooks(context.Context, string, []gateway.OwnLook) erro
 
 // TestLateStoreFails: what the store cannot do is no log's fault, however many logs there are.
 func TestLateStoreFails(t *testing.T) {
+	t.Parallel()
 	folder, store := oneAnchor(t)
 	shards := listShards(shardOf("a", entries{[]byte("an entry")}), shardOf("b", entries(nil)), shardOf("former", entries(nil)))
 	if got := startState(t, failingStore{store}, folder, shards, among(3, "a", "b", "c")); got != ownlog.StateWaits {

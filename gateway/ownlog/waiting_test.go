@@ -18,6 +18,7 @@ import (
 
 // TestAnchorsWaitBounded: for a log that is down and can be done without, few anchors wait. It gets new ones when it is back.
 func TestAnchorsWaitBounded(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	store, log, down := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog(), gatewaytest.NewLog()
 	down.Name = "down" // nothing is sent to it
