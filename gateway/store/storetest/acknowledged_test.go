@@ -121,13 +121,13 @@ func acknowledgeEarly(method string) Driver {
 
 // TestEarlyAcknowledgements: whatever method acknowledges what is not stored yet, a test fails. Each has one.
 func TestEarlyAcknowledgements(t *testing.T) {
-	if failed := findFailure(t, acknowledgeEarly(""), acknowledgedTests); failed != "" {
+	if failed := findFailure(t, acknowledgeEarly(""), "", acknowledgedTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
 	for name, test := range acknowledgedTests {
 		method := strings.TrimPrefix(name, "Acknowledged/")
 		t.Run(method, func(t *testing.T) {
-			if failed := findFailure(t, acknowledgeEarly(method), map[string]func(testing.TB, opening){name: test}); failed == "" {
+			if failed := findFailure(t, acknowledgeEarly(method), "", map[string]func(testing.TB, opening){name: test}); failed == "" {
 				t.Error("passes")
 			}
 		})

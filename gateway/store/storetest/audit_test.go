@@ -147,12 +147,12 @@ func TestAuditMutants(t *testing.T) {
 			}
 		}
 	}
-	if failed := findFailure(t, breakStores(breaker(forgetful{})), auditTests); failed != "" {
+	if failed := findFailure(t, breakStores(breaker(forgetful{})), "", auditTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
 	for name, f := range auditMutants {
 		t.Run(name, func(t *testing.T) {
-			failed := findFailure(t, breakStores(breaker(f)), auditTests)
+			failed := findFailure(t, breakStores(breaker(f)), "", auditTests)
 			if failed == "" {
 				t.Error("passes")
 			}

@@ -115,12 +115,12 @@ func readGreedily(method string) Driver {
 
 // TestGreedyReaders: whatever reads what is cold without need fails a test.
 func TestGreedyReaders(t *testing.T) {
-	if failed := findFailure(t, readGreedily(""), coldTests); failed != "" {
+	if failed := findFailure(t, readGreedily(""), "", coldTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
 	for _, method := range []string{"Get", "ByLeaf", "List", "Progress", "Stats", "Doubtful", "Settle", "Finish"} {
 		t.Run(method, func(t *testing.T) {
-			if failed := findFailure(t, readGreedily(method), coldTests); failed == "" {
+			if failed := findFailure(t, readGreedily(method), "", coldTests); failed == "" {
 				t.Error("passes")
 			}
 		})

@@ -162,12 +162,12 @@ func TestOwnMutants(t *testing.T) {
 			rest[name] = test
 		}
 	}
-	if failed := findFailure(t, driverOf(ownMutant{}), rest, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests); failed != "" {
+	if failed := findFailure(t, driverOf(ownMutant{}), "", rest, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests); failed != "" {
 		t.Errorf("a good store fails %q", failed)
 	}
 	for name, m := range ownMutants {
 		t.Run(name, func(t *testing.T) {
-			failed := findFailure(t, driverOf(m), rest, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
+			failed := findFailure(t, driverOf(m), "", rest, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
 			if failed == "" {
 				t.Error("passes")
 			}

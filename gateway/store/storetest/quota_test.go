@@ -131,12 +131,12 @@ func TestQuotaMutants(t *testing.T) {
 			}
 		}
 	}
-	if failed := findFailure(t, breakStores(breaker(miscounting{})), quotaTests); failed != "" {
+	if failed := findFailure(t, breakStores(breaker(miscounting{})), "", quotaTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
 	for name, m := range quotaMutants {
 		t.Run(name, func(t *testing.T) {
-			failed := findFailure(t, breakStores(breaker(m)), quotaTests)
+			failed := findFailure(t, breakStores(breaker(m)), "", quotaTests)
 			if failed == "" {
 				t.Error("passes")
 			}

@@ -39,36 +39,48 @@ func (r *recorder) Fatal(...any) { r.fail(); runtime.Goexit() }
 func (r *recorder) Fatalf(string, ...any) { r.Fatal() }
 
 // FailMoving returns the name of a test of Move and of Outcome.Next that a store of driver fails, or "". It is for
-// stores that are broken on purpose.
-func FailMoving(t *testing.T, driver Driver) string {
-	return findFailure(t, driver, moveTests, nextTests)
+// stores that are broken on purpose. The test named first, if any, is tried before all others, which are not needed where it fails.
+func FailMoving(t *testing.T, driver Driver, first string) string {
+	return findFailure(t, driver, first, moveTests, nextTests)
 }
 
 // FailOwn returns the name of a test of own logs that a store of driver fails, or "", as FailMoving does.
-func FailOwn(t *testing.T, driver Driver) string {
-	return findFailure(t, driver, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
+func FailOwn(t *testing.T, driver Driver, first string) string {
+	return findFailure(t, driver, first, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests)
 }
 
 // FailBlobs returns the name of a test of spooled artifacts that a store of driver fails, or "", as FailMoving does.
-func FailBlobs(t *testing.T, driver Driver) string { return findFailure(t, driver, blobTests) }
+func FailBlobs(t *testing.T, driver Driver, first string) string {
+	return findFailure(t, driver, first, blobTests)
+}
 
 // findFailure returns the name of a test that a store of driver fails, or "".
-func findFailure(t *testing.T, driver Driver, groups ...map[string]func(testing.TB, opening)) string {
+func findFailure(t *testing.T, driver Driver, first string, groups ...map[string]func(testing.TB, opening)) string {
+	for _, group := range groups {
+		if test, ok := group[first]; ok && fails(t, driver, test) {
+			return first
+		}
+	}
 	for _, group := range groups {
 		for _, name := range slices.Sorted(maps.Keys(group)) {
-			r := &recorder{TB: t}
-			done := make(chan struct{})
-			go func() { // Fatal ends it
-				defer close(done)
-				group[name](r, opening{t, driver})
-			}()
-			<-done
-			if r.failed {
+			if name != first && fails(t, driver, group[name]) {
 				return name
 			}
 		}
 	}
 	return ""
+}
+
+// fails reports whether a store of driver fails a test.
+func fails(t *testing.T, driver Driver, test func(testing.TB, opening)) bool {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() { // Fatal ends it
+		defer close(done)
+		test(r, opening{t, driver})
+	}()
+	<-done
+	return r.failed
 }
 
 // opening opens stores of a driver, for tests that may be expected to fail.

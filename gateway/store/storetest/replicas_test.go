@@ -293,12 +293,12 @@ func (r *replica) breaker() func(gateway.Store) gateway.Store {
 
 // TestReplicaMutants: gateways that disagree fail a test, those that agree pass.
 func TestReplicaMutants(t *testing.T) {
-	if failed := findFailure(t, breakStores(new(replica).breaker), replicaTests); failed != "" {
+	if failed := findFailure(t, breakStores(new(replica).breaker), "", replicaTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
 	for name, m := range replicaMutants {
 		t.Run(name, func(t *testing.T) {
-			failed := findFailure(t, breakStores(m.breaker), replicaTests)
+			failed := findFailure(t, breakStores(m.breaker), "", replicaTests)
 			if failed == "" {
 				t.Error("passes")
 			}
