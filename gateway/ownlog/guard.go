@@ -39,9 +39,13 @@ type AnchorShard struct {
 
 // AnchorKey is one that signs anchors, or did.
 type AnchorKey struct {
-	SPKI []byte // DER
-	From uint64 // the index of the shard from which on its anchors count
+	SPKI []byte  // DER
+	From uint64  // the index of the shard from which on its anchors count
+	To   *uint64 // the last one; nil: no end. Of the key in use that is nothing
 }
+
+// isDone reports whether a key was looked for up to where its anchors count. Those of a key that was stolen since stop nothing.
+func (k AnchorKey) isDone(next uint64) bool { return k.To != nil && next > *k.To }
 
 // lookPage is after how many entries it is stored how far a log was looked through.
 const lookPage = 16_384
@@ -132,7 +136,7 @@ func (g *guard) askStore(ctx context.Context, limit int) (gateway.OwnLog, int, e
 
 // lookedKey is a key whose anchors are looked for.
 type lookedKey struct {
-	spki    []byte
+	AnchorKey
 	encoded []byte          // as records have it
 	done    gateway.OwnLook // what was looked through
 }
@@ -155,10 +159,18 @@ func (g *guard) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lo
 		if at >= 0 && before[at].From <= k.From && (before[at].To != ToEnd || shard.Closed) { // it may be open again
 			done = before[at]
 		}
-		keys = append(keys, lookedKey{spki: k.SPKI, encoded: []byte(base64.StdEncoding.EncodeToString(k.SPKI)), done: done})
+		if bytes.Equal(k.SPKI, g.inUse) {
+			k.To = nil
+		}
+		if !k.isDone(done.To) {
+			keys = append(keys, lookedKey{AnchorKey: k, encoded: []byte(base64.StdEncoding.EncodeToString(k.SPKI)), done: done})
+		}
 	}
 	return keys
 }
+
+// isLooked reports whether an anchor at an index would count that was not looked at.
+func (k lookedKey) isLooked(index uint64) bool { return index >= k.done.To && !k.isDone(index) }
 
 // look is one through a shard.
 type look struct {
@@ -203,8 +215,12 @@ func (k *look) readShard(ctx context.Context) error {
 func (k *look) keepLooks(ctx context.Context) error {
 	var further []gateway.OwnLook
 	for i := range k.keys {
-		if done := &k.keys[i].done; k.next > done.To {
-			done.To = k.next
+		next, done := k.next, &k.keys[i].done
+		if k.keys[i].isDone(next) {
+			next = *k.keys[i].To + 1 // its end may be moved
+		}
+		if next > done.To {
+			done.To = next
 			further = append(further, *done)
 		}
 	}
@@ -216,12 +232,12 @@ func (k *look) keepLooks(ctx context.Context) error {
 
 // checkEntry refuses an anchor that the store does not know.
 func (k *look) checkEntry(ctx context.Context, index uint64, body []byte) error {
-	if !slices.ContainsFunc(k.keys, func(key lookedKey) bool { return index >= key.done.To && bytes.Contains(body, key.encoded) }) { // most are others'
+	if !slices.ContainsFunc(k.keys, func(key lookedKey) bool { return key.isLooked(index) && bytes.Contains(body, key.encoded) }) { // most are others'
 		return nil
 	}
 	record, err := hashedrekord.Parse(body)
 	if err != nil || record.Verify() != nil || !slices.ContainsFunc(k.keys, func(key lookedKey) bool {
-		return index >= key.done.To && bytes.Equal(key.spki, record.SPKI)
+		return key.isLooked(index) && bytes.Equal(key.SPKI, record.SPKI)
 	}) {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,12 +71,18 @@ func TestForgottenAnchor(t *testing.T) {
 	forged := other
 	forged.Signature = known.Signature
 	stranger := signOther(t, must(attest.LoadAnchorSigner(filepath.Join(folder, "stranger"), true)))
-	former := map[string][]ownlog.AnchorKey{"by a key of before": {{SPKI: stranger.SPKI}}}
+	former := map[string][]ownlog.AnchorKey{
+		"by a key of before": {{SPKI: stranger.SPKI}}, "at its end": {{SPKI: stranger.SPKI, To: new(uint64)}}, "past its end": {{SPKI: stranger.SPKI, To: new(uint64)}},
+		"unknown, past its end": {{SPKI: anchorer.SPKI(), To: new(uint64)}},
+	}
 	for name, c := range map[string]struct {
 		log   string
 		entry []byte
 		want  string
 	}{
+		"at its end":              {"fake", encode(stranger), gateway.TroubleForgotten},
+		"past its end":            {"fake", encode(stranger), ""},
+		"unknown, past its end":   {"fake", encode(other), gateway.TroubleForgotten}, // of the key in use
 		"another record":          {"fake", encode(stranger), ""},
 		"the same again":          {"fake", encode(known), ""},
 		"the same in another log": {"elsewhere", encode(known), ""},
@@ -89,7 +96,11 @@ func TestForgottenAnchor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			shards := func() ([]ownlog.AnchorShard, error) {
-				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: name}, Entries: entries{c.entry}, Keys: former[name]}}, nil
+				read := entries{c.entry}
+				if strings.HasSuffix(name, "past its end") {
+					read = entries{encode(known), c.entry}
+				}
+				return []ownlog.AnchorShard{{Log: c.log, Shard: gateway.Shard{Origin: name}, Entries: read, Keys: former[name]}}, nil
 			}
 			r := join(t, store, folder, log, 50*time.Millisecond, shards)
 			stop := r.run(t)

@@ -172,7 +172,7 @@ func (s AnchorShard) isReadToEnd(looks []gateway.OwnLook) bool {
 			if l.Shard.Origin != s.Origin || l.Key != key {
 				continue
 			}
-			if l.To != ToEnd || l.From > k.From {
+			if l.To != ToEnd && !k.isDone(l.To) || l.From > k.From {
 				return true
 			}
 			read++

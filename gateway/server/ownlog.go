@@ -114,7 +114,11 @@ func anchorKeysIn(own trustroot.OwnLog, origin string) (keys []ownlog.AnchorKey)
 	for _, key := range own.AnchorKeys {
 		at := slices.IndexFunc(key.Logs, func(r trustroot.LogRange) bool { return r.Origin == origin })
 		if at >= 0 {
-			keys = append(keys, ownlog.AnchorKey{SPKI: key.SPKI, From: uint64(key.Logs[at].From)})
+			one := ownlog.AnchorKey{SPKI: key.SPKI, From: uint64(key.Logs[at].From)}
+			if to := key.Logs[at].To; to != nil {
+				one.To = new(uint64(*to))
+			}
+			keys = append(keys, one)
 		}
 	}
 	return keys
