@@ -216,7 +216,7 @@ func readKept(path string) (*receiptpb.Receipt, fileStamp, error) {
 		return nil, fileStamp{}, err
 	}
 	r, err := receipt.Unmarshal(raw)
-	if err != nil && isTorn(raw) {
+	if err != nil && len(raw) <= receipt.MaxSize && isTorn(raw) { // what is larger was never a receipt's file
 		err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
 	return r, stampOf(info), err
