@@ -40,7 +40,7 @@ var (
 
 func (l *shownLog) Source() string { return l.source }
 
-func (l *shownLog) Recorded(context.Context, gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
+func (l *shownLog) Recorded(context.Context, gateway.Submission, []byte) (rekorjson.ID, rekorjson.Entry, error) {
 	return shownID, shownEntry, l.recorded
 }
 

@@ -217,11 +217,12 @@ func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, 
 // Source returns the ID of the log of Rekor v2 whose entries are recorded again.
 func (f *Facade) Source() string { return f.cfg.Source }
 
-// AwaitRecorded returns once a checkpoint that covers the first record of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it
-// is. It sees to it that there is a leaf: what was logged before the facade was there has none yet. The error is gateway.ErrNotFound where the
-// submission has no record there, and gateway.ErrUnavailable while the facade does not get on: the leaf is made later then.
-func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission) error {
-	l, err := f.findRecord(ctx, logged)
+// AwaitRecorded returns once a checkpoint that covers the leaf of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it is. That is
+// rekord, as Rekor v1 records its signature and file itself, or else the submission's first record in Rekor v2. It sees to it that there is a leaf: what was
+// logged before the facade was there has none yet, and a rekord has one for this alone. The error is gateway.ErrNotFound where the submission has no
+// record there, and gateway.ErrUnavailable while the facade does not get on: the leaf of the record is made later then.
+func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission, rekord []byte) error {
+	l, err := f.leafOf(ctx, logged, rekord)
 	if err != nil {
 		return err
 	}
@@ -251,21 +252,24 @@ func (f *Facade) isRecorded(ctx context.Context, hash gateway.LeafHash) (bool, e
 	return false, nil
 }
 
-// Recorded returns the entry by which the first record of a submission in Rekor v2 is in this log. The error is gateway.ErrNotFound where it is not, or
-// not yet.
-func (f *Facade) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
-	l, err := f.findRecord(ctx, logged)
+// Recorded returns the entry by which a submission in Rekor v2 is in this log, as AwaitRecorded has made it. The error is gateway.ErrNotFound where it is
+// not, or not yet.
+func (f *Facade) Recorded(ctx context.Context, logged gateway.Submission, rekord []byte) (rekorjson.ID, rekorjson.Entry, error) {
+	l, err := f.leafOf(ctx, logged, rekord)
 	if err != nil {
 		return rekorjson.ID{}, rekorjson.Entry{}, err
 	}
 	return f.EntryByID(ctx, rekorjson.ID{Leaf: l.hash})
 }
 
-// findRecord returns the leaf of a submission's first record in Rekor v2.
-func (f *Facade) findRecord(ctx context.Context, logged gateway.Submission) (leaf, error) {
+// leafOf returns the leaf of rekord, or else of a submission's first record in Rekor v2.
+func (f *Facade) leafOf(ctx context.Context, logged gateway.Submission, rekord []byte) (leaf, error) {
 	at := slices.IndexFunc(logged.Entries, func(e gateway.Entry) bool { return e.Log == f.cfg.Source && e.State == gateway.Logged })
 	if at < 0 {
 		return leaf{}, fmt.Errorf("%w: the submission has no entry in log %s", gateway.ErrNotFound, f.cfg.Source)
+	}
+	if rekord != nil {
+		return newRekordLeaf(rekord, logged)
 	}
 	archived := logged.Archived
 	if archived == nil {

@@ -132,12 +132,12 @@ func (r *room) awaitAll(t *testing.T, subs []gateway.Submission) map[rekorjson.I
 	ids := map[rekorjson.ID]int64{}
 	for _, sub := range subs {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		err := r.AwaitRecorded(ctx, sub)
+		err := r.AwaitRecorded(ctx, sub, nil)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, e, err := r.Recorded(t.Context(), sub)
+		id, e, err := r.Recorded(t.Context(), sub, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,7 +305,7 @@ func TestBeforeTheFacade(t *testing.T) {
 	r.run(t)
 	later := r.logAll(t, "later", 1)
 	recordedTo(t, store, tree, 1)
-	if _, _, err := r.Recorded(t.Context(), subs[1]); !errors.Is(err, gateway.ErrNotFound) {
+	if _, _, err := r.Recorded(t.Context(), subs[1], nil); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("what nobody has asked for: %v", err)
 	}
 	ids := r.awaitAll(t, []gateway.Submission{later[0], subs[1]})
@@ -402,11 +402,11 @@ func TestOlderStore(t *testing.T) {
 	waitFor(t, "doubt", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
 	lost := r.logAll(t, "third ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	if err := r.AwaitRecorded(ctx, lost[0]); !errors.Is(err, gateway.ErrUnavailable) {
+	if err := r.AwaitRecorded(ctx, lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("what waits is recorded later: %v", err)
 	}
 	cancel()
-	if _, _, err := r.Recorded(t.Context(), lost[0]); !errors.Is(err, gateway.ErrUnavailable) {
+	if _, _, err := r.Recorded(t.Context(), lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("what waits is recorded: %v", err)
 	}
 	if _, _, err := r.EntryByIndex(t.Context(), 0); !errors.Is(err, gateway.ErrUnavailable) {

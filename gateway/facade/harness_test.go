@@ -340,8 +340,8 @@ func (r *room) post(ctx context.Context, raw []byte, known *bool) (rekorjson.ID,
 	if sub, err = r.Await(ctx, sub); err != nil {
 		return fail(err)
 	}
-	if err := r.AwaitRecorded(ctx, sub); err != nil {
+	if err := r.AwaitRecorded(ctx, sub, nil); err != nil {
 		return fail(err)
 	}
-	return r.Recorded(ctx, sub)
+	return r.Recorded(ctx, sub, nil)
 }

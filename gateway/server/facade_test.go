@@ -37,6 +37,10 @@ func TestFacade(t *testing.T) {
 	f.mustRun(signInEveryFormat + "openssl dgst -sha256 -sign x509.private -out x509-2.sig artifact\n")
 	use := func() { f.url = r.Addresses().HTTP + "/r/" + pathToken }
 	use()
+	const (
+		ssh      = "--type rekord --artifact artifact --pki-format ssh --signature ssh.sig --public-key ssh.key"
+		minisign = "--type rekord --artifact artifact --pki-format minisign --signature minisign.sig --public-key minisign.key"
+	)
 	const hashed = "--type hashedrekord --artifact-hash $(sha256sum artifact | cut -d' ' -f1) --pki-format x509 --signature x509.sig --public-key x509.key"
 	if out := f.mustRun("cli loginfo; cli loginfo"); strings.Count(out, "Active Tree Size:       0") != 2 {
 		t.Errorf("before the first upload loginfo says %s", out)
@@ -54,19 +58,32 @@ func TestFacade(t *testing.T) {
 			t.Errorf("%s, again: %s", arguments, again)
 		}
 	}
+	var asProposed []string // what rekor-cli finds by what it has proposed
 	check := func() {
 		t.Helper()
+		for _, arguments := range asProposed {
+			f.mustRun("cli verify " + arguments)
+		}
 		for _, uuid := range uuids {
 			f.mustRun("cli verify --uuid " + uuid + "; cli get --uuid " + uuid)
 		}
-		f.mustRun("cli loginfo; cli get --log-index 0; cli verify " + hashed)
+		f.mustRun("cli loginfo; cli get --log-index 0")
 		if found := f.mustRun("cli search --artifact artifact; cli search --public-key x509.key --pki-format x509"); strings.Count(found, uuids[0]) != 2 {
 			t.Errorf("found are %s", found)
 		}
 	}
 	upload(hashed)
-	upload("--type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key")
+	upload(minisign)
+	asProposed = append(asProposed, hashed, minisign)
+	const pgp = "--type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key"
+	upload(pgp)
 	check()
+	if found := f.mustRun("cli search --artifact artifact"); !strings.Contains(found, uuids[1]) {
+		t.Errorf("the minisign signature is not found by its artifact: %s", found)
+	}
+	f.refuse("cli verify "+pgp, "UNSUPPORTED_FEATURE: ")
+	f.refuse("cli verify "+ssh, "cannot be located")
+	f.refuse("cli verify "+strings.Replace(minisign, "artifact artifact", "artifact another", 1), "")
 	for _, file := range []string{cfg.TrustedRoot, cfg.Attestation.GatewayTrust} {
 		if b := must(os.ReadFile(file)); bytes.Contains(b, []byte("rekor.example")) {
 			t.Errorf("%s names the facade", file)
@@ -80,7 +97,8 @@ func TestFacade(t *testing.T) {
 	cfg.Logs[0].Former = []config.FormerLog{{Origin: first.Origin(), ReadURL: first.ReadURL()}}
 	r = run(t, cfg)
 	use()
-	upload("--type rekord --artifact artifact --pki-format ssh --signature ssh.sig --public-key ssh.key")
+	upload(ssh)
+	asProposed = append(asProposed, ssh)
 	check()
 	r.stop()
 
@@ -90,12 +108,12 @@ func TestFacade(t *testing.T) {
 	r = run(t, cfg)
 	defer r.stop()
 	use()
-	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       0") || !strings.Contains(out, "Total Tree Size:        3") {
+	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       0") || !strings.Contains(out, "Total Tree Size:        6") {
 		t.Errorf("with another key loginfo says %s", out)
 	}
 	upload("--type rekord --artifact artifact --pki-format x509 --signature x509-2.sig --public-key x509.key")
 	check()
-	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       1") || !strings.Contains(out, "Total Tree Size:        4") {
+	if out := f.mustRun("cli loginfo"); !strings.Contains(out, "Active Tree Size:       1") || !strings.Contains(out, "Total Tree Size:        7") {
 		t.Errorf("loginfo says %s", out)
 	}
 }

@@ -61,7 +61,7 @@ const leastWait = 10 * time.Second
 // createEntry records what a body proposes. existing: the same had been logged before.
 func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjson.ID, e rekorjson.Entry, existing bool, err error) {
 	began := time.Now()
-	stored, err := v.submit(formats.EnsureWork(ctx), body)
+	stored, rekord, err := v.submit(formats.EnsureWork(ctx), body)
 	if err != nil {
 		return id, e, false, err
 	}
@@ -75,40 +75,46 @@ func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjs
 	case settled.State != gateway.Logged:
 		return id, e, false, errNotInTime
 	}
-	if err := v.awaitRecorded(ctx, settled, until); err != nil {
+	if err := v.awaitRecorded(ctx, settled, rekord, until); err != nil {
 		return id, e, false, err
 	}
-	id, e, err = v.findRecorded(ctx, settled)
+	id, e, err = v.findRecorded(ctx, settled, rekord)
 	return id, e, stored.Existing, err
 }
 
-// submit verifies and stores what a body proposes. Nothing of the body is held when it returns.
-func (v *V1) submit(ctx context.Context, body *upload.LongJSON) (gateway.Submission, error) {
+// submit verifies and stores what a body proposes. rekord is the entry that Rekor v1 makes of it, as V1Log.Recorded has it. Nothing else of the body is held
+// when it returns.
+func (v *V1) submit(ctx context.Context, body *upload.LongJSON) (stored gateway.Submission, rekord []byte, err error) {
 	defer body.Close()
 	p, err := readProposal(body)
 	if err != nil {
-		return gateway.Submission{}, err
+		return gateway.Submission{}, nil, err
 	}
 	request, artifact, err := p.newRequest(gateway.CallerFrom(ctx))
 	if err != nil {
-		return gateway.Submission{}, err
+		return gateway.Submission{}, nil, err
 	}
 	log, err := v.log()
 	if err != nil {
-		return gateway.Submission{}, err
+		return gateway.Submission{}, nil, err
 	}
 	draft, err := v.cfg.Service.Begin(ctx, request)
 	if err != nil {
-		return gateway.Submission{}, err
+		return gateway.Submission{}, nil, err
 	}
-	if !slices.Contains(draft.Plan().Logs, log.Source()) { // it would be logged all the same, and never answered
-		return gateway.Submission{}, errNotInThisLog
+	plan := draft.Plan()
+	if !slices.Contains(plan.Logs, log.Source()) { // it would be logged all the same, and never answered
+		return gateway.Submission{}, nil, errNotInThisLog
 	}
-	return draft.Submit(ctx, artifact)
+	if stored, err = draft.Submit(ctx, artifact); err != nil {
+		return gateway.Submission{}, nil, err
+	}
+	rekord, _ = p.rekordOf(plan.Description) // else Rekor v1 has no entry of its own for it
+	return stored, rekord, nil
 }
 
 // findRecorded returns the entry of a submission that is logged. Where it is none of this log, it may come yet.
-func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id rekorjson.ID, e rekorjson.Entry, err error) {
+func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission, rekord []byte) (id rekorjson.ID, e rekorjson.Entry, err error) {
 	log, err := v.log()
 	if err != nil {
 		return id, e, err
@@ -116,7 +122,7 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 	if err := gateway.HeldFrom(ctx).Grow(answerMemory); err != nil {
 		return id, e, err
 	}
-	id, e, err = v.readRecorded(ctx, log, logged)
+	id, e, err = v.readRecorded(ctx, log, logged, rekord)
 	if !errors.Is(err, gateway.ErrNotFound) {
 		return id, e, explainRead(err)
 	}
@@ -127,14 +133,14 @@ func (v *V1) findRecorded(ctx context.Context, logged gateway.Submission) (id re
 }
 
 // readRecorded is the log's Recorded, once there is a place for it. The caller has counted answerMemory.
-func (v *V1) readRecorded(ctx context.Context, log V1Log, logged gateway.Submission) (id rekorjson.ID, e rekorjson.Entry, err error) {
+func (v *V1) readRecorded(ctx context.Context, log V1Log, logged gateway.Submission, rekord []byte) (id rekorjson.ID, e rekorjson.Entry, err error) {
 	select {
 	case v.answers <- struct{}{}:
 		defer func() { <-v.answers }()
 	case <-ctx.Done():
 		return id, e, ctx.Err()
 	}
-	return log.Recorded(ctx, logged)
+	return log.Recorded(ctx, logged, rekord)
 }
 
 // answerMemory is what an answer about one entry takes while it is made: a body of at most 64 KiB, its proof, and both as JSON.

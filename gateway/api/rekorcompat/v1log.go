@@ -21,9 +21,10 @@ type V1Log interface {
 	// in front of.
 	Source() string
 	// Recorded returns the entry of this log by which a submission, of which Begin and Await have told, is recorded. Of several, for a file
-	// with several signatures, it is the first. gateway.ErrNotFound: it is in this log not, or not yet; who waits is told to send the same
+	// with several signatures, it is the first. rekord is the body that Rekor v1 has for what was sent as a rekord, and nil where it has none; a log of
+	// Rekor v1 knows itself whether it is recorded so. gateway.ErrNotFound: it is in this log not, or not yet; who waits is told to send the same
 	// again.
-	Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error)
+	Recorded(ctx context.Context, logged gateway.Submission, rekord []byte) (rekorjson.ID, rekorjson.Entry, error)
 }
 
 // V1Reader is what is read of a V1Log.

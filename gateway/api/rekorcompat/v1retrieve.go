@@ -187,21 +187,28 @@ func (v *V1) readProposed(ctx context.Context, r proposalReader, q *queries) err
 
 // canonicalRekord returns the entry that the log makes of a rekord, of a format that is recorded so here.
 func (p *proposal) canonicalRekord(ctx context.Context, registry *formats.Registry) ([]byte, error) {
-	switch p.format {
-	case formatName:
+	if p.format == formatName {
 		return nil, errX509Rekord
-	case "pgp": // with less of the key than what is proposed, at best
+	}
+	if p.format == formatPGP { // which is not looked at
 		return nil, errNotAsProposed
 	}
 	parsed, err := registry.Parse(ctx, p.format, p.signature, [][]byte{p.key}, formats.Policy{Now: time.Now()})
 	if err != nil {
 		return nil, err
 	}
-	whole := parsed.Describe().Whole
-	if whole == nil {
+	return p.rekordOf(parsed.Describe())
+}
+
+// formatPGP is the format of whose keys the log is sent less than what is proposed, at best.
+const formatPGP = "pgp"
+
+// rekordOf returns the entry that the log makes of a rekord, whose signature was read as described. The error is errNotAsProposed where it makes none.
+func (p *proposal) rekordOf(d formats.Description) ([]byte, error) {
+	if p.kind != kindRekord || p.format == formatPGP || d.Whole == nil || len(d.Findings) > 0 {
 		return nil, errNotAsProposed
 	}
-	body, err := rekord.Body(rekord.Record{Whole: *whole, Digest: p.content.sha256()})
+	body, err := rekord.Body(rekord.Record{Whole: *d.Whole, Digest: p.content.sha256()})
 	if err != nil {
 		return nil, errNotAsProposed
 	}

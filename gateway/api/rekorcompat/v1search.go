@@ -115,7 +115,7 @@ func (v *V1) searchOwn(ctx context.Context, log V1Log, s rekorjson.Search) ([]re
 	}
 	var ids []rekorjson.ID
 	for _, sub := range subs {
-		id, _, err := v.readRecorded(ctx, log, sub)
+		id, _, err := v.readRecorded(ctx, log, sub, nil)
 		switch {
 		case err == nil:
 			ids = append(ids, id)

@@ -38,7 +38,7 @@ type upstreamLog struct {
 func (l upstreamLog) Source() string { return l.Describe().ID }
 
 // Recorded implements V1Log: the entry is what the log answered when it was sent, and what was verified then.
-func (l upstreamLog) Recorded(ctx context.Context, logged gateway.Submission) (rekorjson.ID, rekorjson.Entry, error) {
+func (l upstreamLog) Recorded(ctx context.Context, logged gateway.Submission, _ []byte) (rekorjson.ID, rekorjson.Entry, error) {
 	receipt, err := l.receipt(ctx, logged)
 	if err != nil {
 		return rekorjson.ID{}, rekorjson.Entry{}, err
