@@ -43,7 +43,7 @@ demo: build system-tools ## Sign, submit and verify offline in every format, aga
 	PATH="$(BIN):$$PATH" ./cmd/rekor-gateway/demo/demo.sh
 
 .PHONY: demo-rekor-cli
-demo-rekor-cli: build system-tools $(REKOR_V1)/storage.sql ## Upload, get and verify by the stock rekor-cli in each of its formats, through a gateway in front of a local Rekor v1
+demo-rekor-cli: build system-tools $(REKOR_V1)/storage.sql ## Upload, get and verify by the stock rekor-cli in each of its formats, through a gateway in front of a local Rekor v1, and of a local Rekor v2
 	go test -tags e2e -run TestDemoOfRekorCLI -count=1 -timeout 10m -v ./cmd/rekor-gateway
 
 # Not cached below gateway/stocktest: it reads files, and runs tests, of another module.

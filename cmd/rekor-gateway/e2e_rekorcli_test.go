@@ -73,20 +73,30 @@ func TestBuildServiceUpload(t *testing.T) {
 	g.stop()
 }
 
-// TestDemoOfRekorCLI runs what make demo-rekor-cli runs, against a real Rekor v1.
+// TestDemoOfRekorCLI runs what make demo-rekor-cli runs, against a real Rekor v1, and over a facade of a real Rekor v2.
 func TestDemoOfRekorCLI(t *testing.T) {
-	v1 := rekorv1test.Start(t)
+	v1, v2 := rekorv1test.Start(t), rekortest.StartServer(t)
 	program := buildProgram(t, "../rekor-gateway")
-	path := filepath.Join(t.TempDir(), "trusted_root.json")
-	root := must(trustroot.New(trustroot.LogKey{Origin: rekorv1test.Hostname, SPKI: v1.Key, Start: time.Now().Add(-time.Hour)}))
-	if err := root.Write(path); err != nil {
-		t.Fatal(err)
+	for name, test := range map[string]struct {
+		key trustroot.LogKey
+		log []string
+	}{
+		"v1": {trustroot.LogKey{Origin: rekorv1test.Hostname, SPKI: v1.Key}, []string{v1.URL}},
+		"v2": {trustroot.LogKey{Origin: v2.Origin(), SPKI: must(v2.PublicKey())}, []string{v2.GRPCURL(), v2.ReadURL(), v2.Origin()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "trusted_root.json")
+			test.key.Start = time.Now().Add(-time.Hour)
+			if err := must(trustroot.New(test.key)).Write(path); err != nil {
+				t.Fatal(err)
+			}
+			demo := exec.Command("./demo/rekor-cli.sh", append([]string{path}, test.log...)...)
+			demo.Env = append(os.Environ(), "PATH="+filepath.Dir(program)+":"+filepath.Dir(v1.CLI())+":"+os.Getenv("PATH"))
+			out, err := demo.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "All of it by rekor-cli, through the gateway") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("%s", out)
+		})
 	}
-	demo := exec.Command("./demo/rekor-cli.sh", v1.URL, path)
-	demo.Env = append(os.Environ(), "PATH="+filepath.Dir(program)+":"+filepath.Dir(v1.CLI())+":"+os.Getenv("PATH"))
-	out, err := demo.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "All of it by rekor-cli, through the gateway") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
 }

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Signs a file with the real tools in every format that rekor-cli has, and lets the stock rekor-cli upload, get, find and verify
-# each through a gateway in front of a Rekor v1. Exits 0 only if all of it works. LOG is the log's URL, TRUSTED_ROOT a file with
-# its key. Needs rekor-gateway and rekor-cli on the PATH: make demo-rekor-cli.
+# each through a gateway in front of a Rekor v1, or over its facade of a Rekor v2. Exits 0 only if all of it works. LOG is the
+# URL of a Rekor v1; a Rekor v2 has one for writing and one for reading, and a name. TRUSTED_ROOT is a file with the log's key.
+# Needs rekor-gateway and rekor-cli on the PATH: make demo-rekor-cli.
 set -euo pipefail
 
-log=${1:?usage: rekor-cli.sh LOG TRUSTED_ROOT} root=$(realpath "${2:?usage: rekor-cli.sh LOG TRUSTED_ROOT}")
+usage='usage: rekor-cli.sh TRUSTED_ROOT LOG, or rekor-cli.sh TRUSTED_ROOT GRPC_URL READ_URL ORIGIN'
+root=$(realpath "${1:?$usage}") log=${2:?$usage} read=${3:-} origin=${4:-}
+[ -z "$read" ] || : "${origin:?$usage}"
 for program in rekor-gateway rekor-cli go jq curl openssl gpg ssh-keygen minisign; do
 	command -v "$program" >/dev/null || { echo "$program is not on the PATH; run: make demo-rekor-cli" >&2; exit 1; }
 done
@@ -38,13 +41,20 @@ printf 'A release, version 1.0\n' >release.tar
 
 # ---- a gateway in front of the log, and a token that stands in the path of its URL: rekor-cli sends nothing else
 
-origin=$(curl -sS --fail-with-body "$log/api/v1/log" | jq -r .signedTreeHead | head -1)
+if [ -n "$read" ]; then
+	logs="{id: main, origin: \"$origin\", grpc_url: \"$log\", read_url: \"$read\"}"
+	routes='{v1: main, facade: {host: rekor.example, key: facade.key, anchor_key: facade-anchor.key, create_keys: true}}'
+else
+	origin=$(curl -sS --fail-with-body "$log/api/v1/log" | jq -r .signedTreeHead | head -1)
+	logs="{id: main, kind: rekor-v1, origin: \"$origin\", url: \"$log\"}"
+	routes='{v1: main}'
+fi
 token_hash=$(rekor-gateway config token build --path 2>&1 >token | grep -o '[0-9a-f]\{64\}')
 cat >config.yaml <<END
 trusted_root: $root
 logs:
-  - {id: main, kind: rekor-v1, origin: "$origin", url: "$log"}
-rekor_api: {v1: main}
+  - $logs
+rekor_api: $routes
 callers:
   - {name: build, tenant: builds, may: [submit, read], path_token_sha256: ["$token_hash"]}
 attestation: {key: attestation.key, create_key: true, gateway_trust: gateway_trust.json}
@@ -64,7 +74,7 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 server=$http/r/$(cat token)
-echo "gateway is up in front of $origin"
+echo "gateway is up ${read:+with a facade }in front of $origin"
 
 # ---- signatures by the real tools
 
@@ -90,6 +100,8 @@ cli() {
 	rekor-cli "$command" --rekor_server "$server" "$@"
 }
 
+cli loginfo >/dev/null 2>&1 # before anything is recorded, too
+
 rekord() { echo --type rekord --artifact release.tar --pki-format "$1" --signature "$1.sig" --public-key "$1.key"; }
 
 each() { # NAME, the arguments of upload
@@ -99,6 +111,7 @@ each() { # NAME, the arguments of upload
 	cli upload "$@" | grep -q "already exists.*$uuid"
 	cli get --uuid "$uuid" >"$name.entry"
 	cli verify --uuid "$uuid" >/dev/null
+	cli loginfo >/dev/null 2>&1 # which finds that the tree has only grown
 	found='by its UUID'
 	case $name in
 	hashedrekord | ssh | minisign)
