@@ -61,7 +61,9 @@ func withResult(err error, result proto.Message) error {
 
 // printError tells what went wrong, and what to do about it where that is known.
 func printError(w io.Writer, err error) {
-	output.Line(w, "rekor-gateway: %s", output.OneLine(err.Error()))
+	for _, line := range fault.Lines(err) {
+		output.Line(w, "rekor-gateway: %s", line)
+	}
 	if hint := describeFailure(err).Hint; hint != "" {
 		output.Line(w, "hint: %s", hint)
 	}

@@ -27,7 +27,7 @@ func Load(path string) (*Config, error) {
 	}
 	c, err := Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("reading configuration %s: %w", path, err)
+		return nil, blameEach("reading configuration "+path, err)
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
@@ -35,6 +35,19 @@ func Load(path string) (*Config, error) {
 	}
 	c.resolvePaths(folder)
 	return c, nil
+}
+
+// blameEach returns err with what was done; of several that are joined, each has it, since each is told on a line of its own.
+func blameEach(doing string, err error) error {
+	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped further is one thing
+	if !ok {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	var all []error
+	for _, one := range several.Unwrap() {
+		all = append(all, fmt.Errorf("%s: %w", doing, one))
+	}
+	return errors.Join(all...)
 }
 
 func readConfig(path string) ([]byte, error) {

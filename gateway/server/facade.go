@@ -38,6 +38,9 @@ func (s *Server) openFacade(ctx context.Context, cfg *config.Config) (*facadeLog
 	if !cfg.HasFacade() {
 		return nil, nil
 	}
+	if err := checkFacadeKeys(cfg); err != nil {
+		return nil, err
+	}
 	f := &facadeLog{source: cfg.RekorAPI.V1}
 	current, err := s.openTree(ctx, f, cfg.RekorAPI.Facade)
 	if err != nil {
@@ -97,9 +100,6 @@ func (s *Server) openFormerTrees(f *facadeLog, cfg config.Facade) (former []faca
 			return nil, err
 		}
 		id := gateway.FacadeLogID(signer.Tree())
-		if id == f.id {
-			return nil, fmt.Errorf("%s is the key in use, and no former one", path)
-		}
 		f.signers = append(f.signers, signer.SPKI())
 		former = append(former, facade.Tree{ID: signer.Tree(), Log: id, Reader: ownlog.NewReader(s.store, id), Signer: signer})
 		f.endings = append(f.endings, ownlog.NewEnding(ownlog.EndingConfig{

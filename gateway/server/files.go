@@ -148,7 +148,10 @@ func CheckLogs(ctx context.Context, cfg *config.Config) ([]CheckedLog, error) {
 	if err := checkAttestation(cfg.Attestation); err != nil {
 		return nil, err
 	}
-	return f.listChecked(cfg, now), checkOwnKey(cfg)
+	if err := checkOwnKey(cfg); err != nil {
+		return nil, err
+	}
+	return f.listChecked(cfg, now), checkFacadeKeys(cfg)
 }
 
 // checkOwnKey compares the own log's key, where it is there, with the gateway's trust file.

@@ -68,7 +68,7 @@ type Failure struct {
 
 // Describe finds reason, hint and exit code of err.
 func Describe(err error) Failure {
-	f := Failure{Message: output.OneLine(err.Error())}
+	f := Failure{Message: strings.Join(Lines(err), "; ")}
 	f.Reason, f.Hint = explainError(err)
 	var own *hinted
 	if errors.As(err, &own) {
@@ -81,6 +81,22 @@ func Describe(err error) Failure {
 	f.Message = strings.TrimPrefix(f.Message, string(f.Reason)+": ")
 	f.ExitCode = ExitCodeOf(f.Reason)
 	return f
+}
+
+// Lines returns what an error says, on one line; of errors that are joined, each on its own.
+func Lines(err error) []string {
+	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped further is one thing
+	if !ok {
+		return []string{output.OneLine(err.Error())}
+	}
+	var lines []string
+	for _, one := range several.Unwrap() {
+		lines = append(lines, Lines(one)...)
+	}
+	if strings.Join(lines, " ") != output.OneLine(err.Error()) { // its text is another one than theirs
+		return []string{output.OneLine(err.Error())}
+	}
+	return lines
 }
 
 // explainError returns the reason and the hint of an error that has none of this program's own.
