@@ -198,6 +198,9 @@ func (c *committer) noteStored() {
 // noteFailed notes that the store has failed to.
 func (c *committer) noteFailed() { c.failedAt.Store(time.Now().Unix()) }
 
+// hasFailedSince reports whether the store has failed since then, and has not taken anything after that.
+func (c *committer) hasFailedSince(then time.Time) bool { return c.failedAt.Load() > then.Unix() }
+
 // isFailing reports whether the store failed a short time ago, and has not taken anything since.
 // A disk that is full shows only when something is written.
 func (c *committer) isFailing() bool {

@@ -100,7 +100,7 @@ func New(cfg Config) *Service {
 	}
 	s.commits.left = s.noteLeft
 	if cfg.Blobs != nil {
-		s.cfg.Blobs = storingBlobs{cfg.Blobs, s.commits}
+		s.cfg.Blobs = newStoringBlobs(cfg.Blobs, s.commits)
 	}
 	s.SetPolicies(cfg.Policies)
 	return s

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -32,14 +35,32 @@ func (s *spooled) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// appendsAtOnce is how many parts of artifacts are stored at once, or wait for the store. Whoever uploads much waits among
+// his like: small submissions, and what is on its way to a log, find one or two before them, and not hundreds.
+const appendsAtOnce = 2
+
 // storingBlobs is where artifacts are spooled, of which the committer learns whether the store takes what is written.
 type storingBlobs struct {
 	gateway.BlobStore
 	commits *committer
+	places  *semaphore.Weighted // appendsAtOnce; those who came first get them first
+}
+
+func newStoringBlobs(s gateway.BlobStore, c *committer) storingBlobs {
+	return storingBlobs{s, c, semaphore.NewWeighted(appendsAtOnce)}
 }
 
 // AppendBlob implements gateway.BlobStore. The error is gateway.ErrNotStored, too, where the store fails, or has forgotten the blob.
+// Those who come while the store fails fail with it, as those do who wait for a commit.
 func (b storingBlobs) AppendBlob(ctx context.Context, id gateway.BlobID, part int, data []byte) error {
+	began := time.Now()
+	if err := b.places.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer b.places.Release(1)
+	if b.commits.hasFailedSince(began) {
+		return fmt.Errorf("%w: the store has failed meanwhile", gateway.ErrNotStored)
+	}
 	err := b.BlobStore.AppendBlob(ctx, id, part, data)
 	switch {
 	case err == nil:
