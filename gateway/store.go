@@ -17,7 +17,7 @@ import (
 //
 // Leases and due times go by the store's clock, which all processes that share it have in common;
 // callers give and get durations. What is hot (states, leases, what lists show) is apart from what is
-// cold (receipts, bodies, inclusions): only Claim and OwnRecords read bodies, and only Archived the rest.
+// cold (receipts, bodies, inclusions): only Claim and OwnRecords read bodies, and only Archived and GetAll the rest.
 type Store interface {
 	Queue
 	Work
@@ -150,6 +150,11 @@ type Reader interface {
 	// Get returns the tenant's submission. The error is ErrNotFound for another tenant's, too.
 	Get(ctx context.Context, tenant, id string) (Submission, error)
 
+	// GetAll returns those of the submissions with these IDs that are the tenant's, in one reading, by their IDs as they are
+	// given. Archived of those that are Logged is set, the first in the order of storing first, as far as that is MostArchived bytes for
+	// all, and for the first in any case.
+	GetAll(ctx context.Context, tenant string, ids []string) (map[string]Submission, error)
+
 	// Progress returns how far the submissions with these IDs are, of any tenant, in no order. Those that are
 	// not there are left out.
 	Progress(ctx context.Context, ids []string) ([]Progress, error)
@@ -174,6 +179,9 @@ type Reader interface {
 	// ErrBadPageToken for a token that ListAudit did not make.
 	ListAudit(ctx context.Context, tenant string, p AuditParams) ([]AuditRecord, string, error)
 }
+
+// MostArchived bounds what is cold that GetAll returns, beyond the first submission's, in bytes: of usual ones it holds fifty.
+const MostArchived = 256 << 10
 
 // What a Store may answer. They are matched with errors.Is.
 var (

@@ -127,7 +127,7 @@ type Submission struct {
 	Entries   []Entry // in the order of their roles
 	// Existing is set by Enqueue when the key was known: the row is the earlier one's.
 	Existing bool
-	// Archived is what is cold of it, where that is at hand; nil: Reader.Archived reads it. No Store sets it.
+	// Archived is what is cold of it, where that is at hand; nil: Reader.Archived reads it. Of a Store only GetAll sets it.
 	Archived *Archived
 }
 

@@ -303,6 +303,7 @@ var callsByGRPCurl = map[string]struct {
 	}, codes.OK},
 	pb.GatewayService_Plan_FullMethodName:            {func(g *deployment, owner string, _ tenantsOwn) string { return `{"header":` + g.headerOf(owner) + `}` }, codes.OK},
 	pb.GatewayService_GetSubmission_FullMethodName:   {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
+	pb.GatewayService_GetSubmissions_FullMethodName:  {func(_ *deployment, _ string, has tenantsOwn) string { return `{"ids":["` + has.id + `"]}` }, codes.OK},
 	pb.GatewayService_ListSubmissions_FullMethodName: {nil, codes.OK},
 	pb.GatewayService_WatchSubmission_FullMethodName: {func(_ *deployment, _ string, has tenantsOwn) string { return `{"id":"` + has.id + `"}` }, codes.NotFound},
 	pb.GatewayService_ListAudit_FullMethodName:       {nil, codes.OK},

@@ -60,6 +60,7 @@ var callRights = map[string]gateway.Right{
 	pb.GatewayService_SubmitBatch_FullMethodName:     gateway.MaySubmit,
 	pb.GatewayService_Plan_FullMethodName:            gateway.MaySubmit,
 	pb.GatewayService_GetSubmission_FullMethodName:   gateway.MayRead,
+	pb.GatewayService_GetSubmissions_FullMethodName:  gateway.MayRead,
 	pb.GatewayService_ListSubmissions_FullMethodName: gateway.MayRead,
 	pb.GatewayService_WatchSubmission_FullMethodName: gateway.MayRead,
 	pb.GatewayService_ListAudit_FullMethodName:       gateway.MayAudit,

@@ -32,6 +32,8 @@ type Service interface {
 
 	// Get returns the tenant's submission, or gateway.ErrNotFound.
 	Get(ctx context.Context, tenant, id string) (gateway.Submission, error)
+	// GetAll returns those of the submissions with these IDs that are the tenant's, by their IDs as they are given.
+	GetAll(ctx context.Context, tenant string, ids []string) (map[string]gateway.Submission, error)
 	// Estimate says when a submission that is not settled will be logged.
 	Estimate(ctx context.Context, sub gateway.Submission) gateway.Estimate
 	// List returns a page of the tenant's submissions and the next page's token.

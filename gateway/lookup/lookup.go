@@ -48,7 +48,17 @@ func (l *Lookup) AddLogs(logs []string) {
 
 // Get returns the tenant's submission, or gateway.ErrNotFound.
 func (l *Lookup) Get(ctx context.Context, tenant, id string) (gateway.Submission, error) {
-	return l.store.Get(ctx, tenant, id)
+	all, err := l.store.GetAll(ctx, tenant, []string{id})
+	sub, there := all[id]
+	if err == nil && !there {
+		err = gateway.ErrNotFound
+	}
+	return sub, err
+}
+
+// GetAll returns those of the submissions with these IDs that are the tenant's, by their IDs as they are given.
+func (l *Lookup) GetAll(ctx context.Context, tenant string, ids []string) (map[string]gateway.Submission, error) {
+	return l.store.GetAll(ctx, tenant, ids)
 }
 
 // List returns a page of the tenant's submissions and the next page's token.

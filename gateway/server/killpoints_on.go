@@ -177,6 +177,12 @@ func (w pointedStore) Get(p0 context.Context, p1 string, p2 string) (gateway.Sub
 	return w.Store.Get(p0, p1, p2)
 }
 
+// GetAll implements gateway.Store.
+func (w pointedStore) GetAll(p0 context.Context, p1 string, p2 []string) (map[string]gateway.Submission, error) {
+	defer killpoint.Around("store.GetAll")()
+	return w.Store.GetAll(p0, p1, p2)
+}
+
 // KeepAnchor implements gateway.Store.
 func (w pointedStore) KeepAnchor(p0 context.Context, p1 string, p2 gateway.OwnAnchor) error {
 	defer killpoint.Around("store.KeepAnchor")()

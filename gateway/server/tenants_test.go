@@ -134,6 +134,9 @@ var callsByTenant = map[string]func(r *running, c pb.GatewayServiceClient, askin
 	pb.GatewayService_GetSubmission_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, owner *party) (proto.Message, error) {
 		return c.GetSubmission(r.as(asking), &pb.GetSubmissionRequest{Id: owner.id})
 	},
+	pb.GatewayService_GetSubmissions_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, owner *party) (proto.Message, error) {
+		return must(c.GetSubmissions(r.as(asking), &pb.GetSubmissionsRequest{Ids: []string{owner.id}})).Recv()
+	},
 	pb.GatewayService_ListSubmissions_FullMethodName: func(r *running, c pb.GatewayServiceClient, asking, _ *party) (proto.Message, error) {
 		return c.ListSubmissions(r.as(asking), &pb.ListSubmissionsRequest{})
 	},

@@ -78,6 +78,8 @@ const (
 	MaxBatchWorkers = 2048
 	// MaxBatchHeld bounds what the submissions of a batch that are verified at once hold, beyond the first.
 	MaxBatchHeld = 32 << 20
+	// MaxIDs bounds a call that asks for several submissions: number of them.
+	MaxIDs = 100
 	// MaxStreams bounds a gRPC connection: number of calls at once.
 	MaxStreams = 256
 

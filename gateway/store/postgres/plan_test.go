@@ -26,6 +26,7 @@ SELECT 1 + i % 2, 1 + i % 50, sha256(i::text::bytea), 'hashedrekord', CASE WHEN 
 FROM generate_series(1, 100000) i;
 INSERT INTO submission_entry (submission, role, entry) SELECT seq, 0, seq FROM submission;
 INSERT INTO submission_digest SELECT tenant, substr(sha256(seq::text::bytea), 1, 16), seq FROM submission;
+INSERT INTO submission_blob (submission, receipt) SELECT seq, 'receipt' FROM submission;
 INSERT INTO entry_blob (entry, body) SELECT id, 'body' FROM entry;
 INSERT INTO quota_use (day, tenant, subject, submissions, bytes) SELECT 1, 1 + i % 50, 'signer ' || i % 1000, 1, 100 FROM generate_series(1, 20000) i;
 UPDATE submission SET subject = 'caller' WHERE seq % 40 = 0;

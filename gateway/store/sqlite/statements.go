@@ -85,7 +85,7 @@ var (
 	}
 
 	usualReads = []string{
-		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptOfSubmission, blobsOfSubmission,
+		ownedSubmission, submissionsBySeq, entriesOfSubmissions, receiptsOfSubmissions, blobsOfSubmissions, weightsOfSubmissions, ownedSubmissions,
 		progressOfSubmissions, rowsOfIDs, selectStats, selectCheckpoint, selectForked, bodiesOfEntries,
 		selectOwnLog, selectTile, bodiesOfRecords, coveringAnchor, selectCosignatures,
 	}

@@ -3,7 +3,10 @@
 package storetest
 
 import (
+	"bytes"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -52,6 +55,72 @@ var archiveTests = map[string]func(*testing.T, opener){
 			if !reflect.DeepEqual(got, gateway.Archived{}) {
 				t.Errorf("%+v beside an error", got)
 			}
+		}
+	},
+
+	// GetAll says of each what Get does, with what Archived says of those that are logged.
+	"GetAll": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		logged, waits := NewSubmission(tenant, "logged", logA, "e1", "e2"), newSubmission("waits")
+		foreign := NewSubmission(other, "foreign", logA)
+		enqueueAll(t, s, logged)
+		for _, c := range claimEntries(t, s, start, 2) {
+			finishEntries(t, s, loggedOutcome(c))
+		}
+		enqueueAll(t, s, foreign)
+		finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		enqueueAll(t, s, waits)
+
+		upper := strings.ToUpper(logged.ID)
+		got, err := s.GetAll(t.Context(), tenant, []string{waits.ID, foreign.ID, logged.ID, upper, newID("none"), "none", ""})
+		noError(t, err)
+		if len(got) != 3 {
+			t.Errorf("%d submissions, want two, one of them by two names: %+v", len(got), got)
+		}
+		for id, in := range map[string]gateway.NewSubmission{waits.ID: waits, logged.ID: logged, upper: logged} {
+			wantSame(t, got[id], getSubmission(t, s, tenant, in.ID))
+		}
+		if got[waits.ID].Archived != nil {
+			t.Error("what is cold of one that waits was read")
+		}
+		want, err := s.Archived(t.Context(), tenant, logged.ID)
+		noError(t, err)
+		a := got[logged.ID].Archived
+		if a == nil || !proto.Equal(a.Receipt, want.Receipt) || !reflect.DeepEqual(a.Entries, want.Entries) {
+			t.Errorf("what is cold is %+v, want %+v", a, want)
+		}
+		none, err := s.GetAll(t.Context(), "nobody", []string{logged.ID})
+		if err != nil || len(none) != 0 {
+			t.Errorf("another tenant has %+v, %v", none, err)
+		}
+	},
+
+	// What is cold is bounded by its bytes, and by one submission where that has more.
+	"GetAll/bounded": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		var ids []string
+		for i, size := range []int{gateway.MostArchived * 2, 10, 20, gateway.MostArchived, 30} {
+			in := newSubmission(fmt.Sprint(i))
+			in.Entries[0].Body = bytes.Repeat([]byte{'x'}, size)
+			enqueueAll(t, s, in)
+			ids = append(ids, in.ID)
+		}
+		for range ids {
+			finishEntries(t, s, loggedOutcome(claimOne(t, s, start)))
+		}
+		for from, want := range map[int][]string{0: ids[:1], 1: ids[1:3], 2: ids[2:3], 3: ids[3:4]} {
+			all, err := s.GetAll(t.Context(), tenant, ids[from:])
+			noError(t, err)
+			var read []string
+			for id, sub := range all {
+				if sub.Archived != nil {
+					read = append(read, id)
+				}
+			}
+			if len(all) != len(ids)-from {
+				t.Errorf("%d submissions of %d", len(all), len(ids)-from)
+			}
+			wantIDs(t, read, want...)
 		}
 	},
 

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 var coldTests = map[string]func(testing.TB, opening){
-	// What lists, counts, waits and tries again never touches what is cold. Archived and Claim,
+	// What lists, counts, waits and tries again never touches what is cold. Archived, Claim and GetAll of what is logged,
 	// which have to, show that it is hidden here.
 	"Cold": func(t testing.TB, o opening) {
 		s := o.open()
@@ -40,7 +41,10 @@ var coldTests = map[string]func(testing.TB, opening){
 // readHot calls all that is hot.
 func readHot(t testing.TB, s *testStore, all []gateway.Submission, held []gateway.Claimed) {
 	getSubmission(t, s, tenant, all[0].ID)
-	_, err := s.ByLeaf(t.Context(), tenant, logA, held[0].LeafHash)
+	waiting := slices.IndexFunc(all, func(sub gateway.Submission) bool { return sub.State == gateway.Pending })
+	_, err := s.GetAll(t.Context(), tenant, []string{all[waiting].ID})
+	noError(t, err)
+	_, err = s.ByLeaf(t.Context(), tenant, logA, held[0].LeafHash)
 	noError(t, err)
 	d, g := makeDigest(0), makeSigner(0)
 	for _, p := range []gateway.ListParams{

@@ -42,6 +42,13 @@ func (s greedy) Get(ctx context.Context, tenant, id string) (gateway.Submission,
 	return s.Store.Get(ctx, tenant, id)
 }
 
+func (s greedy) GetAll(ctx context.Context, tenant string, ids []string) (map[string]gateway.Submission, error) {
+	if err := s.readCold(ctx, "GetAll"); err != nil {
+		return nil, err
+	}
+	return s.Store.GetAll(ctx, tenant, ids)
+}
+
 func (s greedy) ByLeaf(ctx context.Context, tenant, log string, leaf gateway.LeafHash) (gateway.Submission, error) {
 	if err := s.readCold(ctx, "ByLeaf"); err != nil {
 		return gateway.Submission{}, err
@@ -118,7 +125,7 @@ func TestGreedyReaders(t *testing.T) {
 	if failed := findFailure(t, readGreedily(""), "", coldTests); failed != "" {
 		t.Errorf("a good store fails: %q", failed)
 	}
-	for _, method := range []string{"Get", "ByLeaf", "List", "Progress", "Stats", "Doubtful", "Settle", "Finish"} {
+	for _, method := range []string{"Get", "GetAll", "ByLeaf", "List", "Progress", "Stats", "Doubtful", "Settle", "Finish"} {
 		t.Run(method, func(t *testing.T) {
 			if failed := findFailure(t, readGreedily(method), "", coldTests); failed == "" {
 				t.Error("passes")

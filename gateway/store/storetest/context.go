@@ -36,11 +36,12 @@ var contextTests = map[string]func(*testing.T, opener){
 		_, settled := s.Settle(ctx, []gateway.Settlement{{EntryID: held.ID, Fence: held.Fence}})
 		_, doubted := s.DoubtPending(ctx, logA, shard)
 		_, progress := s.Progress(ctx, []string{newSubmission("one").ID})
+		_, all := s.GetAll(ctx, tenant, []string{newSubmission("one").ID})
 		_, archived := s.Archived(ctx, tenant, newSubmission("one").ID)
 		_, byLeaf := s.ByLeaf(ctx, tenant, logA, held.LeafHash)
 		attested := s.EachAttested(ctx, func(gateway.Entry, []byte) error { return nil })
 		for name, err := range map[string]error{
-			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "Progress": progress, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
+			"Enqueue": enqueued, "Claim": claimed, "Extend": extended, "Finish": finished, "Get": got, "GetAll": all, "Progress": progress, "List": listed, "Archived": archived, "ByLeaf": byLeaf, "EachAttested": attested,
 			"Doubtful": doubtful, "CountDoubtful": counted, "Settle": settled, "DoubtPending": doubted, "Stats": stats, "Lines": lines, "Checkpoint": read, "KeepCheckpoint": kept,
 			"KeepFork": s.KeepFork(ctx, newFork(shardA, "fork")), "Forked": s.Forked(ctx, shardA), "Forks": forks,
 		} {

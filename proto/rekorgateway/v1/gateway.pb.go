@@ -85,7 +85,7 @@ func (x Submission_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Submission_State.Descriptor instead.
 func (Submission_State) EnumDescriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21, 0}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23, 0}
 }
 
 // SubmissionHeader is a submission but for the artifact's bytes.
@@ -867,6 +867,132 @@ func (x *GetSubmissionResponse) GetSubmission() *Submission {
 	return nil
 }
 
+type GetSubmissionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 100 of them.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// As in SubmitStart.
+	OmitReceiptJson bool `protobuf:"varint,2,opt,name=omit_receipt_json,json=omitReceiptJson,proto3" json:"omit_receipt_json,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GetSubmissionsRequest) Reset() {
+	*x = GetSubmissionsRequest{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSubmissionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSubmissionsRequest) ProtoMessage() {}
+
+func (x *GetSubmissionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSubmissionsRequest.ProtoReflect.Descriptor instead.
+func (*GetSubmissionsRequest) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetSubmissionsRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *GetSubmissionsRequest) GetOmitReceiptJson() bool {
+	if x != nil {
+		return x.OmitReceiptJson
+	}
+	return false
+}
+
+type GetSubmissionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was asked for.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The submission, when there is one of the caller's.
+	Submission *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
+	// The refusal, when there is none, or it cannot be answered now.
+	Problem *Problem `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How long to wait before the same is asked again. Absent where it would be refused again.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSubmissionsResponse) Reset() {
+	*x = GetSubmissionsResponse{}
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSubmissionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSubmissionsResponse) ProtoMessage() {}
+
+func (x *GetSubmissionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSubmissionsResponse.ProtoReflect.Descriptor instead.
+func (*GetSubmissionsResponse) Descriptor() ([]byte, []int) {
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetSubmissionsResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetSubmissionsResponse) GetSubmission() *Submission {
+	if x != nil {
+		return x.Submission
+	}
+	return nil
+}
+
+func (x *GetSubmissionsResponse) GetProblem() *Problem {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+func (x *GetSubmissionsResponse) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
 type ListSubmissionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "ALG:HEX": only those of this artifact.
@@ -885,7 +1011,7 @@ type ListSubmissionsRequest struct {
 
 func (x *ListSubmissionsRequest) Reset() {
 	*x = ListSubmissionsRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1023,7 @@ func (x *ListSubmissionsRequest) String() string {
 func (*ListSubmissionsRequest) ProtoMessage() {}
 
 func (x *ListSubmissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1036,7 @@ func (x *ListSubmissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubmissionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubmissionsRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListSubmissionsRequest) GetArtifact() string {
@@ -960,7 +1086,7 @@ type ListSubmissionsResponse struct {
 
 func (x *ListSubmissionsResponse) Reset() {
 	*x = ListSubmissionsResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1098,7 @@ func (x *ListSubmissionsResponse) String() string {
 func (*ListSubmissionsResponse) ProtoMessage() {}
 
 func (x *ListSubmissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1111,7 @@ func (x *ListSubmissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubmissionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubmissionsResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListSubmissionsResponse) GetSubmissions() []*Submission {
@@ -1014,7 +1140,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1152,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1165,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListAuditRequest) GetPageSize() int32 {
@@ -1067,7 +1193,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1205,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1218,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAuditResponse) GetRecords() []*AuditRecord {
@@ -1135,7 +1261,7 @@ type AuditRecord struct {
 
 func (x *AuditRecord) Reset() {
 	*x = AuditRecord{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1273,7 @@ func (x *AuditRecord) String() string {
 func (*AuditRecord) ProtoMessage() {}
 
 func (x *AuditRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1286,7 @@ func (x *AuditRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
 func (*AuditRecord) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AuditRecord) GetTime() *timestamppb.Timestamp {
@@ -1237,7 +1363,7 @@ type WatchSubmissionRequest struct {
 
 func (x *WatchSubmissionRequest) Reset() {
 	*x = WatchSubmissionRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1375,7 @@ func (x *WatchSubmissionRequest) String() string {
 func (*WatchSubmissionRequest) ProtoMessage() {}
 
 func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1388,7 @@ func (x *WatchSubmissionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchSubmissionRequest) GetId() string {
@@ -1288,7 +1414,7 @@ type WatchSubmissionResponse struct {
 
 func (x *WatchSubmissionResponse) Reset() {
 	*x = WatchSubmissionResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1426,7 @@ func (x *WatchSubmissionResponse) String() string {
 func (*WatchSubmissionResponse) ProtoMessage() {}
 
 func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1439,7 @@ func (x *WatchSubmissionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSubmissionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSubmissionResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchSubmissionResponse) GetSubmission() *Submission {
@@ -1331,7 +1457,7 @@ type ListFormatsRequest struct {
 
 func (x *ListFormatsRequest) Reset() {
 	*x = ListFormatsRequest{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1469,7 @@ func (x *ListFormatsRequest) String() string {
 func (*ListFormatsRequest) ProtoMessage() {}
 
 func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1482,7 @@ func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsRequest.ProtoReflect.Descriptor instead.
 func (*ListFormatsRequest) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
 }
 
 type ListFormatsResponse struct {
@@ -1368,7 +1494,7 @@ type ListFormatsResponse struct {
 
 func (x *ListFormatsResponse) Reset() {
 	*x = ListFormatsResponse{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1506,7 @@ func (x *ListFormatsResponse) String() string {
 func (*ListFormatsResponse) ProtoMessage() {}
 
 func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[19]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1519,7 @@ func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFormatsResponse.ProtoReflect.Descriptor instead.
 func (*ListFormatsResponse) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{19}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListFormatsResponse) GetFormats() []*Format {
@@ -1412,7 +1538,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1550,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[20]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1563,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{20}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Format) GetName() string {
@@ -1480,7 +1606,7 @@ type Submission struct {
 
 func (x *Submission) Reset() {
 	*x = Submission{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1618,7 @@ func (x *Submission) String() string {
 func (*Submission) ProtoMessage() {}
 
 func (x *Submission) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[21]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1631,7 @@ func (x *Submission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submission.ProtoReflect.Descriptor instead.
 func (*Submission) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{21}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Submission) GetId() string {
@@ -1625,7 +1751,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +1763,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[22]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +1776,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{22}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Delay) GetLog() string {
@@ -1680,7 +1806,7 @@ type SubmittedSignature struct {
 
 func (x *SubmittedSignature) Reset() {
 	*x = SubmittedSignature{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +1818,7 @@ func (x *SubmittedSignature) String() string {
 func (*SubmittedSignature) ProtoMessage() {}
 
 func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[23]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +1831,7 @@ func (x *SubmittedSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmittedSignature.ProtoReflect.Descriptor instead.
 func (*SubmittedSignature) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{23}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SubmittedSignature) GetSigners() []string {
@@ -1749,7 +1875,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1887,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[24]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1900,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{24}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Entry) GetLog() string {
@@ -1834,7 +1960,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1972,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[25]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1985,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{25}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Problem) GetReason() string {
@@ -1915,7 +2041,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2053,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2066,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{26}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Plan) GetFormat() string {
@@ -2049,7 +2175,7 @@ type PlanOption struct {
 
 func (x *PlanOption) Reset() {
 	*x = PlanOption{}
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2187,7 @@ func (x *PlanOption) String() string {
 func (*PlanOption) ProtoMessage() {}
 
 func (x *PlanOption) ProtoReflect() protoreflect.Message {
-	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_rekorgateway_v1_gateway_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2200,7 @@ func (x *PlanOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanOption.ProtoReflect.Descriptor instead.
 func (*PlanOption) Descriptor() ([]byte, []int) {
-	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{27}
+	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PlanOption) GetRepresentation() v1.Receipt_Representation {
@@ -2177,7 +2303,18 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x15GetSubmissionResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
-	"submission\"\xc1\x01\n" +
+	"submission\"U\n" +
+	"\x15GetSubmissionsRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12*\n" +
+	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"\xd5\x01\n" +
+	"\x16GetSubmissionsResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
+	"\n" +
+	"submission\x18\x02 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
+	"submission\x122\n" +
+	"\aproblem\x18\x03 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\x12:\n" +
+	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"\xc1\x01\n" +
 	"\x16ListSubmissionsRequest\x12\x1a\n" +
 	"\bartifact\x18\x01 \x01(\tR\bartifact\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\tR\x06signer\x127\n" +
@@ -2293,12 +2430,13 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x0erepresentation\x18\x01 \x01(\x0e2/.rekorgateway.receipt.v1.Receipt.RepresentationR\x0erepresentation\x12\x1a\n" +
 	"\bpossible\x18\x02 \x01(\bR\bpossible\x12\x18\n" +
 	"\aentries\x18\x03 \x01(\x05R\aentries\x122\n" +
-	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem2\xdc\x05\n" +
+	"\aproblem\x18\x04 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem2\xc1\x06\n" +
 	"\x0eGatewayService\x12K\n" +
 	"\x06Submit\x12\x1e.rekorgateway.v1.SubmitRequest\x1a\x1f.rekorgateway.v1.SubmitResponse(\x01\x12\\\n" +
 	"\vSubmitBatch\x12#.rekorgateway.v1.SubmitBatchRequest\x1a$.rekorgateway.v1.SubmitBatchResponse(\x010\x01\x12C\n" +
 	"\x04Plan\x12\x1c.rekorgateway.v1.PlanRequest\x1a\x1d.rekorgateway.v1.PlanResponse\x12^\n" +
-	"\rGetSubmission\x12%.rekorgateway.v1.GetSubmissionRequest\x1a&.rekorgateway.v1.GetSubmissionResponse\x12d\n" +
+	"\rGetSubmission\x12%.rekorgateway.v1.GetSubmissionRequest\x1a&.rekorgateway.v1.GetSubmissionResponse\x12c\n" +
+	"\x0eGetSubmissions\x12&.rekorgateway.v1.GetSubmissionsRequest\x1a'.rekorgateway.v1.GetSubmissionsResponse0\x01\x12d\n" +
 	"\x0fListSubmissions\x12'.rekorgateway.v1.ListSubmissionsRequest\x1a(.rekorgateway.v1.ListSubmissionsResponse\x12f\n" +
 	"\x0fWatchSubmission\x12'.rekorgateway.v1.WatchSubmissionRequest\x1a(.rekorgateway.v1.WatchSubmissionResponse0\x01\x12R\n" +
 	"\tListAudit\x12!.rekorgateway.v1.ListAuditRequest\x1a\".rekorgateway.v1.ListAuditResponse\x12X\n" +
@@ -2317,7 +2455,7 @@ func file_rekorgateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_rekorgateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_rekorgateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(Submission_State)(0),           // 0: rekorgateway.v1.Submission.State
 	(*SubmissionHeader)(nil),        // 1: rekorgateway.v1.SubmissionHeader
@@ -2331,94 +2469,101 @@ var file_rekorgateway_v1_gateway_proto_goTypes = []any{
 	(*PlanResponse)(nil),            // 9: rekorgateway.v1.PlanResponse
 	(*GetSubmissionRequest)(nil),    // 10: rekorgateway.v1.GetSubmissionRequest
 	(*GetSubmissionResponse)(nil),   // 11: rekorgateway.v1.GetSubmissionResponse
-	(*ListSubmissionsRequest)(nil),  // 12: rekorgateway.v1.ListSubmissionsRequest
-	(*ListSubmissionsResponse)(nil), // 13: rekorgateway.v1.ListSubmissionsResponse
-	(*ListAuditRequest)(nil),        // 14: rekorgateway.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),       // 15: rekorgateway.v1.ListAuditResponse
-	(*AuditRecord)(nil),             // 16: rekorgateway.v1.AuditRecord
-	(*WatchSubmissionRequest)(nil),  // 17: rekorgateway.v1.WatchSubmissionRequest
-	(*WatchSubmissionResponse)(nil), // 18: rekorgateway.v1.WatchSubmissionResponse
-	(*ListFormatsRequest)(nil),      // 19: rekorgateway.v1.ListFormatsRequest
-	(*ListFormatsResponse)(nil),     // 20: rekorgateway.v1.ListFormatsResponse
-	(*Format)(nil),                  // 21: rekorgateway.v1.Format
-	(*Submission)(nil),              // 22: rekorgateway.v1.Submission
-	(*Delay)(nil),                   // 23: rekorgateway.v1.Delay
-	(*SubmittedSignature)(nil),      // 24: rekorgateway.v1.SubmittedSignature
-	(*Entry)(nil),                   // 25: rekorgateway.v1.Entry
-	(*Problem)(nil),                 // 26: rekorgateway.v1.Problem
-	(*Plan)(nil),                    // 27: rekorgateway.v1.Plan
-	(*PlanOption)(nil),              // 28: rekorgateway.v1.PlanOption
-	nil,                             // 29: rekorgateway.v1.SubmissionHeader.LabelsEntry
-	nil,                             // 30: rekorgateway.v1.Submission.LabelsEntry
-	(v1.Receipt_Representation)(0),  // 31: rekorgateway.receipt.v1.Receipt.Representation
-	(v1.RecordedSignature_Way)(0),   // 32: rekorgateway.receipt.v1.RecordedSignature.Way
-	(*durationpb.Duration)(nil),     // 33: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),              // 35: rekorgateway.receipt.v1.Receipt
+	(*GetSubmissionsRequest)(nil),   // 12: rekorgateway.v1.GetSubmissionsRequest
+	(*GetSubmissionsResponse)(nil),  // 13: rekorgateway.v1.GetSubmissionsResponse
+	(*ListSubmissionsRequest)(nil),  // 14: rekorgateway.v1.ListSubmissionsRequest
+	(*ListSubmissionsResponse)(nil), // 15: rekorgateway.v1.ListSubmissionsResponse
+	(*ListAuditRequest)(nil),        // 16: rekorgateway.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),       // 17: rekorgateway.v1.ListAuditResponse
+	(*AuditRecord)(nil),             // 18: rekorgateway.v1.AuditRecord
+	(*WatchSubmissionRequest)(nil),  // 19: rekorgateway.v1.WatchSubmissionRequest
+	(*WatchSubmissionResponse)(nil), // 20: rekorgateway.v1.WatchSubmissionResponse
+	(*ListFormatsRequest)(nil),      // 21: rekorgateway.v1.ListFormatsRequest
+	(*ListFormatsResponse)(nil),     // 22: rekorgateway.v1.ListFormatsResponse
+	(*Format)(nil),                  // 23: rekorgateway.v1.Format
+	(*Submission)(nil),              // 24: rekorgateway.v1.Submission
+	(*Delay)(nil),                   // 25: rekorgateway.v1.Delay
+	(*SubmittedSignature)(nil),      // 26: rekorgateway.v1.SubmittedSignature
+	(*Entry)(nil),                   // 27: rekorgateway.v1.Entry
+	(*Problem)(nil),                 // 28: rekorgateway.v1.Problem
+	(*Plan)(nil),                    // 29: rekorgateway.v1.Plan
+	(*PlanOption)(nil),              // 30: rekorgateway.v1.PlanOption
+	nil,                             // 31: rekorgateway.v1.SubmissionHeader.LabelsEntry
+	nil,                             // 32: rekorgateway.v1.Submission.LabelsEntry
+	(v1.Receipt_Representation)(0),  // 33: rekorgateway.receipt.v1.Receipt.Representation
+	(v1.RecordedSignature_Way)(0),   // 34: rekorgateway.receipt.v1.RecordedSignature.Way
+	(*durationpb.Duration)(nil),     // 35: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 36: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),              // 37: rekorgateway.receipt.v1.Receipt
 }
 var file_rekorgateway_v1_gateway_proto_depIdxs = []int32{
-	31, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	29, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
-	32, // 2: rekorgateway.v1.SubmissionHeader.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	33, // 0: rekorgateway.v1.SubmissionHeader.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	31, // 1: rekorgateway.v1.SubmissionHeader.labels:type_name -> rekorgateway.v1.SubmissionHeader.LabelsEntry
+	34, // 2: rekorgateway.v1.SubmissionHeader.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
 	3,  // 3: rekorgateway.v1.SubmitRequest.start:type_name -> rekorgateway.v1.SubmitStart
 	1,  // 4: rekorgateway.v1.SubmitStart.header:type_name -> rekorgateway.v1.SubmissionHeader
-	33, // 5: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
-	22, // 6: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
+	35, // 5: rekorgateway.v1.SubmitStart.wait:type_name -> google.protobuf.Duration
+	24, // 6: rekorgateway.v1.SubmitResponse.submission:type_name -> rekorgateway.v1.Submission
 	1,  // 7: rekorgateway.v1.SubmitBatchRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
 	6,  // 8: rekorgateway.v1.SubmitBatchRequest.chunk:type_name -> rekorgateway.v1.ArtifactChunk
-	22, // 9: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
-	26, // 10: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
-	33, // 11: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
+	24, // 9: rekorgateway.v1.SubmitBatchResponse.submission:type_name -> rekorgateway.v1.Submission
+	28, // 10: rekorgateway.v1.SubmitBatchResponse.problem:type_name -> rekorgateway.v1.Problem
+	35, // 11: rekorgateway.v1.SubmitBatchResponse.retry_after:type_name -> google.protobuf.Duration
 	1,  // 12: rekorgateway.v1.PlanRequest.header:type_name -> rekorgateway.v1.SubmissionHeader
-	27, // 13: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
-	22, // 14: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	0,  // 15: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
-	22, // 16: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
-	16, // 17: rekorgateway.v1.ListAuditResponse.records:type_name -> rekorgateway.v1.AuditRecord
-	34, // 18: rekorgateway.v1.AuditRecord.time:type_name -> google.protobuf.Timestamp
-	22, // 19: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
-	21, // 20: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
-	0,  // 21: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
-	31, // 22: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	34, // 23: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
-	30, // 24: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
-	25, // 25: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
-	35, // 26: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
-	24, // 27: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
-	34, // 28: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
-	23, // 29: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
-	26, // 30: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
-	31, // 31: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	32, // 32: rekorgateway.v1.SubmittedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
-	0,  // 33: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
-	26, // 34: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
-	28, // 35: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
-	31, // 36: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	27, // 37: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
-	32, // 38: rekorgateway.v1.Plan.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
-	31, // 39: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
-	26, // 40: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
-	2,  // 41: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
-	5,  // 42: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
-	8,  // 43: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
-	10, // 44: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
-	12, // 45: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
-	17, // 46: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
-	14, // 47: rekorgateway.v1.GatewayService.ListAudit:input_type -> rekorgateway.v1.ListAuditRequest
-	19, // 48: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
-	4,  // 49: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
-	7,  // 50: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
-	9,  // 51: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
-	11, // 52: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
-	13, // 53: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
-	18, // 54: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
-	15, // 55: rekorgateway.v1.GatewayService.ListAudit:output_type -> rekorgateway.v1.ListAuditResponse
-	20, // 56: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
-	49, // [49:57] is the sub-list for method output_type
-	41, // [41:49] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	29, // 13: rekorgateway.v1.PlanResponse.plan:type_name -> rekorgateway.v1.Plan
+	24, // 14: rekorgateway.v1.GetSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	24, // 15: rekorgateway.v1.GetSubmissionsResponse.submission:type_name -> rekorgateway.v1.Submission
+	28, // 16: rekorgateway.v1.GetSubmissionsResponse.problem:type_name -> rekorgateway.v1.Problem
+	35, // 17: rekorgateway.v1.GetSubmissionsResponse.retry_after:type_name -> google.protobuf.Duration
+	0,  // 18: rekorgateway.v1.ListSubmissionsRequest.state:type_name -> rekorgateway.v1.Submission.State
+	24, // 19: rekorgateway.v1.ListSubmissionsResponse.submissions:type_name -> rekorgateway.v1.Submission
+	18, // 20: rekorgateway.v1.ListAuditResponse.records:type_name -> rekorgateway.v1.AuditRecord
+	36, // 21: rekorgateway.v1.AuditRecord.time:type_name -> google.protobuf.Timestamp
+	24, // 22: rekorgateway.v1.WatchSubmissionResponse.submission:type_name -> rekorgateway.v1.Submission
+	23, // 23: rekorgateway.v1.ListFormatsResponse.formats:type_name -> rekorgateway.v1.Format
+	0,  // 24: rekorgateway.v1.Submission.state:type_name -> rekorgateway.v1.Submission.State
+	33, // 25: rekorgateway.v1.Submission.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	36, // 26: rekorgateway.v1.Submission.create_time:type_name -> google.protobuf.Timestamp
+	32, // 27: rekorgateway.v1.Submission.labels:type_name -> rekorgateway.v1.Submission.LabelsEntry
+	27, // 28: rekorgateway.v1.Submission.entries:type_name -> rekorgateway.v1.Entry
+	37, // 29: rekorgateway.v1.Submission.receipt:type_name -> rekorgateway.receipt.v1.Receipt
+	26, // 30: rekorgateway.v1.Submission.signatures:type_name -> rekorgateway.v1.SubmittedSignature
+	36, // 31: rekorgateway.v1.Submission.eta:type_name -> google.protobuf.Timestamp
+	25, // 32: rekorgateway.v1.Submission.delays:type_name -> rekorgateway.v1.Delay
+	28, // 33: rekorgateway.v1.Delay.problem:type_name -> rekorgateway.v1.Problem
+	33, // 34: rekorgateway.v1.SubmittedSignature.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	34, // 35: rekorgateway.v1.SubmittedSignature.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	0,  // 36: rekorgateway.v1.Entry.state:type_name -> rekorgateway.v1.Submission.State
+	28, // 37: rekorgateway.v1.Entry.problem:type_name -> rekorgateway.v1.Problem
+	30, // 38: rekorgateway.v1.Plan.options:type_name -> rekorgateway.v1.PlanOption
+	33, // 39: rekorgateway.v1.Plan.chosen:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	29, // 40: rekorgateway.v1.Plan.signatures:type_name -> rekorgateway.v1.Plan
+	34, // 41: rekorgateway.v1.Plan.way:type_name -> rekorgateway.receipt.v1.RecordedSignature.Way
+	33, // 42: rekorgateway.v1.PlanOption.representation:type_name -> rekorgateway.receipt.v1.Receipt.Representation
+	28, // 43: rekorgateway.v1.PlanOption.problem:type_name -> rekorgateway.v1.Problem
+	2,  // 44: rekorgateway.v1.GatewayService.Submit:input_type -> rekorgateway.v1.SubmitRequest
+	5,  // 45: rekorgateway.v1.GatewayService.SubmitBatch:input_type -> rekorgateway.v1.SubmitBatchRequest
+	8,  // 46: rekorgateway.v1.GatewayService.Plan:input_type -> rekorgateway.v1.PlanRequest
+	10, // 47: rekorgateway.v1.GatewayService.GetSubmission:input_type -> rekorgateway.v1.GetSubmissionRequest
+	12, // 48: rekorgateway.v1.GatewayService.GetSubmissions:input_type -> rekorgateway.v1.GetSubmissionsRequest
+	14, // 49: rekorgateway.v1.GatewayService.ListSubmissions:input_type -> rekorgateway.v1.ListSubmissionsRequest
+	19, // 50: rekorgateway.v1.GatewayService.WatchSubmission:input_type -> rekorgateway.v1.WatchSubmissionRequest
+	16, // 51: rekorgateway.v1.GatewayService.ListAudit:input_type -> rekorgateway.v1.ListAuditRequest
+	21, // 52: rekorgateway.v1.GatewayService.ListFormats:input_type -> rekorgateway.v1.ListFormatsRequest
+	4,  // 53: rekorgateway.v1.GatewayService.Submit:output_type -> rekorgateway.v1.SubmitResponse
+	7,  // 54: rekorgateway.v1.GatewayService.SubmitBatch:output_type -> rekorgateway.v1.SubmitBatchResponse
+	9,  // 55: rekorgateway.v1.GatewayService.Plan:output_type -> rekorgateway.v1.PlanResponse
+	11, // 56: rekorgateway.v1.GatewayService.GetSubmission:output_type -> rekorgateway.v1.GetSubmissionResponse
+	13, // 57: rekorgateway.v1.GatewayService.GetSubmissions:output_type -> rekorgateway.v1.GetSubmissionsResponse
+	15, // 58: rekorgateway.v1.GatewayService.ListSubmissions:output_type -> rekorgateway.v1.ListSubmissionsResponse
+	20, // 59: rekorgateway.v1.GatewayService.WatchSubmission:output_type -> rekorgateway.v1.WatchSubmissionResponse
+	17, // 60: rekorgateway.v1.GatewayService.ListAudit:output_type -> rekorgateway.v1.ListAuditResponse
+	22, // 61: rekorgateway.v1.GatewayService.ListFormats:output_type -> rekorgateway.v1.ListFormatsResponse
+	53, // [53:62] is the sub-list for method output_type
+	44, // [44:53] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_rekorgateway_v1_gateway_proto_init() }
@@ -2431,15 +2576,15 @@ func file_rekorgateway_v1_gateway_proto_init() {
 		(*SubmitRequest_Chunk)(nil),
 	}
 	file_rekorgateway_v1_gateway_proto_msgTypes[4].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[21].OneofWrappers = []any{}
-	file_rekorgateway_v1_gateway_proto_msgTypes[24].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[23].OneofWrappers = []any{}
+	file_rekorgateway_v1_gateway_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rekorgateway_v1_gateway_proto_rawDesc), len(file_rekorgateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

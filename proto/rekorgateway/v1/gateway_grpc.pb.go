@@ -27,6 +27,7 @@ const (
 	GatewayService_SubmitBatch_FullMethodName     = "/rekorgateway.v1.GatewayService/SubmitBatch"
 	GatewayService_Plan_FullMethodName            = "/rekorgateway.v1.GatewayService/Plan"
 	GatewayService_GetSubmission_FullMethodName   = "/rekorgateway.v1.GatewayService/GetSubmission"
+	GatewayService_GetSubmissions_FullMethodName  = "/rekorgateway.v1.GatewayService/GetSubmissions"
 	GatewayService_ListSubmissions_FullMethodName = "/rekorgateway.v1.GatewayService/ListSubmissions"
 	GatewayService_WatchSubmission_FullMethodName = "/rekorgateway.v1.GatewayService/WatchSubmission"
 	GatewayService_ListAudit_FullMethodName       = "/rekorgateway.v1.GatewayService/ListAudit"
@@ -55,6 +56,9 @@ type GatewayServiceClient interface {
 	Plan(ctx context.Context, in *PlanRequest, opts ...grpc.CallOption) (*PlanResponse, error)
 	// GetSubmission returns one submission of the caller's.
 	GetSubmission(ctx context.Context, in *GetSubmissionRequest, opts ...grpc.CallOption) (*GetSubmissionResponse, error)
+	// GetSubmissions returns several, one message for each, in the order of the request. It costs the gateway less than as many calls of
+	// GetSubmission, and says the same.
+	GetSubmissions(ctx context.Context, in *GetSubmissionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetSubmissionsResponse], error)
 	// ListSubmissions returns the caller's submissions, newest first.
 	ListSubmissions(ctx context.Context, in *ListSubmissionsRequest, opts ...grpc.CallOption) (*ListSubmissionsResponse, error)
 	// WatchSubmission returns the submission now and after each change, until it is settled.
@@ -119,6 +123,25 @@ func (c *gatewayServiceClient) GetSubmission(ctx context.Context, in *GetSubmiss
 	return out, nil
 }
 
+func (c *gatewayServiceClient) GetSubmissions(ctx context.Context, in *GetSubmissionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetSubmissionsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GatewayService_ServiceDesc.Streams[2], GatewayService_GetSubmissions_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetSubmissionsRequest, GetSubmissionsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GatewayService_GetSubmissionsClient = grpc.ServerStreamingClient[GetSubmissionsResponse]
+
 func (c *gatewayServiceClient) ListSubmissions(ctx context.Context, in *ListSubmissionsRequest, opts ...grpc.CallOption) (*ListSubmissionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSubmissionsResponse)
@@ -131,7 +154,7 @@ func (c *gatewayServiceClient) ListSubmissions(ctx context.Context, in *ListSubm
 
 func (c *gatewayServiceClient) WatchSubmission(ctx context.Context, in *WatchSubmissionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSubmissionResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &GatewayService_ServiceDesc.Streams[2], GatewayService_WatchSubmission_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &GatewayService_ServiceDesc.Streams[3], GatewayService_WatchSubmission_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +213,9 @@ type GatewayServiceServer interface {
 	Plan(context.Context, *PlanRequest) (*PlanResponse, error)
 	// GetSubmission returns one submission of the caller's.
 	GetSubmission(context.Context, *GetSubmissionRequest) (*GetSubmissionResponse, error)
+	// GetSubmissions returns several, one message for each, in the order of the request. It costs the gateway less than as many calls of
+	// GetSubmission, and says the same.
+	GetSubmissions(*GetSubmissionsRequest, grpc.ServerStreamingServer[GetSubmissionsResponse]) error
 	// ListSubmissions returns the caller's submissions, newest first.
 	ListSubmissions(context.Context, *ListSubmissionsRequest) (*ListSubmissionsResponse, error)
 	// WatchSubmission returns the submission now and after each change, until it is settled.
@@ -219,6 +245,9 @@ func (UnimplementedGatewayServiceServer) Plan(context.Context, *PlanRequest) (*P
 }
 func (UnimplementedGatewayServiceServer) GetSubmission(context.Context, *GetSubmissionRequest) (*GetSubmissionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSubmission not implemented")
+}
+func (UnimplementedGatewayServiceServer) GetSubmissions(*GetSubmissionsRequest, grpc.ServerStreamingServer[GetSubmissionsResponse]) error {
+	return status.Error(codes.Unimplemented, "method GetSubmissions not implemented")
 }
 func (UnimplementedGatewayServiceServer) ListSubmissions(context.Context, *ListSubmissionsRequest) (*ListSubmissionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSubmissions not implemented")
@@ -302,6 +331,17 @@ func _GatewayService_GetSubmission_Handler(srv interface{}, ctx context.Context,
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _GatewayService_GetSubmissions_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetSubmissionsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(GatewayServiceServer).GetSubmissions(m, &grpc.GenericServerStream[GetSubmissionsRequest, GetSubmissionsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GatewayService_GetSubmissionsServer = grpc.ServerStreamingServer[GetSubmissionsResponse]
 
 func _GatewayService_ListSubmissions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListSubmissionsRequest)
@@ -407,6 +447,11 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _GatewayService_SubmitBatch_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "GetSubmissions",
+			Handler:       _GatewayService_GetSubmissions_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "WatchSubmission",
