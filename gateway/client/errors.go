@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -82,8 +83,14 @@ func (e *Error) addDetails(details []any) {
 	}
 }
 
-// convertProblem returns the refusal of one submission of a batch.
-func convertProblem(r *pb.SubmitBatchResponse) *Error {
+// refusing is an answer to one of several submissions that may be a refusal.
+type refusing interface {
+	GetProblem() *pb.Problem
+	GetRetryAfter() *durationpb.Duration
+}
+
+// convertProblem returns the refusal of one of several submissions.
+func convertProblem(r refusing) *Error {
 	p := r.GetProblem()
 	return &Error{
 		Reason: p.GetReason(), Message: p.GetMessage(), Hint: p.GetHint(),

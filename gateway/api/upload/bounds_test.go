@@ -25,7 +25,7 @@ var bounds = map[string]string{
 	"MaxLine": formatSize(MaxLine), "MaxBatchAnswers": formatSize(MaxBatchAnswers), "MaxBatchWaiting": fmt.Sprint(MaxBatchWaiting),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
 	"MaxBatchParallel": fmt.Sprint(MaxBatchParallel), "MaxBatchWorkers": fmt.Sprint(MaxBatchWorkers), "MaxBatchHeld": formatSize(MaxBatchHeld),
-	"MaxIDs": fmt.Sprint(MaxIDs),
+	"MaxIDs":     fmt.Sprint(MaxIDs),
 	"MaxStreams": fmt.Sprint(MaxStreams), "MaxRequests": fmt.Sprint(MaxRequests),
 	"CallWindow": formatSize(CallWindow), "ConnectionWindow": formatSize(ConnectionWindow),
 	"IdleTimeout": IdleTimeout.String(), "MaxWatch": MaxWatch.String(), "MaxRekorWait": MaxRekorWait.String(),

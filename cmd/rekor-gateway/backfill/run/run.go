@@ -25,27 +25,28 @@ import (
 
 // runner is one run over all that there is. At most --parallel signatures are under way, and of the others nothing is kept.
 type runner struct {
-	flags   *Options
-	judge   *judge
-	remote  client.Client
-	batcher *batcher   // nil: the gateway takes no batches
-	asker   *planAsker // of a dry run alone
-	trust   receiptTrust
-	told    *output.Notes
-	known   *knownReceipts
-	report  *report // nil: none is wanted
-	status  *runStatus
-	counts  counts
-	pace    *pace
-	writer  receiptWriter
-	waiters *waiters            // of submitAll
-	cpu     chan struct{}       // held while something is computed
-	fetches chan struct{}       // held in its place where something has to be fetched, which may take long
-	calls   chan struct{}       // held while the gateway is asked something
-	large   chan struct{}       // held while there is a large answer
-	memory  *semaphore.Weighted // held for a signature's size
-	lists   *semaphore.Weighted // held for a list's size, after memory and never before
-	stop    context.CancelCauseFunc
+	flags    *Options
+	judge    *judge
+	remote   client.Client
+	batcher  *batcher   // nil: the gateway takes no batches
+	together *together  // nil: the gateway is asked for one submission after the other
+	asker    *planAsker // of a dry run alone
+	trust    receiptTrust
+	told     *output.Notes
+	known    *knownReceipts
+	report   *report // nil: none is wanted
+	status   *runStatus
+	counts   counts
+	pace     *pace
+	writer   receiptWriter
+	waiters  *waiters            // of submitAll
+	cpu      chan struct{}       // held while something is computed
+	fetches  chan struct{}       // held in its place where something has to be fetched, which may take long
+	calls    chan struct{}       // held while the gateway is asked something
+	large    chan struct{}       // held while there is a large answer
+	memory   *semaphore.Weighted // held for a signature's size
+	lists    *semaphore.Weighted // held for a list's size, after memory and never before
+	stop     context.CancelCauseFunc
 
 	firstSend  sync.Once
 	noteAnswer func() // set by the first to send: the gateway is not silent
@@ -75,7 +76,7 @@ func (f *Options) newRun(ctx context.Context, told *output.Notes) (*runner, erro
 	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
 		return nil, errors.Join(err, b.remote.Close())
 	}
-	b.batcher = newBatcher(b.remote)
+	b.batcher, b.together = newBatcher(b.remote), newTogether(b.remote)
 	b.judge.ways = f.newWayFinder(b.remote.Plan)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
 	return b, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
@@ -66,7 +67,11 @@ type waiters struct {
 // startWaiting returns waiters whose submissions are asked for until end is called. What they become is told as they do.
 func (b *runner) startWaiting(ctx context.Context) *waiters {
 	w := &waiters{run: b, memory: semaphore.NewWeighted(maxCollected), room: make(chan struct{}, maxWaiting), ready: make(chan *waiting, maxWaiting)}
-	for range maxCalls {
+	calls := maxCalls
+	if b.together != nil {
+		calls = maxAsking
+	}
+	for range calls {
 		go w.askAll(ctx)
 	}
 	context.AfterFunc(ctx, w.stop)
@@ -158,23 +163,32 @@ func (w *waiters) end() {
 
 func (w *waiters) askAll(ctx context.Context) {
 	for one := range w.ready {
-		o, s := w.run.ask(ctx, one)
-		w.mu.Lock()
-		if s != nil {
-			one.asked = time.Now()
-			w.askLater(one, s)
-			w.mu.Unlock()
+		if w.run.together != nil {
+			w.run.askTogether(ctx, w.takeReady(one), w.noteAnswer)
 			continue
 		}
-		if o.State == stateLogged {
-			w.askNeighbours(one)
-		}
-		w.all.Remove(one.at)
-		w.mu.Unlock()
-		w.run.endWaiting(o)
-		<-w.room
-		w.under.Done()
+		o, s := w.run.ask(ctx, one)
+		w.noteAnswer(one, o, s)
 	}
+}
+
+// noteAnswer has one waited for further where there is a submission, and else tells what became of it.
+func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
+	w.mu.Lock()
+	if s != nil {
+		one.asked = time.Now()
+		w.askLater(one, s)
+		w.mu.Unlock()
+		return
+	}
+	if o.State == stateLogged {
+		w.askNeighbours(one)
+	}
+	w.all.Remove(one.at)
+	w.mu.Unlock()
+	w.run.endWaiting(o)
+	<-w.room
+	w.under.Done()
 }
 
 // askNeighbours asks for those that were accepted right before and after one. The lock is held.
@@ -207,15 +221,28 @@ func (b *runner) endWaiting(o outcome) {
 
 // ask asks the gateway for a submission, once. It returns the submission if that goes on waiting, else what became of it.
 func (b *runner) ask(ctx context.Context, one *waiting) (outcome, *pb.Submission) {
-	if ctx.Err() != nil {
-		return one.o.endAccepted(ctx, ctx.Err()), nil
-	}
-	if !b.pace.mayWait() {
-		return one.o.wait(), nil
+	if o, ended := b.endWait(ctx, one); ended {
+		return o, nil
 	}
 	room := b.newRoom()
 	defer room.release()
 	s, err := b.callGet(ctx, one.o.SubmissionID, room)
+	return b.judgeAnswer(ctx, one, s, err)
+}
+
+// endWait returns what becomes of a submission that is not to be asked for any more.
+func (b *runner) endWait(ctx context.Context, one *waiting) (_ outcome, ended bool) {
+	switch {
+	case ctx.Err() != nil:
+		return one.o.endAccepted(ctx, ctx.Err()), true
+	case !b.pace.mayWait():
+		return one.o.wait(), true
+	}
+	return outcome{}, false
+}
+
+// judgeAnswer returns what ask does, once the gateway has answered.
+func (b *runner) judgeAnswer(ctx context.Context, one *waiting, s *pb.Submission, err error) (outcome, *pb.Submission) {
 	switch {
 	case err == nil && client.IsSettled(s):
 		return b.collect(ctx, one, s), nil
@@ -225,7 +252,7 @@ func (b *runner) ask(ctx context.Context, one *waiting) (outcome, *pb.Submission
 		return one.o.endAccepted(ctx, err), nil
 	case isForNow(err) && b.pace.mayTryAgain(one.started, delayOf(err)):
 		b.told.SayRetrying(err, 0)
-		return outcome{}, &pb.Submission{}
+		return outcome{}, &pb.Submission{Eta: timestamppb.New(time.Now().Add(max(delayOf(err), usualPoll)))}
 	case isForNow(err):
 		return one.o.wait(), nil
 	}
