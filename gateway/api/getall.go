@@ -29,8 +29,14 @@ func (g *grpcServer) GetSubmissions(r *pb.GetSubmissionsRequest, stream grpc.Ser
 	if err := gateway.HeldFrom(ctx).Grow(gateway.MostArchived); err != nil {
 		return g.writeError(ctx, err)
 	}
+	sent := int32(0)
+	send := func(answer *pb.GetSubmissionsResponse) error {
+		answer.Index = sent
+		sent++
+		return stream.Send(answer)
+	}
 	for ids := range slices.Chunk(r.GetIds(), readTogether) {
-		if err := g.answerIDs(ctx, ids, r.GetOmitReceiptJson(), stream.Send); err != nil {
+		if err := g.answerIDs(ctx, ids, r.GetOmitReceiptJson(), send); err != nil {
 			return g.writeError(ctx, err)
 		}
 	}
@@ -54,20 +60,19 @@ func (g *grpcServer) answerIDs(ctx context.Context, ids []string, omitJSON bool,
 		return err
 	}
 	for i, id := range ids {
-		if err := g.answerID(ctx, id, found, refused[i], omitJSON, send); err != nil {
+		if err := g.answerID(ctx, found[id], refused[i], omitJSON, send); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// answerID answers one, which counts as held until it is sent.
-func (g *grpcServer) answerID(ctx context.Context, id string, found map[string]gateway.Submission, refused error, omitJSON bool, send func(*pb.GetSubmissionsResponse) error) error {
+// answerID answers one, which counts as held until it is sent. Without an ID, it was not found.
+func (g *grpcServer) answerID(ctx context.Context, sub gateway.Submission, refused error, omitJSON bool, send func(*pb.GetSubmissionsResponse) error) error {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
 	ctx = gateway.WithHeld(ctx, held)
-	answer, sub := &pb.GetSubmissionsResponse{Id: id}, found[id]
-	err := refused
+	answer, err := new(pb.GetSubmissionsResponse), refused
 	if err == nil && sub.ID == "" {
 		err = gateway.ErrNotFound
 	}

@@ -57,8 +57,8 @@ func TestGetSubmissions(t *testing.T) {
 			t.Fatalf("%d answers to %d, %v", len(all), len(ids), err)
 		}
 		for i, answer := range all {
-			if answer.GetId() != ids[i] {
-				t.Errorf("answer %d is about %q, want %q", i, answer.GetId(), ids[i])
+			if int(answer.GetIndex()) != i {
+				t.Errorf("answer %d is about %d", i, answer.GetIndex())
 			}
 			if ids[i] == "none" {
 				if answer.GetProblem().GetReason() != "NOT_FOUND" || answer.GetSubmission() != nil || answer.GetRetryAfter() != nil {

@@ -29,7 +29,7 @@ func (c *Client) GetAll(ctx context.Context, ids []string, take func(id string, 
 	if err != nil {
 		return convertStatus(ctx, err)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		answer, err := stream.Recv()
 		late.Stop()
 		switch {
@@ -37,10 +37,10 @@ func (c *Client) GetAll(ctx context.Context, ids []string, take func(id string, 
 			return fmt.Errorf("%w: the gateway has not answered for all", ErrConnection)
 		case err != nil:
 			return convertStatus(ctx, err)
-		case answer.GetProblem() != nil && answer.GetId() == id:
-			take(id, nil, convertProblem(answer))
-		case answer.GetId() != id:
+		case int(answer.GetIndex()) != i:
 			return fmt.Errorf("asking for submission %s: the answer is about another one", id)
+		case answer.GetProblem() != nil:
+			take(id, nil, convertProblem(answer))
 		default:
 			take(id, answer.GetSubmission(), CheckSubmission(answer.GetSubmission(), id))
 		}

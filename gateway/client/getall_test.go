@@ -55,17 +55,17 @@ func (m many) GetSubmissions(_ *pb.GetSubmissionsRequest, stream grpc.ServerStre
 // TestGetAllOfOthers: an older gateway is told apart, and an answer is taken for nothing else than what was asked for.
 func TestGetAllOfOthers(t *testing.T) {
 	logged := func(id string) *pb.Submission { return &pb.Submission{Id: id, State: pb.Submission_LOGGED} }
-	later := &pb.GetSubmissionsResponse{Id: "a", Problem: &pb.Problem{Reason: "RATE_LIMITED"}, RetryAfter: durationpb.New(7e9)}
+	later := &pb.GetSubmissionsResponse{Problem: &pb.Problem{Reason: "RATE_LIMITED"}, RetryAfter: durationpb.New(7e9)}
 	for name, x := range map[string]struct {
 		answers []*pb.GetSubmissionsResponse
 		taken   int
 		isWhole func(error) bool
 	}{
-		"ends early":         {[]*pb.GetSubmissionsResponse{{Id: "a", Submission: logged("a")}}, 1, func(err error) bool { return errors.Is(err, client.ErrConnection) }},
-		"of another":         {[]*pb.GetSubmissionsResponse{{Id: "b", Submission: logged("b")}}, 0, func(err error) bool { return err != nil && !errors.Is(err, client.ErrConnection) }},
-		"refuses another":    {[]*pb.GetSubmissionsResponse{{Id: "b", Problem: &pb.Problem{}}}, 0, func(err error) bool { return err != nil }},
-		"named, but another": {[]*pb.GetSubmissionsResponse{{Id: "a", Submission: logged("b")}, {Id: "b", Submission: logged("b")}}, 2, func(err error) bool { return err == nil }},
-		"too many for now":   {[]*pb.GetSubmissionsResponse{later, {Id: "b", Submission: logged("b")}}, 2, func(err error) bool { return err == nil }},
+		"ends early":         {[]*pb.GetSubmissionsResponse{{Submission: logged("a")}}, 1, func(err error) bool { return errors.Is(err, client.ErrConnection) }},
+		"of another":         {[]*pb.GetSubmissionsResponse{{Index: 1, Submission: logged("b")}}, 0, func(err error) bool { return err != nil && !errors.Is(err, client.ErrConnection) }},
+		"refuses another":    {[]*pb.GetSubmissionsResponse{{Index: 1, Problem: &pb.Problem{}}}, 0, func(err error) bool { return err != nil }},
+		"named, but another": {[]*pb.GetSubmissionsResponse{{Submission: logged("b")}, {Index: 1, Submission: logged("b")}}, 2, func(err error) bool { return err == nil }},
+		"too many for now":   {[]*pb.GetSubmissionsResponse{later, {Index: 1, Submission: logged("b")}}, 2, func(err error) bool { return err == nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, taken := dial(t, serveFake(t, many{answers: x.answers})), 0

@@ -923,8 +923,8 @@ func (x *GetSubmissionsRequest) GetOmitReceiptJson() bool {
 
 type GetSubmissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As it was asked for.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Of its id in the request, from 0.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// The submission, when there is one of the caller's.
 	Submission *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
 	// The refusal, when there is none, or it cannot be answered now.
@@ -965,11 +965,11 @@ func (*GetSubmissionsResponse) Descriptor() ([]byte, []int) {
 	return file_rekorgateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *GetSubmissionsResponse) GetId() string {
+func (x *GetSubmissionsResponse) GetIndex() int32 {
 	if x != nil {
-		return x.Id
+		return x.Index
 	}
-	return ""
+	return 0
 }
 
 func (x *GetSubmissionsResponse) GetSubmission() *Submission {
@@ -2306,9 +2306,9 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"submission\"U\n" +
 	"\x15GetSubmissionsRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12*\n" +
-	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"\xd5\x01\n" +
-	"\x16GetSubmissionsResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
+	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"\xdb\x01\n" +
+	"\x16GetSubmissionsResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12;\n" +
 	"\n" +
 	"submission\x18\x02 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
 	"submission\x122\n" +
