@@ -64,6 +64,7 @@ func newAuditConfig(t *testing.T) (*config.Config, string) {
 
 // TestAuditTrail: what is done is in the file, and in the store what authenticated callers did. Neither has what must stay with them.
 func TestAuditTrail(t *testing.T) {
+	t.Parallel()
 	cfg, path := newAuditConfig(t)
 	r, signed := run(t, cfg), headers{}
 	r.postSigned("red", "one", signed, nil)
@@ -155,6 +156,7 @@ func TestNoRoomIsSampled(t *testing.T) {
 
 // TestAuditFails: while the file cannot be written, what the operator has chosen holds, and readiness and a metric say so.
 func TestAuditFails(t *testing.T) {
+	t.Parallel()
 	for choice, want := range map[string]struct {
 		status int
 		ready  string

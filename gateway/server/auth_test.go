@@ -130,6 +130,7 @@ func (r *running) callBare(conn *grpc.ClientConn, method string, authorization .
 // Every route and call is closed to who has no credential, a bad one, or not the right, but for those that need none. An answer does
 // not depend on what is there.
 func TestEveryRouteIsGuarded(t *testing.T) {
+	t.Parallel()
 	may := map[string][]string{"submitter": {"submit"}, "reader": {"read"}, "auditor": {"audit"}}
 	r := run(t, withCallers(newConfig(t), may))
 	defer r.stop()

@@ -22,6 +22,7 @@ func withListener(cfg *config.Config) *config.Config {
 
 // Whoever reaches a listener with a caller is that one, at every route, with his rights and no others; a credential besides is refused.
 func TestCallersListener(t *testing.T) {
+	t.Parallel()
 	r := run(t, withListener(withPathToken(withCallers(newConfig(t), map[string][]string{"other": {"submit", "read"}}))))
 	defer r.stop()
 	base := r.Addresses().Listeners[0]
@@ -62,6 +63,7 @@ func TestCallersListener(t *testing.T) {
 
 // A listener whose caller is another one is the other's at once; one that has lost its caller, or its line, is closed.
 func TestCallersListenerReloads(t *testing.T) {
+	t.Parallel()
 	cfg := withListener(withCallers(newConfig(t), map[string][]string{"other": {"submit", "read"}}))
 	r := run(t, cfg)
 	defer r.stop()

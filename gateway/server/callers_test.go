@@ -48,6 +48,7 @@ func signedBytes(artifact []byte) client.Submission {
 
 // TestBatchThroughTheServer: artifacts of all sizes in one batch, through all that stands in front of the service, to receipts.
 func TestBatchThroughTheServer(t *testing.T) {
+	t.Parallel()
 	r := run(t, newConfig(t))
 	defer r.stop()
 	c := r.call()

@@ -189,6 +189,7 @@ func TestForkedLog(t *testing.T) {
 
 // A log whose reads are down is not written to; nothing is lost.
 func TestUnreadableLog(t *testing.T) {
+	t.Parallel()
 	fake := rekortest.StartFake(t, rekortest.PublishEvery(50*time.Millisecond))
 	fake.OnRead(rekortest.Unavailable("/"))
 	s, _ := overFake(t, fake)

@@ -69,6 +69,7 @@ func TestFailuresAreLimited(t *testing.T) {
 // Connections over TLS that say nothing, or not all of a header, are closed in time, before anybody is asked who he is, and one address
 // cannot have all of them meanwhile.
 func TestSlowClientsOverTLS(t *testing.T) {
+	t.Parallel()
 	cfg := withCallers(newConfig(t), map[string][]string{"reader": {"read"}})
 	_, _, pool := withAuthority(t, cfg)
 	cfg.Limits.MaxConnectionsPerAddress = 4

@@ -21,6 +21,7 @@ import (
 // A log that cannot be used is left out once its share of what may be pending waits for it: it would fill the queue, and
 // hold up the others.
 func TestFullLogIsLeftOut(t *testing.T) {
+	t.Parallel()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{MaxPending: 9})
 	if err != nil {
 		t.Fatal(err)

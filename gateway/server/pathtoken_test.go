@@ -47,6 +47,7 @@ func (r *running) submitTo(url, text string) (a answer, location string) {
 // A token in the path of a URL is good for sending a signature and for reading what became of it, at the address that the answer tells,
 // and for nothing else, whether it is there or not.
 func TestPathTokens(t *testing.T) {
+	t.Parallel()
 	r := run(t, withPathToken(withCallers(newConfig(t), map[string][]string{"other": {"submit", "read"}})))
 	defer r.stop()
 	base := r.Addresses().HTTP + "/r/" + pathToken

@@ -241,6 +241,7 @@ func (r *running) asCaller(name string) context.Context {
 // TestReloadPolicies: callers and policies are read again together, or not at all. A repeat is judged by the policy of the moment,
 // and what was accepted before goes on.
 func TestReloadPolicies(t *testing.T) {
+	t.Parallel()
 	cfg := withPolicies(newConfig(t), map[string]config.Policy{"changing": {}})
 	r := run(t, cfg)
 	files := signedFiles(t)

@@ -56,6 +56,7 @@ func (r *running) awaitState(want string, within time.Duration) (body string) {
 
 // TestReplicas: gateways on one database are one: any of them answers for whatever was submitted to another one.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	dsn := postgrestest.Shared(t).NewDatabase(t, "")
 	configs := newReplicas(t, dsn, 2)
 	a, b := run(t, configs[0]), run(t, configs[1])
@@ -83,6 +84,7 @@ func TestReplicas(t *testing.T) {
 
 // TestDrift: a gateway that differs from the others is noticed by all, and it is forgiven once it does not any more, or has left.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	dsn := postgrestest.Shared(t).NewDatabase(t, "")
 	configs := newReplicas(t, dsn, 2)
 	configs[1].Logs[0].Rate, configs[1].Logs[0].RateBurst = 50, 10

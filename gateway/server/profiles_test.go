@@ -9,6 +9,7 @@ import (
 
 // Profiles are served where they were asked for, on the admin listener alone, to nobody's pages, and without the command line.
 func TestProfiles(t *testing.T) {
+	t.Parallel()
 	for _, asked := range []bool{false, true} {
 		cfg := newConfig(t)
 		cfg.Admin.Pprof = asked

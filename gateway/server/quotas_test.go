@@ -68,6 +68,7 @@ func (r *running) postSigned(name, text string, signed headers, fields map[strin
 
 // TestQuota: what is new is refused once the quota is used up, over HTTP, gRPC and in a batch; what was stored passes, and others go on.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	cfg, signed := newQuotaConfig(t), headers{}
 	r := run(t, cfg)
 	for _, text := range []string{"one", "one", "two", "one"} {
@@ -147,6 +148,7 @@ func (r *running) checkQuotaOverGRPC(signed headers) {
 
 // TestSignerQuota: a key's submissions are counted by tenant, whoever sends them.
 func TestSignerQuota(t *testing.T) {
+	t.Parallel()
 	cfg, signed := newQuotaConfig(t), headers{}
 	cfg.Limits.SignerSubmissionsPerDay = 1
 	r := run(t, cfg)
@@ -163,6 +165,7 @@ func TestSignerQuota(t *testing.T) {
 
 // TestPriorityOfCaller: it is that of what he sends, and the highest that he may ask for.
 func TestPriorityOfCaller(t *testing.T) {
+	t.Parallel()
 	r := run(t, newQuotaConfig(t))
 	defer r.stop()
 	for _, c := range []struct{ name, asked, want string }{

@@ -112,6 +112,7 @@ func checkProven(t *testing.T, log *rekortest.Server, sent *rekorv2pb.HashedReko
 // TestRekorV2: the client of Rekor v2 that cosign and sigstore-go have, and a plain gRPC one, are answered as by the log; sent again, too, whichever
 // way, and with nothing new in the log.
 func TestRekorV2(t *testing.T) {
+	t.Parallel()
 	log := rekortest.StartServer(t)
 	r := run(t, newConfigOver(t, log))
 	defer r.stop()
@@ -304,6 +305,7 @@ func pemOf(t *testing.T, path string) []byte {
 
 // TestRekorV2Callers: Rekor's routes take the callers, rights, path tokens and limits of all others, and refuse in Rekor's form.
 func TestRekorV2Callers(t *testing.T) {
+	t.Parallel()
 	cfg := withCallers(newConfig(t), map[string][]string{"farm": {"submit"}, "reader": {"read"}})
 	cfg.Callers[0].Limits.RequestsPerMinute, cfg.Callers[1].Limits.RequestsPerMinute = 600, 600
 	r := run(t, withPathToken(cfg))
@@ -381,6 +383,7 @@ func TestRekorV2Off(t *testing.T) {
 // TestRekorV2WaitersHoldLittle: calls that wait for a log that is down hold what a call holds by itself, and little of what they have sent. What they
 // have sent is logged once the log is back, each once, and who sends it again gets it.
 func TestRekorV2WaitersHoldLittle(t *testing.T) {
+	t.Parallel()
 	const waiters, each = 200, upload.CallMemory + 32<<10 // bytes
 	log := rekortest.StartServer(t)
 	r := run(t, newConfigOver(t, log))

@@ -30,6 +30,7 @@ func writeAllowed(t *testing.T, cfg *config.Config, text string) {
 
 // What is read again counts, a faulty file changes nothing, and the gateway's own keys never become signers.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	cert, pool := newCertificate(t)
 	cfg.HTTP.TLS = cert
@@ -84,6 +85,7 @@ func TestReload(t *testing.T) {
 
 // Files are looked at before anything is made, and the fault is named.
 func TestFaultyFiles(t *testing.T) {
+	t.Parallel()
 	good := newConfig(t)
 	if err := server.CheckFiles(t.Context(), good); err != nil {
 		t.Fatal(err)

@@ -81,6 +81,7 @@ func refuseStart(t *testing.T, cfg *config.Config) string {
 // A trust file that is lost is made again, so that receipts of before verify, those of keys that sign
 // no more included.
 func TestLostTrustIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	dir := filepath.Dir(cfg.Attestation.Key)
 	var old, first, second []byte
@@ -114,6 +115,7 @@ func TestLostTrustIsMadeAgain(t *testing.T) {
 
 // A trust file that learns late of a log, as of a shard that begins by the clock, has the key count from its first statement there, and not before.
 func TestTrustLearnsLate(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	var early []byte
 	runOnce(t, cfg, func(r *running) {
@@ -135,6 +137,7 @@ func TestTrustLearnsLate(t *testing.T) {
 
 // Where the store cannot tell, start says what to do, and leaves nothing behind that hides the loss.
 func TestLostTrustAndStore(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	var old []byte
 	runOnce(t, cfg, func(r *running) { old = r.attestText("old") })
@@ -172,6 +175,7 @@ func TestLostTrustAndStore(t *testing.T) {
 
 // A first start that fails half way, here for want of the log, is still a first start.
 func TestFirstStartFails(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	broken := *cfg
 	broken.Logs = []config.Log{cfg.Logs[0]}

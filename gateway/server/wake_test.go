@@ -22,7 +22,7 @@ import (
 
 // TestMain lets more tests run at once than there are processors: those that do mostly wait for checkpoints.
 func TestMain(m *testing.M) {
-	if err := goflag.Set("test.parallel", "6"); err != nil {
+	if err := goflag.Set("test.parallel", "10"); err != nil {
 		panic(err)
 	}
 	os.Exit(postgrestest.Main(m))
