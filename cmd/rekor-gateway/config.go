@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
+	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 )
 
 func newConfig(g *globals) *cobra.Command {
@@ -40,7 +42,7 @@ func newConfigCheck(g *globals) *cobra.Command {
 		Short: "Say whether serve would take a configuration",
 		Long: `check reads a configuration file and every file that it names, as serve does, and fails with the
 first thing wrong. It listens nowhere, and opens and makes nothing. Of logs that come from a signing config it says where they are; a
-TUF repository is asked only where its cache does not do.`,
+TUF repository is asked only where its cache does not do, and a log of Rekor v1 which tree it writes to.`,
 		Example: "  rekor-gateway config check --config /etc/rekor-gateway/config.yaml",
 		Args:    noArguments,
 	}
@@ -80,7 +82,11 @@ func showSource(out io.Writer, l *server.CheckedLog) {
 	if l.Until != nil {
 		until = " until " + l.Until.UTC().Format(time.RFC3339)
 	}
-	output.Line(out, "log %s (%s) is written to at %s%s", l.ID, l.Source, l.URL, until)
+	tree := ""
+	if _, id, ok := trustroot.SplitRekorV1(l.Origin); ok {
+		tree = fmt.Sprintf(" in tree %d", id)
+	}
+	output.Line(out, "log %s (%s) is written to at %s%s%s", l.ID, l.Source, l.URL, tree, until)
 }
 
 // blameConfig keeps what is said of a file that the configuration names from passing for an answer about a submission: serve

@@ -110,7 +110,7 @@ func TestSourced(t *testing.T) {
 func TestTUFDefaults(t *testing.T) {
 	for text, want := range map[string]Source{
 		"{tuf: sigstore}":         {TUF: TUFSigstore, TUFCache: "tuf-cache", TUFTrustedRoot: "trusted_root.json", TUFSigningConfig: "signing_config_rekor_v2.v0.2.json"},
-		"{tuf: sigstore-staging}": {TUF: TUFStaging, TUFCache: "tuf-cache", TUFTrustedRoot: "trusted_root.json", TUFSigningConfig: "signing_config.v0.2.json"},
+		"{tuf: sigstore-staging}": {TUF: TUFStaging, TUFCache: "tuf-cache", TUFTrustedRoot: "trusted_root.json", TUFSigningConfig: "signing_config_rekor_v2.v0.2.json"},
 		"{tuf: 'https://tuf.example', tuf_root: r, tuf_cache: c, tuf_trusted_root: t, tuf_signing_config: s}": {
 			TUF: "https://tuf.example", TUFRoot: "r", TUFCache: "c", TUFTrustedRoot: "t", TUFSigningConfig: "s",
 		},
@@ -124,17 +124,29 @@ func TestTUFDefaults(t *testing.T) {
 
 // TestProfiles: one line is a whole configuration, and what it stands for can be said otherwise.
 func TestProfiles(t *testing.T) {
-	for name, tuf := range map[string]string{"sigstore-public-v2": TUFSigstore, "sigstore-staging": TUFStaging} {
+	for name, want := range map[string]struct {
+		tuf, target, kind string
+		rate              float64
+	}{
+		"sigstore-public-v1": {TUFSigstore, "signing_config.v0.2.json", KindRekorV1, 2},
+		"sigstore-public-v2": {TUFSigstore, "signing_config_rekor_v2.v0.2.json", KindRekorV2, 5},
+		"sigstore-staging":   {TUFStaging, "signing_config_rekor_v2.v0.2.json", KindRekorV2, 5},
+	} {
 		c, err := Parse([]byte("profile: " + name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		l := c.Logs[0]
-		if c.Source.TUF != tuf || len(c.Logs) != 1 || !l.IsSourced() || l.Rate != 5 || l.Operator != "sigstore.dev" {
+		if c.Source.TUF != want.tuf || c.Source.TUFSigningConfig != want.target || len(c.Logs) != 1 || !l.IsSourced() || l.Kind != want.kind || l.Rate != want.rate || l.Operator != "sigstore.dev" {
 			t.Errorf("%s: %+v", name, c)
 		}
-		if got, want := c.DescribeSource(&l), "TUF repository "+tuf+", operator sigstore.dev"; got != want {
+		if got, want := c.DescribeSource(&l), "TUF repository "+want.tuf+", operator sigstore.dev"; got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+		sentences, err := c.ExplainCaller("", nil)
+		explained := fmt.Sprint(sentences)
+		if err != nil || !strings.Contains(explained, c.DescribeSource(&l)) || strings.Contains(explained, l.ID+" (Rekor v1") != (want.kind == KindRekorV1) {
+			t.Errorf("%s: %s, %v", name, explained, err)
 		}
 		raw, err := c.Marshal()
 		if err != nil {
@@ -144,6 +156,9 @@ func TestProfiles(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(again, c) {
 			t.Errorf("read back: %+v, %v", again, err)
 		}
+	}
+	if c, err := Parse([]byte("source: {tuf: sigstore}\nlogs: [{id: a, kind: rekor-v1}, {id: b}]")); err != nil { // two logs of one operator
+		t.Errorf("%+v, %v", c, err)
 	}
 	c, err := Parse([]byte("profile: sigstore-public-v2\nlogs: [{id: public, rate: 1}]"))
 	if err != nil || len(c.Logs) != 1 || c.Logs[0].ID != "public" || c.Logs[0].Rate != 1 {
@@ -181,8 +196,10 @@ func TestRefusals(t *testing.T) {
 		"source and URL":      {sourced + "logs: [{id: a, url: 'https://a.example'}]", "logs[0] (a): the URLs of a log without an origin come from the source"},
 		"operator twice":      {sourced + "logs: [{id: a, operator: x}, {id: b, operator: x}]", `the operator "x" is that of a: they are one log`},
 		"operator left out":   {sourced + "logs: [{id: a, operator: x}, {id: b}]", "each log of the source needs an operator"},
-		"odd profile":         {"profile: sigstore-public", `"sigstore-public" is not one of sigstore-public-v2, sigstore-staging (did you mean "sigstore-public-v2"?)`},
-		"profile of v1":       {"profile: sigstore-public-v1", "there is none for logs of Rekor API version 1"},
+		"odd profile":         {"profile: sigstore-public", `"sigstore-public" is not one of sigstore-public-v1, sigstore-public-v2, sigstore-staging (did you mean "sigstore-public-v1"?)`},
+		"sourced v1, no TUF":  {sourced + "logs: [{id: a, kind: rekor-v1}]", "logs[0] (a): a log of Rekor v1 without an origin comes from source.tuf alone"},
+		"sourced v1, its URL": {"source: {tuf: sigstore}\nlogs: [{id: a, kind: rekor-v1, url: 'https://a.example'}]", "the URLs of a log without an origin come from the source"},
+		"sourced v1 twice":    {"source: {tuf: sigstore}\nlogs: [{id: a, kind: rekor-v1}, {id: b, kind: rekor-v1}]", `the operator "" is that of a: they are one log`},
 		"profile and root":    {"profile: sigstore-public-v2\ntrusted_root: x", "says what trusted_root and source are"},
 		"profile and source":  {"profile: sigstore-public-v2\nsource: {tuf: sigstore}", "says what trusted_root and source are"},
 		"profile, no log":     {"profile: sigstore-public-v2\nlogs: [{id: a, origin: o, url: 'https://o.example'}]", "source: no log comes from it"},

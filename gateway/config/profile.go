@@ -3,22 +3,25 @@
 package config
 
 import (
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
-// profiles are logs of others in one line each, by the value of Config.Profile. Of what those bear nobody has said: the rate leaves room for
-// others behind the same address.
-var profiles = map[string]struct {
-	tuf string
-	log Log
-}{
-	"sigstore-public-v2": {TUFSigstore, Log{ID: "sigstore", Operator: "sigstore.dev", Rate: 5, RateBurst: 10}},
-	"sigstore-staging":   {TUFStaging, Log{ID: "sigstore-staging", Operator: "sigstore.dev", Rate: 5, RateBurst: 10}},
+// profile is a log of others in one line.
+type profile struct {
+	tuf           string
+	signingConfig string // the target; "" is Source's default
+	log           Log
 }
 
-// profileV1 is one that there will be.
-const profileV1 = "sigstore-public-v1"
+// profiles are those that there are, by the value of Config.Profile. Of what the logs bear nobody has said: the rate leaves room for others behind the same
+// address. An entry in a log of Rekor v1 takes two requests.
+var profiles = map[string]profile{
+	"sigstore-public-v1": {TUFSigstore, "signing_config.v0.2.json", Log{ID: "sigstore-v1", Kind: KindRekorV1, Operator: "sigstore.dev", Rate: 2, RateBurst: 10}},
+	"sigstore-public-v2": {TUFSigstore, "", Log{ID: "sigstore", Operator: "sigstore.dev", Rate: 5, RateBurst: 10}},
+	"sigstore-staging":   {TUFStaging, "", Log{ID: "sigstore-staging", Operator: "sigstore.dev", Rate: 5, RateBurst: 10}},
+}
 
 // applyProfile has c be what its profile stands for.
 func (c *Config) applyProfile() error {
@@ -26,14 +29,13 @@ func (c *Config) applyProfile() error {
 	switch {
 	case c.Profile == "":
 		return nil
-	case c.Profile == profileV1:
-		return errors.New("profile: there is none for logs of Rekor API version 1, as sigstore-public-v1 would have; use sigstore-public-v2, or configure the log by hand, with kind: rekor-v1")
 	case !known:
-		return oneOf("profile", c.Profile, "sigstore-public-v2", "sigstore-staging")
+		return oneOf("profile", c.Profile, slices.Sorted(maps.Keys(profiles))...)
 	case c.TrustedRoot != "" || c.Source.IsSet():
 		return fmt.Errorf("profile: %s says what trusted_root and source are; leave them out, or leave out profile", c.Profile)
 	}
 	c.Source.TUF = p.tuf
+	setDefault(&c.Source.TUFSigningConfig, p.signingConfig)
 	if len(c.Logs) == 0 {
 		c.Logs = []Log{p.log}
 	}

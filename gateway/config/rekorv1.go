@@ -32,6 +32,7 @@ func (l *Log) checkKind() error {
 		return err
 	}
 	switch _, _, isTree := trustroot.SplitRekorV1(l.Origin); {
+	case l.IsSourced(): // the log says its tree
 	case isTree && !l.IsRekorV1():
 		return fmt.Errorf("the origin %q is that of a tree of Rekor v1: set kind: %s", l.Origin, KindRekorV1)
 	case !isTree && l.IsRekorV1():

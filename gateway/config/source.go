@@ -34,7 +34,6 @@ const (
 	defaultTUFCache         = "tuf-cache"
 	defaultTUFTrustedRoot   = "trusted_root.json"
 	defaultTUFSigningConfig = "signing_config_rekor_v2.v0.2.json"
-	stagingTUFSigningConfig = "signing_config.v0.2.json"
 )
 
 // IsSet reports whether there is a source.
@@ -51,7 +50,7 @@ func (c *Config) checkSource() error {
 	if err := c.Source.completeTUF(c.TrustedRoot); err != nil {
 		return err
 	}
-	seen, sourced := map[string]string{}, false
+	seen, sourced := map[string]map[string]string{}, false // by kind and operator
 	for i := range c.Logs {
 		l := &c.Logs[i]
 		if !l.IsSourced() {
@@ -60,13 +59,23 @@ func (c *Config) checkSource() error {
 			}
 			continue
 		}
-		if other, twice := seen[l.Operator]; twice { // it would count as two of policy.logs.need, and be one
+		if l.IsRekorV1() && c.Source.TUF == "" {
+			return fmt.Errorf("logs[%d] (%s): a log of Rekor v1 without an origin comes from source.tuf alone: give its origin and url, or name the repository", i, l.ID)
+		}
+		of := seen[l.Kind]
+		if of == nil {
+			of = map[string]string{}
+			seen[l.Kind] = of
+		}
+		if other, twice := of[l.Operator]; twice { // it would count as two of policy.logs.need, and be one
 			return fmt.Errorf("logs[%d] (%s): the operator %q is that of %s: they are one log", i, l.ID, l.Operator, other)
 		}
-		seen[l.Operator], sourced = l.ID, true
+		of[l.Operator], sourced = l.ID, true
 	}
-	if _, only := seen[""]; only && len(seen) > 1 {
-		return errors.New("logs: each log of the source needs an operator where there are several")
+	for _, of := range seen {
+		if _, only := of[""]; only && len(of) > 1 {
+			return errors.New("logs: each log of the source needs an operator where there are several")
+		}
 	}
 	if c.Source.IsSet() && !sourced {
 		return errors.New("source: no log comes from it: leave out the origin and the URLs of one, or leave out source")
@@ -76,9 +85,6 @@ func (c *Config) checkSource() error {
 
 // checkSourced refuses what a log of the source does not say itself.
 func (l *Log) checkSourced() error {
-	if l.IsRekorV1() {
-		return errors.New("origin is missing: a log of Rekor v1 comes from no source")
-	}
 	if l.URL != "" || l.GRPCURL != "" || l.ReadURL != "" {
 		return errors.New("the URLs of a log without an origin come from the source: give its origin, too, or leave them out")
 	}
@@ -110,9 +116,6 @@ func (s *Source) completeTUF(trustedRoot string) error {
 	}
 	setDefault(&s.TUFCache, defaultTUFCache)
 	setDefault(&s.TUFTrustedRoot, defaultTUFTrustedRoot)
-	if s.TUF == TUFStaging {
-		setDefault(&s.TUFSigningConfig, stagingTUFSigningConfig)
-	}
 	setDefault(&s.TUFSigningConfig, defaultTUFSigningConfig)
 	return nil
 }

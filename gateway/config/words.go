@@ -197,11 +197,36 @@ func describePublication(p Policy) string {
 
 func (c *Config) describeLogs(p Policy) string {
 	set := c.ResolvedLogs(p.Logs)
-	list := strings.Join(set.List, ", ")
+	names := make([]string, len(set.List))
+	for i, id := range set.List {
+		names[i] = c.describeLog(id)
+	}
+	list := strings.Join(names, ", ")
 	if set.Mode == ModeFailover {
 		return fmt.Sprintf("in %d of %s, the first that can be used; what waits for one that cannot be used for %v goes to the next", set.Need, list, set.FailoverAfter)
 	}
 	return fmt.Sprintf("in each of %s; complete with %d of %d", list, set.Need, len(set.List))
+}
+
+// describeLog says what a log is, but for one of Rekor v2 that is configured by hand.
+func (c *Config) describeLog(id string) string {
+	for i := range c.Logs {
+		l := &c.Logs[i]
+		if l.ID != id {
+			continue
+		}
+		var is []string
+		if l.IsRekorV1() {
+			is = append(is, "Rekor v1")
+		}
+		if source := c.DescribeSource(l); source != "" {
+			is = append(is, source)
+		}
+		if len(is) > 0 {
+			return id + " (" + strings.Join(is, ", ") + ")"
+		}
+	}
+	return id
 }
 
 func (c *Config) describeLimits() string {

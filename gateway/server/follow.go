@@ -47,7 +47,7 @@ func newTrustRetries() *backoff.ExponentialBackOff {
 // checkTrust looks at what the logs come from, and at the shards in use. What is not in use yet is tried until it is: a faulty one changes nothing, and
 // is told once. The caller holds the lock of reloads.
 func (s *Server) checkTrust(ctx context.Context) {
-	now, err := s.readRegular()
+	now, err := s.readRegular(ctx)
 	if err != nil {
 		s.tellTrust(err)
 		return
@@ -86,11 +86,11 @@ func (s *Server) checkTrust(ctx context.Context) {
 }
 
 // readRegular is readSnapshot of what are files.
-func (s *Server) readRegular() (sources.Snapshot, error) {
+func (s *Server) readRegular(ctx context.Context) (sources.Snapshot, error) {
 	if err := checkAllRegular([]string{s.inUse.TrustedRoot, s.inUse.Source.SigningConfig}); err != nil {
 		return sources.Snapshot{}, err
 	}
-	return s.readSnapshot(&s.inUse)
+	return s.readSnapshot(ctx, &s.inUse)
 }
 
 // tellTrust tells the operator of a fault once, until there is another.

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (s *Server) openLog(l config.Log, f files) (changedLog, error) {
 // openV1 is openLog for Rekor v1.
 func (s *Server) openV1(l config.Log, f files) (changedLog, error) {
 	cfg := rekorv1.Config{
-		ID: l.ID, URL: l.URL, InlineMax: l.InlineBytes(), Blobs: s.store, TrustedUntil: f.snapshot.Expires, UserAgent: s.started.UserAgent(), Trees: f.shards[l.ID].v1, IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Now: s.now}
+		ID: l.ID, URL: cmp.Or(l.URL, f.shards[l.ID].v1[0].URL), InlineMax: l.InlineBytes(), Blobs: s.store, TrustedUntil: f.snapshot.Expires, UserAgent: s.started.UserAgent(), Trees: f.shards[l.ID].v1, IntegrationDelay: l.IntegrationDelay, RequestTimeout: s.started.Worker.AddTimeout, Now: s.now}
 	switch log := s.logs[l.ID].(type) {
 	case nil:
 		log1, err := rekorv1.New(cfg, s.store, s.logger, s.metrics.registry)

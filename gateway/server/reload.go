@@ -36,7 +36,7 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	if err := s.checkTUF(cfg); err != nil {
 		return err
 	}
-	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(cfg) }, s.now())
+	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(ctx, cfg) }, s.now())
 	if err != nil {
 		return err
 	}

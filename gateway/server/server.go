@@ -84,6 +84,7 @@ type Server struct {
 
 	closing     sync.WaitGroup                            // of logs that are gone
 	tuf         *sources.TUF                              // nil: the logs come from files
+	trees       *sources.Trees                            // with tuf
 	extendTrust func(context.Context, []trustedLog) error // adds logs to the gateway trust file
 	// restartRange has the attestation key count from the first index on in the log called origin; nil: there is no trust file.
 	restartRange func(origin string) error
@@ -146,7 +147,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.openSource(ctx, cfg); err != nil {
 		return err
 	}
-	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(cfg) }, s.now())
+	f, err := readFiles(ctx, cfg, func() (sources.Snapshot, error) { return s.readSnapshot(ctx, cfg) }, s.now())
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,35 @@ func readSnapshotFiles(cfg *config.Config) (s sources.Snapshot, err error) {
 	return s, nil
 }
 
-// readSnapshot returns what the logs come from: the files of cfg, or what is in use of the TUF repository.
-func (s *Server) readSnapshot(cfg *config.Config) (sources.Snapshot, error) {
-	if s.tuf != nil {
-		return s.tuf.Current(), nil
+// readSnapshot returns what the logs come from: the files of cfg, or what is in use of the TUF repository, with the trees of its logs of Rekor v1, which
+// are asked for where they are due.
+func (s *Server) readSnapshot(ctx context.Context, cfg *config.Config) (sources.Snapshot, error) {
+	if s.tuf == nil {
+		return readSnapshotFiles(cfg)
 	}
-	return readSnapshotFiles(cfg)
+	return withTrees(ctx, cfg, s.trees, s.tuf.Current(), s.now()), nil
+}
+
+// withTrees returns a snapshot with the trees of the logs of cfg. What cannot be read is told by who uses it.
+func withTrees(ctx context.Context, cfg *config.Config, trees *sources.Trees, snapshot sources.Snapshot, at time.Time) sources.Snapshot {
+	logs := listSourcedV1(cfg)
+	if len(logs) == 0 {
+		return snapshot
+	}
+	if contents, err := snapshot.Read(); err == nil {
+		snapshot.Trees = trees.Update(ctx, contents, logs, at)
+	}
+	return snapshot
+}
+
+// listSourcedV1 returns the logs of Rekor v1 that come from the source.
+func listSourcedV1(cfg *config.Config) (logs []sources.Log) {
+	for i := range cfg.Logs {
+		if l := &cfg.Logs[i]; l.IsSourced() && l.IsRekorV1() {
+			logs = append(logs, describeLog(cfg, l))
+		}
+	}
+	return logs
 }
 
 // openSource opens a TUF repository where there is one: by the cache, and where that is not enough by asking it.
@@ -47,6 +71,7 @@ func (s *Server) openSource(ctx context.Context, cfg *config.Config) (err error)
 	if s.tuf, err = newTUF(cfg, s.logger, s.now); err != nil {
 		return err
 	}
+	s.trees = newTrees(cfg, cfg.Source.TUFCache, s.logger, s.now)
 	_, unread := s.tuf.Load()
 	if unread == nil {
 		return nil
@@ -94,6 +119,11 @@ func newTUF(cfg *config.Config, logger *slog.Logger, now func() time.Time) (*sou
 	return made, nil
 }
 
+// newTrees returns what asks logs of Rekor v1 for their trees.
+func newTrees(cfg *config.Config, cache string, logger *slog.Logger, now func() time.Time) *sources.Trees {
+	return sources.NewTrees(sources.TreesConfig{Cache: cache, UserAgent: cfg.UserAgent(), Logger: logger, Now: now})
+}
+
 // peekSnapshot returns what the logs of cfg come from for those who ask what a gateway would do: nothing is made or kept.
 func peekSnapshot(ctx context.Context, cfg *config.Config) (sources.Snapshot, error) {
 	if cfg.Source.TUF == "" {
@@ -103,10 +133,14 @@ func peekSnapshot(ctx context.Context, cfg *config.Config) (sources.Snapshot, er
 	if err != nil {
 		return sources.Snapshot{}, err
 	}
-	if s, err := t.Load(); err == nil {
-		return s, nil
+	snapshot, err := t.Load()
+	if err != nil {
+		if snapshot, err = t.Peek(ctx); err != nil {
+			return sources.Snapshot{}, err
+		}
 	}
-	return t.Peek(ctx)
+	trees := newTrees(cfg, "", slog.New(slog.DiscardHandler), time.Now)
+	return withTrees(ctx, cfg, trees, snapshot, time.Now()), nil
 }
 
 // nameSource says where cfg has its logs from, for errors.
@@ -160,7 +194,7 @@ func (f *files) checkApart(cfg *config.Config) error {
 
 // describeLog returns what cfg says of a log.
 func describeLog(cfg *config.Config, l *config.Log) sources.Log {
-	s := sources.Log{Origin: l.Origin, Operator: l.Operator, GRPCURL: l.GRPCURL, ReadURL: l.ReadURL}
+	s := sources.Log{Origin: l.Origin, Operator: l.Operator, RekorV1: l.IsRekorV1(), GRPCURL: l.GRPCURL, ReadURL: l.ReadURL}
 	for _, f := range l.Former {
 		s.Former = append(s.Former, sources.Former{Origin: f.Origin, ReadURL: f.ReadURL, Closed: f.Closed})
 	}
@@ -216,7 +250,10 @@ func (f *files) listChecked(cfg *config.Config, at time.Time) []CheckedLog {
 	for i := range cfg.Logs {
 		l := CheckedLog{ID: cfg.Logs[i].ID, Source: cfg.DescribeSource(&cfg.Logs[i])}
 		if v1 := f.shards[l.ID].v1; len(v1) > 0 {
-			l.Origin, l.URL = v1[0].Log.Origin, cfg.Logs[i].URL
+			l.Origin, l.URL = v1[0].Log.Origin, cmp.Or(v1[0].URL, cfg.Logs[i].URL)
+			if end := v1[0].Log.End; !end.IsZero() {
+				l.Until = &end
+			}
 		} else if s, ok := rekorv2.CurrentShard(f.shards[l.ID].v2, at); ok {
 			l.Origin, l.URL = s.Origin, s.GRPCURL
 			if !s.End.IsZero() {

@@ -35,9 +35,12 @@ func (s shards) listNames() (names []shardName) {
 
 // listShards returns the shards of a log of cfg.
 func listShards(contents *sources.Contents, cfg *config.Config, l *config.Log, at time.Time) (s shards, err error) {
-	if l.IsRekorV1() {
+	switch {
+	case l.IsRekorV1() && l.IsSourced():
+		s.v1, err = contents.ListTrees(describeLog(cfg, l), at)
+	case l.IsRekorV1():
 		s.v1, err = listTrees(contents.Root, l, at)
-	} else {
+	default:
 		s.v2, err = contents.ListShards(describeLog(cfg, l), at)
 	}
 	return s, err

@@ -40,7 +40,10 @@ const (
 	noAnswer = "no_answer"
 )
 
-const entriesPath = "api/v1/log/entries"
+const (
+	entriesPath = "api/v1/log/entries"
+	infoPath    = "api/v1/log"
+)
 
 // newClient returns the client for a log. It follows no redirect: none is part of the API, and the log's host is the configured one.
 func newClient(cfg Config) *http.Client {

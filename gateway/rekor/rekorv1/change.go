@@ -95,7 +95,7 @@ func (c *Change) Discard() error {
 // openTree returns a tree; it does not connect yet.
 func (l *Log) openTree(cfg Config, want Tree, current bool, client *http.Client) (t *tree, err error) {
 	t = &tree{
-		Tree: want, name: want.name(), current: current, api: api{base: cfg.base, client: client, timeout: cfg.ReadTimeout, answers: l.answers, spare: &l.spare, userAgent: cfg.UserAgent},
+		Tree: want, name: want.name(), current: current, api: api{base: cfg.baseOf(want), client: client, timeout: cfg.ReadTimeout, answers: l.answers, spare: &l.spare, userAgent: cfg.UserAgent},
 		requestTimeout: cfg.RequestTimeout, seen: logmetrics.Shard{Now: cfg.Now},
 	}
 	t.checkpoints, err = tiles.NewCheckpoints(tiles.CheckpointsConfig{
@@ -106,5 +106,5 @@ func (l *Log) openTree(cfg Config, want Tree, current bool, client *http.Client)
 
 // isFor reports whether a tree as configured now can go on with what is open.
 func (t *tree) isFor(c Tree) bool {
-	return t.name == c.name() && t.Closed == c.Closed && t.Log.Start.Equal(c.Log.Start) && t.Log.End.Equal(c.Log.End)
+	return t.name == c.name() && t.Closed == c.Closed && t.URL == c.URL && t.Log.Start.Equal(c.Log.Start) && t.Log.End.Equal(c.Log.End)
 }

@@ -54,6 +54,8 @@ type Tree struct {
 	Log trustroot.Log
 	// Closed is gateway.FormerShard.Closed.
 	Closed bool
+	// URL is Config.URL of this tree, where a source names the tree and may have it at another host than the others; "" is Config's.
+	URL string
 }
 
 const (
@@ -66,8 +68,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.ID == "" {
 		return c, errors.New("log needs an id")
 	}
-	var err error
-	if c.base, err = tiles.ParseURL(c.URL); err != nil {
+	c, err := c.withClientDefaults()
+	if err != nil {
 		return c, err
 	}
 	if len(c.Trees) == 0 {
@@ -78,6 +80,11 @@ func (c Config) withDefaults() (Config, error) {
 		if !t.Log.IsRekorV1() || len(t.Log.ID) != sha256.Size {
 			return c, fmt.Errorf("%q is no tree of a Rekor v1 log", t.Log.Origin)
 		}
+		if t.URL != "" {
+			if _, err := tiles.ParseURL(t.URL); err != nil {
+				return c, err
+			}
+		}
 		if seen[t.name()] {
 			return c, fmt.Errorf("%q is there twice with one key", t.Log.Origin)
 		}
@@ -86,22 +93,42 @@ func (c Config) withDefaults() (Config, error) {
 	if c.InlineMax < 0 || c.InlineMax > 0 && c.Blobs == nil {
 		return c, errors.New("what artifacts are read from is missing, or their bound is negative")
 	}
-	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 || c.ReadTimeout < 0 {
+	if c.IntegrationDelay < 0 || c.RequestTimeout < 0 {
 		return c, errors.New("timeouts and delay must not be negative")
-	}
-	if c.UserAgent == "" {
-		c.UserAgent = DefaultUserAgent
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout
-	}
-	if c.ReadTimeout == 0 {
-		c.ReadTimeout = defaultReadTimeout
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	return c, nil
+}
+
+// withClientDefaults is withDefaults of what every request needs.
+func (c Config) withClientDefaults() (Config, error) {
+	var err error
+	if c.base, err = tiles.ParseURL(c.URL); err != nil {
+		return c, err
+	}
+	if c.ReadTimeout < 0 {
+		return c, errors.New("timeouts and delay must not be negative")
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = defaultReadTimeout
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = DefaultUserAgent
+	}
+	return c, nil
+}
+
+// baseOf returns what /api/v1/ is below, for one of the trees. withDefaults has checked it.
+func (c Config) baseOf(t Tree) *url.URL {
+	if base, err := tiles.ParseURL(t.URL); t.URL != "" && err == nil {
+		return base
+	}
+	return c.base
 }
 
 // name returns what the tree is called. withDefaults has checked the id's length.

@@ -34,7 +34,7 @@ const (
 func (l *Log) Info(ctx context.Context) (rekorjson.LogInfo, error) {
 	s := l.use()
 	var info rekorjson.LogInfo
-	if err := s.trees[0].getJSON(ctx, "api/v1/log", nil, maxInfo, &info); err != nil {
+	if err := s.trees[0].getJSON(ctx, infoPath, nil, maxInfo, &info); err != nil {
 		return rekorjson.LogInfo{}, err
 	}
 	out := rekorjson.LogInfo{}

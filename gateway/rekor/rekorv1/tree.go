@@ -61,11 +61,14 @@ type formerTree struct {
 // Checkpoint implements tiles.Source.
 func (t *tree) Checkpoint(ctx context.Context) ([]byte, error) {
 	var info logInfo
-	if err := t.getJSON(ctx, "api/v1/log", nil, maxInfo, &info); err != nil {
+	if err := t.getJSON(ctx, infoPath, nil, maxInfo, &info); err != nil {
 		return nil, err
 	}
 	id := strconv.FormatInt(t.id(), 10)
 	if t.current && info.TreeID != id { // what is sent now would be recorded there
+		if t.URL != "" {
+			return nil, fmt.Errorf("%w: the log writes to tree %.20q now, which is asked for within minutes", gateway.ErrUnavailable, info.TreeID)
+		}
 		return nil, fmt.Errorf("%w: the log writes to tree %.20q now: set the new origin, and name %s in former", gateway.ErrUnavailable, info.TreeID, t.name.Origin)
 	}
 	for _, f := range append(info.InactiveShards, formerTree{info.TreeID, info.SignedTreeHead}) {

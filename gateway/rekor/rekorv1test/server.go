@@ -28,7 +28,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/ratelimit/redistest"
 )
 
-// Hostname is what the server calls itself: the first part of its checkpoints' origin.
+// Hostname is what the server calls itself, unless it is Named: the first part of its checkpoints' origin.
 const Hostname = "rekor-v1.test"
 
 const startTimeout = time.Minute
@@ -40,6 +40,7 @@ type Server struct {
 	// Key is the SubjectPublicKeyInfo of the log's ECDSA P-256 key, DER.
 	Key []byte
 
+	hostname string
 	t        testing.TB
 	folder   string
 	programs string
@@ -54,9 +55,12 @@ type Server struct {
 
 // Start starts a log of its own, which ends with the test. The programs are in $REKOR_V1, or .build/rekorv1 in the repository. Without them the
 // test is skipped, or fails where $CI is set.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
-	s := &Server{t: t, folder: t.TempDir(), programs: findPrograms(t), redis: redistest.NewServer(t)}
+	s := &Server{hostname: Hostname, t: t, folder: t.TempDir(), programs: findPrograms(t), redis: redistest.NewServer(t)}
+	for _, option := range options {
+		option(s)
+	}
 	if err := errors.Join(s.makeKey(), s.startStorage()); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +69,12 @@ func Start(t testing.TB) *Server {
 	s.startServer()
 	return s
 }
+
+// Option says how a server is started.
+type Option func(*Server)
+
+// Named has the server call itself by another name than Hostname.
+func Named(hostname string) Option { return func(s *Server) { s.hostname = hostname } }
 
 // CLI is the path of rekor-cli.
 func (s *Server) CLI() string { return filepath.Join(s.programs, "rekor-cli") }
@@ -155,7 +165,7 @@ func (s *Server) waitForTrillian() error {
 func (s *Server) startServer() {
 	s.t.Helper()
 	redis := must(url.Parse(s.redis.URL()))
-	s.server = s.start("rekor-server", "serve", "--port="+strconv.Itoa(s.port), "--rekor_server.address=127.0.0.1", "--rekor_server.hostname="+Hostname,
+	s.server = s.start("rekor-server", "serve", "--port="+strconv.Itoa(s.port), "--rekor_server.address=127.0.0.1", "--rekor_server.hostname="+s.hostname,
 		"--rekor_server.signer="+s.keyFile(), "--trillian_log_server.port="+strconv.Itoa(s.trillian),
 		"--trillian_log_server.tlog_id="+strconv.FormatInt(s.tree, 10),
 		"--redis_server.address="+redis.Hostname(), "--redis_server.port="+redis.Port(), "--log_type=prod")

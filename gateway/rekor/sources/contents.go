@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
@@ -18,13 +20,18 @@ type Snapshot struct {
 	SigningConfig []byte // Sigstore signing config, JSON; nil: every log says itself where it is
 	// Expires is when the source has to have said it again; zero: never.
 	Expires time.Time
+	// Trees is what the logs of Rekor v1 in it have said of their trees, by their URLs; see Trees.
+	Trees map[string]Said
 }
 
 // Log is what the configuration says of a log.
 type Log struct {
 	Origin string // "": the log is that of Operator in the signing config
 	// Operator runs the log; "" is the only one that the signing config names.
-	Operator         string
+	Operator string
+	// RekorV1: the log is one of Rekor API version 1. Those of the source alone are listed here.
+	RekorV1 bool
+
 	GRPCURL, ReadURL string // of a log with an origin
 	Former           []Former
 	// Others are the origins of other logs, which none of this one's shards has.
@@ -42,13 +49,18 @@ type Former struct {
 // Sum identifies what the snapshot says.
 func (s Snapshot) Sum() [sha256.Size]byte {
 	root, signing := sha256.Sum256(s.TrustedRoot), sha256.Sum256(s.SigningConfig)
-	return sha256.Sum256(fmt.Appendf(nil, "%x %x %d", root, signing, s.Expires.Unix()))
+	said := fmt.Appendf(nil, "%x %x %d", root, signing, s.Expires.Unix())
+	for _, base := range slices.Sorted(maps.Keys(s.Trees)) {
+		said = fmt.Appendf(said, " %q %q", base, s.Trees[base].Checkpoints)
+	}
+	return sha256.Sum256(said)
 }
 
 // Contents are a snapshot, read and checked. They are immutable and safe for concurrent use.
 type Contents struct {
 	Root    *trustroot.Root
 	signing *signing // nil: none
+	trees   map[string]Said
 }
 
 // ReadFile returns the content of a signing config's file, of at most trustroot.MaxSize bytes.
@@ -66,7 +78,7 @@ func (s Snapshot) Read() (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Contents{Root: root}
+	c := &Contents{Root: root, trees: s.Trees}
 	if s.SigningConfig != nil {
 		if c.signing, err = readSigning(s.SigningConfig); err != nil {
 			return nil, err

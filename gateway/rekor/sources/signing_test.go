@@ -99,27 +99,37 @@ func TestSelectors(t *testing.T) {
 	a, b := serviceOf("a.example", "a", 2, lastYear, time.Time{}), serviceOf("b.example", "b", 2, lastYear, time.Time{})
 	v1 := serviceOf("v1.example", "c", 1, lastYear, time.Time{})
 	log := []Log{{Operator: "a"}}
+	both := []Log{{Operator: "a"}, {Operator: "a", RekorV1: true}}
+	ofA1 := serviceOf("v1.example", "a", 1, lastYear, time.Time{})
 	for name, test := range map[string]struct {
 		config []byte
 		need   int
 		err    string
+		logs   []Log // nil: that of Rekor v2
 	}{
-		"any":                      {configOf(anyOf, 0, a, b, v1), 1, ""},
-		"any, none of them needed": {configOf(anyOf, 0, a, b), 0, "in 1 logs (ANY), and no more than 0"},
-		"all":                      {configOf(allOf, 0, a, b, v1), 2, ""},
-		"all, but one":             {configOf(allOf, 0, a, b), 1, "in 2 logs (ALL), and no more than 1 of them are sure to get it: configure one for each operator, a, b"},
-		"all of one":               {configOf(allOf, 0, a, v1), 1, ""},
-		"exactly one":              {configOf(exactly, 1, a, b), 1, ""},
-		"exactly two":              {configOf(exactly, 2, a, b), 2, ""},
-		"exactly two, but one":     {configOf(exactly, 2, a, b), 1, "in 2 logs (EXACT)"},
-		"more than there are":      {configOf(exactly, 3, a, b, v1), 2, "wants 3 logs, and has those of 2 operators"},
-		"version 1 alone":          {configOf(anyOf, 0, v1), 1, "version 1 alone, which no log of the source can be"},
-		"version 3 alone":          {configOf(anyOf, 0, serviceOf("x.example", "c", 3, lastYear, time.Time{})), 1, "no log of Rekor API version 2"},
-		"no logs":                  {configOf(anyOf, 0), 1, "no log of Rekor API version 2"},
-		"ended":                    {configOf(anyOf, 0, serviceOf("a.example", "a", 2, lastYear, now.Add(-time.Second))), 1, "that is in use"},
+		"version 1":                {configOf(anyOf, 0, v1), 1, "", []Log{{RekorV1: true}}},
+		"both of one":              {configOf(allOf, 0, a, ofA1), 2, "", both},
+		"both of one, all of two":  {configOf(allOf, 0, a, b, ofA1), 2, "in 2 logs (ALL), and no more than 1 of them", both},
+		"any":                      {configOf(anyOf, 0, a, b, v1), 1, "", nil},
+		"any, none of them needed": {configOf(anyOf, 0, a, b), 0, "in 1 logs (ANY), and no more than 0", nil},
+		"all":                      {configOf(allOf, 0, a, b, v1), 2, "", nil},
+		"all, but one":             {configOf(allOf, 0, a, b), 1, "in 2 logs (ALL), and no more than 1 of them are sure to get it: configure one for each operator, a, b", nil},
+		"all of one":               {configOf(allOf, 0, a, v1), 1, "", nil},
+		"exactly one":              {configOf(exactly, 1, a, b), 1, "", nil},
+		"exactly two":              {configOf(exactly, 2, a, b), 2, "", nil},
+		"exactly two, but one":     {configOf(exactly, 2, a, b), 1, "in 2 logs (EXACT)", nil},
+		"more than there are":      {configOf(exactly, 3, a, b, v1), 2, "wants 3 logs, and has those of 2 operators", nil},
+		"version 1 alone":          {configOf(anyOf, 0, v1), 1, "version 1 alone: set kind: rekor-v1", nil},
+		"version 3 alone":          {configOf(anyOf, 0, serviceOf("x.example", "c", 3, lastYear, time.Time{})), 1, "no log of Rekor API version 2", nil},
+		"no logs":                  {configOf(anyOf, 0), 1, "no log of Rekor API version 2", nil},
+		"ended":                    {configOf(anyOf, 0, serviceOf("a.example", "a", 2, lastYear, now.Add(-time.Second))), 1, "that is in use", nil},
 	} {
 		c := read(t, Snapshot{TrustedRoot: keys, SigningConfig: test.config})
-		err := c.CheckSelected(log, test.need, now)
+		logs := log
+		if test.logs != nil {
+			logs = test.logs
+		}
+		err := c.CheckSelected(logs, test.need, now)
 		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%s: %v, want %q", name, err, test.err)
 		}

@@ -88,24 +88,38 @@ func isInUse(s rekorv2.Shard, at time.Time) bool {
 
 // listOfService returns a shard for each key of a service. It has none yet where the trusted root does not know it.
 func (c *Contents) listOfService(service root.Service) ([]rekorv2.Shard, error) {
-	u, err := url.Parse(service.URL)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
-		return nil, fmt.Errorf("the signing config's URL %.80q is not http(s)://HOST[:PORT]", service.URL)
+	base, host, err := splitService(service)
+	if err != nil {
+		return nil, err
 	}
-	base := u.Scheme + "://" + u.Host
 	var shards []rekorv2.Shard
-	for _, trusted := range listKeys(c.Root, u.Hostname(), trustroot.Log{}) {
+	for _, trusted := range listKeys(c.Root, host, trustroot.Log{}) {
 		s := newShard(trusted)
 		s.GRPCURL, s.ReadURL = base, base+"/"+readPath
-		if service.ValidityPeriodStart.After(s.Start) {
-			s.Start = service.ValidityPeriodStart
-		}
-		if end := service.ValidityPeriodEnd; !end.IsZero() && (s.End.IsZero() || end.Before(s.End)) {
-			s.End = end
-		}
+		s.Start, s.End = narrow(s.Start, s.End, service)
 		shards = append(shards, s)
 	}
 	return shards, nil
+}
+
+// splitService returns the URL of a service, without a path, and its host's name, which is the origin of the log.
+func splitService(service root.Service) (base, host string, err error) {
+	u, err := url.Parse(service.URL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
+		return "", "", fmt.Errorf("the signing config's URL %.80q is not http(s)://HOST[:PORT]", service.URL)
+	}
+	return u.Scheme + "://" + u.Host, u.Hostname(), nil
+}
+
+// narrow returns the part of a window that the service's is of. An end that is zero is none.
+func narrow(start, end time.Time, service root.Service) (time.Time, time.Time) {
+	if service.ValidityPeriodStart.After(start) {
+		start = service.ValidityPeriodStart
+	}
+	if until := service.ValidityPeriodEnd; !until.IsZero() && (end.IsZero() || until.Before(end)) {
+		end = until
+	}
+	return start, end
 }
 
 // listDropped returns the operator's shards that the signing config does not name any more: entries may be in doubt there.
@@ -116,7 +130,7 @@ func (c *Contents) listDropped(named []rekorv2.Shard, operator string, others []
 	}
 	var dropped []rekorv2.Shard
 	for _, l := range c.Root.Logs() {
-		if !isRekorV2(l) || slices.Contains(others, l.Origin) || known[gateway.Shard{Origin: l.Origin, KeyID: [32]byte(l.ID)}] || !c.isOf(l, operator) {
+		if !isRekorV2(l) || c.signing.isV1(l.Origin) || slices.Contains(others, l.Origin) || known[gateway.Shard{Origin: l.Origin, KeyID: [32]byte(l.ID)}] || !c.isOf(l, operator) {
 			continue
 		}
 		base := strings.TrimRight(l.BaseURL, "/")
@@ -128,6 +142,14 @@ func (c *Contents) listDropped(named []rekorv2.Shard, operator string, others []
 		dropped = append(dropped, s)
 	}
 	return dropped
+}
+
+// isV1 reports whether the signing config names a log of version 1 at a host. Its key may be of a kind that logs of version 2 have, too.
+func (s *signing) isV1(host string) bool {
+	return slices.ContainsFunc(s.v1, func(service root.Service) bool {
+		_, of, err := splitService(service)
+		return err == nil && of == host
+	})
 }
 
 // isOf reports whether a log is an operator's: by the trusted root, or, where that does not say, since the signing config has no other
