@@ -79,8 +79,8 @@ type Description struct {
 	// NotProjectable says why Candidates is empty; nil otherwise.
 	NotProjectable *Error
 
-	// Whole is the signature as an entry of Rekor v1's own kind for its format, which takes the artifact's bytes; nil where
-	// there is none. NotWhole says why of a signature whose format has such a kind; nil of others.
+	// Whole is the signature as an entry of Rekor v1's own kind for its format; nil where there is none. NotWhole says why of a signature whose
+	// format has such a kind; nil of others. Beside a Whole it says why the log takes it no more, which may have been recorded before.
 	Whole    *Whole
 	NotWhole *Error
 

@@ -32,6 +32,7 @@ type document struct {
 	raw        []byte
 	digest     [sha256.Size]byte // of raw
 	kind       string            // _type
+	spec       string // spec_version
 	version    int64
 	expires    time.Time
 	payload    []byte // canonical JSON of the signed member: the bytes that are signed
@@ -41,6 +42,7 @@ type document struct {
 
 	decoding int64     // what it took to decode a key file, in units
 	proven   *provenAs // of a root that was found to sign itself, else nil
+	rekor    rekorForm // of such a root
 }
 
 // signature is an element of a document's signatures; value is empty for a place that is
@@ -110,6 +112,7 @@ func (d *document) decodeHeader(signed object) (err error) {
 		return formats.NewError(formats.ReasonUnsupportedVersion,
 			fmt.Sprintf("the metadata follows version %.20q of the TUF specification", spec), "use a 1.x version")
 	}
+	d.spec = spec
 	return d.decodeValidity(signed)
 }
 

@@ -103,7 +103,10 @@ func checkRoot(m *formats.Meter, r *document) error {
 		return m.ChargePart(r.proven.checking)
 	}
 	part := m.Part()
-	_, err := verifyRole(part, r, r.root, roleRoot)
+	self, err := verifyRole(part, r, r.root, roleRoot)
+	if err == nil {
+		err = r.setRekorRoot(part, self)
+	}
 	units, chargeErr := m.EndPart(part)
 	if err != nil {
 		return wrapVerdict(err, formats.ReasonKeyNotValid,
