@@ -27,7 +27,7 @@ type importRule struct {
 
 var (
 	pure = []string{
-		"formats/...", "gateway/hashedrekord", "gateway/rekord", "gateway/receipt/...", "gateway/rekorjson", "gateway/statement/...", "gateway/tiletree", "gateway/trustroot/...",
+		"formats/...", "gateway/hashedrekord", "gateway/rekord", "gateway/receipt/...", "gateway/rekorjson", "gateway/statement/...", "gateway/tiletree", "gateway/trustroot/...", "gateway/tufrecord",
 		"proto/rekorgateway/receipt/...",
 	}
 	shell   = []string{"net/http", "google.golang.org/grpc/...", "database/sql"}
@@ -48,7 +48,7 @@ var importRules = []importRule{
 	{packages: []string{"ratelimit/..."}, ours: []string{"ratelimit/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/receipt/..."}, deps: shell},
 	{packages: []string{"proto/rekorgateway/v1"}, ours: []string{"proto/..."}},
-	{packages: pure, ours: pure, deps: shell}, // gateway/hashedrekord, rekord, receipt, rekorjson, statement, tiletree, trustroot
+	{packages: pure, ours: pure, deps: shell}, // gateway/hashedrekord, rekord, receipt, rekorjson, statement, tiletree, trustroot, tufrecord
 	// The words and seams, and the rooms of the domain, which see them and not each other.
 	{packages: []string{"gateway"}, ours: pure, deps: slices.Concat(shell, drivers)},
 	{packages: []string{"gateway/internal/..."}, deps: slices.Concat(shell, drivers)},

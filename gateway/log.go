@@ -43,18 +43,19 @@ type Offer struct {
 	Certificate bool
 	// Statement is the gateway's own: ATTESTED. Accepts is asked with an empty one.
 	Statement *SignedStatement
-	// Whole is the signature with the whole artifact, for logs that have an entry kind for its format: NATIVE. Accepts is asked
-	// with a Size of 0 while that is not known.
+	// Whole is the signature with all that it is over, for logs that have an entry kind for its format: NATIVE. Accepts is asked
+	// with a Size of 0 while that is not known, and with nothing but the format where there is no such entry of the signature.
 	Whole *Whole
 }
 
 // SignedStatement is a gateway's statement on a submission, signed as DSSE.
 type SignedStatement = receipt.SignedStatement
 
-// Whole is a signature that is recorded by a log that has to see the artifact's bytes: what is sent has them, the entry has their digest.
+// Whole is a signature that is recorded by a log that has to see all that it is over: what is sent has the artifact's bytes, and the entry their digest,
+// or both have what was signed itself (Embedded).
 type Whole struct {
 	formats.Whole
-	SPKI   []byte            // the signer's
+	SPKI   []byte            // the signer's; the first one's of several
 	SHA256 [sha256.Size]byte // of the artifact
 	Size   int64             // of the artifact in bytes; -1 where its bytes were not seen
 }

@@ -41,6 +41,8 @@ type Option struct {
 	// MaxBytes is how many bytes the artifact may have, where it is sent to the log with the entry; 0: it is not. One that has more is recorded as
 	// the next option that is possible.
 	MaxBytes int64
+	// Whole: the entry is the log's own for the format, made of Description.Whole.
+	Whole   bool
 	Refusal  *formats.Error // why it is not possible, with the remedy; nil when it is
 }
 

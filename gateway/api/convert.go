@@ -204,6 +204,9 @@ func ConvertPlan(p gateway.Plan) *pb.Plan {
 		if o.MaxBytes > 0 && o.Representation == p.Chosen {
 			out.Notes = append(slices.Clip(out.Notes), noteInline(p, o))
 		}
+		if o.Whole && d.Whole.Embedded && o.Representation == p.Chosen {
+			out.Notes = append(slices.Clip(out.Notes), noteEmbedded(o))
+		}
 		option := &pb.PlanOption{Representation: convertRepresentation(o.Representation), Possible: o.Refusal == nil, Entries: int32(o.Entries)}
 		if o.Refusal != nil {
 			option.Problem = convertProblem(o.Refusal)
@@ -226,6 +229,11 @@ func noteInline(p gateway.Plan, chosen gateway.Option) string {
 		}
 	}
 	return note + "; a larger one cannot be recorded: ask the log's and the gateway's operators for more (inline_max)"
+}
+
+// noteEmbedded says of an option for which what is signed is sent to the log that it becomes public.
+func noteEmbedded(chosen gateway.Option) string {
+	return fmt.Sprintf("%s: the log has the metadata and its root themselves, which become public for ever", chosen.Representation)
 }
 
 func algorithmNames(as []formats.DigestAlgorithm) []string {

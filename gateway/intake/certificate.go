@@ -16,15 +16,16 @@ import (
 var errNoCertificate = formats.NewError(gateway.ReasonNoCertificate, "there is no certificate that could be logged",
 	"send the signer's certificate as the key, or do not ask to publish it")
 
-// noteUserID notes in the receipt what the policy has had made public.
-func noteUserID(w *gateway.Whole, r *receiptpb.Receipt) {
-	if note := publishedNote + "the user ID of the PGP key"; w.Format == pgpFormat && !slices.Contains(r.Notes, note) {
+// noteWhole notes in the receipt what an entry of the log's own makes public beside keys and signatures.
+func noteWhole(w *gateway.Whole, r *receiptpb.Receipt) {
+	public, ok := publishedWhole[w.Format]
+	if note := publishedNote + public; ok && !slices.Contains(r.Notes, note) {
 		r.Notes = append(r.Notes, note)
 	}
 }
 
-// pgpFormat is the format whose keys name people in an entry of Rekor v1's own.
-const pgpFormat = "pgp"
+// publishedWhole says what becomes public in entries of Rekor v1's own, by format.
+var publishedWhole = map[string]string{"pgp": "the user ID of the PGP key", "tuf": "the TUF metadata and its root"}
 
 const publishedNote = "public in the log for ever: "
 

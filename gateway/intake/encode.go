@@ -66,13 +66,13 @@ func (d *Draft) encodeEntries(ctx context.Context, id string, v *formats.Verifie
 }
 
 // makeOffers returns what each log is asked to record of the signature at a position: the gateway's statement, or every
-// projection, or the signature with the whole artifact.
+// projection, or the signature with all that it is over.
 func (d *Draft) makeOffers(ctx context.Context, c choice, at int, skeleton *receiptpb.Receipt) ([]gateway.Offer, error) {
 	if (c.representation == gateway.Attested || c.whole != nil) && d.request.PublishCertificate {
 		return nil, errNoCertificate
 	}
 	if c.whole != nil {
-		noteUserID(c.whole, skeleton)
+		noteWhole(c.whole, skeleton)
 		return []gateway.Offer{{Whole: c.whole}}, nil
 	}
 	if c.representation == gateway.Attested {

@@ -106,13 +106,16 @@ func (d *Draft) inlineMax() (largest int64) {
 	return largest
 }
 
-// makeWhole returns what a log is to record of a signature with the artifact, which is spooled then, whole.
+// makeWhole returns what a log is to record of a signature with the artifact, which is spooled then, whole, unless what is signed is in the signature.
 func (d *Draft) makeWhole(plan gateway.Plan, v *formats.Verified) (*gateway.Whole, error) {
 	whole := &gateway.Whole{Whole: *plan.Description.Whole, SPKI: v.Signers[0].SPKI, Size: v.Size}
 	for _, g := range v.Digests {
 		if g.Algorithm == formats.SHA256 && g.Evidence == formats.EvidenceBytes {
 			copy(whole.SHA256[:], g.Value)
 		}
+	}
+	if whole.Embedded {
+		return whole, nil
 	}
 	s := d.spooled
 	if s == nil || s.tooLarge { // by the bound of when it began
@@ -133,7 +136,7 @@ func (d *Draft) makeWhole(plan gateway.Plan, v *formats.Verified) (*gateway.Whol
 
 // blobOf returns what the entries of a choice are sent with, or nil.
 func (d *Draft) blobOf(c choice) *gateway.Blob {
-	if c.whole == nil {
+	if c.whole == nil || c.whole.Embedded {
 		return nil
 	}
 	return d.spooled.blob

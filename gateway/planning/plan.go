@@ -173,7 +173,7 @@ func (p Planner) optionOf(d formats.Description, r gateway.Representation) gatew
 	return gateway.Option{Representation: r, Entries: accepted}
 }
 
-// wholeOption is NATIVE as an entry that the log makes of signature, key and artifact.
+// wholeOption is NATIVE as an entry of the log's own for the format.
 func (p Planner) wholeOption(d formats.Description) gateway.Option {
 	whole := &gateway.Whole{Whole: formats.Whole{Format: d.Format}}
 	if d.Whole != nil {
@@ -186,10 +186,13 @@ func (p Planner) wholeOption(d formats.Description) gateway.Option {
 	switch {
 	case refusal != nil && (d.Whole != nil || refusal.Reason == formats.ReasonNotProjectable):
 		return refuseOption(gateway.Native, refusal)
-	case d.Whole == nil:
+	case d.NotWhole != nil:
 		return refuseOption(gateway.Native, d.NotWhole)
 	}
-	option := gateway.Option{Representation: gateway.Native, Entries: 1}
+	option := gateway.Option{Representation: gateway.Native, Entries: 1, Whole: true}
+	if d.Whole.Embedded {
+		return option
+	}
 	for _, l := range p.Logs {
 		if n := inlineMax(l); n > 0 && (option.MaxBytes == 0 || n < option.MaxBytes) {
 			option.MaxBytes = n
@@ -257,13 +260,13 @@ func refuseOption(r gateway.Representation, why *formats.Error) gateway.Option {
 // unless verification found another kind of signature than could be known before: an Ed25519
 // signature turns out to be pure, or an ECDSA key to have signed a hash other than its curve's. Then
 // the signature is attested, if the caller has no wish (want is "") and an attestation is possible. NATIVE without a projection is as an
-// entry that is sent with the artifact: of one that is too large the next option is taken, in the same way.
+// entry of the log's own: where the artifact that is sent with it is too large, the next option is taken, in the same way.
 func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
 	chosen := plan.Chosen
 	if chosen == gateway.Attested {
 		return gateway.Attested, nil, nil
 	}
-	if plan.Option(chosen).MaxBytes > 0 {
+	if plan.Option(chosen).Whole {
 		return p.chooseWhole(plan, want, v)
 	}
 	var loggable []formats.Projection
@@ -287,11 +290,11 @@ func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *forma
 	return "", nil, refusal
 }
 
-// chooseWhole is Choose for a plan that has chosen an entry that is sent with the artifact.
+// chooseWhole is Choose for a plan that has chosen an entry of the log's own.
 func (p Planner) chooseWhole(plan gateway.Plan, want gateway.Representation, v *formats.Verified) (gateway.Representation, []formats.Projection, error) {
 	whole := &gateway.Whole{Whole: *plan.Description.Whole, Size: v.Size}
 	refusal := p.acceptedByAll(gateway.Offer{Whole: whole})
-	if v.Size == 0 {
+	if v.Size == 0 && !whole.Embedded {
 		refusal = formats.NewError(formats.ReasonNotProjectable, "an empty file cannot be sent to the log", "leave the representation to the gateway")
 	}
 	if refusal == nil {

@@ -75,7 +75,7 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 			"verify with: rekor-gateway verify")
 	}
 	if e.whole {
-		return nil, refuse(ReasonExportNotPossible, "the entry is of Rekor v1's kind rekord, which stock cosign cannot verify",
+		return nil, refuse(ReasonExportNotPossible, "the entry is of Rekor v1's kind rekord or tuf, which stock cosign cannot verify",
 			"verify with: rekor-gateway verify")
 	}
 	if e.projection == nil {

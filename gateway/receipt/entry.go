@@ -17,8 +17,11 @@ func (v *verification) checkRecords(ctx context.Context) error {
 	switch v.receipt.GetRepresentation() {
 	case receiptpb.Receipt_NATIVE:
 		v.report.proven("recorded as: NATIVE, %s says that this key signed these bytes", v.recorder())
-		if entries := v.receipt.GetEntries(); len(entries) > 0 && hasRekord(entries[0]) {
+		switch entries := v.receipt.GetEntries(); {
+		case len(entries) > 0 && hasRekord(entries[0]):
 			return v.checkRekords(ctx)
+		case len(entries) > 0 && hasTUF(entries[0]):
+			return v.checkTUFs(ctx)
 		}
 		return v.checkProjections(true)
 	case receiptpb.Receipt_PROJECTED:

@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/logmetrics"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tufrecord"
 )
 
 // duplicatePoll is how often a known entry is asked for that is not yet in the tree.
@@ -59,8 +60,10 @@ func checkBody(p gateway.Prepared) error {
 		_, err = hashedrekord.RekorV1.Parse(p.Body)
 	case rekord.Kind:
 		_, err = rekord.Parse(p.Body)
+	case tufrecord.Kind:
+		_, err = tufrecord.Parse(p.Body)
 	default:
-		return fmt.Errorf("%w: %.40q, and a Rekor v1 log takes %s and %s", gateway.ErrOtherKind, p.Kind, hashedrekord.V1Kind, rekord.Kind)
+		return fmt.Errorf("%w: %.40q, and a Rekor v1 log takes %s, %s and %s", gateway.ErrOtherKind, p.Kind, hashedrekord.V1Kind, rekord.Kind, tufrecord.Kind)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", gateway.ErrRefused, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/tiles"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tufrecord"
 )
 
 // logEntry is an entry as the log answers it.
@@ -91,8 +92,11 @@ func (t *tree) checkPlausible(answer logEntry, body []byte) error {
 
 // kindOf returns the kind that a body says to be of.
 func kindOf(body []byte) *rekorpb.KindVersion {
-	if rekord.IsRekord(body) {
+	switch {
+	case rekord.IsRekord(body):
 		return &rekorpb.KindVersion{Kind: rekord.KindName, Version: rekord.APIVersion}
+	case tufrecord.IsTUF(body):
+		return &rekorpb.KindVersion{Kind: tufrecord.KindName, Version: tufrecord.APIVersion}
 	}
 	return &rekorpb.KindVersion{Kind: hashedrekord.KindName, Version: hashedrekord.V1APIVersion}
 }

@@ -3,6 +3,7 @@
 package rekorv1
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/recording"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tufrecord"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
@@ -27,6 +29,9 @@ func accepts(o gateway.Offer, inlineMax int64) error {
 
 // checkWhole refuses what the log would refuse for what surrounds the signature. The signature itself was verified more strictly than the log does.
 func checkWhole(w *gateway.Whole, inlineMax int64) error {
+	if w.Format == tufrecord.Format {
+		return checkTUF(w)
+	}
 	switch {
 	case !slices.Contains(rekord.Formats, w.Format):
 		return recording.ErrNoWhole
@@ -42,8 +47,40 @@ func checkWhole(w *gateway.Whole, inlineMax int64) error {
 	return nil
 }
 
-// prepareWhole is Prepare for a signature that is sent with its artifact.
+// checkTUF refuses metadata whose entry would be too large. That the log verifies it, the format has found out; of one without content nothing is
+// known yet.
+func checkTUF(w *gateway.Whole) error {
+	if w.Signature == nil {
+		return nil
+	}
+	if _, err := tufrecord.Body(w.Whole); errors.Is(err, tufrecord.ErrTooLarge) {
+		return formats.WrapError(err, formats.ReasonTooLarge, fmt.Sprintf("metadata and root make a log entry of over %s, which is not sent", humanize.IBytes(tufrecord.MaxBody+1)),
+			"leave the representation to the gateway, or split the metadata by delegations")
+	} else if err != nil {
+		return formats.WrapError(err, formats.ReasonNotProjectable, "the log has no entry for such metadata", "leave the representation to the gateway")
+	}
+	return nil
+}
+
+// prepareTUF is Prepare for metadata that is sent with its root.
+func prepareTUF(log string, w *gateway.Whole) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	if err := checkTUF(w); err != nil {
+		return gateway.Prepared{}, nil, err
+	}
+	body, err := tufrecord.Body(w.Whole)
+	if err != nil {
+		return gateway.Prepared{}, nil, formats.WrapError(err, formats.ReasonNotProjectable, "the log has no entry for such metadata", "leave the representation to the gateway")
+	}
+	return gateway.Prepared{
+		Log: log, LeafHash: tufrecord.LeafHash(body), Kind: tufrecord.Kind, Body: body, Signature: w.Signature,
+	}, receipt.RecordTUF(w.Whole, w.SPKI), nil
+}
+
+// prepareWhole is Prepare for a signature that the log has an entry kind of its own for.
 func prepareWhole(log string, w *gateway.Whole, inlineMax int64) (gateway.Prepared, *receiptpb.LogEntry, error) {
+	if w.Format == tufrecord.Format {
+		return prepareTUF(log, w)
+	}
 	if err := checkWhole(w, inlineMax); err != nil {
 		return gateway.Prepared{}, nil, err
 	}
