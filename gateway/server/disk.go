@@ -32,6 +32,8 @@ type diskGuard struct {
 	folders map[string]string // by what is in them
 	min     int64             // bytes that have to be free; 0: no matter
 	free    func(folder string) (int64, error)
+	inside  func() (int64, error) // bytes that are free in the store's file, which never shrinks; nil: it has none
+	beside  []string              // of the folders, those on the store's disk
 	now     func() time.Time
 	logger  *slog.Logger
 
@@ -41,18 +43,24 @@ type diskGuard struct {
 	low     error // nil, or gateway.ErrDiskLow
 }
 
-func newDiskGuard(cfg *config.Config, logger *slog.Logger) *diskGuard {
+// newDiskGuard returns a guard over what cfg names; inside returns the bytes that are free in the store's file, or is nil.
+func newDiskGuard(cfg *config.Config, inside func() (int64, error), logger *slog.Logger) *diskGuard {
 	spool := cfg.Limits.SpoolDir
 	if spool == "" {
 		spool = os.TempDir()
 	}
 	folders := map[string]string{"spool": spool}
+	var beside []string
 	if !cfg.Store.IsPostgres() {
 		folders["store"] = filepath.Dir(cfg.Store.SQLite.Path)
+		beside = []string{"store"}
+		if shareDisk(folders["store"], spool) {
+			beside = append(beside, "spool")
+		}
 	}
 	return &diskGuard{
-		folders: folders,
-		min:     int64(cfg.Limits.MinFreeDisk), free: freeBytes, now: time.Now, logger: logger,
+		folders: folders, inside: inside, beside: beside,
+		min: int64(cfg.Limits.MinFreeDisk), free: freeBytes, now: time.Now, logger: logger,
 	}
 }
 
@@ -76,12 +84,23 @@ func (g *diskGuard) checkWrite(size int64) error {
 
 func (g *diskGuard) askFolders() error {
 	for _, name := range slices.Sorted(maps.Keys(g.folders)) {
-		if free, err := g.free(g.folders[name]); err == nil && free < g.min {
+		if free, err := g.free(g.folders[name]); err == nil && free < g.min && !g.hasRoomInside(name, free) {
 			return fmt.Errorf("%w: %d bytes are free for the %s in %s, and limits.min_free_disk is %d",
 				gateway.ErrDiskLow, free, name, g.folders[name], g.min)
 		}
 	}
 	return nil
+}
+
+// hasRoomInside reports whether what is free in the store's file makes up for what its disk lacks, as after artifacts have been sent that
+// were spooled there: nothing else would give that room back. Half of what has to be free is free on the disk all the same, for what
+// is no part of that file.
+func (g *diskGuard) hasRoomInside(name string, free int64) bool {
+	if g.inside == nil || !slices.Contains(g.beside, name) || free < g.min/2 {
+		return false
+	}
+	inside, err := g.inside()
+	return err == nil && inside >= g.min-free
 }
 
 var diskFreeDesc = newDesc("disk_free_bytes", "Bytes free where the store and the spool are.", "of")

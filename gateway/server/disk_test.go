@@ -74,6 +74,44 @@ func TestDiskGuardFollowsWrites(t *testing.T) {
 	}
 }
 
+// TestDiskComesBack: what artifacts took in the store's file, which never shrinks, is room again once they are gone.
+func TestDiskComesBack(t *testing.T) {
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	const least = 4 << 20
+	free := int64(least / 2)
+	g := &diskGuard{
+		folders: map[string]string{"store": "/store"}, beside: []string{"store"}, inside: store.FreeInside, min: least, logger: slog.New(slog.DiscardHandler),
+		free: func(string) (int64, error) { return free, nil },
+	}
+	if err := g.askFolders(); !errors.Is(err, gateway.ErrDiskLow) {
+		t.Errorf("a store with no room inside: %v", err)
+	}
+	w, err := gateway.NewBlobWriter(t.Context(), store, least)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, least)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Drop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.SweepBlobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.askFolders(); err != nil {
+		t.Errorf("a store with %d bytes of room inside: %v", least, err)
+	}
+	free--
+	if err := g.askFolders(); !errors.Is(err, gateway.ErrDiskLow) {
+		t.Errorf("a disk with less than half of what has to be free: %v", err)
+	}
+}
+
 // An artifact that is spooled in the store does not use it up either, and what there is of it can be dropped then.
 func TestSpoolingStopsOnALowDisk(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{})

@@ -18,3 +18,9 @@ func freeBytes(folder string) (int64, error) {
 	free := s.Bavail * uint64(s.Bsize)
 	return int64(min(free, math.MaxInt64)), nil
 }
+
+// shareDisk reports whether two folders are on one file system.
+func shareDisk(a, b string) bool {
+	var x, y syscall.Stat_t
+	return syscall.Stat(a, &x) == nil && syscall.Stat(b, &y) == nil && x.Dev == y.Dev
+}

@@ -61,6 +61,7 @@ type Server struct {
 	signals gateway.Signals
 	// replicas is the store's, or nil, as signals.
 	replicas gateway.Replicas
+	inside   func() (int64, error) // bytes that are free in the file of a SQLite store; nil: it is another one
 	drift    driftReport
 	agreed   atomic.Pointer[map[string]string] // what all gateways on the store have to have the same, of the configuration in use
 	// service is domain, as the listeners see it.
@@ -178,7 +179,7 @@ func (s *Server) buildServer(ctx context.Context, cfg *config.Config, o Options)
 	if err := s.openStore(ctx, cfg); err != nil {
 		return err
 	}
-	s.disk = newDiskGuard(cfg, s.logger)
+	s.disk = newDiskGuard(cfg, s.inside, s.logger)
 	s.spool = upload.NewSpool(upload.SpoolConfig{
 		Dir: cfg.Limits.SpoolDir, Max: int64(cfg.Limits.MaxSpoolBytes), CheckDisk: s.disk.checkWrite,
 	})

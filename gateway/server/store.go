@@ -35,6 +35,9 @@ func (s *Server) openStore(ctx context.Context, cfg *config.Config) error {
 	}
 	s.signals, _ = store.(gateway.Signals)
 	s.replicas, _ = store.(gateway.Replicas)
+	if file, ok := store.(*sqlite.Store); ok {
+		s.inside = file.FreeInside
+	}
 	store = withSignals(store)
 	s.store = s.tracing.watchStore(withStorePoints(measuredStore{store, s.metrics.store}))
 	s.warnOfCopy(store.Incarnation(), name)

@@ -44,3 +44,16 @@ func (s *Store) Stats(ctx context.Context) (gateway.Stats, error) {
 	}
 	return stats, nil
 }
+
+const selectFree = `SELECT f.freelist_count * p.page_size FROM pragma_freelist_count f, pragma_page_size p`
+
+// FreeInside returns how many bytes of the file are free for what is stored next: it never shrinks.
+func (s *Store) FreeInside() (bytes int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), freePatience)
+	defer cancel()
+	err = s.readTx(ctx, "reading what is free", func(t *tx) error { return t.QueryRow(selectFree).Scan(&bytes) })
+	return bytes, err
+}
+
+// freePatience bounds the reading of what is free, for which requests wait.
+const freePatience = time.Second
