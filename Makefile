@@ -106,8 +106,8 @@ conformance: system-tools $(REKOR_SERVER) $(REKOR_V1)/storage.sql ## Hold all ki
 	go test -count=1 -json -run '^($(CONFORMANT))' ./gateway/rekor/rekorv1 ./gateway/rekor/rekorv2 ./gateway/rekor/tiles ./gateway/rekor/logtest ./gateway/ownlog | go run ./gateway/rekor/logtest/table
 
 .PHONY: chaos
-chaos: system-tools $(REKOR_SERVER) ## Kill, hold and freeze gateways, database and log, fail the disk, put a backup back, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
-	go test -tags e2e -run 'TestKillPoints|TestOwnKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
+chaos: system-tools $(REKOR_SERVER) $(REKOR_V1)/storage.sql ## Kill, hold and freeze gateways, database and log, fail the disk, put a backup back, and check that nothing is lost or logged twice (CHAOS=full: 20,000 submissions)
+	go test -tags e2e -run 'TestKillPoints|TestOwnKillPoints|TestWholeKillPoints|TestFacadeKillPoints|TestChaos|TestDiskFaults' -count=1 -timeout 60m -v ./cmd/rekor-gateway
 
 .PHONY: outage
 outage: $(REKOR_SERVER) ## Let a log fail for a day by a simulated clock, and then drain what a stopped log has left (OUTAGE_ENTRIES=10000)
