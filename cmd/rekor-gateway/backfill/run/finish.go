@@ -16,6 +16,9 @@ func (b *runner) tell(o outcome) {
 		return // it is told later
 	}
 	b.counts.of(o.State).Add(1)
+	if o.State == statePending && o.delay != "" {
+		b.delay.Store(&o.delay)
+	}
 	b.status.tell(o)
 	if b.report == nil {
 		return
@@ -53,7 +56,11 @@ func (b *runner) judgeCounts() error {
 	refused, pending := b.counts.refused.Load(), b.counts.pending.Load()+b.counts.unsent.Load()
 	switch {
 	case pending > 0:
-		return fault.Fail(problem.ReasonNotLogged, fmt.Errorf("%d signatures are not logged yet", pending), "nothing is lost: run the same command again later")
+		err := fmt.Errorf("%d signatures are not logged yet", pending)
+		if delay := b.delay.Load(); delay != nil {
+			err = fmt.Errorf("%w; %s", err, *delay)
+		}
+		return fault.Fail(problem.ReasonNotLogged, err, "nothing is lost: run the same command again later")
 	case refused > 0:
 		return fault.Fail(fault.ReasonSomeRefused, fmt.Errorf("%d signatures were refused", refused), "see the line of each; what is mended is sent when the same command is run again")
 	case b.counts.total() == 0:

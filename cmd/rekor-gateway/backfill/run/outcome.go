@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -37,8 +38,9 @@ const (
 
 // outcome is what became of one signature. Its JSON form is a line of the report.
 type outcome struct {
-	item backfill.Item
-	list *backfill.Checked // nil: it is over no list, or that was not compared
+	item  backfill.Item
+	list  *backfill.Checked // nil: it is over no list, or that was not compared
+	delay string            // why the log does not take it, where the gateway says so
 
 	Name           string         `json:"name"`
 	State          string         `json:"state"`
@@ -75,7 +77,22 @@ func (o *outcome) noteList() {
 }
 
 // note takes over the gateway's name for what it has accepted. What else it says, only a receipt proves.
-func (o *outcome) note(s *pb.Submission) { o.SubmissionID = s.GetId() }
+func (o *outcome) note(s *pb.Submission) {
+	o.SubmissionID = s.GetId()
+	o.noteDelay(s)
+}
+
+// maxDelay bounds what is kept of a gateway's words, in bytes.
+const maxDelay = 300
+
+// noteDelay takes over why the log does not take it now.
+func (o *outcome) noteDelay(s *pb.Submission) {
+	o.delay = ""
+	if all := s.GetDelays(); len(all) > 0 {
+		text := fmt.Sprintf("log %s: %s", all[0].GetLog(), all[0].GetProblem().GetMessage())
+		o.delay = validText(text[:min(len(text), maxDelay)])
+	}
+}
 
 // noteSigners takes over who signed, as it was verified here.
 func (o *outcome) noteSigners(ids [][sha256.Size]byte) {
@@ -167,7 +184,11 @@ func (o outcome) refuse(err error) outcome { return o.explain(err).in(stateRefus
 
 // wait is for what the log has not taken for too long.
 func (o outcome) wait() outcome {
-	return o.explain(fault.Fail(problem.ReasonNotLogged, errNotLogged, "nothing is lost: run the same command again later")).in(statePending)
+	err := errNotLogged
+	if o.delay != "" {
+		err = fmt.Errorf("%w: %s", err, o.delay)
+	}
+	return o.explain(fault.Fail(problem.ReasonNotLogged, err, "nothing is lost: run the same command again later")).in(statePending)
 }
 
 // end is for what failed before the gateway had accepted it: the run's end is not the signature's fault.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -37,6 +38,7 @@ type runner struct {
 	report   *report // nil: none is wanted
 	status   *runStatus
 	counts   counts
+	delay    atomic.Pointer[string] // why the log does not take what is pending, where the gateway says so
 	pace     *pace
 	writer   receiptWriter
 	waiters  *waiters            // of submitAll

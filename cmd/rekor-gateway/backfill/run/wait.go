@@ -247,6 +247,7 @@ func (b *runner) judgeAnswer(ctx context.Context, one *waiting, s *pb.Submission
 	case err == nil && client.IsSettled(s):
 		return b.collect(ctx, one, s), nil
 	case err == nil:
+		one.o.noteDelay(s)
 		return outcome{}, s
 	case ctx.Err() != nil:
 		return one.o.endAccepted(ctx, err), nil
@@ -300,5 +301,6 @@ func (o outcome) endUnlogged(s *pb.Submission) outcome {
 	if s.GetState() == pb.Submission_FAILED {
 		return o.refuse(fault.Fail(problem.ReasonLogRefused, fmt.Errorf("the log refused submission %s for good", s.GetId()), "ask the gateway's operator; it can be submitted again"))
 	}
+	o.noteDelay(s)
 	return o.wait()
 }
