@@ -10,6 +10,8 @@ import (
 	"io"
 	"path"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/evidence"
@@ -22,9 +24,15 @@ import (
 
 // judge reads and verifies signatures on this machine.
 type judge struct {
-	flags *Options
-	stock *keyStock
-	ways  *wayFinder
+	flags    *Options
+	stock    *keyStock
+	ways     *wayFinder
+	fetched  *semaphore.Weighted // held for the size of what is fetched, which nobody knows before
+	keyrings chan struct{}       // held while there is a large key file that a manifest names
+}
+
+func newJudge(f *Options, stock *keyStock) *judge {
+	return &judge{flags: f, stock: stock, ways: f.newWayFinder(nil), fetched: semaphore.NewWeighted(maxHeld), keyrings: make(chan struct{}, 1)}
 }
 
 // candidate is a signature that was read, and may be sent once it verifies.
@@ -40,6 +48,7 @@ type candidate struct {
 	verified   *formats.Verified // nil before verify
 	sent       *sentSignature    // nil: this was not sent before
 	submission client.Submission
+	release    func() // nil: nothing is held
 }
 
 // readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
@@ -94,11 +103,32 @@ func (j *judge) parseCandidate(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return err
 	}
+	if err := j.holdFetched(ctx, c, keys); err != nil {
+		return err
+	}
 	if c.submission.Header, err = j.flags.buildHeader(c.item, c.content, keys); err != nil {
 		return err
 	}
 	c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys)
 	return err
+}
+
+// holdFetched waits until there is room for a signature and keys that were fetched, and what is made of them. Whoever waits has one of few slots, so
+// that little more than that is held.
+func (j *judge) holdFetched(ctx context.Context, c *candidate, keys [][]byte) error {
+	if !isFetched(c.item) || c.release != nil {
+		return nil
+	}
+	size := int64(len(c.content))
+	for _, k := range keys {
+		size += int64(len(k))
+	}
+	size = min(heldPerByte*size, maxHeld)
+	if err := j.fetched.Acquire(ctx, size); err != nil {
+		return err
+	}
+	c.release = func() { j.fetched.Release(size) }
+	return nil
 }
 
 // findKind returns what a compressed file is compressed with.
@@ -131,20 +161,35 @@ func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, 
 		if err != nil {
 			return nil, err
 		}
-		raw, err := s.readAll(input.MaxKeyring)
+		raw, err := j.readKeys(ctx, c, s)
 		c.keyStamps += string(s.first.encode([]byte(name)))
 		s.close()
 		if err != nil {
 			return nil, err
 		}
-		if len(raw) > formats.MaxKeySize {
-			if raw, err = all.Formats().SelectKeys(ctx, c.item.Format, c.content, raw); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		}
 		keys = append(keys, raw)
 	}
 	return keys, nil
+}
+
+// readKeys reads one of them, of a large one what the signature may be by.
+func (j *judge) readKeys(ctx context.Context, c *candidate, s *source) ([]byte, error) {
+	if s.size() > formats.MaxKeySize {
+		select {
+		case j.keyrings <- struct{}{}:
+			defer func() { <-j.keyrings }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	raw, err := s.readAll(input.MaxKeyring)
+	if err != nil || len(raw) <= formats.MaxKeySize {
+		return raw, err
+	}
+	if raw, err = all.Formats().SelectKeys(ctx, c.item.Format, c.content, raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	return raw, nil
 }
 
 // checkHistorical refuses what only a historical policy takes, unless that is asked for.
@@ -273,6 +318,10 @@ func (c *candidate) isSame(ctx context.Context, j *judge, format string, content
 func (c *candidate) close() {
 	c.signature.close()
 	c.artifact.close()
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
 }
 
 // stamps returns those of what was read.

@@ -24,7 +24,7 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 	f := &Options{Manifest: "list.csv", Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
 		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
 	}}
-	j := &judge{flags: f, stock: must(loadKeys(t.Context(), nil)), ways: f.newWayFinder(nil)}
+	j := newJudge(f, must(loadKeys(t.Context(), nil)))
 	k := &knownReceipts{path: "known"}
 	k.settle(item, place{})
 	kept := readFound(t, at("app.receipt.json"))

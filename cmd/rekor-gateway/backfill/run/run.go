@@ -92,7 +92,7 @@ func (f *Options) openPatiently(told *output.Notes) (client.Client, error) {
 // newLocalRun returns a run without a gateway.
 func (f *Options) newLocalRun(stock *keyStock, told *output.Notes) *runner {
 	return &runner{
-		flags: f, judge: &judge{f, stock, f.newWayFinder(nil)}, told: told, pace: newPace(f.Timeout), stop: func(error) {},
+		flags: f, judge: newJudge(f, stock), told: told, pace: newPace(f.Timeout), stop: func(error) {},
 		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), fetches: make(chan struct{}, maxFetches), calls: make(chan struct{}, maxCalls), large: make(chan struct{}, maxLarge), memory: semaphore.NewWeighted(maxHeld), lists: semaphore.NewWeighted(maxHeld),
 	}
 }

@@ -91,6 +91,18 @@ func (s *source) close() {
 	}
 }
 
+// size returns how large the file is now, or 0 where that is not known.
+func (s *source) size() int64 {
+	if s.spool == nil {
+		return sizeOf(s.path)
+	}
+	info, err := s.spool.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // open opens the file, which has not changed since it was opened first.
 func (s *source) open() (*sourceReader, error) {
 	if s.spool != nil {
