@@ -202,7 +202,7 @@ func (f *Facade) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, 
 		if id.Tree != 0 && id.Tree != t.ID {
 			continue
 		}
-		index, err := t.findLeaf(ctx, f.cfg.Store, id.Leaf)
+		_, index, err := t.findLeaf(ctx, f.cfg.Store, id.Leaf)
 		if errors.Is(err, gateway.ErrNotFound) {
 			continue
 		}
@@ -219,37 +219,44 @@ func (f *Facade) Source() string { return f.cfg.Source }
 
 // AwaitRecorded returns once a checkpoint that covers the leaf of a submission in Rekor v2 is anchored, or ctx ends; nil is no promise that it is. That is
 // rekord, as Rekor v1 records its signature and file itself, or else the submission's first record in Rekor v2. It sees to it that there is a leaf: what was
-// logged before the facade was there has none yet, and a rekord has one for this alone. The error is gateway.ErrNotFound where the submission has no
-// record there, and gateway.ErrUnavailable while the facade does not get on: the leaf of the record is made later then.
-func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission, rekord []byte) error {
+// logged before the facade was there has none yet, and a rekord has one for this alone. before: there was one before the submission, of another one with the
+// same record. The error is gateway.ErrNotFound where the submission has no record there, and gateway.ErrUnavailable while the facade does not get on: the
+// leaf of the record is made later then.
+func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission, rekord []byte) (before bool, err error) {
 	l, err := f.leafOf(ctx, logged, rekord)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if recorded, err := f.isRecorded(ctx, l.hash); err != nil || recorded {
-		return err
-	}
-	if err := f.awaitRoom(ctx); err != nil {
-		return err
-	}
-	stored, err := f.storeLeaves(ctx, []leaf{l})
-	if err == nil {
-		err = stored[0].Err
-	}
-	if err == nil {
-		_, err = f.cfg.Await(ctx, stored[0].Submission)
-	}
-	return err
-}
-
-// isRecorded reports whether a leaf is in one of the trees.
-func (f *Facade) isRecorded(ctx context.Context, hash gateway.LeafHash) (bool, error) {
-	for _, t := range slices.Backward(f.trees()) {
-		if _, err := t.findLeaf(ctx, f.cfg.Store, hash); !errors.Is(err, gateway.ErrNotFound) {
-			return err == nil, err
+	stored, recorded, err := f.findStored(ctx, l.hash)
+	if err == nil && !recorded {
+		stored, err = f.storeLeaf(ctx, l)
+		if err == nil {
+			_, err = f.cfg.Await(ctx, stored)
 		}
 	}
-	return false, nil
+	return err == nil && stored.CreatedAt.Before(logged.CreatedAt), err
+}
+
+// storeLeaf has a leaf stored that is not yet, once there is room for it.
+func (f *Facade) storeLeaf(ctx context.Context, l leaf) (gateway.Submission, error) {
+	if err := f.awaitRoom(ctx); err != nil {
+		return gateway.Submission{}, err
+	}
+	stored, err := f.storeLeaves(ctx, []leaf{l})
+	if err != nil {
+		return gateway.Submission{}, err
+	}
+	return stored[0].Submission, stored[0].Err
+}
+
+// findStored returns the submission of a leaf that is in one of the trees; recorded is false where it is in none.
+func (f *Facade) findStored(ctx context.Context, hash gateway.LeafHash) (stored gateway.Submission, recorded bool, err error) {
+	for _, t := range slices.Backward(f.trees()) {
+		if stored, _, err = t.findLeaf(ctx, f.cfg.Store, hash); !errors.Is(err, gateway.ErrNotFound) {
+			return stored, err == nil, err
+		}
+	}
+	return gateway.Submission{}, false, nil
 }
 
 // Recorded returns the entry by which a submission in Rekor v2 is in this log, as AwaitRecorded has made it. The error is gateway.ErrNotFound where it is

@@ -132,7 +132,7 @@ func (r *room) awaitAll(t *testing.T, subs []gateway.Submission) map[rekorjson.I
 	ids := map[rekorjson.ID]int64{}
 	for _, sub := range subs {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		err := r.AwaitRecorded(ctx, sub, nil)
+		_, err := r.AwaitRecorded(ctx, sub, nil)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
@@ -402,7 +402,7 @@ func TestOlderStore(t *testing.T) {
 	waitFor(t, "doubt", func() bool { return r.own.Trouble() == gateway.TroubleForgotten })
 	lost := r.logAll(t, "third ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	if err := r.AwaitRecorded(ctx, lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
+	if _, err := r.AwaitRecorded(ctx, lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("what waits is recorded later: %v", err)
 	}
 	cancel()

@@ -51,7 +51,7 @@ func TestQueueStaysOpen(t *testing.T) {
 	for range 4 {
 		subs := r.logAll(t, "third "+time.Now().String(), 3)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		if err := r.AwaitRecorded(ctx, subs[0], nil); !errors.Is(err, gateway.ErrUnavailable) || ctx.Err() != nil {
+		if _, err := r.AwaitRecorded(ctx, subs[0], nil); !errors.Is(err, gateway.ErrUnavailable) || ctx.Err() != nil {
 			t.Errorf("what cannot be recorded: %v", err)
 		}
 		cancel()

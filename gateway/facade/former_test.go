@@ -85,7 +85,7 @@ func TestRestoredFormer(t *testing.T) {
 	lost := r.logAll(t, "third ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
-	if err := r.AwaitRecorded(ctx, lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
+	if _, err := r.AwaitRecorded(ctx, lost[0], nil); !errors.Is(err, gateway.ErrUnavailable) {
 		t.Errorf("what comes next is recorded: %v", err)
 	}
 	if state := must(store.OwnLog(t.Context(), treeLog(tree))); state.Closed || r.endings[0].Trouble() != gateway.TroubleClosing {

@@ -340,8 +340,10 @@ func (r *room) post(ctx context.Context, raw []byte, known *bool) (rekorjson.ID,
 	if sub, err = r.Await(ctx, sub); err != nil {
 		return fail(err)
 	}
-	if err := r.AwaitRecorded(ctx, sub, nil); err != nil {
+	before, err := r.AwaitRecorded(ctx, sub, nil)
+	if err != nil {
 		return fail(err)
 	}
+	*known = *known || before
 	return r.Recorded(ctx, sub, nil)
 }

@@ -105,16 +105,16 @@ func encodeHashes(hashes [][tiletree.HashSize]byte) []string {
 	return all
 }
 
-// findLeaf returns the index of a leaf in the tree. The error is gateway.ErrNotFound where it is not, or not logged yet.
-func (t Tree) findLeaf(ctx context.Context, store Store, hash gateway.LeafHash) (uint64, error) {
+// findLeaf returns the submission of a leaf in the tree, and its index. The error is gateway.ErrNotFound where it is not, or not logged yet.
+func (t Tree) findLeaf(ctx context.Context, store Store, hash gateway.LeafHash) (gateway.Submission, uint64, error) {
 	sub, err := store.ByLeaf(ctx, gateway.FacadeTenant(), t.Log, hash)
 	if err != nil {
-		return 0, err
+		return gateway.Submission{}, 0, err
 	}
 	for _, e := range sub.Entries {
 		if e.Log == t.Log && e.LeafHash == hash && e.State == gateway.Logged && e.LogIndex != nil {
-			return *e.LogIndex, nil
+			return sub, *e.LogIndex, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: the leaf is not logged yet", gateway.ErrNotFound)
+	return gateway.Submission{}, 0, fmt.Errorf("%w: the leaf is not logged yet", gateway.ErrNotFound)
 }

@@ -73,6 +73,10 @@ func TestFacade(t *testing.T) {
 		}
 	}
 	upload(hashed)
+	twin := strings.Replace(hashed, "--type hashedrekord --artifact-hash $(sha256sum artifact | cut -d' ' -f1)", "--type rekord --artifact artifact", 1)
+	if again := f.mustRun("cli upload " + twin); !strings.Contains(again, "already exists") || !strings.Contains(again, uuids[0]) {
+		t.Errorf("as a rekord, which is the same entry: %s", again)
+	}
 	upload(minisign)
 	asProposed = append(asProposed, hashed, minisign)
 	const pgp = "--type rekord --artifact artifact --pki-format pgp --signature pgp.sig --public-key pgp.key"

@@ -58,7 +58,7 @@ var errNotInThisLog = formats.NewError(problem.ReasonForbidden, "what this calle
 // leastWait is how long the log is waited for in any case: who has sent for long has more time than the others.
 const leastWait = 10 * time.Second
 
-// createEntry records what a body proposes. existing: the same had been logged before.
+// createEntry records what a body proposes. existing: the same, or another one with the same entry, had been sent before.
 func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjson.ID, e rekorjson.Entry, existing bool, err error) {
 	began := time.Now()
 	stored, rekord, err := v.submit(formats.EnsureWork(ctx), body)
@@ -75,11 +75,12 @@ func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjs
 	case settled.State != gateway.Logged:
 		return id, e, false, errNotInTime
 	}
-	if err := v.awaitRecorded(ctx, settled, rekord, until); err != nil {
+	before, err := v.awaitRecorded(ctx, settled, rekord, until)
+	if err != nil {
 		return id, e, false, err
 	}
 	id, e, err = v.findRecorded(ctx, settled, rekord)
-	return id, e, stored.Existing, err
+	return id, e, stored.Existing || before, err
 }
 
 // submit verifies and stores what a body proposes. rekord is the entry that Rekor v1 makes of it, as V1Log.Recorded has it. Nothing else of the body is held
