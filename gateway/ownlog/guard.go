@@ -39,9 +39,18 @@ type AnchorShard struct {
 
 // AnchorKey is one that signs anchors, or did.
 type AnchorKey struct {
-	SPKI []byte  // DER
-	From uint64  // the index of the shard from which on its anchors count
-	To   *uint64 // the last one; nil: no end. Of the key in use that is nothing
+	SPKI []byte            // DER; nil where no more than Sum is known of it
+	Sum  [sha256.Size]byte // SHA-256 of the SPKI, where that is nil
+	From uint64            // the index of the shard from which on its anchors count
+	To   *uint64           // the last one; nil: no end. Of the key in use that is nothing
+}
+
+// sum returns SHA-256 of the key's SPKI.
+func (k AnchorKey) sum() [sha256.Size]byte {
+	if k.SPKI == nil {
+		return k.Sum
+	}
+	return sha256.Sum256(k.SPKI)
 }
 
 // isDone reports whether a key was looked for up to where its anchors count. Those of a key that was stolen since stop nothing.
@@ -137,7 +146,7 @@ func (g *guard) askStore(ctx context.Context, limit int) (gateway.OwnLog, int, e
 // lookedKey is a key whose anchors are looked for.
 type lookedKey struct {
 	AnchorKey
-	encoded []byte          // as records have it
+	encoded []byte          // as records have it; nil, which all have, where that is not known
 	done    gateway.OwnLook // what was looked through
 }
 
@@ -154,7 +163,7 @@ func (g *guard) listKeys(shard AnchorShard, before []gateway.OwnLook) (keys []lo
 		all = append(slices.Clone(all), first)
 	}
 	for _, k := range all {
-		done := gateway.OwnLook{Shard: shard.Shard, Key: sha256.Sum256(k.SPKI), From: k.From, To: k.From}
+		done := gateway.OwnLook{Shard: shard.Shard, Key: k.sum(), From: k.From, To: k.From}
 		at := slices.IndexFunc(before, func(o gateway.OwnLook) bool { return o.Shard == done.Shard && o.Key == done.Key })
 		if at >= 0 && before[at].From <= k.From && (before[at].To != ToEnd || shard.Closed) { // it may be open again
 			done = before[at]
@@ -236,9 +245,8 @@ func (k *look) checkEntry(ctx context.Context, index uint64, body []byte) error 
 		return nil
 	}
 	record, err := hashedrekord.Parse(body)
-	if err != nil || record.Verify() != nil || !slices.ContainsFunc(k.keys, func(key lookedKey) bool {
-		return key.isLooked(index) && bytes.Equal(key.SPKI, record.SPKI)
-	}) {
+	sum := sha256.Sum256(record.SPKI)
+	if err != nil || !slices.ContainsFunc(k.keys, func(key lookedKey) bool { return key.isLooked(index) && key.done.Key == sum }) || record.Verify() != nil {
 		return nil
 	}
 	known, err := k.guard.isKnown(ctx, record, k.places)

@@ -74,6 +74,7 @@ func TestForgottenAnchor(t *testing.T) {
 	former := map[string][]ownlog.AnchorKey{
 		"by a key of before": {{SPKI: stranger.SPKI}}, "at its end": {{SPKI: stranger.SPKI, To: new(uint64)}}, "past its end": {{SPKI: stranger.SPKI, To: new(uint64)}},
 		"unknown, past its end": {{SPKI: anchorer.SPKI(), To: new(uint64)}},
+		"by the hash of a key":  {{Sum: sha256.Sum256(stranger.SPKI)}}, "by the hash of another": {{Sum: [32]byte{1}}},
 	}
 	for name, c := range map[string]struct {
 		log   string
@@ -92,6 +93,8 @@ func TestForgottenAnchor(t *testing.T) {
 		"unknown":                 {"fake", encode(other), gateway.TroubleForgotten},
 		"unknown, turned":         {"fake", encode(turned(other)), gateway.TroubleForgotten},
 		"by a key of before":      {"fake", encode(stranger), gateway.TroubleForgotten},
+		"by the hash of a key":    {"fake", encode(stranger), gateway.TroubleForgotten},
+		"by the hash of another":  {"fake", encode(stranger), ""},
 		"unknown, in another log": {"elsewhere", encode(other), gateway.TroubleForgotten},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ package ownlog
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -167,7 +166,7 @@ func (g *guard) warnUnread(ctx context.Context, u unreadShards) {
 // isReadToEnd reports whether the shard was looked through for all of its keys when it was closed.
 func (s AnchorShard) isReadToEnd(looks []gateway.OwnLook) bool {
 	return !slices.ContainsFunc(s.Keys, func(k AnchorKey) bool {
-		read, key := 0, sha256.Sum256(k.SPKI)
+		read, key := 0, k.sum()
 		for _, l := range looks {
 			if l.Shard.Origin != s.Origin || l.Key != key {
 				continue
@@ -187,7 +186,7 @@ func (g *guard) wasLooked(s AnchorShard, looks []gateway.OwnLook) bool {
 	g.keeping.Lock()
 	defer g.keeping.Unlock()
 	never := g.never[s.Shard] || slices.ContainsFunc(s.Keys, func(k AnchorKey) bool {
-		key := sha256.Sum256(k.SPKI)
+		key := k.sum()
 		return !slices.ContainsFunc(looks, func(l gateway.OwnLook) bool { return l.Shard == s.Shard && l.Key == key && l.From <= k.From })
 	})
 	if never {

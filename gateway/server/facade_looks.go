@@ -69,9 +69,9 @@ func allShards(log gateway.Log) []gateway.FormerShard {
 }
 
 // listFacadeShards returns the shards in which anchors of a tree may be, with where those by its anchor key are looked for in them: all of the log that
-// the facade is over, and all of which the store tells, since it was over another one before.
-func (s *Server) listFacadeShards(source, tree string, spki []byte) ([]ownlog.AnchorShard, error) {
-	begun, err := s.findLooks(context.Background(), sha256.Sum256(spki))
+// the facade is over, and all of which the store tells, since it was over another one before. spki is nil where no more than its SHA-256 is known.
+func (s *Server) listFacadeShards(source, tree string, spki []byte, sum [sha256.Size]byte) ([]ownlog.AnchorShard, error) {
+	begun, err := s.findLooks(context.Background(), sum)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (s *Server) listFacadeShards(source, tree string, spki []byte) ([]ownlog.An
 		}
 	}
 	for i := range list {
-		list[i].Keys = []ownlog.AnchorKey{{SPKI: spki, From: begun[list[i].Shard]}}
+		list[i].Keys = []ownlog.AnchorKey{{SPKI: spki, Sum: sum, From: begun[list[i].Shard]}}
 	}
 	return list, nil
 }
@@ -128,13 +128,40 @@ func (s *Server) findAnchorShards(ctx context.Context, tree string) (shards []ga
 	return shards, err
 }
 
-// listFormerShards is listFacadeShards for the anchors of a former tree.
-func (s *Server) listFormerShards(source, tree string) ([]ownlog.AnchorShard, error) {
-	spki, err := s.findAnchorKey(context.Background(), tree)
-	if err != nil || spki == nil {
+// errNoAnchorKey: it cannot be looked for what the tree had shown.
+var errNoAnchorKey = fmt.Errorf("%w: it knows none of a former tree, nor by what key they would be", ownlog.ErrForgotten)
+
+// listFormerShards is listFacadeShards for the anchors of a former tree. Where the store knows none of them, it may be older than they are: what it knows then
+// is the SHA-256 of the keys that it was looked for. One that knows no key either cannot say that the tree has shown nothing.
+func (s *Server) listFormerShards(source, tree string) (list []ownlog.AnchorShard, err error) {
+	ctx := context.Background()
+	spki, err := s.findAnchorKey(ctx, tree)
+	if err != nil {
 		return nil, err
 	}
-	return s.listFacadeShards(source, tree, spki)
+	if spki != nil {
+		return s.listFacadeShards(source, tree, spki, sha256.Sum256(spki))
+	}
+	looks, err := s.store.Looks(ctx, tree)
+	if err != nil {
+		return nil, err
+	}
+	if len(looks) == 0 {
+		return nil, errNoAnchorKey
+	}
+	known := map[[sha256.Size]byte]bool{}
+	for _, l := range looks {
+		if known[l.Key] {
+			continue
+		}
+		known[l.Key] = true
+		shards, err := s.listFacadeShards(source, tree, nil, l.Key)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, shards...)
+	}
+	return list, nil
 }
 
 // findLooks returns the first index from which each shard was looked through for what a key has signed, whichever own log it was for.

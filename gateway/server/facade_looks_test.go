@@ -109,3 +109,48 @@ func TestFacadeKeyIsNew(t *testing.T) {
 		t.Errorf("shards are read from %v", begun)
 	}
 }
+
+// TestFacadeForgotAll: a former tree of which a store that was put back knows nothing at all is not gone on from as if it had shown nothing: the next one would
+// promise its indexes again. One that has shown nothing is.
+func TestFacadeForgotAll(t *testing.T) {
+	t.Parallel()
+	for _, forgets := range []bool{false, true} {
+		t.Run(fmt.Sprint(forgets), func(t *testing.T) {
+			t.Parallel()
+			cfg := withPathToken(withFacade(newConfig(t)))
+			run(t, cfg).stop()
+			if forgets {
+				backup := must(os.ReadFile(cfg.Store.SQLite.Path))
+				r := run(t, cfg)
+				r.recordInFacade("lost", 1)
+				r.stop()
+				_, _ = os.Remove(cfg.Store.SQLite.Path+"-wal"), os.Remove(cfg.Store.SQLite.Path+"-shm")
+				if err := os.WriteFile(cfg.Store.SQLite.Path, backup, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f := &cfg.RekorAPI.Facade
+			f.FormerKeys, f.Key, f.AnchorKey = []string{f.Key}, f.Key+"2", f.AnchorKey+"2"
+			if !forgets {
+				r := run(t, cfg)
+				defer r.stop()
+				r.recordInFacade("one", 1)
+				return
+			}
+			for range 20 {
+				r := run(t, cfg)
+				time.Sleep(time.Second)
+				resp := must(http.Get(r.Addresses().HTTP + "/r/" + pathToken + "/api/v1/log"))
+				_ = resp.Body.Close()
+				r.stop()
+				if resp.StatusCode != http.StatusServiceUnavailable {
+					t.Fatalf("the next tree answers with %s", resp.Status)
+				}
+				if strings.Contains(r.log.String(), "no other log can count on from its end") {
+					return
+				}
+			}
+			t.Error("nothing is said of what the store has forgotten")
+		})
+	}
+}
