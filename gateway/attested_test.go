@@ -39,6 +39,7 @@ func testdata(t *testing.T, path string) []byte {
 
 // What the log has no algorithm for is attested, once, and auditors get the statement.
 func TestAttested(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	r := gateway.Request{

@@ -120,6 +120,7 @@ func (l *toldLog) Add(ctx context.Context, shard gateway.Shard, e gateway.Prepar
 
 // TestCallsPerEntry: the log is not asked for its size more often than every half minute, and one claim takes many entries.
 func TestCallsPerEntry(t *testing.T) {
+	t.Parallel()
 	for name, inFlight := range map[string]int{"bound given": 1024, "bound found": 0} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -149,6 +150,7 @@ func TestCallsPerEntry(t *testing.T) {
 
 // TestIdle: with nothing to do, a gateway asks its log now and then whether it can be used, and its store every second.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &toldLog{Log: gatewaytest.NewLog()}
 		b := startBacklog(t, log, 0, unhurried, delivery.Limits{})
@@ -163,6 +165,7 @@ func TestIdle(t *testing.T) {
 // TestForbiddenLog: of the entries that wait for a log that lets nobody in, one is tried now and then, and the others' attempts
 // and times are not used up: they go out as soon as it opens.
 func TestForbiddenLog(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const entries = 3000
 		var open atomic.Bool
@@ -194,6 +197,7 @@ func TestForbiddenLog(t *testing.T) {
 // TestStallInDoubt: while a log stalls for long, no more entries come into doubt than its bound, and one for each trial; and
 // none is sent twice.
 func TestStallInDoubt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const entries, bound = 1000, 64
 		log := newStallingLog(5 * time.Minute)
@@ -230,6 +234,7 @@ func (l *countedStall) Add(ctx context.Context, shard gateway.Shard, e gateway.P
 
 // TestHeldBack: a log that names a time is sent nothing before it, whichever entry it named it for.
 func TestHeldBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
 		log := &toldLog{Log: gatewaytest.NewLog(), answer: func(context.Context) error {

@@ -107,6 +107,7 @@ func (s *writingStore) Finish(ctx context.Context, o []gateway.Outcome) (p []gat
 // TestKeepsTheLogBusy: with as many entries under way, a log gets about as many into each checkpoint as it would from a writer that has all
 // of them at hand and stores nothing. Processors are no part of that: this is what the order of claiming, sending and storing costs.
 func TestKeepsTheLogBusy(t *testing.T) {
+	t.Parallel()
 	for _, inFlight := range []int{256, 1024, 4000} {
 		synctest.Test(t, func(t *testing.T) {
 			entries := max(15*inFlight, 8000)

@@ -22,6 +22,7 @@ import (
 // A certificate is logged when the caller asks for it, with a warning that names what becomes
 // public, and never otherwise.
 func TestPublishCertificate(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	request := gateway.Request{
 		Tenant: gateway.DefaultTenant, Format: "x509",
@@ -78,6 +79,7 @@ func public(t *testing.T, archived gateway.Archived, i int) string {
 
 // Nothing personal in signatures, keys and labels reaches the log, unless the caller asks for it.
 func TestNothingPersonalIsLogged(t *testing.T) {
+	t.Parallel()
 	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	for name, c := range map[string]struct {
 		format, signature, key, artifact string
@@ -127,6 +129,7 @@ func plain(b []byte) string {
 
 // What will be attested has no certificate to publish; that is said before the artifact is read.
 func TestPublishCertificateOfAnAttestation(t *testing.T) {
+	t.Parallel()
 	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	_, err := s.Begin(t.Context(), gateway.Request{
 		Tenant: gateway.DefaultTenant, Signature: testdata(t, "minisign/testdata/prehashed.minisig"),

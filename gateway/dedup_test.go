@@ -17,6 +17,7 @@ func dedupForm() gateway.DedupForm {
 
 // TestDedupKeysAreFrozen: rows have these keys.
 func TestDedupKeysAreFrozen(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		got  gateway.SubmissionKey
 		want string
@@ -36,6 +37,7 @@ func TestDedupKeysAreFrozen(t *testing.T) {
 // TestDedupKeyTellsFormsApart: each part of the form makes another submission; releases before left out
 // what the receipt shows of the signature file and of the keys.
 func TestDedupKeyTellsFormsApart(t *testing.T) {
+	t.Parallel()
 	core := [32]byte{7}
 	key, former := gateway.DedupKey(core, dedupForm()), gateway.FormerDedupKey(core, dedupForm())
 	for name, change := range map[string]func(*gateway.DedupForm){

@@ -13,6 +13,7 @@ import (
 // TestArchitectureNamesWhatExists: every file and folder that the table "Where is what" in
 // docs/architecture.md names exists. NAME stands for any format.
 func TestArchitectureNamesWhatExists(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../docs/architecture.md")
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +30,7 @@ func TestArchitectureNamesWhatExists(t *testing.T) {
 }
 
 func TestListTablePaths(t *testing.T) {
+	t.Parallel()
 	const page = "# A\n`before/it`\n## B\n`outside/table`\n| x | `one/file.go`: `Name`, [two.md](two.md), [below](#c) |\n" +
 		"| `go run x` | `three/NAME` |\n## C\n| x | `four/file.go` |\n"
 	got := strings.Join(listTablePaths(t, page, "## B"), " ")

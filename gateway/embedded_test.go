@@ -14,6 +14,7 @@ import (
 // TestEmbeddedProofIsTheSameSubmission: a PGP file with a proof in its armor's headers, sent again, is what was sent before, and nothing more is
 // logged; so is the file without it where the one with it came first.
 func TestEmbeddedProofIsTheSameSubmission(t *testing.T) {
+	t.Parallel()
 	var proof bytes.Buffer
 	fmt.Fprintf(&proof, "Comment: rekor-gateway.dev/proof/v1 4000 0011223344556677\n")
 	for range 84 {

@@ -66,6 +66,7 @@ func until(t *testing.T, what string, isTrue func() bool) {
 // What was never sent to a log that cannot be used goes to the next, and what comes meanwhile goes there at
 // once. The same submission sent again is the same one, wherever it is.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	first, second := namedLog("first"), namedLog("second")
 	first.SetDown(gateway.ErrUnavailable)
 	g := runLogs(t, 1, true, first, second)
@@ -90,6 +91,7 @@ func TestFailover(t *testing.T) {
 
 // Nothing goes on from doubt.
 func TestNoFailoverFromDoubt(t *testing.T) {
+	t.Parallel()
 	first, second := namedLog("first", gatewaytest.Fault{Err: errLost, Applied: true, Down: gateway.ErrUnavailable}), namedLog("second")
 	g := runLogs(t, 1, true, first, second)
 	sub := submit(t, g, gatewaytest.Signed(t, "doubtful"))
@@ -109,6 +111,7 @@ func TestNoFailoverFromDoubt(t *testing.T) {
 
 // What a log refuses goes on at once, and nobody hears of a failure in between.
 func TestFailoverFromRefusal(t *testing.T) {
+	t.Parallel()
 	refusal := gatewaytest.Fault{Err: gateway.ErrRefused}
 	g := runLogs(t, 1, true, namedLog("first", refusal), namedLog("second", refusal), namedLog("third"))
 	sub := submit(t, g, gatewaytest.Signed(t, "refused"))
@@ -135,6 +138,7 @@ func TestFailoverFromRefusal(t *testing.T) {
 // A log that can be read, and includes nothing, is one that cannot be used; once it includes a probe it can be
 // used again.
 func TestFailoverFromAStall(t *testing.T) {
+	t.Parallel()
 	faults := make([]gatewaytest.Fault, 200)
 	for i := range faults {
 		faults[i] = gatewaytest.Fault{Err: gateway.ErrNotSent}
@@ -153,6 +157,7 @@ func TestFailoverFromAStall(t *testing.T) {
 
 // A log of several that cannot be used holds up nobody. What it logs later is added.
 func TestOneOfAllLogsIsDown(t *testing.T) {
+	t.Parallel()
 	first, second, third := namedLog("first"), namedLog("second"), namedLog("third")
 	first.SetDown(gateway.ErrUnavailable)
 	g := runLogs(t, 2, false, first, second, third)

@@ -15,6 +15,7 @@ import (
 // TestStoreOfTheFirstRelease: what the first release stored is there, has its receipt, and is the same
 // submission when it is sent again, whatever is made of the historical policy now.
 func TestStoreOfTheFirstRelease(t *testing.T) {
+	t.Parallel()
 	for name, historical := range map[string]bool{"strict": false, "historical": true} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")

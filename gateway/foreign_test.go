@@ -18,6 +18,7 @@ import (
 
 // TestForeignSignatureIsNotAttested: GnuPG's RSA/SHA-512 signature, sent as a raw one over what it signed.
 func TestForeignSignatureIsNotAttested(t *testing.T) {
+	t.Parallel()
 	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	r := gateway.Request{
 		Tenant: gateway.DefaultTenant, Format: "x509", Signature: testdata(t, "foreign/testdata/openpgp.sig"),
@@ -31,6 +32,7 @@ func TestForeignSignatureIsNotAttested(t *testing.T) {
 
 // TestStatedExclusions: the statement names what was excluded of bytes, and says of a digest that nothing was.
 func TestStatedExclusions(t *testing.T) {
+	t.Parallel()
 	s, _ := run(t, gatewaytest.NewLog(), filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Attester = attester(t) })
 	r := gateway.Request{
 		Tenant: gateway.DefaultTenant, Format: "x509", Signature: testdata(t, "x509/testdata/rsa2048-sha512.sig"),

@@ -5,6 +5,8 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,6 +19,14 @@ import (
 
 // maxPending bounds the queue of run.
 const maxPending = 100
+
+// TestMain lets more tests run at once than there are processors: they mostly wait for disks, and for logs.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 var errLost = errors.New("the answer was lost")
 

@@ -103,6 +103,7 @@ type goPackage struct {
 // TestImportsPointOneWay checks the layout over the whole dependency graph, as the linter
 // does at each import.
 func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
 	packages := listPackages(t)
 	if len(packages) == 0 {
 		t.Fatal("go list found no packages")
@@ -115,6 +116,7 @@ func TestImportsPointOneWay(t *testing.T) {
 }
 
 func TestImportProblems(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		pkg  goPackage
 		want int

@@ -52,6 +52,7 @@ func signedBy(t *testing.T, artifact []byte) (signature []byte, certificates [2]
 // TestReceiptHasTheSendersCertificate: another certificate of the same key is another submission, so that the receipt shows,
 // and the log publishes, the one that was sent.
 func TestReceiptHasTheSendersCertificate(t *testing.T) {
+	t.Parallel()
 	artifact := []byte("artifact\n")
 	signature, certificates := signedBy(t, artifact)
 	for name, publish := range map[string]bool{"published": true, "kept": false} {
@@ -86,6 +87,7 @@ func TestReceiptHasTheSendersCertificate(t *testing.T) {
 
 // TestReceiptHasTheSendersLine: so is another allowed_signers line, whose validity the receipt is judged by later.
 func TestReceiptHasTheSendersLine(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	pub := strings.TrimSpace(string(testdata(t, "ssh/testdata/ecdsa-256.pub")))
 	signature := testdata(t, "ssh/testdata/ecdsa-256.sig")

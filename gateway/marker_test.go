@@ -30,6 +30,7 @@ type hostile struct {
 
 // TestNoSubmittersTextIsSigned: whatever text is in a submission, what the gateway signs and logs holds none of it.
 func TestNoSubmittersTextIsSigned(t *testing.T) {
+	t.Parallel()
 	log := &bodyLog{Log: gatewaytest.NewLog()}
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
 		c.Attester = attester(t)
@@ -125,6 +126,7 @@ func containsMarker(b []byte) bool {
 
 // The test above can fail.
 func TestContainsMarker(t *testing.T) {
+	t.Parallel()
 	for _, before := range []string{"", "a", "ab", "abc"} {
 		text := []byte(before + marker + "!!")
 		for _, b := range [][]byte{

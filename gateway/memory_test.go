@@ -11,6 +11,7 @@ import (
 
 // New requests are refused first, those under way only when nothing is left, and all comes back.
 func TestMemoryKeepsRoomForRequestsUnderWay(t *testing.T) {
+	t.Parallel()
 	m := NewMemory(100)
 	first, err := m.Admit(70)
 	if err != nil {
@@ -39,6 +40,7 @@ func TestMemoryKeepsRoomForRequestsUnderWay(t *testing.T) {
 }
 
 func TestMemoryOfParts(t *testing.T) {
+	t.Parallel()
 	m := NewMemory(100)
 	whole, err := m.Admit(10)
 	if err != nil {
@@ -72,6 +74,7 @@ func TestMemoryOfParts(t *testing.T) {
 }
 
 func TestMemoryDetached(t *testing.T) {
+	t.Parallel()
 	m := NewMemory(100)
 	whole, err := m.Admit(10)
 	if err != nil {
@@ -94,6 +97,7 @@ func TestMemoryDetached(t *testing.T) {
 }
 
 func TestNoMemoryAccount(t *testing.T) {
+	t.Parallel()
 	h := HeldFrom(context.Background())
 	if err := h.Part().Grow(1 << 60); err != nil || h.Size() != 0 {
 		t.Errorf("%v", err)
@@ -103,6 +107,7 @@ func TestNoMemoryAccount(t *testing.T) {
 }
 
 func TestMemoryConcurrently(t *testing.T) {
+	t.Parallel()
 	m := NewMemory(1000)
 	var working sync.WaitGroup
 	for range 8 {

@@ -131,6 +131,7 @@ func (l *failingLog) Add(ctx context.Context, shard gateway.Shard, e gateway.Pre
 // as many wait as may, and refused for now from then on. Nothing is ever dropped: when the log works again, all that was accepted is
 // logged, once, and what comes then is not held up.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	for name, o := range outages {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { testOutage(t, o) })

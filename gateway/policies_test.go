@@ -16,6 +16,7 @@ import (
 // TestPoliciesByCaller: each caller of a tenant is held to his own policy, on the first post and on repeats. Policies with the same
 // outcome share a submission, those with another one do not, and who has none is refused.
 func TestPoliciesByCaller(t *testing.T) {
+	t.Parallel()
 	artifact := []byte("artifact\n")
 	signature, certificates := signedBy(t, artifact)
 	digest := sha256.Sum256(artifact)
@@ -87,6 +88,7 @@ func TestPoliciesByCaller(t *testing.T) {
 // TestPolicyChangesDuringUpload: what has begun is held to the policy of when its artifact has come, so that nobody who is a signer no more
 // keeps a way in. A policy that says the same in other words refuses nobody.
 func TestPolicyChangesDuringUpload(t *testing.T) {
+	t.Parallel()
 	artifact := []byte("artifact\n")
 	signature, certificates := signedBy(t, artifact)
 	digest := sha256.Sum256(artifact)

@@ -15,6 +15,7 @@ import (
 // TestPolicyIsForRepeatsToo: what a policy refuses is refused though the same was recorded under another one, and is the
 // same submission under each that takes it, whatever else the policy would let pass.
 func TestPolicyIsForRepeatsToo(t *testing.T) {
+	t.Parallel()
 	artifact := []byte("artifact\n")
 	signature, certificates := signedBy(t, artifact)
 	digest := sha256.Sum256(artifact)

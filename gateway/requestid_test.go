@@ -8,6 +8,7 @@ import (
 )
 
 func TestNewRequestID(t *testing.T) {
+	t.Parallel()
 	for _, sane := range []string{"a", "build-7.2_x", strings.Repeat("x", 64)} {
 		if got := NewRequestID(sane); got != sane {
 			t.Errorf("%q became %q", sane, got)

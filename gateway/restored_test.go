@@ -19,6 +19,7 @@ import (
 // it again: be it one that was sent before without success or one that never was, and whether the whole folder is put back
 // or the file alone.
 func TestRestoredCopy(t *testing.T) {
+	t.Parallel()
 	refused := func(*gatewaytest.Log) {}
 	down := func(l *gatewaytest.Log) { l.SetDown(gateway.ErrUnavailable) }
 	for name, c := range map[string]struct {

@@ -26,6 +26,7 @@ import (
 // TestEverySendersReceipt: whatever was sent before, in whichever order and form, each sender gets the receipt of
 // what he sent, and it verifies in each way that he may call verify. Sent again, it is the same submission.
 func TestEverySendersReceipt(t *testing.T) {
+	t.Parallel()
 	all, list := desks{}, mails(t)
 	all.open(t, list)
 	var ran atomic.Int32

@@ -19,6 +19,7 @@ import (
 // TestSeventhFormat: a format beside the others is planned, verified, logged and has its receipt,
 // with nothing but its registration.
 func TestSeventhFormat(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
 		c.Formats = formats.NewRegistry(append(slices.Clone(all.Formats().All()), toy.New())...)

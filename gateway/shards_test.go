@@ -52,6 +52,7 @@ func (r *rotating) stateAfter(t *testing.T, id string, d time.Duration) gateway.
 // TestFormerShard: an entry is in doubt in a shard that the log was before. Where it is there it is found; where it is not, it
 // goes to the current one once that is certain, and not before.
 func TestFormerShard(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		applied bool // the entry is in the former shard
 		canary  bool // something that was sent later is there, and something after that
@@ -107,6 +108,7 @@ func TestFormerShard(t *testing.T) {
 // TestClosedLater: what waits in a former shard goes on once the operator says that it is closed. One that is not configured
 // waits as well, and is seen to.
 func TestClosedLater(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := startRotating(t, gatewaytest.Fault{Err: errLost})
 		former := r.log.Describe().Shard

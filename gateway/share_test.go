@@ -10,6 +10,7 @@ import (
 
 // TestDivide: the parts of a whole add up to it, and a rate goes with a burst.
 func TestDivide(t *testing.T) {
+	t.Parallel()
 	for _, whole := range []gateway.Share{{}, {InFlight: 10}, {InFlight: 1, Rate: 1, Burst: 1}, {Rate: 40_000, Burst: 10}, {InFlight: 7, Rate: 99_999, Burst: 3}} {
 		for n := 1; n < 12; n++ {
 			var sum gateway.Share

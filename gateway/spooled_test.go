@@ -60,6 +60,7 @@ func spooledIn(t *testing.T, s gateway.Store) gateway.SweptBlobs {
 
 // TestSpooled: an artifact is spooled until its entry is logged, and one of a submission that is refused, or known, is not kept.
 func TestSpooled(t *testing.T) {
+	t.Parallel()
 	log := wholeLog{gatewaytest.NewLog()}
 	var store gateway.Store
 	g, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { store = c.Store })
@@ -98,6 +99,7 @@ func TestSpooled(t *testing.T) {
 
 // TestSpooledBySender: an artifact that its sender has spooled is not spooled again, and has to be the one that is verified.
 func TestSpooledBySender(t *testing.T) {
+	t.Parallel()
 	log := wholeLog{gatewaytest.NewLog()}
 	var store gateway.Store
 	g, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { store = c.Store })

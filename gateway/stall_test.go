@@ -72,6 +72,7 @@ func (l *stallingLog) Add(ctx context.Context, shard gateway.Shard, e gateway.Pr
 // TestStall: by a simulated clock, a log stalls for longer than its integration delay with entries under way. Whether it
 // includes them then or has lost them, each ends in it once.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]bool{"includes them then": false, "has lost them": true} {
 		for _, delay := range []time.Duration{0, 5 * time.Minute} {
 			t.Run(fmt.Sprint(name, ", delay ", delay), func(t *testing.T) {
@@ -123,6 +124,7 @@ func testStall(t *testing.T, lose bool, delay time.Duration) {
 // TestLeaseLost: a process that stands still for longer than its lease does not send what another one has
 // taken over.
 func TestLeaseLost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := gatewaytest.NewLog()
 		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{Now: time.Now})
@@ -174,6 +176,7 @@ func (s *slowStore) Claim(ctx context.Context, p gateway.ClaimParams) ([]gateway
 // TestRotated: what was sent to a shard, and is in doubt, is not sent to the next one, and is settled there when the shard
 // is back. What is new goes on.
 func TestRotated(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := gatewaytest.NewLog(gatewaytest.Fault{Err: errLost}, gatewaytest.Fault{Err: errLost})
 		path := filepath.Join(t.TempDir(), "gateway.db")
@@ -220,6 +223,7 @@ func TestRotated(t *testing.T) {
 
 // TestDegraded: a log that cannot be used is known though nothing is to be sent to it, and when it can be again.
 func TestDegraded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := gatewaytest.NewLog()
 		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{Now: time.Now})

@@ -5,6 +5,7 @@ package gateway
 import "testing"
 
 func TestStateOf(t *testing.T) {
+	t.Parallel()
 	e := func(log string, s State) EntryState { return EntryState{log, s} }
 	for name, c := range map[string]struct {
 		entries []EntryState

@@ -20,6 +20,7 @@ import (
 )
 
 func TestSubmitIsLoggedAndHasReceipt(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	sub := wait(t, s, submit(t, s, gatewaytest.Signed(t, "hello")).ID)
 	if sub.State != gateway.Logged || sub.Representation() != gateway.Native {
@@ -35,6 +36,7 @@ func TestSubmitIsLoggedAndHasReceipt(t *testing.T) {
 }
 
 func TestSameSubmissionIsOne(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	s := startGateway(t, log)
 	r := gatewaytest.Signed(t, "hello")
@@ -57,6 +59,7 @@ func TestSameSubmissionIsOne(t *testing.T) {
 
 // Labels are those that a tenant sent first; nobody else sees them.
 func TestLabelsStayAsTheyWere(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	r := gatewaytest.Signed(t, "hello")
 	send := func(tenant string, labels map[string]string) gateway.Submission {
@@ -82,6 +85,7 @@ func TestLabelsStayAsTheyWere(t *testing.T) {
 
 // Whatever the first Add answers, the entry ends up in the log exactly once.
 func TestSetbacks(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault gatewaytest.Fault
 		sends int
@@ -112,6 +116,7 @@ func TestSetbacks(t *testing.T) {
 }
 
 func TestRefusedIsFailedAndCanBeSentAgain(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog(gatewaytest.Fault{Err: gateway.ErrRefused})
 	s := startGateway(t, log)
 	r := gatewaytest.Signed(t, "hello")
@@ -130,6 +135,7 @@ func TestRefusedIsFailedAndCanBeSentAgain(t *testing.T) {
 
 // A process that ends with an Add under way leaves the entry in doubt; the next one settles it.
 func TestRestartSettlesWhatWasUnderWay(t *testing.T) {
+	t.Parallel()
 	for name, applied := range map[string]bool{"not applied": false, "applied": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,6 +159,7 @@ func TestRestartSettlesWhatWasUnderWay(t *testing.T) {
 }
 
 func TestDownLogLosesNothing(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
 	s := startGateway(t, log)
@@ -168,6 +175,7 @@ func TestDownLogLosesNothing(t *testing.T) {
 }
 
 func TestForkStopsSubmissions(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrFork)
 	halted := make(chan bool, 1)
@@ -192,6 +200,7 @@ func TestForkStopsSubmissions(t *testing.T) {
 // A log that does not let the gateway in is the operator's fault: the entry waits, is not in doubt, and
 // the operator is told, also when the log lets it in again.
 func TestForbiddenWaits(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog(gatewaytest.Fault{Err: gateway.ErrForbidden})
 	degraded := make(chan bool, 4)
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) {
@@ -218,6 +227,7 @@ func TestForbiddenWaits(t *testing.T) {
 }
 
 func TestQueueFull(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
 	s := startGateway(t, log)
@@ -231,6 +241,7 @@ func TestQueueFull(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	s, _ := run(t, log, filepath.Join(t.TempDir(), "gateway.db"), func(c *gatewaytest.Config) { c.Timing.InFlight = 7 })
 	requests := make([]gateway.Request, 60)
@@ -258,6 +269,7 @@ func TestManyAtOnce(t *testing.T) {
 
 // A submission that is waited for by another form of its ID is woken all the same.
 func TestWaitByAnotherFormOfTheID(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
 	s := startGateway(t, log)
@@ -273,6 +285,7 @@ func TestWaitByAnotherFormOfTheID(t *testing.T) {
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
 	s := startGateway(t, log)
@@ -286,6 +299,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestBeginRefuses(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	digest := gatewaytest.Signed(t, "x").Digest
 	for name, c := range map[string]struct {
@@ -312,6 +326,7 @@ func TestBeginRefuses(t *testing.T) {
 
 // Of a batch that does not fit, what fits is taken.
 func TestQueueFullTakesWhatFits(t *testing.T) {
+	t.Parallel()
 	log := gatewaytest.NewLog()
 	log.SetDown(gateway.ErrUnavailable)
 	s := startGateway(t, log)

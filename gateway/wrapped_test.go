@@ -20,6 +20,7 @@ import (
 // A private key in any part is refused as that, also as an artifact that its own signature is good for. A file that only
 // mentions one is an artifact like any other.
 func TestPrivateKeyInAnyPart(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -62,6 +63,7 @@ func TestPrivateKeyInAnyPart(t *testing.T) {
 
 // What stands around a signature makes no other submission of it.
 func TestWrappedIsTheSame(t *testing.T) {
+	t.Parallel()
 	s := startGateway(t, gatewaytest.NewLog())
 	signature, key, artifact := testdata(t, "ssh/testdata/ecdsa-256.sig"), testdata(t, "ssh/testdata/ecdsa-256.pub"), testdata(t, "ssh/testdata/artifact.txt")
 	var first string
