@@ -14,17 +14,24 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
-// template is a database that is migrated once, and copied for each test.
-var template struct {
+// template is a database of a server that is migrated once, and copied for each test.
+type template struct {
 	once sync.Once
 	name string
 }
 
+// ofShared is of the server that the tests share.
+var ofShared template
+
 // newDatabase returns the data source name of a database of the test's own, with the tables of a store.
 func newDatabase(t testing.TB) string {
 	t.Helper()
-	server := postgrestest.Shared(t)
-	template.once.Do(func() {
+	return ofShared.newDatabase(t, postgrestest.Shared(t))
+}
+
+func (m *template) newDatabase(t testing.TB, server *postgrestest.Server) string {
+	t.Helper()
+	m.once.Do(func() {
 		dsn := server.NewDatabase(t, "")
 		s, err := Open(t.Context(), dsn, Options{})
 		if err != nil {
@@ -35,22 +42,28 @@ func newDatabase(t testing.TB) string {
 		}
 		name := postgrestest.DatabaseOf(dsn) // a copy is to be as new
 		if err := server.Exec(t.Context(), name, `DELETE FROM rekor_gateway.incarnation`); err == nil {
-			template.name = name
+			m.name = name
 		}
 	})
-	if template.name == "" {
+	if m.name == "" {
 		t.Fatal("no template database")
 	}
-	return server.NewDatabase(t, template.name)
+	return server.NewDatabase(t, m.name)
 }
 
 func TestConformance(t *testing.T) {
+	var toCrash struct {
+		template
+		sync.Mutex // held by the test that may crash the server
+	}
 	crashing := sync.OnceValue(func() *postgrestest.Server { return postgrestest.NewServer(t) })
 	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Opened {
 		server, dsn := postgrestest.Shared(t), ""
 		if o.Crashes {
 			server = crashing()
-			dsn = server.NewDatabase(t, "")
+			toCrash.Lock()
+			t.Cleanup(toCrash.Unlock)
+			dsn = toCrash.newDatabase(t, server)
 		} else {
 			dsn = newDatabase(t)
 		}

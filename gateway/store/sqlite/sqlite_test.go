@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
+// TestMain lets more tests run at once than there are processors: they mostly wait for the disk.
 func TestMain(m *testing.M) {
 	switch os.Getenv(workerEnv) {
 	case "":
@@ -24,6 +26,9 @@ func TestMain(m *testing.M) {
 	default:
 		runWorker()
 		return
+	}
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

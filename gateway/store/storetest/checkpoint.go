@@ -19,6 +19,7 @@ type OpenCheckpoints func(t *testing.T) (c gateway.Checkpoints, reopen func() ga
 func RunCheckpoints(t *testing.T, open OpenCheckpoints) {
 	for name, test := range checkpointTests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, reopen := open(t)
 			test(t, c, reopen)
 		})

@@ -84,7 +84,7 @@ func (c *clock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
 // setClock sets the store's clock.
 func (s *testStore) setClock(t time.Time) { s.clock.ms.Store(t.UnixMilli()) }
 
-// Run runs the conformance tests, each on a store of its own.
+// Run runs the conformance tests, each on a store of its own, and several at once.
 func Run(t *testing.T, driver Driver) {
 	openLimited := func(t *testing.T, maxPending int, maxBytes int64) (*testStore, func() *testStore) {
 		return newTestStore(t, driver, Options{MaxPending: maxPending, MaxPendingBytes: maxBytes})
@@ -93,23 +93,24 @@ func Run(t *testing.T, driver Driver) {
 		return openLimited(t, maxPending, 0)
 	}
 	for name, test := range byteTests {
-		t.Run(name, func(t *testing.T) { test(t, openLimited) })
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, openLimited) })
 	}
 	for _, group := range []map[string]func(*testing.T, opener){
 		enqueueTests, formerTests, sharingTests, claimTests, extendTests, finishTests, doubtTests, stateTests, leafTests, listTests,
 		archiveTests, attestedTests, incarnationTests, contextTests, concurrencyTests,
 	} {
 		for name, test := range group {
-			t.Run(name, func(t *testing.T) { test(t, open) })
+			t.Run(name, func(t *testing.T) { t.Parallel(); test(t, open) })
 		}
 	}
 	for _, group := range []map[string]func(testing.TB, opening){moveTests, nextTests, retireTests, coldTests, replicaTests, acknowledgedTests, quotaTests, auditTests, ownTests, ownCloseTests, ownWitnessTests, ownContradictionTests, ownLookTests, ownMirrorTests, ownAtOnceTests, blobTests} {
 		for name, test := range group {
-			t.Run(name, func(t *testing.T) { test(t, opening{t, driver}) })
+			t.Run(name, func(t *testing.T) { t.Parallel(); test(t, opening{t, driver}) })
 		}
 	}
 	for name, test := range orderTests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, _ := open(t, 0)
 			test(t, ordered{s, s.setClock})
 		})
