@@ -75,7 +75,7 @@ func submit(t *testing.T, s *gatewaytest.Gateway, r gateway.Request) gateway.Sub
 
 func wait(t *testing.T, s *gatewaytest.Gateway, id string) gateway.Submission {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	sub, err := s.Wait(ctx, gateway.DefaultTenant, id)
 	if err != nil {

@@ -309,7 +309,11 @@ func TestContradicted(t *testing.T) {
 				t.Errorf("the log goes on too early: %+v", got)
 			}
 			now.set(25*time.Hour, r)
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			within := soon
+			if c.noLogs {
+				within = 3 * time.Second // in which it would be logged
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
 			sub, err := r.Await(ctx, sub)
 			if logged := err == nil && sub.State == gateway.Logged; logged == c.noLogs || !r.own.Witnesses()[0].Failing {

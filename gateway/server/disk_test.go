@@ -176,7 +176,7 @@ func TestAcceptedGoesOnOnALowDisk(t *testing.T) {
 		t.Errorf("on a low disk: %v", err)
 	}
 	log.SetDown(nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if got, err := s.Wait(ctx, accepted.Tenant, accepted.ID); err != nil || got.State != gateway.Logged {
 		t.Errorf("what was accepted is %s, %v", got.State, err)

@@ -159,7 +159,7 @@ func TestForkedLog(t *testing.T) {
 	fake.Publish()
 	second := accept(t, s)
 	shard := gateway.Shard{Origin: fake.Origin(), KeyID: [32]byte(fake.KeyID())}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if errors.Is(store.Forked(t.Context(), shard), gateway.ErrFork) {
 			break
 		}
@@ -227,7 +227,7 @@ func TestUselessLog(t *testing.T) {
 // wantDegraded waits until delivery says that of its log; "" is that it can be used.
 func wantDegraded(t *testing.T, s *domain, problem string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); s.delivery.Degraded()["fake"] != problem; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); s.delivery.Degraded()["fake"] != problem; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("degraded: %v, want %q", s.delivery.Degraded(), problem)
 		}

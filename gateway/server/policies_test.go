@@ -327,7 +327,7 @@ func TestPoliciesDiffer(t *testing.T) {
 	defer a.stop()
 	b := run(t, withPolicies(configs[1], policies))
 	defer b.stop()
-	a.awaitState("ready", 20*time.Second)
+	a.awaitState("ready", time.Minute)
 	for name, other := range map[string]map[string]config.Policy{
 		"formats": {"old": {Formats: []string{"pgp", "ssh"}, Keys: policies["old"].Keys}},
 		"keys":    {"old": {Formats: []string{"pgp"}, Keys: map[string][]string{"pgp": {"../../formats/pgp/testdata/p384.key"}}}},
@@ -336,13 +336,13 @@ func TestPoliciesDiffer(t *testing.T) {
 		if err := b.ReloadCallers(t.Context(), withPolicies(&changed, other)); err != nil {
 			t.Fatal(err)
 		}
-		if body := a.awaitState("degraded", 20*time.Second); !strings.Contains(body, "policy") {
+		if body := a.awaitState("degraded", time.Minute); !strings.Contains(body, "policy") {
 			t.Errorf("other %s: %s", name, body)
 		}
 		if err := b.ReloadCallers(t.Context(), withPolicies(&changed, policies)); err != nil {
 			t.Fatal(err)
 		}
-		a.awaitState("ready", 20*time.Second)
+		a.awaitState("ready", time.Minute)
 	}
 	unnamed := *configs[1]
 	withPolicies(&unnamed, policies)
@@ -352,7 +352,7 @@ func TestPoliciesDiffer(t *testing.T) {
 	if err := b.ReloadCallers(t.Context(), &unnamed); err != nil {
 		t.Fatal(err)
 	}
-	if body := a.awaitState("degraded", 20*time.Second); !strings.Contains(body, "policy") {
+	if body := a.awaitState("degraded", time.Minute); !strings.Contains(body, "policy") {
 		t.Errorf("a caller without his policy: %s", body)
 	}
 }

@@ -75,7 +75,7 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("read at the other one: %d %v", got.status, got.body)
 	}
 	for _, r := range []*running{a, b} {
-		r.awaitState("ready", 10*time.Second)
+		r.awaitState("ready", time.Minute)
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
@@ -90,7 +90,7 @@ func TestDrift(t *testing.T) {
 	configs[1].Logs[0].Rate, configs[1].Logs[0].RateBurst = 50, 10
 	a, b := run(t, configs[0]), run(t, configs[1])
 	for _, r := range []*running{a, b} {
-		if body := r.awaitState("degraded", 10*time.Second); !strings.Contains(body, "part:logs") || strings.Contains(body, "part:policy") {
+		if body := r.awaitState("degraded", time.Minute); !strings.Contains(body, "part:logs") || strings.Contains(body, "part:policy") {
 			t.Error(body)
 		}
 	}
@@ -99,8 +99,8 @@ func TestDrift(t *testing.T) {
 	if err := b.Reload(t.Context(), &again); err != nil {
 		t.Fatal(err)
 	}
-	a.awaitState("ready", 10*time.Second)
-	b.awaitState("ready", 10*time.Second)
+	a.awaitState("ready", time.Minute)
+	b.awaitState("ready", time.Minute)
 	if err := b.stop(); err != nil {
 		t.Error(err)
 	}
@@ -119,7 +119,7 @@ func TestDatabaseGone(t *testing.T) {
 	database := postgrestest.NewServer(t)
 	configs := newReplicas(t, database.DSN("postgres"), 2)
 	r := run(t, configs[0])
-	r.awaitState("ready", 10*time.Second)
+	r.awaitState("ready", time.Minute)
 	if err := database.Kill(); err != nil {
 		t.Fatal(err)
 	}

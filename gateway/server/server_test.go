@@ -201,7 +201,7 @@ func TestRunAndStop(t *testing.T) {
 			t.Errorf("log:\n%s", text)
 		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
@@ -223,7 +223,7 @@ func (r *running) checkHealth(c credentials.TransportCredentials) {
 	_, address, _ := strings.Cut(r.Addresses().GRPC, "://")
 	conn := must(grpc.NewClient(address, grpc.WithTransportCredentials(c)))
 	defer conn.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // readiness is looked at after the start
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // readiness is looked at after the start
 		got, err := healthpb.NewHealthClient(conn).Check(r.t.Context(), &healthpb.HealthCheckRequest{Service: "rekorgateway.v1.GatewayService"})
 		if err == nil && got.GetStatus() == healthpb.HealthCheckResponse_SERVING {
 			return
@@ -262,7 +262,7 @@ func TestDrain(t *testing.T) {
 	r := run(t, newConfig(t))
 	got := make(chan answer, 1)
 	go func() { got <- r.submit(key, "late") }()
-	for deadline := time.Now().Add(5 * time.Second); !r.pending(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !r.pending(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing is pending")
 		}

@@ -102,7 +102,7 @@ func serveTLS(t *testing.T, server *postgrestest.Server) (file string) {
 func awaitTLS(t *testing.T, server *postgrestest.Server) {
 	t.Helper()
 	const speaks = `DO $$ BEGIN IF current_setting('ssl') <> 'on' THEN RAISE 'not yet'; END IF; END $$`
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for server.Exec(t.Context(), "postgres", speaks) != nil {
 		if time.Now().After(deadline) {
 			t.Fatal("the server does not speak TLS")
