@@ -35,6 +35,7 @@ func TestWholeKillPoints(t *testing.T) {
 		"after store.BlobPart#1", "before store.BlobPart#2", "after log.Add#1", "after store.Finish#1", "after store.SweepBlobs#2",
 	} {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			log := rekorv1test.Start(t)
 			g := deployWhole(t, program, log)
 			g.start("REKOR_GATEWAY_KILLPOINT=" + point)
