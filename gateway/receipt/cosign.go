@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 )
 
 // Export says what the commands of an export name. Paths are used as they are given.
@@ -44,7 +46,7 @@ func quote(word string) string {
 }
 
 // ExportCosign writes what stock cosign (v3) needs to verify each entry, offline, and returns
-// its command lines: one per entry, all of which must succeed. Per entry it writes the key (the
+// its command lines: one per entry, all of which must succeed; a statement that is in a log of Rekor v1 as well is exported once, from the other log. Per entry it writes the key (the
 // signer's as key.pem, or the gateway's as gateway.pub), bundle.json and, when the format signs
 // other bytes than the artifact's, derived.bin; from the second entry on the names are numbered.
 //
@@ -60,6 +62,9 @@ func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) 
 	}
 	var commands []Command
 	for i, e := range r.logged {
+		if e.isRekorV1Statement() && slices.ContainsFunc(r.logged, e.isSaidBetterBy) {
+			continue
+		}
 		c, err := e.export(ctx, x, i)
 		if err != nil {
 			return nil, err
@@ -101,9 +106,24 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 	return append(append(command, digestFlag...), blob), nil
 }
 
+// isRekorV1Statement reports whether the entry is a statement in a log of Rekor v1. It is a hashedrekord there too, and stock clients look for statements
+// in that log's entries of the kinds dsse and intoto alone.
+func (e logEntry) isRekorV1Statement() bool {
+	return e.predicateType != "" && e.entry.GetOwn() == nil && logged(e.entry).GetKindVersion().GetVersion() == hashedrekord.V1APIVersion
+}
+
+// isSaidBetterBy reports whether another entry is of the same statement, in a log where stock clients find it.
+func (e logEntry) isSaidBetterBy(other logEntry) bool {
+	return !other.isRekorV1Statement() && other.predicateType == e.predicateType && other.subject == e.subject && other.entry.GetOwn() == nil
+}
+
 // exportStatement pins the signer by the predicate type: a statement of the same gateway about
 // a stranger's signature has another one.
 func (e logEntry) exportStatement(x Export, i int) (Command, error) {
+	if e.isRekorV1Statement() {
+		return nil, refuse(ReasonExportNotPossible, "the statement is a hashedrekord in a log of Rekor v1, and stock cosign takes none of that kind there",
+			"verify with: rekor-gateway verify; a receipt of the same in a log of Rekor v2 has an export")
+	}
 	if e.subject == "" {
 		return nil, refuse(ReasonExportNotPossible, "the gateway saw only a BLAKE2b digest of the artifact, which stock cosign does not know",
 			"verify it with rekor-gateway verify; or submit the artifact itself (rekor-gateway submit --send-bytes), and export that receipt")
