@@ -202,3 +202,11 @@ func (r *BlobReader) nextPart() error {
 	r.now.Reset(data)
 	return nil
 }
+
+// LeastSendRate is how fast a log, and the line to it, take what they are sent at least, in bytes a second.
+const LeastSendRate = 1 << 20
+
+// SendTime returns how much longer than an entry of no size one may take of which so many bytes are sent.
+func SendTime(size int64) time.Duration {
+	return time.Duration(float64(size) / LeastSendRate * float64(time.Second))
+}

@@ -87,6 +87,7 @@ type slot struct {
 	done    func(error) // tells the breaker
 	permit  adaptivelimiter.Permit
 	started time.Time
+	large   bool // what is sent takes long by its size, which says nothing of how many entries the log bears
 }
 
 // takeSlots takes at most n slots. With none, why is one of the reasons above, and again is when to ask again at the latest.
@@ -166,7 +167,7 @@ func (s *slot) end(err error) {
 		b.mu.Unlock()
 	}
 	took := now.Sub(s.started)
-	b.flight.end(s.permit, took, err == nil || took >= b.timing.AddTimeout)
+	b.flight.end(s.permit, took, !s.large && (err == nil || took >= b.timing.AddTimeout))
 	s.done(err)
 }
 

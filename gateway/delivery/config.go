@@ -14,6 +14,8 @@ import (
 type Config struct {
 	Logs  []gateway.Log
 	Store gateway.Work
+	// Blobs has the artifacts with which entries are sent, for the time that this may take. Nil: there are none.
+	Blobs gateway.Blobs
 	// Changed is called with how far submissions are that have got on. It must not block.
 	Changed func([]gateway.Progress)
 	// Restored: the store is known to be an older copy, so that what it says was never sent is in doubt as
@@ -38,7 +40,7 @@ type Config struct {
 // for the defaults given here.
 type Timing struct {
 	InFlight   int           // entries leased at once per log, over all processes; 0: a bound is found
-	AddTimeout time.Duration // for one entry to be included
+	AddTimeout time.Duration // for one entry to be included, and gateway.SendTime more of one that is sent with its artifact
 	Drain      time.Duration // how long entries under way may take at shutdown
 	Lease      time.Duration // after which another process takes over from a dead one: gateway.SendLease
 	Poll       time.Duration // how often to look for work that nobody announced: 1 s

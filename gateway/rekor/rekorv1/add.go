@@ -73,11 +73,15 @@ func checkBody(p gateway.Prepared) error {
 
 // addEntry sends the request for a body, which is in the form that the log logs it in.
 func (t *tree) addEntry(ctx context.Context, request entryRequest, body []byte) (*gateway.Inclusion, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.requestTimeout+t.timeout)
+	timeout := t.requestTimeout
+	if request.whole {
+		timeout += gateway.SendTime(request.size)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout+t.timeout)
 	defer cancel()
 	var entries map[string]logEntry
 	duplicate := false
-	send, cancelSend := context.WithTimeout(ctx, t.requestTimeout)
+	send, cancelSend := context.WithTimeout(ctx, timeout)
 	defer cancelSend()
 	err := t.postEntry(send, request, func(response *http.Response) error {
 		switch response.StatusCode {

@@ -35,7 +35,7 @@ type Config struct {
 	// InlineMax is gateway.LogInfo.InlineMax: artifacts are read from Blobs when their entries are sent.
 	InlineMax int64
 	Blobs     gateway.Blobs
-	// RequestTimeout bounds one write. Zero is 30 seconds.
+	// RequestTimeout bounds one write; one with an artifact may take gateway.SendTime longer. Zero is 30 seconds.
 	RequestTimeout time.Duration
 	// ReadTimeout bounds one read. Zero is 10 seconds.
 	ReadTimeout time.Duration
