@@ -101,16 +101,16 @@ const bareBatch = 256
 
 func (b *bareLoop) run(items []item) spent {
 	rows := b.rows.makeRows(items)
-	return measure(0, 0, len(items), func() { b.store(items, rows, func(int) {}) })
+	return measure(0, 0, len(items), func() { b.store(rows, func(i int) { b.verify(items[i]) }, func(int) {}) })
 }
 
-// store verifies and inserts, and calls inserted with the index of each item that is durable, in no order.
-func (b *bareLoop) store(items []item, rows []gateway.NewSubmission, inserted func(i int)) {
+// store has each item verified by all processors, inserts its row, and calls inserted with the index of each that is durable, in no order.
+func (b *bareLoop) store(rows []gateway.NewSubmission, verify, inserted func(i int)) {
 	verified := make(chan int, 4*bareBatch)
 	go func() {
 		defer close(verified)
-		check(inParallel(len(items), runtime.NumCPU(), func(_, i int) error {
-			b.verify(items[i])
+		check(inParallel(len(rows), runtime.NumCPU(), func(_, i int) error {
+			verify(i)
 			verified <- i
 			return nil
 		}))

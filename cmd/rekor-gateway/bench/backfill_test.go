@@ -39,7 +39,9 @@ const anchorEvery = 10 * time.Second
 func TestBackfill(t *testing.T) {
 	program := buildCommand(t)
 	r := &report{}
-	t.Run("batched", func(t *testing.T) { measureBatched(t, r, program) })
+	var batched cost
+	t.Run("batched", func(t *testing.T) { batched = measureBatched(t, r, program) })
+	t.Run("least", func(t *testing.T) { measureLeast(t, r, batched) })
 	t.Run("direct", func(t *testing.T) { measureDirect(t, r, program) })
 	t.Run("bare", func(t *testing.T) { measureVerification(t, r) })
 	t.Run("done", func(t *testing.T) { measureDone(t, r, program) })
@@ -121,8 +123,14 @@ func (b *backfilling) run(arguments ...string) ran {
 	return out
 }
 
+// cost is what a signature took: processor time of all processes, and bytes of its receipt.
+type cost struct {
+	cpu          time.Duration
+	receiptBytes int64
+}
+
 // measureBatched: from signatures to receipts by way of the gateway's own log.
-func measureBatched(t *testing.T, r *report, program string) {
+func measureBatched(t *testing.T, r *report, program string) cost {
 	b, log := startBackfilling(t, "backfill-batched", program, makeTree(t, *signatures), recordBatched)
 	s := b.run()
 	b.tree.checkReceipts(t)
@@ -137,8 +145,9 @@ func measureBatched(t *testing.T, r *report, program string) {
 		row{what: "– bytes of a receipt, mean", gateway: fmt.Sprint(b.tree.receiptBytes / int64(n))},
 		row{what: "– bytes of the gateway's store for each", gateway: fmt.Sprint(must(os.Stat(b.gateway.file(b.gateway.cfg.Store.SQLite.Path))).Size() / int64(n))},
 	)
-	b.measureParts(r, s)
+	t.Run("parts", func(*testing.T) { b.measureParts(r, s) })
 	b.gateway.stop()
+	return cost{perEntry(s.client+s.gateway+s.log, n), b.tree.receiptBytes / int64(n)}
 }
 
 // idle is what the processors had left.

@@ -30,9 +30,13 @@ const perFolder = 1000
 
 // makeTree lays out n signatures, an equal mix of the formats, a thousand in a folder.
 func makeTree(t *testing.T, n int) *tree {
-	tr := &tree{dir: t.TempDir()}
 	formats := len(endings) + 1
-	items := mixedItems(max(1, n/formats) * formats)
+	return layTree(t, mixedItems(max(1, n/formats)*formats))
+}
+
+// layTree lays out items of mixedItems.
+func layTree(t *testing.T, items []item) *tree {
+	tr := &tree{dir: t.TempDir()}
 	for i := range endings {
 		tr.addKey(t, items[i].key)
 	}
@@ -44,25 +48,30 @@ func makeTree(t *testing.T, n int) *tree {
 }
 
 func (tr *tree) layItem(it item, i int) error {
-	format, folder := i%(len(endings)+1), filepath.Join(tr.dir, fmt.Sprint(i/perFolder))
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	artifact, signature := tr.pathsOf(i)
+	if err := os.MkdirAll(filepath.Dir(signature), 0o755); err != nil {
 		return err
 	}
+	var err error
+	if artifact == "" {
+		err = writeOnce(filepath.Join(filepath.Dir(signature), "root.json"), it.key)
+	} else {
+		err = os.WriteFile(artifact, it.artifact, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(signature, it.signature, 0o644)
+}
+
+// pathsOf returns the files of item i; "" is no artifact, as TUF metadata has none.
+func (tr *tree) pathsOf(i int) (artifact, signature string) {
+	format, folder := i%(len(endings)+1), filepath.Join(tr.dir, fmt.Sprint(i/perFolder))
 	if format == len(endings) {
-		folder = filepath.Join(folder, "metadata")
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return err
-		}
-		if err := writeOnce(filepath.Join(folder, "root.json"), it.key); err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.targets.json", i+1)), it.signature, 0o644)
+		return "", filepath.Join(folder, "metadata", fmt.Sprintf("%d.targets.json", i+1))
 	}
 	name := filepath.Join(folder, fmt.Sprintf("release-%d.tar.gz", i))
-	if err := os.WriteFile(name, it.artifact, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(name+endings[format], it.signature, 0o644)
+	return name, name + endings[format]
 }
 
 // writeOnce writes a file that another may have written meanwhile, whole and with the same content.

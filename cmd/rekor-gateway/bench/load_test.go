@@ -58,7 +58,7 @@ func writeBare(log *rekortest.Server, items []item, inFlight int) error {
 // it does not look at, nor keep.
 func writeStored(log *rekortest.Server, b *bareLoop, items []item, rows []gateway.NewSubmission, inFlight int) error {
 	stored := make(chan int, len(items))
-	go b.store(items, rows, func(i int) { stored <- i })
+	go b.store(rows, func(i int) { b.verify(items[i]) }, func(i int) { stored <- i })
 	return writeEach(log, items, inFlight, func(int, int) int { return <-stored })
 }
 
