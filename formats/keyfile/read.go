@@ -89,6 +89,11 @@ func readFile(m *formats.Meter, data []byte) ([]Key, error) {
 	if err := m.ChargeParses(2); err != nil { // a point of a curve is checked, too
 		return nil, err
 	}
+	return readOnce(data, func() ([]Key, error) { return readNew(m, data) })
+}
+
+// readNew reads a file that is not remembered.
+func readNew(m *formats.Meter, data []byte) ([]Key, error) {
 	if err := refuseSecret(data); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 )
 
 const (
@@ -15,6 +16,9 @@ const (
 
 	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not: at most 10 MiB.
 	rememberedChecks = maxWaiting + 2*MaxParallel
+
+	// rememberedFiles are more than the key files of most runs: at most 1 MiB as they are written.
+	rememberedFiles = 64
 
 	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
@@ -25,10 +29,11 @@ const (
 // to, so that it takes no memory.
 var ballast []byte
 
-// prepareProcess has this process compute each signature once, and collect less garbage.
+// prepareProcess has this process compute each signature once, read each key file once, and collect less garbage.
 func prepareProcess() {
 	collectLess()
-	_ = formats.RememberChecks(rememberedChecks) // fails for a memory of nothing
+	_ = formats.RememberChecks(rememberedChecks) // fails for a memory of nothing, as the next does
+	_ = keyfile.RememberFiles(rememberedFiles)
 }
 
 // collectLess has the garbage collector of a long run work less, while the process is small. GOGC in the environment has precedence.
