@@ -265,7 +265,7 @@ func (s *submission) setWhole(m *formats.Meter, now time.Time) error {
 	default:
 		d.Whole = &formats.Whole{Format: name, Signature: form.json, Key: root.rekor.json, Embedded: true, SpecVersion: root.spec}
 	}
-	if d.Whole != nil && !(root.expires.After(now) && s.doc.expires.After(now)) {
+	if d.Whole != nil && (!root.expires.After(now) || !s.doc.expires.After(now)) {
 		d.NotWhole = refuseWhole("Rekor v1 takes no metadata whose root, or which itself, has expired", "send the current version, with a current root")
 	}
 	return nil

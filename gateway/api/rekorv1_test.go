@@ -227,7 +227,8 @@ func TestRekorV1Hostile(t *testing.T) {
 		"content in a hash":     {replace(hashed, `"data":{`, `"data":{"content":"AAAA",`), 400, "MALFORMED_REQUEST"},
 		"a large artifact":      {replace(rekord, `"data":{"content":"`, `"data":{"content":"`+base64.StdEncoding.EncodeToString(make([]byte, testMaxArtifact+3))), 413, "TOO_LARGE"},
 		"TUF without a root":    {`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":{}}}}`, 400, "MISSING_KEY"},
-		"TUF in base64":         {`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"e30="},"root":{"content":{}}}}`, 400, "MALFORMED_REQUEST"},
+		"TUF in base64":         {`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"e30="},"root":{"content":{}}}}`, 400, "MALFORMED_SIGNATURE"},
+		"TUF in no base64":      {`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"e30"},"root":{"content":{}}}}`, 400, "MALFORMED_REQUEST"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := *s

@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,20 +160,34 @@ func TestRekorCLIUserIDs(t *testing.T) {
 	f.refuse("cli verify"+arguments, "UNSUPPORTED_FEATURE: ")
 }
 
-// checkTUF: metadata is uploaded with its root, and found by its UUID.
+// checkTUF: metadata is uploaded with its root, recorded as the log's own entry for it, and found by both and by its UUID.
 func (f *cliFolder) checkTUF() {
 	f.t.Helper()
 	if out, err := exec.Command("go", "build", "-o", f.dir, "../../cmd/rekor-gateway/demo/tufdemo").CombinedOutput(); err != nil {
 		f.t.Fatalf("%v %s", err, out)
 	}
 	f.mustRun("./tufdemo metadata.json root.json")
-	const upload = "cli upload --type tuf --artifact metadata.json --public-key root.json"
+	const upload = "cli upload --type tuf --pki-format tuf --artifact metadata.json --public-key root.json"
 	uuid := uuidForm.FindString(f.mustRun(upload))
-	if again := f.mustRun(upload); uuid == "" || !strings.Contains(again, uuid) {
+	if again := f.mustRun(upload); uuid == "" || !strings.Contains(again, "already exists") || !strings.Contains(again, uuid) {
 		f.t.Errorf("TUF again: %s", again)
 	}
-	f.mustRun("cli verify --uuid " + uuid + "; cli get --uuid " + uuid)
-	f.refuse("cli verify --type tuf --artifact metadata.json --public-key root.json", "UNSUPPORTED_FEATURE: ")
+	if got := f.mustRun("cli get --uuid " + uuid); !strings.Contains(got, "TufObj") {
+		f.t.Errorf("TUF: %s", got)
+	}
+	f.mustRun("cli verify --uuid " + uuid)
+	const leaf = sha256.Size * 2 // hexadecimal, at the end of the UUID
+	if got := f.mustRun(strings.Replace(upload, "upload", "verify", 1)); !strings.Contains(got, "Entry Hash: "+uuid[len(uuid)-leaf:]) {
+		f.t.Errorf("TUF is verified as %s", got)
+	}
+	f.mustRun(`./tufdemo another.json another-root.json
+		printf '{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"%s"},"root":{"content":%s}}}' $(base64 -w0 metadata.json) "$(cat another-root.json)" >tuf.json
+		sed "s/$(base64 -w0 metadata.json)/$(base64 -w0 another.json)/" tuf.json >good.json`)
+	f.refuse("cli upload --entry tuf.json", "KEY_MISMATCH: ")
+	f.mustRun("cli upload --entry good.json")
+	if found := f.mustRun("cli search --public-key root.json --pki-format tuf"); !strings.Contains(found, uuid) {
+		f.t.Errorf("TUF is not found by its root: %s", found)
+	}
 }
 
 // checkRefused: rekor-cli shows why the gateway refuses. What it would refuse itself, it sends as an entry of a file.

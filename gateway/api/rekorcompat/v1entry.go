@@ -59,7 +59,7 @@ type proposal struct {
 	signature []byte
 	key       []byte
 
-	metadata, root []byte // spec.metadata.content and spec.root.content: JSON
+	metadata, root []byte // spec.metadata.content and spec.root.content: JSON, or sent as that in base64
 }
 
 // content is spec.data.content, in memory or taken out of the body.
@@ -289,9 +289,9 @@ func (r proposalReader) noteUnknown(p *proposal) func(string) error {
 func (r proposalReader) readSpec(p *proposal) error {
 	other := r.noteUnknown(p)
 	byURL := func() error { p.byURL = true; return r.dec.SkipValue() }
-	readDocument := func(to *[]byte) func() error {
+	readDocument := func(to *[]byte, limit int64) func() error {
 		return func() error {
-			return r.readObject(members{"content": func() error { return r.readDocument(to) }, "url": byURL}, other)
+			return r.readObject(members{"content": func() error { return r.readDocument(to, limit) }, "url": byURL}, other)
 		}
 	}
 	return r.readObject(members{
@@ -317,8 +317,8 @@ func (r proposalReader) readSpec(p *proposal) error {
 				},
 			}, other)
 		},
-		"metadata":     readDocument(&p.metadata),
-		"root":         readDocument(&p.root),
+		"metadata":     readDocument(&p.metadata, formats.MaxSignatureSize),
+		"root":         readDocument(&p.root, formats.MaxKeySize),
 		"spec_version": r.dec.SkipValue, // which the metadata says itself
 	}, other)
 }
@@ -391,11 +391,13 @@ func decodeContent(text []byte) ([]byte, error) {
 	return out[:n], nil
 }
 
-// readDocument reads a JSON object as it is: its signatures are over these bytes.
-func (r proposalReader) readDocument(to *[]byte) error {
+// readDocument reads a JSON object as it is, or one in base64, of at most limit bytes, as the log has it: its signatures are over these bytes.
+func (r proposalReader) readDocument(to *[]byte, limit int64) error {
 	switch r.dec.PeekKind() {
 	case jsontext.KindNull:
 		return r.dec.SkipValue()
+	case jsontext.KindString:
+		return r.readBytes(to, limit)
 	case jsontext.KindBeginObject:
 	default:
 		return r.wrongKind()

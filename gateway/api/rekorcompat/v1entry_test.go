@@ -63,12 +63,23 @@ type wholeProposal struct {
 			} `json:"publicKey"`
 		} `json:"signature"`
 		Metadata struct {
-			Content json.RawMessage `json:"content"`
+			Content wholeDocument `json:"content"`
 		} `json:"metadata"`
 		Root struct {
-			Content json.RawMessage `json:"content"`
+			Content wholeDocument `json:"content"`
 		} `json:"root"`
 	} `json:"spec"`
+}
+
+// wholeDocument is JSON, as it is or in base64.
+type wholeDocument []byte
+
+func (d *wholeDocument) UnmarshalJSON(raw []byte) error {
+	if raw[0] == '"' {
+		return json.Unmarshal(raw, (*[]byte)(d))
+	}
+	*d = bytes.Clone(raw)
+	return nil
 }
 
 // FuzzReadProposal: what is taken says what a decoder of the whole body reads, artifact included, and is a submission of its caller's; what is not is the
@@ -83,6 +94,7 @@ func FuzzReadProposal(f *testing.F) {
 		f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":` + document + `},"root":{"content":{}}}}`))
 		f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":{}},"root":{"content":` + document + `}}}`))
 	}
+	f.Add([]byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"e30="},"root":{"content":"` + long + `"},"spec_version":"1.0"}}`))
 	f.Add([]byte(`{"kind":"rekord","spec":{"data":{"url":"x","content":null},"x":[[{}]]},"kind":"\u0072ekord"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		j, err := readLong(t, body)
@@ -165,6 +177,22 @@ func TestLongStringInDocument(t *testing.T) {
 			if formats.ReasonOf(err) != want {
 				t.Errorf("a string of %d bytes: %v", len(text), err)
 			}
+		}
+	}
+}
+
+// TestDocumentInBase64: the log takes TUF metadata in base64 too, and records it so.
+func TestDocumentInBase64(t *testing.T) {
+	long := `{"signed":{"a":"` + strings.Repeat("a", upload.MaxShortString) + `"}}`
+	for _, document := range []string{`{"signed":{}}`, long} {
+		content := base64.StdEncoding.EncodeToString([]byte(document))
+		p, err := readProposal(must(readLong(t, []byte(`{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":"`+content+`"},"root":{"content":"`+content+`"}}}`))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := p.newRequest(gateway.Caller{})
+		if err != nil || string(r.Signature) != document || len(r.Keys) != 1 || string(r.Keys[0]) != document || r.Format != "tuf" {
+			t.Errorf("%d bytes: %v", len(document), err)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
+	"github.com/rekor-gateway/rekor-gateway/gateway/tufrecord"
 )
 
 // maxQueries bounds what is asked for at once, as the log's server does.
@@ -176,6 +177,8 @@ func (v *V1) readProposed(ctx context.Context, r proposalReader, q *queries) err
 		body, err = p.canonicalBody()
 	case kindRekord:
 		body, err = p.canonicalRekord(ctx, v.cfg.Service.Formats())
+	case kindTUF:
+		body, err = p.canonicalTUF(ctx, v.cfg.Service.Formats())
 	default:
 		err = errNotAsProposed
 	}
@@ -209,6 +212,23 @@ func (p *proposal) rekordOf(d formats.Description) ([]byte, error) {
 		return nil, errNotAsProposed
 	}
 	body, err := rekord.Body(rekord.Record{Whole: *d.Whole, Digest: p.content.sha256()})
+	if err != nil {
+		return nil, errNotAsProposed
+	}
+	return body, nil
+}
+
+// canonicalTUF returns the entry that the log makes of metadata and its root, where it takes them.
+func (p *proposal) canonicalTUF(ctx context.Context, registry *formats.Registry) ([]byte, error) {
+	parsed, err := registry.Parse(ctx, kindTUF, p.metadata, [][]byte{p.root}, formats.Policy{Now: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	whole := parsed.Describe().Whole
+	if whole == nil {
+		return nil, errNotAsProposed
+	}
+	body, err := tufrecord.Body(*whole)
 	if err != nil {
 		return nil, errNotAsProposed
 	}

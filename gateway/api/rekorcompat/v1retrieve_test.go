@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -37,6 +38,28 @@ func TestRetrieveLongKey(t *testing.T) {
 		}
 		if used := memory.Used(); used != upload.RequestMemory {
 			t.Errorf("a long %s: %d bytes stay held", name, used-upload.RequestMemory)
+		}
+	}
+}
+
+// TestRetrieveTUF: metadata is looked for as the entry that the log makes of it and its root, where it takes them.
+func TestRetrieveTUF(t *testing.T) {
+	v := &V1{cfg: V1Config{Service: knowsFormats{}}}
+	find := func(metadata string) (queries, error) {
+		read := func(name string) []byte { return must(os.ReadFile("../../../formats/tuf/testdata/" + name)) }
+		body := fmt.Appendf(nil, `{"entries":[{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":%s},"root":{"content":%q}}}]}`, read(metadata), base64.StdEncoding.EncodeToString(read("root-1.json")))
+		return v.readQueries(t.Context(), must(readLongBody(t, bytes.NewReader(body), false)))
+	}
+	q, err := find("snapshot.json")
+	if err != nil || len(q.ids) != 1 {
+		t.Fatalf("%+v, %v", q, err)
+	}
+	if again, err := find("timestamp.json"); err != nil || len(again.ids) != 1 || again.ids[0] == q.ids[0] {
+		t.Errorf("%+v, %v", again, err)
+	}
+	for metadata, want := range map[string]formats.Reason{"targets.json": formats.ReasonUnsupportedFeature, "targets-one.json": formats.ReasonThresholdNotMet} {
+		if q, err := find(metadata); formats.ReasonOf(err) != want || len(q.ids) > 0 {
+			t.Errorf("%s: %+v, %v", metadata, q, err)
 		}
 	}
 }
