@@ -114,7 +114,7 @@ each() { # NAME, the arguments of upload
 	cli loginfo >/dev/null 2>&1 # which finds that the tree has only grown
 	found='by its UUID'
 	case $name in
-	hashedrekord | ssh | minisign)
+	hashedrekord | ssh | minisign | tuf)
 		cli verify "$@" >/dev/null
 		found='by the signature, and by its UUID'
 		;;
