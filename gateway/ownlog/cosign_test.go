@@ -33,7 +33,7 @@ import (
 )
 
 // soon is how long the log takes at most for what it does by itself.
-const soon = 30 * time.Second
+const soon = time.Minute
 
 // await waits until a condition holds.
 func await(t *testing.T, what string, holds func() bool) {
