@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,71 @@ type silentLog struct{ gateway.Log }
 func (silentLog) Add(ctx context.Context, _ gateway.Shard, _ gateway.Prepared) (*gateway.Inclusion, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// slowLog takes a second for an entry, and refuses it then.
+type slowLog struct {
+	gateway.Log
+	*crowd
+}
+
+// crowd counts who is there at once.
+type crowd struct {
+	mu        sync.Mutex
+	now, most int64
+}
+
+func (c *crowd) come(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += n
+	c.most = max(c.most, c.now)
+}
+
+func (l slowLog) Add(context.Context, gateway.Shard, gateway.Prepared) (*gateway.Inclusion, error) {
+	l.come(1)
+	defer l.come(-1)
+	time.Sleep(time.Second)
+	return nil, gateway.ErrRefused
+}
+
+// TestFewArtifactsAtOnce: of large artifacts few are under way at once, whatever the bound on entries, and whoever waits loses nothing of his own time. Entries
+// without one pass.
+func TestFewArtifactsAtOnce(t *testing.T) {
+	for size, want := range map[int64]int64{1 << 30: 1, 12 << 20: 2, 1 << 20: 10, 0: 10} {
+		synctest.Test(t, func(t *testing.T) {
+			w := retryWorker(nil)
+			log := slowLog{w.log, &crowd{}}
+			w.log, w.blobs = log, blobsOf{size: size}
+			slots, _, _ := w.budget.takeSlots(11)
+			var entries []gateway.Claimed
+			for i := range int64(11) {
+				e := claimedEntry(i+1, 1)
+				e.Kind, e.Body, e.Shard, e.SentAtTreeSize = rekord.Kind, []byte("b"), currentShard, new(uint64)
+				if i == 10 {
+					e.Kind = "hashedrekord/0.0.1"
+				}
+				entries = append(entries, e)
+			}
+			sends, _ := w.held.addClaimed(t.Context(), entries, steady.Now(), slots)
+			var sending sync.WaitGroup
+			began := time.Now()
+			for i, s := range sends {
+				sending.Go(func() {
+					if r := w.sendEntry(s); r.InDoubt || r.err == nil {
+						t.Errorf("%+v, %v", r.Outcome, r.err)
+					}
+					if i == 10 && time.Since(began) > 2*time.Second {
+						t.Error("an entry without an artifact waits for those")
+					}
+				})
+			}
+			sending.Wait()
+			if log.most != want+1 { // and the one that has none
+				t.Errorf("%d of %d bytes each were under way at once, want %d", log.most-1, size, want)
+			}
+		})
+	}
 }
 
 // TestLargeEntriesMayTakeLonger: an entry with its artifact may take longer by the bytes that are sent, under a lease that is extended meanwhile; one without

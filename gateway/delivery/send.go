@@ -4,14 +4,12 @@ package delivery
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/internal/killpoint"
-	"github.com/rekor-gateway/rekor-gateway/gateway/rekord"
 )
 
 // result is an outcome, with what the operator is told of it.
@@ -25,7 +23,8 @@ type result struct {
 // sendEntry adds one entry to the log and returns the outcome.
 func (w *worker) sendEntry(s send) result {
 	slot := s.lease.slot
-	more := w.sendTime(s)
+	more, done := w.takeTurn(s)
+	defer done()
 	slot.large = more >= time.Second
 	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout+more)
 	defer cancel()
@@ -57,20 +56,6 @@ func (w *worker) sendEntry(s send) result {
 		r.Next = w.next()
 	}
 	return r
-}
-
-// sendTime returns how much longer an entry may take since its artifact is sent with it. Its lease is extended meanwhile, as any.
-func (w *worker) sendTime(s send) time.Duration {
-	if w.blobs == nil || s.Kind != rekord.Kind {
-		return 0
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout)
-	defer cancel()
-	blob, err := w.blobs.BlobOf(ctx, s.LeafHash)
-	if err != nil {
-		return 0 // who sends it says so
-	}
-	return gateway.SendTime(int64(base64.StdEncoding.EncodedLen(int(blob.Size))))
 }
 
 func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, error) {

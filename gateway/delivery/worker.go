@@ -8,23 +8,26 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // worker sends one log's pending entries to it, and settles what is in doubt. Workers of several processes
 // may share one store.
 type worker struct {
-	id       string // the log's
-	log      gateway.Log
-	store    gateway.Work
-	blobs    gateway.Blobs // nil: none
-	restored bool
-	probe    func(context.Context, gateway.Log) (gateway.Prepared, error) // nil: none
-	timing   Timing
-	logger   *slog.Logger
-	metrics  Metrics
-	changed  func([]gateway.Progress) // what Finish or Settle returned
-	next     func() []string          // logs to which goes what this one refuses
+	id        string // the log's
+	log       gateway.Log
+	store     gateway.Work
+	blobs     gateway.Blobs       // nil: none
+	artifacts *semaphore.Weighted // held while they are under way
+	restored  bool
+	probe     func(context.Context, gateway.Log) (gateway.Prepared, error) // nil: none
+	timing    Timing
+	logger    *slog.Logger
+	metrics   Metrics
+	changed   func([]gateway.Progress) // what Finish or Settle returned
+	next      func() []string          // logs to which goes what this one refuses
 
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan result   // of every goroutine that sends; closed once they have ended
@@ -45,7 +48,7 @@ type worker struct {
 func newWorker(log gateway.Log, cfg Config) *worker {
 	id := log.Describe().ID
 	return &worker{
-		id: id, log: log, store: cfg.Store, blobs: cfg.Blobs, restored: cfg.Restored, probe: cfg.Probe,
+		id: id, log: log, store: cfg.Store, blobs: cfg.Blobs, artifacts: semaphore.NewWeighted(artifactsAtOnce), restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
 		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics, cfg.Shared),
 		size:   knownSize{idle: cfg.Timing.Idle},
