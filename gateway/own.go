@@ -20,6 +20,9 @@ func AnchorTenant(log string) string { return anchorTenants + log }
 // waits for it leaves the queue by no other way.
 func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, anchorTenants) }
 
+// LogOfAnchors returns the own log whose anchors are that tenant's; ok is false where none are.
+func LogOfAnchors(tenant string) (log string, ok bool) { return strings.CutPrefix(tenant, anchorTenants) }
+
 // OwnLogs is the side of a Store where the gateway's own logs are kept: the order of their records, the trees over them, and which of
 // their checkpoints are anchored. The entries of an own log are enqueued as all are, and never claimed: each gets the next index of the
 // log, once and for ever, and is Logged when a checkpoint that covers it is anchored. Move and Retire answer ErrOwnLog for such a log.

@@ -60,7 +60,8 @@ type Queue interface {
 type Enqueued struct {
 	Submission Submission // unless Err is set
 	// Err is nil, ErrQueueFull when more than the configured number of entries, or of bytes, would be
-	// pending, the anchors of own logs aside, a *QuotaError, ErrBlobGone where an entry's blob is not there as it says, or ErrUnstorable.
+	// pending, the anchors of own logs aside, a *QuotaError, ErrBlobGone where an entry's blob is not there as it says, ErrUnstorable, or
+	// ErrDoubtFirst for an anchor of an own log that is Doubted: it may have been signed for another state.
 	Err error
 }
 

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,6 +59,9 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	var results []gateway.Enqueued
 	err := s.writeTx(ctx, "enqueuing", func(t *tx) error {
 		results = slices.Clone(refused)
+		if err := t.refuseDoubted(rows, results); err != nil {
+			return err
+		}
 		return newEnqueuing(t, rows, results).enqueueRows()
 	})
 	if err != nil {
@@ -65,6 +69,28 @@ func (s *Store) Enqueue(ctx context.Context, subs []gateway.NewSubmission) ([]ga
 	}
 	s.life.loss.noteStored(results)
 	return results, nil
+}
+
+// refuseDoubted refuses anchors of own logs that may be older than what these were signed for: the database may be another one since.
+func (t *tx) refuseDoubted(rows []store.NewRow, results []gateway.Enqueued) error {
+	for i := range rows {
+		if results[i].Err != nil {
+			continue
+		}
+		log, ok := gateway.LogOfAnchors(rows[i].Tenant)
+		if !ok {
+			continue
+		}
+		l, err := t.readOwnLog(selectOwnLog, log)
+		switch {
+		case errors.Is(err, gateway.ErrNotFound):
+		case err != nil:
+			return err
+		case l.Doubted:
+			results[i].Err = fmt.Errorf("%w: own log %s", gateway.ErrDoubtFirst, log)
+		}
+	}
+	return nil
 }
 
 // tenantKey is a submission's key with its tenant's row.

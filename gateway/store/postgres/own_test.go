@@ -194,8 +194,20 @@ func TestOwnLogInAnotherLife(t *testing.T) {
 			t.Errorf("the log is %+v, %v, want it doubted: %v", l, err, want)
 		}
 	}
+	anchor := func(s *Store) error {
+		return again(func() error {
+			stored, err := s.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission(gateway.AnchorTenant("own"), "anchor", "log")})
+			if err == nil {
+				err = stored[0].Err
+			}
+			return err
+		})
+	}
 	for _, s := range []*Store{one, two} {
 		wantDoubted(s, true)
+		if err := anchor(s); !errors.Is(err, gateway.ErrDoubtFirst) {
+			t.Errorf("an anchor of another life is stored: %v", err)
+		}
 		if err := trust(s); err != nil { // what was looked at may be the one before
 			t.Error(err)
 		}
@@ -207,7 +219,7 @@ func TestOwnLogInAnotherLife(t *testing.T) {
 			t.Errorf("sequenced after a restart: %v", err)
 		}
 	}
-	if err := errors.Join(look(two, 1), trust(two), sequence(one, 1), sequence(two, 1), sequence(one, 0), look(one, 2)); err != nil {
+	if err := errors.Join(look(two, 1), trust(two), sequence(one, 1), sequence(two, 1), sequence(one, 0), look(one, 2), anchor(one)); err != nil {
 		t.Fatal(err)
 	}
 	wantDoubted(one, false)

@@ -159,7 +159,26 @@ func (e *enqueuing) listPending() []*pendingRows {
 	return []*pendingRows{&e.digests, &e.signers, &e.receipts, &e.bodies, &e.links, &e.queued}
 }
 
+// refuseDoubted refuses an anchor of an own log that may be older than what it was signed for.
+func (e *enqueuing) refuseDoubted(t *tx, i int) error {
+	log, ok := gateway.LogOfAnchors(e.rows[i].Tenant)
+	if !ok {
+		return nil
+	}
+	_, l, err := t.readOwnLog(log)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return nil
+	}
+	if err == nil && l.Doubted {
+		e.results[i].Err = fmt.Errorf("%w: own log %s", gateway.ErrDoubtFirst, log)
+	}
+	return err
+}
+
 func (e *enqueuing) enqueueRows(t *tx) error {
+	if err := e.eachRow(func(i int) error { return e.refuseDoubted(t, i) }); err != nil {
+		return err
+	}
 	if err := e.resolveNames(t); err != nil {
 		return err
 	}

@@ -185,6 +185,10 @@ func TestOwnLogPutBack(t *testing.T) {
 		if l.Doubted != errors.Is(err, gateway.ErrDoubtFirst) {
 			t.Errorf("the log is %+v, and is sequenced: %v", l, err)
 		}
+		anchors, failed := s.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission(gateway.AnchorTenant("own"), "anchor", "log")})
+		if failed != nil || l.Doubted != errors.Is(anchors[0].Err, gateway.ErrDoubtFirst) {
+			t.Errorf("the log is %+v, and an anchor is stored: %+v, %v", l, anchors, failed)
+		}
 		return errors.Join(err, s.Close())
 	}
 	if err := errors.Join(sequence(false), sequence(false)); err != nil {
