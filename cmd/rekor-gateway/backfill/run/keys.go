@@ -86,7 +86,7 @@ func (s *keyStock) hold(p formats.Policy) formats.Policy {
 
 // ownWords turn what a gateway says of its policy's keys into what they are here.
 var ownWords = strings.NewReplacer("this gateway's allowed signers", "the keys given", "the keys this gateway trusts", "the keys given",
-	"this gateway's minisign keys", "the keys given")
+	"this gateway's minisign keys", "the keys given", "the policy names the keys that may sign", "the keys given are those that may sign")
 
 // explainMissingKey says of a signature that is by none of the keys that --key has to name its signer's.
 func explainMissingKey(err error) error {
