@@ -16,8 +16,9 @@ type Mirrors interface {
 	// AddMirror has each entry of a log listed that becomes Logged from now on, in the transaction in which it does. Anchors of own logs
 	// are not listed. It does nothing where that is so already.
 	AddMirror(ctx context.Context, log string) error
-	// Mirrored returns entries of the log that are listed, those with the lowest IDs, at most limit of them.
-	Mirrored(ctx context.Context, log string, limit int) ([]MirroredEntry, error)
+	// Mirrored returns entries of the log that are listed, those with the lowest IDs: at most limit of them, and none after one with which their bodies
+	// are maxBytes or more.
+	Mirrored(ctx context.Context, log string, limit, maxBytes int) ([]MirroredEntry, error)
 	// ForgetMirrored takes entries off the list of a log, by their IDs. Those that are not on it are passed over.
 	ForgetMirrored(ctx context.Context, log string, ids []int64) error
 }

@@ -201,7 +201,7 @@ func TestEachEntryOnce(t *testing.T) {
 	for _, stop := range stops {
 		stop()
 	}
-	if due := must(store.Mirrored(t.Context(), sourceID, 9)); len(due) != 0 {
+	if due := must(store.Mirrored(t.Context(), sourceID, 9, 1<<20)); len(due) != 0 {
 		t.Errorf("still listed are %d", len(due))
 	}
 	again := join(t, store, openSource(t, store, server), folder, oneTree)

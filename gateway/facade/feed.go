@@ -15,8 +15,10 @@ import (
 const (
 	// feedTime is how often the store is asked for what other processes have logged.
 	feedTime = 5 * time.Second
-	// feedBatch bounds the leaves of one transaction.
+	// feedBatch and feedBytes bound the leaves of one transaction, by their number and by the bodies that they are made of: a body is 64 KiB at most, and
+	// what is held at once some four times as much, with the entry as it is read, its leaf, and that as it is stored.
 	feedBatch = 512
+	feedBytes = 2 << 20
 	// maxWaiting is how many leaves may wait for an anchor, about: those of 10 s at some hundreds a second.
 	maxWaiting = 8192
 	// roomTime is how often it is asked whether there is room.
@@ -70,7 +72,7 @@ func (f *Facade) makeLeaves(ctx context.Context) error {
 			return err
 		}
 		n, err := f.makeBatch(ctx)
-		if made += n; err != nil || n < feedBatch || made >= maxWaiting {
+		if made += n; err != nil || n == 0 || made >= maxWaiting {
 			return err
 		}
 	}
@@ -113,7 +115,7 @@ func (f *Facade) awaitRoom(ctx context.Context) error {
 // makeBatch makes leaves of what is listed first, and returns how much that was. It is taken off the list once the leaves are stored. What has no leaf
 // by itself, since it is no entry that Rekor v1 has a form for, is told and taken off.
 func (f *Facade) makeBatch(ctx context.Context) (n int, err error) {
-	listed, err := f.cfg.Store.Mirrored(ctx, f.cfg.Source, feedBatch)
+	listed, err := f.cfg.Store.Mirrored(ctx, f.cfg.Source, feedBatch, feedBytes)
 	if err != nil || len(listed) == 0 {
 		return 0, err
 	}

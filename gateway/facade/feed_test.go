@@ -61,7 +61,7 @@ func TestQueueStaysOpen(t *testing.T) {
 	if waiting := must(store.Stats(t.Context())).Pending[treeLog(tree)]; waiting != 0 {
 		t.Errorf("%d leaves wait", waiting)
 	}
-	if listed := must(store.Mirrored(t.Context(), sourceID, 99)); len(listed) != 12 {
+	if listed := must(store.Mirrored(t.Context(), sourceID, 99, 1<<20)); len(listed) != 12 {
 		t.Errorf("listed are %d entries, want 12", len(listed))
 	}
 }

@@ -262,9 +262,9 @@ func (w pointedStore) Looks(p0 context.Context, p1 string) ([]gateway.OwnLook, e
 }
 
 // Mirrored implements gateway.Store.
-func (w pointedStore) Mirrored(p0 context.Context, p1 string, p2 int) ([]gateway.MirroredEntry, error) {
+func (w pointedStore) Mirrored(p0 context.Context, p1 string, p2 int, p3 int) ([]gateway.MirroredEntry, error) {
 	defer killpoint.Around("store.Mirrored")()
-	return w.Store.Mirrored(p0, p1, p2)
+	return w.Store.Mirrored(p0, p1, p2, p3)
 }
 
 // Move implements gateway.Store.

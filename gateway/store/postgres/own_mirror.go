@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,16 +49,29 @@ func queueMirrored(b *pgx.Batch, entries []int64) {
 	}
 }
 
+// errEnough ends what is done for each row.
+var errEnough = errors.New("enough")
+
 // Mirrored implements gateway.Mirrors.
-func (s *Store) Mirrored(ctx context.Context, log string, limit int) (all []gateway.MirroredEntry, err error) {
+func (s *Store) Mirrored(ctx context.Context, log string, limit, maxBytes int) (all []gateway.MirroredEntry, err error) {
 	err = s.readTx(ctx, "reading listed entries", func(t *tx) error {
 		all = nil
-		return t.eachRow(selectMirrored, []any{log, max(limit, 0)}, func(scan func(...any) error) error {
+		size := 0
+		err := t.eachRow(selectMirrored, []any{log, max(limit, 0)}, func(scan func(...any) error) error {
 			var e gateway.MirroredEntry
-			err := scan(&e.ID, &e.Kind, &e.Body)
+			if err := scan(&e.ID, &e.Kind, &e.Body); err != nil {
+				return err
+			}
 			all = append(all, e)
-			return err
+			if size += len(e.Body); size >= maxBytes {
+				return errEnough
+			}
+			return nil
 		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -46,15 +47,29 @@ func (t *tx) listMirrored(entries any) error {
 	return err
 }
 
+// errEnough ends what is done for each row.
+var errEnough = errors.New("enough")
+
 // Mirrored implements gateway.Mirrors.
-func (s *Store) Mirrored(ctx context.Context, log string, limit int) (all []gateway.MirroredEntry, err error) {
+func (s *Store) Mirrored(ctx context.Context, log string, limit, maxBytes int) (all []gateway.MirroredEntry, err error) {
 	err = s.readTx(ctx, "reading listed entries", func(t *tx) error {
-		return t.eachRow(selectMirrored, []any{log, max(limit, 0)}, func(scan func(...any) error) error {
+		all = nil
+		size := 0
+		err := t.eachRow(selectMirrored, []any{log, max(limit, 0)}, func(scan func(...any) error) error {
 			var e gateway.MirroredEntry
-			err := scan(&e.ID, &e.Kind, &e.Body)
+			if err := scan(&e.ID, &e.Kind, &e.Body); err != nil {
+				return err
+			}
 			all = append(all, e)
-			return err
+			if size += len(e.Body); size >= maxBytes {
+				return errEnough
+			}
+			return nil
 		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

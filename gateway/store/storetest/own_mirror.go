@@ -13,7 +13,7 @@ import (
 // wantMirrored compares what is listed of a log with the bodies of entries by these names, in the order of their IDs.
 func wantMirrored(t testing.TB, s gateway.Store, log string, names ...string) []gateway.MirroredEntry {
 	t.Helper()
-	all, err := s.Mirrored(t.Context(), log, 100)
+	all, err := s.Mirrored(t.Context(), log, 100, 1<<20)
 	noError(t, err)
 	got, want := []string{}, []string{}
 	for _, e := range all {
@@ -69,10 +69,13 @@ var ownMirrorTests = map[string]func(testing.TB, opening){
 			finishEntries(t, s, loggedOutcome(c))
 		}
 		all := wantMirrored(t, s, logA, "a", "b", "c")
-		page, err := s.Mirrored(t.Context(), logA, 2)
-		noError(t, err)
-		if len(page) != 2 || page[0].ID != all[0].ID || page[1].ID != all[1].ID {
-			t.Errorf("the first two are %+v", page)
+		size := len("body of a")
+		for _, bounds := range [][2]int{{2, 1 << 20}, {100, 2 * size}, {100, size + 1}} {
+			page, err := s.Mirrored(t.Context(), logA, bounds[0], bounds[1])
+			noError(t, err)
+			if len(page) != 2 || page[0].ID != all[0].ID || page[1].ID != all[1].ID {
+				t.Errorf("the first two, by %v, are %+v", bounds, page)
+			}
 		}
 		noError(t, s.ForgetMirrored(t.Context(), logB, []int64{all[0].ID}))
 		noError(t, s.ForgetMirrored(t.Context(), noLog, []int64{all[0].ID}))
