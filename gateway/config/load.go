@@ -39,7 +39,7 @@ func Load(path string) (*Config, error) {
 
 // blameEach returns err with what was done; of several that are joined, each has it, since each is told on a line of its own.
 func blameEach(doing string, err error) error {
-	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped further is one thing
+	several, ok := err.(interface{ Unwrap() []error }) // what is wrapped further is one thing
 	if !ok {
 		return fmt.Errorf("%s: %w", doing, err)
 	}

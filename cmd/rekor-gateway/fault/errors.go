@@ -85,7 +85,7 @@ func Describe(err error) Failure {
 
 // Lines returns what an error says, on one line; of errors that are joined, each on its own.
 func Lines(err error) []string {
-	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped further is one thing
+	several, ok := err.(interface{ Unwrap() []error }) // what is wrapped further is one thing
 	if !ok {
 		return []string{output.OneLine(err.Error())}
 	}
