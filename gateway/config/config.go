@@ -254,9 +254,10 @@ func Default() Config {
 		Worker: Worker{
 			InFlight: AutoInFlight, AddTimeout: time.Minute, Drain: 20 * time.Second,
 		},
-		Logging: Logging{Level: "info", Format: "json", Access: true},
-		Audit:   Audit{OnFailure: OnFailureRefuse, Store: true, Keep: 90 * 24 * time.Hour},
-		OwnLog:  OwnLog{AnchorEvery: 10 * time.Second},
-		Tracing: Tracing{Sample: 1},
+		RekorAPI: RekorAPI{ReadRate: DefaultReadRate},
+		Logging:  Logging{Level: "info", Format: "json", Access: true},
+		Audit:    Audit{OnFailure: OnFailureRefuse, Store: true, Keep: 90 * 24 * time.Hour},
+		OwnLog:   OwnLog{AnchorEvery: 10 * time.Second},
+		Tracing:  Tracing{Sample: 1},
 	}
 }

@@ -179,6 +179,7 @@ func TestRefusals(t *testing.T) {
 		"short delay":         {strings.Replace(minimal, "url:", "integration_delay: 5ms, url:", 1), "integration_delay is not between 1s and 24h"},
 		"long delay":          {strings.Replace(minimal, "url:", "integration_delay: 25h, url:", 1), "integration_delay is not between"},
 		"no log for clients":  {minimal + "rekor_api: {v2: other}", `rekor_api.v2: there is no log "other" in logs`},
+		"no reads":            {minimal + "rekor_api: {read_rate: 0}", "rekor_api.read_rate is not between 0.01 and 100000"},
 		"two documents":       {minimal + "---\na: b", "second YAML document"},
 		"failure alone":       {minimal + "limits: {redis: {on_failure: refuse}}", "limits.redis.url is missing"},
 		"no Redis":            {minimal + "limits: {redis: {url: 'http://u:p@host'}}", "limits.redis.url is not redis://, rediss:// or unix://"},

@@ -16,10 +16,22 @@ type RekorAPI struct {
 	Facade Facade `yaml:"facade,omitempty"`
 	// V2 is the ID of the log that is read by the routes of Rekor v2, and whose entries they answer with; "": there are none.
 	V2 string `yaml:"v2,omitempty"`
+	// ReadRate is how often a second the log V1, where it is one of Rekor v1, is read for clients, five times as often at once.
+	ReadRate float64 `yaml:"read_rate,omitempty"`
+}
+
+// DefaultReadRate is RekorAPI.ReadRate where it is not set: with what a public log is sent, it leaves room for others behind the same address.
+const DefaultReadRate = 5
+
+func (c *Config) checkReadRate() error {
+	if r := c.RekorAPI.ReadRate; !(r >= 0.01 && r <= maxRate) { // NaN, too
+		return fmt.Errorf("rekor_api.read_rate is not between 0.01 and %d reads a second", maxRate)
+	}
+	return nil
 }
 
 func (c *Config) checkRekorAPI() error {
-	return errors.Join(c.checkLogOfRekor("rekor_api.v1", c.RekorAPI.V1, true), c.checkLogOfRekor("rekor_api.v2", c.RekorAPI.V2, false), c.checkFacade())
+	return errors.Join(c.checkLogOfRekor("rekor_api.v1", c.RekorAPI.V1, true), c.checkLogOfRekor("rekor_api.v2", c.RekorAPI.V2, false), c.checkFacade(), c.checkReadRate())
 }
 
 // checkLogOfRekor refuses an ID that is of no log, or of one of the other kind.

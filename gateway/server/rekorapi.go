@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/rekorcompat"
@@ -38,6 +40,7 @@ func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
 	if cfg.RekorAPI.V1 == "" {
 		return nil
 	}
+	reads := newReadLimiter(cfg.RekorAPI.ReadRate)
 	return rekorcompat.NewV1(rekorcompat.V1Config{
 		Service: s.service, Upload: s.uploadConfig(cfg), Logger: s.logger,
 		Await: func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
@@ -48,11 +51,22 @@ func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
 				return s.facade.Facade
 			}
 			if log := s.rekorV1Log.Load(); log != nil {
-				return rekorcompat.NewV1Upstream(log, s.service.Receipt)
+				return rekorcompat.NewV1Upstream(log, reads, s.service.Receipt)
 			}
 			return nil
 		},
 	})
+}
+
+// readBurst is how many seconds' reads may be at once.
+const readBurst = 5
+
+// newReadLimiter returns what bounds the reads a second of a log of Rekor v1 for its clients; 0 is no bound.
+func newReadLimiter(perSecond float64) *rate.Limiter {
+	if perSecond == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(readBurst*perSecond)))
 }
 
 // useRekorLogs has the logs with these IDs be those of Rekor's own APIs; "" is none. The configuration names none of another kind.

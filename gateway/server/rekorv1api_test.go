@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1test"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
 )
@@ -50,6 +52,51 @@ func TestRekorV1Tenants(t *testing.T) {
 	}
 	if code, answer, _ := r.postV1("/api/v1/index/retrieve", "other", search); code != http.StatusOK || !strings.Contains(answer, uuid) {
 		t.Errorf("and finds his own: %d %s", code, answer)
+	}
+}
+
+// TestRekorV1ReadRate: the log is read so often for its clients, all routes together; who reads more is told when to come again, and what the gateway
+// has itself is answered meanwhile.
+func TestRekorV1ReadRate(t *testing.T) {
+	t.Parallel()
+	v1 := rekorv1test.Start(t)
+	r := runV1(t, v1, func(c *config.Config) { c.RekorAPI.ReadRate = 0.4 }) // two at once
+	defer r.stop()
+	f := newCLIFolder(t, v1, r.Addresses().HTTP+"/r/"+pathToken)
+	if code, answer, _ := r.postV1("/api/v1/log/entries", "other", f.proposePGP()); code != http.StatusCreated {
+		t.Fatalf("%d %s", code, answer)
+	}
+	read := func(path string) (int, string, http.Header) {
+		request := must(http.NewRequest(http.MethodGet, r.Addresses().HTTP+path, nil))
+		request.Header.Set("Authorization", bearer("other"))
+		resp := must(http.DefaultClient.Do(request))
+		defer resp.Body.Close()
+		return resp.StatusCode, string(must(io.ReadAll(resp.Body))), resp.Header
+	}
+	refused := 0
+	for _, path := range []string{"/api/v1/log", "/api/v1/log/entries?logIndex=0", "/api/v1/log", "/api/v1/log/entries?logIndex=0", "/api/v1/log/proof?firstSize=1&lastSize=1"} {
+		code, answer, header := read(path)
+		if code == http.StatusOK {
+			continue
+		}
+		refused++
+		var said struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		}
+		err := json.Unmarshal([]byte(answer), &said)
+		if wait, _ := strconv.Atoi(header.Get("Retry-After")); code != http.StatusTooManyRequests || wait < 1 || wait > 3 || err != nil || said.Code != code || !strings.Contains(said.Message, "for all callers together") {
+			t.Errorf("%s: %d %q %s", path, code, header.Get("Retry-After"), answer)
+		}
+	}
+	if refused == 0 {
+		t.Error("the log was read as often as was asked for")
+	}
+	if code, answer, _ := read("/api/v1/log/publicKey"); code != http.StatusOK {
+		t.Errorf("what is not asked of the log: %d %s", code, answer)
+	}
+	if code, answer, _ := r.postV1("/api/v1/log/entries", "other", f.proposePGP()); code != http.StatusConflict {
+		t.Errorf("what was submitted: %d %s", code, answer)
 	}
 }
 

@@ -141,6 +141,7 @@ func quotaExceeded(e *gateway.QuotaError) Problem {
 type limitedError struct {
 	wait   time.Duration
 	atOnce bool
+	reads  bool
 }
 
 func (e *limitedError) Error() string { return e.problem().Message }
@@ -151,6 +152,9 @@ func (e *limitedError) problem() Problem {
 		p.Message = "too many requests of this caller are under way at once"
 		p.Hint = "let one end before the next is sent; those that wait for the log count"
 	}
+	if e.reads {
+		p.Message = "the log is read as often as the gateway may read it, for all callers together"
+	}
 	return p
 }
 
@@ -159,6 +163,9 @@ func LimitedError(wait time.Duration) error { return &limitedError{wait: wait} }
 
 // AtOnceError is LimitedError for a caller who has too many requests under way, whatever their rate.
 func AtOnceError(wait time.Duration) error { return &limitedError{wait: wait, atOnce: true} }
+
+// LogReadsError is LimitedError where the log has been read as often as it may be.
+func LogReadsError(wait time.Duration) error { return &limitedError{wait: wait, reads: true} }
 
 // NoSuchPath is the answer where nothing is served.
 func NoSuchPath() Problem {

@@ -10,8 +10,10 @@ import (
 
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/time/rate"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekorjson"
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -24,14 +26,67 @@ type V1Upstream interface {
 	Former() []gateway.FormerShard
 }
 
-// NewV1Upstream returns a V1Log whose answers are a log's own. receipt returns that of a Logged submission.
-func NewV1Upstream(log V1Upstream, receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)) V1Log {
-	return upstreamLog{V1Upstream: log, receipt: receipt}
+// NewV1Upstream returns a V1Log whose answers are a log's own. reads bounds how often the log is asked for them. receipt returns that of a Logged submission,
+// for which the log is not asked.
+func NewV1Upstream(log V1Upstream, reads *rate.Limiter, receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)) V1Log {
+	return upstreamLog{V1Upstream: log, reads: reads, receipt: receipt}
 }
 
 type upstreamLog struct {
 	V1Upstream
+	reads   *rate.Limiter
 	receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)
+}
+
+// takeRead takes one read of the log, or says when there is one.
+func (l upstreamLog) takeRead() error {
+	r := l.reads.Reserve()
+	wait := r.Delay()
+	if wait == 0 {
+		return nil
+	}
+	r.Cancel()
+	return problem.LogReadsError(wait)
+}
+
+// Info implements V1Reader.
+func (l upstreamLog) Info(ctx context.Context) (rekorjson.LogInfo, error) {
+	if err := l.takeRead(); err != nil {
+		return rekorjson.LogInfo{}, err
+	}
+	return l.V1Upstream.Info(ctx)
+}
+
+// Proof implements V1Reader.
+func (l upstreamLog) Proof(ctx context.Context, tree int64, first, last uint64) (rekorjson.ConsistencyProof, error) {
+	if err := l.takeRead(); err != nil {
+		return rekorjson.ConsistencyProof{}, err
+	}
+	return l.V1Upstream.Proof(ctx, tree, first, last)
+}
+
+// EntryByIndex implements V1Reader.
+func (l upstreamLog) EntryByIndex(ctx context.Context, index int64) (rekorjson.ID, rekorjson.Entry, error) {
+	if err := l.takeRead(); err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	return l.V1Upstream.EntryByIndex(ctx, index)
+}
+
+// EntryByID implements V1Reader.
+func (l upstreamLog) EntryByID(ctx context.Context, id rekorjson.ID) (rekorjson.ID, rekorjson.Entry, error) {
+	if err := l.takeRead(); err != nil {
+		return rekorjson.ID{}, rekorjson.Entry{}, err
+	}
+	return l.V1Upstream.EntryByID(ctx, id)
+}
+
+// Search implements V1Reader.
+func (l upstreamLog) Search(ctx context.Context, s rekorjson.Search) ([]rekorjson.ID, error) {
+	if err := l.takeRead(); err != nil {
+		return nil, err
+	}
+	return l.V1Upstream.Search(ctx, s)
 }
 
 // Source implements V1Log.
