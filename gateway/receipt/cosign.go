@@ -122,7 +122,7 @@ func (e logEntry) isSaidBetterBy(other logEntry) bool {
 func (e logEntry) exportStatement(x Export, i int) (Command, error) {
 	if e.isRekorV1Statement() {
 		return nil, refuse(ReasonExportNotPossible, "the statement is a hashedrekord in a log of Rekor v1, and stock cosign takes none of that kind there",
-			"verify with: rekor-gateway verify; a receipt of the same in a log of Rekor v2 has an export")
+			"verify with: rekor-gateway verify")
 	}
 	if e.subject == "" {
 		return nil, refuse(ReasonExportNotPossible, "the gateway saw only a BLAKE2b digest of the artifact, which stock cosign does not know",
