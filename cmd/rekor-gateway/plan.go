@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,6 +22,8 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/planning"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv1"
+	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekorv2"
 	"github.com/rekor-gateway/rekor-gateway/gateway/server"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -32,8 +35,8 @@ func newPlan(g *globals) *cobra.Command {
 		Short: "Show how a signature could be recorded, before anything is sent",
 		Long: `plan reads a signature and says which representations are possible for it, which one
 would be chosen, and what to do about those that are not possible. It works offline, for a
-Rekor v2 log and a gateway with an attestation key; with a server, the gateway is asked, by whose credential is
-given. With a gateway's configuration it plans as that gateway would for one of its callers.`,
+log of Rekor v2, or of the kind that --log-kind names, and a gateway with an attestation key; with a server, the gateway is asked, by whose credential is
+given. With a gateway's configuration it plans as that gateway would for one of its callers, and for the logs that his policy records in.`,
 		Example: `  rekor-gateway plan --signature app.tar.gz.asc --key release.asc
   rekor-gateway plan --signature app.tar.gz.asc --key release.asc --config config.yaml --caller backfill`,
 		Args: noArguments,
@@ -45,6 +48,7 @@ given. With a gateway's configuration it plans as that gateway would for one of 
 	var held heldTo
 	c.Flags().StringVar(&held.config, "config", "", "plan as the gateway of this configuration `FILE`, without asking it")
 	c.Flags().StringVar(&held.caller, "caller", "", "for the caller of this `NAME` in it")
+	c.Flags().StringVar(&held.kind, "log-kind", "", "for a log of this `KIND`, "+config.KindRekorV2+" (the default) or "+config.KindRekorV1+", without a gateway")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		plan, err := sig.makePlan(c.Context(), n, held)
 		if err != nil {
@@ -70,15 +74,27 @@ func (g *globals) showPlan(w io.Writer, plan *pb.Plan) error {
 	return output.Message(w, plan)
 }
 
-// heldTo names a configuration, and whose policy in it applies.
-type heldTo struct{ config, caller string }
+// heldTo names a configuration, and whose policy in it applies; or the kind of log that is planned for.
+type heldTo struct{ config, caller, kind string }
+
+// check refuses what does not go together.
+func (h heldTo) check(server string) error {
+	switch {
+	case h.caller != "" && h.config == "":
+		return errors.New("--caller goes with --config: which configuration has the caller?")
+	case h.config != "" && server != "":
+		return errors.New("--config plans without a gateway, and --server asks one: leave one of them out")
+	case h.kind != "" && (h.config != "" || server != ""):
+		return errors.New("--log-kind is for a plan without a gateway: with --config or --server the logs are the gateway's")
+	case h.kind != "" && h.kind != config.KindRekorV1 && h.kind != config.KindRekorV2:
+		return fmt.Errorf("--log-kind: %q is not one of %s, %s", h.kind, config.KindRekorV2, config.KindRekorV1)
+	}
+	return nil
+}
 
 func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo) (*pb.Plan, error) {
-	if held.caller != "" && held.config == "" {
-		return nil, errors.New("--caller goes with --config: which configuration has the caller?")
-	}
-	if held.config != "" && n.server != "" {
-		return nil, errors.New("--config plans without a gateway, and --server asks one: leave one of them out")
+	if err := held.check(n.server); err != nil {
+		return nil, err
 	}
 	signature, keys, err := f.readInputs(ctx)
 	if err != nil {
@@ -95,9 +111,12 @@ func (f *signatureFlags) makePlan(ctx context.Context, n connection, held heldTo
 	return remote.Plan(ctx, &pb.SubmissionHeader{Signature: signature, Keys: keys, Format: f.format, Signatures: f.which})
 }
 
-// planOffline returns the plan for a Rekor v2 log also when nothing is possible; its options say why.
+// planOffline returns the plan for a log also when nothing is possible; its options say why.
 func (f *signatureFlags) planOffline(ctx context.Context, signature []byte, keys [][]byte, held heldTo) (*pb.Plan, error) {
 	planner := evidence.PlannerOf(gateway.Direct)
+	if held.kind == config.KindRekorV1 {
+		planner.Logs = []planning.Acceptor{rekorv1.Acceptor{InlineMax: int64(config.DefaultInlineMax)}}
+	}
 	var policy formats.Policy
 	if held.config != "" {
 		var err error
@@ -128,8 +147,28 @@ func (h heldTo) readPolicy(ctx context.Context, planner *planning.Planner) (form
 	if err != nil {
 		return formats.Policy{}, blameConfig(err)
 	}
+	caller, err := cfg.FindCaller(h.caller)
+	if err != nil {
+		return formats.Policy{}, err
+	}
+	planner.Logs = listAcceptors(cfg, cfg.PolicyFor(caller))
 	planner.Attests, planner.Allowed = cfg.Attestation.Key != "", policy.Representations
 	return policy.Signatures, nil
+}
+
+// listAcceptors returns what the logs that a policy records in take.
+func listAcceptors(cfg *config.Config, p config.Policy) (logs []planning.Acceptor) {
+	recorded := cfg.ResolvedLogs(p.Logs).List
+	for _, l := range cfg.Logs {
+		switch {
+		case !slices.Contains(recorded, l.ID):
+		case l.IsRekorV1():
+			logs = append(logs, rekorv1.Acceptor{InlineMax: l.InlineBytes()})
+		default:
+			logs = append(logs, rekorv2.Acceptor{})
+		}
+	}
+	return logs
 }
 
 func printPlan(w io.Writer, p *pb.Plan) error {

@@ -19,6 +19,15 @@ import (
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
+// Acceptor accepts what a Rekor v1 log accepts, without one.
+type Acceptor struct{ InlineMax int64 } // gateway.LogInfo.InlineMax
+
+// Accepts is gateway.Log's.
+func (a Acceptor) Accepts(o gateway.Offer) error { return accepts(o, a.InlineMax) }
+
+// Describe is gateway.Log's, as far as it says what the log takes.
+func (a Acceptor) Describe() gateway.LogInfo { return gateway.LogInfo{APIVersion: 1, InlineMax: a.InlineMax} }
+
 // accepts reports whether a log that takes artifacts of up to inlineMax bytes takes o; see gateway.Log.
 func accepts(o gateway.Offer, inlineMax int64) error {
 	if o.Whole == nil {
