@@ -43,7 +43,7 @@ type Option struct {
 	MaxBytes int64
 	// Whole: the entry is the log's own for the format, made of Description.Whole.
 	Whole   bool
-	Refusal  *formats.Error // why it is not possible, with the remedy; nil when it is
+	Refusal *formats.Error // why it is not possible, with the remedy; nil when it is
 }
 
 // Option returns p's option for r.

@@ -32,7 +32,7 @@ type document struct {
 	raw        []byte
 	digest     [sha256.Size]byte // of raw
 	kind       string            // _type
-	spec       string // spec_version
+	spec       string            // spec_version
 	version    int64
 	expires    time.Time
 	payload    []byte // canonical JSON of the signed member: the bytes that are signed

@@ -50,7 +50,7 @@ func refuseWhole(message, hint string) *formats.Error {
 const hintKind = "leave the representation to the gateway"
 
 func refuseSize() *formats.Error {
-	return formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the metadata and its root are larger than the %d KiB that are recorded with all that they say", maxWhole>>10),
+	return formats.NewError(formats.ReasonTooLarge, "the metadata and its root, in base64, are larger than the 64 KiB that are recorded with all that they say",
 		hintKind+", or split the metadata by delegations")
 }
 

@@ -63,7 +63,7 @@ func checkTUF(w *gateway.Whole) error {
 		return nil
 	}
 	if _, err := tufrecord.Body(w.Whole); errors.Is(err, tufrecord.ErrTooLarge) {
-		return formats.WrapError(err, formats.ReasonTooLarge, fmt.Sprintf("metadata and root make a log entry of over %s, which is not sent", humanize.IBytes(tufrecord.MaxBody+1)),
+		return formats.WrapError(err, formats.ReasonTooLarge, "the metadata and its root, in base64, are larger than the 64 KiB that are recorded with all that they say",
 			"leave the representation to the gateway, or split the metadata by delegations")
 	} else if err != nil {
 		return formats.WrapError(err, formats.ReasonNotProjectable, "the log has no entry for such metadata", "leave the representation to the gateway")
