@@ -135,6 +135,9 @@ func NewProbe(_ context.Context, log gateway.Log) (gateway.Prepared, error) {
 
 // Accepts takes what Rekor v2 takes.
 func (l *Log) Accepts(o gateway.Offer) error {
+	if o.Whole != nil {
+		return formats.NewError(formats.ReasonNotProjectable, "the log has no entries of its own for a format", "")
+	}
 	if o.Projection == nil {
 		return nil
 	}
