@@ -27,6 +27,13 @@ func (l wholeLog) Describe() gateway.LogInfo {
 	return info
 }
 
+func (l wholeLog) Accepts(o gateway.Offer) error {
+	if o.Whole == nil {
+		return l.Log.Accepts(o)
+	}
+	return nil
+}
+
 func (l wholeLog) Prepare(o gateway.Offer) (gateway.Prepared, *receiptpb.LogEntry, error) {
 	if o.Whole == nil {
 		return l.Log.Prepare(o)
