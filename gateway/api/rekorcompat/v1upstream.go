@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -38,15 +39,14 @@ type upstreamLog struct {
 	receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)
 }
 
-// takeRead takes one read of the log, or says when there is one.
+// takeRead takes one read of the log, or says when there is one. Nothing is reserved in vain: of reservations that are made at once, only the last one is given
+// back whole.
 func (l upstreamLog) takeRead() error {
-	r := l.reads.Reserve()
-	wait := r.Delay()
-	if wait == 0 {
+	if l.reads.Allow() {
 		return nil
 	}
-	r.Cancel()
-	return problem.LogReadsError(wait)
+	lacks := max(0, 1-l.reads.Tokens())
+	return problem.LogReadsError(time.Duration(lacks / float64(l.reads.Limit()) * float64(time.Second)))
 }
 
 // Info implements V1Reader.
