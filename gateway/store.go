@@ -227,6 +227,7 @@ type Outcome struct {
 	Next    []string
 	Retry   bool          // not yet
 	RetryIn time.Duration // with Retry: not claimed before
+	Untried bool          // with Retry: it was not sent, and the claim is no attempt
 	// InDoubt, with Retry: it may have been logged.
 	InDoubt bool
 	Problem string // machine-readable reason, for Fail and Retry

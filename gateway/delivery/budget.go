@@ -171,6 +171,15 @@ func (s *slot) end(err error) {
 	s.done(err)
 }
 
+// skip is called in place of begin and end where nothing is sent.
+func (s *slot) skip() {
+	b := s.budget
+	b.mu.Lock()
+	b.pace.giveBack(time.Now())
+	b.mu.Unlock()
+	s.done(errGivenUp)
+}
+
 // freeSlots is called when the entries of slots of one budget are not under way any more, and what came of them is about to be stored.
 func freeSlots(slots []*slot) {
 	if len(slots) == 0 {

@@ -97,6 +97,54 @@ func TestFewArtifactsAtOnce(t *testing.T) {
 	}
 }
 
+// TestArtifactsLeaveRoom: artifacts that wait for their turns, however many, leave slots to entries that need none, and are in no doubt, and tried no more often.
+func TestArtifactsLeaveRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := retryWorker(nil)
+		w.log, w.blobs = silentLog{w.log}, blobsOf{size: 96 << 20}
+		bound := w.budget.bound()
+		var sending sync.WaitGroup
+		var mu sync.Mutex
+		back, id := 0, int64(0)
+		work, stop := context.WithCancel(t.Context())
+		for range 10 {
+			slots, _, _ := w.budget.takeSlots(bound)
+			var entries []gateway.Claimed
+			for range slots {
+				id++
+				e := claimedEntry(id, 1)
+				e.Kind, e.Body, e.Shard, e.SentAtTreeSize, e.Attempts = rekord.Kind, []byte("b"), currentShard, new(uint64), 1
+				entries = append(entries, e)
+			}
+			sends, _ := w.held.addClaimed(work, entries, steady.Now(), slots)
+			for _, s := range sends {
+				sending.Go(func() {
+					r := w.sendEntry(s)
+					w.held.releaseOutcomes([]gateway.Outcome{r.Outcome})
+					mu.Lock()
+					defer mu.Unlock()
+					if work.Err() == nil && r.Untried && r.Retry && !r.InDoubt && r.RetryIn > 0 && r.RetryIn < 2*longestPause {
+						back++
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		slots, why, _ := w.budget.takeSlots(bound)
+		if len(slots) < bound/2 {
+			t.Errorf("%d of %d slots are left to others (%q)", len(slots), bound, why)
+		}
+		giveBackSlots(slots)
+		mu.Lock()
+		if under := int(id) - back; under > bound/4+1 || under < 2 {
+			t.Errorf("%d of %d are under way, or wait", under, id)
+		}
+		mu.Unlock()
+		stop()
+		sending.Wait()
+	})
+}
+
 // TestLargeEntriesMayTakeLonger: an entry with its artifact may take longer by the bytes that are sent, under a lease that is extended meanwhile; one without
 // takes no longer than before, whatever the log has been sent.
 func TestLargeEntriesMayTakeLonger(t *testing.T) {

@@ -17,13 +17,17 @@ type result struct {
 	gateway.Outcome
 	leaf    gateway.LeafHash
 	attempt int
-	err     error // nil: logged
+	err     error // nil: logged, or not tried
 }
 
 // sendEntry adds one entry to the log and returns the outcome.
 func (w *worker) sendEntry(s send) result {
 	slot := s.lease.slot
-	more, done := w.takeTurn(s)
+	more, done, pause := w.takeTurn(s)
+	if pause > 0 {
+		slot.skip()
+		return result{Outcome: gateway.Outcome{EntryID: s.ID, Fence: s.Fence, Retry: true, RetryIn: pause, Untried: true}, leaf: s.LeafHash, attempt: s.Attempts}
+	}
 	defer done()
 	slot.large = more >= time.Second
 	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout+more)

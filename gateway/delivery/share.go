@@ -130,6 +130,13 @@ func (b *budget) boundLocked() int {
 	return bound
 }
 
+// bound is boundLocked.
+func (b *budget) bound() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.boundLocked()
+}
+
 // boundOfAll returns how many entries may be under way to the log, over all processes that share the store. Where shares see to
 // that, a bound that this process has found says nothing of the others.
 func (b *budget) boundOfAll() int {

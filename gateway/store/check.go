@@ -65,6 +65,8 @@ func CheckOutcome(o gateway.Outcome) error {
 	switch {
 	case said != 1:
 		return fmt.Errorf("outcome of entry %d says %d things, not one of inclusion, failure and retry", o.EntryID, said)
+	case o.Untried && (!o.Retry || o.InDoubt):
+		return fmt.Errorf("outcome of entry %d is one of what was not sent", o.EntryID)
 	case o.Inclusion == nil && len(o.Tokens) > 0:
 		return fmt.Errorf("outcome of entry %d has timestamps without an inclusion", o.EntryID)
 	case o.Inclusion != nil && (o.Inclusion.Kind == "" || len(o.Inclusion.Proof) == 0):

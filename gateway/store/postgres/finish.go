@@ -17,9 +17,10 @@ const (
 	// A lease that has expired and was not claimed again still counts: its fence is the entry's.
 	finishEntries = `
 UPDATE entry e SET state = d.state, log_index = d.log_index, problem = d.problem, next_at = d.next_at, in_doubt = d.in_doubt, leased_until = 0,
-    last_sent_at = CASE WHEN d.in_doubt THEN $8 ELSE e.last_sent_at END
-FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[])
-    AS d (id, fence, state, log_index, problem, next_at, in_doubt)
+    last_sent_at = CASE WHEN d.in_doubt THEN $8 ELSE e.last_sent_at END,
+    attempts = e.attempts - CASE WHEN d.untried THEN 1 ELSE 0 END
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $9::boolean[])
+    AS d (id, fence, state, log_index, problem, next_at, in_doubt, untried)
 WHERE e.id = d.id AND e.fence = d.fence AND e.leased_until > 0 RETURNING e.id, e.fence, e.log, e.bytes`
 
 	keepInclusions = `
@@ -139,7 +140,7 @@ func outcomeColumns(outcomes map[gateway.Lease]encodedOutcome, now int64) (ids [
 	var fences, nextAt []int64
 	var states, problems []string
 	var indexes []*int64
-	var inDoubt []bool
+	var inDoubt, untried []bool
 	for _, o := range outcomes {
 		state, problem, next, doubt := gateway.Logged, "", int64(0), false
 		switch {
@@ -150,8 +151,9 @@ func outcomeColumns(outcomes map[gateway.Lease]encodedOutcome, now int64) (ids [
 		}
 		ids, fences, states, indexes = append(ids, o.EntryID), append(fences, o.Fence), append(states, string(state)), append(indexes, o.index)
 		problems, nextAt, inDoubt = append(problems, problem), append(nextAt, next), append(inDoubt, doubt)
+		untried = append(untried, o.Untried)
 	}
-	return ids, []any{ids, fences, states, indexes, problems, nextAt, inDoubt, now}
+	return ids, []any{ids, fences, states, indexes, problems, nextAt, inDoubt, now, untried}
 }
 
 // endedEntries are those that outcomes have logged or failed.

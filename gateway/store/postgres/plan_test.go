@@ -104,7 +104,7 @@ func TestPlans(t *testing.T) {
 		"bodies":      {bodiesOfEntries, []any{"'{1,2}'"}, []string{"entry_blob_pkey"}},
 		"lock":        {lockByID, []any{"'{1,2}'"}, []string{"entry_pkey"}},
 		"extend":      {extendLeases, []any{"'{1,2}'", "'{1,2}'", 1, 2}, []string{"entry_pkey"}},
-		"finish":      {finishEntries, []any{"'{1}'", "'{1}'", "'{LOGGED}'", "'{1}'", "'{x}'", "'{0}'", "'{f}'", 1}, []string{"entry_pkey"}},
+		"finish":      {finishEntries, []any{"'{1}'", "'{1}'", "'{LOGGED}'", "'{1}'", "'{x}'", "'{0}'", "'{f}'", 1, "'{f}'"}, []string{"entry_pkey"}},
 		"inclusions":  {keepInclusions, []any{"'{1}'", "'{x}'", "'{x}'", "'{x}'"}, []string{"entry_blob_pkey"}},
 		"statistics":  {selectStats, []any{1}, []string{"entry_leased", "entry_oldest", "entry_stuck"}},
 		"line":        {countLine, []any{1, 0, 9}, []string{"entry_queue"}},

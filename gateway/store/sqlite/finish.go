@@ -22,7 +22,7 @@ UPDATE entry SET state = 'FAILED', problem = ?, in_doubt = 0, leased_until = 0, 
 WHERE id = ? AND fence = ? AND leased_until > 0`
 
 	finishRetry = `
-UPDATE entry SET next_at = ?1, in_doubt = ?2, last_sent_at = CASE WHEN ?2 THEN ?3 ELSE last_sent_at END, problem = ?4, leased_until = 0
+UPDATE entry SET next_at = ?1, in_doubt = ?2, last_sent_at = CASE WHEN ?2 THEN ?3 ELSE last_sent_at END, problem = ?4, leased_until = 0, attempts = attempts - ?7
 WHERE id = ?5 AND fence = ?6 AND leased_until > 0`
 
 	logsOfEntries = `SELECT id, log, bytes FROM entry WHERE id IN (SELECT value FROM json_each(?))`
@@ -172,7 +172,7 @@ func (s *Store) applyOutcome(t *tx, o encodedOutcome, now int64) (applied bool, 
 	case o.Fail:
 		n, err = t.execChange(s.statements.finishFailed, o.Problem, o.EntryID, o.Fence)
 	default:
-		n, err = t.execChange(s.statements.finishRetry, now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence)
+		n, err = t.execChange(s.statements.finishRetry, now+o.RetryIn.Milliseconds(), o.InDoubt, now, o.Problem, o.EntryID, o.Fence, o.Untried)
 	}
 	return n > 0, err
 }

@@ -42,6 +42,29 @@ var finishTests = map[string]func(*testing.T, opener){
 		}
 	},
 
+	"Finish/untried": func(t *testing.T, open opener) {
+		s, _ := open(t, 0)
+		sub := enqueueAll(t, s, newSubmission("one"))[0]
+		for range 3 { // which are no attempts
+			outcome := retryOutcome(claimOne(t, s, start), 0)
+			outcome.Untried, outcome.Problem = true, ""
+			finishEntries(t, s, outcome)
+		}
+		if got := wantState(t, s, sub, gateway.Pending).Entries[0]; got.Attempts != 0 || got.InDoubt || got.Problem != "" {
+			t.Errorf("entry is %+v", got)
+		}
+		held := claimOne(t, s, start)
+		if held.Attempts != 1 {
+			t.Errorf("claimed again: %+v", held)
+		}
+		for _, o := range []gateway.Outcome{loggedOutcome(held), failedOutcome(held), {EntryID: held.ID, Fence: held.Fence, Retry: true, InDoubt: true}} {
+			o.Untried = true
+			if _, err := s.Finish(t.Context(), []gateway.Outcome{o}); err == nil {
+				t.Errorf("taken: %+v", o)
+			}
+		}
+	},
+
 	"Finish/retry in doubt": func(t *testing.T, open opener) {
 		s, _ := open(t, 0)
 		enqueueAll(t, s, newSubmission("one"))
