@@ -45,6 +45,8 @@ const (
 	// treesEvery is how often a log is asked while it answers, and treesRetry while it does not.
 	treesEvery = 5 * time.Minute
 	treesRetry = time.Minute
+	// maxTrees bounds the trees of a log that are known.
+	maxTrees = 64
 	// treesFile is the name of the cache's file.
 	treesFile = "rekor-v1-trees.json"
 )
@@ -120,12 +122,25 @@ func (t *Trees) ask(ctx context.Context, contents *Contents, h host) (changed bo
 		t.said[h.base] = Said{before.Checkpoints, err}
 		return false
 	}
-	now := Said{Checkpoints: checkpoints}
+	now := Said{Checkpoints: contents.mergeTrees(h.name, checkpoints, before.Checkpoints)}
 	if origins := contents.listOrigins(host{name: h.name, said: now}); slices.Equal(origins, contents.listOrigins(host{name: h.name, said: before})) {
 		now.Checkpoints = before.Checkpoints // the same trees: nothing has to be read again
 	}
 	t.said[h.base] = now
 	return !slices.Equal(now.Checkpoints, before.Checkpoints)
+}
+
+// mergeTrees returns the checkpoints that are right, one of each tree: those that were said last, and of trees that were said before. What a log does not mention
+// any more may have entries in doubt all the same, and others that callers ask for.
+func (c *Contents) mergeTrees(name string, now, before []string) (merged []string) {
+	known := map[string]bool{}
+	for _, text := range slices.Concat(now, before) {
+		if origin, err := c.openTree(name, text); err == nil && !known[origin] && len(merged) < maxTrees {
+			known[origin] = true
+			merged = append(merged, text)
+		}
+	}
+	return merged
 }
 
 // loadCache reads the cache once. What is not there, or cannot be read, is asked for.

@@ -190,8 +190,28 @@ func TestAskTrees(t *testing.T) {
 	at = at.Add(treesEvery)
 	say(key.head(host, 10, 0), key.head(host, 7, 0))
 	wantTree("another tree", trees, "10")
+	at = at.Add(treesEvery)
+	say(key.head(host, 11, 0), stranger.head(host, 8, 0), "<<<")
+	wantTree("one that does not mention the others", trees, "11")
 	answer = nil
-	wantTree("a start without the log", NewTrees(cfg), "10")
+	wantTree("a start without the log", NewTrees(cfg), "11")
+	s := snapshot
+	s.Trees = NewTrees(cfg).Update(t.Context(), contents, logs, at)
+	all := must(read(t, s).ListTrees(logs[0], at))
+	if kept := s.Trees[server.URL].Checkpoints; len(all) != 3 || len(kept) != 3 {
+		t.Errorf("trees that were known are forgotten, or kept what nobody has signed: %v, %d checkpoints", describeTrees(all), len(kept))
+	}
+	at = at.Add(treesEvery)
+	var many []string
+	for tree := range 2 * maxTrees {
+		many = append(many, key.head(host, 100+tree, 0))
+	}
+	say(key.head(host, 12, 0), many...)
+	wantTree("more trees than any log has", trees, "12")
+	if kept := trees.Update(t.Context(), contents, logs, at)[server.URL].Checkpoints; len(kept) != maxTrees {
+		t.Errorf("%d checkpoints are kept", len(kept))
+	}
+	answer = nil
 	cfg.Cache = ""
 	wantTree("a start without either", NewTrees(cfg), "")
 	if !strings.Contains(told.String(), "asked for its trees in vain") {
