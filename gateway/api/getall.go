@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -59,12 +60,34 @@ func (g *grpcServer) answerIDs(ctx context.Context, ids []string, omitJSON bool,
 	if err != nil {
 		return err
 	}
+	kept := gateway.HeldFrom(ctx).Part()
+	defer kept.Close()
+	if err := kept.Grow(max(0, sizeOfArchived(found)-gateway.MostArchived)); err != nil {
+		return err
+	}
 	for i, id := range ids {
 		if err := g.answerID(ctx, found[id], refused[i], omitJSON, send); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sizeOfArchived returns how many bytes are cold of what was found, and wait with it: that of the first one has no bound of its own.
+func sizeOfArchived(found map[string]gateway.Submission) (size int64) {
+	for _, sub := range found {
+		if sub.Archived == nil {
+			continue
+		}
+		size += int64(proto.Size(sub.Archived.Receipt))
+		for _, e := range sub.Archived.Entries {
+			size += int64(len(e.Body))
+			if e.Inclusion != nil {
+				size += int64(len(e.Inclusion.Proof))
+			}
+		}
+	}
+	return size
 }
 
 // answerID answers one, which counts as held until it is sent. Without an ID, it was not found.

@@ -17,6 +17,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/upload"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -70,6 +71,29 @@ func TestGetSubmissions(t *testing.T) {
 			if err != nil || want.GetSubmission().GetReceipt() == nil || answer.GetProblem() != nil || !proto.Equal(answer.GetSubmission(), want.GetSubmission()) {
 				t.Errorf("%v, want %v, %v", answer, want, err)
 			}
+		}
+	}
+}
+
+// largeReceipts finds one Logged submission, with a receipt of so many bytes, whatever is asked for beside it.
+type largeReceipts struct {
+	Service
+	id   string
+	size int
+}
+
+func (s largeReceipts) GetAll(context.Context, string, []string) (map[string]gateway.Submission, error) {
+	cold := gateway.Archived{Receipt: &receiptpb.Receipt{Signature: &receiptpb.Signature{Content: make([]byte, s.size)}}}
+	return map[string]gateway.Submission{s.id: {SubmissionFields: gateway.SubmissionFields{ID: s.id}, State: gateway.Failed, Archived: &cold}}, nil
+}
+
+// TestGetSubmissionsCountsWhatWaits: what is read for the answers to come counts, too, while the client takes its time for those before.
+func TestGetSubmissionsCountsWhatWaits(t *testing.T) {
+	for size, want := range map[int]string{100 << 10: "", 8 << 20: "MEMORY_FULL"} {
+		c := dialWith(t, largeReceipts{start(t, gatewaytest.NewLog()), "large", size}, gateway.NewMemory(4<<20), GRPCConfig{})
+		all, err := receiveAll(t, c, &pb.GetSubmissionsRequest{Ids: []string{"none", "large"}})
+		if problem.GRPCReason(err) != want || (want == "") != (len(all) == 2) {
+			t.Errorf("%d bytes: %d answers, %v", size, len(all), err)
 		}
 	}
 }
