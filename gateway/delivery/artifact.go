@@ -26,7 +26,8 @@ const (
 // artifactLine is where entries wait for their turn to be sent with their artifacts. Who waits there holds a slot of the budget, so that no more than a part of
 // them may, or entries that need no turn would wait until all artifacts are sent.
 type artifactLine struct {
-	turns *semaphore.Weighted // held while they are under way
+	turns  *semaphore.Weighted // held while they are under way
+	closed chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	waiting int
@@ -34,11 +35,14 @@ type artifactLine struct {
 }
 
 func newArtifactLine() *artifactLine {
-	return &artifactLine{turns: semaphore.NewWeighted(artifactsAtOnce)}
+	return &artifactLine{turns: semaphore.NewWeighted(artifactsAtOnce), closed: make(chan struct{})}
 }
 
-// wait waits for a turn beside at most so many others, or until ctx ends: who sends the entry sees that. Where too many wait already, pause is when to come
-// again.
+// close sends away all who wait: what is begun when a worker is about to end would end in doubt. It is called once.
+func (l *artifactLine) close() { close(l.closed) }
+
+// wait waits for a turn beside at most so many others, or until ctx ends: who sends the entry sees that. Where too many wait already, or the line is closed, pause
+// is when to come again.
 func (l *artifactLine) wait(ctx context.Context, turn int64, most int) (done func(), pause time.Duration) {
 	done = func() { l.turns.Release(turn) }
 	if l.turns.TryAcquire(turn) {
@@ -48,10 +52,22 @@ func (l *artifactLine) wait(ctx context.Context, turn int64, most int) (done fun
 		return nil, pause
 	}
 	defer l.leave()
-	if l.turns.Acquire(ctx, turn) != nil {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-l.closed:
+			stop()
+		case <-waiting.Done():
+		}
+	}()
+	switch err := l.turns.Acquire(waiting, turn); {
+	case err == nil:
+		return done, 0
+	case ctx.Err() != nil:
 		return func() {}, 0
 	}
-	return done, 0
+	return nil, leastPause
 }
 
 func (l *artifactLine) join(most int) (pause time.Duration) {

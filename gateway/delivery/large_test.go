@@ -145,6 +145,32 @@ func TestArtifactsLeaveRoom(t *testing.T) {
 	})
 }
 
+// TestLineCloses: who waits for a turn when the worker ends is sent away at once, and begins nothing.
+func TestLineCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newArtifactLine()
+		done, pause := l.wait(t.Context(), artifactsAtOnce, 2)
+		if done == nil || pause > 0 {
+			t.Fatal("the first has to wait")
+		}
+		var away sync.WaitGroup
+		for range 2 {
+			away.Go(func() {
+				if done, pause := l.wait(t.Context(), 1, 2); done != nil || pause == 0 {
+					t.Error("a turn was given after the end")
+				}
+			})
+		}
+		synctest.Wait()
+		l.close()
+		away.Wait()
+		done()
+		if !l.turns.TryAcquire(artifactsAtOnce) || l.waiting != 0 {
+			t.Errorf("turns are lost, or %d wait", l.waiting)
+		}
+	})
+}
+
 // TestLargeEntriesMayTakeLonger: an entry with its artifact may take longer by the bytes that are sent, under a lease that is extended meanwhile; one without
 // takes no longer than before, whatever the log has been sent.
 func TestLargeEntriesMayTakeLonger(t *testing.T) {

@@ -80,6 +80,7 @@ func (w *worker) runWorker(ctx context.Context) {
 	finishing.Go(func() { w.extendLeases(extending) })
 	settling.Go(func() { w.settleUntil(ctx) })
 	w.claimUntil(ctx, work, &sending)
+	w.artifacts.close()
 
 	drained := make(chan struct{})
 	go func() { sending.Wait(); close(drained) }()
