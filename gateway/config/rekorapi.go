@@ -16,7 +16,7 @@ type RekorAPI struct {
 	Facade Facade `yaml:"facade,omitempty"`
 	// V2 is the ID of the log that is read by the routes of Rekor v2, and whose entries they answer with; "": there are none.
 	V2 string `yaml:"v2,omitempty"`
-	// ReadRate is how often a second the log V1, where it is one of Rekor v1, is read for clients, five times as often at once.
+	// ReadRate is how often a second the log V1, where it is one of Rekor v1, is read for clients, five times as often at once, or as often as one request may ask for.
 	ReadRate float64 `yaml:"read_rate,omitempty"`
 }
 

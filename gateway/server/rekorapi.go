@@ -58,7 +58,7 @@ func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
 	})
 }
 
-// readBurst is how many seconds' reads may be at once.
+// readBurst is how many seconds' reads may be at once, or what one request may ask for.
 const readBurst = 5
 
 // newReadLimiter returns what bounds the reads a second of a log of Rekor v1 for its clients; 0 is no bound.
@@ -66,7 +66,7 @@ func newReadLimiter(perSecond float64) *rate.Limiter {
 	if perSecond == 0 {
 		return rate.NewLimiter(rate.Inf, 0)
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(readBurst*perSecond)))
+	return rate.NewLimiter(rate.Limit(perSecond), max(rekorcompat.MaxQueries, int(readBurst*perSecond)))
 }
 
 // useRekorLogs has the logs with these IDs be those of Rekor's own APIs; "" is none. The configuration names none of another kind.

@@ -60,7 +60,7 @@ func TestRekorV1Tenants(t *testing.T) {
 func TestRekorV1ReadRate(t *testing.T) {
 	t.Parallel()
 	v1 := rekorv1test.Start(t)
-	r := runV1(t, v1, func(c *config.Config) { c.RekorAPI.ReadRate = 0.4 }) // two at once
+	r := runV1(t, v1, func(c *config.Config) { c.RekorAPI.ReadRate = 0.4 }) // ten at once, as one request may ask for
 	defer r.stop()
 	f := newCLIFolder(t, v1, r.Addresses().HTTP+"/r/"+pathToken)
 	if code, answer, _ := r.postV1("/api/v1/log/entries", "other", f.proposePGP()); code != http.StatusCreated {
@@ -74,6 +74,9 @@ func TestRekorV1ReadRate(t *testing.T) {
 		return resp.StatusCode, string(must(io.ReadAll(resp.Body))), resp.Header
 	}
 	refused := 0
+	if code, answer, _ := r.postV1("/api/v1/log/entries/retrieve", "other", `{"logIndexes":[0,0,0,0,0,0,0,0,0,0]}`); code != http.StatusOK {
+		t.Errorf("as many as one request may ask for: %d %s", code, answer)
+	}
 	for _, path := range []string{"/api/v1/log", "/api/v1/log/entries?logIndex=0", "/api/v1/log", "/api/v1/log/entries?logIndex=0", "/api/v1/log/proof?firstSize=1&lastSize=1"} {
 		code, answer, header := read(path)
 		if code == http.StatusOK {

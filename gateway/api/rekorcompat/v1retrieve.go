@@ -24,11 +24,11 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/tufrecord"
 )
 
-// maxQueries bounds what is asked for at once, as the log's server does.
-const maxQueries = 10
+// MaxQueries bounds what is asked for at once, as the log's server does.
+const MaxQueries = 10
 
 var (
-	errQueries = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("more than %d entries are asked for", maxQueries), "ask for fewer at once")
+	errQueries = formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("more than %d entries are asked for", MaxQueries), "ask for fewer at once")
 	errQuery   = problem.Malformed("the body is not a query of entries", "send entryUUIDs, logIndexes or entries, each a list, as rekor-cli verify does")
 	// errNotAsProposed: nothing of it is looked for, since another entry would not be the one that the client means.
 	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "the entry of such a signature is not the one that is proposed (of a PGP key, for one, it has less), and cannot be found by it",
@@ -57,6 +57,12 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	reader := V1Reader(log)
+	if together, ok := log.(togetherLog); ok {
+		if reader, err = together.readTogether(len(q.ids) + len(q.indexes)); err != nil {
+			return err
+		}
+	}
 	found := []rekorjson.Entries{}
 	add := func(id rekorjson.ID, e rekorjson.Entry, err error) error {
 		if err == nil {
@@ -69,16 +75,23 @@ func (v *V1) ServeRetrieve(w http.ResponseWriter, r *http.Request) error {
 		return explainRead(err)
 	}
 	for _, id := range q.ids {
-		if err := add(log.EntryByID(r.Context(), id)); err != nil {
+		if err := add(reader.EntryByID(r.Context(), id)); err != nil {
 			return err
 		}
 	}
 	for _, index := range q.indexes {
-		if err := add(log.EntryByIndex(r.Context(), index)); err != nil {
+		if err := add(reader.EntryByIndex(r.Context(), index)); err != nil {
 			return err
 		}
 	}
 	return writeV1(w, http.StatusOK, found)
+}
+
+// togetherLog is a V1Log whose reads are bounded.
+type togetherLog interface {
+	// readTogether returns what so many entries are read with, once all of the reads are granted. Were each asked for by itself, clients who ask for many would use up
+	// the reads of all without ever being answered.
+	readTogether(n int) (V1Reader, error)
 }
 
 // readQueries reads a body, and closes it.
@@ -104,7 +117,7 @@ func (v *V1) readQueries(ctx context.Context, body *upload.LongJSON) (q queries,
 	return q, err
 }
 
-// readList reads a list of at most maxQueries, or null.
+// readList reads a list of at most MaxQueries, or null.
 func (r proposalReader) readList(read func() error) error {
 	switch r.dec.PeekKind() {
 	case jsontext.KindNull:
@@ -115,16 +128,16 @@ func (r proposalReader) readList(read func() error) error {
 	}
 	n := 0
 	return r.readUntil(jsontext.KindEndArray, func() error {
-		if n++; n > maxQueries {
+		if n++; n > MaxQueries {
 			return errQueries
 		}
 		return read()
 	})
 }
 
-// add adds what is asked for, of at most maxQueries.
+// add adds what is asked for, of at most MaxQueries.
 func (q *queries) add(id *rekorjson.ID, index int64) error {
-	if len(q.ids)+len(q.indexes) == maxQueries {
+	if len(q.ids)+len(q.indexes) == MaxQueries {
 		return errQueries
 	}
 	if id != nil {

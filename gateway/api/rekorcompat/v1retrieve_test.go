@@ -87,7 +87,7 @@ func FuzzReadQueries(f *testing.F) {
 			return
 		}
 		q, err := v.readQueries(formats.EnsureWork(t.Context()), j)
-		if n := len(q.ids) + len(q.indexes); n > maxQueries || err == nil && n == 0 {
+		if n := len(q.ids) + len(q.indexes); n > MaxQueries || err == nil && n == 0 {
 			t.Errorf("%d are asked for", n)
 		}
 		if err != nil && formats.ReasonOf(err) == "" {

@@ -39,15 +39,20 @@ type upstreamLog struct {
 	receipt func(context.Context, gateway.Submission) (*receiptpb.Receipt, error)
 }
 
-// takeRead takes one read of the log, or says when there is one. Nothing is reserved in vain: of reservations that are made at once, only the last one is given
-// back whole.
-func (l upstreamLog) takeRead() error {
-	if l.reads.Allow() {
+// takeReads takes so many reads of the log, all or none, or says when there are as many. Nothing is reserved in vain: of reservations that are made at once, only the
+// last one is given back whole.
+func (l upstreamLog) takeReads(n int) error {
+	if l.reads.AllowN(time.Now(), n) {
 		return nil
 	}
-	lacks := max(0, 1-l.reads.Tokens())
+	lacks := max(0, float64(n)-l.reads.Tokens())
 	return problem.LogReadsError(time.Duration(lacks / float64(l.reads.Limit()) * float64(time.Second)))
 }
+
+func (l upstreamLog) takeRead() error { return l.takeReads(1) }
+
+// readTogether implements togetherLog.
+func (l upstreamLog) readTogether(n int) (V1Reader, error) { return l.V1Upstream, l.takeReads(n) }
 
 // Info implements V1Reader.
 func (l upstreamLog) Info(ctx context.Context) (rekorjson.LogInfo, error) {
