@@ -32,7 +32,8 @@ const (
 var (
 	errV1NotFound = formats.NewError(problem.ReasonNotFound, "the log has no such entry", "check its index or UUID; what was sent just now may not be included yet")
 	errV1Tree     = formats.NewError(problem.ReasonNotFound, "the log has no such tree", "GET "+V1LogPath+" names them")
-	errV1ID       = problem.Malformed("the UUID is not 64 or 80 hexadecimal digits", "it is what an answer's Location ends with")
+	errV1Proof    = formats.NewError(problem.ReasonNotFound, "the log has no such tree, or none of that size", "GET "+V1LogPath+" names the trees and their sizes")
+	errV1ID       = problem.Malformed("the UUID is not 64 hexadecimal digits, nor 80 of which the first 16 are a tree's number", "it is what an answer's Location ends with")
 	errV1Index    = problem.Malformed("logIndex is not a number of 0 or more", "send ?logIndex=N")
 	errV1Sizes    = problem.Malformed("firstSize and lastSize are not sizes of a tree, of which the second is not the smaller one", "send ?firstSize=N&lastSize=M, with 0 < N ≤ M")
 	errV1TreeID   = problem.Malformed("treeID is not a positive number", "GET "+V1LogPath+" names it")
@@ -93,7 +94,7 @@ func (v *V1) ServeProof(w http.ResponseWriter, r *http.Request) error {
 	}
 	proof, err := log.Proof(r.Context(), tree, first, last)
 	if err != nil {
-		return explainNotFound(err, errV1Tree)
+		return explainNotFound(err, errV1Proof)
 	}
 	return writeV1(w, http.StatusOK, proof)
 }

@@ -34,7 +34,7 @@ var (
 	errNotAsProposed = formats.NewError(formats.ReasonUnsupportedFeature, "the entry of such a signature is not the one that is proposed (of a PGP key, for one, it has less), and cannot be found by it",
 		"verify by --uuid or --log-index, as upload and search tell them, or verify the receipt: rekor-gateway verify")
 	errX509Rekord = formats.NewError(formats.ReasonUnsupportedFeature, "an X.509 signature is recorded as a hashedrekord, and cannot be found by a rekord",
-		"verify it as --type hashedrekord, with the same artifact, signature and public key")
+		"verify it as --type hashedrekord, with the same artifact, signature and public key; what is recorded as the gateway's statement, as of an Ed25519 key, by --uuid")
 )
 
 // queries are what a client asks for: entries by their index, or by their ID.
@@ -191,7 +191,9 @@ func (v *V1) readProposed(ctx context.Context, r proposalReader, q *queries) err
 	case kindRekord:
 		body, err = p.canonicalRekord(ctx, v.cfg.Service.Formats())
 	case kindTUF:
-		body, err = p.canonicalTUF(ctx, v.cfg.Service.Formats())
+		if body, err = nil, errNotAsProposed; !isLate(v.cfg.Log()) { // a facade of Rekor v2 has no entry of that kind
+			body, err = p.canonicalTUF(ctx, v.cfg.Service.Formats())
+		}
 	default:
 		err = errNotAsProposed
 	}

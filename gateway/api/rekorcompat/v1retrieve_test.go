@@ -44,7 +44,8 @@ func TestRetrieveLongKey(t *testing.T) {
 
 // TestRetrieveTUF: metadata is looked for as the entry that the log makes of it and its root, where it takes them.
 func TestRetrieveTUF(t *testing.T) {
-	v := &V1{cfg: V1Config{Service: knowsFormats{}}}
+	var log V1Log
+	v := &V1{cfg: V1Config{Service: knowsFormats{}, Log: func() V1Log { return log }}}
 	find := func(metadata string) (queries, error) {
 		read := func(name string) []byte { return must(os.ReadFile("../../../formats/tuf/testdata/" + name)) }
 		body := fmt.Appendf(nil, `{"entries":[{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":%s},"root":{"content":%q}}}]}`, read(metadata), base64.StdEncoding.EncodeToString(read("root-1.json")))
@@ -62,6 +63,16 @@ func TestRetrieveTUF(t *testing.T) {
 			t.Errorf("%s: %+v, %v", metadata, q, err)
 		}
 	}
+	log = lateLog{} // of Rekor v2 there is no such entry, and it is not said that it cannot be located
+	if q, err := find("snapshot.json"); formats.ReasonOf(err) != formats.ReasonUnsupportedFeature || len(q.ids) > 0 {
+		t.Errorf("over a facade: %+v, %v", q, err)
+	}
+}
+
+// lateLog is a facade that nobody asks.
+type lateLog struct {
+	V1Log
+	V1Awaiter
 }
 
 // knowsFormats is a V1Service that is asked for formats alone.
@@ -80,7 +91,7 @@ func FuzzReadQueries(f *testing.F) {
 	f.Add(signed(kindRekord, "ssh", "AAAA"))
 	f.Add(bytes.ReplaceAll(signed(kindHashedRekord, "", long), []byte(`"data":{"content":"`+long+`"}`), []byte(`"data":{"hash":{"algorithm":"sha256","value":"00"}}`)))
 	f.Add([]byte(`{"entries":[{"kind":"tuf","apiVersion":"0.0.1","spec":{"metadata":{"content":{"a":"` + long + `"}},"root":{"content":{}}}}]}`))
-	v := &V1{cfg: V1Config{Service: knowsFormats{}}}
+	v := &V1{cfg: V1Config{Service: knowsFormats{}, Log: func() V1Log { return nil }}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		j, err := readLongBody(t, bytes.NewReader(body), false)
 		if err != nil {
