@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,10 +110,12 @@ func (a *attempt) printAnswer(answer *pb.SubmitResponse) {
 	}
 }
 
-// explainRepresentation returns why the signature is only attested, and how it would not be. It returns nil where that
-// was asked for, or where there is nothing better.
+// explainRepresentation returns why the signature is not recorded as it is, and how it would be. It returns nil where what it is was
+// asked for, or where there is nothing better.
 func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *pb.Problem {
-	if s.GetRepresentation() != receiptpb.Receipt_ATTESTED || strings.EqualFold(a.representation, receiptpb.Receipt_ATTESTED.String()) {
+	alone := isInRekorV1Alone(s.GetReceipt()) && s.GetReceipt().GetArtifact().GetSize() < 0 // by a digest
+	if s.GetRepresentation() != receiptpb.Receipt_ATTESTED && !(alone && s.GetRepresentation() == receiptpb.Receipt_PROJECTED) ||
+		strings.EqualFold(a.representation, s.GetRepresentation().String()) {
 		return nil
 	}
 	if a.parsed == nil {
@@ -124,6 +127,15 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 			return nil
 		}
 	}
+	if whole := a.parsed.Describe().Whole; alone && whole != nil && s.GetFormat() != pgpFormat { // of PGP it is the policy that decides
+		return &pb.Problem{
+			Reason: string(formats.ReasonNeedsBytes), Message: "this log of Rekor v1 takes such a signature itself, with the file, and a digest was sent in its place",
+			Hint: "send the file, up to the size that plan --server names: --send-bytes; the log is sent it, and records its digest",
+		}
+	}
+	if s.GetRepresentation() != receiptpb.Receipt_ATTESTED {
+		return nil
+	}
 	way := gateway.Direct
 	if all := s.GetSignatures(); len(all) > 0 {
 		way = gateway.Way(evidence.NameWay(all[0].GetWay()))
@@ -133,6 +145,14 @@ func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *
 		return nil
 	}
 	return &pb.Problem{Reason: string(refusal.Reason), Message: refusal.Message, Hint: refusal.Hint}
+}
+
+// isInRekorV1Alone reports whether all entries are of logs of Rekor v1, which promise to include what they are sent.
+func isInRekorV1Alone(r *receiptpb.Receipt) bool {
+	return len(r.GetEntries()) > 0 && !slices.ContainsFunc(r.GetEntries(), func(e *receiptpb.LogEntry) bool {
+		logged := e.GetBundle().GetVerificationMaterial().GetTlogEntries()
+		return len(logged) == 0 || logged[0].GetInclusionPromise() == nil
+	})
 }
 
 // verifyCommands returns the commands that verify what was submitted, from the files that there are.
@@ -212,6 +232,9 @@ func (a *attempt) signerArguments(ctx context.Context, s *pb.Submission) (argume
 
 // tufFormat is the format whose key files are one chain.
 const tufFormat = "tuf"
+
+// pgpFormat is the format whose signatures a log of Rekor v1 takes itself only where the policy lets user IDs become public.
+const pgpFormat = "pgp"
 
 // madeSignature reports whether a key in the file made one of the signatures.
 func (a *attempt) madeSignature(ctx context.Context, path string) bool {

@@ -24,6 +24,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -292,6 +295,39 @@ func TestSubmitExplainsAttested(t *testing.T) {
 	_, out, _ = submit(t.Context(), g.start(), "pgp-ed25519", "--output", "json")
 	if !strings.Contains(out, `"notBetter":{"reason":"`) || !strings.Contains(out, `"receiptVerified":true`) {
 		t.Errorf("JSON is %s", out)
+	}
+}
+
+// TestExplainNeedsFile: what a log of Rekor v1 takes as it is, with the file, is told so to who has sent a digest, and the format is not blamed.
+func TestExplainNeedsFile(t *testing.T) {
+	entry := func(promise *rekorpb.InclusionPromise) *receiptpb.LogEntry {
+		logged := []*rekorpb.TransparencyLogEntry{{InclusionPromise: promise}}
+		return &receiptpb.LogEntry{Bundle: &bundlepb.Bundle{VerificationMaterial: &bundlepb.VerificationMaterial{TlogEntries: logged}}}
+	}
+	v1, v2 := entry(&rekorpb.InclusionPromise{}), entry(nil)
+	read := func(format, name string) []byte {
+		return must(os.ReadFile(filepath.Join("..", "..", "formats", format, "testdata", name)))
+	}
+	header := &pb.SubmissionHeader{Format: "minisign", Signature: read("minisign", "prehashed.minisig"), Keys: [][]byte{read("minisign", "signer.pub")}}
+	a := &attempt{submitFlags: &submitFlags{}}
+	a.parsed = must(a.parseHere(t.Context(), header))
+	for _, c := range []struct {
+		entries []*receiptpb.LogEntry
+		size    int64
+		reason  formats.Reason
+	}{
+		{[]*receiptpb.LogEntry{v1}, -1, formats.ReasonNeedsBytes},
+		{[]*receiptpb.LogEntry{v1, v2}, -1, formats.ReasonNotProjectable},
+		{[]*receiptpb.LogEntry{v2}, -1, formats.ReasonNotProjectable},
+		{[]*receiptpb.LogEntry{v1}, 12, formats.ReasonNotProjectable},
+	} {
+		s := &pb.Submission{
+			Format: "minisign", Representation: receiptpb.Receipt_ATTESTED,
+			Receipt: &receiptpb.Receipt{Entries: c.entries, Artifact: &receiptpb.Artifact{Size: c.size}},
+		}
+		if got := a.explainRepresentation(t.Context(), s); got.GetReason() != string(c.reason) {
+			t.Errorf("%d entries, size %d: %v", len(c.entries), c.size, got)
+		}
 	}
 }
 

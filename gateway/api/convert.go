@@ -222,13 +222,13 @@ func noteInline(p gateway.Plan, chosen gateway.Option) string {
 	if p.Description.Format == "pgp" {
 		published = "; the key's user ID, a name and an e-mail address as a rule, becomes public for ever"
 	}
-	note := fmt.Sprintf("%s is possible for a file of at most %s, which is sent to the log with the entry%s", chosen.Representation, humanize.IBytes(uint64(chosen.MaxBytes)), published)
+	note := fmt.Sprintf("%s is possible where the file itself is sent (submit --send-bytes), of at most %s: it goes to the log with the entry%s", chosen.Representation, humanize.IBytes(uint64(chosen.MaxBytes)), published)
 	for _, o := range p.Options {
 		if o.Representation != chosen.Representation && o.Refusal == nil {
-			return note + fmt.Sprintf("; a larger one is recorded as %s: ask the log's and the gateway's operators for more (inline_max)", o.Representation)
+			return note + fmt.Sprintf("; a larger one, or a digest alone, is recorded as %s: ask the log's and the gateway's operators for more (inline_max)", o.Representation)
 		}
 	}
-	return note + "; a larger one cannot be recorded: ask the log's and the gateway's operators for more (inline_max)"
+	return note + "; a larger one, or a digest alone, cannot be recorded: ask the log's and the gateway's operators for more (inline_max)"
 }
 
 // noteEmbedded says of an option for which what is signed is sent to the log that it becomes public.

@@ -25,9 +25,9 @@ import (
 // The refusals. They are the same whatever is, or is not, there to be seen.
 var (
 	errNone = formats.NewError(problem.ReasonUnauthenticated, "this gateway answers only to callers that it knows",
-		"send a token as Authorization: Bearer TOKEN, or with rekor-gateway's --token-file")
+		"send a token as Authorization: Bearer TOKEN, or with rekor-gateway's --token-file; a client that cannot, such as rekor-cli, needs one in the URL's path, /r/TOKEN, of the gateway's operator")
 	errBad = formats.NewError(problem.ReasonUnauthenticated, "the credential is not one of a caller that this gateway knows, or not any more",
-		"see that it is for this gateway and has not ended, that a token is sent as Authorization: Bearer TOKEN, and that a certificate has a subject alternative name; else ask the gateway's operator")
+		"see that it is for this gateway and has not ended, that a token is sent as Authorization: Bearer TOKEN, or in the path if it was made for that, and that a certificate has a subject alternative name; else ask the gateway's operator")
 	errSeveral = formats.NewError(problem.ReasonUnauthenticated, "there is more than one credential",
 		"send one alone")
 	errAtListener = formats.NewError(problem.ReasonUnauthenticated, "at this address everybody is the same caller, and there is a credential besides",

@@ -77,18 +77,18 @@ func (r *Report) ExportCosign(ctx context.Context, x Export) ([]Command, error) 
 func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) {
 	if e.entry.GetOwn() != nil {
 		return nil, refuse(ReasonExportNotPossible, "the signature is recorded in a gateway's own log, and stock cosign sees neither signer nor file in its anchor",
-			"verify with: rekor-gateway verify")
+			hintNoExport)
 	}
 	if e.whole {
 		return nil, refuse(ReasonExportNotPossible, "the entry is of Rekor v1's kind rekord or tuf, which stock cosign cannot verify",
-			"verify with: rekor-gateway verify")
+			hintNoExport)
 	}
 	if e.projection == nil {
 		return e.exportStatement(x, i)
 	}
 	if e.entry.GetBundle().GetVerificationMaterial().GetCertificate() != nil {
 		return nil, refuse(ReasonExportNotPossible, "a certificate was logged, which stock cosign refuses without a trusted timestamp",
-			"verify with: rekor-gateway verify")
+			hintNoExport)
 	}
 	digestFlag, err := cosignDigest(e.projection.Candidate)
 	if err != nil {
@@ -106,6 +106,9 @@ func (e logEntry) export(ctx context.Context, x Export, i int) (Command, error) 
 	return append(append(command, digestFlag...), blob), nil
 }
 
+// hintNoExport is for what verifies, and not by stock cosign.
+const hintNoExport = "leave --export-cosign out: rekor-gateway verify verifies the receipt itself"
+
 // isRekorV1Statement reports whether the entry is a statement in a log of Rekor v1. It is a hashedrekord there too, and stock clients look for statements
 // in that log's entries of the kinds dsse and intoto alone.
 func (e logEntry) isRekorV1Statement() bool {
@@ -122,7 +125,7 @@ func (e logEntry) isSaidBetterBy(other logEntry) bool {
 func (e logEntry) exportStatement(x Export, i int) (Command, error) {
 	if e.isRekorV1Statement() {
 		return nil, refuse(ReasonExportNotPossible, "the statement is a hashedrekord in a log of Rekor v1, and stock cosign takes none of that kind there",
-			"verify with: rekor-gateway verify")
+			hintNoExport)
 	}
 	if e.subject == "" {
 		return nil, refuse(ReasonExportNotPossible, "the gateway saw only a BLAKE2b digest of the artifact, which stock cosign does not know",
@@ -160,7 +163,7 @@ func cosignDigest(c formats.Candidate) ([]string, error) {
 	switch {
 	case c.Scheme == formats.Ed25519ph:
 		return nil, refuse(ReasonExportNotPossible, "stock cosign cannot verify Ed25519ph with a key",
-			"verify with: rekor-gateway verify")
+			hintNoExport)
 	case c.Hash != formats.SHA256:
 		return []string{"--signature-digest-algorithm", string(c.Hash)}, nil
 	}
