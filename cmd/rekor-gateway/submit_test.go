@@ -331,6 +331,19 @@ func TestExplainNeedsFile(t *testing.T) {
 	}
 }
 
+// TestSubmitSendsFileForNative: who insists on what a log of Rekor v1 has for the file alone sends the file, and else a digest, as before.
+func TestSubmitSendsFileForNative(t *testing.T) {
+	minisign := func(name string) string { return filepath.Join("..", "..", "formats", "minisign", "testdata", name) }
+	for representation, want := range map[string]bool{"NATIVE": true, "ATTESTED": false, "": false} {
+		flags := submitFlags{signatureFlags: signatureFlags{signature: minisign("prehashed.minisig"), keys: []string{minisign("signer.pub")}, which: "all"}, artifact: minisign("artifact.txt"), representation: representation}
+		a := &attempt{submitFlags: &flags, path: flags.artifact, notes: output.NewNotes(io.Discard)}
+		s, err := a.buildSubmission(t.Context())
+		if err != nil || (s.Artifact != nil) != want || (s.Header.GetDigest() == "") != want {
+			t.Errorf("%q: %+v, %v", representation, s, err)
+		}
+	}
+}
+
 // TestSubmitVerifiesBatched: a batched receipt takes the gateway's trust file, whatever its representation.
 func TestSubmitVerifiesBatched(t *testing.T) {
 	corpus := filepath.Join("..", "..", "gateway", "receipt", "testdata", "corpus")

@@ -25,6 +25,7 @@ func Choose(
 	switch {
 	case d.Need == formats.NeedNone && !hasArtifact:
 		return false
+	case h.GetRepresentation() == receiptpb.Receipt_NATIVE && d.Whole != nil && !d.Whole.Embedded: // which a log of Rekor v1 alone has, with the file
 	case d.Need != formats.NeedBytes:
 		if digest := findSufficientDigest(ctx, parsed, verified); digest != nil {
 			h.Digest = digest.String()
