@@ -90,7 +90,7 @@ func sizeOfArchived(found map[string]gateway.Submission) (size int64) {
 	return size
 }
 
-// answerID answers one, which counts as held until it is sent. Without an ID, it was not found.
+// answerID answers one, which counts as held until it is sent. Without an ID, it was not found. One of which no answer can be made concerns no other.
 func (g *grpcServer) answerID(ctx context.Context, sub gateway.Submission, refused error, omitJSON bool, send func(*pb.GetSubmissionsResponse) error) error {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
@@ -101,18 +101,19 @@ func (g *grpcServer) answerID(ctx context.Context, sub gateway.Submission, refus
 	}
 	if err == nil {
 		answer.Submission, err = buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertForGRPC(ctx, g.service, sub, omitJSON) })
-		if err != nil {
-			return err
-		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return err
 	}
 	if err != nil {
-		g.refuseID(answer, err)
+		g.refuseID(ctx, answer, err)
 	}
 	return send(answer)
 }
 
-func (g *grpcServer) refuseID(answer *pb.GetSubmissionsResponse, err error) {
+func (g *grpcServer) refuseID(ctx context.Context, answer *pb.GetSubmissionsResponse, err error) {
 	p := problem.FromError(err)
+	p.LogCause(ctx, g.cfg.Logger, err)
 	g.cfg.Refused(formats.Reason(p.Reason))
 	answer.Problem = convertProblem(err)
 	if p.RetryAfter > 0 {

@@ -98,6 +98,43 @@ func TestGetSubmissionsCountsWhatWaits(t *testing.T) {
 	}
 }
 
+// brokenReceipt has one submission whose receipt cannot be made.
+type brokenReceipt struct {
+	Service
+	id string
+}
+
+func (s *brokenReceipt) Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error) {
+	if sub.ID == s.id {
+		return nil, errors.New("its entries are damaged")
+	}
+	return s.Service.Receipt(ctx, sub)
+}
+
+// TestGetSubmissionsWithADamagedOne: a receipt that cannot be made concerns no other.
+func TestGetSubmissionsWithADamagedOne(t *testing.T) {
+	service := &brokenReceipt{Service: start(t, gatewaytest.NewLog())}
+	c := dialWith(t, service, gateway.NewMemory(64<<20), GRPCConfig{})
+	var ids []string
+	for _, text := range []string{"one", "two", "three"} {
+		stored, err := send(t, c, startMessage(headerMessage(gatewaytest.Signed(t, text))), chunk([]byte(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, stored.GetSubmission().GetId())
+	}
+	service.id = ids[1]
+	all, err := receiveAll(t, c, &pb.GetSubmissionsRequest{Ids: ids})
+	if err != nil || len(all) != len(ids) {
+		t.Fatalf("%d answers to %d, %v", len(all), len(ids), err)
+	}
+	for i, answer := range all {
+		if broken := i == 1; (answer.GetSubmission() == nil) != broken || broken && answer.GetProblem().GetReason() != "INTERNAL" {
+			t.Errorf("answer %d is %v", i, answer)
+		}
+	}
+}
+
 // TestGetSubmissionsBounds: their number is bounded, each counts against the rate limit, and what is read is counted before.
 func TestGetSubmissionsBounds(t *testing.T) {
 	left := 3
