@@ -153,7 +153,7 @@ type Reader interface {
 
 	// GetAll returns those of the submissions with these IDs that are the tenant's, in one reading, by their IDs as they are
 	// given. Archived of those that are Logged is set, the first in the order of storing first, as far as that is MostArchived bytes for
-	// all, and for the first in any case.
+	// all, and for the first in any case. Where one of them is damaged, it may be set for none.
 	GetAll(ctx context.Context, tenant string, ids []string) (map[string]Submission, error)
 
 	// Progress returns how far the submissions with these IDs are, of any tenant, in no order. Those that are
