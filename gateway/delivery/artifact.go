@@ -102,7 +102,7 @@ func (w *worker) takeTurn(s send) (more time.Duration, done func(), pause time.D
 	if size == 0 {
 		return 0, func() {}, 0
 	}
-	done, pause = w.artifacts.wait(s.ctx, min(size, artifactsAtOnce), w.budget.bound()/4)
+	done, pause = w.artifacts.wait(s.ctx, min(size, artifactsAtOnce), w.budget.mayWait())
 	return gateway.SendTime(size), done, pause
 }
 

@@ -99,10 +99,15 @@ func TestFewArtifactsAtOnce(t *testing.T) {
 
 // TestArtifactsLeaveRoom: artifacts that wait for their turns, however many, leave slots to entries that need none, and are in no doubt, and tried no more often.
 func TestArtifactsLeaveRoom(t *testing.T) {
+	t.Run("in flight", func(t *testing.T) { testRoom(t, Limits{}, flightStart) })
+	t.Run("at a rate", func(t *testing.T) { testRoom(t, Limits{Rate: 2, Burst: 10}, 10) })
+}
+
+func testRoom(t *testing.T, limits Limits, bound int) {
 	synctest.Test(t, func(t *testing.T) {
 		w := retryWorker(nil)
 		w.log, w.blobs = silentLog{w.log}, blobsOf{size: 96 << 20}
-		bound := w.budget.bound()
+		w.budget.setLimits(limits)
 		var sending sync.WaitGroup
 		var mu sync.Mutex
 		back, id := 0, int64(0)
@@ -129,6 +134,7 @@ func TestArtifactsLeaveRoom(t *testing.T) {
 				})
 			}
 			synctest.Wait()
+			time.Sleep(time.Second)
 		}
 		slots, why, _ := w.budget.takeSlots(bound)
 		if len(slots) < bound/2 {

@@ -130,11 +130,16 @@ func (b *budget) boundLocked() int {
 	return bound
 }
 
-// bound is boundLocked.
-func (b *budget) bound() int {
+// mayWait returns how many slots may wait for something else than the log: a quarter, and of a rate no more than a quarter of what may be sent at once, since
+// each is promised a part of that.
+func (b *budget) mayWait() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.boundLocked()
+	most := b.boundLocked()
+	if b.pace.limiter != nil {
+		most = min(most, b.pace.limiter.Burst())
+	}
+	return most / 4
 }
 
 // boundOfAll returns how many entries may be under way to the log, over all processes that share the store. Where shares see to
