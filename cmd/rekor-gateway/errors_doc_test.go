@@ -50,7 +50,7 @@ of the case than this page. Where to find them:
 | ` + "`rekor-gateway …`, on standard error | `REASON: message`; of the reasons of the [command line alone](#of-the-command-line-alone) no more than the message | | `hint: …`" + ` |
 | ` + "`rekor-gateway … --output json`, on standard output | `error.reason` | `error.message` | `error.hint`" + ` |
 
-With 429 and 503 nothing was accepted, and ` + "`Retry-After`" + ` (gRPC: RetryInfo) says when to come back; the seconds stand below.
+With 429 and 503 nothing was accepted, but with ` + "`NOT_LOGGED_IN_TIME`" + `, and ` + "`Retry-After`" + ` (gRPC: RetryInfo) says when to come back; the seconds stand below.
 
 The command line ends with:
 
