@@ -95,6 +95,28 @@ func TestBackfillPlanAsks(t *testing.T) {
 	}
 }
 
+// TestBackfillPlanWithFile: before a log of Rekor v1 a signature is NATIVE where its file is sent, as it is for --representation NATIVE alone.
+func TestBackfillPlanWithFile(t *testing.T) {
+	minisign := func(name string) string { return filepath.Join("..", "..", "formats", "minisign", "testdata", name) }
+	tree := t.TempDir()
+	copyFile(t, minisign("artifact.txt"), filepath.Join(tree, "app"))
+	copyFile(t, minisign("prehashed.minisig"), filepath.Join(tree, "app.minisig"))
+	for want, args := range map[string][]string{
+		"1      SUBMIT  NATIVE          DIRECT  bytes  -":              {"--representation", "NATIVE"},
+		"1      SUBMIT  ATTESTED        DIRECT  digest  NEEDS_BYTES  ": nil,
+	} {
+		server := (&standIn{t: t, plan: func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"chosen":"NATIVE","way":"DIRECT","options":[{"representation":"NATIVE","possible":true,"entries":1},{"representation":"PROJECTED","problem":{"reason":"NOT_PROJECTABLE"}},{"representation":"ATTESTED","possible":true}]}`)
+		}}).start()
+		var out, errs bytes.Buffer
+		runProgram(t.Context(), append([]string{"backfill", tree, "--dry-run", "--server", server, "--key", minisign("signer.pub")}, args...), &out, &errs)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%v: want %q in\n%s\n%s", args, want, &out, &errs)
+		}
+	}
+}
+
 // listTree returns names, sizes and times of all that is in a tree.
 func listTree(t *testing.T, tree string) (all []string) {
 	t.Helper()

@@ -272,7 +272,7 @@ func (b *runner) planSubmission(ctx context.Context, c *candidate, key planKey, 
 	var why *formats.Error
 	if asked != nil {
 		key.asked, key.way = true, evidence.NameWay(asked.GetWay())
-		chosen, why, err = readPlanned(asked, c.parsed.Describe(), c.verified, want)
+		chosen, why, err = readPlanned(asked, c.parsed.Describe(), c.verified, want, c.submission.Artifact != nil)
 	} else {
 		key.way = strings.ToUpper(b.flags.Way)
 		chosen, why, err = c.planHere(gateway.Way(key.way), want)

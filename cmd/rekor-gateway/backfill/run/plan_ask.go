@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -72,13 +74,11 @@ func (a *planAsker) ask(ctx context.Context, h *pb.SubmissionHeader) (*pb.Plan, 
 }
 
 // readPlanned returns how the gateway would record a signature that verifies: what it plans, but for what only verification shows. Beside
-// ATTESTED, why is what keeps the signature from being recorded itself.
-func readPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want gateway.Representation) (chosen gateway.Representation, why *formats.Error, err error) {
+// ATTESTED, why is what keeps the signature from being recorded itself. sendsFile: the file itself would be sent.
+func readPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want gateway.Representation, sendsFile bool) (chosen gateway.Representation, why *formats.Error, err error) {
 	own := gateway.Projected
-	for _, c := range d.Candidates {
-		if c.Native {
-			own = gateway.Native
-		}
+	if hasNative(d) {
+		own = gateway.Native
 	}
 	refusal := findRefusal(p, own)
 	if p.GetChosen() == 0 {
@@ -90,13 +90,22 @@ func readPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want ga
 		}
 		return "", nil, refusal
 	}
-	if chosen, err = chooseAsPlanned(p, d, v, want); err != nil || chosen != gateway.Attested {
+	if chosen, err = chooseAsPlanned(p, d, v, want, sendsFile); err != nil || chosen != gateway.Attested {
 		return chosen, nil, err
+	}
+	if p.GetChosen() == receiptpb.Receipt_NATIVE && !hasNative(d) {
+		refusal = formats.NewError(formats.ReasonNeedsBytes, "the log takes this signature itself with its file, and a digest would be sent",
+			"send the files of these in a run of their own: --representation NATIVE")
 	}
 	if refusal == nil && want == "" {
 		refusal = evidence.ExplainAttested(d, v, gateway.Way(evidence.NameWay(p.GetWay())))
 	}
 	return chosen, refusal, nil
+}
+
+// hasNative reports whether a log may take a signature as it is in an entry that all formats have.
+func hasNative(d formats.Description) bool {
+	return slices.ContainsFunc(d.Candidates, func(c formats.Candidate) bool { return c.Native })
 }
 
 // findRefusal returns why a representation is not possible, or nil.
@@ -110,7 +119,7 @@ func findRefusal(p *pb.Plan, r gateway.Representation) *formats.Error {
 }
 
 // chooseAsPlanned returns the weakest of how a file's signatures would be recorded.
-func chooseAsPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want gateway.Representation) (gateway.Representation, error) {
+func chooseAsPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want gateway.Representation, sendsFile bool) (gateway.Representation, error) {
 	planner := evidence.PlannerOf(gateway.Way(evidence.NameWay(p.GetWay())))
 	planner.Attests = findRefusal(p, gateway.Attested) == nil
 	options, err := planner.Plan(d, "")
@@ -127,6 +136,10 @@ func chooseAsPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, wan
 	chosen := make([]gateway.Representation, len(plans))
 	for i := range plans {
 		plans[i].Chosen = gateway.Representation(planned[i].GetChosen().String())
+		if part := plans[i].Description; plans[i].Chosen == gateway.Native && !hasNative(part) && (sendsFile || part.Need == formats.NeedNone) {
+			chosen[i] = gateway.Native // an entry of the log's own for the format, which Rekor v1 has with the file, and no planner here
+			continue
+		}
 		if chosen[i], _, err = planner.Choose(plans[i], want, parts[i]); err != nil {
 			return "", err
 		}
