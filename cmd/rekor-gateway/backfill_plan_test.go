@@ -101,18 +101,23 @@ func TestBackfillPlanWithFile(t *testing.T) {
 	tree := t.TempDir()
 	copyFile(t, minisign("artifact.txt"), filepath.Join(tree, "app"))
 	copyFile(t, minisign("prehashed.minisig"), filepath.Join(tree, "app.minisig"))
-	for want, args := range map[string][]string{
-		"1      SUBMIT  NATIVE          DIRECT  bytes  -":              {"--representation", "NATIVE"},
-		"1      SUBMIT  ATTESTED        DIRECT  digest  NEEDS_BYTES  ": nil,
+	const others = `{"representation":"PROJECTED","problem":{"reason":"NOT_PROJECTABLE"}},{"representation":"ATTESTED","possible":true}]}`
+	for _, c := range []struct {
+		args         []string
+		answer, want string
+	}{
+		{[]string{"--representation", "NATIVE"}, `{"chosen":"NATIVE","way":"DIRECT","options":[{"representation":"NATIVE","possible":true},`, "NATIVE          DIRECT  bytes  -"},
+		{nil, `{"chosen":"ATTESTED","way":"DIRECT","options":[{"representation":"NATIVE","problem":{"reason":"NEEDS_BYTES"}},`, "ATTESTED        DIRECT  digest  NEEDS_BYTES  "},
+		{nil, `{"chosen":"NATIVE","way":"DIRECT","options":[{"representation":"NATIVE","possible":true},`, "ATTESTED        DIRECT  digest  NEEDS_BYTES  "},
 	} {
 		server := (&standIn{t: t, plan: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, `{"chosen":"NATIVE","way":"DIRECT","options":[{"representation":"NATIVE","possible":true,"entries":1},{"representation":"PROJECTED","problem":{"reason":"NOT_PROJECTABLE"}},{"representation":"ATTESTED","possible":true}]}`)
+			_, _ = io.WriteString(w, c.answer+others)
 		}}).start()
 		var out, errs bytes.Buffer
-		runProgram(t.Context(), append([]string{"backfill", tree, "--dry-run", "--server", server, "--key", minisign("signer.pub")}, args...), &out, &errs)
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%v: want %q in\n%s\n%s", args, want, &out, &errs)
+		runProgram(t.Context(), append([]string{"backfill", tree, "--dry-run", "--server", server, "--key", minisign("signer.pub")}, c.args...), &out, &errs)
+		if !strings.Contains(out.String(), "1      SUBMIT  "+c.want) {
+			t.Errorf("want %q in\n%s\n%s", c.want, &out, &errs)
 		}
 	}
 }

@@ -93,7 +93,8 @@ func readPlanned(p *pb.Plan, d formats.Description, v *formats.Verified, want ga
 	if chosen, err = chooseAsPlanned(p, d, v, want, sendsFile); err != nil || chosen != gateway.Attested {
 		return chosen, nil, err
 	}
-	if p.GetChosen() == receiptpb.Receipt_NATIVE && !hasNative(d) {
+	native := findRefusal(p, gateway.Native)
+	if want == "" && !hasNative(d) && (p.GetChosen() == receiptpb.Receipt_NATIVE || native != nil && native.Reason == formats.ReasonNeedsBytes) {
 		refusal = formats.NewError(formats.ReasonNeedsBytes, "the log takes this signature itself with its file, and a digest would be sent",
 			"send the files of these in a run of their own: --representation NATIVE")
 	}
