@@ -114,8 +114,8 @@ func (a *attempt) printAnswer(answer *pb.SubmitResponse) {
 // asked for, or where there is nothing better.
 func (a *attempt) explainRepresentation(ctx context.Context, s *pb.Submission) *pb.Problem {
 	alone := isInRekorV1Alone(s.GetReceipt()) && s.GetReceipt().GetArtifact().GetSize() < 0 // by a digest
-	if s.GetRepresentation() != receiptpb.Receipt_ATTESTED && !(alone && s.GetRepresentation() == receiptpb.Receipt_PROJECTED) ||
-		strings.EqualFold(a.representation, s.GetRepresentation().String()) {
+	improvable := s.GetRepresentation() == receiptpb.Receipt_ATTESTED || alone && s.GetRepresentation() == receiptpb.Receipt_PROJECTED
+	if !improvable || strings.EqualFold(a.representation, s.GetRepresentation().String()) {
 		return nil
 	}
 	if a.parsed == nil {
