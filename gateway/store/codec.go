@@ -156,7 +156,7 @@ func DecodeTokens(b []byte) ([][]byte, error) {
 	var tokens [][]byte
 	for len(b) > 0 {
 		if len(b) < head || uint64(len(b)-head) < uint64(binary.BigEndian.Uint32(b)) {
-			return nil, fmt.Errorf("decoding tokens: %w", errTruncated)
+			return nil, fmt.Errorf("decoding tokens: %w: %w", ErrUndecodable, errTruncated)
 		}
 		end := head + int(binary.BigEndian.Uint32(b))
 		tokens = append(tokens, append([]byte{}, b[head:end]...))

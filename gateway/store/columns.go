@@ -4,6 +4,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -70,14 +71,17 @@ func EncodeReceipt(r *receiptpb.Receipt) ([]byte, error) {
 	return b, nil
 }
 
-// DecodeReceipt is the inverse of EncodeReceipt.
+// ErrUndecodable: what was read is not what was stored. It says nothing of the connection, or of what else is read.
+var ErrUndecodable = errors.New("stored bytes are damaged")
+
+// DecodeReceipt is the inverse of EncodeReceipt, or ErrUndecodable.
 func DecodeReceipt(b []byte) (*receiptpb.Receipt, error) {
 	if b == nil {
 		return nil, nil
 	}
 	r := new(receiptpb.Receipt)
 	if err := proto.Unmarshal(b, r); err != nil {
-		return nil, fmt.Errorf("decoding receipt: %w", err)
+		return nil, fmt.Errorf("decoding receipt: %w: %w", ErrUndecodable, err)
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -61,7 +62,7 @@ func (s *Store) GetAll(ctx context.Context, tenant string, ids []string) (map[st
 			return err
 		}
 		archived, err := t.readLogged(store.ListLogged(found))
-		if err != nil && ctx.Err() == nil { // a damaged one concerns no other: each is read by itself then
+		if errors.Is(err, store.ErrUndecodable) { // which concerns no other: each is read by itself then
 			archived, err = nil, nil
 		}
 		all = store.NameFound(keys, found, archived)

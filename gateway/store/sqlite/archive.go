@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
@@ -66,7 +67,7 @@ func (s *Store) GetAll(ctx context.Context, tenant string, ids []string) (map[st
 			return err
 		}
 		archived, err := t.readLogged(store.ListLogged(found))
-		if err != nil && ctx.Err() == nil { // a damaged one concerns no other: each is read by itself then
+		if errors.Is(err, store.ErrUndecodable) || isDamage(err) { // which concerns no other: each is read by itself then
 			archived, err = nil, nil
 		}
 		all = store.NameFound(keys, found, archived)
