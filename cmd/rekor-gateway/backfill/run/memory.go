@@ -20,9 +20,9 @@ const (
 	// rememberedFiles are more than the key files of most runs: at most 1 MiB as they are written.
 	rememberedFiles = 64
 
-	// ballastSize, in bytes, makes some 60 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
+	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
-	ballastSize = 96 << 20
+	ballastSize = 64 << 20
 )
 
 // ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
