@@ -21,7 +21,9 @@ func AnchorTenant(log string) string { return anchorTenants + log }
 func IsAnchorTenant(tenant string) bool { return strings.HasPrefix(tenant, anchorTenants) }
 
 // LogOfAnchors returns the own log whose anchors are that tenant's; ok is false where none are.
-func LogOfAnchors(tenant string) (log string, ok bool) { return strings.CutPrefix(tenant, anchorTenants) }
+func LogOfAnchors(tenant string) (log string, ok bool) {
+	return strings.CutPrefix(tenant, anchorTenants)
+}
 
 // OwnLogs is the side of a Store where the gateway's own logs are kept: the order of their records, the trees over them, and which of
 // their checkpoints are anchored. The entries of an own log are enqueued as all are, and never claimed: each gets the next index of the

@@ -78,10 +78,12 @@ func (s *Server) openTree(ctx context.Context, f *facadeLog, cfg config.Facade) 
 	}
 	f.own, err = ownlog.New(ctx, ownlog.Config{
 		ID: f.id, Origin: facade.Origin(cfg.Host, signer.Tree()), Store: s.store, Codec: recording.Own{}, Signer: signer, VerifierKey: string(signer.PublicKey()), Anchorer: anchors, Now: time.Now,
-		AnchorShards: func() ([]ownlog.AnchorShard, error) { return s.listFacadeShards(f.source, f.id, anchors.SPKI(), sha256.Sum256(anchors.SPKI())) },
-		Anchors:      func() ownlog.LogSet { return *f.where.Load() },
-		Stored:       func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
-		Changed:      func(changed []gateway.Progress) { s.domain.Notify(changed) }, Logger: s.logger,
+		AnchorShards: func() ([]ownlog.AnchorShard, error) {
+			return s.listFacadeShards(f.source, f.id, anchors.SPKI(), sha256.Sum256(anchors.SPKI()))
+		},
+		Anchors: func() ownlog.LogSet { return *f.where.Load() },
+		Stored:  func(sub gateway.Submission) { s.domain.delivery.Wake(sub) },
+		Changed: func(changed []gateway.Progress) { s.domain.Notify(changed) }, Logger: s.logger,
 	})
 	if err != nil {
 		return facade.Tree{}, explainClosed(err)

@@ -61,7 +61,7 @@ func (r *report) formatRows(ours string) string {
 const bounds = `
 ## What bounds these figures
 
-Figures in this section are of 2026-11-29, two processors.
+Figures in this section are of 2026-11-29, two processors, the last two paragraphs' of another machine and a day before.
 
 *A log with a checkpoint each second* has two clocks. It publishes a checkpoint when something was integrated and the last one is a second old, and it looks once a second whether what it has to answer is in one. A writer that
 has so many in flight sends the next ones when the last ones are answered, all at once, and what of these has just missed a checkpoint waits for two. So at 1024 in flight a writer's rate says above all how the clocks of its log happen to lie, which

@@ -26,7 +26,9 @@ type Acceptor struct{ InlineMax int64 } // gateway.LogInfo.InlineMax
 func (a Acceptor) Accepts(o gateway.Offer) error { return accepts(o, a.InlineMax) }
 
 // Describe is gateway.Log's, as far as it says what the log takes.
-func (a Acceptor) Describe() gateway.LogInfo { return gateway.LogInfo{APIVersion: 1, InlineMax: a.InlineMax} }
+func (a Acceptor) Describe() gateway.LogInfo {
+	return gateway.LogInfo{APIVersion: 1, InlineMax: a.InlineMax}
+}
 
 // accepts reports whether a log that takes artifacts of up to inlineMax bytes takes o; see gateway.Log.
 func accepts(o gateway.Offer, inlineMax int64) error {
