@@ -4,12 +4,13 @@ package formats
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// checks has what sumChecked is of the projections for which VerifyDigest has succeeded lately; nil remembers nothing. It belongs to the
+// checks has what sumChecked is of the projections for which VerifyDigest has succeeded lately, and CheckOnce's sums; nil remembers nothing. It belongs to the
 // process and not to a call, since it says no more than that a key has signed these bytes, which nothing that happens later changes.
 var checks atomic.Pointer[lru.Cache[[sha256.Size]byte, struct{}]]
 
@@ -24,7 +25,29 @@ func RememberChecks(n int) error {
 	return err
 }
 
-// isRemembered reports whether VerifyDigest has succeeded for a projection with this sum.
+// CheckOnce calls check, unless it has returned nil lately for the same parts and RememberChecks has this process remember that. kind says what is
+// checked; no two checks have the same. It is for what neither time nor a policy changes.
+func CheckOnce(kind string, check func() error, parts ...[]byte) error {
+	if checks.Load() == nil {
+		return check()
+	}
+	h := sha256.New()
+	for _, part := range append([][]byte{[]byte(kind)}, parts...) {
+		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		_, _ = h.Write(part)
+	}
+	sum := [sha256.Size]byte(h.Sum(nil))
+	if isRemembered(sum) {
+		return nil
+	}
+	err := check()
+	if err == nil {
+		rememberCheck(sum)
+	}
+	return err
+}
+
+// isRemembered reports whether what has this sum was found good.
 func isRemembered(sum [sha256.Size]byte) bool {
 	memory := checks.Load()
 	return memory != nil && memory.Contains(sum)

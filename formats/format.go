@@ -80,7 +80,8 @@ type Description struct {
 	NotProjectable *Error
 
 	// Whole is the signature as an entry of Rekor v1's own kind for its format; nil where there is none. NotWhole says why of a signature whose
-	// format has such a kind; nil of others. Beside a Whole it says why the log takes it no more, which may have been recorded before.
+	// format has such a kind; nil of others. Beside a Whole it says why the log takes it no more, which may have been recorded before. Both are nil
+	// with Policy.WithoutWhole.
 	Whole    *Whole
 	NotWhole *Error
 

@@ -31,7 +31,7 @@ func openInput(ctx context.Context, signature []byte, keys [][]byte) (in input, 
 		return in, err
 	}
 	for _, k := range keys {
-		if err := CheckSecret(m, "as a key", k); err != nil {
+		if err := checkKey(m, k); err != nil {
 			return in, err
 		}
 	}
@@ -57,10 +57,22 @@ func CheckSecret(m *Meter, part string, data []byte) error {
 	if err := m.ChargeBytes(textlayer.Passes * len(data)); err != nil {
 		return err
 	}
+	return refuseSecret(part, data)
+}
+
+func refuseSecret(part string, data []byte) error {
 	if s, ok := textlayer.FindSecret(data); ok {
 		return ErrSecret(part, s)
 	}
 	return nil
+}
+
+// checkKey is CheckSecret of a key file, of which many signatures may have the same.
+func checkKey(m *Meter, key []byte) error {
+	if err := m.ChargeBytes(textlayer.Passes * len(key)); err != nil {
+		return err
+	}
+	return CheckOnce("holds no private key", func() error { return refuseSecret("as a key", key) }, key)
 }
 
 // SecretError is in the refusal of a private key, for a caller who knows that it has not left its machine.

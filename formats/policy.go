@@ -40,6 +40,9 @@ type Policy struct {
 	KnownOnly bool
 	// PublishUserIDs lets PGP signatures be recorded with the user ID that the key's validity rests on, which is public for ever then.
 	PublishUserIDs bool
+	// WithoutWhole leaves out Description.Whole and NotWhole, which are much work: for a caller who records nothing in Rekor v1, and compares nothing with
+	// its records.
+	WithoutWhole bool
 	// SSHNamespaces lists the accepted SSHSIG namespaces; nil means "file" alone.
 	SSHNamespaces []string
 	// Keys by format name win over the keys a submitter sends: with an element, only

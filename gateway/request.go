@@ -26,4 +26,6 @@ type Request struct {
 	KnownOnly bool
 	// PublishCertificate logs the signer's certificate, with all it names, not the bare key.
 	PublishCertificate bool
+	// NeedsWhole asks for Description.Whole in the plan, which otherwise is made where a log of Rekor v1 records it.
+	NeedsWhole bool
 }

@@ -74,7 +74,7 @@ func (f *devFlags) runDev(ctx context.Context, out, logs io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	server.LimitMemory(cfg.Limits)
+	server.PrepareProcess(cfg.Limits)
 	s, err := server.Build(ctx, cfg, server.Options{Logger: newLogger(logs, cfg.Logging), Version: readBuildInfo().Version})
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)

@@ -45,7 +45,7 @@ func runServe(ctx context.Context, path string, logs io.Writer) error {
 	}
 	files := watchFiles(path, seen, cfg)
 	logger := newLogger(logs, cfg.Logging)
-	server.LimitMemory(cfg.Limits)
+	server.PrepareProcess(cfg.Limits)
 	s, err := server.Build(ctx, cfg, server.Options{Logger: logger, Version: readBuildInfo().Version})
 	if err != nil {
 		return fmt.Errorf("starting: %w", blameConfig(err))

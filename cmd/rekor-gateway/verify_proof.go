@@ -69,7 +69,7 @@ func isFile(path string) bool {
 
 // readArmored returns ok false for what cannot be a signature file with a proof in it: a release of gigabytes is not read for that.
 func readArmored(path string) (raw []byte, ok bool) {
-	file, err := backfill.Open(path)
+	file, _, err := backfill.Open(path)
 	if err != nil {
 		return nil, false
 	}

@@ -102,7 +102,7 @@ func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats
 	if err != nil {
 		return nil, err
 	}
-	return &parsedSignature{sig: sig, key: key, signer: signer, claimed: claimed, excluded: excluded}, nil
+	return &parsedSignature{sig: sig, key: key, signer: signer, claimed: claimed, excluded: excluded, withoutWhole: p.WithoutWhole}, nil
 }
 
 // passes is how often the bytes of a signature file are looked at: split into lines, decoded, copied.
@@ -114,12 +114,14 @@ func checkGlobal(sig *signature, key gominisign.PublicKey) error {
 		return nil
 	}
 	message := append(sig.Signature.Signature[:], sig.trustedText()...)
-	if !ed25519.Verify(key.PublicKey[:], message, sig.GlobalSignature[:]) {
+	return formats.CheckOnce("minisign's global signature", func() error {
+		if ed25519.Verify(key.PublicKey[:], message, sig.GlobalSignature[:]) {
+			return nil
+		}
 		return formats.NewError(formats.ReasonSignatureInvalid,
 			"the global signature does not verify: the trusted comment or the signature was changed, or another key made it",
 			"send the .minisig file as minisign wrote it, with the key it was made by")
-	}
-	return nil
+	}, key.PublicKey[:], message, sig.GlobalSignature[:])
 }
 
 func claimedTime(sig *signature, p formats.Policy) (*time.Time, error) {

@@ -25,6 +25,8 @@ type parsedSignature struct {
 	signer  formats.Signer
 	claimed *time.Time
 
+	withoutWhole bool // Policy.WithoutWhole
+
 	excluded []string // checks that what is inside is no other protocol's
 }
 
@@ -53,7 +55,9 @@ func (p *parsedSignature) Describe() formats.Description {
 		d.Variant, d.Algorithm = "prehashed", "Ed25519/BLAKE2b-512"
 		d.Need, d.Digests = formats.NeedDigest, []formats.DigestAlgorithm{formats.BLAKE2b512}
 	}
-	d.Whole, d.NotWhole = p.buildWhole()
+	if !p.withoutWhole {
+		d.Whole, d.NotWhole = p.buildWhole()
+	}
 	if p.claimed == nil && !p.sig.signify {
 		d.Notes = []string{"the trusted comment claims no signing time"}
 	}

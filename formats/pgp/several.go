@@ -176,6 +176,9 @@ func (r *keyring) finishSignature(m *formats.Meter, d *draft, found []*certifica
 		return nil, err
 	}
 	p.buildDescription()
+	if r.policy.WithoutWhole {
+		return p, nil
+	}
 	if r.policy.PublishUserIDs {
 		if err := m.ChargeChecks(wholeChecks, p.key.key); err != nil {
 			return nil, err

@@ -86,7 +86,7 @@ func parseSubmission(m *formats.Meter, raw []byte, submitted [][]byte, p formats
 	if err := p.CheckSigner(signer.SPKI); err != nil {
 		return nil, err
 	}
-	return &parsedSignature{signature: sig, trust: trust, signer: signer}, nil
+	return &parsedSignature{signature: sig, trust: trust, signer: signer, withoutWhole: p.WithoutWhole}, nil
 }
 
 // passes is how often the bytes of a signature file are looked at: split into lines, decoded, copied.

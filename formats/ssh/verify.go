@@ -21,6 +21,8 @@ type parsedSignature struct {
 	*signature
 	trust  *trust
 	signer formats.Signer
+
+	withoutWhole bool // Policy.WithoutWhole
 }
 
 // Describe implements formats.Parsed.
@@ -39,7 +41,9 @@ func (p *parsedSignature) Describe() formats.Description {
 	if p.cert != nil {
 		d.Variant += " certificate"
 	}
-	d.Whole, d.NotWhole = p.buildWhole()
+	if !p.withoutWhole {
+		d.Whole, d.NotWhole = p.buildWhole()
+	}
 	if c, refusal := p.buildCandidate(); refusal != nil {
 		d.NotProjectable = refusal
 	} else {

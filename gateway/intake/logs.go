@@ -37,6 +37,8 @@ type target struct {
 	way     gateway.Way
 	planner planning.Planner
 	ids     []string // of the list, sorted
+
+	takesWhole bool // one of them is a Rekor v1, which has entries of Description.Whole
 }
 
 // Condition is what is known of a log when a submission comes in.

@@ -95,7 +95,9 @@ func (s *Service) newTarget(p *Policy, way gateway.Way, set LogSet) *target {
 	t := &target{LogSet: set, way: way, planner: planning.Planner{Attests: s.cfg.Attester != nil, Allowed: p.Representations}}
 	for _, l := range set.List {
 		t.planner.Logs = append(t.planner.Logs, l)
-		t.ids = append(t.ids, l.Describe().ID)
+		info := l.Describe()
+		t.ids = append(t.ids, info.ID)
+		t.takesWhole = t.takesWhole || info.APIVersion == 1
 	}
 	slices.Sort(t.ids)
 	return t

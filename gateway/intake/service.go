@@ -155,6 +155,7 @@ func (s *Service) parseAndPlan(ctx context.Context, r gateway.Request, rules *ru
 		return nil, gateway.Plan{}, err
 	}
 	defer done()
+	p.WithoutWhole = !target.takesWhole && !r.NeedsWhole
 	parsed, err := s.cfg.Formats.Parse(ctx, r.Format, r.Signature, r.Keys, p)
 	if err != nil {
 		return nil, gateway.Plan{}, err

@@ -94,14 +94,16 @@ func (v *verification) makeRekord(ctx context.Context) (rekord.Record, error) {
 // findWhole returns the signature, as verified, in the form that a log records. Of a PGP key and of a TUF root the record has the copy that was sent, which
 // the receipt has too, and the reader's own may be a later one: the same keys have to have signed by either.
 func (v *verification) findWhole(ctx context.Context) (*formats.Whole, error) {
-	if v.description.Format != pgpFormat && v.description.Format != tufFormat {
-		return v.description.Whole, nil
-	}
-	policy := v.policyAt(v.judged.at)
-	if v.description.Format == tufFormat { // which is trusted, and not expired, by the reader's root
+	policy, keys := v.policyAt(v.judged.at), v.receipt.GetSignature().GetKeys()
+	policy.WithoutWhole = false
+	switch v.description.Format {
+	case pgpFormat:
+	case tufFormat: // which is trusted, and not expired, by the reader's root
 		policy.TUFRoots, policy.Historical = nil, formats.Historical{Allow: formats.ExceptionExpiredMetadata}
+	default:
+		keys = v.keys()
 	}
-	parsed, err := v.parseBy(formats.WithWork(ctx, formats.NewWork(formats.MaxWork)), v.receipt.GetSignature().GetKeys(), policy)
+	parsed, err := v.parseBy(formats.WithWork(ctx, formats.NewWork(formats.MaxWork)), keys, policy)
 	if err != nil {
 		return nil, wrap(err, ReasonEntryMismatch, "the receipt's copy of the key, which the log entry has, is not good", hintEntry)
 	}

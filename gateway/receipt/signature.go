@@ -81,11 +81,7 @@ const hintEach = "each of several must have signed; put keys of which one is eno
 // parseAtAnyMoment reads the signature as of the first moment at which it is good, by the expected keys,
 // or the receipt's own when there are none. When there is no such moment, the error is that of the first.
 func (v *verification) parseAtAnyMoment(ctx context.Context) (formats.Parsed, error) {
-	keys := v.receipt.GetSignature().GetKeys()
-	if len(v.options.ExpectedKeys) > 0 {
-		keys = v.options.ExpectedKeys
-	}
-	moments := v.moments()
+	keys, moments := v.keys(), v.moments()
 	var first error
 	for _, m := range moments {
 		parsed, err := v.parseBy(ctx, keys, v.policyAt(m.at))
@@ -106,6 +102,14 @@ func (v *verification) parseAtAnyMoment(ctx context.Context) (formats.Parsed, er
 	return nil, v.explain(ctx, first, keys, v.policyAt(moments[0].at))
 }
 
+// keys are those by which the signature is verified: the reader's own, or else the receipt's.
+func (v *verification) keys() [][]byte {
+	if len(v.options.ExpectedKeys) > 0 {
+		return v.options.ExpectedKeys
+	}
+	return v.receipt.GetSignature().GetKeys()
+}
+
 // policyAt is the one the receipt names, as far as the caller allows it.
 func (v *verification) policyAt(at time.Time) formats.Policy {
 	o := v.options
@@ -115,6 +119,7 @@ func (v *verification) policyAt(at time.Time) formats.Policy {
 		// A reader publishes nothing: what the log has is compared.
 		PublishUserIDs: true,
 		KnownOnly:      v.receipt.GetFormatVersion() > versionOne, // a reader may have the keys of some
+		WithoutWhole:   true,                                      // see findWhole
 	}
 	if v.receipt.GetPolicy().GetHistorical() {
 		p.Historical = o.Historical

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -21,7 +23,20 @@ const (
 	// ballastSize, in bytes, makes some 30 MiB of garbage the least that is collected. A gateway holds few megabytes as a rule and
 	// makes as many in a few dozen submissions; by default they would be collected each time.
 	ballastSize = 48 << 20
+
+	// rememberedFiles are key files whose signers are at work at the same time, of at most 16 KiB each: one signer has many signatures.
+	rememberedFiles = 256
+	// rememberedChecks are what was found good lately: key files without a private key, signatures that are sent again. Less than 1 MiB.
+	rememberedChecks = 4096
 )
+
+// PrepareProcess has this process do what is best for a gateway: LimitMemory, and reading once what many submissions have, such as a signer's key. It is for the
+// program that runs the one gateway of its process.
+func PrepareProcess(c config.Limits) {
+	LimitMemory(c)
+	_ = keyfile.RememberFiles(rememberedFiles)   // fails for a memory of nothing,
+	_ = formats.RememberChecks(rememberedChecks) // as this does
+}
 
 // ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
 // to, so that it takes no memory.
@@ -29,7 +44,7 @@ var ballast []byte
 
 // LimitMemory tells the garbage collector to work harder rather than let the process grow beyond what c allows: by default it
 // would let it grow to twice what requests hold. Far below that it works less. GOMEMLIMIT and GOGC in the environment
-// have precedence. It is for the program that runs the one gateway of its process.
+// have precedence.
 func LimitMemory(c config.Limits) {
 	if os.Getenv("GOGC") == "" && ballast == nil {
 		ballast = make([]byte, ballastSize)

@@ -45,6 +45,7 @@ const GatewayMediaType = "application/vnd.rekor-gateway.trust.v1+json"
 type Gateway struct {
 	keys    []GatewayKey // never nil, and so their logs
 	ownLogs []OwnLog     // their anchor keys likewise
+	ids     [][sha256.Size]byte
 }
 
 // GatewayKey is one key and where it counts.
@@ -118,6 +119,7 @@ func newGateway(keys []GatewayKey, logs []OwnLog) (*Gateway, error) {
 	if err := g.checkOwnLogs(); err != nil {
 		return nil, err
 	}
+	g.ids = g.listIDs()
 	return g, nil
 }
 
@@ -155,8 +157,10 @@ func (g *Gateway) Keys() []GatewayKey { return slices.Clone(g.keys) }
 // Key returns the key with that SPKI (DER).
 func (g *Gateway) Key(spki []byte) (GatewayKey, bool) { return findKey(g.keys, spki) }
 
-// IDs returns the SHA-256 of the SPKI of each key, those of the own logs included: signers that no submission may have.
-func (g *Gateway) IDs() [][sha256.Size]byte {
+// IDs returns the SHA-256 of the SPKI of each key, those of the own logs included: signers that no submission may have. The slice must not be changed.
+func (g *Gateway) IDs() [][sha256.Size]byte { return g.ids }
+
+func (g *Gateway) listIDs() [][sha256.Size]byte {
 	var out [][sha256.Size]byte
 	for _, k := range g.keys {
 		out = append(out, sha256.Sum256(k.SPKI))

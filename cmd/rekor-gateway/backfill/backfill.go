@@ -23,6 +23,7 @@ type Item struct {
 	Artifact   string            // path or URL; "" with Digest, or where the signature holds its content (clear-signed, attached, TUF metadata)
 	Decompress bool              // the signature is over the inner file of the compressed Artifact
 	Digest     string            // ALG:HEX, by a manifest
+	Alone      bool              // the folder had no name of another signature over the same file when it was read
 	Format     string            // "" is detected by content
 	Labels     map[string]string // by a manifest; may be nil
 	List       *List             // of a signed list (SHA256SUMS, InRelease, .dsc); else nil

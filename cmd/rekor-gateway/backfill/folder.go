@@ -74,6 +74,27 @@ func (f *folder) find(name string) (entry, bool) {
 	return entry{name, info.Mode().Type()}, true
 }
 
+// maxBeside bounds the names that isAlone looks at.
+const maxBeside = 64
+
+// isAlone reports whether no other signature over the same file is in the folder, by its name: app.asc beside app.sig. It is false where that is not known.
+func (f *folder) isAlone(name string) bool {
+	base, suffix := CutSuffix(name)
+	if suffix == "" || !f.read {
+		return false
+	}
+	first, _ := slices.BinarySearchFunc(f.entries, base+".", func(e entry, name string) int { return strings.Compare(e.name, name) })
+	for i, e := range f.entries[first:] {
+		switch other, _ := CutSuffix(e.name); {
+		case !strings.HasPrefix(e.name, base+"."):
+			return true
+		case i == maxBeside, other == base && e.name != name:
+			return false
+		}
+	}
+	return true
+}
+
 // join returns the name in the tree of a name in the folder.
 func (f *folder) join(name string) string { return path.Join(f.name, name) }
 

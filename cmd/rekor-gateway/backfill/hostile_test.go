@@ -235,12 +235,12 @@ func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	mkfifo(t, dir+"/pipe")
 	for _, path := range []string{dir, dir + "/pipe", "/dev/null", dir + "/nowhere"} {
-		file, err := Open(path)
+		file, _, err := Open(path)
 		if file != nil || formats.ReasonOf(err) != ReasonFile {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	file, err := Open(write(t, dir+"/file", "x"))
+	file, _, err := Open(write(t, dir+"/file", "x"))
 	if err != nil {
 		t.Fatal(err)
 	}

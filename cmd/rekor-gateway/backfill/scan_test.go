@@ -127,7 +127,7 @@ func compare(item Item) *Checked {
 	if item.List.InSignature {
 		file = item.Signature
 	}
-	f, err := Open(file)
+	f, _, err := Open(file)
 	if err != nil {
 		panic(err)
 	}

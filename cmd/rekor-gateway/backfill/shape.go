@@ -84,7 +84,7 @@ func HoldsSignature(file string) bool {
 	if !sumsNames.MatchString(filepath.Base(file)) {
 		return false
 	}
-	f, err := Open(file)
+	f, _, err := Open(file)
 	if err != nil {
 		return false
 	}

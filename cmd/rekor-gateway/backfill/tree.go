@@ -100,13 +100,13 @@ func (t *tree) reopenFile(name string) (*os.File, fs.FileInfo, error) {
 }
 
 // Open opens the regular file path to be read, and refuses all else without waiting: a pipe that somebody put where the file
-// was found, a device.
-func Open(path string) (*os.File, error) {
-	file, _, err := (&tree{}).openFile(filepath.ToSlash(path))
+// was found, a device. It returns what the file was then, too.
+func Open(path string) (*os.File, fs.FileInfo, error) {
+	file, info, err := (&tree{}).openFile(filepath.ToSlash(path))
 	if err != nil {
-		return nil, explainFile(path, "", err)
+		return nil, nil, explainFile(path, "", err)
 	}
-	return file, nil
+	return file, info, nil
 }
 
 // notRegularError is what is found where a file should be.

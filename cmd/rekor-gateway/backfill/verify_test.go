@@ -49,7 +49,7 @@ func openArtifact(t *testing.T, item Item) formats.Artifact {
 	if item.Artifact == "" {
 		return formats.Artifact{}
 	}
-	file, err := Open(item.Artifact)
+	file, _, err := Open(item.Artifact)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func submitOne(ctx context.Context, client pb.GatewayServiceClient, i item) (tim
 }
 
 // batchStreams is how many SubmitBatch calls share the items: each verifies 64 at once.
-const batchStreams = 4
+const batchStreams = 8
 
 // submitBatch sends items by SubmitBatch and waits until all are accepted. It returns their IDs.
 func submitBatch(clients []pb.GatewayServiceClient, items []item) ([]string, error) {

@@ -71,7 +71,7 @@ func serve(path string) error {
 	if err != nil {
 		return err
 	}
-	server.LimitMemory(cfg.Limits)
+	server.PrepareProcess(cfg.Limits)
 	s, err := server.Build(ctx, cfg, server.Options{Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Version: "bench"})
 	if err != nil {
 		return err

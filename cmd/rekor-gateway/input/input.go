@@ -25,7 +25,7 @@ func ReadFound(path string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fault.Fail(fault.ReasonFile, fmt.Errorf("%s is no regular file", path), "see what it is, and move it away")
 	}
-	f, err := backfill.Open(path) // which does not wait either, if it is another one by now
+	f, _, err := backfill.Open(path) // which does not wait either, if it is another one by now
 	if err != nil {
 		return nil, err
 	}

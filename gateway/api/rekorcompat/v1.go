@@ -95,6 +95,7 @@ func (v *V1) submit(ctx context.Context, body *upload.LongJSON) (stored gateway.
 	if err != nil {
 		return gateway.Submission{}, nil, err
 	}
+	request.NeedsWhole = true
 	log, err := v.log()
 	if err != nil {
 		return gateway.Submission{}, nil, err

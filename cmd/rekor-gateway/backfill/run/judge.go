@@ -29,6 +29,7 @@ type judge struct {
 	ways     *wayFinder
 	fetched  *semaphore.Weighted // held for the size of what is fetched, which nobody knows before
 	keyrings chan struct{}       // held while there is a large key file that a manifest names
+	settled  *settledFiles       // nil: nothing is remembered of what is read
 }
 
 func newJudge(f *Options, stock *keyStock) *judge {
@@ -85,13 +86,22 @@ func (j *judge) fillCandidate(ctx context.Context, c *candidate) error {
 	return j.parseCandidate(ctx, c)
 }
 
+// openSource is openSource of a file that may be remembered.
+func (j *judge) openSource(ctx context.Context, name string, limit int64) (*source, error) {
+	s, err := openSource(ctx, name, limit)
+	if err == nil {
+		s.settled = j.settled
+	}
+	return s, err
+}
+
 func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 	if c.item.Decompress {
 		if c.kind, err = findKind(c.item.Artifact); err != nil {
 			return err
 		}
 	}
-	if c.signature, err = openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
+	if c.signature, err = j.openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
 		return err
 	}
 	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
@@ -157,7 +167,7 @@ func (j *judge) parse(ctx context.Context, format string, signature []byte, keys
 func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
 	c.keyStamps = ""
 	for _, name := range c.item.Keys {
-		s, err := openSource(ctx, name, input.MaxKeyring)
+		s, err := j.openSource(ctx, name, input.MaxKeyring)
 		if err != nil {
 			return nil, err
 		}
@@ -276,6 +286,7 @@ func (c *candidate) openBytes(ctx context.Context) (_ io.Reader, _ io.Closer, er
 		if c.artifact, err = openSource(ctx, c.item.Artifact, client.ArtifactLimits.MaxBytes); err != nil {
 			return nil, nil, err
 		}
+		c.artifact.settled = c.signature.settled
 	}
 	file, err := c.artifact.open()
 	if err != nil {

@@ -4,7 +4,6 @@ package run
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -34,8 +33,9 @@ type knownReceipts struct {
 
 	settled settledFiles
 
-	mu    sync.Mutex // over what follows
-	fresh []knownHash
+	mu      sync.Mutex // over what follows
+	fresh   []knownHash
+	devices map[uint64]bool // what keepsChanges says of a file on a device
 }
 
 // knownHash is of a signature, its file and its receipt as they are: half of a SHA-256.
@@ -137,18 +137,6 @@ func (k *knownReceipts) add(c *candidate, at found, list *backfill.Checked) {
 	}
 }
 
-// settle is called before the files of an item are read that may be remembered.
-func (k *knownReceipts) settle(item backfill.Item, p place) {
-	if k.path == "" || client.IsURL(item.Signature) || client.IsURL(item.Artifact) {
-		return
-	}
-	for _, name := range append([]string{item.Signature, item.Artifact, p.own, p.first}, item.Keys...) {
-		if name != "" && !client.IsURL(name) {
-			k.settled.sync(name)
-		}
-	}
-}
-
 // areSettled reports whether all files of an item had settled, but for a receipt that this run has written.
 func (k *knownReceipts) areSettled(item backfill.Item, at found, s itemStamps) bool {
 	for _, key := range item.Keys {
@@ -200,10 +188,10 @@ func stampItem(item backfill.Item) (s itemStamps, ok bool) {
 
 // hash returns ok false where one of the files is nothing that can be remembered. The receipt in path has that stamp.
 func (k *knownReceipts) hash(item backfill.Item, path string, receipt fileStamp, s itemStamps) (h knownHash, ok bool) {
-	for _, name := range append([]string{path, item.Signature, cmp.Or(item.Artifact, path)}, item.Keys...) {
-		if !keepsChanges(name) {
-			return h, false
-		}
+	keeps := k.keepsChanges(path, receipt.device) && k.keepsChanges(item.Signature, s.signature.device) &&
+		(item.Artifact == "" || k.keepsChanges(item.Artifact, s.artifact.device))
+	if !keeps || slices.ContainsFunc(item.Keys, func(name string) bool { return !keepsChanges(name) }) {
+		return h, false
 	}
 	b := append(make([]byte, 0, 512), k.seed...)
 	for _, name := range [...]string{path, item.Signature, item.Artifact, item.Format, s.keys} {
@@ -213,6 +201,21 @@ func (k *knownReceipts) hash(item backfill.Item, path string, receipt fileStamp,
 	sum := sha256.Sum256(b)
 	copy(h[:], sum[:])
 	return h, true
+}
+
+// keepsChanges is what keepsChanges says of a file, which is on that device.
+func (k *knownReceipts) keepsChanges(path string, device uint64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keeps, asked := k.devices[device]
+	if !asked {
+		if k.devices == nil {
+			k.devices = map[uint64]bool{}
+		}
+		keeps = keepsChanges(path)
+		k.devices[device] = keeps
+	}
+	return keeps
 }
 
 // save writes what is known now: after a whole run only what is still there, else what was known before as well.
@@ -236,10 +239,11 @@ func (k *knownReceipts) save(whole bool) error {
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o700); err != nil {
 		return err
 	}
-	folder, err := os.OpenRoot(filepath.Dir(k.path))
+	folder, err := holdFolder("", k.path)
 	if err != nil {
 		return err
 	}
-	defer folder.Close() //nolint:errcheck // only held
-	return writeFile(folder, filepath.Base(k.path), raw, true)
+	defer folder.close()
+	_, err = writeFile(folder, filepath.Base(k.path), raw, true)
+	return err
 }

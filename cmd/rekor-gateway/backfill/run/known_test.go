@@ -26,8 +26,8 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 	}}
 	j := newJudge(f, must(loadKeys(t.Context(), nil)))
 	k := &knownReceipts{path: "known"}
-	k.settle(item, place{})
-	kept := readFound(t, at("app.receipt.json"))
+	j.settled = &k.settled
+	kept := readFound(t, k, at("app.receipt.json"))
 	c := must(j.readCandidate(t.Context(), item))
 	defer c.close()
 	if err := c.verify(t.Context()); err != nil {
@@ -56,9 +56,9 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 }
 
 // readFound reads a receipt as findReceipt does.
-func readFound(t *testing.T, path string) found {
+func readFound(t *testing.T, k *knownReceipts, path string) found {
 	t.Helper()
-	r, stamp, err := readKept(path)
+	r, stamp, err := readKept(path, &k.settled)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +73,8 @@ func TestKnownIsWhatWasVerified(t *testing.T) {
 	copyFile(t, offline("x509.receipt.json"), path)
 	item := backfill.Item{Signature: at("app.sig"), Name: "app.sig", Artifact: at("app")}
 	read := func(k *knownReceipts) *candidate {
-		k.settle(item, place{own: path})
 		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
+		c.signature.settled = &k.settled
 		t.Cleanup(c.close)
 		must(c.signature.readAll(formats.MaxSignatureSize))
 		_, closer, err := c.openBytes(t.Context())
@@ -92,7 +92,7 @@ func TestKnownIsWhatWasVerified(t *testing.T) {
 	}
 	for _, isSwapped := range []bool{false, true} {
 		k := &knownReceipts{path: "known", trust: true}
-		c, kept := read(k), readFound(t, path)
+		c, kept := read(k), readFound(t, k, path)
 		if isSwapped {
 			swap()
 		}
@@ -105,13 +105,14 @@ func TestKnownIsWhatWasVerified(t *testing.T) {
 	for _, isSwapped := range []bool{false, true} {
 		k := &knownReceipts{path: "known", trust: true}
 		c, raw := read(k), must(os.ReadFile(offline("x509.receipt.json")))
-		if err := new(receiptWriter).write(at(""), path, raw, true); err != nil {
+		stamp, err := new(receiptWriter).write(at(""), path, raw, true)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if isSwapped {
 			swap()
 		}
-		k.add(c, findWritten(path, raw), nil)
+		k.add(c, found{path: path, stamp: stamp, written: true}, nil)
 		k.old = k.fresh
 		if got, _ := k.find(item, place{own: path}, nil); (got == "") != isSwapped {
 			t.Errorf("written, another one put there %v: %q is known", isSwapped, got)

@@ -43,14 +43,14 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 	}
 	verify := func() (*backfill.Checked, error) { // as a run does that ends then
 		b.known.settled.since = nil
-		b.known.settle(item, p)
 		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
+		c.signature.settled = &b.known.settled
 		defer c.close()
 		must(c.signature.readAll(formats.MaxSignatureSize))
 		list, err := b.compareList(t.Context(), c)
 		b.known.fresh = nil
 		if err == nil {
-			_, stamp, err := readKept(p.first)
+			_, stamp, err := readKept(p.first, &b.known.settled)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,8 +14,9 @@ const (
 	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
 	collectAt = 60
 
-	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not: at most 10 MiB.
-	rememberedChecks = maxWaiting + 2*MaxParallel
+	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not, some of which are checked in two
+	// ways: at most 15 MiB.
+	rememberedChecks = 3 * (maxWaiting + 2*MaxParallel) / 2
 
 	// rememberedFiles are more than the key files of most runs: at most 1 MiB as they are written.
 	rememberedFiles = 64

@@ -8,12 +8,14 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -76,6 +78,7 @@ const StandardInput = "-"
 func (f *Options) policy() formats.Policy {
 	return formats.Policy{
 		Now: time.Now(), Historical: formats.AllowAll(true), SSHNamespaces: f.Namespaces, KnownOnly: f.Which == "known",
+		WithoutWhole: !strings.EqualFold(f.Representation, string(gateway.Native)),
 	}
 }
 

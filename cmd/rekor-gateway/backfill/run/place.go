@@ -35,12 +35,16 @@ type place struct {
 	own   string // the signature's own
 	rank  int    // of the signature's ending in suffixOrder, or -1
 	stem  string // the signature's name without its suffix
+	alone bool   // no other signature has the stem
 }
 
 // findPlace returns where the receipt of item goes: beside the files, or in the folder dir.
 func findPlace(item backfill.Item, dir string) (place, error) {
 	ending := findEnding(item)
 	p := place{stem: strings.TrimSuffix(item.Signature, ending), rank: slices.Index(suffixOrder, ending), root: item.Root}
+	if _, suffix := backfill.CutSuffix(path.Base(filepath.ToSlash(item.Signature))); suffix == ending {
+		p.alone = item.Alone
+	}
 	suffix, base := ending, "" // base: without any suffix
 	switch {
 	case dir != "" && !filepath.IsLocal(filepath.FromSlash(item.Name)):
@@ -69,7 +73,7 @@ func findPlace(item backfill.Item, dir string) (place, error) {
 
 // comesFirst reports whether no other signature over the same file comes before this one.
 func (p place) comesFirst() bool {
-	if client.IsURL(p.stem) {
+	if p.alone || client.IsURL(p.stem) {
 		return true
 	}
 	for _, s := range suffixOrder[:max(p.rank, 0)] {

@@ -153,7 +153,7 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 		if path == "" {
 			continue
 		}
-		r, stamp, err := readKept(path)
+		r, stamp, err := readKept(path, b.judge.settled)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			firstIsFree = path == p.first
@@ -189,16 +189,16 @@ func refuseOverwriteHere(path, why string) error {
 }
 
 // openKept opens the file that a receipt is in. What is no file is no receipt, and is not opened: at a pipe one would wait for ever.
-func openKept(path string) (*os.File, error) {
+func openKept(path string) (*os.File, fs.FileInfo, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) { // another run may write it from now on
-		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		return nil, nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP), err == nil && !info.Mode().IsRegular():
-		return nil, formats.NewError(receipt.ReasonMalformedReceipt, path+" is no regular file", "see what it is, and move it away")
+		return nil, nil, formats.NewError(receipt.ReasonMalformedReceipt, path+" is no regular file", "see what it is, and move it away")
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	return backfill.Open(path)
 }
@@ -210,8 +210,8 @@ func isTornFile(path string) bool {
 }
 
 // readKept reads a receipt. One of which a power failure has left a part is as if there were none.
-func readKept(path string) (*receiptpb.Receipt, fileStamp, error) {
-	raw, info, err := readStamped(path)
+func readKept(path string, settled *settledFiles) (*receiptpb.Receipt, fileStamp, error) {
+	raw, info, err := readStamped(path, settled)
 	if err != nil {
 		return nil, fileStamp{}, err
 	}
@@ -223,28 +223,15 @@ func readKept(path string) (*receiptpb.Receipt, fileStamp, error) {
 }
 
 // readStamped returns what is in a receipt's file, and what the file was before that was read.
-func readStamped(path string) ([]byte, fs.FileInfo, error) {
-	file, err := openKept(path)
+func readStamped(path string, settled *settledFiles) ([]byte, fs.FileInfo, error) {
+	file, info, err := openKept(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close() //nolint:errcheck // only read
-	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
+	settled.sync(file, info)
 	raw, err := io.ReadAll(io.LimitReader(file, receipt.MaxSize+1)) // Unmarshal refuses one that is larger
 	return raw, info, err
-}
-
-// findWritten returns the receipt that this run has put into path. The stamp is none where somebody else has put a file of his there meanwhile.
-func findWritten(path string, raw []byte) found {
-	at := found{path: path, written: true}
-	now, info, err := readStamped(path)
-	if err == nil && isOurs(info) && bytes.Equal(now, raw) {
-		at.stamp = stampOf(info)
-	}
-	return at
 }
 
 // receiptHead is how a receipt begins that this program has written.

@@ -36,7 +36,7 @@ func TestLargeFileIsNotTorn(t *testing.T) {
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, size)); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := readKept(path)
+		_, _, err := readKept(path, nil)
 		if isTornFile(path) != torn || errors.Is(err, fs.ErrNotExist) != torn || !torn && formats.ReasonOf(err) == "" {
 			t.Errorf("%d bytes: %v, torn: %v", size, err, isTornFile(path))
 		}

@@ -43,7 +43,7 @@ func openReport(path string, force bool, replaced ...string) (*report, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s is no regular file", path), "name another file with --report")
 	}
-	if old, err := backfill.Open(path); err == nil && !force {
+	if old, _, err := backfill.Open(path); err == nil && !force {
 		isReport := beginsAs(old, replaced)
 		if _ = old.Close(); !isReport { // only read
 			return nil, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and is no such report", path), "name another file with --report, or replace it with --force")

@@ -81,6 +81,9 @@ func (f *Options) newRun(ctx context.Context, told *output.Notes) (*runner, erro
 	b.batcher, b.together = newBatcher(b.remote), newTogether(b.remote)
 	b.judge.ways = f.newWayFinder(b.remote.Plan)
 	b.known = openKnown(f, stock.digest, b.trust.digest, told)
+	if b.known.path != "" {
+		b.judge.settled = &b.known.settled
+	}
 	return b, nil
 }
 
@@ -149,7 +152,6 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	if item.Problem != nil {
 		return o.refuse(item.Problem)
 	}
-	b.known.settle(item, p)
 	release, err := b.holdMemory(ctx, item)
 	if err != nil {
 		return o.end(ctx, err)
@@ -252,7 +254,7 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 		err = checkWritable(path)
 	}
 	if err == nil {
-		err = checkFolder(p.root, path)
+		err = b.writer.checkFolder(p.root, path)
 	}
 	if err != nil {
 		return o.refuse(fault.Fail(fault.ReasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
@@ -319,10 +321,13 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	if err != nil {
 		return found{}, err
 	}
-	err = b.writer.write(p.root, path, raw, b.flags.Force || isTornFile(path))
+	stamp, err := b.writer.write(p.root, path, raw, b.flags.Force)
+	if errors.Is(err, errTaken) && isTornFile(path) {
+		stamp, err = b.writer.write(p.root, path, raw, true)
+	}
 	switch {
 	case err == nil:
-		return findWritten(path, raw), nil
+		return found{path: path, stamp: stamp, written: true}, nil
 	case !errors.Is(err, errTaken):
 		return found{}, err
 	}
@@ -333,8 +338,6 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	case again.receipt != nil: // another run was faster
 		return again, b.checkReceipt(ctx, c, again.receipt)
 	}
-	if err := b.writer.write(p.root, again.path, raw, false); err != nil {
-		return found{}, err
-	}
-	return findWritten(again.path, raw), nil
+	stamp, err = b.writer.write(p.root, again.path, raw, false)
+	return found{path: again.path, stamp: stamp, written: true}, err
 }

@@ -3,11 +3,10 @@
 package run
 
 import (
+	"io/fs"
 	"os"
 	"sync"
 	"time"
-
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 )
 
 // settledFiles knows which files had settled before they were read: whatever is written to them after that gives them another time. What is written by way of
@@ -23,11 +22,10 @@ type settledFiles struct {
 // tick is longer than file systems' clocks take to go on: what is written after it has a later time than what was before.
 const tick = 20 * time.Millisecond
 
-// sync has the file system of a file synced, unless it was. It is called before the file is read.
-func (s *settledFiles) sync(path string) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return // whoever reads it says why
+// sync has the file system of an open file synced, unless it was. It is called before the file is read. The nil settledFiles has no use for it.
+func (s *settledFiles) sync(file *os.File, info fs.FileInfo) {
+	if s == nil {
+		return
 	}
 	device := stampOf(info).device
 	s.mu.Lock() // the others wait
@@ -35,11 +33,6 @@ func (s *settledFiles) sync(path string) {
 	if _, done := s.since[device]; done {
 		return
 	}
-	file, err := backfill.Open(path)
-	if err != nil {
-		return
-	}
-	defer file.Close() //nolint:errcheck // only held
 	if s.since == nil {
 		s.since = map[uint64]int64{}
 	}

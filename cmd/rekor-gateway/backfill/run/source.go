@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -24,6 +25,8 @@ type source struct {
 	spool *os.File  // what was fetched; it has no name any more, so that nothing of it is left when the program is killed
 	first fileStamp // of the file when it was first opened
 	known bool      // first is set
+
+	settled *settledFiles // nil: nothing is remembered of it
 }
 
 // openSource returns the file that name is of, fetched to this machine where it is a URL, and is of at most limit bytes.
@@ -108,12 +111,13 @@ func (s *source) open() (*sourceReader, error) {
 	if s.spool != nil {
 		return &sourceReader{source: s, Reader: io.NewSectionReader(s.spool, 0, math.MaxInt64)}, nil
 	}
-	file, err := backfill.Open(s.path) // somebody may have put a pipe there since
+	file, info, err := backfill.Open(s.path) // somebody may have put a pipe there since
 	if err != nil {
 		return nil, err
 	}
+	s.settled.sync(file, info)
 	r := &sourceReader{source: s, Reader: file, file: file}
-	if err := r.checkStamp(); err != nil {
+	if err := r.compareStamp(info); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -168,9 +172,11 @@ func (r *sourceReader) checkStamp() error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fault.Fail(fault.ReasonFile, fmt.Errorf("%s is no regular file", r.source.name), "put the file itself there")
-	}
+	return r.compareStamp(info)
+}
+
+// compareStamp refuses a file that is not as it was when it was opened first.
+func (r *sourceReader) compareStamp(info fs.FileInfo) error {
 	now := stampOf(info)
 	if !r.source.known {
 		r.source.first, r.source.known = now, true

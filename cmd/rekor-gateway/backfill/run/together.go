@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/client"
 	gatewayclient "github.com/rekor-gateway/rekor-gateway/gateway/client"
@@ -44,9 +45,15 @@ func newTogether(remote client.Client) *together {
 	return t
 }
 
-// takeReady returns first, and what else is ready now.
+// gatherTime is how long what is ready waits for others that may come with it.
+const gatherTime = 20 * time.Millisecond
+
+// takeReady returns first, and what else is ready now. Where many wait, most become ready together: a call for each would cost more than the wait.
 func (w *waiters) takeReady(first *waiting) []*waiting {
 	all := []*waiting{first}
+	if len(w.ready) < maxTogether && len(w.room) > maxTogether {
+		time.Sleep(gatherTime)
+	}
 	for len(all) < maxTogether {
 		select {
 		case one, ok := <-w.ready:

@@ -24,6 +24,7 @@ var errTaken = errors.New("the receipt's file is there by now")
 type receiptWriter struct {
 	mu      sync.Mutex
 	folders map[uint64]*os.File // a folder that was written to, by device: guarded by mu
+	held    heldFolders
 }
 
 // partName is what the receipt called name is called before it is whole. It is the same in every run, so that what a killed one has left
@@ -60,61 +61,47 @@ func checkPlace(path string) error {
 	return nil
 }
 
-// write puts raw into path, which is below root, unless that is "". Unless replace is set, errTaken is returned where something has come there.
-func (w *receiptWriter) write(root, path string, raw []byte, replace bool) error {
-	folder, err := openFolder(root, path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close() //nolint:errcheck // only held
-	if err := writeFile(folder, filepath.Base(path), raw, replace); err != nil {
-		return err
-	}
-	return w.noteFolder(folder)
-}
-
-// openFolder opens the folder of path. Nothing that somebody puts in its place, a link least of all, leads out of root, nor elsewhere once it is open.
-func openFolder(root, path string) (*os.Root, error) {
-	dir := filepath.Dir(path)
-	if root == "" {
-		return os.OpenRoot(dir)
-	}
-	name, err := filepath.Rel(root, dir)
-	if err != nil {
-		return nil, err
-	}
-	top, err := os.OpenRoot(root)
-	if err != nil {
-		return nil, err
-	}
-	defer top.Close() //nolint:errcheck // only held
-	folder, err := top.OpenRoot(name)
-	if err != nil {
-		return nil, backfill.ExplainFolder(dir, root, err)
-	}
-	return folder, nil
+// write puts raw into path, which is below root, unless that is "", and returns what the file is then. Unless replace is set, errTaken is returned where
+// something has come there.
+func (w *receiptWriter) write(root, path string, raw []byte, replace bool) (stamp fileStamp, err error) {
+	err = w.held.use(root, path, func(folder *heldFolder) error {
+		if stamp, err = writeFile(folder, filepath.Base(path), raw, replace); err != nil {
+			return err
+		}
+		return w.noteFolder(folder)
+	})
+	return stamp, err
 }
 
 // writeFile is write in a folder.
-func writeFile(folder *os.Root, name string, raw []byte, replace bool) error {
-	err := errNoUnnamed
+func writeFile(folder *heldFolder, name string, raw []byte, replace bool) (stamp fileStamp, err error) {
+	err = errNoUnnamed
 	if _, there := folder.Lstat(partName(name)); there != nil && !replace { // else what a killed run has left is used up
-		err = writeUnnamed(folder, name, raw)
+		stamp, err = writeUnnamed(folder, name, raw)
 	}
 	if errors.Is(err, errNoUnnamed) {
-		err = writePart(folder, name, raw, replace)
+		stamp, err = writePart(folder, name, raw, replace)
 	}
-	return err
+	return stamp, err
+}
+
+// stampWritten returns what a file is that has got its name just now. Nobody else could write to it, so that it is what was written.
+func stampWritten(file *os.File) (fileStamp, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return fileStamp{}, err
+	}
+	return stampOf(info), nil
 }
 
 // errNoUnnamed says that a file has to have a name from the beginning.
 var errNoUnnamed = errors.New("no file without a name can be made here")
 
 // writePart writes a part first, and gives it its name once it is whole.
-func writePart(folder *os.Root, name string, raw []byte, replace bool) error {
-	part, called, err := createPart(folder, name)
+func writePart(folder *heldFolder, name string, raw []byte, replace bool) (fileStamp, error) {
+	part, called, err := createPart(folder.Root, name)
 	if err != nil {
-		return err
+		return fileStamp{}, err
 	}
 	defer part.Close() //nolint:errcheck // what counts was checked before
 	if _, err = part.Write(raw); err == nil {
@@ -129,12 +116,13 @@ func writePart(folder *os.Root, name string, raw []byte, replace bool) error {
 	}
 	if err != nil {
 		_ = folder.Remove(called)
+		return fileStamp{}, err
 	}
-	return err
+	return stampWritten(part)
 }
 
 // renameNew is os.Root.Rename that replaces nothing.
-func renameNew(folder *os.Root, from, to string) error {
+func renameNew(folder *heldFolder, from, to string) error {
 	err := renameNoReplace(folder, from, to)
 	if errors.Is(err, errors.ErrUnsupported) {
 		if err = folder.Link(from, to); err == nil {
@@ -211,12 +199,8 @@ func isNamed(folder *os.Root, file *os.File, name string) bool {
 }
 
 // noteFolder has the file system of a folder synced at the end.
-func (w *receiptWriter) noteFolder(folder *os.Root) error {
-	info, err := folder.Stat(".")
-	if err != nil {
-		return err
-	}
-	_, _, device := changedAt(info)
+func (w *receiptWriter) noteFolder(folder *heldFolder) (err error) {
+	_, _, device := changedAt(folder.info)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.folders[device] != nil {
@@ -231,6 +215,7 @@ func (w *receiptWriter) noteFolder(folder *os.Root) error {
 
 // sync has all that was written outlast a power failure.
 func (w *receiptWriter) sync() error {
+	w.held.close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for device, folder := range w.folders {
@@ -269,12 +254,8 @@ func makeReceiptFolder(root, path string) error {
 }
 
 // checkFolder reports why a receipt cannot go to the folder of path, before its signature is sent.
-func checkFolder(root, path string) error {
-	folder, err := openFolder(root, path)
-	if err != nil {
-		return err
-	}
-	return folder.Close()
+func (w *receiptWriter) checkFolder(root, path string) error {
+	return w.held.use(root, path, func(*heldFolder) error { return nil })
 }
 
 // isDiskFault reports whether nothing more can be written, whatever the file.

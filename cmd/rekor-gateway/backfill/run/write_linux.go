@@ -18,41 +18,33 @@ const openNoLink = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // writeUnnamed writes a file that has no name until it is whole, so that nothing is left of one that is not, and nothing is replaced by it.
 // It costs less than a part does. errNoUnnamed is returned where the file system, or the system without /proc, does not do that.
-func writeUnnamed(folder *os.Root, name string, raw []byte) error {
-	dir, err := folder.Open(".")
+func writeUnnamed(folder *heldFolder, name string, raw []byte) (fileStamp, error) {
+	dir := int(folder.dir.Fd())
+	fd, err := unix.Openat(dir, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
-		return err
-	}
-	defer dir.Close() //nolint:errcheck // only held
-	fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return errNoUnnamed // what is wrong with the folder is told when the part is made
+		return fileStamp{}, errNoUnnamed // what is wrong with the folder is told when the part is made
 	}
 	file := os.NewFile(uintptr(fd), name) // #nosec G115 -- it is not negative
 	defer file.Close()                    //nolint:errcheck // what counts was checked before
 	if _, err := file.Write(raw); err != nil {
-		return err
+		return fileStamp{}, err
 	}
-	err = unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW)
+	err = unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), dir, name, unix.AT_SYMLINK_FOLLOW)
 	switch {
 	case err == nil:
-		return nil
+		return stampWritten(file)
 	case errors.Is(err, unix.EEXIST):
-		return errTaken
+		return fileStamp{}, errTaken
 	case isDiskFault(err):
-		return &os.LinkError{Op: "link", Old: "a new file", New: name, Err: err}
+		return fileStamp{}, &os.LinkError{Op: "link", Old: "a new file", New: name, Err: err}
 	}
-	return errNoUnnamed
+	return fileStamp{}, errNoUnnamed
 }
 
 // renameNoReplace returns errors.ErrUnsupported where the file system cannot do that.
-func renameNoReplace(folder *os.Root, from, to string) error {
-	dir, err := folder.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close() //nolint:errcheck // only held
-	err = unix.Renameat2(int(dir.Fd()), from, int(dir.Fd()), to, unix.RENAME_NOREPLACE)
+func renameNoReplace(folder *heldFolder, from, to string) error {
+	dir := int(folder.dir.Fd())
+	err := unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EINVAL) {
 		return errors.ErrUnsupported
 	}

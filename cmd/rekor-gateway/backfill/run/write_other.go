@@ -13,10 +13,12 @@ import (
 const openNoLink = 0
 
 // writeUnnamed is for Linux.
-func writeUnnamed(*os.Root, string, []byte) error { return errNoUnnamed }
+func writeUnnamed(*heldFolder, string, []byte) (fileStamp, error) {
+	return fileStamp{}, errNoUnnamed
+}
 
 // renameNoReplace is for Linux.
-func renameNoReplace(*os.Root, string, string) error { return errors.ErrUnsupported }
+func renameNoReplace(*heldFolder, string, string) error { return errors.ErrUnsupported }
 
 // isOurs is not known here.
 func isOurs(fs.FileInfo) bool { return true }

@@ -29,13 +29,13 @@ func TestReceiptWriter(t *testing.T) {
 	if err := os.WriteFile(part, []byte(strings.Repeat("left by a killed run", 100)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(dir, path, []byte("one"), false); err != nil || string(must(os.ReadFile(path))) != "one" {
+	if _, err := w.write(dir, path, []byte("one"), false); err != nil || string(must(os.ReadFile(path))) != "one" {
 		t.Errorf("%v", err)
 	}
-	if err := w.write("", path, []byte("two"), false); !errors.Is(err, errTaken) || string(must(os.ReadFile(path))) != "one" {
+	if _, err := w.write("", path, []byte("two"), false); !errors.Is(err, errTaken) || string(must(os.ReadFile(path))) != "one" {
 		t.Errorf("%v", err)
 	}
-	if err := w.write(dir, path, []byte("two"), true); err != nil || string(must(os.ReadFile(path))) != "two" {
+	if _, err := w.write(dir, path, []byte("two"), true); err != nil || string(must(os.ReadFile(path))) != "two" {
 		t.Errorf("%v", err)
 	}
 	if names := must(os.ReadDir(dir)); len(names) != 1 {
@@ -45,7 +45,7 @@ func TestReceiptWriter(t *testing.T) {
 	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o644), os.Symlink(victim, part)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(dir, path, []byte("three"), true); err != nil || string(must(os.ReadFile(victim))) != "mine" || string(must(os.ReadFile(path))) != "three" {
+	if _, err := w.write(dir, path, []byte("three"), true); err != nil || string(must(os.ReadFile(victim))) != "mine" || string(must(os.ReadFile(path))) != "three" {
 		t.Errorf("a link was followed: %v", err)
 	}
 	if err := errors.Join(os.Remove(part), w.sync()); err != nil {
@@ -73,7 +73,7 @@ func TestReceiptIsTheRunsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := must(os.Lstat(part))
-			if err := new(receiptWriter).write(dir, path, []byte("{}"), replace); err != nil || string(must(os.ReadFile(path))) != "{}" {
+			if _, err := new(receiptWriter).write(dir, path, []byte("{}"), replace); err != nil || string(must(os.ReadFile(path))) != "{}" {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
@@ -94,7 +94,10 @@ func TestWriteWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- new(receiptWriter).write(dir, path, []byte("{}"), false) }()
+	go func() {
+		_, err := new(receiptWriter).write(dir, path, []byte("{}"), false)
+		done <- err
+	}()
 	select {
 	case err := <-done:
 		if err != nil || string(must(os.ReadFile(path))) != "{}" {
@@ -112,24 +115,24 @@ func TestReceiptStaysInItsTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, replace := range []bool{false, true} {
-		err := new(receiptWriter).write(root, filepath.Join(root, "out/app.receipt.json"), []byte("{}"), replace)
+		_, err := new(receiptWriter).write(root, filepath.Join(root, "out/app.receipt.json"), []byte("{}"), replace)
 		if left := must(os.ReadDir(elsewhere)); formats.ReasonOf(err) != backfill.ReasonOutsideRoot || len(left) != 0 {
 			t.Errorf("%v, %v", err, left)
 		}
 	}
 	for _, name := range []string{"app.receipt.json", "new/1.0/app.receipt.json", "in/new/app.receipt.json"} {
 		path := filepath.Join(root, name)
-		if err := errors.Join(makeReceiptFolder(root, path), checkFolder(root, path)); err != nil {
+		if err := errors.Join(makeReceiptFolder(root, path), new(receiptWriter).checkFolder(root, path)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if err := makeReceiptFolder(root, filepath.Join(root, "out/new/app.receipt.json")); err == nil || len(must(os.ReadDir(elsewhere))) != 0 {
 		t.Errorf("a folder was made: %v", err)
 	}
-	if err := new(receiptWriter).write(root, filepath.Join(root, "in/app.receipt.json"), []byte("{}"), false); err != nil {
+	if _, err := new(receiptWriter).write(root, filepath.Join(root, "in/app.receipt.json"), []byte("{}"), false); err != nil {
 		t.Error(err)
 	}
-	if err := new(receiptWriter).write("", filepath.Join(root, "out/app.receipt.json"), []byte("{}"), false); err != nil {
+	if _, err := new(receiptWriter).write("", filepath.Join(root, "out/app.receipt.json"), []byte("{}"), false); err != nil {
 		t.Errorf("where it may lead out: %v", err)
 	}
 }
@@ -147,7 +150,7 @@ func TestReceiptWritersAtOnce(t *testing.T) {
 		var writers sync.WaitGroup
 		for i := range 4 {
 			writers.Go(func() {
-				err := new(receiptWriter).write("", path, bytes.Repeat([]byte{byte('a' + i)}, 5000), false)
+				_, err := new(receiptWriter).write("", path, bytes.Repeat([]byte{byte('a' + i)}, 5000), false)
 				if err == nil {
 					wrote.Add(1)
 				} else if !errors.Is(err, errTaken) {
