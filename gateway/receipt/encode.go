@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -38,13 +39,27 @@ const (
 )
 
 // Marshal returns r as indented JSON (the protobuf mapping, bytes in base64, zero values and empty lists included).
-func Marshal(r *receiptpb.Receipt) ([]byte, error) {
-	b, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(r)
+func Marshal(r *receiptpb.Receipt) ([]byte, error) { return MarshalAppend(nil, r) }
+
+// MarshalAppend is Marshal that appends to b.
+func MarshalAppend(b []byte, r *receiptpb.Receipt) ([]byte, error) {
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.MarshalAppend((*scratch)[:0], r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding receipt: %w", err)
 	}
-	return append(indentJSON(b), '\n'), nil // protojson chooses its spaces at random
+	if cap(raw) <= maxScratch {
+		*scratch = raw
+	}
+	return append(indentJSON(b, raw), '\n'), nil // protojson chooses its spaces at random
 }
+
+// maxScratch bounds what is kept for the next receipt, in bytes.
+const maxScratch = 1 << 20
+
+// scratches are what receipts are encoded into first: thousands of them are in one run.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // Unmarshal reads a receipt. An unknown field, another media type and anything over MaxSize are
 // refused with ReasonMalformedReceipt. What the receipt says is not checked; see Verify.

@@ -2,15 +2,18 @@
 
 package receipt
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // indentStep is one level of indentation.
 const indentStep = "  "
 
-// indentJSON returns b as json.Indent does, with indentStep. It is for what protojson has made, which is valid, and mostly long strings: it
+// indentJSON appends b to out as json.Indent does, with indentStep. It is for what protojson has made, which is valid, and mostly long strings: it
 // passes over them at once, where json.Indent looks at each byte.
-func indentJSON(b []byte) []byte {
-	out := make([]byte, 0, len(b)+len(b)/2)
+func indentJSON(out, b []byte) []byte {
+	out = slices.Grow(out, len(b)+len(b)/2)
 	newline := bytes.Repeat([]byte(indentStep), 64)
 	depth, empty := 0, false // empty: nothing stands in what was opened last
 	breakLine := func() {

@@ -25,7 +25,7 @@ func FuzzIndentJSON(f *testing.F) {
 		if err := json.Indent(&want, []byte(strings.Trim(text, " ")), "", indentStep); err != nil {
 			t.Fatal(err)
 		}
-		if got := indentJSON([]byte(text)); string(got) != want.String() {
+		if got := indentJSON(nil, []byte(text)); string(got) != want.String() {
 			t.Errorf("%q becomes\n%s\nnot\n%s", text, got, want.String())
 		}
 	})

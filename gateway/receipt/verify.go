@@ -53,6 +53,8 @@ type Options struct {
 	At time.Time
 	// Condensed says that the receipt is FindProof's or ParseProof's: it lacks what is worked out of the signature and the artifact.
 	Condensed bool
+	// Given says that nobody changes the receipt any more, so that it is not copied for the report.
+	Given bool
 	// Memory, unless it is nil, spares the verification of checkpoints that it knows from other receipts.
 	Memory *Memory
 	// WitnessPolicy is the reader's: a receipt that does not meet it is refused, and the time by which it was met is a verified time. With nil, cosignatures
@@ -86,7 +88,9 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	if err := checkShape(r, o.Condensed); err != nil {
 		return nil, err
 	}
-	r = proto.CloneOf(r) // the report keeps it
+	if !o.Given {
+		r = proto.CloneOf(r) // the report keeps it
+	}
 	v := &verification{receipt: r, options: o, report: &Report{}}
 	if r.GetFormatVersion() > versionOne {
 		if err := checkSeveral(r); err != nil {

@@ -118,6 +118,7 @@ func (b *backfilling) run(arguments ...string) ran {
 		}
 	})
 	out.client = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	b.t.Logf("%q: %v user, %v system", arguments, c.ProcessState.UserTime(), c.ProcessState.SystemTime())
 	out.peak = c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	out.printed = printed.String()
 	return out

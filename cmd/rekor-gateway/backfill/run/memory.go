@@ -24,11 +24,13 @@ const (
 	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20
+	// sendingBallast is added for each of --parallel once something is sent: what is under way has a stack that is looked through with each collection.
+	sendingBallast = 32 << 10
 )
 
 // ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
 // to, so that it takes no memory.
-var ballast []byte
+var ballast [2][]byte
 
 // prepareProcess has this process compute each signature once, read each key file once, and collect less garbage.
 func prepareProcess() {
@@ -39,8 +41,15 @@ func prepareProcess() {
 
 // collectLess has the garbage collector of a long run work less, while the process is small. GOGC in the environment has precedence.
 func collectLess() {
-	if os.Getenv("GOGC") == "" && ballast == nil {
-		ballast = make([]byte, ballastSize)
+	if os.Getenv("GOGC") == "" && ballast[0] == nil {
+		ballast[0] = make([]byte, ballastSize)
 		debug.SetGCPercent(collectAt)
+	}
+}
+
+// collectLessSending has it work still less in a run that sends much at once, unless the environment says how much memory there is.
+func collectLessSending(parallel int) {
+	if ballast[0] != nil && ballast[1] == nil && os.Getenv("GOMEMLIMIT") == "" {
+		ballast[1] = make([]byte, parallel*sendingBallast)
 	}
 }

@@ -100,7 +100,7 @@ func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	o := receipt.Options{
 		Registry: all.Formats(), TrustedRoot: b.trust.root, GatewayTrust: b.trust.gateway,
 		Historical: formats.AllowAll(true), SSHNamespaces: b.flags.Namespaces, Now: time.Now(),
-		Memory: b.trust.memory,
+		Memory: b.trust.memory, Given: true,
 	}
 	if c.verified != nil && len(c.verified.Keys) > 0 {
 		o.ExpectedKeys = c.verified.Keys

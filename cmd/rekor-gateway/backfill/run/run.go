@@ -315,11 +315,22 @@ func FailNoReceipt(s *pb.Submission) error {
 		"the gateway answers wrongly: ask its operator")
 }
 
+// maxReceiptBuffer bounds what is kept for the next receipt, in bytes.
+const maxReceiptBuffer = 1 << 20
+
+// receiptBuffers are what receipts are encoded into before they are written.
+var receiptBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
 func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (found, error) {
-	raw, err := receipt.Marshal(r)
+	buffer := receiptBuffers.Get().(*[]byte)
+	defer receiptBuffers.Put(buffer)
+	raw, err := receipt.MarshalAppend((*buffer)[:0], r)
 	if err != nil {
 		return found{}, err
+	}
+	if cap(raw) <= maxReceiptBuffer {
+		*buffer = raw
 	}
 	stamp, err := b.writer.write(p.root, path, raw, b.flags.Force)
 	if errors.Is(err, errTaken) && isTornFile(path) {

@@ -25,7 +25,10 @@ var errNotLogged = errors.New("the submission is accepted and not logged yet")
 func (b *runner) send(ctx context.Context, s client.Submission, room *answerRoom) (*pb.Submission, error) {
 	ctx = client.WithRoom(ctx, room.take)
 	started := time.Now()
-	b.firstSend.Do(func() { b.noteAnswer = b.told.SayWaiting("sending to " + b.flags.Server) })
+	b.firstSend.Do(func() {
+		collectLessSending(b.flags.Parallel)
+		b.noteAnswer = b.told.SayWaiting("sending to " + b.flags.Server)
+	})
 	for {
 		answer, err := b.callSubmit(ctx, s)
 		if err != nil {
