@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -113,13 +112,13 @@ func (b *backfilling) run(arguments ...string) ran {
 	}
 	out := ran{signed: b.tree.signatures}
 	out.spent = measure(b.gateway.pid(), b.logPID, b.tree.signatures, func() {
-		if err := c.Run(); err != nil {
+		var err error
+		if out.peak, err = runWatched(c); err != nil {
 			b.t.Fatalf("backfill: %v\n%s", err, printed.Bytes())
 		}
 	})
 	out.client = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
 	b.t.Logf("%q: %v user, %v system", arguments, c.ProcessState.UserTime(), c.ProcessState.SystemTime())
-	out.peak = c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	out.printed = printed.String()
 	return out
 }

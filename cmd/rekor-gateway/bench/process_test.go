@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,12 +46,49 @@ func ownCPU() time.Duration {
 
 // memoryOf returns a field of /proc/PID/status in bytes: VmHWM is the peak of the resident size, VmRSS that now.
 func memoryOf(pid int, field string) int64 {
-	for line := range strings.Lines(string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))))) {
-		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			return must(strconv.ParseInt(strings.Fields(value)[0], 10, 64)) << 10
-		}
+	if bytes, ok := readMemory(pid, field); ok {
+		return bytes
 	}
 	panic(field + " is missing")
+}
+
+// readMemory returns ok false for a process that has ended.
+func readMemory(pid int, field string) (bytes int64, ok bool) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
+			return must(strconv.ParseInt(strings.Fields(value)[0], 10, 64)) << 10, true
+		}
+	}
+	return 0, false
+}
+
+// runWatched runs c, and returns how much memory it had at most, but for what came in its last moments. What the system says of a process that has
+// ended (getrusage) is no less than what whoever has started it had.
+func runWatched(c *exec.Cmd) (peak int64, err error) {
+	const often = 50 * time.Millisecond
+	if err := c.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan struct{})
+	watched := make(chan int64)
+	go func() {
+		var peak int64
+		for {
+			if now, ok := readMemory(c.Process.Pid, "VmHWM"); ok {
+				peak = now
+			}
+			select {
+			case <-ended:
+				watched <- peak
+				return
+			case <-time.After(often):
+			}
+		}
+	}()
+	err = c.Wait()
+	close(ended)
+	return <-watched, err
 }
 
 // childNamed returns the running child of this process whose command line has name in it.
