@@ -316,7 +316,8 @@ func (e *evaluation) bindSubkey(from issuer) (*boundSubkey, error) {
 		if err := e.clock.meter.ChargeChecks(1, sub); err != nil { // of the back-signature
 			return false, err
 		}
-		return e.primary.VerifyKeySignature(b.key, s.Signature) == nil, nil
+		verify := func() error { return e.primary.VerifyKeySignature(b.key, s.Signature) }
+		return formats.CheckOnce("PGP subkey binding", verify, e.cert.primary, b.body, s.body) == nil, nil
 	})
 	if err != nil {
 		return nil, err

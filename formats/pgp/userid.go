@@ -4,6 +4,8 @@ package pgp
 
 import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
 // maxUserID is how long a user ID may be in octets; longer ones are passed over, as gpg does.
@@ -43,12 +45,18 @@ func (e *evaluation) findCertification() (*candidate, error) {
 		list = append(list, found...)
 	}
 	return e.clock.findNewest(list, e.key, func(s candidate) (bool, error) {
-		if e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, s.Signature) != nil {
+		if !e.isCertified(s) {
 			return false, nil
 		}
 		revoked, err := e.userRevoked(s)
 		return !revoked, err
 	})
+}
+
+// isCertified reports whether the key itself has made s over the user ID, whatever the time: many signatures are by one key.
+func (e *evaluation) isCertified(s candidate) bool {
+	verify := func() error { return e.primary.VerifyUserIdSignature(string(s.user.id), e.primary, s.Signature) }
+	return formats.CheckOnce("PGP certification", verify, e.cert.primary, s.user.id, s.body) == nil
 }
 
 // revocations are those of one user ID. Only the newest valid one matters, so each is read once and verified
