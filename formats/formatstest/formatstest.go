@@ -78,6 +78,7 @@ var acceptedChecks = []check{
 	{"allowed signers", checkAllowed},
 	{"policy's keys", checkPolicyKeys},
 	{"historical exceptions", checkExceptions},
+	{"without whole", checkWithoutWhole},
 }
 
 func (v Vector) selectChecks() []check {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 
@@ -109,10 +110,26 @@ func under(change func(*formats.Policy)) mutant {
 // describing changes the description.
 func describing(change func(*formats.Description)) mutant { return mutant{describe: change} }
 
+// noted is a signature with one more note.
+type noted struct{ formats.Parsed }
+
+func (n noted) Describe() formats.Description {
+	d := n.Parsed.Describe()
+	d.Notes = append(slices.Clone(d.Notes), "it was looked at")
+	return d
+}
+
 var mutants = map[string]struct {
 	check  string
 	change mutant
 }{
+	"describes otherwise without what Rekor v1 records": {"without whole", mutant{parse: func(ctx context.Context, f formats.Format, signature []byte, keys [][]byte, p formats.Policy) (formats.Parsed, error) {
+		parsed, err := f.Parse(ctx, signature, keys, p)
+		if err == nil && p.WithoutWhole {
+			parsed = noted{parsed}
+		}
+		return parsed, err
+	}}},
 	"finds what no exception is for": {"historical exceptions", describing(func(d *formats.Description) {
 		d.Findings = append(d.Findings, formats.Finding{Reason: formats.ReasonWeakAlgorithm, Message: "it is old"})
 	})},
