@@ -38,7 +38,7 @@ type target struct {
 	planner planning.Planner
 	ids     []string // of the list, sorted
 
-	takesWhole bool // one of them is a Rekor v1, which has entries of Description.Whole
+	takesWhole bool // one of them is a Rekor v1, or as that one, and has entries of Description.Whole
 }
 
 // Condition is what is known of a log when a submission comes in.

@@ -97,7 +97,7 @@ func (s *Service) newTarget(p *Policy, way gateway.Way, set LogSet) *target {
 		t.planner.Logs = append(t.planner.Logs, l)
 		info := l.Describe()
 		t.ids = append(t.ids, info.ID)
-		t.takesWhole = t.takesWhole || info.APIVersion == 1
+		t.takesWhole = t.takesWhole || info.APIVersion == 1 || info.InlineMax > 0
 	}
 	slices.Sort(t.ids)
 	return t
