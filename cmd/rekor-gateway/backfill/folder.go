@@ -85,10 +85,10 @@ func (f *folder) isAlone(name string) bool {
 	}
 	first, _ := slices.BinarySearchFunc(f.entries, base+".", func(e entry, name string) int { return strings.Compare(e.name, name) })
 	for i, e := range f.entries[first:] {
-		switch other, _ := CutSuffix(e.name); {
+		switch {
 		case !strings.HasPrefix(e.name, base+"."):
 			return true
-		case i == maxBeside, other == base && e.name != name:
+		case i == maxBeside, isSuffix(e.name[len(base):]) && e.name != name:
 			return false
 		}
 	}

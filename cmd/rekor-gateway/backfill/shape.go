@@ -73,6 +73,16 @@ func CutSuffix(name string) (base, suffix string) {
 	return name, ""
 }
 
+// isSuffix reports whether text is one of suffixes: of app.pem.sig both .sig, over app.pem, and .pem.sig, over app.
+func isSuffix(text string) bool {
+	for _, s := range suffixes {
+		if strings.EqualFold(s.text, text) {
+			return true
+		}
+	}
+	return false
+}
+
 // IsSigned reports whether a file of this name, without its folder, is a signature by its name, or holds one: app.asc, InRelease, app.dsc.
 func IsSigned(name string) bool {
 	_, suffix := CutSuffix(name)
