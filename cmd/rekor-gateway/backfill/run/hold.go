@@ -53,11 +53,7 @@ func openFolder(root, path string) (*os.Root, error) {
 	if root == "" {
 		return os.OpenRoot(dir)
 	}
-	name, err := filepath.Rel(root, dir)
-	if err != nil {
-		return nil, err
-	}
-	top, err := os.OpenRoot(root)
+	top, name, err := openTop(root, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +63,28 @@ func openFolder(root, path string) (*os.Root, error) {
 		return nil, backfill.ExplainFolder(dir, root, err)
 	}
 	return folder, nil
+}
+
+// openTop opens root, and returns the name that the folder dir has below it.
+func openTop(root, dir string) (top *os.Root, name string, err error) {
+	if name, err = filepath.Rel(root, dir); err == nil {
+		top, err = os.OpenRoot(root)
+	}
+	return top, name, err
+}
+
+// statFolder returns what openFolder would open. A link that leads out of root leads nowhere, though it leads to the very folder that is held: that was
+// moved there.
+func statFolder(root, dir string) (os.FileInfo, error) {
+	if root == "" {
+		return os.Stat(dir)
+	}
+	top, name, err := openTop(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close() //nolint:errcheck // only held
+	return top.Stat(name)
 }
 
 // heldFolders keeps the folders open that receipts went to last: thousands go to the same. The zero value is ready, and safe for concurrent use.
@@ -92,7 +110,7 @@ func (f *heldFolders) use(root, path string, do func(*heldFolder) error) error {
 
 // find returns nil where the folder is not held, or another one has come to its place. The caller releases what it returns.
 func (f *heldFolders) find(key [2]string) *heldFolder {
-	now, err := os.Stat(key[1])
+	now, err := statFolder(key[0], key[1])
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := f.all[key]
