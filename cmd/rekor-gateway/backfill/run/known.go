@@ -35,7 +35,7 @@ type knownReceipts struct {
 
 	mu      sync.Mutex // over what follows
 	fresh   []knownHash
-	devices map[uint64]bool // what keepsChanges says of a file on a device
+	devices map[uint64]bool // what keepsChanges says of the files on a device
 }
 
 // knownHash is of a signature, its file and its receipt as they are: half of a SHA-256.
@@ -203,19 +203,29 @@ func (k *knownReceipts) hash(item backfill.Item, path string, receipt fileStamp,
 	return h, true
 }
 
-// keepsChanges is what keepsChanges says of a file, which is on that device.
+// keepsChanges is keepsChanges of a file that has the stamp of that device. It is false where another file has come to its place, or none is there any more:
+// they say nothing of the device.
 func (k *knownReceipts) keepsChanges(path string, device uint64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	keeps, asked := k.devices[device]
-	if !asked {
-		if k.devices == nil {
-			k.devices = map[uint64]bool{}
-		}
-		keeps = keepsChanges(path)
-		k.devices[device] = keeps
+	if keeps, asked := k.devices[device]; asked {
+		return keeps
 	}
+	found, keeps, err := findDevice(path)
+	if err != nil || found != device {
+		return false
+	}
+	if k.devices == nil {
+		k.devices = map[uint64]bool{}
+	}
+	k.devices[device] = keeps
 	return keeps
+}
+
+// keepsChanges reports whether each change of a file is seen by its stamp where it is.
+func keepsChanges(path string) bool {
+	_, keeps, err := findDevice(path)
+	return err == nil && keeps
 }
 
 // save writes what is known now: after a whole run only what is still there, else what was known before as well.

@@ -52,6 +52,27 @@ func TestKnownNotInMemory(t *testing.T) {
 	}
 }
 
+// TestKnownDevice: what is remembered of a device was found with a file on it, and not with one that is gone, or on another one.
+func TestKnownDevice(t *testing.T) {
+	disk, memory := filepath.Join(t.TempDir(), "app"), "/dev/shm"
+	if err := os.WriteFile(disk, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	device := stampOf(must(os.Stat(disk))).device
+	var k knownReceipts
+	if k.keepsChanges(disk+".gone", device) || k.keepsChanges(disk, device+1) {
+		t.Error("what is not there keeps changes")
+	}
+	if k.keepsChanges(disk, device) != keepsChanges(disk) {
+		t.Error("a file that was gone says of the device that it keeps no changes")
+	}
+	if info, err := os.Stat(memory); err == nil && !keepsChanges(memory) {
+		if inMemory := stampOf(info).device; k.keepsChanges(disk, inMemory) || k.keepsChanges(memory, inMemory) {
+			t.Error("a file on a disk says of memory that it keeps changes")
+		}
+	}
+}
+
 // changesUnseen reports whether a file that is mapped, and was written so once, changes without another stamp.
 func changesUnseen(t *testing.T, path string) bool {
 	t.Helper()

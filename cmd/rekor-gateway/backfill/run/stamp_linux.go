@@ -3,6 +3,7 @@
 package run
 
 import (
+	"errors"
 	"io/fs"
 	"syscall"
 
@@ -19,9 +20,18 @@ func changedAt(info fs.FileInfo) (nanoseconds int64, inode, device uint64) {
 	return s.Ctim.Nano(), s.Ino, uint64(s.Dev)
 }
 
-// keepsChanges reports whether each change of a file is seen by its stamp where it is. What is written by way of a mapping gives a file in memory
-// (tmpfs) no other time.
-func keepsChanges(path string) bool {
-	var s unix.Statfs_t
-	return unix.Statfs(path, &s) == nil && s.Type != unix.TMPFS_MAGIC
+// findDevice returns the device that a file is on, and whether each change of the file is seen by its stamp there. What is written by way of a mapping gives a
+// file in memory (tmpfs) no other time.
+func findDevice(path string) (device uint64, keepsChanges bool, err error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, false, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // only looked at
+	var file unix.Stat_t
+	var system unix.Statfs_t
+	if err := errors.Join(unix.Fstat(fd, &file), unix.Fstatfs(fd, &system)); err != nil {
+		return 0, false, err
+	}
+	return uint64(file.Dev), system.Type != unix.TMPFS_MAGIC, nil
 }
