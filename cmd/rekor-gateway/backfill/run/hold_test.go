@@ -45,6 +45,19 @@ func TestHeldFolderIsNotFollowed(t *testing.T) {
 	}
 }
 
+// TestUnnotedFolder: where too many files are open, a folder is not noted to be synced. The run ends with that, and does not crash.
+func TestUnnotedFolder(t *testing.T) {
+	folder := must(holdFolder("", filepath.Join(t.TempDir(), "app.receipt.json")))
+	folder.close() // it cannot be opened again, either
+	var w receiptWriter
+	if err := w.noteFolder(folder); err == nil {
+		t.Error("no error")
+	}
+	if err := w.sync(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestHeldFoldersAreFew: no more folders stay open than are held, whatever becomes of them while several write, and none once all is written.
 func TestHeldFoldersAreFew(t *testing.T) {
 	root := t.TempDir()

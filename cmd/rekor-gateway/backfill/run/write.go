@@ -199,18 +199,22 @@ func isNamed(folder *os.Root, file *os.File, name string) bool {
 }
 
 // noteFolder has the file system of a folder synced at the end.
-func (w *receiptWriter) noteFolder(folder *heldFolder) (err error) {
+func (w *receiptWriter) noteFolder(folder *heldFolder) error {
 	_, _, device := changedAt(folder.info)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.folders[device] != nil {
 		return nil
 	}
+	dir, err := folder.Open(".")
+	if err != nil {
+		return err
+	}
 	if w.folders == nil {
 		w.folders = map[uint64]*os.File{}
 	}
-	w.folders[device], err = folder.Open(".")
-	return err
+	w.folders[device] = dir
+	return nil
 }
 
 // sync has all that was written outlast a power failure.
