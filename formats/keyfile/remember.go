@@ -10,8 +10,9 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxRememberedFile bounds a file whose keys are remembered, in bytes: a chain of certificates has a third of that.
-const maxRememberedFile = 16 << 10
+// maxRememberedFile bounds a file whose keys are remembered, in bytes: a chain of certificates is smaller. As they were read they may take forty times that, since
+// each name in a certificate, of four bytes, becomes a structure.
+const maxRememberedFile = 8 << 10
 
 // remembered has the keys of the files that were read lately, by SHA-256 of the file; nil remembers nothing. It belongs to the process and not to
 // a call: what is in a file follows from its bytes alone.

@@ -24,8 +24,9 @@ const (
 	// makes as many in a few dozen submissions; by default they would be collected each time.
 	ballastSize = 48 << 20
 
-	// rememberedFiles are key files whose signers are at work at the same time, of at most 16 KiB each: one signer has many signatures.
-	rememberedFiles = 256
+	// rememberedFiles are key files whose signers are at work at the same time: one signer has many signatures. Whoever may send them can have each take some
+	// 300 KiB as it was read, which is a third of ownMemory.
+	rememberedFiles = 64
 	// rememberedChecks are what was found good lately: key files without a private key, signatures that are sent again. Less than 1 MiB.
 	rememberedChecks = 4096
 )

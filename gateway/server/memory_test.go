@@ -3,12 +3,20 @@
 package server
 
 import (
+	"crypto/ed25519"
+	"crypto/x509"
 	"math"
+	"math/big"
+	"net/url"
 	"runtime"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/keyfile"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
@@ -43,6 +51,49 @@ func TestLimitMemoryByEnvironment(t *testing.T) {
 	if ballast != nil || debug.SetMemoryLimit(-1) != before {
 		t.Errorf("ballast of %d bytes, limit %d, want neither", len(ballast), debug.SetMemoryLimit(-1))
 	}
+}
+
+// TestRememberedFilesAreSmall: whoever may send key files cannot fill the gateway's own memory with them.
+func TestRememberedFilesAreSmall(t *testing.T) {
+	if err := keyfile.RememberFiles(rememberedFiles); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keyfile.RememberFiles(1) })
+	before := readHeap()
+	for i := range 300 {
+		for _, uris := range []int{1900, 3300} { // with little less than 8 and 16 KiB
+			m, err := formats.StartWork(t.Context(), "")
+			if err == nil {
+				_, err = keyfile.Read(m, makeCertificate(t, i, uris))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if held := readHeap() - before; held > ownMemory/2 {
+		t.Errorf("%d MiB are held by key files", held>>20)
+	}
+}
+
+// makeCertificate returns one with that many of the shortest names that take most as they are read.
+func makeCertificate(t *testing.T, serial, uris int) []byte {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	c := &x509.Certificate{SerialNumber: big.NewInt(int64(serial + 1)), NotAfter: time.Now().Add(time.Hour), URIs: slices.Repeat([]*url.URL{{Scheme: "a"}}, uris)}
+	der, err := x509.CreateCertificate(nil, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// readHeap returns how much memory is in use, in bytes.
+func readHeap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // readGoal returns the heap's size, in bytes, at which it is collected next.
