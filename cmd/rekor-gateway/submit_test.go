@@ -536,6 +536,26 @@ func TestNotes(t *testing.T) {
 	})
 }
 
+// Why there has to be another try is said when it is something else by now, and each minute; never at each try.
+func TestRetryingIsSaidAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		n := output.NewNotes(&out)
+		for _, why := range []string{"RATE_LIMITED: slowly", "UNAUTHENTICATED: your token has ended"} {
+			for range 700 {
+				n.SayRetrying(fmt.Errorf("%s", why), 0)
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+		if n := strings.Count(out.String(), "RATE_LIMITED"); n != 2 {
+			t.Errorf("said %d times in 70 s:\n%s", n, &out)
+		}
+		if n := strings.Count(out.String(), "UNAUTHENTICATED"); n != 2 {
+			t.Errorf("said %d times in 70 s:\n%s", n, &out)
+		}
+	})
+}
+
 func TestProgress(t *testing.T) {
 	file, err := os.Open(offline("artifact"))
 	if err != nil {

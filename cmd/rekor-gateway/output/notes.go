@@ -4,6 +4,7 @@ package output
 
 import (
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,9 +14,10 @@ const SayAfter = 2 * time.Second
 
 // Notes are what a command says beside its result. They may come from several goroutines.
 type Notes struct {
-	mu      sync.Mutex
-	to      io.Writer
-	retried bool
+	mu   sync.Mutex // over what follows
+	to   io.Writer
+	why  string    // of the last SayRetrying that was printed, without its details
+	when time.Time // that was printed; zero: none was
 }
 
 // NewNotes returns notes that are printed to to.
@@ -41,13 +43,27 @@ func (n *Notes) SayWaiting(what string) (done func()) {
 	return func() { timer.Stop() }
 }
 
-// SayRetrying says once why there has to be another try.
+// Pauses between two lines that say why there has to be another try: for the same reason, and for another one, so that whoever waits for long
+// learns what for now, and not only what it was at first.
+const (
+	sayAgainAfter = time.Minute
+	sayOtherAfter = 10 * time.Second
+)
+
+// SayRetrying says why there has to be another try, unless that was said just now.
 func (n *Notes) SayRetrying(err error, _ time.Duration) {
+	text := OneLine(err.Error())
+	why, _, _ := strings.Cut(text, ":") // a refusal begins with its reason
 	n.mu.Lock()
-	first := !n.retried
-	n.retried = true
-	n.mu.Unlock()
-	if first {
-		n.Say("waiting: %s; trying again", OneLine(err.Error()))
+	defer n.mu.Unlock()
+	pause := sayOtherAfter
+	if why == n.why {
+		pause = sayAgainAfter
 	}
+	now := time.Now()
+	if !n.when.IsZero() && now.Sub(n.when) < pause {
+		return
+	}
+	n.why, n.when = why, now
+	Line(n.to, "waiting: %s; trying again", text)
 }

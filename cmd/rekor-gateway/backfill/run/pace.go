@@ -3,6 +3,7 @@
 package run
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -46,6 +47,11 @@ func (p *pace) noteEnded(logged bool) {
 // mayTryAgain reports whether a call that was begun at started, and failed for now, is worth another try after the delay that
 // the gateway asks for.
 func (p *pace) mayTryAgain(started time.Time, delay time.Duration) bool {
+	return p.quietSince(started)+delay < p.timeout
+}
+
+// quietSince returns for how long nothing was accepted or logged, since started at most.
+func (p *pace) quietSince(started time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := started
@@ -54,7 +60,18 @@ func (p *pace) mayTryAgain(started time.Time, delay time.Duration) bool {
 			last = t
 		}
 	}
-	return p.now().Add(delay).Before(last.Add(p.timeout))
+	return p.now().Sub(last)
+}
+
+// explainEnd says why a call that was begun at started is not tried again: nothing has moved for too long, or would have by the time that
+// the gateway asks for.
+func (p *pace) explainEnd(started time.Time, delay time.Duration, err error) error {
+	quiet := p.quietSince(started)
+	if quiet >= p.timeout {
+		return fmt.Errorf("giving up after %v in which nothing was accepted: %w", p.timeout, err)
+	}
+	return fmt.Errorf("giving up: nothing was accepted for %v, the gateway asks to wait for %v more, and --timeout is %v: %w",
+		quiet.Round(time.Second), delay.Round(time.Second), p.timeout, err)
 }
 
 // mayWait reports whether the log is worth waiting for. Once it has taken nothing for too long, nobody waits until it does again.

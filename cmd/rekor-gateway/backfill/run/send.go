@@ -47,7 +47,7 @@ func (b *runner) send(ctx context.Context, s client.Submission, room *answerRoom
 		case !isForNow(err):
 			return nil, err
 		case !b.pace.mayTryAgain(started, delayOf(err)):
-			b.stop(fmt.Errorf("giving up after %v in which nothing was accepted: %w", b.flags.Timeout, err))
+			b.stop(b.pace.explainEnd(started, delayOf(err), err))
 			return nil, err
 		}
 		b.told.SayRetrying(err, 0)
