@@ -23,15 +23,21 @@ import (
 
 // TestBackfillHostilePlaces: what stands where a receipt or its part is to go is neither waited for, nor followed, nor replaced, and is told before the signature is sent.
 func TestBackfillHostilePlaces(t *testing.T) {
+	elsewhere, receipt := filepath.Join(t.TempDir(), "x.json"), must(os.ReadFile(offline("x509.receipt.json")))
+	if err := os.WriteFile(elsewhere, receipt, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
-		put   func(path string) error // where app's receipt is to go
-		force string                  // the reason with --force; "" is LOGGED
+		put    func(path string) error // where app's receipt is to go
+		force  string                  // the reason with --force; "" is LOGGED
+		reason string                  // without; "" is FILE_EXISTS
 	}{
-		"pipe":             {func(path string) error { return syscall.Mkfifo(path, 0o644) }, ""},
-		"folder":           {func(path string) error { return os.Mkdir(path, 0o755) }, "FILE_EXISTS"},
-		"link to nothing":  {func(path string) error { return os.Symlink("nowhere", path) }, ""},
-		"link to itself":   {func(path string) error { return os.Symlink(filepath.Base(path), path) }, ""},
-		"link to a device": {func(path string) error { return os.Symlink("/dev/zero", path) }, ""},
+		"pipe":                        {func(path string) error { return syscall.Mkfifo(path, 0o644) }, "", ""},
+		"folder":                      {func(path string) error { return os.Mkdir(path, 0o755) }, "FILE_EXISTS", ""},
+		"link to nothing":             {func(path string) error { return os.Symlink("nowhere", path) }, "", ""},
+		"link to itself":              {func(path string) error { return os.Symlink(filepath.Base(path), path) }, "", ""},
+		"link to a device":            {func(path string) error { return os.Symlink("/dev/zero", path) }, "", "OUTSIDE_ROOT"},
+		"link to a receipt elsewhere": {func(path string) error { return os.Symlink(elsewhere, path) }, "", "OUTSIDE_ROOT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree := makeTree(t, 1)
@@ -39,7 +45,7 @@ func TestBackfillHostilePlaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
-			if o := backfillOne(t, server, tree); string(o.Reason) != "FILE_EXISTS" || o.Hint == "" || o.SubmissionID != "" {
+			if o := backfillOne(t, server, tree); string(o.Reason) != cmp.Or(c.reason, "FILE_EXISTS") || o.Hint == "" || o.SubmissionID != "" {
 				t.Errorf("%+v", o)
 			}
 			if o := backfillOne(t, server, tree, "--force"); string(o.Reason) != c.force || (c.force == "") != (o.State == stateLogged) {
@@ -48,7 +54,41 @@ func TestBackfillHostilePlaces(t *testing.T) {
 			if left, err := os.Lstat(filepath.Join(tree, "0/nowhere")); err == nil {
 				t.Errorf("a link was followed: %v", left)
 			}
+			if !bytes.Equal(must(os.ReadFile(elsewhere)), receipt) {
+				t.Error("a link was followed, and what it led to was written over")
+			}
 		})
+	}
+}
+
+// TestBackfillReceiptOutside: a receipt that a link leads to out of the tree counts where links may.
+func TestBackfillReceiptOutside(t *testing.T) {
+	tree := makeTree(t, 1)
+	if err := os.Symlink(filepath.Join(must(os.Getwd()), offline("x509.receipt.json")), filepath.Join(tree, "0/app"+receiptSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	server := (&standIn{t: t, receipt: offline("x509.receipt.json")}).start()
+	if o := backfillOne(t, server, tree); string(o.Reason) != "OUTSIDE_ROOT" || !strings.Contains(o.Hint, "--allow-outside") {
+		t.Errorf("%+v", o)
+	}
+	if o := backfillOne(t, server, tree, "--allow-outside"); o.State != stateDone {
+		t.Errorf("--allow-outside: %+v", o)
+	}
+}
+
+// TestBackfillPlaceTakenTwice: what comes to both names of a receipt while its signature is under way costs nothing: another signature's receipt has the one,
+// and what a power failure has left of one the other.
+func TestBackfillPlaceTakenTwice(t *testing.T) {
+	tree := makeTree(t, 1)
+	first, own := filepath.Join(tree, "0/app"+receiptSuffix), filepath.Join(tree, "0/app.sig"+receiptSuffix)
+	server := (&standIn{t: t, receipt: offline("x509.receipt.json"), lines: func(int) (int, string) {
+		if err := errors.Join(os.WriteFile(first, must(os.ReadFile(offline("pgp-rsa3072.receipt.json"))), 0o600), os.WriteFile(own, nil, 0o600)); err != nil {
+			t.Error(err)
+		}
+		return -1, ""
+	}}).start()
+	if o := backfillOne(t, server, tree); o.State != stateLogged || o.Receipt != own {
+		t.Errorf("%+v", o)
 	}
 }
 

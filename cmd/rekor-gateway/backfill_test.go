@@ -273,7 +273,7 @@ func TestBackfillInterrupted(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.jsonl")
 	code, out, errs := runBackfill(ctx, g.startMoody(), tree, "--parallel", "1", "--report", report)
 	got := readSummary(t, out)
-	if code != exitLater || got.Logged != 9 || got.Error.Reason != string(fault.ReasonInterrupted) || got.Report != report+".part" {
+	if code != exitLater || got.Logged != 9 || got.Error.Reason != string(fault.ReasonInterrupted) || got.Report != report+".part" || !strings.Contains(out, "run the same command again: what was accepted") {
 		t.Errorf("exit %d, %+v\n%s", code, got, errs)
 	}
 	if whole, other := receiptsIn(t, tree); whole != 9 || other != 0 {

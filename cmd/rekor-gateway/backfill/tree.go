@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -109,6 +110,24 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
+// OpenBelow is Open for a path below the folder root that no link may lead out of that: ReasonOutsideRoot.
+func OpenBelow(root, path string) (*os.File, fs.FileInfo, error) {
+	name, err := filepath.Rel(root, path)
+	if err != nil {
+		return nil, nil, explainFile(path, root, err)
+	}
+	t, err := openTree(root, false)
+	if err != nil {
+		return nil, nil, explainFile(path, root, err)
+	}
+	defer t.close()
+	file, info, err := t.openFile(filepath.ToSlash(name))
+	if err != nil {
+		return nil, nil, explainFile(path, root, err)
+	}
+	return file, info, nil
+}
+
 // notRegularError is what is found where a file should be.
 type notRegularError struct{ mode fs.FileMode }
 
@@ -177,8 +196,11 @@ func isEscape(err error) bool {
 	return errors.As(err, &p) && p.Err.Error() == "path escapes from parent"
 }
 
-// show returns a name on one line, quoted where it has to be.
+// show returns a name on one line, quoted where it has to be, as it is where nobody would see the blank at its end.
 func show(name string) string {
+	if name != strings.TrimSpace(name) {
+		return strconv.Quote(name)
+	}
 	for _, r := range name {
 		if !strconv.IsPrint(r) || r == '\uFFFD' {
 			return strconv.Quote(name)

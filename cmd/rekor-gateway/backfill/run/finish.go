@@ -3,6 +3,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -32,6 +33,9 @@ func (b *runner) tell(o outcome) {
 func (b *runner) finish(ended error) error {
 	whole := ended == nil
 	failed := ended
+	if errors.Is(ended, context.Canceled) {
+		failed = fault.Fail(fault.ReasonInterrupted, ended, "run the same command again: what was accepted is not lost")
+	}
 	if err := b.writer.sync(); err != nil {
 		failed = errors.Join(failed, err)
 	}

@@ -257,7 +257,7 @@ func (c *candidate) verifySigned(ctx context.Context) error {
 	}
 	defer closer.Close() //nolint:errcheck // only read
 	if artifact.IsZero() && c.parsed.Describe().Need != formats.NeedNone {
-		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it in a manifest, or its digest")
+		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it, or its digest, in a manifest: beside a signature that is fetched nothing is looked for")
 	}
 	c.verified, err = c.parsed.Verify(ctx, artifact)
 	return err

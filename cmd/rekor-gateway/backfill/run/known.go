@@ -42,7 +42,7 @@ type knownReceipts struct {
 type knownHash [sha256.Size / 2]byte
 
 // knownVersion begins the file. It changes with what is hashed, and with what is verified.
-const knownVersion = "rekor-gateway backfill 2\n"
+const knownVersion = "rekor-gateway backfill 3\n"
 
 // openKnown reads what is known of the files that f names.
 func openKnown(f *Options, keys, trust [sha256.Size]byte, told *output.Notes) *knownReceipts {

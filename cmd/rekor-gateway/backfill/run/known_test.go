@@ -58,7 +58,7 @@ func TestKnownHoldsForItsKeys(t *testing.T) {
 // readFound reads a receipt as findReceipt does.
 func readFound(t *testing.T, k *knownReceipts, path string) found {
 	t.Helper()
-	r, stamp, err := readKept(path, &k.settled)
+	r, stamp, err := readKept("", path, &k.settled)
 	if err != nil {
 		t.Fatal(err)
 	}

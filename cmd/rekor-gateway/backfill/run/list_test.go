@@ -50,7 +50,7 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 		list, err := b.compareList(t.Context(), c)
 		b.known.fresh = nil
 		if err == nil {
-			_, stamp, err := readKept(p.first, &b.known.settled)
+			_, stamp, err := readKept("", p.first, &b.known.settled)
 			if err != nil {
 				t.Fatal(err)
 			}

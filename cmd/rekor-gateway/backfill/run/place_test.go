@@ -71,7 +71,7 @@ func TestPlaceOrder(t *testing.T) {
 
 // isFree reports whether no receipt is in path.
 func isFree(path string) bool {
-	_, _, err := readKept(path, nil)
+	_, _, err := readKept("", path, nil)
 	return errors.Is(err, fs.ErrNotExist)
 }
 

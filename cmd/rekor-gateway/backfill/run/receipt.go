@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -153,12 +154,14 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 		if path == "" {
 			continue
 		}
-		r, stamp, err := readKept(path, b.judge.settled)
+		r, stamp, err := readKept(p.root, path, b.judge.settled)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			firstIsFree = path == p.first
 			continue
 		case formats.ReasonOf(err) == backfill.ReasonFile: // it cannot be read
+			return found{}, err
+		case formats.ReasonOf(err) == backfill.ReasonOutsideRoot && !b.flags.Force:
 			return found{}, err
 		case formats.ReasonOf(err) != "":
 			if b.flags.Force {
@@ -174,6 +177,9 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 			return found{}, err
 		case same:
 			return found{path: path, receipt: r, stamp: stamp}, nil
+		case path == p.own && hasQuery(c.item):
+			return found{}, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and has the receipt of another signature in it", path),
+				"receipts have the names of host and path alone: name URLs that differ in what follows the ? only in manifests of their own, with a --receipts FOLDER each; if the signature was replaced, move the receipt away")
 		case path == p.own && !b.flags.Force:
 			return found{}, refuseOverwriteHere(path, "has the receipt of another signature in it")
 		case path == p.own:
@@ -183,15 +189,28 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 	return found{path: p.choose(firstIsFree)}, nil
 }
 
+// hasQuery reports whether the signature is fetched from a URL whose name others share, so that another signature's receipt under it is not replaced, by force
+// least of all.
+func hasQuery(item backfill.Item) bool {
+	return client.IsURL(item.Signature) && strings.Contains(item.Signature, "?")
+}
+
 // refuseOverwriteHere is refuseOverwrite for one of many.
 func refuseOverwriteHere(path, why string) error {
 	return fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and %s", path, why), "see what it is, and move it away; or replace all such files with --force")
 }
 
-// openKept opens the file that a receipt is in. What is no file is no receipt, and is not opened: at a pipe one would wait for ever.
-func openKept(path string) (*os.File, fs.FileInfo, error) {
+// openKept opens the file that a receipt is in, which no link leads to out of root, unless that is "". What is no file is no receipt, and is not opened: at a
+// pipe one would wait for ever.
+func openKept(root, path string) (*os.File, fs.FileInfo, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) { // another run may write it from now on
 		return nil, nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	if root != "" {
+		file, info, err := backfill.OpenBelow(root, path)
+		if err == nil || formats.ReasonOf(err) == backfill.ReasonOutsideRoot {
+			return file, info, err
+		}
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -210,8 +229,8 @@ func isTornFile(path string) bool {
 }
 
 // readKept reads a receipt. One of which a power failure has left a part is as if there were none.
-func readKept(path string, settled *settledFiles) (*receiptpb.Receipt, fileStamp, error) {
-	raw, info, err := readStamped(path, settled)
+func readKept(root, path string, settled *settledFiles) (*receiptpb.Receipt, fileStamp, error) {
+	raw, info, err := readStamped(root, path, settled)
 	if err != nil {
 		return nil, fileStamp{}, err
 	}
@@ -223,8 +242,8 @@ func readKept(path string, settled *settledFiles) (*receiptpb.Receipt, fileStamp
 }
 
 // readStamped returns what is in a receipt's file, and what the file was before that was read.
-func readStamped(path string, settled *settledFiles) ([]byte, fs.FileInfo, error) {
-	file, info, err := openKept(path)
+func readStamped(root, path string, settled *settledFiles) ([]byte, fs.FileInfo, error) {
+	file, info, err := openKept(root, path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,12 +6,18 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 func TestIsTorn(t *testing.T) {
@@ -36,9 +42,42 @@ func TestLargeFileIsNotTorn(t *testing.T) {
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, size)); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := readKept(path, nil)
+		_, _, err := readKept("", path, nil)
 		if isTornFile(path) != torn || errors.Is(err, fs.ErrNotExist) != torn || !torn && formats.ReasonOf(err) == "" {
 			t.Errorf("%d bytes: %v, torn: %v", size, err, isTornFile(path))
+		}
+	}
+}
+
+// TestOldReceiptIsNotToBeReplaced: where a trust file is missing, nothing is known to be wrong with a receipt, so that the advice is not to replace it.
+func TestOldReceiptIsNotToBeReplaced(t *testing.T) {
+	for reason, replaces := range map[formats.Reason]bool{receipt.ReasonNoGatewayTrust: false, receipt.ReasonUnknownLog: true, receipt.ReasonProofInvalid: true} {
+		err := explainOldReceipt(backfill.Item{}, "app.receipt.json", formats.NewError(reason, "no", "give the file"))
+		f := fault.Describe(err)
+		if f.Reason != reason || strings.Contains(f.Hint, "--force") != replaces || !replaces && f.Hint != "give the file" {
+			t.Errorf("%s: %+v", reason, f)
+		}
+	}
+}
+
+// TestFetchedReceiptIsNotReplaced: URLs that differ in their queries have one name, so that the receipt of the one is not replaced by that of the other, by force
+// least of all.
+func TestFetchedReceiptIsNotReplaced(t *testing.T) {
+	server := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
+	defer server.Close()
+	f := &Options{Which: "all", Force: true, Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
+	}}
+	b := &runner{flags: f, judge: newJudge(f, must(loadKeys(t.Context(), []string{offline("x509.pub")})))}
+	path := filepath.Join(t.TempDir(), "x509.sig.receipt.json")
+	copyFile(t, offline("pgp-rsa3072.receipt.json"), path)
+	for query, refused := range map[string]bool{"": false, "?of=1.0": true} {
+		item := backfill.Item{Signature: server.URL + "/x509.sig" + query, Name: "x509.sig", Artifact: server.URL + "/artifact"}
+		c := must(b.judge.readCandidate(t.Context(), item))
+		defer c.close()
+		at, err := b.findReceipt(t.Context(), c, place{own: path})
+		if refused != (err != nil && fault.Describe(err).Reason == fault.ReasonFileExists) || refused == (at.path == path) {
+			t.Errorf("%q: %+v, %v", query, at, err)
 		}
 	}
 }

@@ -238,7 +238,7 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 func explainOldReceipt(item backfill.Item, path string, err error) error {
 	f := fault.Describe(err)
 	err = fmt.Errorf("the receipt in %s does not verify: %w", path, err)
-	if lacksFile(item, err) {
+	if lacksFile(item, err) || f.Reason == receipt.ReasonNoGatewayTrust { // nothing is wrong with it, so that none is to be replaced
 		return err // with the advice that it has
 	}
 	return fault.Fail(f.Reason, err, "see whether the file or its signature was replaced since, or another log is trusted now; --force replaces the receipt")
@@ -321,6 +321,18 @@ const maxReceiptBuffer = 1 << 20
 // receiptBuffers are what receipts are encoded into before they are written.
 var receiptBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// maxPlaces bounds how often somebody else may have been faster.
+const maxPlaces = 4
+
+// writeOver writes a receipt where there is none, or a part of one that a power failure has left.
+func (b *runner) writeOver(root, path string, raw []byte, replace bool) (fileStamp, error) {
+	stamp, err := b.writer.write(root, path, raw, replace)
+	if errors.Is(err, errTaken) && isTornFile(path) {
+		return b.writer.write(root, path, raw, true)
+	}
+	return stamp, err
+}
+
 // writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
 func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt, path string, p place) (found, error) {
 	buffer := receiptBuffers.Get().(*[]byte)
@@ -332,23 +344,24 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	if cap(raw) <= maxReceiptBuffer {
 		*buffer = raw
 	}
-	stamp, err := b.writer.write(p.root, path, raw, b.flags.Force)
-	if errors.Is(err, errTaken) && isTornFile(path) {
-		stamp, err = b.writer.write(p.root, path, raw, true)
+	replace := b.flags.Force && !hasQuery(c.item)
+	for range maxPlaces {
+		stamp, err := b.writeOver(p.root, path, raw, replace)
+		switch {
+		case err == nil:
+			return found{path: path, stamp: stamp, written: true}, nil
+		case !errors.Is(err, errTaken):
+			return found{}, err
+		}
+		again, err := b.findReceipt(ctx, c, p)
+		switch {
+		case err != nil:
+			return found{}, err
+		case again.receipt != nil: // another run was faster
+			return again, b.checkReceipt(ctx, c, again.receipt)
+		}
+		path, replace = again.path, b.flags.Force
 	}
-	switch {
-	case err == nil:
-		return found{path: path, stamp: stamp, written: true}, nil
-	case !errors.Is(err, errTaken):
-		return found{}, err
-	}
-	again, err := b.findReceipt(ctx, c, p)
-	switch {
-	case err != nil:
-		return found{}, err
-	case again.receipt != nil: // another run was faster
-		return again, b.checkReceipt(ctx, c, again.receipt)
-	}
-	stamp, err = b.writer.write(p.root, again.path, raw, false)
-	return found{path: again.path, stamp: stamp, written: true}, err
+	return found{}, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s: something else is put there again and again", path),
+		"see what writes there, and run the same command again: what is logged is not sent again")
 }

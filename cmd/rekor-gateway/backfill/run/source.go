@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -78,6 +79,9 @@ func (w *spoolWriter) Write(p []byte) (int, error) {
 func explainFetch(err error) error {
 	if isSpoolFault(err) {
 		return fault.Fail(fault.ReasonFile, err, "make room in the folder for temporary files, or name another one in $TMPDIR, and run the command again")
+	}
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		return fault.Fail(fault.ReasonFetch, err, "have the system know the server's authority, or name a file with it in $SSL_CERT_FILE (--ca-file is for the gateway's certificate); or download the file yourself and name that")
 	}
 	return fault.Fail(fault.ReasonFetch, err, "check the URL, or download the file yourself and name that")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -103,6 +104,17 @@ func TestSourceFetchedHasRoom(t *testing.T) {
 func checkNoRoom(t *testing.T, err error) {
 	t.Helper()
 	if f := fault.Describe(errors.Join(err)); err == nil || !isSpoolFault(err) || f.ExitCode != fault.ExitInput || !strings.Contains(f.Hint, "TMPDIR") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestSourceOfUnknownAuthority: whoever has an authority of his own learns where it is to be named.
+func TestSourceOfUnknownAuthority(t *testing.T) {
+	server := httptest.NewTLSServer(http.FileServer(http.Dir(offline("."))))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	_, err := openSource(t.Context(), server.URL+"/artifact", 100)
+	if f := fault.Describe(errors.Join(err)); f.Reason != fault.ReasonFetch || !strings.Contains(f.Hint, "SSL_CERT_FILE") {
 		t.Errorf("%+v", f)
 	}
 }
