@@ -405,3 +405,12 @@ func TestScanNames(t *testing.T) {
 		}
 	}
 }
+
+// TestShow: what nobody would see at a name's ends, or in it, is quoted.
+func TestShow(t *testing.T) {
+	for name, want := range map[string]string{"app.sig": "app.sig", "two words": "two words", " app": `" app"`, "app ": `"app "`, "a\nb": `"a\nb"`} {
+		if got := show(name); got != want {
+			t.Errorf("%q is shown as %s", name, got)
+		}
+	}
+}

@@ -67,8 +67,11 @@ func (p *pace) quietSince(started time.Time) time.Duration {
 // the gateway asks for.
 func (p *pace) explainEnd(started time.Time, delay time.Duration, err error) error {
 	quiet := p.quietSince(started)
-	if quiet >= p.timeout {
+	switch {
+	case quiet >= p.timeout:
 		return fmt.Errorf("giving up after %v in which nothing was accepted: %w", p.timeout, err)
+	case delay >= p.timeout:
+		return fmt.Errorf("giving up: the gateway asks to wait for %v, and --timeout is %v: %w", delay.Round(time.Second), p.timeout, err)
 	}
 	return fmt.Errorf("giving up: nothing was accepted for %v, the gateway asks to wait for %v more, and --timeout is %v: %w",
 		quiet.Round(time.Second), delay.Round(time.Second), p.timeout, err)

@@ -48,7 +48,7 @@ func TestPaceSaysWhyItEnds(t *testing.T) {
 	started := now
 	now = now.Add(8 * time.Second)
 	for delay, want := range map[time.Duration]string{
-		83 * time.Minute: "nothing was accepted for 8s, the gateway asks to wait for 1h23m0s more, and --timeout is 30s: busy",
+		83 * time.Minute: "giving up: the gateway asks to wait for 1h23m0s, and --timeout is 30s: busy",
 		25 * time.Second: "nothing was accepted for 8s, the gateway asks to wait for 25s more, and --timeout is 30s: busy",
 	} {
 		if err := p.explainEnd(started, delay, errors.New("busy")); p.mayTryAgain(started, delay) || !strings.HasSuffix(err.Error(), want) {
