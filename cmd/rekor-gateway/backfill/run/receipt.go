@@ -150,6 +150,7 @@ type found struct {
 // findReceipt looks for the receipt of c. A file with something else in it is only replaced by force.
 func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found, error) {
 	firstIsFree := false
+	var shared error // why the signature's own name is another's
 	for _, path := range []string{p.own, p.first} {
 		if path == "" {
 			continue
@@ -177,8 +178,8 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 			return found{}, err
 		case same:
 			return found{path: path, receipt: r, stamp: stamp}, nil
-		case path == p.own && hasQuery(c.item):
-			return found{}, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and has the receipt of another signature in it", path),
+		case path == p.own && hasQuery(c.item): // this one's may have the first name
+			shared = fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s exists and has the receipt of another signature in it", path),
 				"receipts have the names of host and path alone: name URLs that differ in what follows the ? only in manifests of their own, with a --receipts FOLDER each; if the signature was replaced, move the receipt away")
 		case path == p.own && !b.flags.Force:
 			return found{}, refuseOverwriteHere(path, "has the receipt of another signature in it")
@@ -186,7 +187,11 @@ func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found,
 			return found{path: path}, nil
 		}
 	}
-	return found{path: p.choose(firstIsFree)}, nil
+	path := p.choose(firstIsFree)
+	if path == p.own && shared != nil {
+		return found{}, shared
+	}
+	return found{path: path}, nil
 }
 
 // hasQuery reports whether the signature is fetched from a URL whose name others share, so that another signature's receipt under it is not replaced, by force

@@ -79,5 +79,9 @@ func TestFetchedReceiptIsNotReplaced(t *testing.T) {
 		if refused != (err != nil && fault.Describe(err).Reason == fault.ReasonFileExists) || refused == (at.path == path) {
 			t.Errorf("%q: %+v, %v", query, at, err)
 		}
+		first := offline("x509.receipt.json") // its receipt is there, and came before the other's
+		if at, err := b.findReceipt(t.Context(), c, place{own: path, first: first}); refused && (err != nil || at.path != first || at.receipt == nil) {
+			t.Errorf("%q, under the first name: %+v, %v", query, at, err)
+		}
 	}
 }
