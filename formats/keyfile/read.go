@@ -89,7 +89,7 @@ func readFile(m *formats.Meter, data []byte) ([]Key, error) {
 	if err := m.ChargeParses(2); err != nil { // a point of a curve is checked, too
 		return nil, err
 	}
-	return readOnce(data, func() ([]Key, error) { return readNew(m, data) })
+	return readOnce(m, data, func(m *formats.Meter) ([]Key, error) { return readNew(m, data) })
 }
 
 // readNew reads a file that is not remembered.
