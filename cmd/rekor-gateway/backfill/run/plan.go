@@ -92,9 +92,11 @@ func (f *Options) Plan(ctx context.Context, out io.Writer, told *output.Notes, t
 	defer b.asker.close()
 	b.judge.ways = f.newWayFinder(b.asker.ask)
 	if f.TrustedRoot != "" {
-		if b.trust, err = f.loadTrust(ctx, nil, told); err != nil {
+		trust, err := f.loadTrust(ctx, nil, told)
+		if err != nil {
 			return err
 		}
+		b.trust.set(trust)
 	}
 	b.status = f.newStatus(out, told, terminal, &b.counts)
 	if f.Report != "" {
@@ -236,7 +238,7 @@ func (b *runner) judgeForPlan(ctx context.Context, item backfill.Item, place pla
 	if err == nil && at.receipt != nil {
 		key.state = stateDone
 		switch {
-		case b.trust.root != nil:
+		case b.trust.get().root != nil:
 			err = b.checkReceipt(ctx, c, at.receipt)
 		case item.List != nil: // whose files are not read before
 			err = c.verifySigned(ctx)

@@ -5,7 +5,6 @@ package run
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,84 +23,33 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
-	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
-
-// receiptTrust is what all receipts of a run are verified with.
-type receiptTrust struct {
-	root    *trustroot.Root
-	gateway *trustroot.Gateway // nil: ATTESTED receipts do not verify
-	digest  [sha256.Size]byte  // of the files
-	memory  *receipt.Memory    // of the checkpoints in them: thousands of receipts of an own log have the same
-}
-
-// loadTrust reads the trust files that are named, and gets from the gateway, unless that is nil, those that are not.
-func (f *Options) loadTrust(ctx context.Context, remote client.Client, told *output.Notes) (t receiptTrust, err error) {
-	var files client.TrustFiles
-	for _, named := range []struct {
-		path string
-		to   *[]byte
-	}{{f.TrustedRoot, &files.TrustedRoot}, {f.GatewayTrust, &files.GatewayTrust}} {
-		if named.path == "" {
-			continue
-		}
-		if *named.to, err = input.ReadFile(named.path, trustroot.MaxSize); err != nil {
-			return t, err
-		}
-	}
-	if remote != nil && (f.TrustedRoot == "" || f.GatewayTrust == "") {
-		if err := f.completeFiles(ctx, remote, told, &files); err != nil {
-			return t, err
-		}
-	}
-	t.memory = receipt.NewMemory()
-	if t.root, err = trustroot.Parse(files.TrustedRoot); err != nil {
-		return t, fmt.Errorf("reading the trusted root: %w", err)
-	}
-	if files.GatewayTrust != nil {
-		if t.gateway, err = trustroot.ParseGateway(files.GatewayTrust); err != nil {
-			return t, fmt.Errorf("reading the gateway trust file: %w", err)
-		}
-	}
-	sum := sha256.Sum256(files.TrustedRoot)
-	t.digest = sha256.Sum256(append(sum[:], files.GatewayTrust...))
-	return t, nil
-}
-
-// completeFiles gets from the gateway what was not named, and says whose word that is.
-func (f *Options) completeFiles(ctx context.Context, remote client.Client, told *output.Notes, files *client.TrustFiles) error {
-	done := told.SayWaiting("asking " + f.Server + " for its trust files")
-	served, err := remote.TrustFiles(ctx)
-	done()
-	if errors.Is(err, client.ErrNoTrustFiles) {
-		if files.TrustedRoot != nil {
-			return nil
-		}
-		return fault.WithHint(err, "name yours, which the receipts are verified with: --trusted-root FILE and, for ATTESTED and BATCHED, --gateway-trust FILE")
-	}
-	if err != nil {
-		return fmt.Errorf("asking for the trust files: %w", err)
-	}
-	if files.TrustedRoot == nil {
-		files.TrustedRoot = served.TrustedRoot
-		told.Say("note: receipts are verified with the trusted root from %s, which is the gateway's own word; with yours: --trusted-root FILE", f.Server)
-	}
-	if files.GatewayTrust == nil {
-		files.GatewayTrust = served.GatewayTrust
-	}
-	return nil
-}
 
 // HintOtherReceipt is the advice on a receipt that is not for what was sent.
 const HintOtherReceipt = "do not rely on this receipt: the gateway answers wrongly, so ask its operator"
 
-// checkReceipt verifies r over the candidate's artifact, or the digest that is named in its place, and that it is for all of the candidate's signatures.
+// checkReceipt verifies r over the candidate's artifact, or the digest that is named in its place, and that it is for all of the candidate's signatures. What
+// is by a log or a key that came into use since the trust files were read, is verified with them as they are now.
 func (b *runner) checkReceipt(ctx context.Context, c *candidate, r *receiptpb.Receipt) error {
+	trust := b.trust.get()
+	err := b.checkReceiptBy(ctx, c, r, trust)
+	if !lacksTrust(err) {
+		return err
+	}
+	load := func() (receiptTrust, error) { return b.flags.loadTrust(ctx, b.remote, output.NewNotes(io.Discard)) }
+	if newer := b.trust.renew(trust, load); newer != nil {
+		return b.checkReceiptBy(ctx, c, r, newer)
+	}
+	return err
+}
+
+// checkReceiptBy is checkReceipt with that trust.
+func (b *runner) checkReceiptBy(ctx context.Context, c *candidate, r *receiptpb.Receipt, trust *receiptTrust) error {
 	o := receipt.Options{
-		Registry: all.Formats(), TrustedRoot: b.trust.root, GatewayTrust: b.trust.gateway,
+		Registry: all.Formats(), TrustedRoot: trust.root, GatewayTrust: trust.gateway,
 		Historical: formats.AllowAll(true), SSHNamespaces: b.flags.Namespaces, Now: time.Now(),
-		Memory: b.trust.memory, Given: true,
+		Memory: trust.memory, Given: true,
 	}
 	if c.verified != nil && len(c.verified.Keys) > 0 {
 		o.ExpectedKeys = c.verified.Keys

@@ -32,7 +32,7 @@ type runner struct {
 	batcher  *batcher   // nil: the gateway takes no batches
 	together *together  // nil: the gateway is asked for one submission after the other
 	asker    *planAsker // of a dry run alone
-	trust    receiptTrust
+	trust    heldTrust
 	told     *output.Notes
 	known    *knownReceipts
 	report   *report // nil: none is wanted
@@ -75,12 +75,14 @@ func (f *Options) newRun(ctx context.Context, told *output.Notes) (*runner, erro
 	if b.remote, err = f.openPatiently(told); err != nil {
 		return nil, err
 	}
-	if b.trust, err = f.loadTrust(ctx, b.remote, told); err != nil {
+	trust, err := f.loadTrust(ctx, b.remote, told)
+	if err != nil {
 		return nil, errors.Join(err, b.remote.Close())
 	}
+	b.trust.set(trust)
 	b.batcher, b.together = newBatcher(b.remote), newTogether(b.remote)
 	b.judge.ways = f.newWayFinder(b.remote.Plan)
-	b.known = openKnown(f, stock.digest, b.trust.digest, told)
+	b.known = openKnown(f, stock.digest, trust.digest, told)
 	if b.known.path != "" {
 		b.judge.settled = &b.known.settled
 	}
@@ -171,7 +173,7 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 		return o.end(ctx, err)
 	}
 	if place.receipt != nil {
-		b.known.add(c, place, o.list)
+		b.remember(c, place, o.list)
 		return o.done(place.path, place.receipt)
 	}
 	return b.submitOne(ctx, c, place.path, p, o)
@@ -300,13 +302,20 @@ func (b *runner) keep(ctx context.Context, c *candidate, s *pb.Submission, path 
 	at, err := b.writeReceipt(ctx, c, r, path, p)
 	switch {
 	case err == nil:
-		b.known.add(c, at, o.list)
+		b.remember(c, at, o.list)
 		return o.logged(at.path, r)
 	case isDiskFault(err):
 		b.stop(fault.Fail(fault.ReasonFile, fmt.Errorf("writing a receipt: %w", err), "make room, or mend the disk, and run the command again: what is logged is not sent again"))
 		return o.endAccepted(ctx, err)
 	}
 	return o.refuse(err)
+}
+
+// remember notes a receipt that was verified by the trust that the run began with: what is remembered counts for that.
+func (b *runner) remember(c *candidate, at found, list *backfill.Checked) {
+	if !b.trust.renewed.Load() {
+		b.known.add(c, at, list)
+	}
 }
 
 // FailNoReceipt returns the error for a gateway that says LOGGED, and does not prove it.
