@@ -43,7 +43,9 @@ func TestTrustIsRenewed(t *testing.T) {
 	if err := c.verify(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	check := func() error { return b.checkReceipt(t.Context(), c, must(receipt.Unmarshal(must(os.ReadFile(offline("x509.receipt.json")))))) }
+	check := func() error {
+		return b.checkReceipt(t.Context(), c, must(receipt.Unmarshal(must(os.ReadFile(offline("x509.receipt.json"))))))
+	}
 
 	if err := check(); formats.ReasonOf(err) != receipt.ReasonUnknownLog {
 		t.Fatalf("by a trust without the log: %v", err)
