@@ -61,7 +61,7 @@ func (r *report) formatRows(ours string) string {
 const bounds = `
 ## What bounds these figures
 
-Figures in this section are of 2026-11-29, two processors, the last two paragraphs' of another machine and a day before.
+Figures in this section are of 2026-11-29, two processors.
 
 *A log with a checkpoint each second* has two clocks. It publishes a checkpoint when something was integrated and the last one is a second old, and it looks once a second whether what it has to answer is in one. A writer that
 has so many in flight sends the next ones when the last ones are answered, all at once, and what of these has just missed a checkpoint waits for two. So at 1024 in flight a writer's rate says above all how the clocks of its log happen to lie, which
@@ -75,11 +75,9 @@ receiving submissions, the queue, checking what the log answers, and storing the
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share.
 
-*5,000 accepted a second* over SubmitBatch would be 0.4 ms for each by both processors. Verifying and storing, the bare loop, takes 0.32 ms of it and got 5162 a second; gRPC, parsing and planning take 0.1 ms, of gateway and load generator.
-
-*The gateway's own share, p99.* All entries of a checkpoint are answered at once, and all sides want the processors then. They took 4.2 ms for an entry (484 ms of both processors for those of one
-checkpoint at 256 in flight), about half of it after the checkpoint: proofs, checks, storing, receipts. So the last one waits for a quarter of a second at best, and 25 ms are enough for some 24 entries
-of one checkpoint. So there are lines for 32 in flight, too, which are 29 a second.
+*The gateway's own share, p99.* All entries of a checkpoint are answered at once, 233 of them at 256 in flight, and all sides want the processors then: gateway, log, relay and load generator took 351 ms of both for those of one
+checkpoint, the gateway most of its part after the log's answer, for proofs, checks, storing and receipts. The last one waits for all others: 57 ms. 25 ms are enough for some 30 entries of one checkpoint.
+So there are lines for 32 in flight, too, which are 29 a second.
 `
 
 func processorName() string {

@@ -20,7 +20,7 @@ import (
 )
 
 // storedRounds is how often the two gateways take turns.
-const storedRounds = 10
+const storedRounds = 25
 
 // measureStored measures what a submission costs with few and with many stored and logged before.
 func measureStored(t *testing.T, r *report) {
