@@ -14,7 +14,7 @@ import (
 // process and not to a call, since it says no more than that a key has signed these bytes, which nothing that happens later changes.
 var checks atomic.Pointer[lru.Cache[[sha256.Size]byte, struct{}]]
 
-// RememberChecks has this process remember the last n signatures that VerifyDigest has found good, some 150 bytes each, so that the
+// RememberChecks has this process remember the last n signatures that VerifyDigest has found good, and what CheckOnce has, some 150 bytes each, so that the
 // very same key, scheme, digest and signature are not computed on again: a command that verifies a signature before it sends it verifies it once more
 // with its receipt, and a TUF root's signature with each file below it. A signature that was not found good is computed on each time.
 func RememberChecks(n int) error {

@@ -27,7 +27,7 @@ type rememberedFile struct {
 }
 
 // RememberFiles has this process remember the keys of the last n files that were read without an error: a command reads the same few for each of
-// thousands of signatures, once to tell what the signature is, and again for its receipt.
+// thousands of signatures, once to tell what the signature is, and again for its receipt; a gateway reads a signer's for each that is sent.
 func RememberFiles(n int) error {
 	memory, err := lru.New[[sha256.Size]byte, rememberedFile](n)
 	if err == nil {
