@@ -42,7 +42,7 @@ func measureAccepted(t *testing.T, r *report) {
 	sign := signX509()
 	mixed := mixedItems(2 * scaled(acceptedMixed))
 	var x509Bare, x509Gateway, mixedBare, mixedGateway spent
-	bare := newBareLoop(t, openSQLite(t, filepath.Join(t.TempDir(), "bare.db")))
+	bare := newBareLoop(t, openSQLite(t, filepath.Join(t.TempDir(), "bare.db")), gatewaytest.NewLog())
 	accept := func(items []item) spent {
 		return measure(g.pid(), 0, len(items), func() { _ = must(submitBatch(clients, items)) })
 	}
@@ -93,8 +93,9 @@ func openSQLite(t *testing.T, path string) gateway.Store {
 	return store
 }
 
-func newBareLoop(t *testing.T, store gateway.Store) *bareLoop {
-	return &bareLoop{t: t, registry: all.Formats(), queue: store, rows: newRowMaker(t)}
+// newBareLoop returns a loop whose rows are for log.
+func newBareLoop(t *testing.T, store gateway.Store, log gateway.Log) *bareLoop {
+	return &bareLoop{t: t, registry: all.Formats(), queue: store, rows: newRowMaker(t, log)}
 }
 
 const bareBatch = 256
@@ -146,6 +147,10 @@ func (b *bareLoop) insert(batch []int, rows []gateway.NewSubmission) {
 	for at, i := range batch {
 		subs[at] = rows[i]
 	}
+	b.enqueue(subs)
+}
+
+func (b *bareLoop) enqueue(subs []gateway.NewSubmission) {
 	for _, e := range must(b.queue.Enqueue(b.t.Context(), subs)) {
 		check(e.Err)
 	}
@@ -157,11 +162,11 @@ type rowMaker struct {
 	taken   sync.Map // by ID
 }
 
-func newRowMaker(t *testing.T) *rowMaker {
+func newRowMaker(t *testing.T, log gateway.Log) *rowMaker {
 	m := new(rowMaker)
 	signer := must(attest.New(attest.Config{Active: filepath.Join(t.TempDir(), "key"), Create: true}))
 	m.service = intake.New(intake.Config{
-		Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(gatewaytest.NewLog())}), Queue: m, Attester: signer, MaxArtifact: 1 << 20,
+		Formats: all.Formats(), Policies: intake.ForEverybody(intake.Policy{Logs: intake.AllOf(log)}), Queue: m, Attester: signer, MaxArtifact: 1 << 20,
 	})
 	go m.service.Run(t.Context())
 	return m

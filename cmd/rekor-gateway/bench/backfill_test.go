@@ -20,6 +20,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
 
@@ -198,7 +199,7 @@ func scaledTime(d time.Duration, n int) string {
 // measureVerification: what every run has to do at least, on all processors: each signature is verified once.
 func measureVerification(t *testing.T, r *report) {
 	items := mixedItems(min(*signatures, 12_000))
-	bare := newBareLoop(t, nil)
+	bare := newBareLoop(t, nil, gatewaytest.NewLog())
 	s := measure(0, 0, len(items), func() {
 		check(inParallel(len(items), runtime.NumCPU(), func(_, i int) error { bare.verify(items[i]); return nil }))
 	})

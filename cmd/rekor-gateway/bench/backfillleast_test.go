@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 )
 
 const (
@@ -31,7 +33,7 @@ const (
 func measureLeast(t *testing.T, r *report, batched cost) {
 	items := mixedItems(min(*signatures, mostLeast))
 	tree, out := layTree(t, items), t.TempDir()
-	bare := newBareLoop(t, openSQLite(t, filepath.Join(t.TempDir(), "bare.db")))
+	bare := newBareLoop(t, openSQLite(t, filepath.Join(t.TempDir(), "bare.db")), gatewaytest.NewLog())
 	rows := bare.rows.makeRows(items)
 	file := make([]byte, cmp.Or(batched.receiptBytes, usualReceipt))
 	_, _ = rand.Read(file)

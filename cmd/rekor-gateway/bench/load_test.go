@@ -22,7 +22,6 @@ import (
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 
-	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -49,31 +48,21 @@ func inParallel(n, atOnce int, f func(worker, i int) error) error {
 	return <-failed
 }
 
+// logConnections is how many a gateway has to its log.
+const logConnections = 4
+
 // writeBare sends items straight to the log, so many at once, over as many connections as a gateway has.
 func writeBare(log *rekortest.Server, items []item, inFlight int) error {
-	return writeEach(log, items, inFlight, func(worker, i int) int { return i })
-}
-
-// writeStored is writeBare for a writer that loses nothing that it was given: each item is verified and durable before it is sent. What the log answers
-// it does not look at, nor keep.
-func writeStored(log *rekortest.Server, b *bareLoop, items []item, rows []gateway.NewSubmission, inFlight int) error {
-	stored := make(chan int, len(items))
-	go b.store(rows, func(i int) { b.verify(items[i]) }, func(i int) { stored <- i })
-	return writeEach(log, items, inFlight, func(int, int) int { return <-stored })
-}
-
-// writeEach sends as many entries as there are items, each the one that next returns.
-func writeEach(log *rekortest.Server, items []item, inFlight int, next func(worker, i int) int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	clients := make([]rekortilespb.RekorClient, 4)
+	clients := make([]rekortilespb.RekorClient, logConnections)
 	for i := range clients {
 		conn := must(grpc.NewClient(log.GRPCURL()[len("http://"):], grpc.WithTransportCredentials(insecure.NewCredentials())))
 		defer conn.Close()
 		clients[i] = rekortilespb.NewRekorClient(conn)
 	}
 	return inParallel(len(items), inFlight, func(worker, i int) error {
-		_, err := clients[worker%len(clients)].CreateEntry(ctx, items[next(worker, i)].logRequest())
+		_, err := clients[worker%len(clients)].CreateEntry(ctx, items[i].logRequest())
 		return err
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
@@ -158,7 +159,7 @@ func acceptedByFleet(t *testing.T, r *report, n int) {
 	check(f.database.Exec(t.Context(), "postgres", "CREATE DATABASE bare"))
 	store := must(postgres.Open(t.Context(), f.database.DSN("bare"), postgres.Options{}))
 	defer func() { check(store.Close()) }()
-	bareLoop := newBareLoop(t, store)
+	bareLoop := newBareLoop(t, store, gatewaytest.NewLog())
 	before := cpuOfTree(f.database.Process().Pid)
 	bare := bareLoop.run(makeItems(entries, sign))
 	bareDatabase := cpuOfTree(f.database.Process().Pid) - before

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 )
@@ -37,11 +38,10 @@ const (
 // measureShare measures what of a submission's time is the gateway's: from its last byte to its answer, less the time from when the
 // log got the entry to when it answered. A relay between the two takes that time; it costs both
 // sides processor time, so that the figure is rather too high. A bare writer does the same through the same relay, to the same
-// log: what it waits for beside the log is none of the gateway's doing. A log answers all entries of a checkpoint at once, and
+// log: what it waits for beside the log is none of the gateway's doing. So does a writer that does no more than a gateway must. A log answers all entries of a checkpoint at once, and
 // then all sides want the processors.
 func measureShare(t *testing.T, r *report) {
 	log := rekortest.StartServer(t)
-	logPID := childNamed("rekor-server-posix")
 	relay := startRelay(t, log)
 	g := startGateway(t, "share", log, t.TempDir(), func(c *config.Config) {
 		c.Logs[0].GRPCURL = "http://" + relay.address
@@ -53,28 +53,20 @@ func measureShare(t *testing.T, r *report) {
 	var fsyncs []time.Duration
 	var syncing sync.WaitGroup
 	syncing.Go(func() { fsyncs = measureFsync(t.TempDir(), stop) })
-	clients, bareClient, next := g.clients(2*shareMost), dialLog(t, relay.address), atomic.Int64{}
 	for _, inFlight := range []int{shareMost, shareFew} {
 		rate := float64(inFlight) / shareTakes
 		sign, n := signX509(), scaled(int(rate*shareTime.Seconds()))
-		bare := relay.measureShares(makeItems(n, sign), rate, func(i item) time.Time {
-			ctx, cancel := context.WithTimeout(context.Background(), deadline)
-			defer cancel()
-			sent := time.Now()
-			_ = must(bareClient.CreateEntry(ctx, i.logRequest()))
-			return sent
-		})
-		before := cpuOf(g.pid()) + cpuOf(logPID) + ownCPU()
-		ours := relay.measureShares(makeItems(n, sign), rate, func(i item) (sent time.Time) {
-			client := clients[int(next.Add(1))%len(clients):][:1]
-			check(submitWaiting(client, []item{i}, 1, func(_ int, took time.Duration) { sent = time.Now().Add(-took) }))
-			return sent
-		})
-		all := cpuOf(g.pid()) + cpuOf(logPID) + ownCPU() - before
+		bare := relay.measureShares(makeItems(n, sign), rate, relay.writeBare(t))
+		ours := relay.measureGateway(g, makeItems(n, sign), rate)
+		least := relay.measureLeast(t, log, makeItems(n, sign), rate)
 		r.add(shareRows(inFlight, ours, bare)...)
+		r.add(leastRows(least)...)
+		ofCheckpoint := func(s shares) string {
+			return formatCPU(time.Duration(rate * float64(perEntry(s.cpu, n)) / float64(runtime.NumCPU())))
+		}
 		r.add(row{ // a checkpoint answers all that came in the second before it, so that the last answer waits for this at best
-			what:    "– all sides' processor time for one checkpoint's entries, by all processors",
-			gateway: formatCPU(time.Duration(rate * float64(perEntry(all, n)) / float64(runtime.NumCPU()))),
+			what: "– all sides' processor time for one checkpoint's entries, by all processors", gateway: ofCheckpoint(ours),
+			beside: ofCheckpoint(least) + " with such a writer",
 		})
 	}
 	close(stop)
@@ -83,8 +75,57 @@ func measureShare(t *testing.T, r *report) {
 	g.stop()
 }
 
-// shares are how long each of a number of entries took but for the log: before it, after it, and both; and in the log.
-type shares struct{ before, after, both, log []time.Duration }
+// writeBare returns what sends an item through the relay.
+func (r *relay) writeBare(t *testing.T) func(item) time.Time {
+	client := dialLog(t, r.address)
+	return func(i item) time.Time {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		sent := time.Now()
+		_ = must(client.CreateEntry(ctx, i.logRequest()))
+		return sent
+	}
+}
+
+// measureGateway is measureShares of a gateway.
+func (r *relay) measureGateway(g *gatewayProcess, items []item, rate float64) shares {
+	clients, next, before := g.clients(2*shareMost), atomic.Int64{}, cpuOf(g.pid())
+	ours := r.measureShares(items, rate, func(i item) (sent time.Time) {
+		client := clients[int(next.Add(1))%len(clients):][:1]
+		check(submitWaiting(client, []item{i}, 1, func(_ int, took time.Duration) { sent = time.Now().Add(-took) }))
+		return sent
+	})
+	ours.cpu += cpuOf(g.pid()) - before
+	return ours
+}
+
+// measureLeast is measureShares of a writer that does no more than a gateway must.
+func (r *relay) measureLeast(t *testing.T, log *rekortest.Server, items []item, rate float64) shares {
+	var waiting sync.Map // chan struct{}, by leaf
+	w := startLeast(t, log, "http://"+r.address, 16*shareMost, 0, func(leaf gateway.LeafHash) {
+		done, _ := waiting.Load(leaf)
+		close(done.(chan struct{}))
+	})
+	defer w.finish()
+	rows := make(map[string]gateway.NewSubmission, len(items)) // by digest
+	for i, row := range w.rows.makeRows(items) {
+		rows[string(items[i].digest)] = row
+	}
+	return r.measureShares(items, rate, func(i item) time.Time {
+		row, done, sent := rows[string(i.digest)], make(chan struct{}), time.Now()
+		waiting.Store(row.Entries[0].LeafHash, done)
+		w.write(i, row)
+		<-done
+		return sent
+	})
+}
+
+// shares are how long each of a number of entries took but for the log: before it, after it, and both; and in the log. cpu is what all of them took of this
+// process and of the log.
+type shares struct {
+	before, after, both, log []time.Duration
+	cpu                      time.Duration
+}
 
 func shareRows(inFlight int, ours, bare shares) []row {
 	line := func(what string, p int, ours, bare []time.Duration) row {
@@ -105,6 +146,20 @@ func shareRows(inFlight int, ours, bare shares) []row {
 	}
 }
 
+func leastRows(least shares) (rows []row) {
+	for _, at := range []struct {
+		name string
+		p    int
+	}{{"p99", 99}, {"median", 50}} {
+		rows = append(rows, row{
+			what:    "– the same of a writer that does no more than a gateway must, " + at.name,
+			gateway: formatCPU(percentile(least.both, at.p)),
+			beside:  formatCPU(percentile(least.before, at.p)) + " before the log has it, " + formatCPU(percentile(least.after, at.p)) + " after the log's answer",
+		})
+	}
+	return rows
+}
+
 func mean(all []time.Duration) (sum time.Duration) {
 	for _, d := range all {
 		sum += d
@@ -116,7 +171,7 @@ func mean(all []time.Duration) (sum time.Duration) {
 func (r *relay) measureShares(items []item, rate float64, submit func(item) time.Time) (all shares) {
 	var mu sync.Mutex // over all
 	var running sync.WaitGroup
-	start := time.Now()
+	start, cpu := time.Now(), cpuOf(r.logPID)+ownCPU()
 	for i := range items {
 		time.Sleep(time.Until(start.Add(time.Duration(float64(i) / rate * float64(time.Second)))))
 		running.Go(func() {
@@ -130,6 +185,7 @@ func (r *relay) measureShares(items []item, rate float64, submit func(item) time
 		})
 	}
 	running.Wait()
+	all.cpu = cpuOf(r.logPID) + ownCPU() - cpu
 	return all
 }
 
@@ -160,6 +216,7 @@ type relay struct {
 	rekortilespb.UnimplementedRekorServer
 	address string
 	log     rekortilespb.RekorClient
+	logPID  int
 	times   sync.Map // passing, by digest
 }
 
@@ -168,7 +225,7 @@ type passing struct{ came, left time.Time }
 
 func startRelay(t *testing.T, log *rekortest.Server) *relay {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	r := &relay{address: listener.Addr().String(), log: dialLog(t, log.GRPCURL()[len("http://"):])}
+	r := &relay{address: listener.Addr().String(), log: dialLog(t, log.GRPCURL()[len("http://"):]), logPID: childNamed("rekor-server-posix")}
 	server := grpc.NewServer()
 	rekortilespb.RegisterRekorServer(server, r)
 	go func() { _ = server.Serve(listener) }()

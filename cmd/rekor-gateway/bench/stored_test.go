@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/rekor/rekortest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/sqlite"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
@@ -62,7 +63,7 @@ func measureStored(t *testing.T, r *report) {
 
 // fill stores n submissions of realistic size, all of them logged.
 func fill(t *testing.T, store gateway.Store, n int) {
-	rows, sign := newRowMaker(t), signX509()
+	rows, sign := newRowMaker(t, gatewaytest.NewLog()), signX509()
 	model := rows.makeRows(makeItems(1, sign))[0]
 	model.Entries[0].Log = logID
 	proof := make([]byte, 1700)
