@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -25,17 +27,22 @@ import (
 // sent next, one stores what was proven. It is a part of this process: nobody submits anything to it, and it answers nobody.
 type leastWriter struct {
 	*bareLoop
-	store  gateway.Store
-	log    *rekorv2.Log
-	size   uint64                      // the log's, before anything is sent
-	pause  time.Duration               // how long a transaction waits for more to store
-	proven func(leaf gateway.LeafHash) // called once the proof of an entry is durable
-	queue  chan gateway.NewSubmission  // verified
-	stored chan struct{}               // one for each that may be leased
-	leased chan gateway.Claimed        // as many ahead as are in flight
-	logged chan answered               // and checked
-	steps  sync.WaitGroup              // that run
+	store     gateway.Store
+	log       *rekorv2.Log
+	size      uint64                      // the log's, before anything is sent
+	pause     time.Duration               // how long a transaction waits for more to store
+	proven    func(leaf gateway.LeafHash) // called once the proof of an entry is durable
+	queue     chan gateway.NewSubmission  // verified
+	stored    chan struct{}               // one for each that may be leased
+	leased    chan gateway.Claimed        // as many ahead as are in flight
+	logged    chan answered               // and checked
+	steps     sync.WaitGroup              // that run
+	collected int                         // before: see collectAt
 }
+
+// collectAt is how much garbage this process collects while such a writer is at work, in percent of what is in use. It holds all that is going to be sent, many
+// times what a writer holds; with 250 there is as much garbage to each byte that is looked at as there is in a gateway, which is set up for that.
+const collectAt = 250
 
 // answered is an entry with what became of it.
 type answered struct {
@@ -51,6 +58,7 @@ func startLeast(t *testing.T, log *rekortest.Server, grpcURL string, inFlight in
 		queue: make(chan gateway.NewSubmission, 4*bareBatch), stored: make(chan struct{}, 1<<20), leased: make(chan gateway.Claimed, inFlight), logged: make(chan answered, inFlight),
 	}
 	w.bareLoop = newBareLoop(t, store, w.log)
+	w.collected = debug.SetGCPercent(collectAt)
 	w.size = must(w.log.Size(t.Context(), w.log.Describe().Shard))
 	w.steps.Go(w.storeAll)
 	w.steps.Go(w.leaseAll)
@@ -68,6 +76,13 @@ func openLog(t *testing.T, log *rekortest.Server, grpcURL string, store gateway.
 	return l
 }
 
+// makeRows returns what is stored of items, and leaves no garbage of that behind.
+func (w *leastWriter) makeRows(items []item) []gateway.NewSubmission {
+	rows := w.rows.makeRows(items)
+	runtime.GC()
+	return rows
+}
+
 // write verifies an item, and has its row stored and sent.
 func (w *leastWriter) write(i item, row gateway.NewSubmission) {
 	w.verify(i)
@@ -78,6 +93,7 @@ func (w *leastWriter) write(i item, row gateway.NewSubmission) {
 func (w *leastWriter) finish() {
 	close(w.queue)
 	w.steps.Wait()
+	debug.SetGCPercent(w.collected)
 }
 
 func (w *leastWriter) storeAll() {

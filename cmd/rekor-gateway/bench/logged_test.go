@@ -116,7 +116,7 @@ func (l *loggedRun) runBatch(t *testing.T, log *rekortest.Server, logPID int) {
 func (l *loggedRun) runLeast(t *testing.T, log *rekortest.Server, logPID int) {
 	w := startLeast(t, log, log.GRPCURL(), l.inFlight, leastPause, nil)
 	items := makeItems(l.entries, l.sign)
-	rows := w.rows.makeRows(items)
+	rows := w.makeRows(items)
 	l.least = append(l.least, measure(0, logPID, l.entries, func() {
 		check(inParallel(len(items), runtime.NumCPU(), func(_, i int) error { w.write(items[i], rows[i]); return nil }))
 		w.finish()

@@ -108,7 +108,7 @@ func (r *relay) measureLeast(t *testing.T, log *rekortest.Server, items []item, 
 	})
 	defer w.finish()
 	rows := make(map[string]gateway.NewSubmission, len(items)) // by digest
-	for i, row := range w.rows.makeRows(items) {
+	for i, row := range w.makeRows(items) {
 		rows[string(items[i].digest)] = row
 	}
 	return r.measureShares(items, rate, func(i item) time.Time {
