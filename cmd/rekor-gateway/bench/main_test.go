@@ -2,9 +2,9 @@
 
 //go:build bench
 
-// Package bench measures a gateway beside what it stands on: a bare gRPC writer to the same real Rekor v2 log, and a bare
-// loop that verifies and inserts the same rows. Both take turns in one run, so that their ratio means something on a
-// machine that is busy with other things. The gateway and the log are processes of their own; what each of
+// Package bench measures a gateway beside what it stands on: a bare gRPC writer to the same real Rekor v2 log, a bare
+// loop that verifies and inserts the same rows, and a writer that does no more than a gateway must. All take turns in one run, so that their
+// ratios mean something on a machine that is busy with other things. The gateway and the log are processes of their own; what each of
 // the three spends is told apart by the system.
 package bench
 

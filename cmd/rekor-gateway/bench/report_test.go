@@ -33,6 +33,7 @@ What `+"`make bench`"+` printed last, on %s.
 The log is a real Rekor v2 (rekor-server-posix) with a checkpoint each second unless said otherwise, batches of 100 ms, on the same disk. Load generator, gateway and log share the processors.
 Ratios mean something, since both sides take turns in one run; absolute figures are this machine's. CPU is user and system time of the process.
 The bare writer is a gRPC client that sends the same entries to the same log, and verifies nothing. The bare loop verifies the same submissions and stores the rows that the gateway would, without HTTP or gRPC.
+A writer that does no more than a gateway must verifies and stores each entry before it sends it, checks what the log answers, and stores the proof, by the gateway's own store and log client. It is one process with the load generator: nobody submits anything to it, and it answers nobody.
 
 %s`, describeMachine(), r.formatRows("gateway")) + bounds
 }

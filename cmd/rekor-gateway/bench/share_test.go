@@ -146,6 +146,7 @@ func shareRows(inFlight int, ours, bare shares) []row {
 	}
 }
 
+// leastRows are the shares of a writer that does no more than a gateway must.
 func leastRows(least shares) (rows []row) {
 	for _, at := range []struct {
 		name string
