@@ -59,8 +59,7 @@ func measureShare(t *testing.T, r *report) {
 		bare := relay.measureShares(makeItems(n, sign), rate, relay.writeBare(t))
 		ours := relay.measureGateway(g, makeItems(n, sign), rate)
 		least := relay.measureLeast(t, log, makeItems(n, sign), rate)
-		r.add(shareRows(inFlight, ours, bare)...)
-		r.add(leastRows(least)...)
+		r.add(shareRows(inFlight, ours, bare, least)...)
 		ofCheckpoint := func(s shares) string {
 			return formatCPU(time.Duration(rate * float64(perEntry(s.cpu, n)) / float64(runtime.NumCPU())))
 		}
@@ -127,7 +126,7 @@ type shares struct {
 	cpu                      time.Duration
 }
 
-func shareRows(inFlight int, ours, bare shares) []row {
+func shareRows(inFlight int, ours, bare, least shares) []row {
 	line := func(what string, p int, ours, bare []time.Duration) row {
 		return row{what: what, gateway: formatCPU(percentile(ours, p)), beside: formatCPU(percentile(bare, p)) + " bare writer by the same relay"}
 	}
@@ -137,28 +136,24 @@ func shareRows(inFlight int, ours, bare shares) []row {
 	log, share := mean(ours.log), mean(ours.both)
 	return []row{
 		whole,
+		leastRow(least, "p99", 99),
 		line("– before the log has it, p99", 99, ours.before, bare.before),
 		line("– after the log's answer, p99", 99, ours.after, bare.after),
 		line(what+"median", 50, ours.both, bare.both),
+		leastRow(least, "median", 50),
 		line("– before the log has it, median", 50, ours.before, bare.before),
 		line("– after the log's answer, median", 50, ours.after, bare.after),
 		{"– until the receipt is there, mean", formatCPU(log + share), formatCPU(log) + " of that the log", float64(log) / float64(log+share), ""},
 	}
 }
 
-// leastRows are the shares of a writer that does no more than a gateway must.
-func leastRows(least shares) (rows []row) {
-	for _, at := range []struct {
-		name string
-		p    int
-	}{{"p99", 99}, {"median", 50}} {
-		rows = append(rows, row{
-			what:    "– the same of a writer that does no more than a gateway must, " + at.name,
-			gateway: formatCPU(percentile(least.both, at.p)),
-			beside:  formatCPU(percentile(least.before, at.p)) + " before the log has it, " + formatCPU(percentile(least.after, at.p)) + " after the log's answer",
-		})
+// leastRow is the share of a writer that does no more than a gateway must.
+func leastRow(least shares, name string, p int) row {
+	return row{
+		what:    "– the same of a writer that does no more than a gateway must, " + name,
+		gateway: formatCPU(percentile(least.both, p)),
+		beside:  formatCPU(percentile(least.before, p)) + " before the log has it, " + formatCPU(percentile(least.after, p)) + " after the log's answer",
 	}
-	return rows
 }
 
 func mean(all []time.Duration) (sum time.Duration) {
