@@ -167,6 +167,12 @@ func checkEveryWay(t *testing.T, s *signed, g interface{ SPKI() []byte }) {
 	if _, err := receipt.Verify(t.Context(), s.receipt, o); err != nil {
 		t.Errorf("by identity and the receipt's own keys: %v", err)
 	}
+	if o.Artifact != nil {
+		o.Artifact = bytes.NewReader(s.content)
+	}
+	if c := s.check(t, s.receipt.GetRepresentation()); !s.checkChecked(t, c, s.receipt, o) {
+		t.Error("what was checked does not fit its receipt")
+	}
 	if s.content == nil {
 		return
 	}

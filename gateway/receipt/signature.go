@@ -20,6 +20,9 @@ import (
 
 // checkSignature verifies the original signature again, by the signer the caller expects.
 func (v *verification) checkSignature(ctx context.Context) error {
+	if c := v.options.Checked; c != nil {
+		return v.takeChecked(c)
+	}
 	ctx = formats.EnsureWork(ctx)
 	parsed, err := v.parseAtAnyMoment(ctx)
 	if err != nil {

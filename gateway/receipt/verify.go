@@ -53,6 +53,8 @@ type Options struct {
 	At time.Time
 	// Condensed says that the receipt is FindProof's or ParseProof's: it lacks what is worked out of the signature and the artifact.
 	Condensed bool
+	// Checked, unless it is nil, stands for the signature and the artifact, which are not looked at again. It has to fit the receipt.
+	Checked *Checked
 	// Given says that nobody changes the receipt any more, so that it is not copied for the report.
 	Given bool
 	// Memory, unless it is nil, spares the verification of checkpoints that it knows from other receipts.

@@ -94,14 +94,24 @@ func TestAnySignerIsReported(t *testing.T) {
 
 func TestTampering(t *testing.T) {
 	s := native(t)
+	for name, test := range tamperings(t, s) {
+		t.Run(name, func(t *testing.T) { s.refused(t, s.options(), test.want, test.change) })
+	}
+}
+
+// tampering is a change of a receipt, and why it is refused then.
+type tampering struct {
+	want   formats.Reason
+	change func(*receiptpb.Receipt)
+}
+
+// tamperings are what can be changed in a native receipt.
+func tamperings(t *testing.T, s *signed) map[string]tampering {
 	foreign := s.log.Add(record(t, native(t)))[0]
 	tle := func(r *receiptpb.Receipt) *rekorpb.TransparencyLogEntry {
 		return r.Entries[0].Bundle.VerificationMaterial.TlogEntries[0]
 	}
-	tests := map[string]struct {
-		want   formats.Reason
-		change func(*receiptpb.Receipt)
-	}{
+	return map[string]tampering{
 		"media type":        {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.MediaType = "" }},
 		"no entries":        {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { r.Entries = nil }},
 		"no proof":          {receipt.ReasonMalformedReceipt, func(r *receiptpb.Receipt) { tle(r).InclusionProof = nil }},
@@ -141,9 +151,6 @@ func TestTampering(t *testing.T) {
 		"checkpoint unsigned":  {receipt.ReasonUnknownLog, func(r *receiptpb.Receipt) { checkpoint(r, "\n— "+origin, "\n— other.example") }},
 		"checkpoint cut":       {receipt.ReasonCheckpointInvalid, func(r *receiptpb.Receipt) { checkpoint(r, "\n\n", "\n") }},
 		"other origin":         {receipt.ReasonUnknownLog, func(r *receiptpb.Receipt) { checkpoint(r, origin+"\n", "other.example\n") }},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { s.refused(t, s.options(), test.want, test.change) })
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/formats/container"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 )
 
 // judge reads and verifies signatures on this machine.
@@ -47,14 +49,16 @@ type candidate struct {
 	kind       container.Kind    // of the container around what was signed; "" is none
 	parsed     formats.Parsed    // nil while sent says all that is asked of it
 	verified   *formats.Verified // nil before verify
+	began      time.Time         // when reading it began
 	sent       *sentSignature    // nil: this was not sent before
+	checked    *receipt.Checked  // what was found good of it, nil: it is read and verified again
 	submission client.Submission
 	release    func() // nil: nothing is held
 }
 
 // readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
 func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candidate, error) {
-	c := &candidate{item: item, ways: j.ways}
+	c := &candidate{item: item, ways: j.ways, began: time.Now()}
 	if err := j.fillCandidate(ctx, c); err != nil {
 		c.close()
 		return nil, err

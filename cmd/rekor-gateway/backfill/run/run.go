@@ -276,7 +276,9 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 	o.note(s)
 	o.noteSigners(c.listSigners())
 	if !client.IsSettled(s) && mayWait(o) {
-		b.waiters.add(ctx, &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}, s)
+		one := &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}
+		one.checked, one.release = b.waiters.holdChecked(c)
+		b.waiters.add(ctx, one, s)
 		return o.in(stateWaiting)
 	}
 	if s, err = b.await(ctx, s, room); err != nil {

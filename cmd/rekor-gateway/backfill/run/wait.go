@@ -16,6 +16,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api/problem"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -42,7 +43,9 @@ type waiting struct {
 	place   place
 	started time.Time // when it was accepted
 	stamps  itemStamps
-	sent    *sentSignature // nil: it is parsed again
+	sent    *sentSignature   // nil: it is parsed again
+	checked *receipt.Checked // nil: it is read and verified again
+	release func()           // of checked; nil: it is not held
 
 	// Under waiters.mu.
 	timer *time.Timer
@@ -53,11 +56,12 @@ type waiting struct {
 
 // waiters are all of them, in the order in which they were accepted.
 type waiters struct {
-	run    *runner
-	room   chan struct{}
-	memory *semaphore.Weighted // apart from that of whoever waits for room
-	ready  chan *waiting       // has room for all
-	under  sync.WaitGroup
+	run     *runner
+	room    chan struct{}
+	checked *semaphore.Weighted // held for what is held of signatures that were found good
+	memory  *semaphore.Weighted // apart from that of whoever waits for room
+	ready   chan *waiting       // has room for all
+	under   sync.WaitGroup
 
 	mu    sync.Mutex
 	all   list.List
@@ -66,7 +70,7 @@ type waiters struct {
 
 // startWaiting returns waiters whose submissions are asked for until end is called. What they become is told as they do.
 func (b *runner) startWaiting(ctx context.Context) *waiters {
-	w := &waiters{run: b, memory: semaphore.NewWeighted(maxCollected), room: make(chan struct{}, maxWaiting), ready: make(chan *waiting, maxWaiting)}
+	w := &waiters{run: b, memory: semaphore.NewWeighted(maxCollected), checked: semaphore.NewWeighted(maxCheckedBytes), room: make(chan struct{}, maxWaiting), ready: make(chan *waiting, maxWaiting)}
 	calls := maxCalls
 	if b.together != nil {
 		calls = maxAsking
@@ -84,6 +88,7 @@ func (w *waiters) add(ctx context.Context, one *waiting, s *pb.Submission) {
 	case w.room <- struct{}{}:
 	case <-ctx.Done():
 		w.run.endWaiting(one.o.endAccepted(ctx, ctx.Err()))
+		one.letGo()
 		return
 	}
 	w.under.Add(1)
@@ -187,6 +192,7 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 	w.all.Remove(one.at)
 	w.mu.Unlock()
 	w.run.endWaiting(o)
+	one.letGo()
 	<-w.room
 	w.under.Done()
 }
@@ -275,7 +281,7 @@ func (b *runner) collect(ctx context.Context, one *waiting, s *pb.Submission) ou
 	return o
 }
 
-// collectReceipt reads the signature again, and keeps its receipt.
+// collectReceipt keeps the receipt of a signature, which it reads again unless that is held.
 func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submission) outcome {
 	release, err := holdOf(ctx, b.waiters.memory, maxCollected, one.o.item)
 	if err != nil {
@@ -293,6 +299,9 @@ func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submiss
 func (b *runner) readAgain(ctx context.Context, one *waiting) (*candidate, error) {
 	b.cpu <- struct{}{}
 	defer func() { <-b.cpu }()
+	if c, ok := b.readHeld(one); ok {
+		return c, nil
+	}
 	return b.judge.readSent(ctx, one.o.item, one.sent)
 }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+)
+
+const (
+	// maxCheckedBytes bounds what is held of signatures that were found good and wait for their receipts, besides what is held of each of them. What has no
+	// room is read and verified again for its receipt.
+	maxCheckedBytes = 96 << 20
+	// checkedPerItem and checkedPerByte are what one takes, by the size of its file.
+	checkedPerItem = 4 << 10
+	checkedPerByte = 3
+	// maxCheckedAge is how long what was found good counts as good now. A key or metadata may expire meanwhile.
+	maxCheckedAge = time.Minute
+)
+
+// holdChecked has what was found good of c held until release, where there is room, and where a change of its files would be noticed.
+func (w *waiters) holdChecked(c *candidate) (checked *receipt.Checked, release func()) {
+	stamps := c.stamps()
+	if !w.run.known.noticesChanges(c.item, stamps) {
+		return nil, nil
+	}
+	size := int64(checkedPerItem + checkedPerByte*len(c.content))
+	if !w.checked.TryAcquire(size) {
+		return nil, nil
+	}
+	return &receipt.Checked{Content: bytes.Clone(c.content), Description: c.parsed.Describe(), Verified: c.verified, At: c.began}, func() { w.checked.Release(size) }
+}
+
+// letGo has nothing held of one that waits no more.
+func (one *waiting) letGo() {
+	if one.release != nil {
+		one.checked = nil
+		one.release()
+	}
+}
+
+// readHeld returns what is held of one that waits, unless its files have changed since they were read, or that is too long ago.
+func (b *runner) readHeld(one *waiting) (*candidate, bool) {
+	if one.checked == nil || time.Since(one.checked.At) > maxCheckedAge {
+		return nil, false
+	}
+	if now, ok := stampItem(one.o.item); !ok || now != one.stamps {
+		return nil, false
+	}
+	return b.judge.restore(one), true
+}
+
+// restore returns the candidate that was read and found good.
+func (j *judge) restore(one *waiting) *candidate {
+	item := one.o.item
+	c := &candidate{
+		item: item, ways: j.ways, content: one.checked.Content, sent: one.sent, checked: one.checked, keyStamps: one.stamps.keys,
+		signature: j.restoreSource(item.Signature, one.stamps.signature),
+	}
+	if item.Artifact != "" {
+		c.artifact = j.restoreSource(item.Artifact, one.stamps.artifact)
+	}
+	return c
+}
+
+func (j *judge) restoreSource(name string, first fileStamp) *source {
+	return &source{name: name, path: name, first: first, known: true, settled: j.settled}
+}
+
+// noticesChanges reports whether whatever is written to an item's files since they were read gives them other stamps.
+func (k *knownReceipts) noticesChanges(item backfill.Item, s itemStamps) bool {
+	if k.path == "" || len(item.Keys) > 0 || item.Digest != "" || item.Decompress || isFetched(item) {
+		return false
+	}
+	if !k.settled.has(s.signature) || !k.keepsChanges(item.Signature, s.signature.device) {
+		return false
+	}
+	return item.Artifact == "" || k.settled.has(s.artifact) && k.keepsChanges(item.Artifact, s.artifact.device)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
+)
+
+// heldTest is a run in which one signature was sent and waits.
+type heldTest struct {
+	*runner
+	item backfill.Item
+}
+
+func newHeldTest(t *testing.T) *heldTest {
+	tree := makeTree(t, 1)
+	if !keepsChanges(tree) {
+		t.Skip("nothing is remembered of files in memory")
+	}
+	at := func(name string) string { return filepath.Join(tree, "0", name) }
+	f := &Options{TrustedRoot: offline("trusted_root.json"), Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
+	}}
+	told := output.NewNotes(io.Discard)
+	b := f.newLocalRun(must(loadKeys(t.Context(), []string{offline("x509.pub")})), told)
+	b.trust.set(must(f.loadTrust(t.Context(), nil, told)))
+	b.known = &knownReceipts{path: "known"}
+	b.judge.settled = &b.known.settled
+	b.waiters = &waiters{run: b, checked: semaphore.NewWeighted(maxCheckedBytes)}
+	return &heldTest{b, backfill.Item{Signature: at("app.sig"), Name: "app.sig", Artifact: at("app")}}
+}
+
+// send reads and verifies the signature, and has it wait.
+func (h *heldTest) send(t *testing.T) *waiting {
+	c := must(h.judge.readCandidate(t.Context(), h.item))
+	defer c.close()
+	if err := c.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one := &waiting{o: outcome{item: h.item}, stamps: c.stamps(), sent: c.summarizeSent()}
+	one.checked, one.release = h.waiters.holdChecked(c)
+	return one
+}
+
+// TestHeldIsNotReadAgain: the receipt of what was found good is held against that, without its files.
+func TestHeldIsNotReadAgain(t *testing.T) {
+	h := newHeldTest(t)
+	one := h.send(t)
+	c, ok := h.readHeld(one)
+	if !ok {
+		t.Fatal("it is not held")
+	}
+	r := must(receipt.Unmarshal(must(os.ReadFile(offline("x509.receipt.json")))))
+	if err := os.Remove(h.item.Artifact); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.checkReceipt(t.Context(), c, r); err != nil {
+		t.Error(err)
+	}
+	r.Signature.Keys = nil
+	if err := h.checkReceipt(t.Context(), c, r); err == nil {
+		t.Error("a receipt without the key is held against what was found by that")
+	}
+}
+
+// TestHeldNoLonger: what has changed, or was found good long ago, is read again, and so is what there was no room for.
+func TestHeldNoLonger(t *testing.T) {
+	change := func(path string) {
+		if err := os.WriteFile(path, must(os.ReadFile(path)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, spoil := range map[string]func(*heldTest, *waiting){
+		"signature changed": func(h *heldTest, _ *waiting) { change(h.item.Signature) },
+		"file changed":      func(h *heldTest, _ *waiting) { change(h.item.Artifact) },
+		"file removed":      func(h *heldTest, _ *waiting) { _ = os.Remove(h.item.Artifact) },
+		"long ago":          func(_ *heldTest, one *waiting) { one.checked.At = time.Now().Add(-maxCheckedAge - time.Second) },
+		"let go":            func(_ *heldTest, one *waiting) { one.letGo() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHeldTest(t)
+			one := h.send(t)
+			time.Sleep(tick) // the clock of files has gone on
+			spoil(h, one)
+			if _, ok := h.readHeld(one); ok {
+				t.Error("it is held")
+			}
+		})
+	}
+}
+
+// TestHeldOnlyWhere: nothing is held without room, or where a change of the file could not be told.
+func TestHeldOnlyWhere(t *testing.T) {
+	for name, spoil := range map[string]func(*heldTest){
+		"no room":               func(h *heldTest) { h.waiters.checked = semaphore.NewWeighted(checkedPerItem) },
+		"nothing is remembered": func(h *heldTest) { h.known.path = "" },
+		"not settled":           func(h *heldTest) { h.judge.settled = nil },
+		"by its digest": func(h *heldTest) {
+			h.item.Digest = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHeldTest(t)
+			spoil(h)
+			if one := h.send(t); one.checked != nil || one.release != nil {
+				t.Error("it is held")
+			}
+		})
+	}
+	h := newHeldTest(t)
+	for range 3 {
+		h.send(t).letGo()
+	}
+	if !h.waiters.checked.TryAcquire(maxCheckedBytes) {
+		t.Error("there is less room than before")
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// check returns what a caller finds of the signature himself, who has verified it.
+func (s *signed) check(tb testing.TB, as receiptpb.Receipt_Representation) *receipt.Checked {
+	tb.Helper()
+	facts, verified := s.facts(tb, as)
+	return &receipt.Checked{Content: s.signature, Description: facts.Description, Verified: verified, At: s.options().Now}
+}
+
+// checkedOptions are those of a caller who has verified the signature, and expects its signers.
+func (s *signed) checkedOptions(c *receipt.Checked) receipt.Options {
+	o := s.options()
+	o.ExpectedKeys, o.ExpectedSigners = nil, identitiesOf(c.Description.Signers)
+	return o
+}
+
+func identitiesOf(signers []formats.Signer) (ids [][sha256.Size]byte) {
+	for _, s := range signers {
+		ids = append(ids, sha256.Sum256(s.SPKI))
+	}
+	return ids
+}
+
+// checkChecked wants a receipt that c fits to be judged with it as it is without, and returns whether it fits.
+func (s *signed) checkChecked(t *testing.T, c *receipt.Checked, r *receiptpb.Receipt, o receipt.Options) bool {
+	t.Helper()
+	if !c.Fits(r, o.GatewayTrust) {
+		o.Checked = c
+		if _, err := s.verify(t, r, o); err == nil {
+			t.Error("what was checked stands for a receipt that it does not fit")
+		}
+		return false
+	}
+	want, wantErr := s.verify(t, r, o)
+	o.Checked, o.Artifact, o.Digest = c, nil, nil
+	got, err := receipt.Verify(t.Context(), r, o)
+	if (err == nil) != (wantErr == nil) || formats.ReasonOf(err) != formats.ReasonOf(wantErr) {
+		t.Errorf("with what was checked: %v, without: %v", err, wantErr)
+	}
+	if err == nil && wantErr == nil && got.String() != want.String() {
+		t.Errorf("with what was checked:\n%s\nwithout:\n%s", got, want)
+	}
+	return true
+}
+
+// TestChecked: a signature that the caller has verified is not verified again, and whatever is changed in a receipt is refused as ever, or takes verifying it.
+func TestChecked(t *testing.T) {
+	for name, s := range map[string]*signed{"native": native(t), "projected": projected(t, 1)} {
+		t.Run(name, func(t *testing.T) {
+			c := s.check(t, s.receipt.GetRepresentation())
+			o := s.checkedOptions(c)
+			o.TrustedRoot = s.log.Root()
+			if !s.checkChecked(t, c, s.receipt, o) {
+				t.Fatal("what was checked does not fit its receipt")
+			}
+			if name != "native" {
+				return
+			}
+			for name, test := range tamperings(t, s) {
+				t.Run(name, func(t *testing.T) {
+					r := proto.CloneOf(s.receipt)
+					test.change(r)
+					s.checkChecked(t, c, r, o)
+				})
+			}
+		})
+	}
+}
+
+// TestCheckedFits: what was checked stands for one signature, by these keys, over this artifact, and with no weakness.
+func TestCheckedFits(t *testing.T) {
+	s := native(t)
+	fits := func(change func(*receipt.Checked, *receiptpb.Receipt)) bool {
+		c, r := s.check(t, receiptpb.Receipt_NATIVE), proto.CloneOf(s.receipt)
+		c.Content = bytes.Clone(c.Content)
+		change(c, r)
+		return c.Fits(r, nil)
+	}
+	if !fits(func(*receipt.Checked, *receiptpb.Receipt) {}) {
+		t.Fatal("it does not fit its own receipt")
+	}
+	if !fits(func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Size, r.Artifact.Digests = -1, nil }) {
+		t.Error("it does not fit a receipt that says less of the artifact")
+	}
+	for name, change := range map[string]func(*receipt.Checked, *receiptpb.Receipt){
+		"another file":       func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Content[9] ^= 1 },
+		"another format":     func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Format = "ssh" },
+		"another key":        func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys[0][9] ^= 1 },
+		"no key":             func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys = nil },
+		"another digest":     func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Value[0] ^= 1 },
+		"another algorithm":  func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Algorithm = "sha512" },
+		"another size":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Size++ },
+		"a size, by digest":  func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Verified.Size = -1 },
+		"an exception":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Policy = &receiptpb.Policy{Historical: true} },
+		"a weakness":         func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Description.Findings = make([]formats.Finding, 1) },
+		"several signatures": func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Description.Parts = make([]formats.Description, 2) },
+		"several in the receipt": func(_ *receipt.Checked, r *receiptpb.Receipt) {
+			r.FormatVersion, r.Recorded = 3, make([]*receiptpb.RecordedSignature, 2)
+		},
+	} {
+		if fits(change) {
+			t.Errorf("%s: it fits", name)
+		}
+	}
+}
+
+// TestCheckedByGateway: what a gateway signs is no release, whoever says to have checked it.
+func TestCheckedByGateway(t *testing.T) {
+	s, g := native(t), newGateway(t)
+	c := s.check(t, receiptpb.Receipt_NATIVE)
+	trust := trust(t, g, 0, -1)
+	if !c.Fits(s.receipt, trust) {
+		t.Fatal("it does not fit its receipt")
+	}
+	c.Description.Signers = slices.Clone(c.Description.Signers)
+	c.Description.Signers[0].SPKI = g.SPKI()
+	if c.Fits(s.receipt, trust) {
+		t.Error("a gateway's own signature fits")
+	}
+}
