@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/time/rate"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -77,7 +78,8 @@ type Config struct {
 	Anchors func() LogSet
 	// AnchorShards returns where anchors may be, to be looked for there.
 	AnchorShards func() ([]AnchorShard, error)
-	// AnchorEvery is how long after an anchor the next one is made, when there are records for it.
+	// AnchorEvery is how long after an anchor the next one is made, when there are records for it. One comes earlier when no more records come, if there was
+	// none in another interval before: at most one an interval, and one more.
 	AnchorEvery time.Duration
 	// Stored is called for each anchor that was stored, so that it is sent. It must not block.
 	Stored func(gateway.Submission)
@@ -99,6 +101,7 @@ type Log struct {
 	cosigners []*cosigner
 
 	pacing  pacing         // of Run alone
+	spare   *rate.Limiter  // anchors that were not made when they could have been; of Run alone
 	trust   trust          // of Run alone
 	seen    gateway.OwnLog // the last state of the store; of Run alone
 	waiting waitingAnchors // of Run alone
@@ -117,6 +120,7 @@ var _ gateway.Recorder = (*Log)(nil)
 // New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
 func New(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1), cosigners: newCosigners(cfg.Witnesses)}
+	l.spare = rate.NewLimiter(rate.Every(cfg.AnchorEvery), 2)
 	l.guard.id, l.guard.store, l.guard.shards, l.guard.anchors, l.guard.inUse, l.guard.logger = cfg.ID, cfg.Store, cfg.AnchorShards, cfg.Anchors, cfg.Anchorer.SPKI(), cfg.Logger
 	for _, c := range l.cosigners {
 		l.witnesses = append(l.witnesses, c.Key())

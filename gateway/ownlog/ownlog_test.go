@@ -212,7 +212,28 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// TestOneAnchorAnInterval: however many records come, and whoever brings them, there is one anchor for each interval.
+// TestEarlyAnchor: when no more records come, those that wait are anchored without waiting for the end of the interval, once.
+func TestEarlyAnchor(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+	r := join(t, store, folder, log, time.Hour, noShards)
+	r.run(t)
+	r.logAll(t, "first", 1)
+	r.logAll(t, "soon after", 3)
+	for i := range 3 {
+		must(r.Submit(t.Context(), gatewaytest.Signed(t, fmt.Sprint("later ", i)), gatewaytest.NoArtifact))
+	}
+	await(t, "all are sequenced", func() bool { return must(store.OwnLog(t.Context(), ownID)).Tree.Size == 7 })
+	time.Sleep(3 * time.Second) // what would be early has come
+	if state, anchors := must(store.OwnLog(t.Context(), ownID)), first(log.Count()); state.Logged != 4 || anchors != 2 {
+		t.Errorf("%d records logged by %d anchors, want 4 by 2", state.Logged, anchors)
+	}
+}
+
+func first[T, U any](v T, _ U) T { return v }
+
+// TestOneAnchorAnInterval: however many records come, and whoever brings them, there is one anchor for each interval, and one more.
 func TestOneAnchorAnInterval(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

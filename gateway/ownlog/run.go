@@ -22,6 +22,8 @@ const (
 	pollTime = time.Second
 	// idleTime is how often it is asked while nothing is.
 	idleTime = 5 * time.Second
+	// quietTime is how long no more records come before those that wait are anchored early, once.
+	quietTime = time.Second
 	// batchSize bounds the records of one transaction.
 	batchSize = 4096
 )
@@ -31,6 +33,8 @@ type pacing struct {
 	newest   string    // the last anchor that was seen
 	seenAt   time.Time // when
 	busy     bool      // records wait for an anchor
+	size     uint64    // of the tree, when it was last seen
+	grownAt  time.Time // when it was first seen of that size
 	cosigned uint64    // records of the last checkpoint that witnesses were to cosign
 	unsure   error     // why checkStore has failed last; nil where it has not
 	unsureAt time.Time // when
@@ -237,12 +241,12 @@ func (l *Log) anchorNext(ctx context.Context, state gateway.OwnLog, last *gatewa
 		before = last.ID
 	}
 	if l.pacing.newest != before {
-		l.pacing.newest, l.pacing.seenAt = before, now
-		l.awaited.Store(&before)
+		l.noteAnchor(before, now)
 	}
+	l.noteSize(state.Tree.Size, now)
 	if last != nil {
 		recent := now.Sub(l.pacing.seenAt) < l.cfg.AnchorEvery && now.Sub(last.CreatedAt).Abs() < l.cfg.AnchorEvery
-		if recent || !last.State.Settled() {
+		if recent && !l.mayAnchorEarly(now) || !last.State.Settled() {
 			return nil
 		}
 	}
@@ -256,8 +260,26 @@ func (l *Log) anchorNext(ctx context.Context, state gateway.OwnLog, last *gatewa
 	if err != nil {
 		return err
 	}
-	l.pacing.newest, l.pacing.seenAt = stored.ID, now
-	l.awaited.Store(&stored.ID)
+	l.noteAnchor(stored.ID, now)
 	l.cfg.Stored(stored)
 	return nil
+}
+
+// noteAnchor notes the newest anchor, whoever made it.
+func (l *Log) noteAnchor(id string, now time.Time) {
+	l.pacing.newest, l.pacing.seenAt = id, now
+	l.spare.ReserveN(now, 1)
+	l.awaited.Store(&id)
+}
+
+func (l *Log) noteSize(size uint64, now time.Time) {
+	if size != l.pacing.size || l.pacing.grownAt.IsZero() {
+		l.pacing.size, l.pacing.grownAt = size, now
+	}
+}
+
+// mayAnchorEarly reports whether what waits need not wait for the end of the interval: no more comes that the next anchor could have as well, and an
+// interval has passed without one.
+func (l *Log) mayAnchorEarly(now time.Time) bool {
+	return now.Sub(l.pacing.grownAt) >= quietTime && l.spare.TokensAt(now) >= 1
 }

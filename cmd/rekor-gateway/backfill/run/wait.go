@@ -32,7 +32,8 @@ const (
 	maxWaitingItem = 4 << 10
 	heldPerListed  = 256
 	// neighbours is how many on either side of a submission that is logged are asked for at once: the log has taken them together.
-	neighbours = 4
+	neighbours         = 4
+	neighboursTogether = 64 // where they are asked for in one call
 )
 
 // waiting is a submission that the log has to take. What was read of it is not held, but for what its receipt is
@@ -78,8 +79,27 @@ func (b *runner) startWaiting(ctx context.Context) *waiters {
 	for range calls {
 		go w.askAll(ctx)
 	}
+	go w.askOldest(ctx)
 	context.AfterFunc(ctx, w.stop)
 	return w
+}
+
+// askOldest has the one that waits longest asked for now and then: the log may be faster than the gateway expects, and has others then, too.
+func (w *waiters) askOldest(ctx context.Context) {
+	ticker := time.NewTicker(usualPoll / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		w.mu.Lock()
+		if e := w.all.Front(); e != nil {
+			w.askNow(e.Value.(*waiting))
+		}
+		w.mu.Unlock()
+	}
 }
 
 // add has a submission waited for.
@@ -199,9 +219,12 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 
 // askNeighbours asks for those that were accepted right before and after one. The lock is held.
 func (w *waiters) askNeighbours(one *waiting) {
-	now := time.Now()
+	now, reach := time.Now(), neighbours
+	if w.run.together != nil {
+		reach = neighboursTogether
+	}
 	before, after := one.at.Prev(), one.at.Next()
-	for range neighbours {
+	for range reach {
 		for _, e := range []*list.Element{before, after} {
 			if e == nil {
 				continue
