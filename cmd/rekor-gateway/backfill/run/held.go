@@ -4,6 +4,7 @@ package run
 
 import (
 	"bytes"
+	"os"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
@@ -14,9 +15,9 @@ const (
 	// maxCheckedBytes bounds what is held of signatures that were found good and wait for their receipts, besides what is held of each of them. What has no
 	// room is read and verified again for its receipt.
 	maxCheckedBytes = 96 << 20
-	// checkedPerItem and checkedPerByte are what one takes, by the size of its file.
-	checkedPerItem = 4 << 10
-	checkedPerByte = 3
+	// checkedPerItem and checkedPerByte are what one takes, by the size of its file, besides its keys and what is compared of it.
+	checkedPerItem = 2 << 10
+	checkedPerByte = 2
 	// maxCheckedAge is how long what was found good counts as good now. A key or metadata may expire meanwhile.
 	maxCheckedAge = time.Minute
 )
@@ -27,7 +28,10 @@ func (w *waiters) holdChecked(c *candidate) (checked *receipt.Checked, release f
 	if !w.run.known.noticesChanges(c.item, stamps) {
 		return nil, nil
 	}
-	size := int64(checkedPerItem + checkedPerByte*len(c.content))
+	size := int64(checkedPerItem + checkedPerByte*len(c.content) + len(c.verified.Canonical))
+	for _, k := range c.verified.Keys {
+		size += int64(len(k))
+	}
 	if !w.checked.TryAcquire(size) {
 		return nil, nil
 	}
@@ -72,11 +76,21 @@ func (j *judge) restoreSource(name string, first fileStamp) *source {
 
 // noticesChanges reports whether whatever is written to an item's files since they were read gives them other stamps.
 func (k *knownReceipts) noticesChanges(item backfill.Item, s itemStamps) bool {
-	if k.path == "" || len(item.Keys) > 0 || item.Digest != "" || item.Decompress || isFetched(item) {
+	if k.path == "" || item.Digest != "" || item.Decompress || isFetched(item) {
 		return false
 	}
-	if !k.settled.has(s.signature) || !k.keepsChanges(item.Signature, s.signature.device) {
-		return false
+	keys := ""
+	for _, name := range item.Keys {
+		info, err := os.Stat(name)
+		if err != nil || !k.noticesChange(name, stampOf(info)) {
+			return false
+		}
+		keys += string(stampOf(info).encode([]byte(name)))
 	}
-	return item.Artifact == "" || k.settled.has(s.artifact) && k.keepsChanges(item.Artifact, s.artifact.device)
+	return keys == s.keys && k.noticesChange(item.Signature, s.signature) && (item.Artifact == "" || k.noticesChange(item.Artifact, s.artifact))
+}
+
+// noticesChange is noticesChanges of one file.
+func (k *knownReceipts) noticesChange(path string, stamp fileStamp) bool {
+	return k.settled.has(stamp) && k.keepsChanges(path, stamp.device)
 }

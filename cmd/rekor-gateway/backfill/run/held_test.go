@@ -106,6 +106,12 @@ func TestHeldOnlyWhere(t *testing.T) {
 		"no room":               func(h *heldTest) { h.waiters.checked = semaphore.NewWeighted(checkedPerItem) },
 		"nothing is remembered": func(h *heldTest) { h.known.path = "" },
 		"not settled":           func(h *heldTest) { h.judge.settled = nil },
+		"key of later": func(h *heldTest) { // than files here were known to have settled
+			h.send(t).letGo()
+			time.Sleep(2 * tick)
+			h.item.Keys = []string{filepath.Join(filepath.Dir(h.item.Signature), "key")}
+			copyFile(t, offline("x509.pub"), h.item.Keys[0])
+		},
 		"by its digest": func(h *heldTest) {
 			h.item.Digest = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 		},

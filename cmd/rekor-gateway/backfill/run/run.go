@@ -253,9 +253,6 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 		err = makeReceiptFolder(p.root, path)
 	}
 	if err == nil {
-		err = checkWritable(path)
-	}
-	if err == nil {
 		err = b.writer.checkFolder(p.root, path)
 	}
 	if err != nil {

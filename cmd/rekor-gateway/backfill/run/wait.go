@@ -306,6 +306,10 @@ func (b *runner) collect(ctx context.Context, one *waiting, s *pb.Submission) ou
 
 // collectReceipt keeps the receipt of a signature, which it reads again unless that is held.
 func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submission) outcome {
+	if c, ok := b.readHeld(one); ok {
+		defer c.close()
+		return b.keep(ctx, c, s, one.path, one.place, one.o)
+	}
 	release, err := holdOf(ctx, b.waiters.memory, maxCollected, one.o.item)
 	if err != nil {
 		return one.o.endAccepted(ctx, err)
@@ -322,9 +326,6 @@ func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submiss
 func (b *runner) readAgain(ctx context.Context, one *waiting) (*candidate, error) {
 	b.cpu <- struct{}{}
 	defer func() { <-b.cpu }()
-	if c, ok := b.readHeld(one); ok {
-		return c, nil
-	}
 	return b.judge.readSent(ctx, one.o.item, one.sent)
 }
 

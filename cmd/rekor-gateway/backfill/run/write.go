@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
@@ -23,9 +24,17 @@ var errTaken = errors.New("the receipt's file is there by now")
 // receiptWriter writes receipts so that each is whole or not there, and has them synced together at the end.
 type receiptWriter struct {
 	mu      sync.Mutex
-	folders map[uint64]*os.File // a folder that was written to, by device: guarded by mu
+	folders map[uint64]*os.File     // a folder that was written to, by device: guarded by mu
+	good    map[[2]string]time.Time // when checkFolder found nothing wrong with a folder, by root and folder: guarded by mu
 	held    heldFolders
 }
+
+const (
+	// goodTime is how long what checkFolder has found of a folder holds for others that go there.
+	goodTime = time.Second
+	// maxGoodFolders bounds the folders of which that is known.
+	maxGoodFolders = 1024
+)
 
 // partName is what the receipt called name is called before it is whole. It is the same in every run, so that what a killed one has left
 // is removed by the next.
@@ -257,9 +266,33 @@ func makeReceiptFolder(root, path string) error {
 	return nil
 }
 
-// checkFolder reports why a receipt cannot go to the folder of path, before its signature is sent.
+// checkFolder reports why a receipt cannot go to the folder of path, before its signature is sent. What was found of a folder holds for a moment: writing
+// finds what is wrong by then.
 func (w *receiptWriter) checkFolder(root, path string) error {
-	return w.held.use(root, path, func(*heldFolder) error { return nil })
+	key, now := [2]string{root, filepath.Dir(path)}, time.Now()
+	if w.isGood(key, now) {
+		return nil
+	}
+	if err := checkWritable(path); err != nil {
+		return err
+	}
+	if err := w.held.use(root, path, func(*heldFolder) error { return nil }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.good == nil || len(w.good) >= maxGoodFolders {
+		w.good = map[[2]string]time.Time{}
+	}
+	w.good[key] = now
+	return nil
+}
+
+func (w *receiptWriter) isGood(key [2]string, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, found := w.good[key]
+	return found && now.Sub(at) < goodTime
 }
 
 // isDiskFault reports whether nothing more can be written, whatever the file.
