@@ -64,7 +64,7 @@ type Claimed struct {
 }
 
 // Prepared returns the entry as its adapter made it, but for the signature.
-func (c Claimed) Prepared() Prepared {
+func (c *Claimed) Prepared() Prepared {
 	return Prepared{Log: c.Log, LeafHash: c.LeafHash, Kind: c.Kind, Body: c.Body}
 }
 

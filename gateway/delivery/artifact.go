@@ -97,7 +97,7 @@ func (l *artifactLine) leave() {
 // takeTurn waits until an entry may be sent with its artifact, or its context ends: its time begins then. It returns how much longer the entry may take since
 // its artifact is sent with it, under a lease that is extended meanwhile, as any. Entries without one do not wait. Where too many wait, pause is when to try
 // again.
-func (w *worker) takeTurn(s send) (more time.Duration, done func(), pause time.Duration) {
+func (w *worker) takeTurn(s *send) (more time.Duration, done func(), pause time.Duration) {
 	size := w.sizeOfArtifact(s)
 	if size == 0 {
 		return 0, func() {}, 0
@@ -107,7 +107,7 @@ func (w *worker) takeTurn(s send) (more time.Duration, done func(), pause time.D
 }
 
 // sizeOfArtifact returns how many bytes of what is sent are the entry's artifact.
-func (w *worker) sizeOfArtifact(s send) int64 {
+func (w *worker) sizeOfArtifact(s *send) int64 {
 	if w.blobs == nil || s.Kind != rekord.Kind {
 		return 0
 	}

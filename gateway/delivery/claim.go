@@ -85,7 +85,7 @@ func (w *worker) waitAfterFailure(ctx context.Context, err error, failures int) 
 
 // claimDue leases due entries, as many as the budget has slots for, and returns those to send, under contexts that end with
 // work or with their leases, and how long to wait then. A size of the log is recorded with an entry before it is first sent.
-func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
+func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 	if err := w.settlePast(ctx); err != nil {
 		return nil, pause{}, err
 	}
@@ -115,7 +115,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]send, pause, error) {
 		return nil, pause{d: w.timing.Poll}, nil
 	}
 	killpoint.Reach(killpoint.Claimed)
-	var fresh []send
+	var fresh []*send
 	fresh, slots = w.held.addClaimed(work, entries, claimedAt, slots)
 	next := pause{d: w.timing.Poll}
 	if len(entries) == wanted { // there may be more

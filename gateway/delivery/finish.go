@@ -23,7 +23,7 @@ const (
 // finishAll stores outcomes as they come, many in one transaction, until the channel closes.
 func (w *worker) finishAll(ctx context.Context) {
 	for r := range w.outcomes {
-		batch := []result{r}
+		batch := []*result{r}
 		for len(batch) < finishBatch && len(w.outcomes) > 0 {
 			batch = append(batch, <-w.outcomes)
 		}
@@ -48,7 +48,7 @@ func (w *worker) gatherOutcomes(took time.Duration) {
 	}
 }
 
-func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
+func (w *worker) storeOutcomes(ctx context.Context, batch []*result) {
 	killpoint.Reach(killpoint.BeforeFinish)
 	outcomes := make([]gateway.Outcome, len(batch))
 	for i, r := range batch {
@@ -69,8 +69,8 @@ func (w *worker) storeOutcomes(ctx context.Context, batch []result) {
 }
 
 // addInclusions adds what a batch has stored to how far the submissions are, for those who wait for their receipts.
-func (w *worker) addInclusions(changed []gateway.Progress, batch []result) {
-	logged := make(map[uint64]result, len(batch))
+func (w *worker) addInclusions(changed []gateway.Progress, batch []*result) {
+	logged := make(map[uint64]*result, len(batch))
 	for _, r := range batch {
 		if r.Inclusion != nil && len(r.Tokens) == 0 {
 			logged[r.Inclusion.Index] = r
@@ -91,8 +91,8 @@ func (w *worker) addInclusions(changed []gateway.Progress, batch []result) {
 
 // logSetbacks tells the operator what of a batch was not logged: one line for each problem, with one of the
 // entries and its error.
-func (w *worker) logSetbacks(batch []result) {
-	first, count, inDoubt := map[string]result{}, map[string]int{}, 0
+func (w *worker) logSetbacks(batch []*result) {
+	first, count, inDoubt := map[string]*result{}, map[string]int{}, 0
 	for _, r := range batch {
 		if r.err == nil {
 			continue

@@ -53,7 +53,7 @@ func TestGathersOutcomes(t *testing.T) {
 				cameAt := map[int64]time.Time{}
 				for id := range int64(200) {
 					cameAt[id] = time.Now()
-					w.outcomes <- result{Outcome: gateway.Outcome{EntryID: id, Retry: true, Problem: "test"}}
+					w.outcomes <- &result{Outcome: gateway.Outcome{EntryID: id, Retry: true, Problem: "test"}}
 					time.Sleep(test.every)
 				}
 				close(w.outcomes)

@@ -53,7 +53,7 @@ func newLeases(length time.Duration) *leases {
 // addClaimed notes entries that were claimed no earlier than claimedAt, and returns those that are not under
 // way here, each with one of slots, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
 // is about to, since its lease was lost.
-func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (fresh []send, left []*slot) {
+func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (fresh []*send, left []*slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range entries {
@@ -71,14 +71,14 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 		}
 		h.end = time.AfterFunc(l.length-claimedAt.Elapsed(), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h
-		fresh = append(fresh, send{Claimed: e, ctx: ctx, lease: h})
+		fresh = append(fresh, &send{Claimed: e, ctx: ctx, lease: h})
 	}
 	return fresh, slots
 }
 
 // checkLease returns errLeaseEnded when s may not be sent any more. No clock that it goes by stands still, or can be set back: a process
 // that was stopped, or whose machine slept, sends nothing when it wakes.
-func (l *leases) checkLease(s send) error {
+func (l *leases) checkLease(s *send) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.ctx.Err() != nil || l.hasEndedLocked(s.lease) {

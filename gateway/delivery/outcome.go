@@ -15,7 +15,7 @@ const forbiddenDelay = 30 * time.Second
 
 // decideOutcome turns what Add returned into the outcome to store; delay is the time to the next try.
 // An entry that may have been logged stays in doubt.
-func decideOutcome(e gateway.Claimed, inclusion *gateway.Inclusion, err error, delay time.Duration) gateway.Outcome {
+func decideOutcome(e *gateway.Claimed, inclusion *gateway.Inclusion, err error, delay time.Duration) gateway.Outcome {
 	o := gateway.Outcome{EntryID: e.ID, Fence: e.Fence}
 	if err == nil {
 		o.Inclusion = inclusion

@@ -32,26 +32,26 @@ func TestDecideOutcome(t *testing.T) {
 	} {
 		c.want.EntryID, c.want.Fence = e.ID, e.Fence
 		for _, err := range []error{c.err, fmt.Errorf("wrapped: %w", c.err)} {
-			if got := fmt.Sprintf("%+v", decideOutcome(e, nil, err, delay)); got != fmt.Sprintf("%+v", c.want) {
+			if got := fmt.Sprintf("%+v", decideOutcome(&e, nil, err, delay)); got != fmt.Sprintf("%+v", c.want) {
 				t.Errorf("%s: %s, want %+v", name, got, c.want)
 			}
 		}
 	}
-	if o := decideOutcome(e, nil, gateway.ErrForbidden, 0); o.RetryIn != forbiddenDelay {
+	if o := decideOutcome(&e, nil, gateway.ErrForbidden, 0); o.RetryIn != forbiddenDelay {
 		t.Errorf("forbidden: again after %v", o.RetryIn)
 	}
 	lost := fmt.Errorf("%w: %w", gateway.ErrUnreadable, gateway.ErrBlobGone)
 	for attempts, fails := range map[int]bool{1: false, gateway.StuckAttempts - 1: false, gateway.StuckAttempts: true} {
 		e.Attempts = attempts
-		if o := decideOutcome(e, nil, lost, delay); o.Fail != fails || o.Retry == fails || o.InDoubt || o.Problem != gateway.ProblemUnreadable {
+		if o := decideOutcome(&e, nil, lost, delay); o.Fail != fails || o.Retry == fails || o.InDoubt || o.Problem != gateway.ProblemUnreadable {
 			t.Errorf("without its artifact, %d times: %+v", attempts, o)
 		}
-		if o := decideOutcome(e, nil, gateway.ErrUnreadable, delay); !o.Retry {
+		if o := decideOutcome(&e, nil, gateway.ErrUnreadable, delay); !o.Retry {
 			t.Errorf("unreadable, %d times: %+v", attempts, o)
 		}
 	}
 	inclusion := &gateway.Inclusion{Kind: "k", Index: 9}
-	if o := decideOutcome(e, inclusion, nil, delay); o.Inclusion != inclusion || o.Fail || o.Retry || o.InDoubt || o.Fence != e.Fence {
+	if o := decideOutcome(&e, inclusion, nil, delay); o.Inclusion != inclusion || o.Fail || o.Retry || o.InDoubt || o.Fence != e.Fence {
 		t.Errorf("logged: %+v", o)
 	}
 }

@@ -28,7 +28,7 @@ func (l *refusingLog) Add(context.Context, gateway.Shard, gateway.Prepared) (*ga
 }
 
 // sendClaimed has w send an entry that was tried so often, and returns what came of it.
-func sendClaimed(t *testing.T, w *worker, id int64, body []byte, attempts int) result {
+func sendClaimed(t *testing.T, w *worker, id int64, body []byte, attempts int) *result {
 	t.Helper()
 	slots, why, _ := w.budget.takeSlots(1)
 	if len(slots) != 1 {
@@ -57,7 +57,7 @@ func TestRetryInOutage(t *testing.T) {
 		if r := sendClaimed(t, alone, 1, []byte("b"), often); r.RetryIn < longestRetry/2 {
 			t.Errorf("alone it waits for %v", r.RetryIn)
 		}
-		var last result
+		var last *result
 		failing := retryWorker(gateway.ErrNotSent)
 		for id := range int64(tripAfter) {
 			last = sendClaimed(t, failing, id, []byte("b"), often)

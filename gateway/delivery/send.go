@@ -20,24 +20,31 @@ type result struct {
 	err     error // nil: logged, or not tried
 }
 
-// sendEntry adds one entry to the log and returns the outcome.
-func (w *worker) sendEntry(s send) result {
+// sendEntry adds one entry to the log and returns the outcome. Thousands wait here at once for their log to answer, so that what the stack of one
+// takes counts: what is large is passed by reference, and what becomes of the answer is decided elsewhere.
+func (w *worker) sendEntry(s *send) *result {
 	slot := s.lease.slot
 	more, done, pause := w.takeTurn(s)
 	if pause > 0 {
 		slot.skip()
-		return result{Outcome: gateway.Outcome{EntryID: s.ID, Fence: s.Fence, Retry: true, RetryIn: pause, Untried: true}, leaf: s.LeafHash, attempt: s.Attempts}
+		return &result{Outcome: gateway.Outcome{EntryID: s.ID, Fence: s.Fence, Retry: true, RetryIn: pause, Untried: true}, leaf: s.LeafHash, attempt: s.Attempts}
 	}
 	defer done()
 	slot.large = more >= time.Second
 	ctx, cancel := context.WithTimeout(s.ctx, w.timing.AddTimeout+more)
 	defer cancel()
 	slot.begin()
-	started := slot.started
 	if s.LastSentAt.IsZero() {
-		w.shards.canariesOf(s.Shard).noteSent(started)
+		w.shards.canariesOf(s.Shard).noteSent(slot.started)
 	}
 	inclusion, err := w.addEntry(ctx, s)
+	return w.noteAnswer(s, inclusion, err)
+}
+
+// noteAnswer returns what becomes of an entry that was sent, and notes what its answer says of the log.
+func (w *worker) noteAnswer(s *send, inclusion *gateway.Inclusion, err error) *result {
+	slot := s.lease.slot
+	started := slot.started
 	ofEntry := errors.Is(err, gateway.ErrUnreadable) || errors.Is(err, gateway.ErrOtherKind) || errors.Is(err, gateway.ErrTooLarge) // that says nothing of the log
 	if s.ctx.Err() != nil || ofEntry {
 		slot.end(errGivenUp)
@@ -49,7 +56,7 @@ func (w *worker) sendEntry(s send) result {
 		w.shards.canariesOf(s.Shard).addLogged(started, inclusion.Index)
 	}
 	delay := retryDelay(s.Attempts, w.longestRetry(time.Now()))
-	r := result{Outcome: decideOutcome(s.Claimed, inclusion, err, delay), leaf: s.LeafHash, attempt: s.Attempts, err: err}
+	r := &result{Outcome: decideOutcome(&s.Claimed, inclusion, err, delay), leaf: s.LeafHash, attempt: s.Attempts, err: err}
 	w.countAttempt(r.Outcome, time.Since(started))
 	if !ofEntry {
 		w.size.noteOutcome(s.Shard, r.Outcome)
@@ -62,7 +69,7 @@ func (w *worker) sendEntry(s send) result {
 	return r
 }
 
-func (w *worker) addEntry(ctx context.Context, s send) (*gateway.Inclusion, error) {
+func (w *worker) addEntry(ctx context.Context, s *send) (*gateway.Inclusion, error) {
 	ctx = gateway.WithSendCheck(ctx, func() error { return w.held.checkLease(s) })
 	if err := gateway.CheckSend(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)

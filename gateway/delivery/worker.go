@@ -28,7 +28,7 @@ type worker struct {
 	next      func() []string          // logs to which goes what this one refuses
 
 	woken    chan struct{} // one waiting wake-up is enough
-	outcomes chan result   // of every goroutine that sends; closed once they have ended
+	outcomes chan *result  // of every goroutine that sends; closed once they have ended
 	held     *leases
 	budget   *budget
 	size     knownSize
@@ -48,7 +48,7 @@ func newWorker(log gateway.Log, cfg Config) *worker {
 	return &worker{
 		id: id, log: log, store: cfg.Store, blobs: cfg.Blobs, artifacts: newArtifactLine(), restored: cfg.Restored, probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
-		woken: make(chan struct{}, 1), outcomes: make(chan result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics, cfg.Shared),
+		woken: make(chan struct{}, 1), outcomes: make(chan *result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics, cfg.Shared),
 		size:   knownSize{idle: cfg.Timing.Idle},
 		shards: newShards(), stall: stall{after: cfg.Timing.Stalled}, claimSize: claimLimit,
 	}

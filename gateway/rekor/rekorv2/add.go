@@ -33,7 +33,7 @@ func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (
 		return nil, err
 	}
 	defer done()
-	request, err := newRequest(p)
+	request, err := newRequest(&p)
 	if err != nil {
 		return nil, err
 	}
@@ -42,17 +42,23 @@ func (l *Log) Add(ctx context.Context, name gateway.Shard, p gateway.Prepared) (
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout+s.readTimeout)
-	defer cancel()
+	until := time.Now().Add(s.requestTimeout + s.readTimeout)
 	answer, err := s.createEntry(ctx, request, len(p.Body)+answerSlack)
-	var dup *duplicateError
-	switch {
-	case errors.As(err, &dup):
-		return s.findDuplicate(ctx, dup.index, p.Body)
-	case err != nil:
-		return nil, err
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	if err != nil {
+		return s.answerTo(ctx, err, p.Body)
 	}
 	return s.verifyAnswer(ctx, answer, p.Body)
+}
+
+// answerTo returns what Add does after an error of createEntry.
+func (s *shard) answerTo(ctx context.Context, err error, body []byte) (*gateway.Inclusion, error) {
+	var dup *duplicateError
+	if errors.As(err, &dup) {
+		return s.findDuplicate(ctx, dup.index, body)
+	}
+	return nil, err
 }
 
 // useCurrent is useShard for the shard that is written to now. Its error is ErrNotSent.
@@ -69,7 +75,7 @@ func (l *Log) useCurrent(name gateway.Shard) (*shard, func(), error) {
 
 // newRequest rebuilds the request from the stored body. Errors are ErrOtherKind, and ErrRefused: the log would
 // not make such a body, so that it would be another entry.
-func newRequest(p gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
+func newRequest(p *gateway.Prepared) (*rekortilespb.CreateEntryRequest, error) {
 	if p.Kind != hashedrekord.Kind {
 		return nil, fmt.Errorf("%w: %.40q, and a Rekor v2 log takes %s", gateway.ErrOtherKind, p.Kind, hashedrekord.Kind)
 	}
@@ -105,16 +111,22 @@ func (s *shard) createEntry(ctx context.Context, request *rekortilespb.CreateEnt
 	ctx, sent := withSent(ctx)
 	var header, trailer metadata.MD
 	answer, err := s.writers.nextClient().CreateEntry(ctx, request, grpc.Header(&header), grpc.Trailer(&trailer), grpc.MaxCallRecvMsgSize(maxAnswer))
+	if err != nil {
+		return nil, explainStatus(err, sent.Load(), header, trailer)
+	}
+	return answer, nil
+}
+
+// explainStatus returns createEntry's error for the status of a call, with the metadata that came with it.
+func explainStatus(err error, sent bool, md ...metadata.MD) error {
 	err = shortenStatus(err)
 	switch {
-	case err == nil:
-		return answer, nil
-	case !sent.Load():
-		return nil, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
+	case !sent:
+		return fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	case status.Code(err) == codes.AlreadyExists:
-		return nil, duplicateAt(metadata.Join(header, trailer))
+		return duplicateAt(metadata.Join(md...))
 	default:
-		return nil, mapStatus(err, metadata.Join(header, trailer))
+		return mapStatus(err, metadata.Join(md...))
 	}
 }
 
