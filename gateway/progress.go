@@ -25,7 +25,7 @@ type EntryProgress struct {
 }
 
 // Progress returns how far s is.
-func (s Submission) Progress() Progress {
+func (s *Submission) Progress() Progress {
 	p := Progress{ID: s.ID, State: s.State, Entries: make([]EntryProgress, len(s.Entries))}
 	for i, e := range s.Entries {
 		p.Entries[i] = EntryProgress{Log: e.Log, State: e.State, Problem: e.Problem, Attempts: e.Attempts, LogIndex: e.LogIndex}
@@ -33,15 +33,14 @@ func (s Submission) Progress() Progress {
 	return p
 }
 
-// WithProgress returns s as far as p says, which is of the same submission. What else changes of entries, leases and
-// doubts, is as it was. The two share no entries.
-func (s Submission) WithProgress(p Progress) Submission {
+// Follow makes s as far as p says, which is of the same submission. What else changes of entries, leases and doubts, stays as it
+// was. The entries are new ones: a copy of s keeps those that it has.
+func (s *Submission) Follow(p Progress) {
 	s.State, s.Entries = p.State, slices.Clone(s.Entries)
 	for i, e := range p.Entries[:min(len(p.Entries), len(s.Entries))] {
 		to := &s.Entries[i]
 		to.Log, to.State, to.Problem, to.Attempts, to.LogIndex = e.Log, e.State, e.Problem, e.Attempts, e.LogIndex
 	}
-	return s
 }
 
 // IsNews reports whether p tells callers something that before does not: a state, a problem or another log.

@@ -91,7 +91,8 @@ var atHand atomic.Int32
 func checkAwaited(t *testing.T, g *gatewaytest.Gateway, name string, stored gateway.Submission) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	sub, err := g.Await(ctx, stored)
+	sub := stored
+	err := g.Await(ctx, &sub)
 	if err != nil || sub.State != gateway.Logged {
 		t.Errorf("%s: %s, %v", name, sub.State, err)
 		return

@@ -77,20 +77,23 @@ func (g *grpcServer) Submit(stream grpc.ClientStreamingServer[pb.SubmitRequest, 
 }
 
 func (g *grpcServer) submitCall(ctx context.Context, stream *upload.Stream) (*pb.SubmitResponse, error) {
-	stored, start, err := g.submitApart(ctx, stream)
+	sub, asked, err := g.submitApart(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	settled, err := AwaitLog(ctx, g.service, stored, start.wait)
-	if err != nil {
+	if err := AwaitLog(ctx, g.service, sub, asked.wait); err != nil {
 		return nil, err
 	}
+	return g.answerSubmit(ctx, sub, asked.omitJSON)
+}
+
+func (g *grpcServer) answerSubmit(ctx context.Context, sub *gateway.Submission, omitJSON bool) (*pb.SubmitResponse, error) {
 	return buildMessage(ctx, g.answers, func() (*pb.SubmitResponse, error) {
-		sub, err := convertForGRPC(ctx, g.service, settled, start.omitJSON)
+		converted, err := convertForGRPC(ctx, g.service, *sub, omitJSON)
 		if err != nil {
 			return nil, err
 		}
-		return &pb.SubmitResponse{Submission: sub, Created: !stored.Existing}, nil
+		return &pb.SubmitResponse{Submission: converted, Created: !sub.Existing}, nil
 	})
 }
 
@@ -102,15 +105,16 @@ type started struct {
 
 // submitApart is submitStream in a goroutine of its own, and lasts as long. What verifies and stores takes a large stack, which
 // the call's goroutine would keep while it waits for the log: of thousands that wait, these are most of the memory.
-func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, asked started, err error) {
+func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (sub *gateway.Submission, asked started, err error) {
+	sub = new(gateway.Submission)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer g.cfg.Calls.Panics.Recover("Submit", &err, "request", gateway.RequestID(ctx))
-		stored, asked, err = g.submitStream(ctx, stream)
+		*sub, asked, err = g.submitStream(ctx, stream)
 	}()
 	<-done
-	return stored, asked, err
+	return sub, asked, err
 }
 
 // submitStream takes in what a stream holds. Nothing of the stream is held when it returns.

@@ -136,7 +136,7 @@ func (b *lineBatch) workOn(line *upload.Line) {
 	case err != nil:
 		b.refuse(name, err)
 	case b.wait <= 0 || stored.State.Settled():
-		b.answer(name, stored, stored)
+		b.answer(name, &stored)
 	default:
 		b.startWaiting(name, stored)
 	}
@@ -161,36 +161,36 @@ func (b *lineBatch) submitLine(line *upload.Line, name *lineName) (stored gatewa
 // while as many wait as may.
 func (b *lineBatch) startWaiting(name lineName, stored gateway.Submission) {
 	if b.waiters.Acquire(b.patient, 1) != nil {
-		b.answer(name, stored, stored)
+		b.answer(name, &stored)
 		return
 	}
 	held := gateway.HeldFrom(b.ctx).Part()
 	if held.Grow(upload.WaitMemory) != nil {
 		b.waiters.Release(1)
-		b.answer(name, stored, stored)
+		b.answer(name, &stored)
 		return
 	}
 	b.waiting.Go(func() {
-		settled, err := b.await(stored)
+		err := b.await(&stored)
 		b.waiters.Release(1)
 		held.Close()
 		if err != nil {
 			b.refuse(name, err)
 			return
 		}
-		b.answer(name, stored, settled)
+		b.answer(name, &stored)
 	})
 }
 
-func (b *lineBatch) await(stored gateway.Submission) (_ gateway.Submission, err error) {
+func (b *lineBatch) await(sub *gateway.Submission) (err error) {
 	defer b.server.cfg.Panics.Recover("HTTP", &err, "request", gateway.RequestID(b.ctx))
-	return AwaitLog(b.patient, b.server.service, stored, b.wait)
+	return AwaitLog(b.patient, b.server.service, sub, b.wait)
 }
 
-// answer sends the line about what was stored and has got as far as settled.
-func (b *lineBatch) answer(name lineName, stored, settled gateway.Submission) {
+// answer sends the line about what was stored just now, and has got so far.
+func (b *lineBatch) answer(name lineName, sub *gateway.Submission) {
 	held := gateway.HeldFrom(b.ctx).Part()
-	answer, err := b.describe(gateway.WithHeld(b.ctx, held), stored, settled)
+	answer, err := b.describe(gateway.WithHeld(b.ctx, held), sub)
 	if err != nil {
 		held.Close()
 		b.refuse(name, err)
@@ -201,16 +201,16 @@ func (b *lineBatch) answer(name lineName, stored, settled gateway.Submission) {
 }
 
 // describe returns what POST /v1/submissions would have answered.
-func (b *lineBatch) describe(ctx context.Context, stored, settled gateway.Submission) (_ lineAnswer, err error) {
+func (b *lineBatch) describe(ctx context.Context, sub *gateway.Submission) (_ lineAnswer, err error) {
 	defer b.server.cfg.Panics.Recover("HTTP", &err, "request", gateway.RequestID(ctx))
-	if settled.State == gateway.Failed {
+	if sub.State == gateway.Failed {
 		return lineAnswer{}, errLogRefused
 	}
-	body, eta, err := b.server.buildSubmission(ctx, settled)
+	body, eta, err := b.server.buildSubmission(ctx, *sub)
 	if err != nil {
 		return lineAnswer{}, err
 	}
-	answer := lineAnswer{Status: statusOf(stored, settled), Submission: body}
+	answer := lineAnswer{Status: statusOf(sub), Submission: body}
 	if answer.Status == http.StatusAccepted {
 		answer.RetryAfter = retrySeconds(eta, time.Now())
 	}

@@ -57,8 +57,8 @@ func serveRekor(t *testing.T, wait time.Duration, faults ...gatewaytest.Fault) *
 	v2 := rekorcompat.NewV2(rekorcompat.V2Config{
 		Service: s, Wait: wait, Log: func() rekorcompat.Log { return published }, Logger: slog.New(slog.DiscardHandler),
 		Upload: upload.Config{MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Pace: upload.Pace{Idle: 200 * time.Millisecond}},
-		Await: func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
-			return AwaitLog(ctx, s, stored, wait)
+		Await: func(ctx context.Context, sub *gateway.Submission, wait time.Duration) error {
+			return AwaitLog(ctx, s, sub, wait)
 		},
 	})
 	routes := NewHTTP(s, HTTPConfig{Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler), RekorV2: v2})

@@ -89,11 +89,11 @@ func serveRekorV1(t *testing.T, wait time.Duration, log *shownLog) *server {
 	v1 := rekorcompat.NewV1(rekorcompat.V1Config{
 		Service: s, Log: func() rekorcompat.V1Log { return log }, Logger: slog.New(slog.DiscardHandler),
 		Upload: upload.Config{MaxArtifact: testMaxArtifact, SpoolDir: t.TempDir(), MaxSpool: testMaxArtifact, Pace: upload.Pace{Idle: 200 * time.Millisecond}},
-		Await: func(ctx context.Context, stored gateway.Submission, longest time.Duration) (gateway.Submission, error) {
+		Await: func(ctx context.Context, sub *gateway.Submission, longest time.Duration) error {
 			if wait > 0 {
 				longest = wait
 			}
-			return AwaitLog(ctx, s, stored, longest)
+			return AwaitLog(ctx, s, sub, longest)
 		},
 	})
 	routes := NewHTTP(s, HTTPConfig{Ready: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler), RekorV1: v1})

@@ -24,8 +24,8 @@ type Service interface {
 	// Begin refuses all that can be refused without the artifact. It parses; the draft does not again.
 	Begin(ctx context.Context, r gateway.Request) (gateway.Draft, error)
 
-	// Await returns a submission that Submit returned once it is settled, or as it is when ctx ends.
-	Await(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
+	// Await returns once a submission that Submit returned is settled, or ctx ends, with sub as it is then.
+	Await(ctx context.Context, sub *gateway.Submission) error
 	// Watch calls f with the submission now and after each change, until it is settled, f fails or
 	// ctx ends.
 	Watch(ctx context.Context, tenant, id string, f func(gateway.Submission) error) error

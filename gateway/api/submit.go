@@ -30,31 +30,34 @@ func (h *httpServer) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stored, artifact, err := h.submitBody(w, r)
+	sub, artifact, err := h.submitBody(w, r)
 	if err != nil {
 		return err
 	}
-	settled, err := AwaitLog(r.Context(), h.service, stored, wait)
-	if err != nil {
+	if err := AwaitLog(r.Context(), h.service, &sub, wait); err != nil {
 		return err
 	}
-	w.Header().Set("Location", makeLocation(r, "/v1/submissions/"+settled.ID))
-	w.Header().Add("Vary", "Accept")
-	switch {
-	case settled.State == gateway.Failed:
-		return errLogRefused
-	case settled.State == gateway.Logged && wantsReceipt(r):
-		return h.writeReceipt(w, r, statusOf(stored, settled), settled, artifact)
-	}
-	return h.writeSubmission(w, r, statusOf(stored, settled), settled)
+	return h.answerSubmit(w, r, &sub, artifact)
 }
 
-// statusOf returns the status of an answer to what was stored and has got as far as settled.
-func statusOf(stored, settled gateway.Submission) int {
+func (h *httpServer) answerSubmit(w http.ResponseWriter, r *http.Request, sub *gateway.Submission, artifact string) error {
+	w.Header().Set("Location", makeLocation(r, "/v1/submissions/"+sub.ID))
+	w.Header().Add("Vary", "Accept")
 	switch {
-	case settled.State != gateway.Logged:
+	case sub.State == gateway.Failed:
+		return errLogRefused
+	case sub.State == gateway.Logged && wantsReceipt(r):
+		return h.writeReceipt(w, r, statusOf(sub), *sub, artifact)
+	}
+	return h.writeSubmission(w, r, statusOf(sub), *sub)
+}
+
+// statusOf returns the status of an answer to what was stored just now, and has got so far.
+func statusOf(sub *gateway.Submission) int {
+	switch {
+	case sub.State != gateway.Logged:
 		return http.StatusAccepted
-	case stored.Existing:
+	case sub.Existing:
 		return http.StatusOK
 	}
 	return http.StatusCreated
@@ -123,21 +126,21 @@ func submitHeader(ctx context.Context, s Service, h upload.Header, readArtifact 
 	return draft.Submit(ctx, artifact)
 }
 
-// AwaitLog waits until the submission is settled, for at most wait. Not settled in time is no error. Whose credential is taken back
-// meanwhile is told nothing of it. All of a caller's share the lock in lifetime: nobody but those who wait takes it.
-func AwaitLog(ctx context.Context, s Service, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
-	if wait <= 0 || stored.State.Settled() {
-		return stored, nil
+// AwaitLog waits until the submission is settled, for at most wait, and brings sub to where it is then. Not settled in time is no error. Whose
+// credential is taken back meanwhile is told nothing of it. All of a caller's share the lock in lifetime: nobody but those who wait takes it.
+func AwaitLog(ctx context.Context, s Service, sub *gateway.Submission, wait time.Duration) error {
+	if wait <= 0 || sub.State.Settled() {
+		return nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	lifetime := gateway.LifetimeFrom(ctx)
 	defer context.AfterFunc(lifetime, cancel)()
-	settled, err := s.Await(waiting, stored)
+	err := s.Await(waiting, sub)
 	if lifetime.Err() != nil {
-		return gateway.Submission{}, context.Cause(lifetime)
+		return context.Cause(lifetime)
 	}
-	return settled, err
+	return err
 }
 
 // planHeader returns the plan also when nothing is possible; the options say why.

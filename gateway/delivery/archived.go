@@ -47,7 +47,7 @@ func keepArchived(a *gateway.Archived) *archived {
 }
 
 // addInclusions adds what p, which sub is with now, has of its entries.
-func (a *archived) addInclusions(sub gateway.Submission, p gateway.Progress) {
+func (a *archived) addInclusions(sub *gateway.Submission, p gateway.Progress) {
 	if a == nil || len(p.Entries) != len(a.entries) || len(sub.Entries) != len(a.entries) {
 		return
 	}
@@ -59,7 +59,7 @@ func (a *archived) addInclusions(sub gateway.Submission, p gateway.Progress) {
 }
 
 // readAll returns what Reader.Archived does of sub, or nil where it does not have all of it.
-func (a *archived) readAll(sub gateway.Submission) *gateway.Archived {
+func (a *archived) readAll(sub *gateway.Submission) *gateway.Archived {
 	if a == nil || len(sub.Entries) != len(a.entries) {
 		return nil
 	}

@@ -47,7 +47,8 @@ func TestAwaitArchived(t *testing.T) {
 				} else {
 					time.AfterFunc(time.Second, notify)
 				}
-				got, err := w.Await(t.Context(), stored)
+				got := stored
+				err := w.Await(t.Context(), &got)
 				if err != nil || got.State != gateway.Logged || (got.Archived != nil) != test.want {
 					t.Fatalf("state %s, at hand: %v, %v", got.State, got.Archived != nil, err)
 				}

@@ -93,29 +93,39 @@ func (w *Waiters) Wait(ctx context.Context, tenant, id string) (gateway.Submissi
 	return last, nil
 }
 
-// Await is Wait for a submission that was stored just now; a new one is not read from the store. It takes over what
-// is in stored.Archived, and returns it complete, or nil, where it does not have all of it.
-func (w *Waiters) Await(ctx context.Context, stored gateway.Submission) (gateway.Submission, error) {
-	archived := keepArchived(stored.Archived)
-	stored.Archived = nil
-	if stored.Existing {
-		return w.Wait(ctx, stored.Tenant, stored.ID)
+// Await waits until a submission that was stored just now is settled, or ctx ends, and brings sub to where it is then. A new one is not read
+// from the store. It takes over what is in sub.Archived, and leaves it complete, or nil, where it does not have all of it. After an error, which
+// can only be the store's, sub is as it was.
+//
+// Thousands wait here at once, so that what the stack of one takes counts: what is large is passed by reference.
+func (w *Waiters) Await(ctx context.Context, sub *gateway.Submission) error {
+	archived := keepArchived(sub.Archived)
+	sub.Archived = nil
+	if sub.Existing {
+		return w.awaitExisting(ctx, sub)
 	}
-	changes, leave := w.subscribe(stored.ID)
+	changes, leave := w.subscribe(sub.ID)
 	defer leave()
-	if p, ok := w.recent.Get(stored.ID); ok {
-		stored = stored.WithProgress(p)
+	if p, ok := w.recent.Get(sub.ID); ok {
+		sub.Follow(p)
 	}
-	err := follow(ctx, stored, changes, func(sub gateway.Submission, p gateway.Progress) error {
-		stored = sub
+	_ = follow(ctx, sub, changes, func(p gateway.Progress) error { // whose only error is ctx's
 		archived.addInclusions(sub, p)
 		return nil
 	})
-	if err != nil && !isEnded(err) {
-		return gateway.Submission{}, err
+	sub.Archived = archived.readAll(sub)
+	return nil
+}
+
+// awaitExisting is Await for a submission that was stored before.
+func (w *Waiters) awaitExisting(ctx context.Context, sub *gateway.Submission) error {
+	now, err := w.Wait(ctx, sub.Tenant, sub.ID)
+	if err != nil {
+		return err
 	}
-	stored.Archived = archived.readAll(stored)
-	return stored, nil
+	now.Existing = true // which Enqueue alone says
+	*sub = now
+	return nil
 }
 
 func isEnded(err error) bool {
@@ -137,11 +147,11 @@ func (w *Waiters) Watch(ctx context.Context, tenant, id string, f func(gateway.S
 	if err := f(sub); err != nil {
 		return err
 	}
-	return follow(ctx, sub, changes, func(sub gateway.Submission, _ gateway.Progress) error { return f(sub) })
+	return follow(ctx, &sub, changes, func(gateway.Progress) error { return f(sub) })
 }
 
-// follow calls f with sub after each change that is news, and with that, until it is settled, f fails or ctx ends.
-func follow(ctx context.Context, sub gateway.Submission, changes news, f func(gateway.Submission, gateway.Progress) error) error {
+// follow brings sub to where it is after each change that is news, and then calls f with that, until it is settled, f fails or ctx ends.
+func follow(ctx context.Context, sub *gateway.Submission, changes news, f func(gateway.Progress) error) error {
 	known := sub.Progress()
 	for !known.State.Settled() {
 		select {
@@ -151,8 +161,9 @@ func follow(ctx context.Context, sub gateway.Submission, changes news, f func(ga
 			if !p.IsNews(known) {
 				continue
 			}
-			known, sub = p, sub.WithProgress(p)
-			if err := f(sub, p); err != nil {
+			known = p
+			sub.Follow(p)
+			if err := f(p); err != nil {
 				return err
 			}
 		}

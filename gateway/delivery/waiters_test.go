@@ -64,6 +64,11 @@ func newSub(id string, state gateway.State) gateway.Submission {
 	}
 }
 
+func progressOf(id string, state gateway.State) gateway.Progress {
+	sub := newSub(id, state)
+	return sub.Progress()
+}
+
 func newProgressStore(subs ...gateway.Submission) *progressStore {
 	s := &progressStore{subs: map[string]gateway.Submission{}}
 	for _, sub := range subs {
@@ -84,9 +89,10 @@ func TestAwaitReadsNothing(t *testing.T) {
 				if early {
 					w.Notify([]gateway.Progress{sub.Progress()})
 				} else {
-					time.AfterFunc(time.Second, func() { w.Notify([]gateway.Progress{sub.Progress(), newSub("b", gateway.Failed).Progress()}) })
+					time.AfterFunc(time.Second, func() { w.Notify([]gateway.Progress{sub.Progress(), progressOf("b", gateway.Failed)}) })
 				}
-				got, err := w.Await(t.Context(), newSub("a", gateway.Pending))
+				got := newSub("a", gateway.Pending)
+				err := w.Await(t.Context(), &got)
 				if err != nil || got.State != gateway.Logged || got.Entries[0].LogIndex == nil || *got.Entries[0].LogIndex != index || got.Entries[0].Log != "log" {
 					t.Errorf("got %+v, %v", got, err)
 				}
@@ -104,11 +110,11 @@ func TestAwaitKnown(t *testing.T) {
 		sub := newSub("a", gateway.Pending)
 		sub.Existing = true
 		w := NewWaiters(newProgressStore(sub))
-		w.Notify([]gateway.Progress{newSub("a", gateway.Failed).Progress()}) // it failed, and is pending again
+		w.Notify([]gateway.Progress{progressOf("a", gateway.Failed)}) // it failed, and is pending again
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if got, err := w.Await(ctx, sub); err != nil || got.State != gateway.Pending {
-			t.Errorf("got %s, %v", got.State, err)
+		if err := w.Await(ctx, &sub); err != nil || sub.State != gateway.Pending || !sub.Existing {
+			t.Errorf("got %s, known: %v, %v", sub.State, sub.Existing, err)
 		}
 	})
 }
@@ -122,7 +128,8 @@ func TestAwaitEnds(t *testing.T) {
 		time.AfterFunc(time.Second, func() { w.Notify([]gateway.Progress{setback.Progress()}) })
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		got, err := w.Await(ctx, newSub("a", gateway.Pending))
+		got := newSub("a", gateway.Pending)
+		err := w.Await(ctx, &got)
 		if err != nil || got.State != gateway.Pending || got.Entries[0].Problem != gateway.ProblemOverloaded {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -140,8 +147,8 @@ func TestPollOthers(t *testing.T) {
 			sub := newSub(fmt.Sprint(i), gateway.Pending)
 			store.set(sub)
 			running.Go(func() {
-				if got, err := w.Await(t.Context(), sub); err != nil || got.State != gateway.Logged {
-					t.Errorf("got %s, %v", got.State, err)
+				if err := w.Await(t.Context(), &sub); err != nil || sub.State != gateway.Logged {
+					t.Errorf("got %s, %v", sub.State, err)
 				}
 			})
 		}
@@ -180,7 +187,7 @@ func TestPollsInTurns(t *testing.T) {
 			sub := newSub(id, gateway.Pending)
 			store.set(sub)
 			began[id] = time.Now()
-			running.Go(func() { _, _ = w.Await(ctx, sub) })
+			running.Go(func() { _ = w.Await(ctx, &sub) })
 			time.Sleep(130 * time.Millisecond)
 		}
 		running.Wait()
@@ -215,9 +222,9 @@ func TestPollsInTurns(t *testing.T) {
 // TestLateProgress: what was read before a submission was settled does not hide that it is.
 func TestLateProgress(t *testing.T) {
 	n := make(news, 1)
-	n.put(newSub("a", gateway.Pending).Progress())
-	n.put(newSub("a", gateway.Logged).Progress())
-	n.put(newSub("a", gateway.Pending).Progress())
+	n.put(progressOf("a", gateway.Pending))
+	n.put(progressOf("a", gateway.Logged))
+	n.put(progressOf("a", gateway.Pending))
 	if p := <-n; p.State != gateway.Logged {
 		t.Errorf("state is %s", p.State)
 	}

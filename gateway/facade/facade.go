@@ -38,8 +38,8 @@ type Config struct {
 	// Current is the tree that is written to, and Former are those before, the first one first. Each of them is closed before Current is read.
 	Current Tree
 	Former  []Tree
-	// Await returns a submission that was stored once it is settled, or as it is when ctx ends.
-	Await  func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error)
+	// Await returns once a submission that was stored is settled, or ctx ends, with sub as it is then.
+	Await  func(ctx context.Context, sub *gateway.Submission) error
 	Logger *slog.Logger
 }
 
@@ -231,7 +231,7 @@ func (f *Facade) AwaitRecorded(ctx context.Context, logged gateway.Submission, r
 	if err == nil && !recorded {
 		stored, err = f.storeLeaf(ctx, l)
 		if err == nil {
-			_, err = f.cfg.Await(ctx, stored)
+			err = f.cfg.Await(ctx, &stored)
 		}
 	}
 	return err == nil && stored.CreatedAt.Before(logged.CreatedAt), err

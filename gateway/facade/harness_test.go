@@ -204,7 +204,8 @@ func (r *room) log(ctx context.Context, request gateway.Request) (gateway.Submis
 	if err != nil {
 		return gateway.Submission{}, err
 	}
-	return r.Await(ctx, sub)
+	err = r.Await(ctx, &sub)
+	return sub, err
 }
 
 // proposed is what rekor-cli posts of the kind hashedrekord.
@@ -337,7 +338,7 @@ func (r *room) post(ctx context.Context, raw []byte, known *bool) (rekorjson.ID,
 		return fail(err)
 	}
 	*known = sub.Existing && sub.State == gateway.Logged
-	if sub, err = r.Await(ctx, sub); err != nil {
+	if err = r.Await(ctx, &sub); err != nil {
 		return fail(err)
 	}
 	before, err := r.AwaitRecorded(ctx, sub, nil)

@@ -72,7 +72,7 @@ func TestConformanceFrozen(t *testing.T) {
 	log.SetDown(nil)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	if sub, err := r.Await(ctx, sub); err != nil || sub.State != gateway.Logged {
+	if err := r.Await(ctx, &sub); err != nil || sub.State != gateway.Logged {
 		t.Errorf("%s, %v", sub.State, err)
 	}
 }
@@ -89,7 +89,7 @@ func TestConformanceDuplicate(t *testing.T) {
 	for range 2 {
 		sub, err := r.Submit(t.Context(), request, gatewaytest.NoArtifact)
 		if err == nil {
-			sub, err = r.Await(t.Context(), sub)
+			err = r.Await(t.Context(), &sub)
 		}
 		if err != nil || sub.State != gateway.Logged {
 			t.Fatalf("%s, %v", sub.State, err)

@@ -315,7 +315,7 @@ func TestContradicted(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			sub, err := r.Await(ctx, sub)
+			err := r.Await(ctx, &sub)
 			if logged := err == nil && sub.State == gateway.Logged; logged == c.noLogs || !r.own.Witnesses()[0].Failing {
 				t.Errorf("%s, %v, %q, and the witness is %+v", sub.State, err, r.own.Trouble(), r.own.Witnesses()[0])
 			}

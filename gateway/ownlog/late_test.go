@@ -230,7 +230,7 @@ func TestNothingLate(t *testing.T) {
 	c.set(late, r)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	if sub, err := r.Await(ctx, sub); err != nil || sub.State != gateway.Logged || r.own.State() != ownlog.StateWorks {
+	if err := r.Await(ctx, &sub); err != nil || sub.State != gateway.Logged || r.own.State() != ownlog.StateWorks {
 		t.Errorf("%s, %v, and the log %s", sub.State, err, r.own.State())
 	}
 	stop()
@@ -454,7 +454,7 @@ func TestLateReplicas(t *testing.T) {
 	clocks[0].set(late, rooms[0])
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	if sub, err := rooms[0].Await(ctx, sub); err != nil || sub.State != gateway.Logged {
+	if err := rooms[0].Await(ctx, &sub); err != nil || sub.State != gateway.Logged {
 		t.Errorf("%s, %v", sub.State, err)
 	}
 	rooms[1].own.Wake()

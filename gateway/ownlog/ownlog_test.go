@@ -120,7 +120,7 @@ func (r *room) logAll(t *testing.T, what string, n int) map[uint64]gateway.LeafH
 			if err == nil {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
-				sub, err = r.Await(ctx, sub)
+				err = r.Await(ctx, &sub)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -45,7 +45,7 @@ func TestAnchorGivenUp(t *testing.T) {
 	r.run(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if sub, err := r.Await(ctx, sub); err != nil || sub.State != gateway.Logged {
+	if err := r.Await(ctx, &sub); err != nil || sub.State != gateway.Logged {
 		t.Fatalf("%s, %v, with %d anchors given up", sub.State, err, anchors(gateway.Failed))
 	}
 	if logged, _ := next.Count(); logged != 1 {

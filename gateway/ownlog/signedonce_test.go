@@ -108,7 +108,8 @@ func TestAnchorSignedOnce(t *testing.T) {
 	r, stop = start()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if sub, err := r.Await(ctx, <-submitted); err != nil || sub.State != gateway.Logged {
+	sub := <-submitted
+	if err := r.Await(ctx, &sub); err != nil || sub.State != gateway.Logged {
 		t.Errorf("%s, %v", sub.State, err)
 	}
 	await(t, "has sent all anchors", func() bool { return anchors() == 0 }) // one before may have waited longer than the last

@@ -52,9 +52,7 @@ func (s *Server) openFacade(ctx context.Context, cfg *config.Config) (*facadeLog
 	}
 	f.Facade, err = facade.New(ctx, facade.Config{
 		Store: s.store, Source: f.source, Own: f.own, Current: current, Former: former, Logger: s.logger,
-		Await: func(ctx context.Context, stored gateway.Submission) (gateway.Submission, error) {
-			return s.domain.Await(ctx, stored)
-		},
+		Await: func(ctx context.Context, sub *gateway.Submission) error { return s.domain.Await(ctx, sub) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rekor_api.facade: %w", err)

@@ -23,8 +23,8 @@ func (s *Server) newRekorV2(cfg *config.Config) *rekorcompat.V2 {
 	}
 	return rekorcompat.NewV2(rekorcompat.V2Config{
 		Service: s.service, Upload: s.uploadConfig(cfg), Panics: s.panics, Logger: s.logger,
-		Await: func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
-			return api.AwaitLog(ctx, s.service, stored, wait)
+		Await: func(ctx context.Context, sub *gateway.Submission, wait time.Duration) error {
+			return api.AwaitLog(ctx, s.service, sub, wait)
 		},
 		Log: func() rekorcompat.Log {
 			if log := s.rekorLog.Load(); log != nil {
@@ -43,8 +43,8 @@ func (s *Server) newRekorV1(cfg *config.Config) *rekorcompat.V1 {
 	reads := newReadLimiter(cfg.RekorAPI.ReadRate)
 	return rekorcompat.NewV1(rekorcompat.V1Config{
 		Service: s.service, Upload: s.uploadConfig(cfg), Logger: s.logger,
-		Await: func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error) {
-			return api.AwaitLog(ctx, s.service, stored, wait)
+		Await: func(ctx context.Context, sub *gateway.Submission, wait time.Duration) error {
+			return api.AwaitLog(ctx, s.service, sub, wait)
 		},
 		Log: func() rekorcompat.V1Log {
 			if s.facade != nil {

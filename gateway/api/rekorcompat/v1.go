@@ -31,7 +31,7 @@ type V1Service interface {
 type V1Config struct {
 	Service V1Service
 	// Await is V2Config's.
-	Await func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error)
+	Await func(ctx context.Context, sub *gateway.Submission, wait time.Duration) error
 	// Log returns the log that is read and answers, or nil while it is not configured.
 	Log    func() V1Log
 	Upload upload.Config
@@ -61,26 +61,26 @@ const leastWait = 10 * time.Second
 // createEntry records what a body proposes. existing: the same, or another one with the same entry, had been sent before.
 func (v *V1) createEntry(ctx context.Context, body *upload.LongJSON) (id rekorjson.ID, e rekorjson.Entry, existing bool, err error) {
 	began := time.Now()
-	stored, rekord, err := v.submit(formats.EnsureWork(ctx), body)
+	sub, rekord, err := v.submit(formats.EnsureWork(ctx), body)
 	if err != nil {
 		return id, e, false, err
 	}
 	until := time.Now().Add(max(v.cfg.Wait-time.Since(began), leastWait))
-	settled, err := v.cfg.Await(ctx, stored, time.Until(until))
+	err = v.cfg.Await(ctx, &sub, time.Until(until))
 	switch {
 	case err != nil:
 		return id, e, false, err
-	case settled.State == gateway.Failed:
+	case sub.State == gateway.Failed:
 		return id, e, false, errRefused
-	case settled.State != gateway.Logged:
+	case sub.State != gateway.Logged:
 		return id, e, false, errNotInTime
 	}
-	before, err := v.awaitRecorded(ctx, settled, rekord, until)
+	before, err := v.awaitRecorded(ctx, sub, rekord, until)
 	if err != nil {
 		return id, e, false, err
 	}
-	id, e, err = v.findRecorded(ctx, settled, rekord)
-	return id, e, stored.Existing || before, err
+	id, e, err = v.findRecorded(ctx, sub, rekord)
+	return id, e, sub.Existing || before, err
 }
 
 // submit verifies and stores what a body proposes. rekord is the entry that Rekor v1 makes of it, as V1Log.Recorded has it. Nothing else of the body is held

@@ -35,8 +35,8 @@ type Service interface {
 // V2Config is what a V2 is made of. Every field is needed unless it says otherwise.
 type V2Config struct {
 	Service Service
-	// Await returns a submission that was stored once it is settled, or as it is after wait.
-	Await func(ctx context.Context, stored gateway.Submission, wait time.Duration) (gateway.Submission, error)
+	// Await returns once a submission that was stored is settled, or after wait, with sub as it is then.
+	Await func(ctx context.Context, sub *gateway.Submission, wait time.Duration) error
 	// Log returns the log that is read through the gateway, and whose entry is the answer where there are several.
 	Log    func() Log
 	Upload upload.Config
@@ -71,32 +71,33 @@ var (
 // createEntry records what a request wants, and returns its entry. read returns the request, and is called in a goroutine of its own.
 func (v *V2) createEntry(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (*rekorpb.TransparencyLogEntry, error) {
 	began := time.Now()
-	stored, body, err := v.submitApart(ctx, read)
+	sub, body, err := v.submitApart(ctx, read)
 	if err != nil {
 		return nil, err
 	}
-	settled, err := v.cfg.Await(ctx, stored, v.cfg.Wait-time.Since(began))
+	err = v.cfg.Await(ctx, sub, v.cfg.Wait-time.Since(began))
 	switch {
 	case err != nil:
 		return nil, err
-	case settled.State == gateway.Failed:
+	case sub.State == gateway.Failed:
 		return nil, errRefused
-	case settled.State != gateway.Logged:
+	case sub.State != gateway.Logged:
 		return nil, errNotInTime
 	}
-	return v.findEntry(ctx, settled, body)
+	return v.findEntry(ctx, sub, body)
 }
 
 // submitApart verifies and stores in a goroutine of its own: that takes a large stack, which the request's would keep while it waits for the log.
-func (v *V2) submitApart(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (stored gateway.Submission, body []byte, err error) {
+func (v *V2) submitApart(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (sub *gateway.Submission, body []byte, err error) {
+	sub = new(gateway.Submission)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer v.cfg.Panics.Recover("CreateEntry", &err, "request", gateway.RequestID(ctx))
-		stored, body, err = v.submit(ctx, read)
+		*sub, body, err = v.submit(ctx, read)
 	}()
 	<-done
-	return stored, body, err
+	return sub, body, err
 }
 
 func (v *V2) submit(ctx context.Context, read func() (*rekorv2pb.CreateEntryRequest, error)) (gateway.Submission, []byte, error) {
@@ -149,7 +150,7 @@ func (v *V2) storeOnce(ctx context.Context, w wanted) (gateway.Submission, error
 const answerCopies = 8
 
 // findEntry returns what the log says of the entry with this body. One of the log that is read here goes before the others.
-func (v *V2) findEntry(ctx context.Context, logged gateway.Submission, body []byte) (*rekorpb.TransparencyLogEntry, error) {
+func (v *V2) findEntry(ctx context.Context, logged *gateway.Submission, body []byte) (*rekorpb.TransparencyLogEntry, error) {
 	select {
 	case v.answers <- struct{}{}:
 		defer func() { <-v.answers }()
@@ -159,7 +160,7 @@ func (v *V2) findEntry(ctx context.Context, logged gateway.Submission, body []by
 	if err := gateway.HeldFrom(ctx).Grow(int64(answerCopies * len(body))); err != nil {
 		return nil, err
 	}
-	receipt, err := v.cfg.Service.Receipt(ctx, logged)
+	receipt, err := v.cfg.Service.Receipt(ctx, *logged)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +188,7 @@ func (v *V2) findEntry(ctx context.Context, logged gateway.Submission, body []by
 }
 
 // hasPending reports whether the entry with this body is still to be logged: as many logs as are needed have it in another form.
-func hasPending(logged gateway.Submission, body []byte) bool {
+func hasPending(logged *gateway.Submission, body []byte) bool {
 	leaf := gateway.LeafHash(rfc6962.DefaultHasher.HashLeaf(body))
 	return slices.ContainsFunc(logged.Entries, func(e gateway.Entry) bool { return e.State == gateway.Pending && e.LeafHash == leaf })
 }

@@ -33,7 +33,7 @@ func TestEntryIsPending(t *testing.T) {
 		"failed":          {gateway.Entry{LeafHash: leaf, State: gateway.Failed}, errOtherEntry},
 		"of another form": {gateway.Entry{LeafHash: gateway.LeafHash{1}, State: gateway.Pending}, errOtherEntry},
 	} {
-		sub := gateway.Submission{State: gateway.Logged, Entries: []gateway.Entry{{State: gateway.Logged}, test.entry}}
+		sub := &gateway.Submission{State: gateway.Logged, Entries: []gateway.Entry{{State: gateway.Logged}, test.entry}}
 		if e, err := v.findEntry(t.Context(), sub, body); !errors.Is(err, test.want) || e != nil {
 			t.Errorf("%s: %v, %v", name, e, err)
 		}

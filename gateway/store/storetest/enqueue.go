@@ -223,7 +223,8 @@ var enqueueTests = map[string]func(*testing.T, opener){
 		for _, sub := range subs {
 			found, err := s.Progress(t.Context(), []string{"none", "", newID("none"), sub.ID})
 			noError(t, err)
-			if want := getSubmission(t, s, sub.Tenant, sub.ID).Progress(); len(found) != 1 || !reflect.DeepEqual(found[0], want) {
+			stored := getSubmission(t, s, sub.Tenant, sub.ID)
+			if want := stored.Progress(); len(found) != 1 || !reflect.DeepEqual(found[0], want) {
 				t.Errorf("progress is %+v, want %+v", found, want)
 			}
 		}
