@@ -40,6 +40,7 @@ type grpcServer struct {
 	service Service
 	cfg     GRPCConfig
 	answers *builder
+	storing turns
 }
 
 // RegisterGRPC adds the service to s.
@@ -51,7 +52,7 @@ func RegisterGRPC(s *grpc.Server, service Service, cfg GRPCConfig) {
 		cfg.Batches = new(Batches)
 	}
 	bound := upload.Registrar{Server: s, Config: cfg.Calls}
-	pb.RegisterGatewayServiceServer(bound, &grpcServer{service: service, cfg: cfg, answers: newBuilder()})
+	pb.RegisterGatewayServiceServer(bound, &grpcServer{service: service, cfg: cfg, answers: newBuilder(), storing: newTurns(upload.MaxSubmitStoring)})
 	if cfg.RekorV2 != nil {
 		cfg.RekorV2.RegisterGRPC(bound)
 	}
@@ -133,7 +134,15 @@ func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (s
 		return stored, asked, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
 			fmt.Sprintf("leave it out for %.0f s", DefaultWait.Seconds()))
 	}
-	stored, err = submitHeader(ctx, g.service, readHeader(start.GetHeader()), stream.ReadArtifact)
+	var taken turn
+	defer taken.end()
+	stored, err = submitHeader(ctx, g.service, readHeader(start.GetHeader()), func() (formats.Artifact, error) {
+		artifact, err := stream.ReadArtifact()
+		if err == nil && artifact.IsZero() { // who sends one takes his time
+			taken, err = g.storing.take(ctx)
+		}
+		return artifact, err
+	})
 	return stored, asked, err
 }
 

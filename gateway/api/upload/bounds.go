@@ -54,6 +54,9 @@ const (
 	// MaxRekorStoring bounds those requests of Rekor v2's API: number that are verified and stored at once; the others wait in line.
 	MaxRekorStoring = 512
 
+	// MaxSubmitStoring bounds Submit calls whose artifact is not sent: number that are verified and stored at once; the others wait in line.
+	MaxSubmitStoring = 512
+
 	// MaxLine bounds a line of a batch over HTTP. What is too long is read on to its end, and dropped: LingerBytes of one batch.
 	MaxLine = MaxMessage
 	// MaxBatchAnswers bounds the answers of a batch over HTTP that its client has not read yet, beyond the first: so much

@@ -20,7 +20,7 @@ var bounds = map[string]string{
 	"MaxParts": fmt.Sprint(MaxParts), "MaxPartHeader": formatSize(MaxPartHeader), "MaxField": formatSize(MaxField), "MaxKeys": formatSize(MaxKeys),
 	"MaxReplay": formatSize(MaxReplay), "ReplayMemory": formatSize(ReplayMemory),
 	"MaxJSON": formatSize(MaxJSON), "MaxJSONLabels": formatSize(MaxJSONLabels),
-	"MaxRekorJSON": formatSize(MaxRekorJSON), "MaxRekorTokens": fmt.Sprint(MaxRekorTokens), "MaxRekorStoring": fmt.Sprint(MaxRekorStoring),
+	"MaxRekorJSON": formatSize(MaxRekorJSON), "MaxRekorTokens": fmt.Sprint(MaxRekorTokens), "MaxRekorStoring": fmt.Sprint(MaxRekorStoring), "MaxSubmitStoring": fmt.Sprint(MaxSubmitStoring),
 	"MaxShortString": formatSize(MaxShortString), "MaxLongStrings": fmt.Sprint(MaxLongStrings), "MaxLongRest": formatSize(MaxLongRest),
 	"MaxLine": formatSize(MaxLine), "MaxBatchAnswers": formatSize(MaxBatchAnswers), "MaxBatchWaiting": fmt.Sprint(MaxBatchWaiting),
 	"MaxMessage": formatSize(MaxMessage), "MaxMessageFields": fmt.Sprint(MaxMessageFields), "MaxChunk": formatSize(MaxChunk),
