@@ -16,13 +16,13 @@ const (
 	// and what the garbage collector needs to go on.
 	ownMemory = 64 << 20
 
-	// collectAt is how much garbage is collected, in percent of what is in use, stacks and ballast included. It is less than
-	// by default, since thousands of calls that wait have large stacks.
-	collectAt = 60
+	// collectAt is how much garbage is collected, in percent of what is in use, stacks and ballast included. It is far less than
+	// by default: where thousands of calls wait, what they hold counts and not what they have left.
+	collectAt = 20
 
-	// ballastSize, in bytes, makes some 30 MiB of garbage the least that is collected. A gateway holds few megabytes as a rule and
+	// ballastSize, in bytes, makes some 35 MiB of garbage the least that is collected. A gateway holds few megabytes as a rule and
 	// makes as many in a few dozen submissions; by default they would be collected each time.
-	ballastSize = 48 << 20
+	ballastSize = 176 << 20
 
 	// rememberedFiles are key files whose signers are at work at the same time: one signer has many signatures. Whoever may send them can have each take some
 	// 300 KiB as it was read, which is a third of ownMemory.
