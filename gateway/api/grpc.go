@@ -104,46 +104,76 @@ type started struct {
 	omitJSON bool
 }
 
-// submitApart is submitStream in a goroutine of its own, and lasts as long. What verifies and stores takes a large stack, which
-// the call's goroutine would keep while it waits for the log: of thousands that wait, these are most of the memory.
-func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (sub *gateway.Submission, asked started, err error) {
-	sub = new(gateway.Submission)
+// submitApart takes in what a stream holds. What parses, verifies and stores takes a large stack, which the call's goroutine would keep while it waits for its
+// turn and for the log: of thousands that wait, these are most of the memory. Nothing of the stream is held when it returns.
+func (g *grpcServer) submitApart(ctx context.Context, stream *upload.Stream) (*gateway.Submission, started, error) {
+	ctx = formats.EnsureWork(ctx) // one account for the signature with and without the artifact
+	b := begun{stream: stream}
+	defer b.close()
+	if err := g.apart(ctx, func() error { return b.begin(ctx, g.service) }); err != nil {
+		return nil, started{}, err
+	}
+	if b.artifact.IsZero() { // who sends one takes his time
+		turn, err := g.storing.take(ctx)
+		if err != nil {
+			return nil, started{}, err
+		}
+		defer turn.end()
+	}
+	sub := new(gateway.Submission)
+	err := g.apart(ctx, func() (err error) {
+		*sub, err = b.draft.Submit(ctx, b.artifact)
+		return err
+	})
+	return sub, b.asked, err
+}
+
+// apart does work in a goroutine of its own, and lasts as long.
+func (g *grpcServer) apart(ctx context.Context, work func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer g.cfg.Calls.Panics.Recover("Submit", &err, "request", gateway.RequestID(ctx))
-		*sub, asked, err = g.submitStream(ctx, stream)
+		err = work()
 	}()
 	<-done
-	return sub, asked, err
+	return err
 }
 
-// submitStream takes in what a stream holds. Nothing of the stream is held when it returns.
-func (g *grpcServer) submitStream(ctx context.Context, stream *upload.Stream) (stored gateway.Submission, asked started, err error) {
-	start, held, err := stream.ReadStart()
+// begun is what a stream holds before it is verified.
+type begun struct {
+	stream   *upload.Stream
+	held     *gateway.Held // the start
+	asked    started
+	draft    gateway.Draft
+	artifact formats.Artifact
+}
+
+func (b *begun) close() {
+	b.stream.Close()
+	b.held.Close()
+}
+
+// begin reads the stream's start and, once that is not refused, what of an artifact follows.
+func (b *begun) begin(ctx context.Context, s Service) error {
+	start, held, err := b.stream.ReadStart()
 	if err != nil {
-		return stored, asked, err
+		return err
 	}
-	defer held.Close()
-	defer stream.Close()
-	asked = started{wait: DefaultWait, omitJSON: start.GetOmitReceiptJson()}
+	b.held = held
+	b.asked = started{wait: DefaultWait, omitJSON: start.GetOmitReceiptJson()}
 	if start.GetWait() != nil {
-		asked.wait = start.GetWait().AsDuration()
+		b.asked.wait = start.GetWait().AsDuration()
 	}
-	if !isWait(asked.wait) {
-		return stored, asked, problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
+	if !isWait(b.asked.wait) {
+		return problem.Malformed(fmt.Sprintf("the wait is not between 0 and %.0f s", MaxWait.Seconds()),
 			fmt.Sprintf("leave it out for %.0f s", DefaultWait.Seconds()))
 	}
-	var taken turn
-	defer taken.end()
-	stored, err = submitHeader(ctx, g.service, readHeader(start.GetHeader()), func() (formats.Artifact, error) {
-		artifact, err := stream.ReadArtifact()
-		if err == nil && artifact.IsZero() { // who sends one takes his time
-			taken, err = g.storing.take(ctx)
-		}
-		return artifact, err
-	})
-	return stored, asked, err
+	if b.draft, err = beginHeader(ctx, s, readHeader(start.GetHeader())); err != nil {
+		return err
+	}
+	b.artifact, err = b.stream.ReadArtifact()
+	return err
 }
 
 func (g *grpcServer) Plan(ctx context.Context, r *pb.PlanRequest) (*pb.PlanResponse, error) {

@@ -21,7 +21,7 @@ type turns struct{ *semaphore.Weighted }
 
 func newTurns(n int64) turns { return turns{semaphore.NewWeighted(n)} }
 
-// turn is one of turns, or none.
+// turn is one of turns.
 type turn struct{ of *semaphore.Weighted }
 
 // take returns a turn, which its taker ends. The wait ends in gateway.ErrBusy.
@@ -37,9 +37,4 @@ func (t turns) take(ctx context.Context) (turn, error) {
 	return turn{t.Weighted}, nil
 }
 
-// end gives the turn back, if it is one.
-func (t *turn) end() {
-	if t.of != nil {
-		t.of.Release(1)
-	}
-}
+func (t turn) end() { t.of.Release(1) }

@@ -40,8 +40,6 @@ func TestTurns(t *testing.T) {
 			t.Errorf("once it has ended: %v", err)
 		}
 		second.end()
-		var none turn
-		none.end()
 	})
 }
 
