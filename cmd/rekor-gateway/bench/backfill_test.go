@@ -28,7 +28,7 @@ var (
 	signatures = flag.Int("signatures", 100_000, "backfill so many signatures BATCHED")
 	directly   = flag.Int("directly", 6_000, "backfill so many DIRECT")
 	files      = flag.Int("files", 1_000_000, "scan a tree of so many files that is done already")
-	parallel   = flag.Int("parallel", 4096, "backfill with so many signatures under way at once")
+	parallel   = flag.Int("parallel", 256, "backfill with so many signatures under way at once")
 )
 
 // anchorEvery is that of the gateway's own log; its checkpoints and Rekor's come each second.

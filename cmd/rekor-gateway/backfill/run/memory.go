@@ -24,8 +24,10 @@ const (
 	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20
-	// sendingBallast is added for each of --parallel once something is sent: what is under way has a stack that is looked through with each collection.
-	sendingBallast = 32 << 10
+	// sendingBallast is added once something is sent, since thousands of signatures then wait for their receipts, and parallelBallast for each of --parallel:
+	// what is under way has a stack that is looked through with each collection.
+	sendingBallast  = 64 << 20
+	parallelBallast = 16 << 10
 )
 
 // ballast is counted by the garbage collector as if it were in use, so that it waits for as much garbage. It is never written
@@ -50,6 +52,6 @@ func collectLess() {
 // collectLessSending has it work still less in a run that sends much at once, unless the environment says how much memory there is.
 func collectLessSending(parallel int) {
 	if ballast[0] != nil && ballast[1] == nil && os.Getenv("GOMEMLIMIT") == "" {
-		ballast[1] = make([]byte, parallel*sendingBallast)
+		ballast[1] = make([]byte, sendingBallast+parallel*parallelBallast)
 	}
 }
