@@ -23,12 +23,18 @@ type Checked struct {
 	At          time.Time // at which it was judged
 }
 
+// MayFit reports whether there are receipts that c Fits: the file holds one signature and no other that was let pass, and nothing is wrong with it.
+func (c *Checked) MayFit() bool {
+	d := c.Description
+	return len(d.Parts) == 0 && len(d.Unchecked) == 0 && len(d.Findings) == 0
+}
+
 // Fits reports whether c may stand in Options for the signature and the artifact of a receipt: the receipt is for that file, with the keys that verify it alone,
 // names no other digests of the artifact than were computed, and was made by no exception to what is good. trust may be nil.
 func (c *Checked) Fits(r *receiptpb.Receipt, trust *trustroot.Gateway) bool {
 	s, d := r.GetSignature(), c.Description
 	switch {
-	case r.GetFormatVersion() > versionOne && !isAlone(r) || len(d.Parts) > 0 || len(d.Findings) > 0 || r.GetPolicy().GetHistorical():
+	case r.GetFormatVersion() > versionOne && !isAlone(r) || !c.MayFit() || r.GetPolicy().GetHistorical():
 		return false
 	case s.GetFormat() != d.Format || !bytes.Equal(s.GetContent(), c.Content) || !slices.EqualFunc(s.GetKeys(), c.Verified.Keys, bytes.Equal):
 		return false

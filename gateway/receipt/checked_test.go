@@ -5,6 +5,7 @@ package receipt_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -108,6 +109,7 @@ func TestCheckedFits(t *testing.T) {
 		"a size, by digest":  func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Verified.Size = -1 },
 		"an exception":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Policy = &receiptpb.Policy{Historical: true} },
 		"a weakness":         func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Description.Findings = make([]formats.Finding, 1) },
+		"another, unchecked": func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Description.Unchecked = make([]formats.Unchecked, 1) },
 		"several signatures": func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Description.Parts = make([]formats.Description, 2) },
 		"several in the receipt": func(_ *receipt.Checked, r *receiptpb.Receipt) {
 			r.FormatVersion, r.Recorded = 3, make([]*receiptpb.RecordedSignature, 2)
@@ -131,5 +133,31 @@ func TestCheckedByGateway(t *testing.T) {
 	c.Description.Signers[0].SPKI = g.SPKI()
 	if c.Fits(s.receipt, trust) {
 		t.Error("a gateway's own signature fits")
+	}
+}
+
+// TestCheckedBesideUnchecked: a receipt that hides a signature of the file which was let pass unchecked is refused, whoever has checked the other one.
+func TestCheckedBesideUnchecked(t *testing.T) {
+	data := func(name string) []byte { return readFile(t, filepath.Join("../../formats/pgp/testdata", name)) }
+	s := &signed{format: "pgp", signature: data("mixed.asc"), keys: [][]byte{data("rsa3072.key")}, content: data("artifact")}
+	s.policy = formats.Policy{Now: timeFor("pgp"), KnownOnly: true}
+	facts, verified := s.facts(t, receiptpb.Receipt_PROJECTED)
+	c := &receipt.Checked{Content: s.signature, Description: facts.Description, Verified: verified, At: s.policy.Now}
+	facts.Description.Unchecked = nil
+	r := receipt.New(facts)
+	e, record, err := receipt.Project(verified.Projections[0], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Entries = []*receiptpb.LogEntry{e}
+	s.complete(t, r, record)
+	o := s.checkedOptions(c)
+	if _, err := s.verify(t, s.receipt, o); err == nil {
+		t.Fatal("it is not refused by itself")
+	}
+	if o.Checked = c; c.Fits(s.receipt, nil) {
+		o.Artifact = nil
+		_, err := receipt.Verify(t.Context(), s.receipt, o)
+		t.Errorf("it fits: %v", err)
 	}
 }
