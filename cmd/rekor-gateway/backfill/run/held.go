@@ -9,6 +9,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 const (
@@ -22,10 +23,11 @@ const (
 	maxCheckedAge = time.Minute
 )
 
-// holdChecked has what was found good of c held until release, where there is room, and where a change of its files would be noticed.
-func (w *waiters) holdChecked(c *candidate) (checked *receipt.Checked, release func()) {
-	stamps := c.stamps()
-	if !w.run.known.noticesChanges(c.item, stamps) {
+// holdChecked has what was found good of c held until release, where there is room, where a change of its files would be noticed, and where a receipt may be held
+// against it. sent is what is known of c without that: nil has it parsed again.
+func (w *waiters) holdChecked(c *candidate, sent *sentSignature) (checked *receipt.Checked, release func()) {
+	checked = &receipt.Checked{Description: c.parsed.Describe(), Verified: c.verified, At: c.began}
+	if sent == nil || !checked.MayFit() || !w.run.known.noticesChanges(c.item, c.stamps()) {
 		return nil, nil
 	}
 	size := int64(checkedPerItem + checkedPerByte*len(c.content) + len(c.verified.Canonical))
@@ -35,7 +37,8 @@ func (w *waiters) holdChecked(c *candidate) (checked *receipt.Checked, release f
 	if !w.checked.TryAcquire(size) {
 		return nil, nil
 	}
-	return &receipt.Checked{Content: bytes.Clone(c.content), Description: c.parsed.Describe(), Verified: c.verified, At: c.began}, func() { w.checked.Release(size) }
+	checked.Content = bytes.Clone(c.content)
+	return checked, func() { w.checked.Release(size) }
 }
 
 // letGo has nothing held of one that waits no more.
@@ -46,9 +49,10 @@ func (one *waiting) letGo() {
 	}
 }
 
-// readHeld returns what is held of one that waits, unless its files have changed since they were read, or that is too long ago.
-func (b *runner) readHeld(one *waiting) (*candidate, bool) {
-	if one.checked == nil || time.Since(one.checked.At) > maxCheckedAge {
+// readHeld returns what is held of one that waits for r, unless its files have changed since they were read, that is too long ago, or r is not to be held against
+// it: then the signature takes the memory of one that is read.
+func (b *runner) readHeld(one *waiting, r *receiptpb.Receipt) (*candidate, bool) {
+	if one.checked == nil || time.Since(one.checked.At) > maxCheckedAge || !one.checked.Fits(r, b.trust.get().gateway) {
 		return nil, false
 	}
 	if now, ok := stampItem(one.o.item); !ok || now != one.stamps {

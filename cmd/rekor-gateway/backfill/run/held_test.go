@@ -3,6 +3,12 @@
 package run
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +20,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
@@ -49,7 +56,7 @@ func (h *heldTest) send(t *testing.T) *waiting {
 		t.Fatal(err)
 	}
 	one := &waiting{o: outcome{item: h.item}, stamps: c.stamps(), sent: c.summarizeSent()}
-	one.checked, one.release = h.waiters.holdChecked(c)
+	one.checked, one.release = h.waiters.holdChecked(c, one.sent)
 	return one
 }
 
@@ -57,11 +64,11 @@ func (h *heldTest) send(t *testing.T) *waiting {
 func TestHeldIsNotReadAgain(t *testing.T) {
 	h := newHeldTest(t)
 	one := h.send(t)
-	c, ok := h.readHeld(one)
+	r := goodReceipt()
+	c, ok := h.readHeld(one, r)
 	if !ok {
 		t.Fatal("it is not held")
 	}
-	r := must(receipt.Unmarshal(must(os.ReadFile(offline("x509.receipt.json")))))
 	if err := os.Remove(h.item.Artifact); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +79,14 @@ func TestHeldIsNotReadAgain(t *testing.T) {
 	if err := h.checkReceipt(t.Context(), c, r); err == nil {
 		t.Error("a receipt without the key is held against what was found by that")
 	}
+	if _, ok := h.readHeld(one, r); ok {
+		t.Error("for a receipt that takes parsing it the signature is not read again, with the memory that takes")
+	}
+}
+
+// goodReceipt is the signature's.
+func goodReceipt() *receiptpb.Receipt {
+	return must(receipt.Unmarshal(must(os.ReadFile(offline("x509.receipt.json")))))
 }
 
 // TestHeldNoLonger: what has changed, or was found good long ago, is read again, and so is what there was no room for.
@@ -93,7 +108,7 @@ func TestHeldNoLonger(t *testing.T) {
 			one := h.send(t)
 			time.Sleep(tick) // the clock of files has gone on
 			spoil(h, one)
-			if _, ok := h.readHeld(one); ok {
+			if _, ok := h.readHeld(one, goodReceipt()); ok {
 				t.Error("it is held")
 			}
 		})
@@ -112,6 +127,17 @@ func TestHeldOnlyWhere(t *testing.T) {
 			h.item.Keys = []string{filepath.Join(filepath.Dir(h.item.Signature), "key")}
 			copyFile(t, offline("x509.pub"), h.item.Keys[0])
 		},
+		"more who may have signed than are kept": func(h *heldTest) {
+			keys := []string{offline("x509.pub")}
+			for i := range maxSentSigners {
+				keys = append(keys, filepath.Join(t.TempDir(), fmt.Sprint(i)))
+				spki := must(x509.MarshalPKIXPublicKey(&must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).PublicKey))
+				if err := os.WriteFile(keys[i+1], pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.judge.stock = must(loadKeys(t.Context(), keys))
+		},
 		"by its digest": func(h *heldTest) {
 			h.item.Digest = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 		},
@@ -119,8 +145,13 @@ func TestHeldOnlyWhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHeldTest(t)
 			spoil(h)
-			if one := h.send(t); one.checked != nil || one.release != nil {
-				t.Error("it is held")
+			one := h.send(t)
+			if one.checked == nil && one.release == nil {
+				return
+			}
+			t.Error("it is held")
+			if c, ok := h.readHeld(one, goodReceipt()); ok {
+				t.Error(h.checkReceipt(t.Context(), c, goodReceipt()))
 			}
 		})
 	}

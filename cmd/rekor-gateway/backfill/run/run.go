@@ -274,7 +274,7 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 	o.noteSigners(c.listSigners())
 	if !client.IsSettled(s) && mayWait(o) {
 		one := &waiting{o: o, path: path, place: p, started: time.Now(), stamps: c.stamps(), sent: c.summarizeSent()}
-		one.checked, one.release = b.waiters.holdChecked(c)
+		one.checked, one.release = b.waiters.holdChecked(c, one.sent)
 		b.waiters.add(ctx, one, s)
 		return o.in(stateWaiting)
 	}

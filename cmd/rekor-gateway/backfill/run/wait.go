@@ -306,7 +306,7 @@ func (b *runner) collect(ctx context.Context, one *waiting, s *pb.Submission) ou
 
 // collectReceipt keeps the receipt of a signature, which it reads again unless that is held.
 func (b *runner) collectReceipt(ctx context.Context, one *waiting, s *pb.Submission) outcome {
-	if c, ok := b.readHeld(one); ok {
+	if c, ok := b.readHeld(one, s.GetReceipt()); ok {
 		defer c.close()
 		return b.keep(ctx, c, s, one.path, one.place, one.o)
 	}
