@@ -139,12 +139,19 @@ func (l *Log) signAnchor(ctx context.Context, signed []byte) (formats.Projection
 
 // keyAfter is the key of the anchor that follows last: there is one, whoever makes it.
 func (l *Log) keyAfter(last *gateway.Submission) gateway.SubmissionKey {
-	before := "none"
-	if last != nil {
-		before = last.ID
-		if last.State == gateway.Failed && l.isForUsed(last) {
-			return last.Key // the same one is tried again
-		}
+	switch {
+	case last == nil:
+		return l.keyAfterID("")
+	case last.State == gateway.Failed && l.isForUsed(last):
+		return last.Key // the same one is tried again
+	}
+	return l.keyAfterID(last.ID)
+}
+
+// keyAfterID is keyAfter of an anchor that has not failed, by its ID: "" is none.
+func (l *Log) keyAfterID(before string) gateway.SubmissionKey {
+	if before == "" {
+		before = "none"
 	}
 	return sha256.Sum256(fmt.Appendf(nil, "rekor-gateway anchor\n%q\n%q\n%s\n", l.cfg.ID, l.origin(), before))
 }

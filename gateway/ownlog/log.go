@@ -120,7 +120,7 @@ var _ gateway.Recorder = (*Log)(nil)
 // New returns a log in which nothing happens until Run. It is there from then on. Errors are the store's AddOwnLog's.
 func New(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{Reader: NewReader(cfg.Store, cfg.ID), cfg: cfg, wake: make(chan struct{}, 1), cosigners: newCosigners(cfg.Witnesses)}
-	l.spare = rate.NewLimiter(rate.Every(cfg.AnchorEvery), 2)
+	l.spare = rate.NewLimiter(rate.Every(cfg.AnchorEvery), spareAnchors)
 	l.guard.id, l.guard.store, l.guard.shards, l.guard.anchors, l.guard.inUse, l.guard.logger = cfg.ID, cfg.Store, cfg.AnchorShards, cfg.Anchors, cfg.Anchorer.SPKI(), cfg.Logger
 	for _, c := range l.cosigners {
 		l.witnesses = append(l.witnesses, c.Key())

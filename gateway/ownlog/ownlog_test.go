@@ -231,6 +231,41 @@ func TestEarlyAnchor(t *testing.T) {
 	}
 }
 
+// TestEarlyAnchorsAreFew: neither restarts nor others, of whose anchors one sees the last alone, make more of them.
+func TestEarlyAnchorsAreFew(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		by       []int // who brings the records
+		restarts bool
+	}{"restarts": {[]int{0, 1, 2, 3}, true}, "replicas": {[]int{0, 0, 1, 2}, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			store, log := openStore(t, filepath.Join(folder, "db")), gatewaytest.NewLog()
+			var rooms [4]*room
+			for i := range rooms {
+				rooms[i] = join(t, store, folder, log, time.Hour, noShards)
+				if !test.restarts {
+					rooms[i].run(t)
+				}
+			}
+			for i, by := range test.by {
+				stop := func() {}
+				if test.restarts {
+					stop = rooms[by].run(t)
+				}
+				must(rooms[by].Submit(t.Context(), gatewaytest.Signed(t, fmt.Sprint("record ", i)), gatewaytest.NoArtifact))
+				await(t, "it is sequenced", func() bool { return must(store.OwnLog(t.Context(), ownID)).Tree.Size > uint64(i) })
+				time.Sleep(2 * time.Second) // what would be early has come
+				stop()
+			}
+			if anchors := first(log.Count()); anchors > 2 {
+				t.Errorf("%d anchors in an interval, want at most 2", anchors)
+			}
+		})
+	}
+}
+
 func first[T, U any](v T, _ U) T { return v }
 
 // TestOneAnchorAnInterval: however many records come, and whoever brings them, there is one anchor for each interval, and one more.

@@ -24,6 +24,8 @@ const (
 	idleTime = 5 * time.Second
 	// quietTime is how long no more records come before those that wait are anchored early, once.
 	quietTime = time.Second
+	// spareAnchors bounds the anchors that may be made at once because they were not when they could have been.
+	spareAnchors = 2
 	// batchSize bounds the records of one transaction.
 	batchSize = 4096
 )
@@ -236,12 +238,9 @@ func growTree(old tiletree.Tree, leaves []gateway.LeafHash, read tiletree.ReadTi
 // anchorNext makes the next anchor where it is time for one: when the one before has settled, and there are records that it does not
 // have.
 func (l *Log) anchorNext(ctx context.Context, state gateway.OwnLog, last *gateway.Submission) error {
-	now, before := time.Now(), ""
-	if last != nil {
-		before = last.ID
-	}
-	if l.pacing.newest != before {
-		l.noteAnchor(before, now)
+	now := time.Now()
+	if last != nil && l.pacing.newest != last.ID {
+		l.noteAnchor(last, now)
 	}
 	l.noteSize(state.Tree.Size, now)
 	if last != nil {
@@ -260,15 +259,23 @@ func (l *Log) anchorNext(ctx context.Context, state gateway.OwnLog, last *gatewa
 	if err != nil {
 		return err
 	}
-	l.noteAnchor(stored.ID, now)
+	l.noteAnchor(&stored, now)
 	l.cfg.Stored(stored)
 	return nil
 }
 
-// noteAnchor notes the newest anchor, whoever made it.
-func (l *Log) noteAnchor(id string, now time.Time) {
+// noteAnchor notes the newest anchor, whoever made it. Where there were others since the one that was seen last, and after a restart, nobody here knows how many
+// could have been made and were not: none is spare then.
+func (l *Log) noteAnchor(anchor *gateway.Submission, now time.Time) {
+	taken := spareAnchors
+	if anchor.Key == l.keyAfterID(l.pacing.newest) {
+		taken = 1
+	}
+	for range taken {
+		l.spare.AllowN(now, 1)
+	}
+	id := anchor.ID
 	l.pacing.newest, l.pacing.seenAt = id, now
-	l.spare.ReserveN(now, 1)
 	l.awaited.Store(&id)
 }
 
