@@ -68,9 +68,12 @@ func (w *waiters) takeReady(first *waiting) []*waiting {
 	return all
 }
 
+// asksTogether reports whether one call asks for many, as far as is known of the gateway.
+func (b *runner) asksTogether() bool { return b.together != nil && !b.together.off.Load() }
+
 // askTogether asks for all of them in one call, and gives answered what ask would return of each.
 func (b *runner) askTogether(ctx context.Context, all []*waiting, answered func(*waiting, outcome, *pb.Submission)) {
-	if len(all) == 1 || b.together.off.Load() {
+	if len(all) == 1 || !b.asksTogether() {
 		for _, one := range all {
 			o, s := b.ask(ctx, one)
 			answered(one, o, s)

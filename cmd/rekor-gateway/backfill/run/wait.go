@@ -220,7 +220,7 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 // askNeighbours asks for those that were accepted right before and after one. The lock is held.
 func (w *waiters) askNeighbours(one *waiting) {
 	now, reach := time.Now(), neighbours
-	if w.run.together != nil {
+	if w.run.asksTogether() {
 		reach = neighboursTogether
 	}
 	before, after := one.at.Prev(), one.at.Next()

@@ -45,3 +45,24 @@ func TestNextAsk(t *testing.T) {
 		t.Errorf("nothing expected: %v", got)
 	}
 }
+
+// TestAskNeighbours: many are asked for beside one that is logged where a call asks for many, and else a few.
+func TestAskNeighbours(t *testing.T) {
+	older := &together{}
+	older.off.Store(true)
+	for name, c := range map[string]struct {
+		together *together
+		want     int
+	}{"at once": {new(together), 2 * neighboursTogether}, "one by one": {nil, 2 * neighbours}, "an older gateway": {older, 2 * neighbours}} {
+		w := &waiters{run: &runner{together: c.together}, ready: make(chan *waiting, maxWaiting)}
+		all := make([]*waiting, 5*neighboursTogether)
+		for i := range all {
+			all[i] = new(waiting)
+			all[i].at = w.all.PushBack(all[i])
+		}
+		w.askNeighbours(all[len(all)/2])
+		if n := len(w.ready); n != c.want {
+			t.Errorf("%s: %d, want %d", name, n, c.want)
+		}
+	}
+}
