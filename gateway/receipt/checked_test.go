@@ -99,12 +99,15 @@ func TestCheckedFits(t *testing.T) {
 		t.Error("it does not fit a receipt that says less of the artifact")
 	}
 	for name, change := range map[string]func(*receipt.Checked, *receiptpb.Receipt){
-		"another file":       func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Content[9] ^= 1 },
-		"another format":     func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Format = "ssh" },
-		"another key":        func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys[0][9] ^= 1 },
-		"no key":             func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys = nil },
-		"another digest":     func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Value[0] ^= 1 },
-		"another algorithm":  func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Algorithm = "sha512" },
+		"another file":      func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Content[9] ^= 1 },
+		"another format":    func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Format = "ssh" },
+		"another key":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys[0][9] ^= 1 },
+		"no key":            func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Signature.Keys = nil },
+		"another digest":    func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Value[0] ^= 1 },
+		"another algorithm": func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Digests[0].Algorithm = "sha512" },
+		"a digest twice": func(_ *receipt.Checked, r *receiptpb.Receipt) {
+			r.Artifact.Digests = append(r.Artifact.Digests, r.Artifact.Digests[0])
+		},
 		"another size":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Artifact.Size++ },
 		"a size, by digest":  func(c *receipt.Checked, _ *receiptpb.Receipt) { c.Verified.Size = -1 },
 		"an exception":       func(_ *receipt.Checked, r *receiptpb.Receipt) { r.Policy = &receiptpb.Policy{Historical: true} },
@@ -160,4 +163,54 @@ func TestCheckedBesideUnchecked(t *testing.T) {
 		_, err := receipt.Verify(t.Context(), s.receipt, o)
 		t.Errorf("it fits: %v", err)
 	}
+}
+
+// TestCheckedCorpus: of what is kept of receipts that are good, edited and hostile, none that fits what its reader has verified is judged otherwise with it.
+func TestCheckedCorpus(t *testing.T) {
+	fit := 0
+	for _, folder := range receiptFolders(t) {
+		raw, err := receipt.Unmarshal(readFile(t, filepath.Join(folder, "receipt.json")))
+		if err != nil {
+			continue
+		}
+		s := &signed{format: raw.GetSignature().GetFormat(), signature: raw.GetSignature().GetContent(), receipt: raw}
+		list := readVerdicts(t, folder)
+		for _, v := range list.Verifications {
+			o := v.options(t, folder, list.Trust)
+			if s.content = nil; v.Artifact != "" {
+				s.content = readFile(t, filepath.Join(folder, v.Artifact))
+			}
+			if s.keys = o.ExpectedKeys; len(s.keys) == 0 {
+				s.keys = raw.GetSignature().GetKeys()
+			}
+			s.policy = formats.Policy{Now: v.At, Historical: formats.AllowAll(true), SSHNamespaces: v.SSHNamespaces, KnownOnly: true, WithoutWhole: true}
+			c, err := s.tryCheck(t)
+			if err != nil || !c.Fits(raw, o.GatewayTrust) {
+				continue
+			}
+			fit++
+			o.Each, o.AnySigner, o.Historical = false, false, formats.AllowAll(true)
+			o.ExpectedKeys, o.ExpectedSigners = nil, identitiesOf(c.Description.Signers)
+			if s.checkChecked(t, c, raw, o); t.Failed() {
+				t.Fatal(filepath.Base(folder), v.Name)
+			}
+		}
+	}
+	if fit == 0 {
+		t.Error("none fits")
+	}
+}
+
+// tryCheck is check of what may not verify.
+func (s *signed) tryCheck(t *testing.T) (*receipt.Checked, error) {
+	parsed, err := registry.Parse(t.Context(), s.format, s.signature, s.keys, s.policy)
+	if err != nil {
+		return nil, err
+	}
+	given := formats.Artifact{}
+	if s.content != nil {
+		given = formats.FromReader(bytes.NewReader(s.content))
+	}
+	verified, err := parsed.Verify(t.Context(), given)
+	return &receipt.Checked{Content: s.signature, Description: parsed.Describe(), Verified: verified, At: s.policy.Now}, err
 }
