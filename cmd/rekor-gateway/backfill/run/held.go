@@ -52,13 +52,19 @@ func (one *waiting) letGo() {
 // readHeld returns what is held of one that waits for r, unless its files have changed since they were read, that is too long ago, or r is not to be held against
 // it: then the signature takes the memory of one that is read.
 func (b *runner) readHeld(one *waiting, r *receiptpb.Receipt) (*candidate, bool) {
-	if one.checked == nil || time.Since(one.checked.At) > maxCheckedAge || !one.checked.Fits(r, b.trust.get().gateway) {
+	if one.checked == nil || !isRecent(one.checked.At, time.Now()) || !one.checked.Fits(r, b.trust.get().gateway) {
 		return nil, false
 	}
 	if now, ok := stampItem(one.o.item); !ok || now != one.stamps {
 		return nil, false
 	}
 	return b.judge.restore(one), true
+}
+
+// isRecent reports whether what was found good at a moment counts as good now, by all clocks: one stands still while the machine sleeps, and the other may be set.
+func isRecent(at, now time.Time) bool {
+	age := now.Round(0).Sub(at.Round(0))
+	return age >= 0 && age <= maxCheckedAge && now.Sub(at) <= maxCheckedAge
 }
 
 // restore returns the candidate that was read and found good.

@@ -163,3 +163,22 @@ func TestHeldOnlyWhere(t *testing.T) {
 		t.Error("there is less room than before")
 	}
 }
+
+// TestIsRecent: neither a machine that slept nor a clock that was set makes old what was found good look new.
+func TestIsRecent(t *testing.T) {
+	now := time.Now()
+	for _, test := range []struct {
+		at   time.Time
+		want bool
+	}{
+		{now, true},
+		{now.Add(-maxCheckedAge), true},
+		{now.Add(-maxCheckedAge - 1), false},
+		{now.Add(-maxCheckedAge - 1).Round(0), false}, // as where only the wall clock has gone on
+		{now.Add(time.Second), false},
+	} {
+		if isRecent(test.at, now) != test.want {
+			t.Errorf("%v ago: not %v", now.Sub(test.at), test.want)
+		}
+	}
+}

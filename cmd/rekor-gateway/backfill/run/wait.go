@@ -84,7 +84,7 @@ func (b *runner) startWaiting(ctx context.Context) *waiters {
 	return w
 }
 
-// askOldest has the one that waits longest asked for now and then: the log may be faster than the gateway expects, and has others then, too.
+// askOldest has the one that waits longest asked for now and then, where many wait: the log may be faster than the gateway expects, and has others then, too.
 func (w *waiters) askOldest(ctx context.Context) {
 	ticker := time.NewTicker(usualPoll / 2)
 	defer ticker.Stop()
@@ -95,7 +95,7 @@ func (w *waiters) askOldest(ctx context.Context) {
 			return
 		}
 		w.mu.Lock()
-		if e := w.all.Front(); e != nil {
+		if e := w.all.Front(); e != nil && w.all.Len() > maxTogether {
 			w.askNow(e.Value.(*waiting))
 		}
 		w.mu.Unlock()
