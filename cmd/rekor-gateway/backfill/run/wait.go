@@ -26,6 +26,8 @@ const (
 	maxWaiting = 32_768
 	// mostWait is how long to wait before a submission is asked for again, whatever the gateway expects.
 	mostWait = 15 * time.Second
+	// oldestPoll is how often the one that waits longest is asked for, of many.
+	oldestPoll = 500 * time.Millisecond
 	// maxCollected bounds what is held of signatures whose receipts are being kept, as maxHeld does of the others.
 	maxCollected = 32 << 20
 	// maxWaitingItem bounds an item that waits, in bytes, of its texts and of what its list names.
@@ -84,18 +86,13 @@ func (b *runner) startWaiting(ctx context.Context) *waiters {
 	return w
 }
 
-// askOldest has the one that waits longest asked for now and then, where many wait: the log may be faster than the gateway expects, and has others then, too.
+// askOldest has the one that waits longest asked for now and then, most often where many wait: the log may be faster than the gateway expects, and has others
+// then, too.
 func (w *waiters) askOldest(ctx context.Context) {
-	ticker := time.NewTicker(usualPoll / 2)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
+	for sleep(ctx, oldestPoll) == nil {
 		w.mu.Lock()
-		if e := w.all.Front(); e != nil && w.all.Len() > maxTogether {
+		e := w.all.Front()
+		if e != nil && (w.all.Len() > maxTogether || time.Since(e.Value.(*waiting).asked) >= mostPoll) {
 			w.askNow(e.Value.(*waiting))
 		}
 		w.mu.Unlock()
