@@ -3,6 +3,7 @@
 package server
 
 import (
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -50,8 +51,17 @@ func LimitMemory(c config.Limits) {
 	if os.Getenv("GOGC") == "" && ballast == nil {
 		ballast = make([]byte, ballastSize)
 		debug.SetGCPercent(collectAt)
+		raiseLimit(ballastSize)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(c.MaxRequestMemory) + ownMemory + int64(len(ballast)))
+	}
+}
+
+// raiseLimit has the limit of GOMEMLIMIT be of what takes memory: the ballast counts against it, and would leave nothing of a limit that is as
+// small, so that the collector never rests.
+func raiseLimit(ballast int64) {
+	if limit := debug.SetMemoryLimit(-1); limit <= math.MaxInt64-ballast {
+		debug.SetMemoryLimit(limit + ballast)
 	}
 }

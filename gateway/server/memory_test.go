@@ -42,6 +42,28 @@ func TestLimitMemory(t *testing.T) {
 	}
 }
 
+// TestLimitMemoryBySmallEnvironment: a limit in the environment is of what takes memory, which the ballast does not. It would be all of the limit of a small container.
+func TestLimitMemoryBySmallEnvironment(t *testing.T) {
+	const given = 160 << 20
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "160MiB")
+	debug.SetMemoryLimit(given) // as the runtime does
+	t.Cleanup(func() {
+		ballast = nil
+		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(math.MaxInt64)
+	})
+	LimitMemory(config.Limits{MaxRequestMemory: 1 << 30})
+	LimitMemory(config.Limits{MaxRequestMemory: 1 << 30}) // the second time changes nothing
+	if got := debug.SetMemoryLimit(-1); got != given+ballastSize {
+		t.Errorf("limited to %d bytes, want the %d that were given and the ballast", got, given)
+	}
+	runtime.GC()
+	if goal := readGoal(); goal < ballastSize+ballastSize*collectAt/100 {
+		t.Errorf("collected at %d bytes, of which the ballast is %d", goal, ballastSize)
+	}
+}
+
 // TestLimitMemoryByEnvironment: what the operator says has precedence.
 func TestLimitMemoryByEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "50")
