@@ -25,6 +25,9 @@ const (
 	// makes as many in a few dozen submissions; by default they would be collected each time.
 	ballastSize = 176 << 20
 
+	// ballastSpace, in bytes, is how much a process must be allowed to map to have a ballast.
+	ballastSpace = 1 << 30
+
 	// rememberedFiles are key files whose signers are at work at the same time: one signer has many signatures. Whoever may send them can have each take some
 	// 300 KiB as it was read, which is a third of ownMemory.
 	rememberedFiles = 64
@@ -48,7 +51,7 @@ var ballast []byte
 // would let it grow to twice what requests hold. Far below that it works less. GOMEMLIMIT and GOGC in the environment
 // have precedence.
 func LimitMemory(c config.Limits) {
-	if os.Getenv("GOGC") == "" && ballast == nil {
+	if os.Getenv("GOGC") == "" && ballast == nil && readSpace() >= ballastSpace {
 		ballast = make([]byte, ballastSize)
 		debug.SetGCPercent(collectAt)
 		raiseLimit(ballastSize)
