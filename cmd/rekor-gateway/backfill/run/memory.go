@@ -3,6 +3,7 @@
 package run
 
 import (
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -46,6 +47,9 @@ func collectLess() {
 	if os.Getenv("GOGC") == "" && ballast[0] == nil {
 		ballast[0] = make([]byte, ballastSize)
 		debug.SetGCPercent(collectAt)
+		if limit := debug.SetMemoryLimit(-1); limit <= math.MaxInt64-ballastSize { // GOMEMLIMIT is meant for what takes memory
+			debug.SetMemoryLimit(limit + ballastSize)
+		}
 	}
 }
 
