@@ -317,23 +317,21 @@ func (v *move) readLinks(t *tx, seqs []int64) (*leftEntries, error) {
 	return l, err
 }
 
+// maxCopies bounds how often others may have removed an entry between its being there and its being locked.
+const maxCopies = 10
+
 // findTargets finds the entries of the other log with the same leaves, and makes those that are not there. One
 // that has failed is pending again.
 func (v *move) findTargets(t *tx, l *leftEntries) error {
-	var fresh backlog
-	if err := t.scanRow(copyEntries, []any{v.to, l.entries, l.tenants}, &fresh.entries, &fresh.bytes); err != nil {
-		return err
-	}
-	v.addBacklog(v.to, fresh)
-	found := make(map[int64]int64, len(l.entries))
-	err := t.eachRow(targetsOfMove, []any{v.to, l.entries}, func(scan func(...any) error) error {
-		var entry, target int64
-		err := scan(&entry, &target)
-		found[entry] = target
-		return err
-	})
-	if err != nil {
-		return err
+	var found map[int64]int64
+	for range maxCopies {
+		var err error
+		if found, err = v.copyEntries(t, l); err != nil {
+			return err
+		}
+		if len(found) == len(l.entries) {
+			break
+		}
 	}
 	for i, entry := range l.entries {
 		target, ok := found[entry]
@@ -342,7 +340,7 @@ func (v *move) findTargets(t *tx, l *leftEntries) error {
 		}
 		l.targets[i] = target
 	}
-	err = t.eachRow(reviveTargets, []any{l.targets, l.priorities, l.tenants, t.now}, func(scan func(...any) error) error {
+	err := t.eachRow(reviveTargets, []any{l.targets, l.priorities, l.tenants, t.now}, func(scan func(...any) error) error {
 		var id, bytes int64
 		err := scan(&id, &bytes)
 		v.revived = append(v.revived, id)
@@ -354,6 +352,24 @@ func (v *move) findTargets(t *tx, l *leftEntries) error {
 	}
 	_, err = t.exec(raiseTargets, l.targets, l.priorities)
 	return err
+}
+
+// copyEntries makes the entries of the other log that are not there, and returns all of them, by the entry that is left, locked. One is missing where somebody
+// removed it meanwhile.
+func (v *move) copyEntries(t *tx, l *leftEntries) (map[int64]int64, error) {
+	var fresh backlog
+	if err := t.scanRow(copyEntries, []any{v.to, l.entries, l.tenants}, &fresh.entries, &fresh.bytes); err != nil {
+		return nil, err
+	}
+	v.addBacklog(v.to, fresh)
+	found := make(map[int64]int64, len(l.entries))
+	err := t.eachRow(targetsOfMove, []any{v.to, l.entries}, func(scan func(...any) error) error {
+		var entry, target int64
+		err := scan(&entry, &target)
+		found[entry] = target
+		return err
+	})
+	return found, err
 }
 
 // weighReceipts moves the bytes that wait with the entries.
