@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,10 +17,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
-	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 // heldTest is a run in which one signature was sent and waits.
@@ -36,14 +33,7 @@ func newHeldTest(t *testing.T) *heldTest {
 		t.Skip("nothing is remembered of files in memory")
 	}
 	at := func(name string) string { return filepath.Join(tree, "0", name) }
-	f := &Options{TrustedRoot: offline("trusted_root.json"), Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
-	}}
-	told := output.NewNotes(io.Discard)
-	b := f.newLocalRun(must(loadKeys(t.Context(), []string{offline("x509.pub")})), told)
-	b.trust.set(must(f.loadTrust(t.Context(), nil, told)))
-	b.known = &knownReceipts{path: "known"}
-	b.judge.settled = &b.known.settled
+	b := newTestRun(t, offline("trusted_root.json"))
 	b.waiters = &waiters{run: b, checked: semaphore.NewWeighted(maxCheckedBytes)}
 	return &heldTest{b, backfill.Item{Signature: at("app.sig"), Name: "app.sig", Artifact: at("app")}}
 }

@@ -4,9 +4,13 @@ package run
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
+	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 func must[T any](v T, err error) T {
@@ -25,6 +29,20 @@ func copyFile(t *testing.T, from, to string) {
 	if err := os.WriteFile(to, must(os.ReadFile(from)), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// newTestRun returns a run without a gateway, which has the key of makeTree's signatures, and remembers what it reads.
+func newTestRun(t *testing.T, trustedRoot string) *runner {
+	t.Helper()
+	f := &Options{TrustedRoot: trustedRoot, Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
+	}}
+	told := output.NewNotes(io.Discard)
+	b := f.newLocalRun(must(loadKeys(t.Context(), []string{offline("x509.pub")})), told)
+	b.trust.set(must(f.loadTrust(t.Context(), nil, told)))
+	b.known = &knownReceipts{path: "known"}
+	b.judge.settled = &b.known.settled
+	return b
 }
 
 // makeTree makes n times the same signature over the same file.

@@ -3,17 +3,14 @@
 package run
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
-	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/output"
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
-	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
 
 // TestTrustIsRenewed: a receipt by a log that came into use since the run has read its trust files is verified with them as they are now. What is verified so is
@@ -29,14 +26,7 @@ func TestTrustIsRenewed(t *testing.T) {
 		}
 	}
 	write(strings.ReplaceAll(now, "https://rekor.local", "https://before.local"))
-	f := &Options{TrustedRoot: root, Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
-		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
-	}}
-	told := output.NewNotes(io.Discard)
-	b := f.newLocalRun(must(loadKeys(t.Context(), []string{offline("x509.pub")})), told)
-	b.trust.set(must(f.loadTrust(t.Context(), nil, told)))
-	b.known = &knownReceipts{path: "known"}
-	b.judge.settled = &b.known.settled
+	b := newTestRun(t, root)
 	copyFile(t, offline("x509.receipt.json"), at("app.receipt.json"))
 	c := must(b.judge.readCandidate(t.Context(), item))
 	defer c.close()
