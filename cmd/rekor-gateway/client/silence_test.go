@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -68,27 +69,29 @@ func TestSilentServers(t *testing.T) {
 
 // An upload may take long as long as it goes on.
 func TestSlowUpload(t *testing.T) {
-	const patience = 100 * time.Millisecond
-	read := 0
-	_, err := gatewayclient.Do(t.Context(), gatewayclient.Retries{Silence: patience}, func(ctx context.Context, progress func()) (int, error) {
-		artifact, err := noteReads(submission(content(strings.Repeat("x", 12))), progress).Artifact()
-		if err != nil {
-			return 0, err
-		}
-		for buf := make([]byte, 1); ; read++ {
-			if _, err := artifact.Read(buf); err == io.EOF {
-				return read, nil
+	synctest.Test(t, func(t *testing.T) {
+		const patience = 100 * time.Millisecond
+		read := 0
+		_, err := gatewayclient.Do(t.Context(), gatewayclient.Retries{Silence: patience}, func(ctx context.Context, progress func()) (int, error) {
+			artifact, err := noteReads(submission(content(strings.Repeat("x", 12))), progress).Artifact()
+			if err != nil {
+				return 0, err
 			}
-			select {
-			case <-ctx.Done():
-				return 0, ctx.Err()
-			case <-time.After(patience / 10):
+			for buf := make([]byte, 1); ; read++ {
+				if _, err := artifact.Read(buf); err == io.EOF {
+					return read, nil
+				}
+				select {
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				case <-time.After(patience / 10):
+				}
 			}
+		})
+		if err != nil || read != 12 {
+			t.Errorf("%v after %d reads", err, read)
 		}
 	})
-	if err != nil || read != 12 {
-		t.Errorf("%v after %d reads", err, read)
-	}
 }
 
 // empty answers with nothing in it.
