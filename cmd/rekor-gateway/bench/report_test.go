@@ -66,8 +66,8 @@ Figures in this section are of 2026-11-29 and 30, two processors.
 
 *A log with a checkpoint each second* has two clocks. It publishes a checkpoint when something was integrated and the last one is a second old, and it looks once a second whether what it has to answer is in one. A writer that
 has so many in flight sends the next ones when the last ones are answered, all at once, and what of these has just missed a checkpoint waits for two. So at 1024 in flight a writer's rate says above all how the clocks of its log happen to lie, which
-stays so for that log's life: beside the bare writer it was 0.74 at one log and 1.06 at the next. A log that publishes each 100 ms has one clock left. There
-the gateway is 0.99 of the bare writer at 256 in flight, and 0.95 to 0.98 at 1024 (in two runs of two logs each).
+stays so for that log's life: beside the bare writer a gateway was 0.63 to 1.06 at six logs, and a writer that does no more than a gateway must 0.66 to 1.63 at four. A log that publishes each 100 ms has one clock left. There
+the gateway is 0.99 of the bare writer at 256 in flight, and at 1024 0.95 to 0.98 at four logs, and 0.89 to 0.96 at four others when the machine was slow, where a writer that does no more than it must had 0.95 to 1.00: that one claims entries before there is room for them.
 
 *4000 in flight* is what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.70 of the bare writer's rate at a log that publishes each 100 ms, and 0.80 at one that publishes each second: no gateway can have more. This one has
 0.88 and 0.97 of that. It takes 0.47 to 0.49 ms of processor time for an entry, such a writer 0.31, and the log 0.6.
