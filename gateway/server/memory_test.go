@@ -20,8 +20,9 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/config"
 )
 
-// TestLimitMemory: little garbage is left alone, and what waits for that takes nothing of the limit for requests.
-func TestLimitMemory(t *testing.T) {
+// unlimitAfter has memory be as without a gateway once the test has ended, and no environment say anything of it until then.
+func unlimitAfter(t *testing.T) {
+	t.Helper()
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
 	t.Cleanup(func() {
@@ -29,6 +30,11 @@ func TestLimitMemory(t *testing.T) {
 		debug.SetGCPercent(100)
 		debug.SetMemoryLimit(math.MaxInt64)
 	})
+}
+
+// TestLimitMemory: little garbage is left alone, and what waits for that takes nothing of the limit for requests.
+func TestLimitMemory(t *testing.T) {
+	unlimitAfter(t)
 	const requests = 1 << 30
 	LimitMemory(config.Limits{MaxRequestMemory: requests})
 	LimitMemory(config.Limits{MaxRequestMemory: requests}) // the second time changes nothing
@@ -45,14 +51,9 @@ func TestLimitMemory(t *testing.T) {
 // TestLimitMemoryBySmallEnvironment: a limit in the environment is of what takes memory, which the ballast does not. It would be all of the limit of a small container.
 func TestLimitMemoryBySmallEnvironment(t *testing.T) {
 	const given = 160 << 20
-	t.Setenv("GOGC", "")
+	unlimitAfter(t)
 	t.Setenv("GOMEMLIMIT", "160MiB")
 	debug.SetMemoryLimit(given) // as the runtime does
-	t.Cleanup(func() {
-		ballast = nil
-		debug.SetGCPercent(100)
-		debug.SetMemoryLimit(math.MaxInt64)
-	})
 	LimitMemory(config.Limits{MaxRequestMemory: 1 << 30})
 	LimitMemory(config.Limits{MaxRequestMemory: 1 << 30}) // the second time changes nothing
 	if got := debug.SetMemoryLimit(-1); got != given+ballastSize {

@@ -3,7 +3,6 @@
 package server
 
 import (
-	"math"
 	"runtime/debug"
 	"syscall"
 	"testing"
@@ -13,8 +12,7 @@ import (
 
 // TestNoBallastWithoutSpace: where memory counts once it is mapped, a gateway does not die of memory that it never uses.
 func TestNoBallastWithoutSpace(t *testing.T) {
-	t.Setenv("GOGC", "")
-	t.Setenv("GOMEMLIMIT", "")
+	unlimitAfter(t)
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, &before); err != nil {
 		t.Fatal(err)
@@ -24,9 +22,6 @@ func TestNoBallastWithoutSpace(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ballast = nil
-		debug.SetGCPercent(100)
-		debug.SetMemoryLimit(math.MaxInt64)
 		if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &before); err != nil {
 			t.Error(err)
 		}

@@ -69,14 +69,14 @@ has so many in flight sends the next ones when the last ones are answered, all a
 stays so for that log's life: beside the bare writer a gateway was 0.63 to 1.06 at six logs, and a writer that does no more than a gateway must 0.66 to 1.63 at four. A log that publishes each 100 ms has one clock left. There
 the gateway is 0.99 of the bare writer at 256 in flight, and at 1024 0.95 to 0.98 at four logs, and 0.89 to 0.96 at four others when the machine was slow, where a writer that does no more than it must had 0.95 to 1.00: that one claims entries before there is room for them.
 
-*4000 in flight* is what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.70 of the bare writer's rate at a log that publishes each 100 ms, and 0.80 at one that publishes each second: no gateway can have more. This one has
+*4000 in flight* is what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.70 of the bare writer's rate at a log that publishes each 100 ms, and 0.80 at one that publishes each second (two logs each): a gateway can hardly have more. This one has
 0.88 and 0.97 of that. It takes 0.47 to 0.49 ms of processor time for an entry, such a writer 0.31, and the log 0.6.
 
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share. 4000 such calls take 320 MiB, of which a quarter is their stacks.
 
 *The gateway's own share, p99.* All entries of a checkpoint are answered at once, 233 of them at 256 in flight, and all sides want the processors then: gateway, log, relay and load generator took some 340 ms of both for those of one
-checkpoint. The last one waits for all others: a writer that does no more than a gateway must, and answers nobody, has a p99 of 29 ms. The gateway, which makes receipts and answers 233 calls as well, has 57 to 75 ms (six runs). 25 ms are enough for some 30 entries of one checkpoint.
+checkpoint. The last one waits for all others: a writer that does no more than a gateway must, and answers nobody, had a p99 of 29 ms (one run). The gateway, which makes receipts and answers 233 calls as well, had 57, 66 and 70 ms (three runs). 25 ms are enough for some 30 entries of one checkpoint.
 So there are lines for 32 in flight, too, which are 29 a second.
 `
 

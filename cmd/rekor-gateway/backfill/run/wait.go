@@ -38,8 +38,8 @@ const (
 	neighboursTogether = 64 // where they are asked for in one call
 )
 
-// waiting is a submission that the log has to take. What was read of it is not held, but for what its receipt is
-// held against, and is read again for that.
+// waiting is a submission that the log has to take. Of what was read, that alone is held which its receipt is held against; where there is no room for all of
+// that, it is read again.
 type waiting struct {
 	o       outcome
 	path    string // of the receipt
