@@ -60,7 +60,8 @@ type Entry struct {
 // Claimed is an entry under a lease, with what is sent.
 type Claimed struct {
 	Entry
-	Body []byte // nil where it cannot be read back: then the entry must not be sent
+	Body   []byte // nil where it cannot be read back: then the entry must not be sent
+	Yields bool   // it is sent after what is claimed later, and does not
 }
 
 // Prepared returns the entry as its adapter made it, but for the signature.

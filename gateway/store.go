@@ -74,7 +74,7 @@ type Work interface {
 	// submission that needs it, at the highest priority of all that do. The cost depends on what is claimed, and
 	// on nothing else: not on what is pending, or waits for its time, nor on how many tenants there are. It
 	// returns no more than p.Limit, nor than p.InFlight minus the entries leased now. One whose body cannot be read
-	// back is claimed without, and takes no other with it. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
+	// back is claimed without, and takes no other with it. Backfill that is claimed for want of anything else Yields. A claimed entry gets a new Fence, one more attempt, LastSentAt = now,
 	// and Shard and SentAtTreeSize of p, unless it has them of that shard already. InDoubt and LastSentAt
 	// are returned as they were before this claim; the stored row is in doubt from here until Finish. The error is
 	// ErrDoubtFirst, and nothing is claimed, where the store's engine went on, while this store was open, with what may be an

@@ -5,6 +5,7 @@ package delivery
 import (
 	"cmp"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type budget struct {
 	pace   *pace
 	limits Limits // as configured
 	share  *share // nil: all of those are this process's
+	// throttledAt is when something else than what is in flight last held back entries.
+	throttledAt time.Time
 }
 
 // newBudget returns a budget within limits; where they are shared, nothing may be sent before useShare.
@@ -100,6 +103,12 @@ func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duratio
 	if n = min(n, b.boundLocked()-b.taken); n <= 0 {
 		return nil, throttledInFlight, b.timing.AddTimeout
 	}
+	wanted := n
+	defer func() {
+		if len(slots) < wanted {
+			b.throttledAt = now
+		}
+	}()
 	switch b.breaker.State() {
 	case gobreaker.StateOpen:
 		return nil, ThrottledBreaker, min(b.timing.Reopen, breakerPause)
@@ -180,17 +189,43 @@ func (s *slot) skip() {
 	s.done(errGivenUp)
 }
 
-// freeSlots is called when the entries of slots of one budget are not under way any more, and what came of them is about to be stored.
-func freeSlots(slots []*slot) {
-	if len(slots) == 0 {
-		return
-	}
-	b := slots[0].budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.taken -= len(slots)
-	b.reportTaken()
+// free is called when the slot's call is over.
+func (s *slot) free() {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.taken--
+	s.budget.reportTaken()
 }
 
-// free is freeSlots for one.
-func (s *slot) free() { freeSlots([]*slot{s}) }
+// leadAfter is for how long nothing but what is in flight must have held back entries before some are claimed ahead.
+const leadAfter = time.Minute
+
+// leads reports whether entries may be claimed ahead.
+func (b *budget) leads() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.leadsLocked()
+}
+
+func (b *budget) leadsLocked() bool { return time.Since(b.throttledAt) >= leadAfter }
+
+// leases returns how many entries this process may have under leases: what may be under way, and a part of that ahead.
+func (b *budget) leases() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.withLeadLocked(b.boundLocked())
+}
+
+// leasesOfAll is leases for all processes that share the store.
+func (b *budget) leasesOfAll() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.withLeadLocked(b.boundOfAllLocked())
+}
+
+func (b *budget) withLeadLocked(bound int) int {
+	if !b.leadsLocked() {
+		return bound
+	}
+	return min(bound+bound/leadPart, math.MaxInt32)
+}

@@ -31,12 +31,16 @@ func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) 
 		claimed, next, err := w.claimDue(ctx, work)
 		if err != nil {
 			failures++
+			w.returnAhead()
 			w.waitAfterFailure(ctx, err, failures)
 			continue
 		}
 		failures = 0
 		for _, s := range claimed {
-			sending.Go(func() { w.outcomes <- w.sendEntry(s) })
+			sending.Go(func() { w.sendEntries(s) })
+		}
+		for s := w.nextAhead(); s != nil; s = w.nextAhead() { // a slot has come free before there was something for it
+			sending.Go(func() { w.sendEntries(s) })
 		}
 		w.waitForWork(ctx, next)
 	}
@@ -83,25 +87,26 @@ func (w *worker) waitAfterFailure(ctx context.Context, err error, failures int) 
 	}
 }
 
-// claimDue leases due entries, as many as the budget has slots for, and returns those to send, under contexts that end with
+// claimDue leases due entries, as many as the budget has slots for and a part of that ahead, and returns those that have slots, under contexts that end with
 // work or with their leases, and how long to wait then. A size of the log is recorded with an entry before it is first sent.
 func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 	if err := w.settlePast(ctx); err != nil {
 		return nil, pause{}, err
 	}
 	if !w.budget.hasShare() { // the next renewal wakes
+		w.returnAhead()
 		return nil, pause{d: w.timing.Poll}, nil
 	}
-	slots, why, again := w.budget.takeSlots(w.claimSize)
+	slots, wanted, why, again := w.takeRoom()
 	defer func() { giveBackSlots(slots) }()
 	info := w.log.Describe()
 	size, err := w.readSize(ctx, info)
-	if err != nil || len(slots) == 0 {
+	if err != nil || wanted == 0 {
 		return nil, pause{min(again, w.timing.Idle), why}, err
 	}
-	claimedAt, wanted := steady.Now(), len(slots) // before the store is asked: the lease counts from here on
+	claimedAt := steady.Now() // before the store is asked: the lease counts from here on
 	entries, err := w.store.Claim(ctx, gateway.ClaimParams{
-		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.boundOfAll(),
+		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.leasesOfAll(),
 		Shard: info.Shard, TreeSize: size,
 	})
 	if errors.Is(err, gateway.ErrDoubtFirst) {
@@ -117,11 +122,24 @@ func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 	killpoint.Reach(killpoint.Claimed)
 	var fresh []*send
 	fresh, slots = w.held.addClaimed(work, entries, claimedAt, slots)
+	fresh = w.keepAhead(fresh)
 	next := pause{d: w.timing.Poll}
 	if len(entries) == wanted { // there may be more
 		next.d = 0
 	}
 	return fresh, next, nil
+}
+
+// takeRoom takes slots, and returns how many entries may be claimed: one for each of them, and so many ahead. With none, it returns why and again as
+// takeSlots does.
+func (w *worker) takeRoom() (slots []*slot, wanted int, why string, again time.Duration) {
+	room := min(w.claimSize, w.budget.leases()-w.held.count())
+	slots, why, again = w.budget.takeSlots(room)
+	if w.budget.leads() {
+		return slots, max(room, 0), why, again
+	}
+	w.returnAhead()
+	return slots, len(slots), why, again
 }
 
 // nextClaimSize returns how many entries to ask for after a claim that has brought so many of those wanted.

@@ -33,14 +33,14 @@ type heldLease struct {
 	lost  bool        // the store says so
 	end   *time.Timer
 	stop  context.CancelCauseFunc // of the call under way
-	slot  *slot
 }
 
 // send is an entry to be sent under a lease: not after it, and not beyond the end of ctx.
 type send struct {
 	gateway.Claimed
 	ctx   context.Context
-	lease *heldLease // whose slot is the call's
+	lease *heldLease
+	slot  *slot // the call's; nil: it was claimed ahead
 }
 
 // errLeaseEnded is why a call is ended whose entry is somebody else's by now.
@@ -51,7 +51,7 @@ func newLeases(length time.Duration) *leases {
 }
 
 // addClaimed notes entries that were claimed no earlier than claimedAt, and returns those that are not under
-// way here, each with one of slots, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
+// way here, each with one of slots while there are some, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
 // is about to, since its lease was lost.
 func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (fresh []*send, left []*slot) {
 	l.mu.Lock()
@@ -64,14 +64,17 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 			continue
 		}
 		ctx, stop := context.WithCancelCause(work)
-		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, leaf: e.LeafHash, shard: e.Shard, since: claimedAt, stop: stop, slot: slots[0]}
-		slots = slots[1:]
+		h := &heldLease{Lease: gateway.Lease{EntryID: e.ID, Fence: e.Fence}, leaf: e.LeafHash, shard: e.Shard, since: claimedAt, stop: stop}
 		if e.SentAtTreeSize != nil {
 			h.from = *e.SentAtTreeSize
 		}
 		h.end = time.AfterFunc(l.length-claimedAt.Elapsed(), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h
-		fresh = append(fresh, &send{Claimed: e, ctx: ctx, lease: h})
+		s := &send{Claimed: e, ctx: ctx, lease: h}
+		if len(slots) > 0 {
+			s.slot, slots = slots[0], slots[1:]
+		}
+		fresh = append(fresh, s)
 	}
 	return fresh, slots
 }
@@ -94,21 +97,25 @@ func (l *leases) hasEndedLocked(h *heldLease) bool { return h.lost || h.since.El
 func (l *leases) releaseOutcomes(outcomes []gateway.Outcome) (late []lateEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var slots []*slot
 	for i, o := range outcomes {
 		if held, ok := l.held[o.EntryID]; ok {
 			outcomes[i].Fence = held.Fence
 			held.end.Stop()
 			held.stop(nil)
-			slots = append(slots, held.slot)
 			if l.hasEndedLocked(held) && (o.Inclusion != nil || o.InDoubt) {
 				late = append(late, lateEntry{leaf: held.leaf, shard: held.shard, from: held.from, since: time.Now()})
 			}
 			delete(l.held, o.EntryID)
 		}
 	}
-	freeSlots(slots)
 	return late
+}
+
+// count returns how many leases are held: those of entries whose outcomes are not stored yet.
+func (l *leases) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held)
 }
 
 // listAged returns the leases that were given, or extended, a third of their time ago or longer, and since when the list is true.

@@ -20,14 +20,26 @@ type result struct {
 	err     error // nil: logged, or not tried
 }
 
+// sendEntries sends an entry, and then what was claimed ahead, for as long as the log answers: where it does not, what that means for others is seen first.
+func (w *worker) sendEntries(s *send) {
+	for s != nil {
+		r := w.sendEntry(s)
+		if s = nil; r.Inclusion != nil {
+			s = w.nextAhead()
+		}
+		w.outcomes <- r
+	}
+}
+
 // sendEntry adds one entry to the log and returns the outcome. Thousands wait here at once for their log to answer, so that what the stack of one
 // takes counts: what is large is passed by reference, and what becomes of the answer is decided elsewhere.
 func (w *worker) sendEntry(s *send) *result {
-	slot := s.lease.slot
+	slot := s.slot
+	defer slot.free()
 	more, done, pause := w.takeTurn(s)
 	if pause > 0 {
 		slot.skip()
-		return &result{Outcome: gateway.Outcome{EntryID: s.ID, Fence: s.Fence, Retry: true, RetryIn: pause, Untried: true}, leaf: s.LeafHash, attempt: s.Attempts}
+		return untried(s, pause)
 	}
 	defer done()
 	slot.large = more >= time.Second
@@ -41,9 +53,16 @@ func (w *worker) sendEntry(s *send) *result {
 	return w.noteAnswer(s, inclusion, err)
 }
 
+// untried is what becomes of an entry that was not sent, and may be after a pause.
+func untried(s *send, pause time.Duration) *result {
+	return &result{
+		Outcome: gateway.Outcome{EntryID: s.ID, Fence: s.Fence, Retry: true, RetryIn: pause, Untried: true, Problem: s.Problem}, leaf: s.LeafHash, attempt: s.Attempts,
+	}
+}
+
 // noteAnswer returns what becomes of an entry that was sent, and notes what its answer says of the log.
 func (w *worker) noteAnswer(s *send, inclusion *gateway.Inclusion, err error) *result {
-	slot := s.lease.slot
+	slot := s.slot
 	started := slot.started
 	ofEntry := errors.Is(err, gateway.ErrUnreadable) || errors.Is(err, gateway.ErrOtherKind) || errors.Is(err, gateway.ErrTooLarge) // that says nothing of the log
 	if s.ctx.Err() != nil || ofEntry {

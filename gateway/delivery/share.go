@@ -142,11 +142,9 @@ func (b *budget) mayWait() int {
 	return most / 4
 }
 
-// boundOfAll returns how many entries may be under way to the log, over all processes that share the store. Where shares see to
+// boundOfAllLocked returns how many entries may be under way to the log, over all processes that share the store. Where shares see to
 // that, a bound that this process has found says nothing of the others.
-func (b *budget) boundOfAll() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *budget) boundOfAllLocked() int {
 	switch {
 	case b.share == nil:
 		return b.flight.bound()

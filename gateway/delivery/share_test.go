@@ -30,8 +30,8 @@ func TestSharesOfABudget(t *testing.T) {
 		}
 		b.useShare(share{Share: whole.Divide(3, rank), since: steady.Now(), replicas: 3})
 		n := takeAll(b)
-		if !b.hasShare() || n < 3 || n > 4 || b.boundOfAll() != 10 {
-			t.Errorf("number %d has %d slots, of %d", rank, n, b.boundOfAll())
+		if !b.hasShare() || n < 3 || n > 4 || b.boundOfAllLocked() != 10 {
+			t.Errorf("number %d has %d slots, of %d", rank, n, b.boundOfAllLocked())
 		}
 		sum += n
 		if b.useShare(share{Share: gateway.Share{InFlight: 1}, since: steady.Now(), replicas: 9}); b.heldShare().InFlight != int64(n) {

@@ -30,6 +30,7 @@ type worker struct {
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan *result  // of every goroutine that sends; closed once they have ended
 	held     *leases
+	ahead    ahead
 	budget   *budget
 	size     knownSize
 	health   health
@@ -80,6 +81,8 @@ func (w *worker) runWorker(ctx context.Context) {
 	finishing.Go(func() { w.extendLeases(extending) })
 	settling.Go(func() { w.settleUntil(ctx) })
 	w.claimUntil(ctx, work, &sending)
+	w.ahead.close()
+	w.returnAhead()
 	w.artifacts.close()
 
 	drained := make(chan struct{})

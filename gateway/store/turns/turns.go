@@ -218,6 +218,7 @@ func (p *picking) dealTurns(l Line, tenants []int64, rows map[int64][]Entry, n i
 				continue
 			}
 			e := rows[t][round]
+			e.Yields = l == BackfillLine
 			p.picked = append(p.picked, e.Claimed)
 			p.passed[l.Priority()][t] = Place{Tenant: t, QueuedAt: e.QueuedAt, ID: e.ID}
 			p.turns.last[l] = t

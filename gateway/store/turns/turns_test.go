@@ -125,6 +125,23 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
+// TestYields: backfill yields, but for what is old.
+func TestYields(t *testing.T) {
+	s, now := newSource(), 2*gateway.BackfillAge.Milliseconds()
+	s.add(gateway.Interactive, 1, now, 1)
+	s.add(gateway.Backfill, 2, 5, 1)     // old
+	s.add(gateway.Backfill, 3, now-1, 1) // young
+	picked, _, err := new(Rotation).Pick(s, 1, now, 4*gateway.BackfillShare)
+	if err != nil || len(picked) != 3 {
+		t.Fatalf("%d picked, %v", len(picked), err)
+	}
+	for _, c := range picked {
+		if young := c.ID == (now-1)*1000+300; c.Yields != young {
+			t.Errorf("entry %d yields: %v", c.ID, c.Yields)
+		}
+	}
+}
+
 // TestNothingKept: a claim that failed, or was undone, is nobody's turn.
 func TestNothingKept(t *testing.T) {
 	s, r := newSource(), new(Rotation)
