@@ -45,7 +45,7 @@ func Marshal(r *receiptpb.Receipt) ([]byte, error) { return MarshalAppend(nil, r
 func MarshalAppend(b []byte, r *receiptpb.Receipt) ([]byte, error) {
 	scratch := scratches.Get().(*[]byte)
 	defer scratches.Put(scratch)
-	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.MarshalAppend((*scratch)[:0], r)
+	raw, err := encodeJSON((*scratch)[:0], r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding receipt: %w", err)
 	}

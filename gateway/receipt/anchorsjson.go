@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
+)
+
+// anchorsJSON are the anchors of a checkpoint, which thousands of receipts have, as they were encoded last.
+type anchorsJSON struct {
+	message []byte // protobuf of an own record with nothing but them
+	json    []byte // the member of that record's object
+}
+
+// maxAnchorsJSON bounds what is kept for the next receipt, in bytes.
+const maxAnchorsJSON = 64 << 10
+
+// lastAnchors is of the receipt that was encoded last; nil: none was.
+var lastAnchors atomic.Pointer[anchorsJSON]
+
+// anchorsKey begins the member. No string of JSON has it inside: there a quotation mark follows a backslash.
+var anchorsKey = []byte(`"anchors":`)
+
+// encodeJSON appends r to b as protojson does, but for its spaces.
+func encodeJSON(b []byte, r *receiptpb.Receipt) ([]byte, error) {
+	options := protojson.MarshalOptions{EmitDefaultValues: true}
+	anchors := anchorsOf(r)
+	if len(anchors) == 0 {
+		return options.MarshalAppend(b, r)
+	}
+	member, err := encodeAnchors(anchors)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := options.MarshalAppend(b, withoutAnchors(r))
+	if err != nil {
+		return nil, err
+	}
+	at, end, ok := findAnchors(bare[len(b):])
+	if !ok {
+		return options.MarshalAppend(b, r)
+	}
+	at, end = at+len(b), end+len(b)
+	rest := bytes.Clone(bare[end:])
+	return append(append(bare[:at], member...), rest...), nil
+}
+
+// anchorsOf returns the anchors of a receipt for one record in an own log; nil for any other.
+func anchorsOf(r *receiptpb.Receipt) []*receiptpb.Anchor {
+	if len(r.GetEntries()) != 1 {
+		return nil
+	}
+	return r.GetEntries()[0].GetOwn().GetAnchors()
+}
+
+// encodeAnchors returns the member of an own record's object.
+func encodeAnchors(anchors []*receiptpb.Anchor) ([]byte, error) {
+	own := &receiptpb.OwnRecord{Anchors: anchors}
+	message, err := proto.MarshalOptions{Deterministic: true}.Marshal(own)
+	if err != nil {
+		return nil, err
+	}
+	if last := lastAnchors.Load(); last != nil && bytes.Equal(last.message, message) {
+		return last.json, nil
+	}
+	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(own)
+	if err != nil {
+		return nil, err
+	}
+	member := raw[bytes.Index(raw, anchorsKey) : len(raw)-1] // the last member
+	if len(message)+len(member) <= maxAnchorsJSON {
+		lastAnchors.Store(&anchorsJSON{message, member})
+	}
+	return member, nil
+}
+
+// findAnchors returns where the empty list of anchors is in the JSON of a receipt that has one, unless something else of that name comes before.
+func findAnchors(raw []byte) (at, end int, ok bool) {
+	if at = bytes.Index(raw, anchorsKey); at < 0 {
+		return 0, 0, false
+	}
+	end = at + len(anchorsKey)
+	if bytes.HasPrefix(raw[end:], []byte(" ")) { // protojson chooses its spaces at random
+		end++
+	}
+	if !bytes.HasPrefix(raw[end:], []byte("[]")) {
+		return 0, 0, false
+	}
+	return at, end + len("[]"), true
+}
+
+// withoutAnchors returns r without the anchors of its one entry. It shares all else with r.
+func withoutAnchors(r *receiptpb.Receipt) *receiptpb.Receipt {
+	entry := shallow(r.GetEntries()[0])
+	entry.Own = shallow(entry.GetOwn())
+	entry.Own.Anchors = nil
+	bare := shallow(r)
+	bare.Entries = []*receiptpb.LogEntry{entry}
+	return bare
+}
+
+// shallow returns a message with the same fields as m, which they share.
+func shallow[M proto.Message](m M) M {
+	c := m.ProtoReflect().New()
+	m.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		c.Set(f, v)
+		return true
+	})
+	return c.Interface().(M) //nolint:forcetypeassert // it is the type of m
+}
