@@ -23,7 +23,7 @@ const (
 	// idleTime is how often it is asked while nothing is.
 	idleTime = 5 * time.Second
 	// quietTime is how long no more records come before those that wait are anchored early, once.
-	quietTime = time.Second
+	quietTime = 500 * time.Millisecond
 	// spareAnchors bounds the anchors that may be made at once because they were not when they could have been.
 	spareAnchors = 2
 	// batchSize bounds the records of one transaction.

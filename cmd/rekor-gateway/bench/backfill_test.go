@@ -58,7 +58,7 @@ Signatures are an equal mix of X.509, PGP, SSH, PKCS #7, minisign and TUF, of 1 
 
 // backfillBounds says where the time goes.
 const backfillBounds = `
-*What bounds it.* Command and gateway verify each signature, one writes it into its store and the other a file: that is what the bare pipeline does. The rest is making, sending and verifying the receipts, and their JSON, and what both hold of thousands that wait. At the end all wait some three seconds for the last anchor, which comes a second after the last record, with nothing to compute. What a new file takes the system varies: ext4 passes over numbers of files that were removed in the last minutes, one by one.
+*What bounds it.* Command and gateway verify each signature, one writes it into its store and the other a file: that is what the bare pipeline does. The rest is making, sending and verifying the receipts, and their JSON, and what both hold of thousands that wait. At the end all wait some three seconds for the last anchor, which comes half a second after the last record, with nothing to compute. What a new file takes the system varies: ext4 passes over numbers of files that were removed in the last minutes, one by one.
 `
 
 // buildCommand builds rekor-gateway.

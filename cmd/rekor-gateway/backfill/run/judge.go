@@ -123,8 +123,11 @@ func (j *judge) parseCandidate(ctx context.Context, c *candidate) error {
 	if c.submission.Header, err = j.flags.buildHeader(c.item, c.content, keys); err != nil {
 		return err
 	}
-	c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys)
-	return err
+	if c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys); err != nil {
+		return err
+	}
+	c.submission.Header.Format = c.parsed.Describe().Format // so that the gateway need not find that out again
+	return nil
 }
 
 // holdFetched waits until there is room for a signature and keys that were fetched, and what is made of them. Whoever waits has one of few slots, so

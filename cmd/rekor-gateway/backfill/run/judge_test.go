@@ -47,3 +47,19 @@ func TestFetchedIsHeld(t *testing.T) {
 		j.fetched.Release(maxHeld)
 	}
 }
+
+// TestFormatIsSent: the gateway is told what a file was found to be here, and need not find that out again.
+func TestFormatIsSent(t *testing.T) {
+	f := &Options{Which: "all", Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+		return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
+	}}
+	j := newJudge(f, must(loadKeys(t.Context(), []string{offline("x509.pub")})))
+	c, err := j.readCandidate(t.Context(), backfill.Item{Signature: offline("x509.sig")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if got := c.submission.Header.GetFormat(); got != "x509" {
+		t.Errorf("the header says %q", got)
+	}
+}

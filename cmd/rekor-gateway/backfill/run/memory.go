@@ -13,7 +13,7 @@ import (
 
 const (
 	// collectAt is how much garbage is collected, in percent of what is in use, ballast included.
-	collectAt = 60
+	collectAt = 80
 
 	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not, some of which are checked in two
 	// ways: at most 15 MiB.
@@ -22,7 +22,7 @@ const (
 	// rememberedFiles are more than the key files of most runs: at most 1 MiB as they are written.
 	rememberedFiles = 64
 
-	// ballastSize, in bytes, makes some 40 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
+	// ballastSize, in bytes, makes some 50 MiB of garbage the least that is collected. A run holds few megabytes and makes as many in a
 	// hundred signatures; by default they would be collected each time.
 	ballastSize = 64 << 20
 	// sendingBallast is added once something is sent, since thousands of signatures then wait for their receipts, and parallelBallast for each of --parallel:

@@ -19,7 +19,7 @@ type manyClient interface {
 
 const (
 	// maxAsking bounds the calls that ask for many submissions at once. With few of them, those that are ready come together.
-	maxAsking = 4
+	maxAsking = 8
 	// maxTogether bounds the submissions that one of them asks for.
 	maxTogether = gatewayclient.MaxIDs
 )
