@@ -74,25 +74,29 @@ func (f *folder) find(name string) (entry, bool) {
 	return entry{name, info.Mode().Type()}, true
 }
 
-// maxBeside bounds the names that isAlone looks at.
+// maxBeside bounds the names that lookBeside looks at.
 const maxBeside = 64
 
-// isAlone reports whether no other signature over the same file is in the folder, by its name: app.asc beside app.sig. It is false where that is not known.
-func (f *folder) isAlone(name string) bool {
+// lookBeside reports whether no other signature over the same file is in the folder, by its name (app.asc beside app.sig), and whether no receipt of either is.
+// They are false where that is not known.
+func (f *folder) lookBeside(name string) (alone, bare bool) {
 	base, suffix := CutSuffix(name)
 	if suffix == "" || !f.read {
-		return false
+		return false, false
 	}
+	alone, bare = true, true
 	first, _ := slices.BinarySearchFunc(f.entries, base+".", func(e entry, name string) int { return strings.Compare(e.name, name) })
 	for i, e := range f.entries[first:] {
 		switch {
 		case !strings.HasPrefix(e.name, base+"."):
-			return true
-		case i == maxBeside, isSuffix(e.name[len(base):]) && e.name != name:
-			return false
+			return alone, bare
+		case i == maxBeside:
+			return false, false
 		}
+		alone = alone && (e.name == name || !isSuffix(e.name[len(base):]))
+		bare = bare && !strings.HasSuffix(e.name, ReceiptSuffix)
 	}
-	return true
+	return alone, bare
 }
 
 // join returns the name in the tree of a name in the folder.

@@ -8,6 +8,35 @@ import (
 	"testing"
 )
 
+// TestIsBare: no signature is bare beside a receipt of the same file, whichever signature that is of.
+func TestIsBare(t *testing.T) {
+	for beside, want := range map[string]bool{
+		"app.tar":               true,
+		"apple.receipt.json":    true,
+		"app.receipt.json":      false,
+		"app.sig.receipt.json":  false,
+		"app.asc.receipt.json":  false,
+		"app.Z.asc":             true,
+		"app.receipt.json.part": true,
+	} {
+		f := &folder{read: true, entries: []entry{{name: "app"}, {name: "app.asc"}, {name: beside}, {name: "app.z"}}}
+		slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+		if _, got := f.lookBeside("app.asc"); got != want {
+			t.Errorf("beside %s: %v", beside, got)
+		}
+	}
+	many := &folder{read: true, entries: []entry{{name: "app.asc"}}}
+	for range maxBeside {
+		many.entries = append(many.entries, entry{name: "app.b"})
+	}
+	many.entries = append(many.entries, entry{name: "app.receipt.json"})
+	for name, f := range map[string]*folder{"a folder that was not read": {entries: []entry{{name: "app.asc"}}}, "one with too many names": many} {
+		if alone, bare := f.lookBeside("app.asc"); alone || bare {
+			t.Errorf("%s: alone %v, bare %v", name, alone, bare)
+		}
+	}
+}
+
 // TestIsAlone: no signature is alone beside another over the same file, whatever their names are parted into by themselves.
 func TestIsAlone(t *testing.T) {
 	for _, base := range []string{"app", "app.pem", "app.tar.gz", "app.sigstore"} {
@@ -24,7 +53,7 @@ func TestIsAlone(t *testing.T) {
 				if cut, _ := CutSuffix(name); cut != base {
 					continue // it is over another file
 				}
-				if got := f.isAlone(name); got != (one == other) {
+				if got, _ := f.lookBeside(name); got != (one == other) {
 					t.Errorf("%s beside %s: %v", name, base+other.text, got)
 				}
 			}

@@ -236,6 +236,6 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 		return s.Context.Err()
 	}
 	attachList(f, &item)
-	item.Alone = f.isAlone(e.name)
+	item.Alone, item.Bare = f.lookBeside(e.name)
 	return s.give(f.tree, item)
 }

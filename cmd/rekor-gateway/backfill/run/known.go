@@ -123,7 +123,10 @@ func (h knownHash) over(list *backfill.Checked) (all knownHash) {
 // add notes a receipt that was verified as it was read from at, or written there, over files that were the same before and after, and the list that was
 // compared, if it is over one.
 func (k *knownReceipts) add(c *candidate, at found, list *backfill.Checked) {
-	rest, ok := stampItem(c.item)
+	rest, ok := c.stamps(), true
+	if c.checked == nil { // else they were compared right before
+		rest, ok = stampItem(c.item)
+	}
 	if !ok || k.path == "" || !c.isUnchanged(rest) || !k.areSettled(c.item, at, rest) {
 		return
 	}

@@ -71,6 +71,17 @@ func findPlace(item backfill.Item, dir string) (place, error) {
 	return p, nil
 }
 
+// wasBare reports whether neither file was there when the folder was read. What has come since is found when the receipt is written, which replaces nothing.
+func (p place) wasBare(item backfill.Item) bool {
+	base, _ := backfill.CutSuffix(item.Signature)
+	for _, path := range []string{p.own, p.first} {
+		if rest, ok := strings.CutPrefix(path, base+"."); path != "" && (!ok || strings.ContainsRune(rest, filepath.Separator)) {
+			return false
+		}
+	}
+	return item.Bare
+}
+
 // comesFirst reports whether no other signature over the same file comes before this one.
 func (p place) comesFirst() bool {
 	if p.alone || client.IsURL(p.stem) {

@@ -90,3 +90,28 @@ func TestSignedListKeepsItsName(t *testing.T) {
 		}
 	}
 }
+
+// TestWasBare: what the folder's names tell holds for receipts beside the signature alone.
+func TestWasBare(t *testing.T) {
+	for name, c := range map[string]struct {
+		item backfill.Item
+		dir  string
+		want bool
+	}{
+		"beside":             {backfill.Item{Signature: "d/app.asc", Artifact: "d/app", Bare: true}, "", true},
+		"not bare":           {backfill.Item{Signature: "d/app.asc", Artifact: "d/app"}, "", false},
+		"in another folder":  {backfill.Item{Signature: "d/app.asc", Name: "app.asc", Artifact: "d/app", Bare: true}, "elsewhere", false},
+		"beside another":     {backfill.Item{Signature: "d/app.asc", Artifact: "d/tool", Bare: true}, "", false},
+		"an inner file's":    {backfill.Item{Signature: "d/app.tar.sign", Artifact: "d/app.tar.xz", Decompress: true, Bare: true}, "", true},
+		"of what it holds":   {backfill.Item{Signature: "d/InRelease.asc", Bare: true}, "", true},
+		"named like another": {backfill.Item{Signature: "d/app.asc", Artifact: "d/app.", Bare: true}, "", true},
+	} {
+		p, err := findPlace(c.item, c.dir)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got := p.wasBare(c.item); got != c.want {
+			t.Errorf("%s: %v, own %s, first %s", name, got, p.own, p.first)
+		}
+	}
+}

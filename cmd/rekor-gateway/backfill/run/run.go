@@ -216,7 +216,10 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
 		return c, found{}, err
 	}
-	place, err := b.findReceipt(ctx, c, p)
+	place, err := found{path: p.choose(true)}, error(nil)
+	if b.flags.Force || !p.wasBare(item) {
+		place, err = b.findReceipt(ctx, c, p)
+	}
 	if err != nil {
 		return c, place, err
 	}
