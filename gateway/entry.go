@@ -61,7 +61,7 @@ type Entry struct {
 type Claimed struct {
 	Entry
 	Body   []byte // nil where it cannot be read back: then the entry must not be sent
-	Yields bool   // it is sent after what is claimed later, and does not
+	Yields bool   // for BackfillAge it is sent after what is claimed later, and does not
 }
 
 // Prepared returns the entry as its adapter made it, but for the signature.

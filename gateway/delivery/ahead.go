@@ -5,6 +5,8 @@ package delivery
 import (
 	"slices"
 	"sync"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
 
 // leadPart is what part of the entries under way may be claimed ahead. A log answers all that a checkpoint includes one after the other, so that more must be at
@@ -19,20 +21,22 @@ type ahead struct {
 	closed bool       // none of them is sent any more
 }
 
-// add adds entries. What yields is sent after what does not.
+// add adds entries. What yields is sent after what does not, until it has done so for gateway.BackfillAge.
 func (a *ahead) add(sends []*send) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range sends {
 		at := len(a.waits)
 		if !s.Yields {
-			for at > 0 && a.waits[at-1].Yields {
+			for at > 0 && a.waits[at-1].stillYields() {
 				at--
 			}
 		}
 		a.waits = slices.Insert(a.waits, at, s)
 	}
 }
+
+func (s *send) stillYields() bool { return s.Yields && s.since.Elapsed() < gateway.BackfillAge }
 
 // close has what waits here, and what may still come, be not sent.
 func (a *ahead) close() {
@@ -48,36 +52,38 @@ func (a *ahead) isEmpty() bool {
 	return len(a.waits) == 0
 }
 
-// next takes out the entry to send next; nil: none waits here.
-func (a *ahead) next() *send {
+// take takes out up to n entries, those to send next.
+func (a *ahead) take(n int) []*send {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || len(a.waits) == 0 {
+	if a.closed {
 		return nil
 	}
-	s := a.waits[0]
-	a.waits[0] = nil
-	a.waits = a.waits[1:]
-	return s
+	n = min(n, len(a.waits))
+	next := slices.Clone(a.waits[:n])
+	clear(a.waits[:n])
+	a.waits = a.waits[n:]
+	return next
 }
 
-// takeAll takes out all entries.
-func (a *ahead) takeAll() []*send {
+// cut takes out all but n entries, those to send last.
+func (a *ahead) cut(n int) []*send {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	all := a.waits
-	a.waits = nil
-	return all
+	n = min(n, len(a.waits))
+	rest := slices.Clone(a.waits[n:])
+	clear(a.waits[n:])
+	a.waits = a.waits[:n]
+	return rest
 }
 
-// keepAhead keeps those of sends that have no slot, and returns the others.
-func (w *worker) keepAhead(sends []*send) []*send {
-	n := 0
-	for n < len(sends) && sends[n].slot != nil {
-		n++
+// takeAhead takes out entries to send next, each with one of slots, and returns the slots that are left over.
+func (w *worker) takeAhead(slots []*slot) (next []*send, left []*slot) {
+	next = w.ahead.take(len(slots))
+	for i, s := range next {
+		s.slot = slots[i]
 	}
-	w.ahead.add(sends[n:])
-	return sends[:n]
+	return next, slots[len(next):]
 }
 
 // nextAhead returns the entry to send next of those that were claimed ahead, with its slot; nil: there is none, or it may not be sent now.
@@ -86,22 +92,33 @@ func (w *worker) nextAhead() *send {
 		return nil
 	}
 	slots, _, _ := w.budget.takeSlots(1)
-	if len(slots) == 0 {
+	next, left := w.takeAhead(slots)
+	giveBackSlots(left)
+	if len(next) == 0 {
 		return nil
 	}
-	s := w.ahead.next()
-	if s == nil {
-		giveBackSlots(slots)
-		return nil
-	}
-	s.slot = slots[0]
-	return s
+	return next[0]
 }
 
-// returnAhead has what was claimed ahead wait in its line again, as if it had not been claimed. So whatever keeps a log from being sent to finds no more under
-// leases than what was sent.
-func (w *worker) returnAhead() {
-	for _, s := range w.ahead.takeAll() {
-		w.outcomes <- untried(s, 0)
+// returnAhead has all that was claimed ahead but so many entries wait in its line again, as if it had not been claimed. So whatever keeps a log from being sent to
+// finds no more under leases than what was sent. It does not wait for the store, which may take none of it.
+func (w *worker) returnAhead(but int) {
+	rest := w.ahead.cut(but)
+	if len(rest) == 0 {
+		return
 	}
+	w.sending.Go(func() {
+		for _, s := range rest {
+			w.outcomes <- untried(s, 0)
+		}
+	})
+}
+
+// holdBack returns all that was claimed ahead, of a log that is not to be sent to now. Nothing is claimed ahead for a while then, so that a log of which that is
+// so now and then does not have entries come and go.
+func (w *worker) holdBack() {
+	if !w.ahead.isEmpty() {
+		w.budget.noteHeldBack()
+	}
+	w.returnAhead(0)
 }

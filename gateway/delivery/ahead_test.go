@@ -155,8 +155,11 @@ func TestSendsAhead(t *testing.T) {
 			t.Errorf("with the first answers %d are sent, the last ones %v ago", n, ago)
 		}
 		time.Sleep(2*claimTime + 4*longestGather)
-		if n, _ := log.sent(); n != 80 || w.budget.taken != 40 {
-			t.Errorf("after two more claims %d are sent, and %d under way", n, w.budget.taken)
+		w.budget.mu.Lock()
+		taken := w.budget.taken
+		w.budget.mu.Unlock()
+		if n, _ := log.sent(); n != 80 || taken != 40 {
+			t.Errorf("after two more claims %d are sent, and %d under way", n, taken)
 		}
 	})
 }
@@ -203,12 +206,12 @@ func TestNoLeadOfARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget("log", Limits{InFlight: 100, Rate: 10, Burst: 20}, Timing{}.withDefaults(), Metrics{}.withDefaults(), false)
 		slots, _, _ := b.takeSlots(100)
-		if len(slots) != 20 || b.leads() || b.leases() != 100 || b.leasesOfAll() != 100 {
+		if len(slots) != 20 || b.lead() != 0 || b.leases() != 100 || b.leasesOfAll() != 100 {
 			t.Errorf("%d slots; at a rate %d leases", len(slots), b.leases())
 		}
 		b.setLimits(Limits{InFlight: 100})
 		time.Sleep(leadAfter)
-		if _, why, _ := b.takeSlots(100); why != "" || !b.leads() || b.leases() != 125 || b.leasesOfAll() != 125 {
+		if _, why, _ := b.takeSlots(100); why != "" || b.lead() != 25 || b.leases() != 125 || b.leasesOfAll() != 125 {
 			t.Errorf("%s; without a rate %d leases", why, b.leases())
 		}
 	})
@@ -218,12 +221,12 @@ func TestNoLeadOfARate(t *testing.T) {
 func TestAheadInOrder(t *testing.T) {
 	var a ahead
 	entry := func(id int64, yields bool) *send {
-		return &send{Claimed: gateway.Claimed{Entry: gateway.Entry{ID: id}, Yields: yields}}
+		return &send{Claimed: gateway.Claimed{Entry: gateway.Entry{ID: id}, Yields: yields}, since: steady.Now()}
 	}
 	a.add([]*send{entry(1, false), entry(2, true), entry(3, true)})
 	a.add([]*send{entry(4, false), entry(5, false), entry(6, true)})
 	var got []int64
-	for s := a.next(); s != nil; s = a.next() {
+	for _, s := range append(a.take(2), a.take(9)...) {
 		got = append(got, s.ID)
 	}
 	if want := []int64{1, 4, 5, 2, 3, 6}; !slices.Equal(got, want) || !a.isEmpty() {
@@ -231,7 +234,7 @@ func TestAheadInOrder(t *testing.T) {
 	}
 	a.add([]*send{entry(7, false)})
 	a.close()
-	if a.next() != nil || len(a.takeAll()) != 1 {
+	if a.take(1) != nil || len(a.cut(0)) != 1 {
 		t.Error("sent after the end")
 	}
 }
@@ -241,10 +244,7 @@ func TestLeaseEndsAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &secondsLog{scriptedLog: scriptedLog{size: 1}}
 		w := newWorker(log, renewedConfig(&renewedStore{}))
-		fresh, _ := w.held.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), nil)
-		if left := w.keepAhead(fresh); len(left) != 0 {
-			t.Fatalf("%d have slots", len(left))
-		}
+		w.ahead.add(w.held.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now()))
 		time.Sleep(w.timing.Lease + time.Second)
 		s := w.nextAhead()
 		if r := w.sendEntry(s); !errors.Is(r.err, gateway.ErrNotSent) || len(log.sends) != 0 || w.budget.taken != 0 {

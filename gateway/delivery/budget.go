@@ -200,32 +200,45 @@ func (s *slot) free() {
 // leadAfter is for how long nothing but what is in flight must have held back entries before some are claimed ahead.
 const leadAfter = time.Minute
 
-// leads reports whether entries may be claimed ahead.
-func (b *budget) leads() bool {
+// noteHeldBack notes that entries are held back by what the budget does not know of.
+func (b *budget) noteHeldBack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.leadsLocked()
+	b.throttledAt = time.Now()
 }
 
 func (b *budget) leadsLocked() bool { return time.Since(b.throttledAt) >= leadAfter }
+
+// lead returns how many entries may be claimed ahead.
+func (b *budget) lead() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.leadsLocked() {
+		return 0
+	}
+	return b.boundLocked() / leadPart
+}
 
 // leases returns how many entries this process may have under leases: what may be under way, and a part of that ahead.
 func (b *budget) leases() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.withLeadLocked(b.boundLocked())
-}
-
-// leasesOfAll is leases for all processes that share the store.
-func (b *budget) leasesOfAll() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.withLeadLocked(b.boundOfAllLocked())
-}
-
-func (b *budget) withLeadLocked(bound int) int {
+	bound := b.boundLocked()
 	if !b.leadsLocked() {
 		return bound
 	}
-	return min(bound+bound/leadPart, math.MaxInt32)
+	return withLead(bound)
 }
+
+// leasesOfAll is leases for all processes that share the store. Of those, others may claim ahead while this one does not, and it has its part all the same.
+func (b *budget) leasesOfAll() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bound := b.boundOfAllLocked()
+	if b.share == nil && !b.leadsLocked() {
+		return bound
+	}
+	return withLead(bound)
+}
+
+func withLead(bound int) int { return min(bound+bound/leadPart, math.MaxInt32) }

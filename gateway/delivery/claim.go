@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -25,22 +24,22 @@ const (
 )
 
 // claimUntil claims and sends until ctx ends. What it started runs under the context work.
-func (w *worker) claimUntil(ctx, work context.Context, sending *sync.WaitGroup) {
+func (w *worker) claimUntil(ctx, work context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
 		claimed, next, err := w.claimDue(ctx, work)
 		if err != nil {
 			failures++
-			w.returnAhead()
+			w.holdBack()
 			w.waitAfterFailure(ctx, err, failures)
 			continue
 		}
 		failures = 0
 		for _, s := range claimed {
-			sending.Go(func() { w.sendEntries(s) })
+			w.sending.Go(func() { w.sendEntries(s) })
 		}
 		for s := w.nextAhead(); s != nil; s = w.nextAhead() { // a slot has come free before there was something for it
-			sending.Go(func() { w.sendEntries(s) })
+			w.sending.Go(func() { w.sendEntries(s) })
 		}
 		w.waitForWork(ctx, next)
 	}
@@ -94,7 +93,7 @@ func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 		return nil, pause{}, err
 	}
 	if !w.budget.hasShare() { // the next renewal wakes
-		w.returnAhead()
+		w.holdBack()
 		return nil, pause{d: w.timing.Poll}, nil
 	}
 	slots, wanted, why, again := w.takeRoom()
@@ -109,7 +108,8 @@ func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 		Log: w.id, Lease: w.timing.Lease, Limit: wanted, InFlight: w.budget.leasesOfAll(),
 		Shard: info.Shard, TreeSize: size,
 	})
-	if errors.Is(err, gateway.ErrDoubtFirst) {
+	if errors.Is(err, gateway.ErrDoubtFirst) { // leases of before are worth nothing
+		w.holdBack()
 		err = w.putInDoubt(ctx)
 	}
 	if err != nil {
@@ -120,25 +120,26 @@ func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 		return nil, pause{d: w.timing.Poll}, nil
 	}
 	killpoint.Reach(killpoint.Claimed)
-	var fresh []*send
-	fresh, slots = w.held.addClaimed(work, entries, claimedAt, slots)
-	fresh = w.keepAhead(fresh)
+	w.ahead.add(w.held.addClaimed(work, entries, claimedAt))
+	var due []*send
+	due, slots = w.takeAhead(slots) // what waits there already is sent first
 	next := pause{d: w.timing.Poll}
 	if len(entries) == wanted { // there may be more
 		next.d = 0
 	}
-	return fresh, next, nil
+	return due, next, nil
 }
 
 // takeRoom takes slots, and returns how many entries may be claimed: one for each of them, and so many ahead. With none, it returns why and again as
-// takeSlots does.
+// takeSlots does. What is ahead beyond that goes back.
 func (w *worker) takeRoom() (slots []*slot, wanted int, why string, again time.Duration) {
 	room := min(w.claimSize, w.budget.leases()-w.held.count())
 	slots, why, again = w.budget.takeSlots(room)
-	if w.budget.leads() {
+	lead := w.budget.lead()
+	w.returnAhead(lead)
+	if lead > 0 {
 		return slots, max(room, 0), why, again
 	}
-	w.returnAhead()
 	return slots, len(slots), why, again
 }
 

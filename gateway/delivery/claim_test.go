@@ -117,14 +117,14 @@ func TestWokenAllTheTime(t *testing.T) {
 		w := newWorker(&scriptedLog{}, cfg)
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
-		var waking, sending sync.WaitGroup
+		var waking sync.WaitGroup
 		waking.Go(func() {
 			for ctx.Err() == nil {
 				w.wakeWorker()
 				time.Sleep(100 * time.Microsecond)
 			}
 		})
-		w.claimUntil(ctx, ctx, &sending)
+		w.claimUntil(ctx, ctx)
 		waking.Wait()
 		if most := int(time.Second/claimPause) + 1; s.claims > most || s.claims < most/2 {
 			t.Errorf("asked %d times in a second, at most %d wanted", s.claims, most)

@@ -76,7 +76,7 @@ func TestFewArtifactsAtOnce(t *testing.T) {
 				}
 				entries = append(entries, e)
 			}
-			sends, _ := w.held.addClaimed(t.Context(), entries, steady.Now(), slots)
+			sends, _ := addWithSlots(t.Context(), w.held, entries, steady.Now(), slots)
 			var sending sync.WaitGroup
 			began := time.Now()
 			for i, s := range sends {
@@ -121,7 +121,7 @@ func testRoom(t *testing.T, limits Limits, bound int) {
 				e.Kind, e.Body, e.Shard, e.SentAtTreeSize, e.Attempts = rekord.Kind, []byte("b"), currentShard, new(uint64), 1
 				entries = append(entries, e)
 			}
-			sends, _ := w.held.addClaimed(work, entries, steady.Now(), slots)
+			sends, _ := addWithSlots(work, w.held, entries, steady.Now(), slots)
 			for _, s := range sends {
 				sending.Go(func() {
 					r := w.sendEntry(s)
@@ -187,7 +187,7 @@ func TestLargeEntriesMayTakeLonger(t *testing.T) {
 			e := claimedEntry(1, 1)
 			e.Kind, e.Body, e.Shard, e.SentAtTreeSize = kind, []byte("b"), currentShard, new(uint64)
 			slots, _, _ := w.budget.takeSlots(1)
-			sends, _ := w.held.addClaimed(t.Context(), []gateway.Claimed{e}, steady.Now(), slots)
+			sends, _ := addWithSlots(t.Context(), w.held, []gateway.Claimed{e}, steady.Now(), slots)
 			done := make(chan struct{})
 			go func() {
 				for {

@@ -62,7 +62,7 @@ func TestLateEntriesAreCounted(t *testing.T) {
 	for i := byte(1); i <= 5; i++ {
 		e := gateway.Claimed{Entry: gateway.Entry{ID: int64(i), Fence: 1, LeafHash: leaf(i), Shard: currentShard, SentAtTreeSize: &size}}
 		slots = someSlots(t, 1)
-		w.held.addClaimed(t.Context(), []gateway.Claimed{e}, steady.Now(), slots)
+		addWithSlots(t.Context(), w.held, []gateway.Claimed{e}, steady.Now(), slots)
 		outcomes = append(outcomes, gateway.Outcome{EntryID: e.ID, Fence: 1, Retry: true, InDoubt: true})
 		if i < 5 { // the fifth comes back in time
 			w.held.held[e.ID].since = steady.Now().Add(-time.Minute)

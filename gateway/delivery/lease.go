@@ -40,7 +40,8 @@ type send struct {
 	gateway.Claimed
 	ctx   context.Context
 	lease *heldLease
-	slot  *slot // the call's; nil: it was claimed ahead
+	since steady.Mark // it was claimed no earlier
+	slot  *slot       // the call's; nil: it waits for one
 }
 
 // errLeaseEnded is why a call is ended whose entry is somebody else's by now.
@@ -51,9 +52,9 @@ func newLeases(length time.Duration) *leases {
 }
 
 // addClaimed notes entries that were claimed no earlier than claimedAt, and returns those that are not under
-// way here, each with one of slots while there are some, and the slots that are left over. An entry under way is not sent a second time, which could log it twice; its call has ended or
+// way here. An entry under way is not sent a second time, which could log it twice; its call has ended or
 // is about to, since its lease was lost.
-func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (fresh []*send, left []*slot) {
+func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, claimedAt steady.Mark) (fresh []*send) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range entries {
@@ -70,13 +71,9 @@ func (l *leases) addClaimed(work context.Context, entries []gateway.Claimed, cla
 		}
 		h.end = time.AfterFunc(l.length-claimedAt.Elapsed(), func() { stop(errLeaseEnded) })
 		l.held[e.ID] = h
-		s := &send{Claimed: e, ctx: ctx, lease: h}
-		if len(slots) > 0 {
-			s.slot, slots = slots[0], slots[1:]
-		}
-		fresh = append(fresh, s)
+		fresh = append(fresh, &send{Claimed: e, ctx: ctx, lease: h, since: claimedAt})
 	}
-	return fresh, slots
+	return fresh
 }
 
 // checkLease returns errLeaseEnded when s may not be sent any more. No clock that it goes by stands still, or can be set back: a process

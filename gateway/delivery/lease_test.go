@@ -30,13 +30,22 @@ func someSlots(t *testing.T, n int) []*slot {
 	return slots
 }
 
+// addWithSlots is addClaimed, with one of slots for each entry. It returns the slots that are left over, too.
+func addWithSlots(work context.Context, l *leases, entries []gateway.Claimed, claimedAt steady.Mark, slots []*slot) (sends []*send, left []*slot) {
+	sends = l.addClaimed(work, entries, claimedAt)
+	for i, s := range sends {
+		s.slot = slots[i]
+	}
+	return sends, slots[len(sends):]
+}
+
 // TestCallEndsWithLease: a call lasts as long as its lease, extended or not, and no longer.
 func TestCallEndsWithLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeases(15 * time.Second)
 		claimedAt := steady.Now()
 		time.Sleep(5 * time.Second) // the store took its time
-		sends, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt, someSlots(t, 3))
+		sends, _ := addWithSlots(t.Context(), l, []gateway.Claimed{claimedEntry(1, 1), claimedEntry(2, 1), claimedEntry(3, 1)}, claimedAt, someSlots(t, 3))
 		kept, lapsing, lost := sends[0], sends[1], sends[2]
 		held, since := l.listAged()
 		time.Sleep(2 * time.Second)
@@ -75,7 +84,7 @@ func TestExtendsInTime(t *testing.T) {
 		given := map[int64]time.Time{}
 		for id := range int64(20) {
 			given[id] = time.Now()
-			w.held.addClaimed(ctx, []gateway.Claimed{claimedEntry(id, 1)}, steady.Now(), someSlots(t, 1))
+			addWithSlots(ctx, w.held, []gateway.Claimed{claimedEntry(id, 1)}, steady.Now(), someSlots(t, 1))
 			time.Sleep(333 * time.Millisecond)
 		}
 		time.Sleep(2 * length)
@@ -111,7 +120,7 @@ func (s *extendingStore) Extend(_ context.Context, leases []gateway.Lease, _ tim
 // TestSleptThrough: where only the clock of the machine has seen time pass, and no timer has, a lease has ended.
 func TestSleptThrough(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
+	fresh, _ := addWithSlots(t.Context(), l, []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
 	s := fresh[0]
 	s.lease.since = s.lease.since.Add(-time.Minute)
 	if l.checkLease(s) == nil {
@@ -124,10 +133,10 @@ func TestSleptThrough(t *testing.T) {
 // that of the last lease.
 func TestClaimedWhileUnderWay(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 2)); len(fresh) != 1 || len(left) != 1 || !l.isHeld(1) {
+	if fresh, left := addWithSlots(t.Context(), l, []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 2)); len(fresh) != 1 || len(left) != 1 || !l.isHeld(1) {
 		t.Fatalf("%d to send, %d slots left", len(fresh), len(left))
 	}
-	if fresh, left := l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 2)}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 || len(left) != 1 {
+	if fresh, left := addWithSlots(t.Context(), l, []gateway.Claimed{claimedEntry(1, 2)}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 || len(left) != 1 {
 		t.Error("it is sent beside itself")
 	}
 	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}
@@ -140,10 +149,10 @@ func TestClaimedWhileUnderWay(t *testing.T) {
 // sent, and what was under way says nothing of it.
 func TestIDGivenTwice(t *testing.T) {
 	l := newLeases(15 * time.Second)
-	l.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
+	addWithSlots(t.Context(), l, []gateway.Claimed{claimedEntry(1, 1)}, steady.Now(), someSlots(t, 1))
 	another := claimedEntry(1, 2)
 	another.LeafHash = gateway.LeafHash{9}
-	if fresh, _ := l.addClaimed(t.Context(), []gateway.Claimed{another}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 {
+	if fresh, _ := addWithSlots(t.Context(), l, []gateway.Claimed{another}, steady.Now(), someSlots(t, 1)); len(fresh) != 0 {
 		t.Error("it is sent although its ID is under way")
 	}
 	outcomes := []gateway.Outcome{{EntryID: 1, Fence: 1}}

@@ -36,7 +36,7 @@ func sendClaimed(t *testing.T, w *worker, id int64, body []byte, attempts int) *
 	}
 	size := uint64(1)
 	e := gateway.Claimed{Entry: gateway.Entry{ID: id, Fence: 1, Attempts: attempts, Shard: currentShard, SentAtTreeSize: &size}, Body: body}
-	fresh, _ := w.held.addClaimed(t.Context(), []gateway.Claimed{e}, steady.Now(), slots)
+	fresh, _ := addWithSlots(t.Context(), w.held, []gateway.Claimed{e}, steady.Now(), slots)
 	r := w.sendEntry(fresh[0])
 	w.held.releaseOutcomes([]gateway.Outcome{r.Outcome})
 	return r

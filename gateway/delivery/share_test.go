@@ -43,6 +43,26 @@ func TestSharesOfABudget(t *testing.T) {
 	}
 }
 
+// TestShareBesideLeads: a process that may have nothing ahead has its part all the same, where others have as much ahead as they may.
+func TestShareBesideLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const processes = 8
+		whole, leased := gateway.Share{InFlight: 80}, 0
+		for rank := range processes {
+			b := newShared(Limits{InFlight: 80})
+			b.useShare(share{Share: whole.Divide(processes, rank), since: steady.Now(), replicas: processes})
+			if rank < processes-1 {
+				leased += b.leases()
+				continue
+			}
+			b.noteHeldBack()
+			if room := b.leasesOfAll() - leased; b.leases() != 10 || room < 10 {
+				t.Errorf("%d may be leased where others have %d of %d", room, leased, b.leasesOfAll())
+			}
+		}
+	})
+}
+
 // TestShareEnds: a share ends by itself. Then nothing is claimed, and whatever else is sent keeps to an equal part, until it is renewed.
 func TestShareEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

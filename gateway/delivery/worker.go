@@ -29,6 +29,7 @@ type worker struct {
 
 	woken    chan struct{} // one waiting wake-up is enough
 	outcomes chan *result  // of every goroutine that sends; closed once they have ended
+	sending  sync.WaitGroup
 	held     *leases
 	ahead    ahead
 	budget   *budget
@@ -74,19 +75,19 @@ func (w *worker) runWorker(ctx context.Context) {
 	defer cancel()
 	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStoring()
-	var sending, finishing, settling sync.WaitGroup
+	var finishing, settling sync.WaitGroup
 	finishing.Go(func() { w.finishAll(storing) })
 	extending, stopExtending := context.WithCancel(work)
 	defer stopExtending()
 	finishing.Go(func() { w.extendLeases(extending) })
 	settling.Go(func() { w.settleUntil(ctx) })
-	w.claimUntil(ctx, work, &sending)
+	w.claimUntil(ctx, work)
 	w.ahead.close()
-	w.returnAhead()
+	w.returnAhead(0)
 	w.artifacts.close()
 
 	drained := make(chan struct{})
-	go func() { sending.Wait(); close(drained) }()
+	go func() { w.sending.Wait(); close(drained) }()
 	select {
 	case <-drained:
 	case <-time.After(w.timing.Drain):
