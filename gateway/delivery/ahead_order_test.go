@@ -23,6 +23,7 @@ type twoLines struct {
 	leased           int
 	claimErr         error
 	doubted          time.Time
+	doubts           []gateway.Doubt             // with one, all that is claimed was sent before
 	finish           func(context.Context) error // nil: outcomes are stored
 }
 
@@ -55,6 +56,9 @@ func (s *twoLines) Claim(_ context.Context, p gateway.ClaimParams) (claimed []ga
 		}
 		e := gateway.Entry{ID: (*line)[0], Fence: 1, Shard: p.Shard, SentAtTreeSize: &p.TreeSize}
 		binary.BigEndian.PutUint64(e.LeafHash[:], uint64(e.ID))
+		if len(s.doubts) > 0 {
+			e.LastSentAt = time.Now()
+		}
 		claimed = append(claimed, gateway.Claimed{Entry: e, Body: []byte("b"), Yields: yields})
 		*line = (*line)[1:]
 		s.leased++
@@ -70,6 +74,14 @@ func (s *twoLines) DoubtPending(context.Context, string, gateway.Shard) (int, er
 		s.claimErr, s.doubted, s.urgent, s.backfill = nil, time.Now(), nil, nil
 	}
 	return 0, nil
+}
+
+func (s *twoLines) Doubtful(context.Context, gateway.DoubtParams) ([]gateway.Doubt, error) {
+	return s.doubts, nil
+}
+
+func (s *twoLines) Settle(context.Context, []gateway.Settlement) ([]gateway.Progress, error) {
+	return nil, nil
 }
 
 func (s *twoLines) doubtedAt() time.Time {
@@ -169,12 +181,14 @@ func oneByOne(d time.Duration, answer error) func(context.Context, int64) error 
 }
 
 func startLines(t *testing.T, store *twoLines, inFlight int, answer func(context.Context, int64) error) (w *worker, log *countLog, stop func()) {
-	log = &countLog{scriptedLog: scriptedLog{size: 1}, answer: answer, at: map[int64]time.Time{}}
+	find := func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }
+	log = &countLog{scriptedLog: scriptedLog{size: 1, find: find}, answer: answer, at: map[int64]time.Time{}}
 	store.entries = 1 << 30
 	w = newWorker(log, Config{
 		Store: store, Logger: slog.New(slog.DiscardHandler), Changed: func([]gateway.Progress) {}, Metrics: Metrics{}.withDefaults(),
-		Timing: Timing{AddTimeout: time.Minute, Drain: 10 * time.Second, ProbeAfter: time.Hour}.withDefaults(),
+		Timing: Timing{AddTimeout: time.Minute, Drain: 10 * time.Second}.withDefaults(),
 		Limits: func(string) Limits { return Limits{InFlight: inFlight} },
+		Probe:  func(context.Context, gateway.Log) (gateway.Prepared, error) { return gateway.Prepared{}, nil },
 	})
 	w.next = func() []string { return nil }
 	ctx, cancel := context.WithCancel(t.Context())
@@ -302,6 +316,19 @@ func TestNothingAheadOfReading(t *testing.T) {
 		}
 		if n := len(store.givenBack()); n != 10 {
 			t.Errorf("%d given back", n)
+		}
+	})
+}
+
+// TestProbeBesideBacklog: a probe is sent that entries in doubt wait for, however much is ahead, and of which none can be a canary.
+func TestProbeBesideBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &twoLines{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1 << 40, LastSentAt: time.Now(), SentAtTreeSize: new(uint64)}, SentAgo: time.Hour}}}
+		store.add(&store.urgent, 1, 10_000)
+		_, log, _ := startLines(t, store, 40, oneByOne(250*time.Millisecond, nil))
+		time.Sleep(10 * time.Second)
+		if log.sentAt(0).IsZero() {
+			t.Errorf("no probe beside %d entries", len(log.sent()))
 		}
 	})
 }

@@ -47,6 +47,8 @@ type budget struct {
 	pace   *pace
 	limits Limits // as configured
 	share  *share // nil: all of those are this process's
+	// keptUntil is until when a slot is kept for a probe.
+	keptUntil time.Time
 	// throttledAt is when something else than what is in flight last held back entries.
 	throttledAt time.Time
 }
@@ -97,10 +99,32 @@ type slot struct {
 func (b *budget) takeSlots(n int) (slots []*slot, why string, again time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	kept := 0
+	if time.Now().Before(b.keptUntil) {
+		kept = 1
+	}
+	return b.takeLocked(n, kept)
+}
+
+// takeProbeSlot is takeSlots for a probe. Where as much is under way as may be, the next slot that comes free is kept for it until it comes again: whoever has an
+// answer takes that slot at once else, for as long as there is a backlog.
+func (b *budget) takeProbeSlot() []*slot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slots, why, _ := b.takeLocked(1, 0)
+	b.keptUntil = time.Time{}
+	if len(slots) == 0 && why == throttledInFlight {
+		b.keptUntil = time.Now().Add(2 * b.timing.Poll)
+	}
+	return slots
+}
+
+// takeLocked is takeSlots, but for so many slots that are kept.
+func (b *budget) takeLocked(n, kept int) (slots []*slot, why string, again time.Duration) {
 	defer b.reportTaken()
 	now := time.Now()
 	b.applyLimitsLocked(now)
-	if n = min(n, b.boundLocked()-b.taken); n <= 0 {
+	if n = min(n, b.boundLocked()-b.taken-kept); n <= 0 {
 		return nil, throttledInFlight, b.timing.AddTimeout
 	}
 	wanted := n

@@ -113,7 +113,7 @@ func (c *canaries) provesAbsence(since time.Time, absentTo uint64) bool {
 // sendProbe sends an entry of no meaning to a shard, the current one, as a canary. It is not stored: what becomes of it
 // matters to nobody but the doubts that wait for it.
 func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
-	slots, _, _ := w.budget.takeSlots(1)
+	slots := w.budget.takeProbeSlot()
 	if len(slots) == 0 {
 		return // nothing may be sent now
 	}
