@@ -52,6 +52,13 @@ func (a *ahead) isEmpty() bool {
 	return len(a.waits) == 0
 }
 
+// isFor reports whether what is sent next is for a shard.
+func (a *ahead) isFor(shard gateway.Shard) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.waits) > 0 && a.waits[0].Shard == shard
+}
+
 // take takes out up to n entries, those to send next.
 func (a *ahead) take(n int) []*send {
 	a.mu.Lock()
@@ -88,7 +95,7 @@ func (w *worker) takeAhead(slots []*slot) (next []*send, left []*slot) {
 
 // nextAhead returns the entry to send next of those that were claimed ahead, with its slot; nil: there is none, or it may not be sent now.
 func (w *worker) nextAhead() *send {
-	if w.ahead.isEmpty() || !w.budget.hasShare() || !w.health.canBeRead() {
+	if !w.ahead.isFor(w.log.Describe().Shard) || !w.budget.hasShare() || !w.health.canBeRead() {
 		return nil
 	}
 	slots, _, _ := w.budget.takeSlots(1)

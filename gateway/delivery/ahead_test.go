@@ -86,6 +86,33 @@ type secondsLog struct {
 	err    error       // what it answers
 	unread error       // what it answers when it is read
 	sends  []time.Time // when they came
+	shard  gateway.Shard
+	to     map[gateway.Shard]int // sends, by shard
+}
+
+var nextShard = gateway.Shard{Origin: "log.example", KeyID: [32]byte{3}}
+
+// rotate has it go on in the next shard.
+func (l *secondsLog) rotate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shard = nextShard
+}
+
+func (l *secondsLog) Describe() gateway.LogInfo {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	info := l.scriptedLog.Describe()
+	if l.shard != (gateway.Shard{}) {
+		info.Shard = l.shard
+	}
+	return info
+}
+
+func (l *secondsLog) sentTo(shard gateway.Shard) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to[shard]
 }
 
 func (l *secondsLog) Size(context.Context, gateway.Shard) (uint64, error) {
@@ -94,9 +121,13 @@ func (l *secondsLog) Size(context.Context, gateway.Shard) (uint64, error) {
 	return l.size, l.unread
 }
 
-func (l *secondsLog) Add(ctx context.Context, _ gateway.Shard, _ gateway.Prepared) (*gateway.Inclusion, error) {
+func (l *secondsLog) Add(ctx context.Context, shard gateway.Shard, _ gateway.Prepared) (*gateway.Inclusion, error) {
 	l.mu.Lock()
 	l.sends = append(l.sends, time.Now())
+	if l.to == nil {
+		l.to = map[gateway.Shard]int{}
+	}
+	l.to[shard]++
 	l.mu.Unlock()
 	select {
 	case <-time.After(time.Second):
@@ -189,6 +220,19 @@ func TestNothingAhead(t *testing.T) {
 	}
 }
 
+// TestAheadOfAFormerShard: once the log has rotated, what was claimed ahead for its former shard is not sent, and goes back.
+func TestAheadOfAFormerShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, store, log, _ := startAhead(t, 1000, Limits{InFlight: 40})
+		time.Sleep(claimTime + time.Second/2)
+		log.rotate()
+		time.Sleep(time.Second)
+		if got := store.givenBack(); len(got) != 10 || log.sentTo(currentShard) != 40 || log.sentTo(nextShard) == 0 {
+			t.Errorf("given back: %v; %d sent to the former shard, %d to the new one", got, log.sentTo(currentShard), log.sentTo(nextShard))
+		}
+	})
+}
+
 // TestAheadAtAnEnd: a worker that ends sends nothing more, and gives back what was claimed ahead.
 func TestAheadAtAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -244,7 +288,7 @@ func TestLeaseEndsAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &secondsLog{scriptedLog: scriptedLog{size: 1}}
 		w := newWorker(log, renewedConfig(&renewedStore{}))
-		w.ahead.add(w.held.addClaimed(t.Context(), []gateway.Claimed{claimedEntry(1, 1)}, steady.Now()))
+		w.ahead.add(w.held.addClaimed(t.Context(), []gateway.Claimed{{Entry: gateway.Entry{ID: 1, Fence: 1, Shard: currentShard}}}, steady.Now()))
 		time.Sleep(w.timing.Lease + time.Second)
 		s := w.nextAhead()
 		if r := w.sendEntry(s); !errors.Is(r.err, gateway.ErrNotSent) || len(log.sends) != 0 || w.budget.taken != 0 {

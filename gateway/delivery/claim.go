@@ -96,9 +96,13 @@ func (w *worker) claimDue(ctx, work context.Context) ([]*send, pause, error) {
 		w.holdBack()
 		return nil, pause{d: w.timing.Poll}, nil
 	}
+	info := w.log.Describe()
+	if info.Shard != w.claimedFor { // nothing more is sent to the former one
+		w.returnAhead(0)
+		w.claimedFor = info.Shard
+	}
 	slots, wanted, why, again := w.takeRoom()
 	defer func() { giveBackSlots(slots) }()
-	info := w.log.Describe()
 	size, err := w.readSize(ctx, info)
 	if err != nil || wanted == 0 {
 		return nil, pause{min(again, w.timing.Idle), why}, err

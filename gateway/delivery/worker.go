@@ -40,9 +40,10 @@ type worker struct {
 	late     lateEntries
 
 	// Owned by the goroutine that claims:
-	settledPast bool      // what a former life may have sent is in doubt
-	claimedAt   time.Time // when the store was last asked for entries
-	claimSize   int       // how many the next claim asks for
+	settledPast bool          // what a former life may have sent is in doubt
+	claimedAt   time.Time     // when the store was last asked for entries
+	claimedFor  gateway.Shard // the one that it was asked for
+	claimSize   int           // how many the next claim asks for
 }
 
 func newWorker(log gateway.Log, cfg Config) *worker {
