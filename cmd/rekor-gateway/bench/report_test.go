@@ -66,11 +66,12 @@ Figures in this section are of 2026-11-29 and 30, two processors.
 
 *A log with a checkpoint each second* has two clocks. It publishes a checkpoint when something was integrated and the last one is a second old, and it looks once a second whether what it has to answer is in one. A writer that
 has so many in flight sends the next ones when the last ones are answered, all at once, and what of these has just missed a checkpoint waits for two. So at 1024 in flight a writer's rate says above all how the clocks of its log happen to lie, which
-stays so for that log's life: beside the bare writer a gateway was 0.63 to 1.06 at six logs, and a writer that does no more than a gateway must 0.66 to 1.63 at four. A log that publishes each 100 ms has one clock left. There
-the gateway is 0.99 of the bare writer at 256 in flight, and at 1024 0.95 to 0.98 at four logs, and 0.89 to 0.96 at four others when the machine was slow, where a writer that does no more than it must had 0.95 to 1.00: that one claims entries before there is room for them.
+stays so for that log's life, and how much of the second until the next checkpoint those who send, verify and include a thousand entries take both processors for: beside the bare writer a gateway was 0.77 to 0.87 at four logs, and a writer that does no
+more than a gateway must 0.64 to 1.03, so that the gateway had 0.98 of what such a writer has. A log that publishes each 100 ms has one clock left. There the gateway is 0.99 of the bare writer at 256 in flight, and 0.96 at 1024 (0.94 to 1.00 at four
+logs; 0.91 before a quarter of what is in flight was claimed ahead).
 
-*4000 in flight* is what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.70 of the bare writer's rate at a log that publishes each 100 ms, and 0.80 at one that publishes each second (two logs each): a gateway can hardly have more. This one has
-0.88 and 0.97 of that. It takes 0.47 to 0.49 ms of processor time for an entry, such a writer 0.31, and the log 0.6.
+*4000 in flight* is what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.72 of the bare writer's rate at a log that publishes each 100 ms, and 0.87 at one that publishes each second (four logs each; 0.70 and 0.80 at two
+others). The gateway, which takes in what it sends as well, has 0.60 and 0.77, so 0.83 and 0.89 of that. It takes 0.50 ms of processor time for an entry, such a writer 0.33, and the log 0.6.
 
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share. 4000 such calls take 320 MiB, of which a quarter is their stacks.
