@@ -85,3 +85,48 @@ func TestFetchedReceiptIsNotReplaced(t *testing.T) {
 		}
 	}
 }
+
+// TestForceKeepsBothReceipts: of two signatures over one file, neither replaces what this run has written of the other, whatever was there before.
+func TestForceKeepsBothReceipts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		endings [2]string
+		before  string // what the file's receipt was; "" is none
+	}{
+		"no receipt before":                 {[2]string{".asc", ".sig"}, "no receipt"},
+		"signatures of which none is first": {[2]string{".ASC", ".SIG"}, ""},
+	} {
+		folder := t.TempDir()
+		app := filepath.Join(folder, "app")
+		copyFile(t, offline("artifact"), app)
+		if c.before != "" {
+			if err := os.WriteFile(app+backfill.ReceiptSuffix, []byte(c.before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := &Options{Which: "all", Force: true, Header: func(signature []byte, keys [][]byte) (*pb.SubmissionHeader, error) {
+			return &pb.SubmissionHeader{Signature: signature, Keys: keys}, nil
+		}}
+		b := &runner{flags: f, judge: newJudge(f, must(loadKeys(t.Context(), []string{offline("x509.pub"), offline("pgp-ed25519.pub")})))}
+		signatures, places, paths := [2]string{"pgp-ed25519", "x509"}, [2]place{}, [2]string{}
+		candidates := [2]*candidate{}
+		for i, signature := range signatures {
+			item := backfill.Item{Signature: app + c.endings[i], Name: "app" + c.endings[i], Artifact: app, Root: folder}
+			copyFile(t, offline(signature+".sig"), item.Signature)
+			candidates[i] = must(b.judge.readCandidate(t.Context(), item))
+			defer candidates[i].close()
+			places[i] = must(findPlace(item, ""))
+			paths[i] = must(b.findReceipt(t.Context(), candidates[i], places[i])).path
+		}
+		for i, signature := range signatures {
+			r := must(receipt.Unmarshal(must(os.ReadFile(offline(signature + ".receipt.json")))))
+			paths[i] = must(b.writeReceipt(t.Context(), candidates[i], r, paths[i], places[i])).path
+		}
+		for i, path := range paths {
+			r, err := receipt.Unmarshal(must(os.ReadFile(path)))
+			if err != nil || !bytes.Equal(r.GetSignature().GetContent(), candidates[i].content) {
+				t.Errorf("%s: %s has another receipt in it, %v", name, path, err)
+			}
+		}
+	}
+}

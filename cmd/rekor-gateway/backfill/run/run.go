@@ -41,6 +41,7 @@ type runner struct {
 	delay    atomic.Pointer[string] // why the log does not take what is pending, where the gateway says so
 	pace     *pace
 	writer   receiptWriter
+	over     sync.Mutex          // held from when it is looked at what is to be replaced until it is
 	waiters  *waiters            // of submitAll
 	cpu      chan struct{}       // held while something is computed
 	fetches  chan struct{}       // held in its place where something has to be fetched, which may take long
@@ -335,13 +336,31 @@ var receiptBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // maxPlaces bounds how often somebody else may have been faster.
 const maxPlaces = 4
 
-// writeOver writes a receipt where there is none, or a part of one that a power failure has left.
-func (b *runner) writeOver(root, path string, raw []byte, replace bool) (fileStamp, error) {
-	stamp, err := b.writer.write(root, path, raw, replace)
-	if errors.Is(err, errTaken) && isTornFile(path) {
+// writeNew writes a receipt where there is none, or a part of one that a power failure has left.
+func (b *runner) writeNew(root, path string, raw []byte) (fileStamp, error) {
+	stamp, err := b.writer.write(root, path, raw, false)
+	if !errors.Is(err, errTaken) {
+		return stamp, err
+	}
+	b.over.Lock()
+	defer b.over.Unlock()
+	if isTornFile(path) {
 		return b.writer.write(root, path, raw, true)
 	}
 	return stamp, err
+}
+
+// writeForced replaces what is where the receipt of c goes, unless that is by now the receipt of another signature over the same file, of this run or an earlier
+// one: then it goes to its own file.
+func (b *runner) writeForced(ctx context.Context, c *candidate, raw []byte, p place) (found, error) {
+	b.over.Lock()
+	defer b.over.Unlock()
+	at, err := b.findReceipt(ctx, c, p)
+	if err != nil {
+		return found{}, err
+	}
+	stamp, err := b.writer.write(p.root, at.path, raw, true)
+	return found{path: at.path, stamp: stamp, written: true}, err
 }
 
 // writeReceipt writes r into path, or, where another signature's has come there meanwhile, into its own file.
@@ -355,9 +374,12 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	if cap(raw) <= maxReceiptBuffer {
 		*buffer = raw
 	}
-	replace := b.flags.Force && !hasQuery(c.item)
+	force := b.flags.Force && !hasQuery(c.item)
 	for range maxPlaces {
-		stamp, err := b.writeOver(p.root, path, raw, replace)
+		if force {
+			return b.writeForced(ctx, c, raw, p)
+		}
+		stamp, err := b.writeNew(p.root, path, raw)
 		switch {
 		case err == nil:
 			return found{path: path, stamp: stamp, written: true}, nil
@@ -371,7 +393,7 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 		case again.receipt != nil: // another run was faster
 			return again, b.checkReceipt(ctx, c, again.receipt)
 		}
-		path, replace = again.path, b.flags.Force
+		path, force = again.path, b.flags.Force
 	}
 	return found{}, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s: something else is put there again and again", path),
 		"see what writes there, and run the same command again: what is logged is not sent again")
