@@ -71,15 +71,19 @@ func (l *Log) follow(ctx context.Context) {
 		if ctx.Err() == nil {
 			l.noteTrouble(ctx, err)
 		}
-		timer.Reset(l.pause())
+		timer.Reset(l.pause(time.Now()))
 	}
 }
 
-func (l *Log) pause() time.Duration {
-	if l.pacing.busy {
-		return pollTime
+// pause returns how long to wait for the next turn, unless something wakes it: no longer than until what waits may be anchored early.
+func (l *Log) pause(now time.Time) time.Duration {
+	if !l.pacing.busy {
+		return idleTime
 	}
-	return idleTime
+	if quiet := quietTime - now.Sub(l.pacing.grownAt); quiet > 0 {
+		return quiet
+	}
+	return pollTime
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
