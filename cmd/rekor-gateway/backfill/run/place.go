@@ -5,6 +5,7 @@ package run
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -71,7 +72,14 @@ func findPlace(item backfill.Item, dir string) (place, error) {
 	return p, nil
 }
 
-// wasBare reports whether neither file was there when the folder was read. What has come since is found when the receipt is written, which replaces nothing.
+// isMissing reports whether nothing is there now.
+func isMissing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// wasBare reports whether neither file was there when the folder was read. What has come since where the receipt does not go is found when that is written,
+// which replaces nothing.
 func (p place) wasBare(item backfill.Item) bool {
 	base, _ := backfill.CutSuffix(item.Signature)
 	for _, path := range []string{p.own, p.first} {

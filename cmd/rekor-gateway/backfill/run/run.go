@@ -218,7 +218,7 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 		return c, found{}, err
 	}
 	place, err := found{path: p.choose(true)}, error(nil)
-	if b.flags.Force || !p.wasBare(item) {
+	if b.flags.Force || !p.wasBare(item) || !isMissing(place.path) {
 		place, err = b.findReceipt(ctx, c, p)
 	}
 	if err != nil {
