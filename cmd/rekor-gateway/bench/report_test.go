@@ -67,7 +67,7 @@ Figures in this section are of 2026-11-29 and 30, two processors.
 *A log with a checkpoint each second* has two clocks. It publishes a checkpoint when something was integrated and the last one is a second old, and it looks once a second whether what it has to answer is in one. A writer that
 has so many in flight sends the next ones when the last ones are answered, all at once, and what of these has just missed a checkpoint waits for two. So at 1024 in flight a writer's rate says above all how the clocks of its log happen to lie, which
 stays so for that log's life, and how much of the second until the next checkpoint those who send, verify and include a thousand entries take both processors for: beside the bare writer a gateway was 0.77 to 0.87 at four logs, and a writer that does no
-more than a gateway must 0.64 to 1.03, so that the gateway had 0.98 of what such a writer has. A log that publishes each 100 ms has one clock left. There the gateway is 0.99 of the bare writer at 256 in flight, and 0.96 at 1024 (0.94 to 1.00 at four
+more than a gateway must 0.64 to 1.03, so that the gateway had 0.98 of what such a writer has. A log that publishes each 100 ms has one clock left. There the gateway is 0.99 of the bare writer at 256 in flight (0.94 and 0.99 at four logs each with two clocks), and 0.96 at 1024 (0.94 to 1.00 at four
 logs; 0.91 before a quarter of what is in flight was claimed ahead).
 
 *4000 in flight* is about what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.72 of the bare writer's rate at a log that publishes each 100 ms, and 0.87 at one that publishes each second (four logs each; 0.80 and 0.94 at
