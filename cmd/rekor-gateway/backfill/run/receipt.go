@@ -99,6 +99,14 @@ type found struct {
 	written bool               // by this run
 }
 
+// findKept is findReceipt that does not look where the folder has shown that there is none.
+func (b *runner) findKept(ctx context.Context, c *candidate, p place) (found, error) {
+	if path := p.choose(true); !b.flags.Force && p.wasBare(c.item) && isMissing(path) {
+		return found{path: path}, nil
+	}
+	return b.findReceipt(ctx, c, p)
+}
+
 // findReceipt looks for the receipt of c. A file with something else in it is only replaced by force.
 func (b *runner) findReceipt(ctx context.Context, c *candidate, p place) (found, error) {
 	firstIsFree := false

@@ -217,10 +217,7 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
 		return c, found{}, err
 	}
-	place, err := found{path: p.choose(true)}, error(nil)
-	if b.flags.Force || !p.wasBare(item) || !isMissing(place.path) {
-		place, err = b.findReceipt(ctx, c, p)
-	}
+	place, err := b.findKept(ctx, c, p)
 	if err != nil {
 		return c, place, err
 	}
@@ -374,11 +371,10 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 	if cap(raw) <= maxReceiptBuffer {
 		*buffer = raw
 	}
-	force := b.flags.Force && !hasQuery(c.item)
+	if b.flags.Force && !hasQuery(c.item) {
+		return b.writeForced(ctx, c, raw, p)
+	}
 	for range maxPlaces {
-		if force {
-			return b.writeForced(ctx, c, raw, p)
-		}
 		stamp, err := b.writeNew(p.root, path, raw)
 		switch {
 		case err == nil:
@@ -392,8 +388,10 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 			return found{}, err
 		case again.receipt != nil: // another run was faster
 			return again, b.checkReceipt(ctx, c, again.receipt)
+		case b.flags.Force:
+			return b.writeForced(ctx, c, raw, p)
 		}
-		path, force = again.path, b.flags.Force
+		path = again.path
 	}
 	return found{}, fault.Fail(fault.ReasonFileExists, fmt.Errorf("%s: something else is put there again and again", path),
 		"see what writes there, and run the same command again: what is logged is not sent again")
