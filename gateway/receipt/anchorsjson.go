@@ -4,6 +4,7 @@ package receipt
 
 import (
 	"bytes"
+	"slices"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -47,9 +48,7 @@ func encodeJSON(b []byte, r *receiptpb.Receipt) ([]byte, error) {
 	if !ok {
 		return options.MarshalAppend(b, r)
 	}
-	at, end = at+len(b), end+len(b)
-	rest := bytes.Clone(bare[end:])
-	return append(append(bare[:at], member...), rest...), nil
+	return slices.Replace(bare, len(b)+at, len(b)+end, member...), nil
 }
 
 // anchorsOf returns the anchors of a receipt for one record in an own log; nil for any other.
