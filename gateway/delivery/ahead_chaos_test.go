@@ -220,105 +220,119 @@ func TestChaosAhead(t *testing.T) {
 	}
 }
 
+// chaosRun is a worker amid chaos.
+type chaosRun struct {
+	*chaos
+	w      *worker
+	whole  int // may be under way at once
+	shared bool
+}
+
 func runChaos(t *testing.T, seed uint64) {
-	c := &chaos{scriptedLog: scriptedLog{size: 1}, random: rand.New(rand.NewPCG(seed, 1))}
 	whole := []int{40, 1, 2, 3, 4, 5, 16, 64}[seed/2%8]
-	c.bounds = [2]int{whole, whole}
-	for id := range int64(60 * whole) {
-		c.lines = append(c.lines, &chaosEntry{id: id + 1})
-	}
-	shared := seed%2 == 0
-	w := newWorker(c, Config{
-		Store: c, Logger: slog.New(slog.DiscardHandler), Changed: func([]gateway.Progress) {}, Metrics: Metrics{}.withDefaults(), Shared: shared,
+	c := &chaos{scriptedLog: scriptedLog{size: 1}, random: rand.New(rand.NewPCG(seed, 1)), bounds: [2]int{whole, whole}}
+	r := &chaosRun{chaos: c, whole: whole, shared: seed%2 == 0}
+	r.addEntries(60 * whole)
+	r.w = newWorker(c, Config{
+		Store: c, Logger: slog.New(slog.DiscardHandler), Changed: func([]gateway.Progress) {}, Metrics: Metrics{}.withDefaults(), Shared: r.shared,
 		Timing: Timing{AddTimeout: 10 * time.Second, Drain: 5 * time.Second, ProbeAfter: time.Hour}.withDefaults(),
 		Limits: func(string) Limits { return Limits{InFlight: whole} },
 	})
-	w.next = func() []string { return nil }
-	give := func(n int) {
-		if w.budget.useShare(share{Share: gateway.Share{InFlight: int64(n)}, since: steady.Now(), replicas: 2}) {
-			w.wakeWorker()
-		}
-	}
-	give(whole)
+	r.w.next = func() []string { return nil }
+	r.give(whole)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { w.runWorker(ctx) })
+	running.Go(func() { r.w.runWorker(ctx) })
 	most := 0
 	for range 120 {
 		c.pause(3 * time.Second)
-		most = max(most, w.held.count())
-		c.mu.Lock()
-		what, n := c.random.IntN(12), 1+c.random.IntN(3*whole/2+1)
-		c.mu.Unlock()
-		switch {
-		case what == 0 && !shared:
-			c.setBound(n)
-			w.budget.setLimits(Limits{InFlight: n})
-		case what == 1 && shared:
-			c.setBound(min(n, whole))
-			give(n)
-		case what == 2:
-			w.noteReading(gateway.ErrUnavailable)
-		case what == 3:
-			w.wakeWorker()
-		case what == 4:
-			c.mu.Lock()
-			c.worst = !c.worst
-			c.mu.Unlock()
-		case shared && what < 10:
-			c.mu.Lock()
-			n := c.bounds[1]
-			c.mu.Unlock()
-			give(n)
-		}
+		most = max(most, r.w.held.count())
+		r.changeSomething()
 	}
-	// All is well again: nothing waits for ever.
-	c.mu.Lock()
-	c.worst = false
-	c.bounds = [2]int{whole, whole}
-	c.mu.Unlock()
-	w.budget.setLimits(Limits{InFlight: whole})
-	for range 300 {
-		if shared {
-			give(whole)
-		}
-		time.Sleep(5 * time.Second)
-	}
-	c.mu.Lock()
-	left := 0
-	for _, e := range c.lines {
-		if !e.over {
-			left++
-		}
-	}
-	c.mu.Unlock()
-	if left > 0 || w.held.count() > 0 || !w.ahead.isEmpty() {
-		c.complain("%d are left, %d under leases", left, w.held.count())
-	}
-	for range 10 * whole {
-		c.mu.Lock()
-		c.lines = append(c.lines, &chaosEntry{id: int64(len(c.lines) + 1)})
-		c.mu.Unlock()
-	}
-	w.wakeWorker()
-	if shared {
-		give(whole)
-	}
+	r.recover()
+	r.addEntries(10 * whole)
+	r.w.wakeWorker()
+	r.give(whole)
 	c.pause(8 * time.Second)
 	began := time.Now()
 	cancel()
 	running.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if took := time.Since(began); took > 8*time.Second {
-		c.complain("the end takes %v", took)
-	}
-	b := w.budget
-	if b.taken != 0 || b.pace.promised != 0 || b.flight.sending != 0 || b.flight.permits != 0 || len(w.held.held) != 0 || c.open != 0 {
-		c.complain("%d slots taken, %d promised, %d sending, %d permits, %d leases at the end", b.taken, b.pace.promised, b.flight.sending, b.flight.permits, len(w.held.held))
-	}
+	r.checkEnd(time.Since(began))
 	t.Logf("%d sent, %d untried, at most %d under leases", c.sent, c.untriedN, most)
 	for _, s := range slices.Compact(c.wrong) {
 		t.Error(s)
+	}
+}
+
+func (r *chaosRun) addEntries(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range n {
+		r.lines = append(r.lines, &chaosEntry{id: int64(len(r.lines) + 1)})
+	}
+}
+
+// give renews the share, where there is one.
+func (r *chaosRun) give(n int) {
+	if r.w.budget.useShare(share{Share: gateway.Share{InFlight: int64(n)}, since: steady.Now(), replicas: 2}) {
+		r.w.wakeWorker()
+	}
+}
+
+func (r *chaosRun) changeSomething() {
+	r.mu.Lock()
+	what, n, bound := r.random.IntN(12), 1+r.random.IntN(3*r.whole/2+1), r.bounds[1]
+	r.mu.Unlock()
+	switch {
+	case what == 0 && !r.shared:
+		r.setBound(n)
+		r.w.budget.setLimits(Limits{InFlight: n})
+	case what == 1 && r.shared:
+		r.setBound(min(n, r.whole))
+		r.give(n)
+	case what == 2:
+		r.w.noteReading(gateway.ErrUnavailable)
+	case what == 3:
+		r.w.wakeWorker()
+	case what == 4:
+		r.mu.Lock()
+		r.worst = !r.worst
+		r.mu.Unlock()
+	case r.shared && what < 10:
+		r.give(bound)
+	}
+}
+
+// recover has all be well again: nothing waits for ever then.
+func (r *chaosRun) recover() {
+	r.mu.Lock()
+	r.worst, r.bounds = false, [2]int{r.whole, r.whole}
+	r.mu.Unlock()
+	r.w.budget.setLimits(Limits{InFlight: r.whole})
+	for range 300 {
+		r.give(r.whole)
+		time.Sleep(5 * time.Second)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := 0
+	for _, e := range r.lines {
+		if !e.over {
+			left++
+		}
+	}
+	if left > 0 || r.w.held.count() > 0 || !r.w.ahead.isEmpty() {
+		r.complain("%d are left, %d under leases", left, r.w.held.count())
+	}
+}
+
+// checkEnd looks at what an end that took so long has left.
+func (r *chaosRun) checkEnd(took time.Duration) {
+	if took > 8*time.Second {
+		r.complain("the end takes %v", took)
+	}
+	b := r.w.budget
+	if b.taken != 0 || b.pace.promised != 0 || b.flight.sending != 0 || b.flight.permits != 0 || len(r.w.held.held) != 0 || r.open != 0 {
+		r.complain("%d slots taken, %d promised, %d sending, %d permits, %d leases at the end", b.taken, b.pace.promised, b.flight.sending, b.flight.permits, len(r.w.held.held))
 	}
 }

@@ -39,7 +39,7 @@ type Config struct {
 // Timing tunes the workers. What operators may set has its defaults in package config; the others are 0
 // for the defaults given here.
 type Timing struct {
-	InFlight   int           // entries leased at once per log, over all processes; 0: a bound is found
+	InFlight   int           // entries under way at once per log, over all processes; 0: a bound is found
 	AddTimeout time.Duration // for one entry to be included, and gateway.SendTime more of one that is sent with its artifact
 	Drain      time.Duration // how long entries under way may take at shutdown
 	Lease      time.Duration // after which another process takes over from a dead one: gateway.SendLease

@@ -27,9 +27,9 @@ type worker struct {
 	changed   func([]gateway.Progress) // what Finish or Settle returned
 	next      func() []string          // logs to which goes what this one refuses
 
-	woken    chan struct{} // one waiting wake-up is enough
-	outcomes chan *result  // of every goroutine that sends; closed once they have ended
-	sending  sync.WaitGroup
+	woken    chan struct{}  // one waiting wake-up is enough
+	outcomes chan *result   // of every goroutine that sends; closed once they have ended
+	sending  sync.WaitGroup // all that may have outcomes yet
 	held     *leases
 	ahead    ahead
 	budget   *budget
