@@ -24,7 +24,9 @@ type Item struct {
 	Decompress bool              // the signature is over the inner file of the compressed Artifact
 	Digest     string            // ALG:HEX, by a manifest
 	Alone      bool              // the folder had no name of another signature over the same file when it was read
-	Bare       bool              // nor that of a receipt, which begins as this one's: Signature's without its suffix
+	Bare       bool              // nor that of a receipt, which begins as this one's: Signature's without its suffix; nor that of a part of any receipt
+	Seen       bool              // Signature and Artifact were regular files a moment ago
+	Size       int64             // octets of Signature; 0 where that is not known
 	Format     string            // "" is detected by content
 	Labels     map[string]string // by a manifest; may be nil
 	List       *List             // of a signed list (SHA256SUMS, InRelease, .dsc); else nil

@@ -25,6 +25,7 @@ type folder struct {
 	tree    *tree
 	name    string // "." for the tree itself
 	read    bool
+	parts   bool    // one of the entries isPart
 	entries []entry // in lexical order
 
 	tuf *tufNames // nil until findTUF
@@ -42,6 +43,7 @@ func readFolder(t *tree, name string) (*folder, error) {
 		batch, err := file.ReadDir(readBatch)
 		for _, e := range batch {
 			f.entries = append(f.entries, entry{e.Name(), e.Type()})
+			f.parts = f.parts || isPart(e.Name())
 		}
 		if len(f.entries) > maxFolder {
 			return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the folder %s has more than %d names", show(name), maxFolder),
@@ -56,6 +58,11 @@ func readFolder(t *tree, name string) (*folder, error) {
 	}
 	slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return f, nil
+}
+
+// isPart reports whether a file may be what is left of a run that was killed.
+func isPart(name string) bool {
+	return strings.HasPrefix(name, PartPrefix) && strings.HasSuffix(name, PartSuffix)
 }
 
 // find returns the entry called name.
@@ -77,14 +84,15 @@ func (f *folder) find(name string) (entry, bool) {
 // maxBeside bounds the names that lookBeside looks at.
 const maxBeside = 64
 
-// lookBeside reports whether no other signature over the same file is in the folder, by its name (app.asc beside app.sig), and whether no receipt of either is.
+// lookBeside reports whether no other signature over the same file is in the folder, by its name (app.asc beside app.sig), and whether no receipt of either is,
+// nor a part of any.
 // They are false where that is not known.
 func (f *folder) lookBeside(name string) (alone, bare bool) {
 	base, suffix := CutSuffix(name)
 	if suffix == "" || !f.read {
 		return false, false
 	}
-	alone, bare = true, true
+	alone, bare = true, !f.parts
 	first, _ := slices.BinarySearchFunc(f.entries, base+".", func(e entry, name string) int { return strings.Compare(e.name, name) })
 	for i, e := range f.entries[first:] {
 		switch {

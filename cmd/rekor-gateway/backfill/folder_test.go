@@ -3,6 +3,8 @@
 package backfill
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +20,18 @@ func TestIsBare(t *testing.T) {
 		"app.asc.receipt.json":  false,
 		"app.Z.asc":             true,
 		"app.receipt.json.part": true,
+		".Q.receipt.json.part":  false, // wherever in the folder
 	} {
-		f := &folder{read: true, entries: []entry{{name: "app"}, {name: "app.asc"}, {name: beside}, {name: "app.z"}}}
-		slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+		dir := t.TempDir()
+		for _, name := range []string{"app", "app.asc", beside, "app.z"} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := readFolder(&tree{path: dir}, ".")
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, got := f.lookBeside("app.asc"); got != want {
 			t.Errorf("beside %s: %v", beside, got)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -235,9 +236,11 @@ func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	mkfifo(t, dir+"/pipe")
 	for _, path := range []string{dir, dir + "/pipe", "/dev/null", dir + "/nowhere"} {
-		file, _, err := Open(path)
-		if file != nil || formats.ReasonOf(err) != ReasonFile {
-			t.Errorf("%s: %v", path, err)
+		for _, open := range []func(string) (*os.File, fs.FileInfo, error){Open, Reopen} {
+			file, _, err := open(path)
+			if file != nil || formats.ReasonOf(err) != ReasonFile {
+				t.Errorf("%s: %v", path, err)
+			}
 		}
 	}
 	file, _, err := Open(write(t, dir+"/file", "x"))

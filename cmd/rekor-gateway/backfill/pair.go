@@ -26,6 +26,7 @@ func (s *scanner) pair(f *folder, e entry, sh shape) (Item, bool) {
 		item.Problem = explainFile(item.Name, f.tree.path, err)
 		return item, true
 	}
+	item.Size = size
 	k, err := s.identify(s.Context, content)
 	if k > other && size > formats.MaxSignatureSize {
 		item.Problem = errLarge(item.Name)

@@ -236,6 +236,7 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 		return s.Context.Err()
 	}
 	attachList(f, &item)
+	item.Seen = item.Problem == nil
 	item.Alone, item.Bare = f.lookBeside(e.name)
 	return s.give(f.tree, item)
 }

@@ -181,6 +181,22 @@ func TestScan(t *testing.T) {
 	})
 }
 
+// TestScanSees: the files of what is found were looked at; of what has a problem nothing is said.
+func TestScanSees(t *testing.T) {
+	root := copyTree(t)
+	mkfifo(t, root+"/pipe")
+	replace(t, root+"/pgp/app.bin", func(t *testing.T, path string) { link(t, "../pipe", path) })
+	for item, err := range Scan([]string{root}, Options{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(item.Signature)
+		if err != nil || item.Size != info.Size() || item.Seen != (item.Name != "pgp/app.bin.sig") {
+			t.Errorf("%s: size %d, seen %v, %v", item.Name, item.Size, item.Seen, err)
+		}
+	}
+}
+
 // TestScanDefects changes one thing in the tree, and looks at one folder.
 func TestScanDefects(t *testing.T) {
 	tests := map[string]struct {

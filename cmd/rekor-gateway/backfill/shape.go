@@ -43,6 +43,12 @@ var suffixes = []struct {
 // ReceiptSuffix is what a receipt's name has more than its file's. Such files are no signatures.
 const ReceiptSuffix = ".receipt.json"
 
+// PartPrefix and PartSuffix are how the name begins and ends that a receipt may have before it is whole.
+const (
+	PartPrefix = "."
+	PartSuffix = ".part"
+)
+
 // maxSuffix is as long as the longest of suffixes.
 const maxSuffix = 14
 

@@ -110,6 +110,15 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
+// Reopen is Open for what was a regular file a moment ago: Item.Seen.
+func Reopen(path string) (*os.File, fs.FileInfo, error) {
+	file, info, err := (&tree{}).reopenFile(filepath.ToSlash(path))
+	if err != nil {
+		return nil, nil, explainFile(path, "", err)
+	}
+	return file, info, nil
+}
+
 // OpenBelow is Open for a path below the folder root that no link may lead out of that: ReasonOutsideRoot.
 func OpenBelow(root, path string) (*os.File, fs.FileInfo, error) {
 	name, err := filepath.Rel(root, path)

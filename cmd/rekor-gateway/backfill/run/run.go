@@ -187,7 +187,11 @@ func (b *runner) holdMemory(ctx context.Context, item backfill.Item) (release fu
 
 // holdOf is holdMemory of memory, of which there is most in all.
 func holdOf(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
-	size := min(heldPerItem+heldPerByte*sizeOf(item.Signature), most)
+	signature := item.Size
+	if signature == 0 {
+		signature = sizeOf(item.Signature)
+	}
+	size := min(heldPerItem+heldPerByte*signature, most)
 	if err := memory.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
@@ -333,9 +337,13 @@ var receiptBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // maxPlaces bounds how often somebody else may have been faster.
 const maxPlaces = 4
 
-// writeNew writes a receipt where there is none, or a part of one that a power failure has left.
-func (b *runner) writeNew(root, path string, raw []byte) (fileStamp, error) {
-	stamp, err := b.writer.write(root, path, raw, false)
+// writeNew writes a receipt where there is none, or a part of one that a power failure has left. isBare says that no killed run has left anything there.
+func (b *runner) writeNew(root, path string, raw []byte, isBare bool) (stamp fileStamp, err error) {
+	if isBare {
+		stamp, err = b.writer.writeFresh(root, path, raw)
+	} else {
+		stamp, err = b.writer.write(root, path, raw, false)
+	}
 	if !errors.Is(err, errTaken) {
 		return stamp, err
 	}
@@ -375,7 +383,7 @@ func (b *runner) writeReceipt(ctx context.Context, c *candidate, r *receiptpb.Re
 		return b.writeForced(ctx, c, raw, p)
 	}
 	for range maxPlaces {
-		stamp, err := b.writeNew(p.root, path, raw)
+		stamp, err := b.writeNew(p.root, path, raw, p.wasBare(c.item))
 		switch {
 		case err == nil:
 			return found{path: path, stamp: stamp, written: true}, nil

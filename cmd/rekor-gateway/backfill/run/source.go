@@ -26,6 +26,7 @@ type source struct {
 	spool *os.File  // what was fetched; it has no name any more, so that nothing of it is left when the program is killed
 	first fileStamp // of the file when it was first opened
 	known bool      // first is set
+	seen  bool      // it was a regular file a moment ago
 
 	settled *settledFiles // nil: nothing is remembered of it
 }
@@ -115,7 +116,11 @@ func (s *source) open() (*sourceReader, error) {
 	if s.spool != nil {
 		return &sourceReader{source: s, Reader: io.NewSectionReader(s.spool, 0, math.MaxInt64)}, nil
 	}
-	file, info, err := backfill.Open(s.path) // somebody may have put a pipe there since
+	open := backfill.Open // somebody may have put a pipe there since
+	if s.seen {
+		s.seen, open = false, backfill.Reopen
+	}
+	file, info, err := open(s.path)
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,13 @@ const (
 
 // partName is what the receipt called name is called before it is whole. It is the same in every run, so that what a killed one has left
 // is removed by the next.
-func partName(name string) string { return "." + shortenStem(name) + ".part" }
+func partName(name string) string {
+	return backfill.PartPrefix + shortenStem(name) + backfill.PartSuffix
+}
 
 // otherPartName is for when partName is another run's, or somebody else's.
 func otherPartName(name string) string {
-	return "." + shortenStem(name) + "." + rand.Text()[:randomLetters] + ".part"
+	return backfill.PartPrefix + shortenStem(name) + "." + rand.Text()[:randomLetters] + backfill.PartSuffix
 }
 
 func shortenStem(name string) string {
@@ -72,9 +74,19 @@ func checkPlace(path string) error {
 
 // write puts raw into path, which is below root, unless that is "", and returns what the file is then. Unless replace is set, errTaken is returned where
 // something has come there.
-func (w *receiptWriter) write(root, path string, raw []byte, replace bool) (stamp fileStamp, err error) {
+func (w *receiptWriter) write(root, path string, raw []byte, replace bool) (fileStamp, error) {
+	return w.writeBy(root, path, func(folder *heldFolder, name string) (fileStamp, error) { return writeFile(folder, name, raw, replace) })
+}
+
+// writeFresh is write, replacing nothing, in a folder where no killed run has left anything: nothing is looked for.
+func (w *receiptWriter) writeFresh(root, path string, raw []byte) (fileStamp, error) {
+	return w.writeBy(root, path, func(folder *heldFolder, name string) (fileStamp, error) { return writeFreshFile(folder, name, raw) })
+}
+
+// writeBy has write put something into the folder of path.
+func (w *receiptWriter) writeBy(root, path string, write func(folder *heldFolder, name string) (fileStamp, error)) (stamp fileStamp, err error) {
 	err = w.held.use(root, path, func(folder *heldFolder) error {
-		if stamp, err = writeFile(folder, filepath.Base(path), raw, replace); err != nil {
+		if stamp, err = write(folder, filepath.Base(path)); err != nil {
 			return err
 		}
 		return w.noteFolder(folder)
@@ -83,13 +95,18 @@ func (w *receiptWriter) write(root, path string, raw []byte, replace bool) (stam
 }
 
 // writeFile is write in a folder.
-func writeFile(folder *heldFolder, name string, raw []byte, replace bool) (stamp fileStamp, err error) {
-	err = errNoUnnamed
+func writeFile(folder *heldFolder, name string, raw []byte, replace bool) (fileStamp, error) {
 	if _, there := folder.Lstat(partName(name)); there != nil && !replace { // else what a killed run has left is used up
-		stamp, err = writeUnnamed(folder, name, raw)
+		return writeFreshFile(folder, name, raw)
 	}
+	return writePart(folder, name, raw, replace)
+}
+
+// writeFreshFile is writeFresh in a folder.
+func writeFreshFile(folder *heldFolder, name string, raw []byte) (fileStamp, error) {
+	stamp, err := writeUnnamed(folder, name, raw)
 	if errors.Is(err, errNoUnnamed) {
-		stamp, err = writePart(folder, name, raw, replace)
+		return writePart(folder, name, raw, false)
 	}
 	return stamp, err
 }

@@ -84,6 +84,36 @@ func TestReceiptIsTheRunsOwn(t *testing.T) {
 	}
 }
 
+// TestPartsAreSeen: the scan knows what a killed run has left by its name.
+func TestPartsAreSeen(t *testing.T) {
+	isBare := func(files ...string) bool {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS("../testdata/tree/minisign")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for item, err := range backfill.Scan([]string{dir}, backfill.Options{}) {
+			return err == nil && item.Bare
+		}
+		t.Fatal("nothing was found")
+		return false
+	}
+	if !isBare() {
+		t.Error("bare where nothing was left: false")
+	}
+	for _, name := range []string{"app.receipt.json", strings.Repeat("a", maxPartStem+1)} {
+		for _, part := range []string{partName(name), otherPartName(name)} {
+			if isBare(part) {
+				t.Errorf("bare beside %s", part)
+			}
+		}
+	}
+}
+
 // TestWriteWaitsForNobody: whoever may read the folder may lock a file in it.
 func TestWriteWaitsForNobody(t *testing.T) {
 	dir := t.TempDir()
