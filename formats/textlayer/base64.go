@@ -17,20 +17,23 @@ func DecodeBase64(text []byte) ([]byte, bool) {
 	if bytes.HasPrefix(text, []byte("-----")) { // an armor, in letters of the second alphabet
 		return nil, false
 	}
-	packed := make([]byte, 0, min(len(text), 64))
-	url := false
+	n, url := 0, false
 	for _, b := range text {
 		switch classes[b] {
 		case inBoth:
-			packed = append(packed, b)
+			n++
 		case inURL:
-			packed, url = append(packed, b), true
+			n, url = n+1, true
 		case notBase64:
 			return nil, false
 		}
 	}
-	if len(packed) == 0 {
+	if n == 0 {
 		return nil, false
+	}
+	packed := text
+	if n < len(text) {
+		packed = packBase64(text, n)
 	}
 	encoding := base64.StdEncoding
 	if url {
@@ -41,6 +44,17 @@ func DecodeBase64(text []byte) ([]byte, bool) {
 	}
 	out, err := encoding.Strict().AppendDecode(nil, packed)
 	return out, err == nil && len(out) > 0
+}
+
+// packBase64 returns the n octets of text that are not between.
+func packBase64(text []byte, n int) []byte {
+	packed := make([]byte, 0, n)
+	for _, b := range text {
+		if classes[b] != between {
+			packed = append(packed, b)
+		}
+	}
+	return packed
 }
 
 // class says where an octet may stand: nowhere, in base64 of one or both alphabets, between.

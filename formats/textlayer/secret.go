@@ -33,7 +33,7 @@ func FindSecret(data []byte) (Secret, bool) {
 }
 
 func findPlain(data []byte) (Secret, bool) {
-	for _, find := range []func([]byte) (Secret, bool){findStart, findLine, findPEM, findJSON, findJSONBehind, findBinary} {
+	for _, find := range []func([]byte) (Secret, bool){findStart, findLine, findPEM, findJSON, findBinary} {
 		if s, ok := find(data); ok {
 			return s, true
 		}

@@ -20,7 +20,7 @@ func IsSecret(data []byte) (Secret, bool) {
 
 func isPlain(data []byte) (Secret, bool) {
 	data = bytes.TrimLeft(bytes.TrimPrefix(data, byteOrderMark), blanks)
-	for _, find := range []func([]byte) (Secret, bool){findStart, findJSON, findBinary} {
+	for _, find := range []func([]byte) (Secret, bool){findStart, findFirstJSON, findBinary} {
 		if s, ok := find(data); ok {
 			return s, true
 		}
