@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
+	"github.com/rekor-gateway/rekor-gateway/formats/textlayer"
 )
 
 // BenchmarkParse: metadata and its root, by what they hold.
@@ -35,6 +36,31 @@ func BenchmarkParse(b *testing.B) {
 				if _, err := New().Parse(context.Background(), c.doc, [][]byte{c.root}, strict()); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkJSON: what is done with the JSON of a metadata file of 2 KB, but for the signatures.
+func BenchmarkJSON(b *testing.B) {
+	doc := read(b, "targets.json")
+	o, err := decodeJSON(meter(b), doc, formats.ReasonMalformedSignature)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, f := range map[string]func(){
+		"detect":      func() { New().Detect(doc) },
+		"find secret": func() { textlayer.FindSecret(doc) },
+		"decode":      func() { _, _ = decodeJSON(meter(b), doc, formats.ReasonMalformedSignature) },
+		"hold secret": func() { textlayer.HoldsSecret(o.members) },
+		"encode":      func() { _, _ = encodeCanonical(meter(b), o.members["signed"]) },
+		"document":    func() { _, _ = decodeDocument(meter(b), doc, formats.ReasonMalformedSignature) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
 			}
 		})
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
@@ -25,7 +27,8 @@ const (
 // same values, and two files that differ in a value differ in their canonical form.
 type decoder struct {
 	meter  *formats.Meter
-	tokens *json.Decoder
+	tokens *jsontext.Decoder
+	text   string         // what tokens reads: texts without escapes are parts of it
 	reason formats.Reason // of refusals: MALFORMED_SIGNATURE or MALFORMED_KEY
 	values int
 }
@@ -36,6 +39,11 @@ const (
 	costValue = 20
 	costOctet = 15
 )
+
+// newTokens reads the grammar alone: what a name or a text may be is for who reads it to say.
+func newTokens(data []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
 
 // decodeJSON returns the object that data is, as maps, slices, strings, json.Numbers, bools and nil.
 func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, error) {
@@ -49,8 +57,7 @@ func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, e
 	if err != nil {
 		return object{}, err
 	}
-	d := decoder{meter: m, tokens: json.NewDecoder(bytes.NewReader(raw)), reason: reason}
-	d.tokens.UseNumber()
+	d := decoder{meter: m, tokens: newTokens(raw), text: string(raw), reason: reason}
 	v, err := d.decodeValue(0)
 	if err != nil {
 		return object{}, err
@@ -62,12 +69,12 @@ func decodeJSON(m *formats.Meter, data []byte, reason formats.Reason) (object, e
 	return object{members: members, reason: reason}, nil
 }
 
-// firstValue checks the grammar of the whole value, which the token reader does not promise
-// to do, and refuses anything but white space after it.
-func firstValue(data []byte, reason formats.Reason) (json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	var raw json.RawMessage
-	if err := dec.Decode(&raw); err != nil {
+// firstValue checks the grammar of the whole value, which comes before all that is said of a
+// part of it, and refuses anything but white space after it.
+func firstValue(data []byte, reason formats.Reason) (jsontext.Value, error) {
+	dec := newTokens(data)
+	raw, err := dec.ReadValue()
+	if err != nil {
 		return nil, errMalformed(reason, errNotJSON)
 	}
 	if rest := bytes.Trim(data[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
@@ -99,40 +106,74 @@ func (d *decoder) decodeValue(depth int) (any, error) {
 	if err := d.meter.ChargeElements(costValue); err != nil {
 		return nil, err
 	}
-	t, err := d.tokens.Token()
+	switch d.tokens.PeekKind() {
+	case jsontext.KindString:
+		return d.readText()
+	case jsontext.KindNumber:
+		return d.readNumber()
+	}
+	t, err := d.tokens.ReadToken()
 	if err != nil {
 		return nil, errMalformed(d.reason, errNotJSON)
 	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '{' {
-			return d.decodeObject(depth)
-		}
+	switch t.Kind() {
+	case jsontext.KindBeginObject:
+		return d.decodeObject(depth)
+	case jsontext.KindBeginArray:
 		return d.decodeArray(depth)
-	case json.Number:
-		if _, err := t.Int64(); err != nil || t == "-0" {
-			return nil, errMalformed(d.reason, errors.New("a number is not an integer of 64 bits"))
-		}
-	case string:
-		if err := d.checkText(t); err != nil {
-			return nil, err
-		}
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return t.Bool(), nil
+	case jsontext.KindNull:
+		return nil, nil
 	}
-	return t, nil
+	return nil, errMalformed(d.reason, errNotJSON)
 }
 
-// checkText refuses U+FFFD, which is what encoding/json makes of half a surrogate pair: such a
-// string would sign as another one.
-func (d *decoder) checkText(s string) error {
-	if strings.ContainsRune(s, utf8.RuneError) {
-		return errMalformed(d.reason, errNotUnicode)
+// readRaw returns the next name, text or number as it is written.
+func (d *decoder) readRaw() (string, error) {
+	v, err := d.tokens.ReadValue()
+	if err != nil {
+		return "", errMalformed(d.reason, errNotJSON)
 	}
-	return nil
+	end := int(d.tokens.InputOffset())
+	return d.text[end-len(v) : end], nil
+}
+
+// readText refuses U+FFFD, which other readers make of half a surrogate pair: such a string would sign as another one.
+func (d *decoder) readText() (string, error) {
+	raw, err := d.readRaw()
+	if err != nil {
+		return "", err
+	}
+	s := raw[1 : len(raw)-1]
+	if strings.Contains(s, `\`) {
+		unquoted, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			return "", errMalformed(d.reason, errNotUnicode)
+		}
+		s = string(unquoted)
+	}
+	if strings.Contains(s, "\ufffd") {
+		return "", errMalformed(d.reason, errNotUnicode)
+	}
+	return s, nil
+}
+
+func (d *decoder) readNumber() (json.Number, error) {
+	raw, err := d.readRaw()
+	if err != nil {
+		return "", err
+	}
+	n := json.Number(raw)
+	if _, err := n.Int64(); err != nil || n == "-0" {
+		return "", errMalformed(d.reason, errors.New("a number is not an integer of 64 bits"))
+	}
+	return n, nil
 }
 
 func (d *decoder) decodeArray(depth int) (any, error) {
 	list := []any{}
-	for d.tokens.More() {
+	for d.tokens.PeekKind() != jsontext.KindEndArray {
 		v, err := d.decodeValue(depth + 1)
 		if err != nil {
 			return nil, err
@@ -144,13 +185,9 @@ func (d *decoder) decodeArray(depth int) (any, error) {
 
 func (d *decoder) decodeObject(depth int) (any, error) {
 	members := map[string]any{}
-	for d.tokens.More() {
-		t, err := d.tokens.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, errMalformed(d.reason, errNotJSON)
-		}
-		if err := d.checkText(name); err != nil {
+	for d.tokens.PeekKind() != jsontext.KindEndObject {
+		name, err := d.readText()
+		if err != nil {
 			return nil, err
 		}
 		if _, twice := members[name]; twice {
@@ -165,7 +202,7 @@ func (d *decoder) decodeObject(depth int) (any, error) {
 
 // readEnd reads the closing delimiter.
 func (d *decoder) readEnd() error {
-	if _, err := d.tokens.Token(); err != nil {
+	if _, err := d.tokens.ReadToken(); err != nil {
 		return errMalformed(d.reason, errNotJSON)
 	}
 	return nil

@@ -18,8 +18,8 @@ package tuf
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -48,35 +48,40 @@ func (format) Detect(signature []byte) bool {
 	if !bytes.HasPrefix(bytes.TrimLeft(prefix, " \t\r\n"), []byte("{")) {
 		return false
 	}
-	names, complete := memberNames(prefix)
-	both := slices.Contains(names, "signed") && slices.Contains(names, "signatures")
-	return both || !complete && len(prefix) < len(signature) &&
-		(slices.Contains(names, "signed") || slices.Contains(names, "signatures") && bytes.Contains(prefix, []byte(`"keyid"`)))
+	has := findMembers(prefix)
+	return has.signed && has.signatures || !has.all && len(prefix) < len(signature) &&
+		(has.signed || has.signatures && bytes.Contains(prefix, []byte(`"keyid"`)))
 }
 
-// memberNames returns the names of the outermost object's members, and whether all were read.
-func memberNames(data []byte) (names []string, complete bool) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	depth, isName := 0, false
+// outline says which members the outermost object has, and whether it was read to its end.
+type outline struct{ signed, signatures, all bool }
+
+// findMembers reads data up to the end of the outermost object or the first error: a number too large to be one is an error, too.
+func findMembers(data []byte) (o outline) {
+	dec := newTokens(data)
 	for {
-		t, err := dec.Token()
+		t, err := dec.ReadToken()
+		if err == nil && t.Kind() == jsontext.KindNumber {
+			_, err = t.Float()
+		}
 		if err != nil {
-			return names, false
+			return o
 		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return names, true
-		}
-		s, ok := t.(string)
-		if isName = depth == 1 && ok && !isName; isName {
-			names = append(names, s)
+		switch dec.StackDepth() {
+		case 0:
+			o.all = true
+			return o
+		case 1:
+			if in, count := dec.StackIndex(1); in == jsontext.KindBeginObject && count%2 == 1 { // a name, whose value is next
+				o.add(t.String())
+			}
 		}
 	}
+}
+
+func (o *outline) add(name string) {
+	o.signed = o.signed || name == "signed"
+	o.signatures = o.signatures || name == "signatures"
 }
 
 // Parse verifies the metadata in signature with the roots in keys. Reasons that are TUF's own:
