@@ -124,7 +124,7 @@ func bareBundle(b *bundlepb.Bundle) *bundlepb.Bundle {
 
 // condenseAnchors leaves an anchor as it is where it could not be made again.
 func condenseAnchors(own *receiptpb.OwnRecord) {
-	_, c, err := openOwnProof(own)
+	_, c, err := openOwnProof(own, nil)
 	if err != nil {
 		return
 	}
@@ -235,7 +235,7 @@ func restoreCondensed(c *receiptpb.Receipt, signature []byte) error {
 		if err := checkOwnProofShape(e.GetOwn()); err != nil {
 			return err
 		}
-		_, checkpoint, err := openOwnProof(e.GetOwn())
+		_, checkpoint, err := openOwnProof(e.GetOwn(), nil)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 // What the record says is compared elsewhere, as that of every entry is.
 func (v *verification) checkOwnRecord(e *logEntry) error {
 	own := e.entry.GetOwn()
-	p, c, err := openOwnProof(own)
+	p, c, err := openOwnProof(own, v.options.Memory)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,10 @@ func (v *verification) checkOwnRecord(e *logEntry) error {
 }
 
 // openOwnProof reads the text of a record's proof. Nothing in it is proven yet.
-func openOwnProof(own *receiptpb.OwnRecord) (OwnProof, ownCheckpoint, error) {
-	p, err := ParseOwnProof([]byte(own.GetProof()))
+func openOwnProof(own *receiptpb.OwnRecord, known *Memory) (OwnProof, ownCheckpoint, error) {
+	p, c, err := parseOwnProof([]byte(own.GetProof()), known)
 	if err != nil {
 		return OwnProof{}, ownCheckpoint{}, wrap(err, ReasonMalformedReceipt, "the proof of the own log's record is not as the gateway writes it", hintAgain)
-	}
-	c, err := parseOwnCheckpoint(p.Checkpoint)
-	if err != nil {
-		return OwnProof{}, ownCheckpoint{}, wrap(err, ReasonMalformedReceipt, "the own log's checkpoint is not as the gateway writes it", hintAgain)
 	}
 	return p, c, nil
 }
@@ -89,11 +85,14 @@ func listOwnLogs(g *trustroot.Gateway) string {
 }
 
 func (v *verification) checkOwnSignature(log trustroot.OwnLog, checkpoint []byte) error {
-	verifier, err := log.Verifier()
-	if err == nil {
-		_, err = note.Open(checkpoint, note.VerifierList(v.options.Memory.verifierOf(verifier, []byte(log.Key))))
+	open := func() error {
+		verifier, err := log.Verifier()
+		if err == nil {
+			_, err = note.Open(checkpoint, note.VerifierList(verifier))
+		}
+		return err
 	}
-	if err != nil {
+	if err := v.options.Memory.verifyOnce(open, []byte("own log"), []byte(log.Key), checkpoint); err != nil {
 		return wrap(err, ReasonCheckpointInvalid, "the own log's checkpoint is not signed with that log's key", hintAgain)
 	}
 	return nil
@@ -136,11 +135,12 @@ func (v *verification) checkAnchor(log trustroot.OwnLog, c ownCheckpoint, a *rec
 		return Anchored{}, refuse(ReasonUnknownGatewayKey, "the own log's checkpoint is anchored with "+id+", which is no anchor key of that log",
 			"get the gateway's trust file again, from whoever runs it")
 	}
-	if err := isAnchorOf(c, a, v.options.Memory); err != nil {
+	same := v.options.Memory.of(c, a)
+	if err := same.verifyOnce(func() error { return isAnchorOf(c, a) }, "anchor"); err != nil {
 		return Anchored{}, wrap(err, ReasonAnchorMismatch, "the anchor is not a record of the own log's checkpoint", hintAgain)
 	}
 	t := a.GetBundle().GetVerificationMaterial().GetTlogEntries()[0]
-	l, tree, err := v.proveInLog(t)
+	l, tree, err := v.proveInLog(t, same)
 	if err != nil {
 		return Anchored{}, err
 	}

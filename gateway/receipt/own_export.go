@@ -55,7 +55,7 @@ func (r *Report) ExportTlogProofs(dir string) ([]ExportedProof, error) {
 func (e logEntry) exportProof(dir Export, i int, r *receiptpb.Receipt) (ExportedProof, error) {
 	own := e.entry.GetOwn()
 	proof := []byte(own.GetProof())
-	_, c, err := openOwnProof(own)
+	_, c, err := openOwnProof(own, nil)
 	if err != nil {
 		return ExportedProof{}, err
 	}

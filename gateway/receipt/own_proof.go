@@ -40,33 +40,53 @@ func FormatOwnProof(p OwnProof) ([]byte, error) {
 // ParseOwnProof reads the text of a proof. It accepts one spelling of each: no line that is empty but the one before
 // the checkpoint, canonical numbers and base64, no extra data, nothing after the checkpoint's last line. Nothing in it is proven yet.
 func ParseOwnProof(text []byte) (OwnProof, error) {
+	p, _, err := parseOwnProof(text, nil)
+	return p, err
+}
+
+// parseOwnProof is ParseOwnProof, with what is in the checkpoint.
+func parseOwnProof(text []byte, known *Memory) (OwnProof, ownCheckpoint, error) {
 	if len(text) > MaxOwnProof {
-		return OwnProof{}, fmt.Errorf("parsing proof: it is over %d bytes", MaxOwnProof)
+		return OwnProof{}, ownCheckpoint{}, fmt.Errorf("parsing proof: it is over %d bytes", MaxOwnProof)
 	}
 	head, checkpoint, found := bytes.Cut(text, []byte("\n\n"))
-	lines := bytes.Split(head, []byte("\n"))
-	if !found || string(lines[0]) != proofHeader || len(lines) < 2 {
-		return OwnProof{}, fmt.Errorf("parsing proof: it does not begin as a %s", proofHeader)
+	first, rest, more := bytes.Cut(head, []byte("\n"))
+	if !found || string(first) != proofHeader || !more {
+		return OwnProof{}, ownCheckpoint{}, fmt.Errorf("parsing proof: it does not begin as a %s", proofHeader)
 	}
-	index, hashes := lines[1], lines[2:]
+	index, rest, more := bytes.Cut(rest, []byte("\n"))
 	number, named := bytes.CutPrefix(index, []byte(indexPrefix))
 	n, err := parseNumber(number)
 	if !named || err != nil {
-		return OwnProof{}, fmt.Errorf("parsing proof: %.80q is no index", index)
-	}
-	if len(hashes) > maxOwnHashes {
-		return OwnProof{}, fmt.Errorf("parsing proof: it has over %d hashes", maxOwnHashes)
+		return OwnProof{}, ownCheckpoint{}, fmt.Errorf("parsing proof: %.80q is no index", index)
 	}
 	p := OwnProof{Index: n, Checkpoint: checkpoint}
-	for _, line := range hashes {
-		h, err := parseHash(line)
-		if err != nil {
-			return OwnProof{}, fmt.Errorf("parsing proof: %w", err)
+	if more {
+		if p.Hashes, err = parseHashes(rest); err != nil {
+			return OwnProof{}, ownCheckpoint{}, fmt.Errorf("parsing proof: %w", err)
 		}
-		p.Hashes = append(p.Hashes, h)
 	}
-	if _, err := parseOwnCheckpoint(checkpoint); err != nil {
-		return OwnProof{}, fmt.Errorf("parsing proof: parsing own checkpoint: %w", err)
+	c, err := known.parseOwn(checkpoint)
+	if err != nil {
+		return OwnProof{}, ownCheckpoint{}, fmt.Errorf("parsing proof: parsing own checkpoint: %w", err)
 	}
-	return p, nil
+	return p, c, nil
+}
+
+// parseHashes reads a hash from each line.
+func parseHashes(lines []byte) ([][sha256.Size]byte, error) {
+	n := bytes.Count(lines, []byte("\n")) + 1
+	if n > maxOwnHashes {
+		return nil, fmt.Errorf("it has over %d hashes", maxOwnHashes)
+	}
+	hashes := make([][sha256.Size]byte, n)
+	for i := range hashes {
+		var line []byte
+		line, lines, _ = bytes.Cut(lines, []byte("\n"))
+		var err error
+		if hashes[i], err = parseHash(line); err != nil {
+			return nil, err
+		}
+	}
+	return hashes, nil
 }

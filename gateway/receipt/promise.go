@@ -72,7 +72,7 @@ func (s promiseTimes) findPromise(e *receiptpb.LogEntry) *VerifiedTime {
 	at := time.Unix(t.GetIntegratedTime(), 0).UTC()
 	for _, l := range s.v.options.TrustedRoot.LogsOf(origin) {
 		inUse := !at.Before(l.Start) && (l.End.IsZero() || !at.After(l.End))
-		if inUse && l.IsRekorV1() && l.VerifyPromise(promiseOf(t)) == nil {
+		if inUse && l.IsRekorV1() && s.v.options.Memory.verifyPromise(l, promiseOf(t)) == nil {
 			return &VerifiedTime{T: at, Word: "the promise of log " + l.Origin}
 		}
 	}

@@ -4,8 +4,10 @@ package receipt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -34,7 +36,7 @@ func (v *verification) checkProofs() error {
 
 func (v *verification) checkLogged(e *logEntry) error {
 	t := logged(e.entry)
-	l, c, err := v.proveInLog(t)
+	l, c, err := v.proveInLog(t, anchorMemory{})
 	if err != nil {
 		return err
 	}
@@ -45,14 +47,22 @@ func (v *verification) checkLogged(e *logEntry) error {
 	return nil
 }
 
-// proveInLog checks that an entry is in a trusted log, and returns that with the checkpoint.
-func (v *verification) proveInLog(t *rekorpb.TransparencyLogEntry) (trustroot.Log, checkpoint.Checkpoint, error) {
+// proveInLog checks that an entry is in a trusted log, and returns that with the checkpoint. The entry is that of the anchor which known is of, if it is of one.
+func (v *verification) proveInLog(t *rekorpb.TransparencyLogEntry, known anchorMemory) (trustroot.Log, checkpoint.Checkpoint, error) {
 	l, c, err := openCheckpoint(v.options.TrustedRoot, v.options.Memory, t.GetInclusionProof().GetCheckpoint().GetEnvelope())
 	if err != nil {
 		return l, c, err
 	}
-	if err := checkInclusion(t, l, c); err != nil {
+	if err := checkClaimed(t, l, c); err != nil {
 		return l, c, err
+	}
+	if l.IsRekorV1() {
+		if err := v.options.Memory.verifyPromise(l, promiseOf(t)); err != nil {
+			return l, c, wrap(err, ReasonProofInvalid, "the log's promise of the entry, its time and its index is not as the log signed it", hintAgain)
+		}
+	}
+	if err := known.verifyOnce(func() error { return followProof(t, c) }, "inclusion", binary.BigEndian.AppendUint64(nil, c.Size), c.Hash); err != nil {
+		return l, c, wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the entry to the checkpoint", hintAgain)
 	}
 	if l.Start.After(v.options.Now) {
 		return l, c, refuse(ReasonUnknownLog, fmt.Sprintf("the key of log %s is not in use yet", l.Origin), "check this machine's clock")
@@ -73,14 +83,11 @@ func (v *verification) reportLog(what string, l trustroot.Log, c checkpoint.Chec
 // root has for its origin, unless the memory knows it. Other signatures on it are not looked at.
 func openCheckpoint(root *trustroot.Root, known *Memory, envelope string) (trustroot.Log, checkpoint.Checkpoint, error) {
 	origin, _, _ := strings.Cut(envelope, "\n")
-	var verifiers []note.Verifier
-	for _, l := range root.LogsOf(origin) {
-		verifiers = append(verifiers, known.verifierOf(l.Verifier, l.SPKI))
-	}
-	if len(verifiers) == 0 {
+	logs := root.LogsOf(origin)
+	if len(logs) == 0 {
 		return refuseLog(root)
 	}
-	n, err := note.Open([]byte(envelope), note.VerifierList(verifiers...))
+	opened, err := known.openLog(envelope, logs)
 	var unverified *note.UnverifiedNoteError
 	if errors.As(err, &unverified) {
 		return refuseLog(root)
@@ -88,18 +95,37 @@ func openCheckpoint(root *trustroot.Root, known *Memory, envelope string) (trust
 	if err != nil {
 		return refuseCheckpoint(err)
 	}
-	var c checkpoint.Checkpoint
-	if _, err := c.Unmarshal([]byte(n.Text)); err != nil {
-		return refuseCheckpoint(err)
-	}
-	if c.Origin != origin || len(c.Hash) != rfc6962.DefaultHasher.Size() {
-		return refuseCheckpoint(fmt.Errorf("origin or root hash is malformed"))
-	}
-	l, ok := root.Log(origin, n.Sigs[0].Hash)
-	if !ok {
+	at := slices.IndexFunc(logs, func(l trustroot.Log) bool { return l.KeyHash == opened.keyHash })
+	if at < 0 {
 		return refuseLog(root)
 	}
-	return l, c, nil
+	return logs[at], opened.Checkpoint, nil
+}
+
+// openedCheckpoint is a checkpoint that a log's key has signed.
+type openedCheckpoint struct {
+	checkpoint.Checkpoint
+	keyHash uint32 // of that key, in signed notes
+}
+
+// openBy verifies a checkpoint with the keys of logs, all of the origin in its first line. It goes by its text and these keys alone.
+func openBy(envelope string, logs []trustroot.Log) (openedCheckpoint, error) {
+	verifiers := make([]note.Verifier, len(logs))
+	for i, l := range logs {
+		verifiers[i] = l.Verifier
+	}
+	n, err := note.Open([]byte(envelope), note.VerifierList(verifiers...))
+	if err != nil {
+		return openedCheckpoint{}, err
+	}
+	c := openedCheckpoint{keyHash: n.Sigs[0].Hash}
+	if _, err := c.Unmarshal([]byte(n.Text)); err != nil {
+		return openedCheckpoint{}, err
+	}
+	if origin, _, _ := strings.Cut(envelope, "\n"); c.Origin != origin || len(c.Hash) != rfc6962.DefaultHasher.Size() {
+		return openedCheckpoint{}, fmt.Errorf("origin or root hash is malformed")
+	}
+	return c, nil
 }
 
 func refuseLog(root *trustroot.Root) (trustroot.Log, checkpoint.Checkpoint, error) {
@@ -117,9 +143,8 @@ func refuseCheckpoint(err error) (trustroot.Log, checkpoint.Checkpoint, error) {
 		"the checkpoint is not as the log signed it", hintAgain)
 }
 
-// checkInclusion checks the RFC 6962 inclusion proof against a verified checkpoint, and that
-// nothing in the entry contradicts it or goes unproven.
-func checkInclusion(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoint.Checkpoint) error {
+// checkClaimed checks that nothing in the entry contradicts a verified checkpoint or goes unproven, apart from the inclusion proof and the promise.
+func checkClaimed(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoint.Checkpoint) error {
 	p := t.GetInclusionProof()
 	problem := ""
 	switch {
@@ -135,16 +160,12 @@ func checkInclusion(t *rekorpb.TransparencyLogEntry, l trustroot.Log, c checkpoi
 	if problem != "" {
 		return refuse(ReasonProofInvalid, "the log entry has "+problem, hintAgain)
 	}
-	if l.IsRekorV1() {
-		if err := l.VerifyPromise(promiseOf(t)); err != nil {
-			return wrap(err, ReasonProofInvalid, "the log's promise of the entry, its time and its index is not as the log signed it", hintAgain)
-		}
-	}
-	leaf := rfc6962.DefaultHasher.HashLeaf(t.GetCanonicalizedBody())
-	err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(p.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash)
-	if err != nil {
-		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the entry to the checkpoint",
-			hintAgain)
-	}
 	return nil
+}
+
+// followProof checks the RFC 6962 inclusion proof against a verified checkpoint. The index is not negative.
+func followProof(t *rekorpb.TransparencyLogEntry, c checkpoint.Checkpoint) error {
+	p := t.GetInclusionProof()
+	leaf := rfc6962.DefaultHasher.HashLeaf(t.GetCanonicalizedBody())
+	return proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(p.GetLogIndex()), c.Size, leaf, p.GetHashes(), c.Hash) // #nosec G115 -- see above
 }

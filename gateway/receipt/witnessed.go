@@ -34,7 +34,7 @@ type witnessed struct {
 // findWitnessed returns the first of the checkpoints over an entry that meets the reader's policy: of the log, or of the gateway's own log and of those in
 // which that is anchored. The error is that of the first that does not where none does. That they are over the entry is checked by later steps.
 func (v *verification) findWitnessed(e *receiptpb.LogEntry) (found *witnessed, err error) {
-	for _, c := range checkpointsOf(e) {
+	for _, c := range checkpointsOf(e, v.options.Memory) {
 		cosigned, cerr := v.options.WitnessPolicy.CheckCosigned([]byte(c), v.options.Now)
 		if cerr != nil {
 			if err == nil {
@@ -52,12 +52,12 @@ func (v *verification) findWitnessed(e *receiptpb.LogEntry) (found *witnessed, e
 }
 
 // checkpointsOf returns the checkpoints over an entry: what each has signed is in what the one before it has, or covers it.
-func checkpointsOf(e *receiptpb.LogEntry) (checkpoints []string) {
+func checkpointsOf(e *receiptpb.LogEntry, known *Memory) (checkpoints []string) {
 	own := e.GetOwn()
 	if own == nil {
 		return []string{logged(e).GetInclusionProof().GetCheckpoint().GetEnvelope()}
 	}
-	if p, err := ParseOwnProof([]byte(own.GetProof())); err == nil { // else a later step refuses it
+	if p, _, err := openOwnProof(own, known); err == nil { // else a later step refuses it
 		checkpoints = append(checkpoints, string(p.Checkpoint))
 	}
 	for _, a := range own.GetAnchors() {
