@@ -21,6 +21,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -122,7 +123,10 @@ func Parse(body []byte) (Record, error) { return RekorV2.Parse(body) }
 
 // Body returns the canonical entry for r. It fails when a part is missing, the digest does
 // not fit KeyDetails or the message, or the entry would be over MaxBody.
-func (list Algorithms) Body(r Record) ([]byte, error) {
+func (list Algorithms) Body(r Record) ([]byte, error) { return list.appendBody(nil, r) }
+
+// appendBody is Body in dst, which is empty.
+func (list Algorithms) appendBody(dst []byte, r Record) ([]byte, error) {
 	a, ok := list.find(r)
 	if !ok {
 		return nil, fmt.Errorf("no hashedrekord for %v", r.KeyDetails)
@@ -134,11 +138,12 @@ func (list Algorithms) Body(r Record) ([]byte, error) {
 	if err := checkMessage(a, r); err != nil {
 		return nil, err
 	}
-	encode := r.encode
+	var body []byte
 	if list.v1 {
-		encode = r.encodeV1
+		body = r.encodeV1(a)
+	} else {
+		body = r.encode(dst, a)
 	}
-	body := encode(a)
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("entry of %d bytes is over the log's %d", len(body), MaxBody)
 	}
@@ -157,8 +162,8 @@ func checkMessage(a algorithm, r Record) error {
 	return nil
 }
 
-// encode returns the entry, whose digest is by a.
-func (r Record) encode(a algorithm) []byte {
+// encode returns the entry, whose digest is by a, in body, which is empty.
+func (r Record) encode(body []byte, a algorithm) []byte {
 	f := plainForm
 	if r.Message != nil {
 		f = messageForm
@@ -167,7 +172,7 @@ func (r Record) encode(a algorithm) []byte {
 	if len(r.Certificate) > 0 {
 		verifier, raw = certificate, r.Certificate
 	}
-	body := make([]byte, 0, 512+2*(len(r.Message)+len(r.Signature)+len(raw)))
+	body = slices.Grow(body, fixedSize+base64.StdEncoding.EncodedLen(len(r.Message))+base64.StdEncoding.EncodedLen(len(r.Signature))+base64.StdEncoding.EncodedLen(len(raw)))
 	for i, part := range f.parts {
 		if i > 0 {
 			body = append(body, '"')
@@ -200,15 +205,19 @@ var errNotCanonical = errors.New("entry is not a canonical hashedrekord 0.0.2, o
 // Parse reads a canonical entry. It accepts exactly what Body produces: Body(Parse(b)) is b. That comparison is the check,
 // so that the values are taken from where they have to stand, and nothing else is looked at.
 func (list Algorithms) Parse(body []byte) (Record, error) {
-	read, wrong := readValues, errNotCanonical
+	var r Record
+	var err error
+	wrong := errNotCanonical
 	if list.v1 {
-		read, wrong = list.readV1, errNotCanonicalV1
+		wrong = errNotCanonicalV1
+		r, err = list.readV1(body)
+	} else {
+		r, err = readValues(body)
 	}
-	r, err := read(body)
 	if err != nil {
 		return Record{}, err
 	}
-	again, err := list.Body(r)
+	again, err := list.appendBody(make([]byte, 0, usualBody), r) // on the stack
 	if err != nil {
 		return Record{}, err
 	}
@@ -218,6 +227,12 @@ func (list Algorithms) Parse(body []byte) (Record, error) {
 	return r, nil
 }
 
+// Sizes in bytes: what an entry has beside message, signature and key at most, and of one by a key that is not RSA.
+const (
+	fixedSize = 384
+	usualBody = 1 << 10
+)
+
 // ParseKind reads a canonical entry of Rekor, of the kind that is stored beside it.
 func ParseKind(kind string, body []byte) (Record, error) {
 	if kind == V1Kind {
@@ -226,9 +241,21 @@ func ParseKind(kind string, body []byte) (Record, error) {
 	return RekorV2.Parse(body)
 }
 
+const mostParts = 64
+
+// splitQuotes appends to parts what stands between quotation marks, until there are more parts than any form has.
+func splitQuotes(parts [][]byte, body []byte) [][]byte {
+	for more := true; more && len(parts) <= len(messageForm.parts); {
+		var part []byte
+		part, body, more = bytes.Cut(body, []byte(`"`))
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // readValues returns the values of a body that is not Rekor v1's, which is one if they encode to it again.
 func readValues(body []byte) (Record, error) {
-	values := bytes.SplitN(body, []byte(`"`), len(messageForm.parts)+1)
+	values := splitQuotes(make([][]byte, 0, mostParts), body)
 	f := plainForm
 	switch len(values) {
 	case len(plainForm.parts):
