@@ -46,7 +46,7 @@ func (c *Checked) Fits(r *receiptpb.Receipt, trust *trustroot.Gateway) bool {
 
 // hasDigests reports whether all that a receipt says of the artifact was computed. What verifying would not compute it says nothing of.
 func (c *Checked) hasDigests(a *receiptpb.Artifact) bool {
-	if _, err := newDigester(a.GetDigests()); err != nil {
+	if checkAlgorithms(a.GetDigests()) != nil {
 		return false
 	}
 	if size := a.GetSize(); size >= 0 && size != c.Verified.Size {

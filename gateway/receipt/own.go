@@ -99,9 +99,9 @@ func (v *verification) checkOwnSignature(log trustroot.OwnLog, checkpoint []byte
 }
 
 func checkOwnInclusion(body []byte, p OwnProof, c ownCheckpoint) error {
-	hashes := make([][]byte, len(p.Hashes))
-	for i, h := range p.Hashes {
-		hashes[i] = h[:]
+	hashes := make([][]byte, 0, maxOwnHashes) // on the stack
+	for i := range p.Hashes {
+		hashes = append(hashes, p.Hashes[i][:])
 	}
 	leaf := rfc6962.DefaultHasher.HashLeaf(body)
 	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, p.Index, c.size, leaf, hashes, c.root[:]); err != nil {

@@ -3,6 +3,7 @@
 package receipt
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ func promiseOf(t *rekorpb.TransparencyLogEntry) trustroot.Promise {
 type promiseTimes struct{ v *verification }
 
 func (s promiseTimes) VerifiedTimes(r *receiptpb.Receipt) ([]VerifiedTime, error) {
+	if !slices.ContainsFunc(r.GetEntries(), func(e *receiptpb.LogEntry) bool { return e.GetOwn() == nil }) {
+		return nil, nil // own logs promise nothing
+	}
 	promised := map[string]*VerifiedTime{} // by the signature that is recorded; nil: nobody has promised it
 	for _, e := range r.GetEntries() {
 		record := recordKey(r, e)

@@ -215,7 +215,11 @@ func identities(signers []formats.Signer) [][sha256.Size]byte {
 	return ids
 }
 
-func identity(id [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(id[:]) }
+func identity(id [sha256.Size]byte) string {
+	const prefix = "sha256:"
+	b := append(make([]byte, 0, len(prefix)+2*sha256.Size), prefix...)
+	return string(hex.AppendEncode(b, id[:]))
+}
 
 func (v *verification) verifyEmbedded(ctx context.Context, parsed formats.Parsed) error {
 	if v.description.Need != formats.NeedNone {
