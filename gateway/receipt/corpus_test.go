@@ -102,6 +102,28 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// TestCorpusWithMemory: one memory of all receipts of own logs in the corpus, good, edited and hostile, changes no verdict.
+func TestCorpusWithMemory(t *testing.T) {
+	memory := receipt.NewMemory()
+	for _, folder := range receiptFolders(t) {
+		if !strings.Contains(filepath.Base(folder), "own-") {
+			continue // there is little to remember of it
+		}
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			kept := readVerdicts(t, folder)
+			for range 2 { // the second time all others have been seen
+				for _, v := range kept.Verifications {
+					got, lines := v.judgeWith(t, memory, folder, kept.Trust)
+					if difference := kept.compare(v.verdict, got, lines); difference != "" {
+						t.Errorf("%s: %s", v.Name, difference)
+					}
+				}
+			}
+		})
+	}
+}
+
 func receiptFolders(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(corpusDir)
@@ -234,12 +256,20 @@ func encode(t *testing.T, v any) string {
 // judge verifies the receipt as v says, with what is trusted from that folder.
 func (v *verification) judge(t *testing.T, folder, trust string) (verdict, report) {
 	t.Helper()
+	return v.judgeWith(t, nil, folder, trust)
+}
+
+// judgeWith is judge with a memory.
+func (v *verification) judgeWith(t *testing.T, memory *receipt.Memory, folder, trust string) (verdict, report) {
+	t.Helper()
 	read := func(name string) []byte { return readFile(t, filepath.Join(folder, name)) }
 	r, err := receipt.Unmarshal(read("receipt.json"))
 	if err != nil {
 		return refusal(t, err), report{}
 	}
-	said, err := receipt.Verify(context.Background(), r, v.options(t, folder, trust))
+	o := v.options(t, folder, trust)
+	o.Memory = memory
+	said, err := receipt.Verify(context.Background(), r, o)
 	if err != nil {
 		return refusal(t, err), report{}
 	}

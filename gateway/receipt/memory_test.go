@@ -3,8 +3,12 @@
 package receipt
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -46,5 +50,29 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if n := m.verified.Len(); n != maxRemembered {
 		t.Errorf("remembers %d", n)
+	}
+	signature := "\n— own.example " + base64.StdEncoding.EncodeToString(make([]byte, 68)) + "\n"
+	for i := range 3 * maxOpened {
+		checkpoint := fmt.Appendf(nil, "own.example\n%d\n%s\n%s", i, base64.StdEncoding.EncodeToString(make([]byte, 32)), signature)
+		for range 2 {
+			if c, err := m.parseOwn(checkpoint); err != nil || c.size != uint64(i) {
+				t.Fatalf("checkpoint %d: size %d, %v", i, c.size, err)
+			}
+		}
+	}
+	if n := m.own.Len(); n != maxOpened {
+		t.Errorf("remembers %d checkpoints", n)
+	}
+}
+
+// TestHashParts: no two lists of parts have one hash.
+func TestHashParts(t *testing.T) {
+	seen := map[hashOfParts]string{}
+	for _, parts := range []string{"", ",", "a", "a,", ",a", "a,b", "b,a", "ab", "ab,", "a,b,", "a,,b", strings.Repeat("a,", 20), strings.Repeat("a,", 21)} {
+		h := hashParts(bytes.Split([]byte(parts), []byte(","))...)
+		if other, there := seen[h]; there {
+			t.Errorf("%q and %q have one hash", parts, other)
+		}
+		seen[h] = parts
 	}
 }

@@ -101,6 +101,53 @@ func (b *batched) options() receipt.Options {
 	return o
 }
 
+// refused is that of signed, and with a memory too that knows the receipt from somebody who accepts it.
+func (b *batched) refused(t *testing.T, o receipt.Options, want formats.Reason, change func(*receiptpb.Receipt)) {
+	t.Helper()
+	b.signed.refused(t, o, want, change)
+	r := proto.CloneOf(b.receipt)
+	if change != nil {
+		change(r)
+	}
+	_, wanted := b.verify(t, r, o)
+	good := b.options()
+	good.Memory = receipt.NewMemory()
+	_, _ = b.verify(t, b.receipt, good)
+	o.Memory = good.Memory
+	if report, err := b.verify(t, r, o); report != nil || !sameError(err, wanted) {
+		t.Errorf("with a memory of who accepts it: %v, without: %v", err, wanted)
+	}
+}
+
+// judgedAlike wants changed receipts to be judged alike with one memory for all of them, in whatever order.
+func (b *batched) judgedAlike(t *testing.T, other *batched, changes map[string]tampering) {
+	t.Helper()
+	memory := receipt.NewMemory()
+	judge := func(b *batched, r *receiptpb.Receipt, name string) {
+		t.Helper()
+		o := b.options()
+		want, wanted := b.verify(t, r, o)
+		o.Memory = memory
+		got, err := b.verify(t, r, o)
+		if !sameError(err, wanted) || err == nil && (got.String() != want.String() || !slices.EqualFunc(got.Entries, want.Entries, sameEntry)) {
+			t.Errorf("%s: with a memory: %v, %v; without: %v, %v", name, got, err, want, wanted)
+		}
+	}
+	for range 2 {
+		for name, c := range changes { // in random order
+			r := proto.CloneOf(b.receipt)
+			c.change(r)
+			judge(b, r, name)
+			judge(b, b.receipt, "after "+name)
+			judge(other, other.receipt, "another gateway's after "+name)
+		}
+	}
+}
+
+func sameEntry(a, b receipt.Entry) bool {
+	return a.Origin == b.Origin && a.Index == b.Index && a.TreeSize == b.TreeSize && slices.Equal(a.Anchors, b.Anchors)
+}
+
 func (b *batched) record() *receiptpb.OwnRecord { return b.receipt.GetEntries()[0].GetOwn() }
 
 // everyBatched returns a receipt of each representation.
@@ -235,6 +282,11 @@ func TestOtherTrust(t *testing.T) {
 	o.TrustedRoot = receipttest.NewLog(t, "other.example").Root()
 	b.refused(t, o, receipt.ReasonUnknownLog, nil)
 	o.TrustedRoot = receipttest.NewLog(t, origin).Root() // the same origin with another key
+	b.refused(t, o, receipt.ReasonUnknownLog, nil)
+	o.TrustedRoot, err = trustroot.New(trustroot.LogKey{Origin: origin, SPKI: b.log.SPKI(), Start: o.Now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.refused(t, o, receipt.ReasonUnknownLog, nil)
 }
 
@@ -385,10 +437,7 @@ func TestBatchedTampering(t *testing.T) {
 	again := b.own.Append(body)
 	b.own.Append([]byte("grown"))
 	grown := prove(3, anchor)
-	tests := map[string]struct {
-		want   formats.Reason
-		change func(*receiptpb.Receipt)
-	}{
+	tests := map[string]tampering{
 		"another tree, anchored": {"", grown},
 		"logged again":           {"", prove(again, anchor)},
 		"another record's index": {receipt.ReasonProofInvalid, prove(0, anchor)},
@@ -471,6 +520,7 @@ func TestBatchedTampering(t *testing.T) {
 			}
 		})
 	}
+	b.judgedAlike(t, other, tests)
 	b.refusedDirect(t, direct)
 }
 
