@@ -35,6 +35,7 @@ type Explaining interface {
 // batcher sends submissions together for those who wait for the answer to one each: by stream, or by lines where that is nil.
 type batcher struct {
 	stream  streamClient
+	streams int // open at once
 	lines   linesClient
 	explain func(context.Context, error) error // adds to a refusal what is known here; nil: nothing is
 	queue   chan *batchCall
@@ -73,9 +74,16 @@ func (b *batcher) takes(s client.Submission) bool {
 // errNoBatches is of a gateway of a release that takes none over HTTP.
 var errNoBatches = errors.New("the gateway takes no batches")
 
-// newBatcher returns nil where the gateway takes no batches.
-func newBatcher(remote client.Client) *batcher {
-	b := &batcher{queue: make(chan *batchCall)}
+const (
+	// perStream is how many submissions of one stream a gateway works on at once. It stores them together, and works on none of that stream until they are.
+	perStream = 64
+	// maxStreams is more than two processors gain by.
+	maxStreams = 8
+)
+
+// newBatcher returns nil where the gateway takes no batches. So many submissions are under way at once.
+func newBatcher(remote client.Client, parallel int) *batcher {
+	b := &batcher{queue: make(chan *batchCall), streams: min((parallel+perStream-1)/perStream, maxStreams)}
 	if e, ok := remote.(Explaining); ok {
 		remote, b.explain = e.Unwrap(), e.Explain
 	}
@@ -111,11 +119,15 @@ func (b *batcher) submit(ctx context.Context, s client.Submission) (*pb.SubmitRe
 
 // run sends what comes until ctx ends.
 func (b *batcher) run(ctx context.Context) {
-	if b.stream != nil {
-		b.runStreams(ctx)
+	if b.stream == nil {
+		b.runLines(ctx)
 		return
 	}
-	b.runLines(ctx)
+	var streams sync.WaitGroup
+	for range b.streams {
+		streams.Go(func() { b.runStreams(ctx) })
+	}
+	streams.Wait()
 }
 
 // runStreams has one stream open. When it fails for good, so do the calls that it had taken, and the next call opens another one.

@@ -54,8 +54,23 @@ func (b breaking) SubmitBatch(ctx context.Context, submissions iter.Seq[client.S
 
 // Everybody gets the answer to what he has sent, or is told that the stream broke, and nobody waits for ever.
 func TestBatcher(t *testing.T) {
+	for parallel, streams := range map[int]int{1: 1, 64: 1, 65: 2, 256: 4, 4096: 8} {
+		t.Run(fmt.Sprint(parallel), func(t *testing.T) { batchOver(t, parallel, streams) })
+	}
+}
+
+// remoteStream is a gateway of which the streams alone are used.
+type remoteStream struct {
+	client.Client
+	breaking
+}
+
+func batchOver(t *testing.T, parallel, streams int) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := &batcher{stream: breaking{7}, queue: make(chan *batchCall)}
+	b := newBatcher(remoteStream{breaking: breaking{7}}, parallel)
+	if b.streams != streams {
+		t.Errorf("%d streams", b.streams)
+	}
 	var running, callers sync.WaitGroup
 	running.Go(func() { b.run(ctx) })
 	for i := range 50 {

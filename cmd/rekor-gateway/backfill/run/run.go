@@ -81,7 +81,7 @@ func (f *Options) newRun(ctx context.Context, told *output.Notes) (*runner, erro
 		return nil, errors.Join(err, b.remote.Close())
 	}
 	b.trust.set(trust)
-	b.batcher, b.together = newBatcher(b.remote), newTogether(b.remote)
+	b.batcher, b.together = newBatcher(b.remote, b.flags.Parallel), newTogether(b.remote)
 	b.judge.ways = f.newWayFinder(b.remote.Plan)
 	b.known = openKnown(f, stock.digest, trust.digest, told)
 	if b.known.path != "" {
