@@ -10,6 +10,7 @@ package backfill
 
 import (
 	"context"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -25,13 +26,19 @@ type Item struct {
 	Digest     string            // ALG:HEX, by a manifest
 	Alone      bool              // the folder had no name of another signature over the same file when it was read
 	Bare       bool              // nor that of a receipt, which begins as this one's: Signature's without its suffix; nor that of a part of any receipt
-	Seen       bool              // Signature and Artifact were regular files a moment ago
-	Size       int64             // octets of Signature; 0 where that is not known
+	Seen       time.Time         // when Signature and Artifact were regular files; zero where nobody has looked
+	Size       int64             // octets of Signature then; 0 where that is not known
 	Format     string            // "" is detected by content
 	Labels     map[string]string // by a manifest; may be nil
 	List       *List             // of a signed list (SHA256SUMS, InRelease, .dsc); else nil
 	Problem    *formats.Error    // not nil: it cannot be submitted; says why, and what to do
 }
+
+// freshTime is how long what the scan has seen of files counts: those that take the items may be slow, and have one wait for hours.
+const freshTime = time.Second
+
+// IsFresh reports whether what Seen and Size say of the files was so a moment ago.
+func (i Item) IsFresh() bool { return !i.Seen.IsZero() && time.Since(i.Seen) < freshTime }
 
 // Options say what is scanned, and how.
 type Options struct {

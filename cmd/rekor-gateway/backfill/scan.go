@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
@@ -236,7 +237,9 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 		return s.Context.Err()
 	}
 	attachList(f, &item)
-	item.Seen = item.Problem == nil
+	if item.Problem == nil {
+		item.Seen = time.Now()
+	}
 	item.Alone, item.Bare = f.lookBeside(e.name)
 	return s.give(f.tree, item)
 }

@@ -110,7 +110,7 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// Reopen is Open for what was a regular file a moment ago: Item.Seen.
+// Reopen is Open for what was a regular file a moment ago: Item.IsFresh.
 func Reopen(path string) (*os.File, fs.FileInfo, error) {
 	file, info, err := (&tree{}).reopenFile(filepath.ToSlash(path))
 	if err != nil {

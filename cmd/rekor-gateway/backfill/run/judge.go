@@ -42,7 +42,6 @@ func newJudge(f *Options, stock *keyStock) *judge {
 type candidate struct {
 	item       backfill.Item
 	ways       *wayFinder
-	seen       bool   // its files were regular ones a moment ago
 	content    []byte // the signature file
 	signature  *source
 	artifact   *source           // nil: none, or only a digest
@@ -59,7 +58,7 @@ type candidate struct {
 
 // readCandidate reads the signature of item and finds its signer. The caller closes what it returns.
 func (j *judge) readCandidate(ctx context.Context, item backfill.Item) (*candidate, error) {
-	c := &candidate{item: item, ways: j.ways, began: time.Now(), seen: item.Seen}
+	c := &candidate{item: item, ways: j.ways, began: time.Now()}
 	if err := j.fillCandidate(ctx, c); err != nil {
 		c.close()
 		return nil, err
@@ -109,7 +108,7 @@ func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 	if c.signature, err = j.openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
 		return err
 	}
-	c.signature.seen = c.seen
+	c.signature.seen = c.item.IsFresh()
 	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
 	return err
 }
@@ -295,7 +294,7 @@ func (c *candidate) openBytes(ctx context.Context) (_ io.Reader, _ io.Closer, er
 		if c.artifact, err = openSource(ctx, c.item.Artifact, client.ArtifactLimits.MaxBytes); err != nil {
 			return nil, nil, err
 		}
-		c.artifact.settled, c.artifact.seen = c.signature.settled, c.seen
+		c.artifact.settled, c.artifact.seen = c.signature.settled, c.item.IsFresh()
 	}
 	file, err := c.artifact.open()
 	if err != nil {

@@ -188,7 +188,7 @@ func (b *runner) holdMemory(ctx context.Context, item backfill.Item) (release fu
 // holdOf is holdMemory of memory, of which there is most in all.
 func holdOf(ctx context.Context, memory *semaphore.Weighted, most int64, item backfill.Item) (release func(), err error) {
 	signature := item.Size
-	if signature == 0 {
+	if signature == 0 || !item.IsFresh() {
 		signature = sizeOf(item.Signature)
 	}
 	size := min(heldPerItem+heldPerByte*signature, most)
