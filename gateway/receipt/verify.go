@@ -57,7 +57,8 @@ type Options struct {
 	Checked *Checked
 	// Given says that nobody changes the receipt any more, so that it is not copied for the report.
 	Given bool
-	// Memory, unless it is nil, spares the verification of checkpoints and anchors that it knows from other receipts.
+	// Memory, unless it is nil, spares the verification of checkpoints and anchors that it knows from other receipts. It knows them by their bytes: they have to
+	// be as they were decoded.
 	Memory *Memory
 	// WitnessPolicy is the reader's: a receipt that does not meet it is refused, and the time by which it was met is a verified time. With nil, cosignatures
 	// prove nothing.
