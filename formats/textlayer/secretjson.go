@@ -14,8 +14,11 @@ import (
 // documents are metadata, whose own format looks through them.
 const maxJSON = 64 << 10
 
-// maxJSONs bounds the lines of a text at which JSON is looked for: each may be decoded to the text's end.
+// maxJSONs bounds the lines of a text at which JSON is looked for: what nests too deeply is read again from each.
 const maxJSONs = 16
+
+// maxNesting is how deeply nested JSON is read.
+const maxNesting = 10_000
 
 // findJSON finds private keys in the JSON that data begins with, and in JSON that begins on a line of its own behind
 // that or behind other text, such as a public key.
@@ -55,7 +58,8 @@ func findFirstJSON(data []byte) (Secret, bool) {
 var secretJSON = Secret{"a private key in JSON", "the same file without the private members (in a JWK: d, p, q, dp, dq, qi, k)"}
 
 // readJSON reports whether the object or array that data begins with holds a private key, else where it ends: at 0
-// when there is none. One that breaks off is looked at as far as it goes.
+// when there is none. One that breaks off is looked at as far as it goes and ends there, since whatever begins on a line
+// within has ended before, or breaks off at the same place. Only what nests too deeply may go on from such a line.
 func readJSON(data []byte) (end int, found bool) {
 	text := bytes.TrimLeft(data, blanks)
 	if len(text) > maxJSON || len(text) == 0 || text[0] != '{' && text[0] != '[' {
@@ -63,8 +67,9 @@ func readJSON(data []byte) (end int, found bool) {
 	}
 	// Other readers may be as lenient as this, and take any of the members of one name.
 	r := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	if _, err := r.readValue(); err != nil {
-		return 0, errors.Is(err, errSecret)
+	_, err := r.readValue()
+	if found = errors.Is(err, errSecret); found || err != nil && r.tokens.StackDepth() >= maxNesting {
+		return 0, found
 	}
 	return len(data) - len(text) + int(r.tokens.InputOffset()), false
 }

@@ -137,6 +137,7 @@ func secretJSONs() []string {
 	for _, depth := range []int{100, 9_999, 10_000, 10_001} {
 		list = append(list, strings.Repeat("[", depth)+`{"kty":"EC","d":1}`+strings.Repeat("]", depth))
 	}
+	list = append(list, "[\n[\n"+strings.Repeat("[", 9_998)+`{"kty":"EC","d":1}`+strings.Repeat("]", 9_998)) // too deep from the first line alone
 	return list
 }
 
@@ -172,10 +173,11 @@ func TestSearchAsBefore(t *testing.T) {
 
 // TestSearchBeyondBefore: what other readers may take for a private key, and encoding/json does not read or passes over.
 func TestSearchBeyondBefore(t *testing.T) {
-	inner := strings.Repeat("[\n", maxJSONs+1) + strings.Repeat("]", maxJSONs+1) + "\n"
+	open := strings.Repeat("[\n", maxJSONs+1)
+	inner := open + strings.Repeat("]", maxJSONs+1) + "\n"
 	for _, s := range []string{
 		`{"kty":"EC","d":1`, `{"keys":[{"kty":"EC","d":1},`, `{"encrypted":true,"data":{"ciphertext":"x"}`, `[{"kty":"EC","d":1} {}]`, `{"n":1e999,"kty":"EC","d":1}`,
-		`{"keyval":{"private":"x"},"keyval":{}}`, inner + `{"kty":"EC","d":1}`,
+		`{"keyval":{"private":"x"},"keyval":{}}`, inner + `{"kty":"EC","d":1}`, open + "x\n" + `{"kty":"EC","d":1}`,
 	} {
 		if _, ok := FindSecret([]byte(s)); !ok {
 			t.Errorf("%.60q: not found", s)
@@ -183,6 +185,15 @@ func TestSearchBeyondBefore(t *testing.T) {
 		if findReference([]byte(s)) {
 			t.Errorf("%.60q: was found", s)
 		}
+	}
+}
+
+// TestBrokenReadOnce: what breaks off is not read again from each line that it began on.
+func TestBrokenReadOnce(t *testing.T) {
+	const texts = 1000 // with an escape, for which memory is taken
+	data := []byte(strings.Repeat("[\n", maxJSONs+1) + strings.Repeat(`"\n",`, texts))
+	if n := testing.AllocsPerRun(5, func() { findJSON(data) }); n > 1.5*texts {
+		t.Errorf("%v allocations for %d texts", n, texts)
 	}
 }
 
