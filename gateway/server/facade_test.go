@@ -4,8 +4,10 @@ package server_test
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,19 @@ func withFacade(c *config.Config) *config.Config {
 	c.RekorAPI.V1 = c.Logs[0].ID
 	c.RekorAPI.Facade = config.Facade{Host: "rekor.example", Key: filepath.Join(dir, "facade.key"), AnchorKey: filepath.Join(dir, "facade-anchor.key"), CreateKeys: true}
 	return c
+}
+
+// TestFacadeState: metrics say that the facade's tree is worked on, as they do of the own log.
+func TestFacadeState(t *testing.T) {
+	t.Parallel()
+	cfg := withFacade(newConfigOver(t, rekortest.StartServer(t)))
+	cfg.OwnLog = newOwnLog(cfg)
+	r := run(t, cfg)
+	await(t, "both work", func() bool {
+		states := r.ownStates()
+		return len(states) == 2 && !slices.ContainsFunc(slices.Collect(maps.Values(states)), func(s string) bool { return s != "works" })
+	})
+	r.end()
 }
 
 // TestFacade: rekor-cli, given the address of a gateway over Rekor v2, uploads, finds, reads and verifies, after a restart, with another shard of Rekor

@@ -103,6 +103,8 @@ func (s *Server) stateOfOwn(l gateway.OwnLog, pending int) string {
 	switch {
 	case s.ownLog != nil && s.ownLog.id == l.ID:
 		return s.ownLog.State()
+	case s.facade != nil && s.facade.id == l.ID:
+		return s.facade.own.State()
 	case l.Closed && pending == 0:
 		return ownClosed
 	case l.Closed, slices.Contains(s.started.OwnLog.Closed, l.Origin):

@@ -34,18 +34,25 @@ func nextOwnLog(cfg *config.Config, origin string) *config.Config {
 // stateOf returns what the metrics say that an own log does.
 func (r *running) stateOf(cfg *config.Config) string {
 	r.t.Helper()
+	return r.ownStates()[cfg.OwnLog.ID()]
+}
+
+// ownStates returns what metrics say of all logs of the gateway's own, by their IDs.
+func (r *running) ownStates() map[string]string {
+	r.t.Helper()
+	states := map[string]string{}
 	for _, family := range must(r.registry.Gather()) {
 		for _, m := range family.GetMetric() {
 			labels := map[string]string{}
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			if family.GetName() == "rekor_gateway_own_log_state" && labels["log"] == cfg.OwnLog.ID() && m.GetGauge().GetValue() == 1 {
-				return labels["state"]
+			if family.GetName() == "rekor_gateway_own_log_state" && m.GetGauge().GetValue() == 1 {
+				states[labels["log"]] = labels["state"]
 			}
 		}
 	}
-	return ""
+	return states
 }
 
 // wantTimesIn checks that each leaf is in the served tree of that configuration's own log so often.
