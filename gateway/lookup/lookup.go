@@ -27,8 +27,8 @@ type Lookup struct {
 
 // OwnProver proves records of the gateway's own logs.
 type OwnProver interface {
-	// ProveRecord returns a proof of receipt.KindOwnRecord of the record at an index of the log with that ID, which is Logged.
-	ProveRecord(ctx context.Context, log string, index uint64) ([]byte, error)
+	// ProveRecord returns what proves the record at an index of the log with that ID, which is Logged. Nobody changes it.
+	ProveRecord(ctx context.Context, log string, index uint64) (*receiptpb.OwnRecord, error)
 }
 
 // New returns a lookup that serves the statements in the logs with these IDs. own is nil where the gateway never has logs of its own.
@@ -139,7 +139,7 @@ func (l *Lookup) proofOf(ctx context.Context, log string, e gateway.ArchivedEntr
 		return p, errors.New("the entry is in a log of the gateway's own, and there is none")
 	}
 	var err error
-	p.Bytes, err = l.own.ProveRecord(ctx, log, e.Inclusion.Index)
+	p.Own, err = l.own.ProveRecord(ctx, log, e.Inclusion.Index)
 	return p, err
 }
 

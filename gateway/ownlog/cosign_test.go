@@ -19,7 +19,6 @@ import (
 
 	checkpoint "github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/attest"
@@ -29,7 +28,6 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	"github.com/rekor-gateway/rekor-gateway/gateway/witness"
 	"github.com/rekor-gateway/rekor-gateway/gateway/witness/witnesstest"
-	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // soon is how long the log takes at most for what it does by itself.
@@ -103,10 +101,7 @@ func TestCosigned(t *testing.T) {
 		for index, leaf := range leaves { // of which some may have an anchor before the last
 			checkProof(t, two.own, index, leaf)
 		}
-		var record receiptpb.OwnRecord
-		if err := proto.Unmarshal(must(two.own.ProveRecord(t.Context(), size-1)), &record); err != nil {
-			t.Fatal(err)
-		}
+		record := must(two.own.ProveRecord(t.Context(), size-1))
 		p := must(receipt.ParseOwnProof([]byte(record.GetProof())))
 		wantCosigned(t, p.Checkpoint, lite.Key)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // countingStore counts what is asked of anchors.
@@ -48,7 +49,7 @@ func TestNeighboursShareAnAnchor(t *testing.T) {
 		anchors[want.Size] = true
 		fresh := ownlog.NewReader(store, ownID)
 		for _, reader := range []interface {
-			ProveRecord(context.Context, uint64) ([]byte, error)
+			ProveRecord(context.Context, uint64) (*receiptpb.OwnRecord, error)
 		}{r.own, fresh} {
 			if cp := checkProof(t, reader, index, leaf); cp.Size != want.Size {
 				t.Errorf("record %d is proven by %d records, want %d", index, cp.Size, want.Size)

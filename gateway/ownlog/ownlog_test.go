@@ -18,7 +18,6 @@ import (
 	checkpoint "github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/formats/all"
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -141,13 +140,10 @@ func (r *room) logAll(t *testing.T, what string, n int) map[uint64]gateway.LeafH
 
 // checkProof returns the checkpoint by which a record is proven to be in the log.
 func checkProof(t *testing.T, own interface {
-	ProveRecord(context.Context, uint64) ([]byte, error)
+	ProveRecord(context.Context, uint64) (*receiptpb.OwnRecord, error)
 }, index uint64, leaf gateway.LeafHash) checkpoint.Checkpoint {
 	t.Helper()
-	var record receiptpb.OwnRecord
-	if err := proto.Unmarshal(must(own.ProveRecord(t.Context(), index)), &record); err != nil {
-		t.Fatal(err)
-	}
+	record := must(own.ProveRecord(t.Context(), index))
 	p := must(receipt.ParseOwnProof([]byte(record.GetProof())))
 	var cp checkpoint.Checkpoint
 	_ = must(cp.Unmarshal(p.Checkpoint))

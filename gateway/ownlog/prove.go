@@ -8,6 +8,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
 	"github.com/rekor-gateway/rekor-gateway/gateway/tiletree"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // wholeTile is how many hashes a tile has that does not change any more.
@@ -20,8 +21,8 @@ type tileKey struct {
 }
 
 // ProveRecord returns what a receipt has of a record: its inclusion in the smallest checkpoint that is anchored and covers it, and the anchors.
-// It is a proof of receipt.KindOwnRecord. The error is gateway.ErrNotFound before there is such a checkpoint.
-func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) {
+// Whoever else asks has the same anchors. The error is gateway.ErrNotFound before there is such a checkpoint.
+func (l *Reader) ProveRecord(ctx context.Context, index uint64) (*receiptpb.OwnRecord, error) {
 	anchor, err := l.findAnchor(ctx, index)
 	if err != nil {
 		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
@@ -38,12 +39,7 @@ func (l *Reader) ProveRecord(ctx context.Context, index uint64) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("proving record %d of own log %s: %w", index, l.id, err)
 	}
-	record, err := receipt.NewOwnRecord(index, hashes, checkpoint, kept.anchors)
-	if err != nil {
-		return nil, err
-	}
-	proof, err := receipt.EncodeOwnRecord(record, nil)
-	return proof.Bytes, err
+	return receipt.NewOwnRecord(index, hashes, checkpoint, kept.anchors)
 }
 
 // tileReader reads tiles from the store. Whole ones are kept.

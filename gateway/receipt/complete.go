@@ -21,7 +21,8 @@ const KindTransparencyLogEntry = "rekor.v1.TransparencyLogEntry"
 type Proof struct {
 	Kind  string
 	Bytes []byte
-	Body  []byte // the entry that is proven
+	Own   *receiptpb.OwnRecord // in place of Bytes, for KindOwnRecord; its body does not count
+	Body  []byte               // the entry that is proven
 	// Tokens are RFC 3161 timestamps over the entry's signature, DER.
 	Tokens [][]byte
 }
@@ -41,7 +42,7 @@ func EncodeProof(e *rekorpb.TransparencyLogEntry) ([]byte, error) {
 }
 
 // Complete returns a copy of skeleton in which every entry has its proof, in the order of skeleton's
-// entries. To add a kind of proof, give it a case here and in checkProofs.
+// entries. It shares the anchors of own records with the proofs. To add a kind of proof, give it a case here and in checkProofs.
 func Complete(skeleton *receiptpb.Receipt, proofs []Proof) (*receiptpb.Receipt, error) {
 	if len(proofs) == 0 || len(proofs) != len(skeleton.GetEntries()) {
 		return nil, fmt.Errorf("completing receipt: %d proofs for %d entries", len(proofs), len(skeleton.GetEntries()))

@@ -180,11 +180,7 @@ func (b *batched) relog(t *testing.T, change func(*hashedrekord.Record)) func(*r
 		t.Fatal(err)
 	}
 	proof := b.own.Add(record, b.log)
-	own := &receiptpb.OwnRecord{}
-	if err := proto.Unmarshal(proof.Bytes, own); err != nil {
-		t.Fatal(err)
-	}
-	own.Body = body
+	own := &receiptpb.OwnRecord{Body: body, Proof: proof.Own.GetProof(), Anchors: proof.Own.GetAnchors()}
 	return func(r *receiptpb.Receipt) {
 		r.Entries[0].Own = own
 		m := r.Entries[0].Bundle.GetMessageSignature()

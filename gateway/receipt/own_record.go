@@ -5,14 +5,13 @@ package receipt
 import (
 	"crypto/sha256"
 	"fmt"
-
-	"google.golang.org/protobuf/proto"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/hashedrekord"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
-// KindOwnRecord is the kind of a proof that is a protobuf rekorgateway.receipt.v1 OwnRecord without its body.
+// KindOwnRecord is the kind of a proof that is Proof.Own.
 const KindOwnRecord = "own"
 
 // MaxAnchors bounds the anchors of a record.
@@ -20,7 +19,7 @@ const MaxAnchors = 16
 
 // NewOwnRecord returns what proves that the record at an index is in a gateway's own log: the inclusion proof for the tree of the
 // checkpoint, which is a signed note with cosignatures or without, and where the checkpoint is anchored. The body is still missing:
-// Complete puts it in.
+// Complete puts it in. It shares the anchors.
 func NewOwnRecord(index uint64, hashes [][sha256.Size]byte, checkpoint []byte, anchors []*receiptpb.Anchor) (*receiptpb.OwnRecord, error) {
 	text, err := FormatOwnProof(OwnProof{Index: index, Hashes: hashes, Checkpoint: checkpoint})
 	if err != nil {
@@ -32,27 +31,12 @@ func NewOwnRecord(index uint64, hashes [][sha256.Size]byte, checkpoint []byte, a
 	return &receiptpb.OwnRecord{Proof: string(text), Anchors: anchors}, nil
 }
 
-// EncodeOwnRecord returns r as a proof of KindOwnRecord of the record with that body.
-func EncodeOwnRecord(r *receiptpb.OwnRecord, body []byte) (Proof, error) {
-	bare := &receiptpb.OwnRecord{Proof: r.GetProof(), Anchors: r.GetAnchors()}
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
-	if err != nil {
-		return Proof{}, fmt.Errorf("encoding own record: %w", err)
-	}
-	return Proof{Kind: KindOwnRecord, Bytes: raw, Body: body}, nil
-}
-
 // completeOwnRecord puts the record and its proof beside the bundle, which keeps the signature.
 func completeOwnRecord(e *receiptpb.LogEntry, p Proof) error {
 	if e.GetBundle().GetVerificationMaterial() == nil {
 		return fmt.Errorf("there is no bundle to complete")
 	}
-	var own receiptpb.OwnRecord
-	if err := proto.Unmarshal(p.Bytes, &own); err != nil {
-		return fmt.Errorf("reading proof: %w", err)
-	}
-	own.Body = p.Body
-	e.Own = &own
+	e.Own = &receiptpb.OwnRecord{Body: p.Body, Proof: p.Own.GetProof(), Anchors: slices.Clone(p.Own.GetAnchors())}
 	addTokens(e, p.Tokens)
 	return checkOwnShape(e)
 }

@@ -309,7 +309,7 @@ func TestOwnLogNamedAsAnother(t *testing.T) {
 	named := batch(t, native(t), receiptpb.Receipt_NATIVE)
 	named.own = receipttest.NewOwnLog(t, "gateway.example")
 	e := named.receipt.GetEntries()[0]
-	named.complete(t, named.receipt, receipt.Proof{Kind: receipt.KindOwnRecord, Bytes: reproved(t, named, e), Body: e.GetOwn().GetBody()})
+	named.complete(t, named.receipt, reproved(t, named, e))
 	if o.GatewayTrust, err = (&trustroot.Gateway{}).WithOwnLog("gateway.example", named.own.Key); err != nil {
 		t.Fatal(err)
 	}
@@ -331,13 +331,13 @@ func TestOwnLogNamedAsAnother(t *testing.T) {
 }
 
 // reproved puts e's record into b's own log and anchors that.
-func reproved(t *testing.T, b *batched, e *receiptpb.LogEntry) []byte {
+func reproved(t *testing.T, b *batched, e *receiptpb.LogEntry) receipt.Proof {
 	t.Helper()
 	record, err := hashedrekord.Parse(e.GetOwn().GetBody())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.own.Add(record, b.log).Bytes
+	return b.own.Add(record, b.log)
 }
 
 // TestAnchorByStatementKey: a key that the gateway trust has for statements anchors nothing, whatever it signs.

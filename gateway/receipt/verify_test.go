@@ -262,7 +262,7 @@ func TestCompleteRefuses(t *testing.T) {
 	known := receipt.Proof{Kind: receipt.KindTransparencyLogEntry}
 	for name, proofs := range map[string][]receipt.Proof{
 		"none": nil, "too many": {known, known}, "no kind": {{}}, "unknown kind": {{Kind: "sealed"}},
-		"no proof": {{Kind: receipt.KindTransparencyLogEntry, Bytes: []byte("x")}},
+		"no proof": {{Kind: receipt.KindTransparencyLogEntry, Bytes: []byte("x")}}, "no own record": {{Kind: receipt.KindOwnRecord, Body: []byte("x")}},
 	} {
 		if _, err := receipt.Complete(s.receipt, proofs); err == nil {
 			t.Errorf("%s: accepted", name)

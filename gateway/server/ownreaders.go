@@ -9,6 +9,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/ownlog"
+	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
 
 // ownReaders show all own logs that the store has: former ones, and those of other gateways on the store, as well as the one that is
@@ -50,7 +51,7 @@ func (o *ownReaders) find(ctx context.Context, id string) (*ownlog.Reader, error
 }
 
 // ProveRecord implements lookup.OwnProver.
-func (o *ownReaders) ProveRecord(ctx context.Context, log string, index uint64) ([]byte, error) {
+func (o *ownReaders) ProveRecord(ctx context.Context, log string, index uint64) (*receiptpb.OwnRecord, error) {
 	r, err := o.find(ctx, log)
 	if err != nil {
 		return nil, err
