@@ -70,8 +70,8 @@ stays so for that log's life, and how much of the second until the next checkpoi
 more than a gateway must 0.64 to 1.03, so that the gateway had 0.98 of what such a writer has. A log that publishes each 100 ms has one clock left. There the gateway is 0.99 of the bare writer at 256 in flight (0.94 and 0.99 at four logs each with two clocks), and 0.96 at 1024 (0.94 to 1.00 at four
 logs; 0.91 before a quarter of what is in flight was claimed ahead).
 
-*4000 in flight* is about what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.72 of the bare writer's rate at a log that publishes each 100 ms, and 0.87 at one that publishes each second (four logs each; 0.80 and 0.94 at
-two and four others). The gateway, which takes in what it sends as well, has 0.60 and 0.77, so 0.83 and 0.89 of that. It takes 0.50 ms of processor time for an entry, such a writer 0.33, and the log 0.6.
+*4000 in flight* is about what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.72 of the bare writer's rate at a log that publishes each 100 ms (four logs), and 0.91 at one that publishes each second (two logs, of 64,000 entries each; 0.80, 0.87
+and 0.94 at two, four and four others of half as many, where more depends on how it begins and ends). The gateway, which takes in what it sends as well, has 0.60 and 0.77, so 0.83 and 0.85 of that. It takes 0.50 ms of processor time for an entry, such a writer 0.33, and the log 0.6.
 
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share. 4000 such calls take 320 MiB, of which a quarter is their stacks.
