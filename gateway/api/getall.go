@@ -30,33 +30,37 @@ func (g *grpcServer) GetSubmissions(r *pb.GetSubmissionsRequest, stream grpc.Ser
 	if err := gateway.HeldFrom(ctx).Grow(gateway.MostArchived); err != nil {
 		return g.writeError(ctx, err)
 	}
-	sent := int32(0)
-	send := func(answer *pb.GetSubmissionsResponse) error {
-		answer.Index = sent
-		sent++
-		return stream.Send(answer)
-	}
+	answers := manyAnswers{grpcServer: g, stream: stream, omitJSON: r.GetOmitReceiptJson(), anchors: sharedAnchors{wanted: r.GetShareAnchors()}}
 	for ids := range slices.Chunk(r.GetIds(), readTogether) {
-		if err := g.answerIDs(ctx, ids, r.GetOmitReceiptJson(), send); err != nil {
+		if err := answers.answerIDs(ctx, ids); err != nil {
 			return g.writeError(ctx, err)
 		}
 	}
 	return nil
 }
 
+// manyAnswers are those to one call of GetSubmissions.
+type manyAnswers struct {
+	*grpcServer
+	stream   grpc.ServerStreamingServer[pb.GetSubmissionsResponse]
+	omitJSON bool
+	anchors  sharedAnchors
+	sent     int32
+}
+
 // answerIDs answers those that are read together. Each counts against the caller's rate by itself.
-func (g *grpcServer) answerIDs(ctx context.Context, ids []string, omitJSON bool, send func(*pb.GetSubmissionsResponse) error) error {
+func (m *manyAnswers) answerIDs(ctx context.Context, ids []string) error {
 	var wanted []string
 	refused := map[int]error{}
 	for i, id := range ids {
-		if g.cfg.CountItem != nil {
-			refused[i] = g.cfg.CountItem(ctx)
+		if m.cfg.CountItem != nil {
+			refused[i] = m.cfg.CountItem(ctx)
 		}
 		if refused[i] == nil {
 			wanted = append(wanted, id)
 		}
 	}
-	found, err := g.service.GetAll(ctx, tenantOf(ctx), wanted)
+	found, err := m.service.GetAll(ctx, tenantOf(ctx), wanted)
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,7 @@ func (g *grpcServer) answerIDs(ctx context.Context, ids []string, omitJSON bool,
 		return err
 	}
 	for i, id := range ids {
-		if err := g.answerID(ctx, found[id], refused[i], omitJSON, send); err != nil {
+		if err := m.answerID(ctx, found[id], refused[i]); err != nil {
 			return err
 		}
 	}
@@ -91,32 +95,46 @@ func sizeOfArchived(found map[string]gateway.Submission) (size int64) {
 }
 
 // answerID answers one, which counts as held until it is sent. Without an ID, it was not found. One of which no answer can be made concerns no other.
-func (g *grpcServer) answerID(ctx context.Context, sub gateway.Submission, refused error, omitJSON bool, send func(*pb.GetSubmissionsResponse) error) error {
+func (m *manyAnswers) answerID(ctx context.Context, sub gateway.Submission, refused error) error {
 	held := gateway.HeldFrom(ctx).Part()
 	defer held.Close()
 	ctx = gateway.WithHeld(ctx, held)
-	answer, err := new(pb.GetSubmissionsResponse), refused
+	err := refused
 	if err == nil && sub.ID == "" {
 		err = gateway.ErrNotFound
 	}
+	var answer *pb.GetSubmissionsResponse
 	if err == nil {
-		answer.Submission, err = buildMessage(ctx, g.answers, func() (*pb.Submission, error) { return convertForGRPC(ctx, g.service, sub, omitJSON) })
+		answer, err = buildMessage(ctx, m.answers, func() (*pb.GetSubmissionsResponse, error) {
+			converted, err := convertForGRPC(ctx, m.service, sub, m.omitJSON)
+			answer := &pb.GetSubmissionsResponse{Submission: converted}
+			m.anchors.leaveOut(answer)
+			return answer, err
+		})
 	}
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
 	if err != nil {
-		g.refuseID(ctx, answer, err)
+		answer = m.refuseID(ctx, err)
 	}
-	return send(answer)
+	return m.send(answer)
 }
 
-func (g *grpcServer) refuseID(ctx context.Context, answer *pb.GetSubmissionsResponse, err error) {
+func (m *manyAnswers) send(answer *pb.GetSubmissionsResponse) error {
+	answer.Index = m.sent
+	m.sent++
+	m.anchors.note(answer)
+	return m.stream.Send(answer)
+}
+
+func (m *manyAnswers) refuseID(ctx context.Context, err error) *pb.GetSubmissionsResponse {
 	p := problem.FromError(err)
-	p.LogCause(ctx, g.cfg.Logger, err)
-	g.cfg.Refused(formats.Reason(p.Reason))
-	answer.Problem = convertProblem(err)
+	p.LogCause(ctx, m.cfg.Logger, err)
+	m.cfg.Refused(formats.Reason(p.Reason))
+	answer := &pb.GetSubmissionsResponse{Problem: convertProblem(err)}
 	if p.RetryAfter > 0 {
 		answer.RetryAfter = durationpb.New(p.RetryAfter)
 	}
+	return answer
 }

@@ -40,7 +40,8 @@ type Service interface {
 	List(ctx context.Context, tenant string, p gateway.ListParams) ([]gateway.Submission, string, error)
 	// ListAudit returns a page of the tenant's audit trail and the next page's token.
 	ListAudit(ctx context.Context, tenant string, p gateway.AuditParams) ([]gateway.AuditRecord, string, error)
-	// Receipt returns the receipt of a Logged submission.
+	// Receipt returns the receipt of a Logged submission. It is the caller's, but for the anchors in its own records: receipts share these messages, and nobody
+	// changes them.
 	Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error)
 	// Statement returns what was logged under leaf as a statement for the tenant, or gateway.ErrNotFound.
 	Statement(ctx context.Context, tenant string, leaf gateway.LeafHash) (*dssepb.Envelope, error)

@@ -30,7 +30,7 @@ import (
 const maxArtifact = 64 << 20
 
 // startGateway runs a gateway with a log of its own until the test ends.
-func startGateway(t *testing.T) (*gatewaytest.Gateway, *gatewaytest.Log) {
+func startGateway(t testing.TB) (*gatewaytest.Gateway, *gatewaytest.Log) {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), sqlite.Options{MaxPending: 10_000})
 	if err != nil {
@@ -55,7 +55,7 @@ type replica struct {
 }
 
 // serve starts a replica on a free port.
-func serve(t *testing.T, service api.Service, options ...grpc.ServerOption) *replica {
+func serve(t testing.TB, service api.Service, options ...grpc.ServerOption) *replica {
 	t.Helper()
 	return serveWith(t, func(s *grpc.Server) {
 		api.RegisterGRPC(s, service, api.GRPCConfig{MaxArtifact: maxArtifact, Logger: slog.New(slog.DiscardHandler)})
@@ -73,12 +73,12 @@ func serveQuick(t *testing.T, service api.Service, idle time.Duration) *replica 
 }
 
 // serveFake starts a replica of a fake.
-func serveFake(t *testing.T, service pb.GatewayServiceServer, options ...grpc.ServerOption) *replica {
+func serveFake(t testing.TB, service pb.GatewayServiceServer, options ...grpc.ServerOption) *replica {
 	t.Helper()
 	return serveWith(t, func(s *grpc.Server) { pb.RegisterGatewayServiceServer(s, service) }, options...)
 }
 
-func serveWith(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) *replica {
+func serveWith(t testing.TB, register func(*grpc.Server), options ...grpc.ServerOption) *replica {
 	t.Helper()
 	r, err := startReplica(register, options...)
 	if err != nil {
@@ -145,12 +145,12 @@ func (r *replica) cut() {
 }
 
 // dial returns a client of the replicas, which is patient.
-func dial(t *testing.T, replicas ...*replica) *client.Client {
+func dial(t testing.TB, replicas ...*replica) *client.Client {
 	t.Helper()
 	return dialWith(t, client.Config{Retries: client.Retries{Patience: time.Minute}}, replicas...)
 }
 
-func dialWith(t *testing.T, cfg client.Config, replicas ...*replica) *client.Client {
+func dialWith(t testing.TB, cfg client.Config, replicas ...*replica) *client.Client {
 	t.Helper()
 	for _, r := range replicas {
 		cfg.Addresses = append(cfg.Addresses, r.address)
@@ -164,7 +164,7 @@ func dialWith(t *testing.T, cfg client.Config, replicas ...*replica) *client.Cli
 }
 
 // signed returns a submission of text.
-func signed(t *testing.T, text string) client.Submission {
+func signed(t testing.TB, text string) client.Submission {
 	t.Helper()
 	r := gatewaytest.Signed(t, text)
 	return client.Submission{Header: &pb.SubmissionHeader{Signature: r.Signature, Keys: r.Keys, Format: r.Format}, Artifact: content([]byte(text)), Wait: time.Minute}
@@ -174,7 +174,7 @@ func content(b []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
-func waitFor(t *testing.T, done func() bool) {
+func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -96,7 +96,8 @@ func (l *Lookup) Statement(ctx context.Context, tenant string, leaf gateway.Leaf
 }
 
 // Receipt returns the receipt of a Logged submission: its stored receipt with the proofs of the logs that
-// have all of its entries. Logs that are not needed and not done yet are left out.
+// have all of its entries. Logs that are not needed and not done yet are left out. It is the caller's, but for the anchors in its own records: receipts share
+// these messages, and nobody changes them.
 func (l *Lookup) Receipt(ctx context.Context, sub gateway.Submission) (*receiptpb.Receipt, error) {
 	archived, err := l.readArchived(ctx, sub)
 	if err != nil {

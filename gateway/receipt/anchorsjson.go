@@ -32,7 +32,7 @@ var anchorsKey = []byte(`"anchors":`)
 // encodeJSON appends r to b as protojson does, but for its spaces.
 func encodeJSON(b []byte, r *receiptpb.Receipt) ([]byte, error) {
 	options := protojson.MarshalOptions{EmitDefaultValues: true}
-	anchors := anchorsOf(r)
+	anchors := AnchorsOf(r)
 	if len(anchors) == 0 {
 		return options.MarshalAppend(b, r)
 	}
@@ -51,8 +51,8 @@ func encodeJSON(b []byte, r *receiptpb.Receipt) ([]byte, error) {
 	return slices.Replace(bare, len(b)+at, len(b)+end, member...), nil
 }
 
-// anchorsOf returns the anchors of a receipt for one record in an own log; nil for any other.
-func anchorsOf(r *receiptpb.Receipt) []*receiptpb.Anchor {
+// AnchorsOf returns the anchors of a receipt for one record in an own log; nil for any other.
+func AnchorsOf(r *receiptpb.Receipt) []*receiptpb.Anchor {
 	if len(r.GetEntries()) != 1 {
 		return nil
 	}

@@ -56,7 +56,7 @@ func TestAnchorsEncodedOnce(t *testing.T) {
 			if err != nil || string(raw) != encodeWhole(t, r) || !proto.Equal(r, before) {
 				t.Fatalf("receipt %d is encoded as\n%s\nand not as\n%s\n%v", i, raw, encodeWhole(t, r), err)
 			}
-			if len(anchorsOf(r)) > 0 {
+			if len(AnchorsOf(r)) > 0 {
 				anchored++
 			}
 		}
@@ -71,7 +71,7 @@ func TestAnchorsInText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`"anchors":[]`, `"anchors": []`, `\"anchors":[]`, `","anchors":[],"`, `\`, `\\"anchors":[]`} {
 		for _, r := range readCorpus(t) {
-			if len(anchorsOf(r)) == 0 {
+			if len(AnchorsOf(r)) == 0 {
 				continue
 			}
 			r.Notes, r.Entries[0].Own.Proof = []string{text}, text

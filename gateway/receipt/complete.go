@@ -42,7 +42,7 @@ func EncodeProof(e *rekorpb.TransparencyLogEntry) ([]byte, error) {
 }
 
 // Complete returns a copy of skeleton in which every entry has its proof, in the order of skeleton's
-// entries. It shares the anchors of own records with the proofs. To add a kind of proof, give it a case here and in checkProofs.
+// entries. It shares the anchors of own records with the proofs, but not their list. To add a kind of proof, give it a case here and in checkProofs.
 func Complete(skeleton *receiptpb.Receipt, proofs []Proof) (*receiptpb.Receipt, error) {
 	if len(proofs) == 0 || len(proofs) != len(skeleton.GetEntries()) {
 		return nil, fmt.Errorf("completing receipt: %d proofs for %d entries", len(proofs), len(skeleton.GetEntries()))

@@ -873,8 +873,10 @@ type GetSubmissionsRequest struct {
 	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	// As in SubmitStart.
 	OmitReceiptJson bool `protobuf:"varint,2,opt,name=omit_receipt_json,json=omitReceiptJson,proto3" json:"omit_receipt_json,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The caller puts in again the anchors that answers with same_anchors leave out. Older gateways send them all.
+	ShareAnchors  bool `protobuf:"varint,3,opt,name=share_anchors,json=shareAnchors,proto3" json:"share_anchors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSubmissionsRequest) Reset() {
@@ -921,6 +923,13 @@ func (x *GetSubmissionsRequest) GetOmitReceiptJson() bool {
 	return false
 }
 
+func (x *GetSubmissionsRequest) GetShareAnchors() bool {
+	if x != nil {
+		return x.ShareAnchors
+	}
+	return false
+}
+
 type GetSubmissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of its id in the request, from 0.
@@ -930,7 +939,12 @@ type GetSubmissionsResponse struct {
 	// The refusal, when there is none, or it cannot be answered now.
 	Problem *Problem `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
 	// How long to wait before the same is asked again. Absent where it would be refused again.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// Only where the request has share_anchors, for a receipt with exactly one entry, in an own log: its anchors
+	// (submission.receipt.entries[0].own.anchors) are left out, since they are those of the last answer before it in this stream that
+	// has a receipt with exactly one entry, in an own log, and anchors in it. Those are of at most 256 KiB: larger ones are never left out.
+	// Nothing else is: receipt_json is whole.
+	SameAnchors   bool `protobuf:"varint,5,opt,name=same_anchors,json=sameAnchors,proto3" json:"same_anchors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -991,6 +1005,13 @@ func (x *GetSubmissionsResponse) GetRetryAfter() *durationpb.Duration {
 		return x.RetryAfter
 	}
 	return nil
+}
+
+func (x *GetSubmissionsResponse) GetSameAnchors() bool {
+	if x != nil {
+		return x.SameAnchors
+	}
+	return false
 }
 
 type ListSubmissionsRequest struct {
@@ -2303,10 +2324,11 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"\x15GetSubmissionResponse\x12;\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\v2\x1b.rekorgateway.v1.SubmissionR\n" +
-	"submission\"U\n" +
+	"submission\"z\n" +
 	"\x15GetSubmissionsRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12*\n" +
-	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\"\xdb\x01\n" +
+	"\x11omit_receipt_json\x18\x02 \x01(\bR\x0fomitReceiptJson\x12#\n" +
+	"\rshare_anchors\x18\x03 \x01(\bR\fshareAnchors\"\xfe\x01\n" +
 	"\x16GetSubmissionsResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12;\n" +
 	"\n" +
@@ -2314,7 +2336,8 @@ const file_rekorgateway_v1_gateway_proto_rawDesc = "" +
 	"submission\x122\n" +
 	"\aproblem\x18\x03 \x01(\v2\x18.rekorgateway.v1.ProblemR\aproblem\x12:\n" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\xc1\x01\n" +
+	"retryAfter\x12!\n" +
+	"\fsame_anchors\x18\x05 \x01(\bR\vsameAnchors\"\xc1\x01\n" +
 	"\x16ListSubmissionsRequest\x12\x1a\n" +
 	"\bartifact\x18\x01 \x01(\tR\bartifact\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\tR\x06signer\x127\n" +
