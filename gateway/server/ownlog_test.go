@@ -120,6 +120,7 @@ func TestOwnLog(t *testing.T) {
 	const first, second = 600, 30
 	ids := r.postAll("first", first)
 	leaves := r.awaitLogged(ids)
+	r.wantTogether(ids[first-100:])
 	early := r.batchedReceipt(cfg, ids[0], "first 0")
 	for _, i := range []int{1, 255, 256, 599} {
 		r.batchedReceipt(cfg, ids[i], fmt.Sprint("first ", i))
