@@ -35,7 +35,8 @@ const (
 	heldPerListed  = 256
 	// neighbours is how many on either side of a submission that is logged are asked for at once: the log has taken them together.
 	neighbours         = 4
-	neighboursTogether = 64 // where they are asked for in one call
+	neighboursTogether = 256 // where they are asked for in one call
+	neighboursEvery    = 32  // of those that are logged has them asked for: they reach as far as several calls take
 )
 
 // waiting is a submission that the log has to take. Of what was read, that alone is held which its receipt is held against; where there is no room for all of
@@ -69,6 +70,7 @@ type waiters struct {
 	mu    sync.Mutex
 	all   list.List
 	ended bool // nobody waits any more
+	met   int  // how many were logged, of those that are asked for together
 }
 
 // startWaiting returns waiters whose submissions are asked for until end is called. What they become is told as they do.
@@ -218,6 +220,9 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 func (w *waiters) askNeighbours(one *waiting) {
 	now, reach := time.Now(), neighbours
 	if w.run.asksTogether() {
+		if w.met++; w.met%neighboursEvery != 1 {
+			return
+		}
 		reach = neighboursTogether
 	}
 	before, after := one.at.Prev(), one.at.Next()

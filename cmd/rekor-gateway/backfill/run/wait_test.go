@@ -66,3 +66,26 @@ func TestAskNeighbours(t *testing.T) {
 		}
 	}
 }
+
+// TestAskNeighboursNowAndThen: of thousands that are logged one after the other, some have those beside them asked for, so that there always is enough for the next calls.
+func TestAskNeighboursNowAndThen(t *testing.T) {
+	w := &waiters{run: &runner{together: new(together)}, ready: make(chan *waiting, maxWaiting)}
+	all := make([]*waiting, 4000)
+	for i := range all {
+		all[i] = new(waiting)
+		all[i].at = w.all.PushBack(all[i])
+	}
+	w.askNow(all[0])
+	answered := 0
+	for ; len(w.ready) > 0; answered++ {
+		one := <-w.ready
+		w.askNeighbours(one)
+		w.all.Remove(one.at)
+		if ahead := len(w.ready); answered+ahead+1 < len(all) && ahead < 2*maxTogether {
+			t.Fatalf("%d wait to be asked for after %d, and the next call has none", ahead, answered)
+		}
+	}
+	if answered != len(all) {
+		t.Errorf("%d of %d were asked for", answered, len(all))
+	}
+}
