@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -97,20 +96,14 @@ func findAnchors(raw []byte) (at, end int, ok bool) {
 
 // withoutAnchors returns r without the anchors of its one entry. It shares all else with r.
 func withoutAnchors(r *receiptpb.Receipt) *receiptpb.Receipt {
-	entry := shallow(r.GetEntries()[0])
-	entry.Own = shallow(entry.GetOwn())
-	entry.Own.Anchors = nil
-	bare := shallow(r)
-	bare.Entries = []*receiptpb.LogEntry{entry}
-	return bare
-}
-
-// shallow returns a message with the same fields as m, which they share.
-func shallow[M proto.Message](m M) M {
-	c := m.ProtoReflect().New()
-	m.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		c.Set(f, v)
-		return true
-	})
-	return c.Interface().(M) //nolint:forcetypeassert // it is the type of m
+	e := r.GetEntries()[0]
+	return &receiptpb.Receipt{
+		MediaType: r.GetMediaType(), SubmissionId: r.GetSubmissionId(), VerifiedAt: r.GetVerifiedAt(), Signature: r.GetSignature(), Signers: r.GetSigners(),
+		Artifact: r.GetArtifact(), Representation: r.GetRepresentation(), Checks: r.GetChecks(), Notes: r.GetNotes(), Policy: r.GetPolicy(),
+		Findings: r.GetFindings(), FormatVersion: r.GetFormatVersion(), Recorded: r.GetRecorded(), Unchecked: r.GetUnchecked(),
+		Entries: []*receiptpb.LogEntry{{
+			Bundle: e.GetBundle(), Recipe: e.GetRecipe(), Spki: e.GetSpki(), Signature: e.GetSignature(),
+			Own: &receiptpb.OwnRecord{Body: e.GetOwn().GetBody(), Proof: e.GetOwn().GetProof()},
+		}},
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 )
@@ -81,6 +82,52 @@ func TestAnchorsInText(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// TestWithoutAnchorsHasAllElse: no field of the messages that it copies is left out, whatever is added to them.
+func TestWithoutAnchorsHasAllElse(t *testing.T) {
+	t.Parallel()
+	r, e, own := &receiptpb.Receipt{}, &receiptpb.LogEntry{}, &receiptpb.OwnRecord{}
+	setFields(own.ProtoReflect())
+	setFields(e.ProtoReflect())
+	setFields(r.ProtoReflect())
+	e.Own, r.Entries = own, []*receiptpb.LogEntry{e}
+	want := proto.CloneOf(r)
+	want.Entries[0].Own.Anchors = nil
+	if got := withoutAnchors(r); !proto.Equal(got, want) || len(own.GetAnchors()) == 0 {
+		t.Errorf("%v\nand not\n%v", got, want)
+	}
+}
+
+// setFields sets every field of m to something else than its default; messages in it are empty.
+func setFields(m protoreflect.Message) {
+	for i := range m.Descriptor().Fields().Len() {
+		f := m.Descriptor().Fields().Get(i)
+		var v protoreflect.Value
+		switch f.Kind() {
+		case protoreflect.MessageKind:
+			if f.IsList() {
+				v = m.NewField(f).List().NewElement()
+			} else {
+				v = m.NewField(f)
+			}
+		case protoreflect.StringKind:
+			v = protoreflect.ValueOfString("text")
+		case protoreflect.BytesKind:
+			v = protoreflect.ValueOfBytes([]byte("bytes"))
+		case protoreflect.EnumKind:
+			v = protoreflect.ValueOfEnum(1)
+		case protoreflect.Uint32Kind:
+			v = protoreflect.ValueOfUint32(1)
+		default:
+			panic(f.FullName()) // add its kind
+		}
+		if f.IsList() {
+			m.Mutable(f).List().Append(v)
+			continue
+		}
+		m.Set(f, v)
 	}
 }
 
