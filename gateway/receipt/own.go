@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/transparency-dev/merkle/proof"
-	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/trustroot"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
@@ -98,13 +97,13 @@ func (v *verification) checkOwnSignature(log trustroot.OwnLog, checkpoint []byte
 	return nil
 }
 
+// checkOwnInclusion follows the proof. What parseOwnProof has read has neither an index nor a size of over 63 bits.
 func checkOwnInclusion(body []byte, p OwnProof, c ownCheckpoint) error {
-	hashes := make([][]byte, 0, maxOwnHashes) // on the stack
-	for i := range p.Hashes {
-		hashes = append(hashes, p.Hashes[i][:])
+	hashes := make(tlog.RecordProof, 0, maxOwnHashes) // on the stack
+	for _, h := range p.Hashes {
+		hashes = append(hashes, h)
 	}
-	leaf := rfc6962.DefaultHasher.HashLeaf(body)
-	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, p.Index, c.size, leaf, hashes, c.root[:]); err != nil {
+	if err := tlog.CheckRecord(hashes, int64(c.size), c.root, int64(p.Index), tlog.RecordHash(body)); err != nil { // #nosec G115 -- see above
 		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the record to the own log's checkpoint", hintAgain)
 	}
 	return nil
