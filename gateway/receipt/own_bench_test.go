@@ -53,7 +53,7 @@ func BenchmarkVerifyBatched(b *testing.B) {
 	for i, one := range list {
 		c := one.check(b, receiptpb.Receipt_NATIVE)
 		o := one.checkedOptions(c)
-		o.TrustedRoot, o.GatewayTrust, o.Memory, o.Checked, o.Given, o.Artifact = root, one.trust, memory, c, true, nil
+		o.TrustedRoot, o.GatewayTrust, o.Memory, o.Checked, o.Given, o.Silent, o.Artifact = root, one.trust, memory, c, true, true, nil
 		options[i], one.receipt = o, proto.CloneOf(one.receipt)
 	}
 	b.ReportAllocs()

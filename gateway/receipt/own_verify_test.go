@@ -119,7 +119,7 @@ func (b *batched) refused(t *testing.T, o receipt.Options, want formats.Reason, 
 	}
 }
 
-// judgedAlike wants changed receipts to be judged alike with one memory for all of them, in whatever order.
+// judgedAlike wants changed receipts to be judged alike with one memory for all of them, in whatever order, and without lines.
 func (b *batched) judgedAlike(t *testing.T, other *batched, changes map[string]tampering) {
 	t.Helper()
 	memory := receipt.NewMemory()
@@ -131,6 +131,11 @@ func (b *batched) judgedAlike(t *testing.T, other *batched, changes map[string]t
 		got, err := b.verify(t, r, o)
 		if !sameError(err, wanted) || err == nil && (got.String() != want.String() || !slices.EqualFunc(got.Entries, want.Entries, sameEntry)) {
 			t.Errorf("%s: with a memory: %v, %v; without: %v, %v", name, got, err, want, wanted)
+		}
+		o.Memory, o.Silent = nil, true
+		got, err = b.verify(t, r, o)
+		if !sameError(err, wanted) || err == nil && (len(got.Proven)+len(got.Unproven) > 0 || !slices.EqualFunc(got.Entries, want.Entries, sameEntry)) {
+			t.Errorf("%s: silently: %v, %v; else: %v, %v", name, got, err, want, wanted)
 		}
 	}
 	for range 2 {

@@ -24,7 +24,10 @@ type Report struct {
 
 	logged  []logEntry
 	receipt *receiptpb.Receipt
+	silent  bool // it has no lines
 }
+
+func (o Options) newReport() *Report { return &Report{silent: o.Silent} }
 
 // Entry is where a log, or a gateway's own, has the record.
 type Entry struct {
@@ -69,10 +72,16 @@ func (r *Report) String() string {
 }
 
 func (r *Report) proven(format string, args ...any) {
+	if r.silent {
+		return
+	}
 	r.Proven = append(r.Proven, fmt.Sprintf(format, args...))
 }
 
 func (r *Report) unproven(format string, args ...any) {
+	if r.silent {
+		return
+	}
 	r.Unproven = append(r.Unproven, fmt.Sprintf(format, args...))
 }
 

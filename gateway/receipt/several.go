@@ -75,9 +75,9 @@ type view struct {
 //
 // checkSeveral has passed r.
 func verifySeveral(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, error) {
-	s := &several{file: &verification{receipt: r, options: o, report: &Report{}}}
+	s := &several{file: &verification{receipt: r, options: o, report: o.newReport()}}
 	for i := range r.GetRecorded() {
-		s.views = append(s.views, &view{verification: &verification{receipt: ForSignature(r, i), options: o, report: &Report{}}})
+		s.views = append(s.views, &view{verification: &verification{receipt: ForSignature(r, i), options: o, report: o.newReport()}})
 	}
 	err := runSteps(
 		s.findTimes,
@@ -212,7 +212,7 @@ func (v *view) checkStatements() error {
 	if v.receipt.GetRepresentation() != receiptpb.Receipt_ATTESTED {
 		return claim("has no statement on the signature")
 	}
-	alone := &verification{receipt: v.receipt, options: v.options, verified: &formats.Verified{}, report: &Report{}}
+	alone := &verification{receipt: v.receipt, options: v.options, verified: &formats.Verified{}, report: v.options.newReport()}
 	return runSteps(alone.checkAttestations, alone.checkProofs, alone.checkGatewayRanges)
 }
 

@@ -57,6 +57,8 @@ type Options struct {
 	Checked *Checked
 	// Given says that nobody changes the receipt any more, so that it is not copied for the report.
 	Given bool
+	// Silent says that nobody reads the lines of the report, so that it has none.
+	Silent bool
 	// Memory, unless it is nil, spares the verification of checkpoints and anchors that it knows from other receipts. It knows them by their bytes: they have to
 	// be as they were decoded.
 	Memory *Memory
@@ -94,7 +96,7 @@ func Verify(ctx context.Context, r *receiptpb.Receipt, o Options) (*Report, erro
 	if !o.Given {
 		r = proto.CloneOf(r) // the report keeps it
 	}
-	v := &verification{receipt: r, options: o, report: &Report{}}
+	v := &verification{receipt: r, options: o, report: o.newReport()}
 	if r.GetFormatVersion() > versionOne {
 		if err := checkSeveral(r); err != nil {
 			return nil, err
