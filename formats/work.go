@@ -73,6 +73,7 @@ type Meter struct {
 	ctx  context.Context // lives as long as the call that the Meter is for
 	work *Work
 	hint string
+	part *atomic.Int64 // what was charged to it alone; nil unless Part has made it
 }
 
 // StartWork returns the Meter for one call under ctx; hint tells a submitter how to ask for less work.
@@ -99,15 +100,18 @@ func (m *Meter) ForKeys(p Policy, format string) *Meter {
 	return m
 }
 
-// Part returns a Meter with an account of its own, of what m has left, for work whose cost is wanted: EndPart charges m for it.
+// Part returns a Meter for work whose cost is wanted. What is charged to it is charged to m's account at once, and EndPart says how much that was.
 func (m *Meter) Part() *Meter {
-	return &Meter{ctx: m.ctx, work: NewWork(max(0, m.work.limit-m.work.spent.Load())), hint: m.hint}
+	return &Meter{ctx: m.ctx, work: m.work, hint: m.hint, part: new(atomic.Int64)}
 }
 
-// EndPart charges m for what part has spent, and returns that in units, for ChargePart.
-func (m *Meter) EndPart(part *Meter) (units int64, err error) {
-	units = part.work.spent.Load()
-	return units, m.ChargePart(units)
+// EndPart returns what part has spent, in units, for ChargePart. m is whose Part it is.
+func (m *Meter) EndPart(part *Meter) (units int64) {
+	units = part.part.Load()
+	if m.part != nil {
+		m.part.Add(units)
+	}
+	return units
 }
 
 // ChargePart charges for work that was done before and is remembered, so that the same input costs the same.
@@ -158,6 +162,9 @@ func CheckCost(pub crypto.PublicKey) int64 {
 
 func (m *Meter) chargeUnits(units int64, what string) error {
 	spent := m.work.spent.Add(units)
+	if m.part != nil {
+		m.part.Add(units)
+	}
 	if spent/contextEvery != (spent-units)/contextEvery {
 		if err := m.ctx.Err(); err != nil {
 			return err

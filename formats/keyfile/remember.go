@@ -3,7 +3,6 @@
 package keyfile
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"slices"
 	"sync/atomic"
@@ -52,8 +51,8 @@ func readOnce(m *formats.Meter, data []byte, read func(*formats.Meter) ([]Key, e
 	}
 	part := m.Part()
 	keys, err := read(part)
-	units, chargeErr := m.EndPart(part)
-	if err = cmp.Or(err, chargeErr); err != nil {
+	units := m.EndPart(part)
+	if err != nil {
 		return nil, err
 	}
 	for i := range keys {

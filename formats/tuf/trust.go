@@ -83,9 +83,8 @@ func decodeKeyFile(m *formats.Meter, file []byte) (*document, error) {
 	}
 	part := m.Part()
 	d, err := decodeDocument(part, file, formats.ReasonMalformedKey)
-	units, chargeErr := m.EndPart(part)
-	if err == nil {
-		d.decoding, err = units, chargeErr
+	if units := m.EndPart(part); err == nil {
+		d.decoding = units
 	}
 	switch formats.ReasonOf(err) {
 	case formats.ReasonUnsupportedVersion, formats.ReasonUnsupportedSignature:
@@ -107,15 +106,13 @@ func checkRoot(m *formats.Meter, r *document) error {
 	if err == nil {
 		err = r.setRekorRoot(part, self)
 	}
-	units, chargeErr := m.EndPart(part)
+	units := m.EndPart(part)
 	if err != nil {
 		return wrapVerdict(err, formats.ReasonKeyNotValid,
 			fmt.Sprintf("version %d of the root is not validly signed by its own keys", r.version), "send the root as the repository publishes it")
 	}
-	if chargeErr == nil {
-		rememberRoot(r, units)
-	}
-	return chargeErr
+	rememberRoot(r, units)
+	return nil
 }
 
 // checkLink verifies that next follows prev (TUF specification, section 5.3).
