@@ -6,10 +6,8 @@ import (
 	"crypto/ecdsa"
 	"encoding/asn1"
 	"encoding/hex"
-	"fmt"
 	"math/big"
-
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -18,22 +16,20 @@ import (
 // order of signers, in lower-case hexadecimal and with ECDSA's s in its lower half. That is a
 // document which verifies, with this very canonical form, once the control characters in its
 // strings (a PEM key's line ends) are escaped: canonical JSON leaves them bare.
-func encodeDocument(d *document, signers []signer) ([]byte, error) {
-	signatures := make([]map[string]string, len(signers))
+func encodeDocument(m *formats.Meter, d *document, signers []signer) ([]byte, error) {
+	signatures := make([]any, len(signers))
 	for i, s := range signers {
 		sig, err := s.key.lowS(s.sig)
 		if err != nil {
 			return nil, err
 		}
-		signatures[i] = map[string]string{"keyid": s.keyID, "sig": hex.EncodeToString(sig)}
+		signatures[i] = map[string]any{"keyid": s.keyID, "sig": hex.EncodeToString(sig)}
 	}
-	list, err := cjson.EncodeCanonical(signatures)
+	list, err := encodeCanonical(m, signatures)
 	if err != nil {
-		return nil, fmt.Errorf("encoding signatures: %w", err)
+		return nil, err
 	}
-	out := append([]byte(`{"signatures":`), list...)
-	out = append(append(out, `,"signed":`...), d.payload...)
-	return append(out, '}'), nil
+	return slices.Concat([]byte(`{"signatures":`), list, []byte(`,"signed":`), d.payload, []byte("}")), nil
 }
 
 // lowS returns an ECDSA signature with s or n−s, whichever is smaller: both verify. Others

@@ -3,152 +3,107 @@
 package tuf
 
 import (
-	"bytes"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
-
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+	"strconv"
+	"strings"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
 
-// pieceSize is the weight of what is given to the library at once: it takes some milliseconds for that and
-// cannot be stopped.
-const pieceSize = 1 << 12
-
-// encodeCanonical returns v, as decodeJSON made it, as canonical JSON. The library encodes; large objects and
-// arrays are given to it in pieces, between which the meter is asked. Errors are m's or the library's.
+// encodeCanonical returns v, as decodeJSON made it, as canonical JSON (http://wiki.laptop.org/go/Canonical_JSON, to which the TUF specification leads):
+// no white space, members in the order of their names' octets, and in texts nothing escaped but quotation mark and backslash. It is what the library
+// securesystemslib makes, which the tests compare it with; that encodes and decodes v before, and cannot be stopped. Errors are m's, or for a value that
+// decodeJSON does not return.
 func encodeCanonical(m *formats.Meter, v any) ([]byte, error) {
-	weight := weighValue(v, pieceSize)
-	if weight >= pieceSize {
-		switch v := v.(type) {
-		case map[string]any:
-			return encodeObject(m, v)
-		case []any:
-			return encodeArray(m, v)
-		}
-	}
-	return encodePiece(m, v, weight)
-}
-
-// weighValue returns the number of values in v, long texts for more than one. It stops counting at limit.
-func weighValue(v any, limit int) int {
-	const long = 64
-	n := 1
-	switch v := v.(type) {
-	case string:
-		n += len(v) / long
-	case map[string]any:
-		for name, member := range v {
-			if n >= limit {
-				break
-			}
-			n += len(name)/long + weighValue(member, limit-n)
-		}
-	case []any:
-		for _, element := range v {
-			if n >= limit {
-				break
-			}
-			n += weighValue(element, limit-n)
-		}
-	}
-	return n
-}
-
-func encodePiece(m *formats.Meter, v any, weight int) ([]byte, error) {
-	if err := m.ChargeElements(costValue * weight); err != nil {
+	e := encoder{meter: m, out: make([]byte, 0, 1<<10)}
+	if err := e.encodeValue(v); err != nil {
 		return nil, err
 	}
-	out, err := cjson.EncodeCanonical(v)
-	if err != nil {
-		return nil, fmt.Errorf("encoding JSON: %w", err)
-	}
-	return out, m.ChargeBytes(costOctet * len(out))
+	return e.out, m.ChargeBytes(costOctet * len(e.out))
 }
 
-func encodeObject(m *formats.Meter, o map[string]any) ([]byte, error) {
-	var parts [][]byte
-	piece, weight := map[string]any{}, 0
-	cut := func() error {
-		out, err := encodePiece(m, piece, weight)
-		if err == nil && len(piece) > 0 {
-			parts = append(parts, out[1:len(out)-1])
-			piece, weight = map[string]any{}, 0
-		}
+type encoder struct {
+	meter *formats.Meter
+	out   []byte
+}
+
+func (e *encoder) encodeValue(v any) error {
+	if err := e.meter.ChargeElements(costValue); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(o)) {
-		n := weighValue(o[name], pieceSize)
-		if n >= pieceSize {
-			if err := cut(); err != nil {
-				return nil, err
-			}
-			member, err := encodeMember(m, name, o[name])
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, member)
-			continue
+	switch v := v.(type) {
+	case string:
+		return e.encodeText(v)
+	case map[string]any:
+		return e.encodeObject(v)
+	case []any:
+		return e.encodeArray(v)
+	case json.Number:
+		if _, err := v.Int64(); err != nil {
+			return fmt.Errorf("encoding JSON: %.40q is no integer", v)
 		}
-		piece[name] = o[name]
-		if weight += n; weight >= pieceSize {
-			if err := cut(); err != nil {
-				return nil, err
-			}
-		}
+		e.out = append(e.out, v...)
+	case bool:
+		e.out = strconv.AppendBool(e.out, v)
+	case nil:
+		e.out = append(e.out, "null"...)
+	default:
+		return fmt.Errorf("encoding JSON: there is no form of a %T", v)
 	}
-	if err := cut(); err != nil {
-		return nil, err
-	}
-	return joinPieces(m, "{}", parts)
+	return nil
 }
 
-// encodeMember is for a member too large for a piece.
-func encodeMember(m *formats.Meter, name string, v any) ([]byte, error) {
-	label, err := encodePiece(m, name, 1)
-	if err != nil {
-		return nil, err
+// longText is the length, in octets, from which on a text costs as much as further values.
+const longText = 64
+
+func (e *encoder) encodeText(s string) error {
+	if err := e.meter.ChargeElements(costValue * (len(s) / longText)); err != nil {
+		return err
 	}
-	value, err := encodeCanonical(m, v)
-	if err != nil {
-		return nil, err
+	e.out = append(e.out, '"')
+	for i := strings.IndexAny(s, `"\`); i >= 0; i = strings.IndexAny(s, `"\`) {
+		e.out = append(append(e.out, s[:i]...), '\\', s[i])
+		s = s[i+1:]
 	}
-	return slices.Concat(label, []byte{':'}, value), m.ChargeBytes(len(value))
+	e.out = append(append(e.out, s...), '"')
+	return nil
 }
 
-func encodeArray(m *formats.Meter, a []any) ([]byte, error) {
-	var parts [][]byte
-	for len(a) > 0 {
-		n, weight := 0, 0
-		for n < len(a) && weight < pieceSize {
-			next := weighValue(a[n], pieceSize)
-			if n > 0 && next >= pieceSize {
-				break
-			}
-			weight += next
-			n++
-		}
-		if n == 1 && weight >= pieceSize {
-			out, err := encodeCanonical(m, a[0])
-			if err != nil {
-				return nil, err
-			}
-			parts, a = append(parts, out), a[1:]
-			continue
-		}
-		out, err := encodePiece(m, a[:n], weight)
-		if err != nil {
-			return nil, err
-		}
-		parts, a = append(parts, out[1:len(out)-1]), a[n:]
+func (e *encoder) encodeObject(o map[string]any) error {
+	names := make([]string, 0, len(o))
+	for name := range o {
+		names = append(names, name)
 	}
-	return joinPieces(m, "[]", parts)
+	slices.Sort(names)
+	e.out = append(e.out, '{')
+	for i, name := range names {
+		if i > 0 {
+			e.out = append(e.out, ',')
+		}
+		if err := e.encodeText(name); err != nil {
+			return err
+		}
+		e.out = append(e.out, ':')
+		if err := e.encodeValue(o[name]); err != nil {
+			return err
+		}
+	}
+	e.out = append(e.out, '}')
+	return nil
 }
 
-// joinPieces puts what the pieces hold between brackets.
-func joinPieces(m *formats.Meter, brackets string, parts [][]byte) ([]byte, error) {
-	inner := bytes.Join(parts, []byte{','})
-	return slices.Concat([]byte(brackets[:1]), inner, []byte(brackets[1:])), m.ChargeBytes(2 * len(inner))
+func (e *encoder) encodeArray(a []any) error {
+	e.out = append(e.out, '[')
+	for i, v := range a {
+		if i > 0 {
+			e.out = append(e.out, ',')
+		}
+		if err := e.encodeValue(v); err != nil {
+			return err
+		}
+	}
+	e.out = append(e.out, ']')
+	return nil
 }

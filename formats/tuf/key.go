@@ -297,7 +297,7 @@ func (k *publicKey) isProjectable() bool {
 func (k *key) computeID(m *formats.Meter) (id string, named bool, err error) {
 	own := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": map[string]any{"public": k.public}}
 	older := map[string]any{"keytype": k.keyType, "scheme": k.scheme, "keyval": own["keyval"],
-		"keyid_hash_algorithms": []string{"sha256", "sha512"}}
+		"keyid_hash_algorithms": []any{"sha256", "sha512"}}
 	for _, form := range []any{k.object.members, older, own} {
 		canonical, err := encodeCanonical(m, form)
 		if err != nil {

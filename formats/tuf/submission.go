@@ -41,7 +41,7 @@ func verifySubmission(m *formats.Meter, d *document, t *trust, p formats.Policy)
 			return nil, err
 		}
 	}
-	if s.canonical, err = encodeDocument(d, verified); err != nil {
+	if s.canonical, err = encodeDocument(m, d, verified); err != nil {
 		return nil, err
 	}
 	if err := s.checkPins(p); err != nil {
