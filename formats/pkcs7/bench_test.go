@@ -54,3 +54,18 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkParse reads a signature, without what it is over.
+func BenchmarkParse(b *testing.B) {
+	for _, name := range []string{"rsa2048.der", "p256.der"} {
+		b.Run(name, func(b *testing.B) {
+			signature, policy := file(b, name), strict(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := pkcs7.New().Parse(b.Context(), signature, nil, policy); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,8 @@
 package pkcs7
 
 import (
+	"bytes"
+
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
@@ -27,7 +29,7 @@ const (
 func toDER(m *formats.Meter, in []byte) (der, rest []byte, ok bool, err error) {
 	c := converter{meter: m}
 	s := cryptobyte.String(in)
-	out, ok := c.convertValue(nil, &s, 0)
+	out, ok := c.convertValue(make([]byte, 0, len(in)), &s, 0)
 	if !ok || c.err != nil {
 		return nil, nil, false, c.err
 	}
@@ -61,42 +63,50 @@ func (c *converter) convertValue(out []byte, in *cryptobyte.String, depth int) (
 		}
 		return append(out, element...), c.chargeElement(len(element))
 	}
-	body, ok := c.convertBody(in, tag, depth)
-	if !ok || !c.chargeElement(len(body)) {
+	children, header, endless := *in, []byte(nil), (*in)[1] == indefinite
+	if whole := *in; endless {
+		children.Skip(2)
+	} else if in.ReadASN1(&children, tag) {
+		header = whole[:len(whole)-len(*in)-len(children)]
+	} else {
 		return nil, false
 	}
-	if tag == constructedOctets {
+	start, size := len(out)+len(header), len(children)
+	out, ok := c.convertChildren(append(out, header...), &children, tag, endless, depth)
+	if !ok || !c.chargeElement(len(out)-start) {
+		return nil, false
+	}
+	if endless {
+		*in = children
+	}
+	switch {
+	case tag == constructedOctets:
 		tag = asn1.OCTET_STRING
-	} else if tag < universalClassLimit && tag != asn1.SEQUENCE && tag != asn1.SET {
+	case tag < universalClassLimit && tag != asn1.SEQUENCE && tag != asn1.SET:
 		return nil, false
+	case !endless && len(out)-start == size:
+		return out, true // its header is right as it was
 	}
-	b := cryptobyte.NewBuilder(out)
+	body := bytes.Clone(out[start:])
+	b := cryptobyte.NewBuilder(out[:start-len(header)])
 	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes(body) })
 	out, err := b.Bytes()
 	return out, err == nil
 }
 
-// convertBody returns the content of the constructed value that in starts with.
-func (c *converter) convertBody(in *cryptobyte.String, tag asn1.Tag, depth int) ([]byte, bool) {
-	var children cryptobyte.String
-	endless := (*in)[1] == indefinite
-	if endless {
-		in.Skip(2)
-		children = *in
-	} else if !in.ReadASN1(&children, tag) {
-		return nil, false
-	}
-	var body []byte
+// convertChildren appends the content of a constructed value, of which in has that alone, or all up to its end and beyond, when that is
+// marked. It leaves what comes after it.
+func (c *converter) convertChildren(out []byte, in *cryptobyte.String, tag asn1.Tag, endless bool, depth int) ([]byte, bool) {
 	for {
 		switch {
-		case endless && len(children) >= 2 && children[0] == 0 && children[1] == 0:
-			*in = children[2:]
-			return body, true
-		case !endless && children.Empty():
-			return body, true
+		case endless && len(*in) >= 2 && (*in)[0] == 0 && (*in)[1] == 0:
+			in.Skip(2)
+			return out, true
+		case !endless && in.Empty():
+			return out, true
 		}
 		var ok bool
-		if body, ok = c.convertChild(body, &children, tag, depth); !ok {
+		if out, ok = c.convertChild(out, in, tag, depth); !ok {
 			return nil, false
 		}
 	}
