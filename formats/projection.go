@@ -76,9 +76,9 @@ func KeyName(pub crypto.PublicKey) string {
 
 // Check returns p with a note that VerifyDigest has succeeded for it, or the error of that.
 func (p Projection) Check() (Projection, error) {
-	err := p.VerifyDigest()
+	sum, err := p.verifyOnce()
 	if err == nil {
-		p.checked = p.sumChecked()
+		p.checked = sum
 	}
 	return p, err
 }
@@ -98,7 +98,7 @@ func (p Projection) WithCheckOf(other Projection) Projection {
 
 // sumChecked is SHA-256 over all that VerifyDigest looks at, each part after its length.
 func (p *Projection) sumChecked() [sha256.Size]byte {
-	b := make([]byte, 0, 512) // on the stack, and enough as a rule
+	b := make([]byte, 0, 1024) // on the stack, and enough for RSA-3072 with its key
 	for _, part := range [][]byte{p.SPKI, []byte(p.Scheme), []byte(p.Hash), []byte(p.Digest.Algorithm), p.Digest.Value, p.Signature, p.Message} {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
 		b = append(b, part...)
@@ -119,15 +119,20 @@ func (p Projection) SignedDigest() Digest {
 // library alone, as the log will. It does so once for what Check has noted, and for what RememberChecks has. Errors have
 // ReasonSignatureInvalid, ReasonMalformedKey, or, for a pure Ed25519 signature without its message, ReasonNeedsBytes.
 func (p Projection) VerifyDigest() error {
-	sum := p.sumChecked()
+	_, err := p.verifyOnce()
+	return err
+}
+
+// verifyOnce is VerifyDigest that returns sumChecked.
+func (p *Projection) verifyOnce() (sum [sha256.Size]byte, err error) {
+	sum = p.sumChecked()
 	if p.hasNote(sum) || isRemembered(sum) {
-		return nil
+		return sum, nil
 	}
-	err := p.computeDigest()
-	if err == nil {
+	if err = p.computeDigest(); err == nil {
 		rememberCheck(sum)
 	}
-	return err
+	return sum, err
 }
 
 // computeDigest is VerifyDigest without a memory.
