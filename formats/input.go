@@ -95,19 +95,32 @@ func errEmpty() error {
 	return NewError(ReasonMissingSignature, "the signature is empty", "send the signature file's content")
 }
 
-// openKeys returns p with its keys for the format taken out of what stands around them. What cannot be, is left
-// for the plugin to refuse.
+// openKeys returns p with its keys for the format taken out of what stands around them.
 func (p Policy) openKeys(format string) Policy {
-	if len(p.Keys[format]) == 0 || p.Prepared[format] != nil {
+	if len(p.Keys[format]) == 0 || p.Prepared[format] != nil || p.KeysAreOpen {
 		return p
 	}
-	keys := make([][]byte, len(p.Keys[format]))
-	for i, k := range p.Keys[format] {
-		keys[i] = k
-		if opened, err := textlayer.Unwrap(k); err == nil {
-			keys[i] = opened
+	p.Keys = map[string][][]byte{format: openFiles(p.Keys[format])}
+	return p
+}
+
+// OpenKeys returns keys taken out of what stands around them (see textlayer), for a policy that says KeysAreOpen.
+func OpenKeys(keys map[string][][]byte) map[string][][]byte {
+	out := make(map[string][][]byte, len(keys))
+	for format, files := range keys {
+		out[format] = openFiles(files)
+	}
+	return out
+}
+
+// openFiles takes files out of what stands around them. What cannot be, is left for the plugin to refuse.
+func openFiles(files [][]byte) [][]byte {
+	out := make([][]byte, len(files))
+	for i, f := range files {
+		out[i] = f
+		if opened, err := textlayer.Unwrap(f); err == nil {
+			out[i] = opened
 		}
 	}
-	p.Keys = map[string][][]byte{format: keys}
-	return p
+	return out
 }

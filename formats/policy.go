@@ -48,6 +48,8 @@ type Policy struct {
 	// Keys by format name win over the keys a submitter sends: with an element, only
 	// these keys can be the signer.
 	Keys map[string][][]byte
+	// KeysAreOpen says that Keys are OpenKeys', so that Parse does not take them out of what stands around them each time.
+	KeysAreOpen bool
 	// Prepared are the same Keys where the format has read them once (KeyPreparer); it then does not read Keys itself.
 	Prepared map[string]PreparedKeys
 	// AllowedSigners and AllowedIdentities, when one of them is not empty, list who may sign: by the SHA-256 of the SPKIs, and by

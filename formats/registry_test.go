@@ -5,6 +5,7 @@ package formats_test
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"os"
@@ -235,4 +236,28 @@ func (spent) Parse(ctx context.Context, _ []byte, _ [][]byte, _ formats.Policy) 
 		return nil, err
 	}
 	return nil, m.ChargeBytes(formats.MaxWork + 1)
+}
+
+// TestOpenKeys: keys that are open already are judged as those that Parse opens, and are not opened again.
+func TestOpenKeys(t *testing.T) {
+	t.Parallel()
+	r := formats.NewRegistry(toy.New())
+	signature, key := toy.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), []byte("artifact"))
+	once := []byte(base64.StdEncoding.EncodeToString(key))
+	for name, file := range map[string][]byte{"bare": key, "once": once, "twice": []byte(base64.StdEncoding.EncodeToString(once)), "nothing": nil} {
+		p := formats.Policy{Now: now.Now, Keys: map[string][][]byte{"toy": {file}}}
+		_, want := r.Parse(t.Context(), "", signature, nil, p)
+		if (want == nil) != (name == "bare" || name == "once") {
+			t.Fatalf("%s: %v", name, want)
+		}
+		opened := p
+		opened.Keys, opened.KeysAreOpen = formats.OpenKeys(p.Keys), true
+		if _, err := r.Parse(t.Context(), "", signature, nil, opened); formats.ReasonOf(err) != formats.ReasonOf(want) {
+			t.Errorf("%s, open: %v, else %v", name, err, want)
+		}
+		p.KeysAreOpen = true
+		if _, err := r.Parse(t.Context(), "", signature, nil, p); (err == nil) != (name == "bare") {
+			t.Errorf("%s, said to be open: %v", name, err)
+		}
+	}
 }

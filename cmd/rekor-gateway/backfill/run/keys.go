@@ -43,6 +43,7 @@ func loadKeys(ctx context.Context, paths []string) (*keyStock, error) {
 			s.prepared[name] = prepared
 		}
 	}
+	s.keys = formats.OpenKeys(s.keys)
 	return s, nil
 }
 
@@ -80,7 +81,7 @@ func (s *keyStock) addFile(ctx context.Context, path string, sum hash.Hash) erro
 
 // hold returns p with these keys as the only ones that may have signed, where the format has any here.
 func (s *keyStock) hold(p formats.Policy) formats.Policy {
-	p.Keys, p.Prepared = s.keys, s.prepared
+	p.Keys, p.KeysAreOpen, p.Prepared = s.keys, true, s.prepared
 	return p
 }
 
