@@ -15,7 +15,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
@@ -31,6 +33,15 @@ type key struct {
 	scheme  string
 	public  string
 	object  object
+	ready   atomic.Pointer[readyKey] // nil until it is asked for
+}
+
+// readyKey is what verifying takes of a key. It is worked out once: a root that is remembered has its keys asked for with each file below it.
+type readyKey struct {
+	*publicKey
+	id    string // as the specification computes it
+	named bool   // the key has that id
+	units int64  // what computing it took
 }
 
 // publicKey is a key that can verify.
@@ -122,7 +133,25 @@ func decodeKey(o object, id string) (*key, error) {
 // errUnsupportedKey is the error of load for a kind of key that is not implemented.
 var errUnsupportedKey = errors.New("unsupported kind of key")
 
-// loadPublicKey makes k ready to verify. The error is errUnsupportedKey or a refusal.
+// prepare makes k ready to verify. It charges the same each time. The error is loadPublicKey's or m's.
+func (k *key) prepare(m *formats.Meter) (*readyKey, error) {
+	if r := k.ready.Load(); r != nil {
+		return r, m.ChargePart(r.units)
+	}
+	public, err := k.loadPublicKey(m)
+	if err != nil {
+		return nil, err
+	}
+	r, part := &readyKey{publicKey: public}, m.Part()
+	if r.id, r.named, err = k.computeID(part); err != nil {
+		return nil, err
+	}
+	r.units = m.EndPart(part)
+	k.ready.Store(r)
+	return r, nil
+}
+
+// loadPublicKey reads k. The error is errUnsupportedKey or a refusal.
 func (k *key) loadPublicKey(m *formats.Meter) (*publicKey, error) {
 	s, ok := findScheme(k.scheme)
 	if !ok {
@@ -150,7 +179,7 @@ func (k *key) loadPublicKey(m *formats.Meter) (*publicKey, error) {
 	if err != nil {
 		return nil, formats.WrapError(err, formats.ReasonMalformedKey, "a key of the root has no PKIX form: "+k.shortID(), "")
 	}
-	return &publicKey{spki: spki, public: public, scheme: s}, nil
+	return &publicKey{spki: slices.Clip(spki), public: public, scheme: s}, nil
 }
 
 // findUnsupported blames a key in PEM that is well-formed and that nothing here verifies with.

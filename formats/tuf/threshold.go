@@ -93,24 +93,20 @@ func (v *verifier) verifySignature(k *key, s signature) (signer, error) {
 	if err := v.meter.ChargeBytes(passes * len(k.public)); err != nil {
 		return signer{}, err
 	}
-	pub, err := k.loadPublicKey(v.meter)
+	ready, err := k.prepare(v.meter)
 	if err != nil {
 		return signer{}, err
 	}
-	if err := v.chargeCheck(pub); err != nil {
+	if err := v.chargeCheck(ready.publicKey); err != nil {
 		return signer{}, err
 	}
-	checked, ok := pub.verifySignature(v.doc.payload, s.value)
+	checked, ok := ready.verifySignature(v.doc.payload, s.value)
 	if !ok {
 		return signer{}, formats.NewError(formats.ReasonSignatureInvalid,
 			fmt.Sprintf("the signature of key %s does not verify", k.shortID()),
 			"send the metadata unchanged, with the root that was current when it was signed")
 	}
-	id, named, err := k.computeID(v.meter)
-	if err != nil {
-		return signer{}, err
-	}
-	return signer{keyID: k.id, computed: id, key: pub, sig: s.value, checked: checked, named: named}, nil
+	return signer{keyID: k.id, computed: ready.id, key: ready.publicKey, sig: s.value, checked: checked, named: ready.named}, nil
 }
 
 // passes is how often the octets of a key are looked at to read it.
