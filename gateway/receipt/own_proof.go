@@ -5,9 +5,9 @@ package receipt
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
-
-	tlogproof "github.com/transparency-dev/formats/proof"
+	"strconv"
 )
 
 // Bounds of a proof's text.
@@ -30,7 +30,13 @@ const (
 
 // FormatOwnProof returns the text of p: the only one of it that ParseOwnProof accepts.
 func FormatOwnProof(p OwnProof) ([]byte, error) {
-	text := tlogproof.TLogProof{Index: p.Index, Hashes: p.Hashes, Checkpoint: p.Checkpoint}.Marshal()
+	const hashLine = 44 + len("\n")
+	text := make([]byte, 0, len(proofHeader)+len(indexPrefix)+24+hashLine*len(p.Hashes)+len(p.Checkpoint))
+	text = append(append(text, proofHeader+"\n"+indexPrefix...), strconv.FormatUint(p.Index, 10)...)
+	for _, h := range p.Hashes {
+		text = base64.StdEncoding.AppendEncode(append(text, '\n'), h[:])
+	}
+	text = append(append(text, "\n\n"...), p.Checkpoint...)
 	if _, err := ParseOwnProof(text); err != nil {
 		return nil, fmt.Errorf("formatting proof: %w", err)
 	}

@@ -132,6 +132,9 @@ func TestOwnProofText(t *testing.T) {
 		if err != nil || got.Index != p.Index || len(got.Hashes) != n || !bytes.Equal(got.Checkpoint, p.Checkpoint) {
 			t.Errorf("%d hashes: %+v, %v", n, got, err)
 		}
+		if theirs := (tlogproof.TLogProof{Index: p.Index, Hashes: p.Hashes, Checkpoint: p.Checkpoint}).Marshal(); !bytes.Equal(text, theirs) {
+			t.Errorf("%d hashes: %q, and by the library %q", n, text, theirs)
+		}
 	}
 	for name, p := range map[string]receipt.OwnProof{
 		"64 hashes": ownProof(t, 64), "no checkpoint": {Index: 1}, "index of 64 bits": {Index: 1 << 63, Checkpoint: ownProof(t, 0).Checkpoint},
