@@ -26,7 +26,7 @@ const (
 // holdChecked has what was found good of c held until release, where there is room, where a change of its files would be noticed, and where a receipt may be held
 // against it. sent is what is known of c without that: nil has it parsed again.
 func (w *waiters) holdChecked(c *candidate, sent *sentSignature) (checked *receipt.Checked, release func()) {
-	checked = &receipt.Checked{Description: c.parsed.Describe(), Verified: c.verified, At: c.began}
+	checked = &receipt.Checked{Description: c.described, Verified: c.verified, At: c.began}
 	if sent == nil || !checked.MayFit() || !w.run.known.noticesChanges(c.item, c.stamps()) {
 		return nil, nil
 	}

@@ -44,14 +44,15 @@ type candidate struct {
 	ways       *wayFinder
 	content    []byte // the signature file
 	signature  *source
-	artifact   *source           // nil: none, or only a digest
-	keyStamps  string            // of the item's own key files as they were read, as itemStamps has them
-	kind       container.Kind    // of the container around what was signed; "" is none
-	parsed     formats.Parsed    // nil while sent says all that is asked of it
-	verified   *formats.Verified // nil before verify
-	began      time.Time         // when reading it began
-	sent       *sentSignature    // nil: this was not sent before
-	checked    *receipt.Checked  // what was found good of it, nil: it is read and verified again
+	artifact   *source             // nil: none, or only a digest
+	keyStamps  string              // of the item's own key files as they were read, as itemStamps has them
+	kind       container.Kind      // of the container around what was signed; "" is none
+	parsed     formats.Parsed      // nil while sent says all that is asked of it
+	described  formats.Description // parsed's
+	verified   *formats.Verified   // nil before verify
+	began      time.Time           // when reading it began
+	sent       *sentSignature      // nil: this was not sent before
+	checked    *receipt.Checked    // what was found good of it, nil: it is read and verified again
 	submission client.Submission
 	release    func() // nil: nothing is held
 }
@@ -127,7 +128,8 @@ func (j *judge) parseCandidate(ctx context.Context, c *candidate) error {
 	if c.parsed, err = j.parse(ctx, c.item.Format, c.content, keys); err != nil {
 		return err
 	}
-	c.submission.Header.Format = c.parsed.Describe().Format // so that the gateway need not find that out again
+	c.described = c.parsed.Describe()
+	c.submission.Header.Format = c.described.Format // so that the gateway need not find that out again
 	return nil
 }
 
@@ -264,7 +266,7 @@ func (c *candidate) verifySigned(ctx context.Context) error {
 		return err
 	}
 	defer closer.Close() //nolint:errcheck // only read
-	if artifact.IsZero() && c.parsed.Describe().Need != formats.NeedNone {
+	if artifact.IsZero() && c.described.Need != formats.NeedNone {
 		return formats.NewError(formats.ReasonMissingArtifact, "the signed file is not known", "name it, or its digest, in a manifest: beside a signature that is fetched nothing is looked for")
 	}
 	c.verified, err = c.parsed.Verify(ctx, artifact)
@@ -317,7 +319,7 @@ func (c *candidate) isSame(ctx context.Context, j *judge, format string, content
 		}
 	}
 	other, err := all.Formats().Parse(ctx, format, content, keys, j.flags.policy())
-	if err != nil || other.Describe().Format != c.parsed.Describe().Format {
+	if err != nil || other.Describe().Format != c.described.Format {
 		return false, nil
 	}
 	if c.verified == nil {

@@ -230,8 +230,8 @@ func (b *runner) judgeForPlan(ctx context.Context, item backfill.Item, place pla
 	if err != nil {
 		return nil, key, err
 	}
-	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
-		key.state, key.exceptions = stateHistorical, c.parsed.Describe().UsedExceptions()
+	if err := b.judge.checkHistorical(c.described); err != nil {
+		key.state, key.exceptions = stateHistorical, c.described.UsedExceptions()
 		return c, key, err
 	}
 	at, err := b.findReceipt(ctx, c, place)
@@ -274,7 +274,7 @@ func (b *runner) planSubmission(ctx context.Context, c *candidate, key planKey, 
 	var why *formats.Error
 	if asked != nil {
 		key.asked, key.way = true, evidence.NameWay(asked.GetWay())
-		chosen, why, err = readPlanned(asked, c.parsed.Describe(), c.verified, want, c.submission.Artifact != nil)
+		chosen, why, err = readPlanned(asked, c.described, c.verified, want, c.submission.Artifact != nil)
 	} else {
 		key.way = strings.ToUpper(b.flags.Way)
 		chosen, why, err = c.planHere(gateway.Way(key.way), want)
@@ -295,7 +295,7 @@ func (b *runner) planSubmission(ctx context.Context, c *candidate, key planKey, 
 
 // planHere returns, beside ATTESTED, why it is not better. It returns "" where it depends on the way, and that is not known.
 func (c *candidate) planHere(way gateway.Way, want gateway.Representation) (chosen gateway.Representation, why *formats.Error, err error) {
-	d := c.parsed.Describe()
+	d := c.described
 	if chosen, err = chooseRepresentation(d, c.verified, way, want); way == "" {
 		batched, failed := chooseRepresentation(d, c.verified, gateway.Batched, want)
 		if failed == nil && (err != nil || batched != chosen) {

@@ -218,7 +218,7 @@ func (b *runner) prepare(ctx context.Context, item backfill.Item, p place) (*can
 	if err != nil {
 		return nil, found{}, err
 	}
-	if err := b.judge.checkHistorical(c.parsed.Describe()); err != nil {
+	if err := b.judge.checkHistorical(c.described); err != nil {
 		return c, found{}, err
 	}
 	place, err := b.findKept(ctx, c, p)

@@ -30,7 +30,7 @@ func (c *candidate) listSigners() (list [][sha256.Size]byte) {
 	if c.sent != nil {
 		return c.sent.signers
 	}
-	for _, s := range c.parsed.Describe().Signers {
+	for _, s := range c.described.Signers {
 		list = append(list, sha256.Sum256(s.SPKI))
 	}
 	return list
@@ -41,5 +41,5 @@ func (c *candidate) countSignatures() int {
 	if c.sent != nil {
 		return c.sent.signatures
 	}
-	return len(c.parsed.Describe().Each())
+	return len(c.described.Each())
 }
