@@ -53,7 +53,10 @@ type Digest struct {
 }
 
 // String returns "sha256:HEX" in lower case.
-func (d Digest) String() string { return string(d.Algorithm) + ":" + hex.EncodeToString(d.Value) }
+func (d Digest) String() string {
+	b := make([]byte, 0, 160) // on the stack, and enough for any algorithm
+	return string(hex.AppendEncode(append(append(b, d.Algorithm...), ':'), d.Value))
+}
 
 // Equal reports whether d and o have the same algorithm and value.
 func (d Digest) Equal(o Digest) bool {

@@ -4,8 +4,6 @@ package x509
 
 import (
 	"crypto"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -100,8 +98,7 @@ func (s *reading) addFinding(e formats.Exceptions, r formats.Reason, message str
 }
 
 func (s *reading) describeSigner() formats.Signer {
-	id := sha256.Sum256(s.key.SPKI)
-	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: "sha256:" + hex.EncodeToString(id[:]), Algorithm: formats.KeyName(s.key.Public)}
+	return formats.Signer{SPKI: s.key.SPKI, Fingerprint: formats.SignerID(s.key.SPKI).String(), Algorithm: formats.KeyName(s.key.Public)}
 }
 
 // describe is Describe of a signature that one key fits.
