@@ -60,7 +60,6 @@ func newContentHasher(signers []*signer, also ...crypto.Hash) (*contentHasher, e
 			return nil, err
 		}
 	}
-	h.text.out = bufio.NewWriter(h.text.all)
 	return h, nil
 }
 
@@ -106,7 +105,7 @@ func (h *contentHasher) Write(b []byte) (int, error) {
 // crlfWriter passes text on with line ends as CRLF, and gives up at the first NUL byte.
 type crlfWriter struct {
 	form
-	out     *bufio.Writer
+	out     *bufio.Writer // nil until there is text
 	lastCR  bool
 	changed bool // a line end was not CRLF
 	binary  bool
@@ -117,6 +116,9 @@ func (c *crlfWriter) Write(b []byte) (int, error) {
 	n := len(b)
 	if c.binary = c.binary || bytes.IndexByte(b, 0) >= 0; c.binary {
 		return n, nil
+	}
+	if c.out == nil {
+		c.out = bufio.NewWriter(c.all)
 	}
 	for len(b) > 0 {
 		line := b
