@@ -24,6 +24,8 @@ func decodeUint64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
 // keyUse is a key that was found fit to have made the signature.
 type keyUse struct {
 	key      *packet.PublicKey
+	read     *packet.PublicKey // which public was read from; nil: from none yet
+	public   publicKey
 	minimal  []byte // the packets that show it again
 	findings []formats.Finding
 	notes    []string
@@ -142,6 +144,9 @@ func (e *evaluation) checkPrimary() (properties, error) {
 // more than the key that binds it. It returns the key to check with.
 func (e *evaluation) checkAlgorithm(k *packet.PublicKey) (crypto.PublicKey, error) {
 	pub, err := readPublicKey(k)
+	if err == nil {
+		e.use.read, e.use.public = k, pub
+	}
 	if err != nil || !pub.weak {
 		return pub.key, err
 	}

@@ -61,8 +61,10 @@ func (r *keyring) errNoKey(from issuer) error {
 
 // setKey takes the key over and turns the signature's values into its scheme's encoding.
 func (p *parsed) setKey(use *keyUse) (err error) {
-	if p.key, err = readPublicKey(use.key); err != nil {
-		return err
+	if p.key = use.public; use.read != use.key {
+		if p.key, err = readPublicKey(use.key); err != nil {
+			return err
+		}
 	}
 	var ok bool
 	if p.raw, ok = p.key.signatureBytes(p.sig.values); !ok {
