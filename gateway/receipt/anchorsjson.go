@@ -61,9 +61,14 @@ func AnchorsOf(r *receiptpb.Receipt) []*receiptpb.Anchor {
 // encodeAnchors returns the member of an own record's object.
 func encodeAnchors(anchors []*receiptpb.Anchor) ([]byte, error) {
 	own := &receiptpb.OwnRecord{Anchors: anchors}
-	message, err := proto.MarshalOptions{Deterministic: true}.Marshal(own)
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	message, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend((*scratch)[:0], own)
 	if err != nil {
 		return nil, err
+	}
+	if cap(message) <= maxScratch {
+		*scratch = message
 	}
 	if last := lastAnchors.Load(); last != nil && bytes.Equal(last.message, message) {
 		return last.json, nil
@@ -74,7 +79,7 @@ func encodeAnchors(anchors []*receiptpb.Anchor) ([]byte, error) {
 	}
 	member := raw[bytes.Index(raw, anchorsKey) : len(raw)-1] // the last member
 	if len(message)+len(member) <= maxAnchorsJSON {
-		lastAnchors.Store(&anchorsJSON{message, member})
+		lastAnchors.Store(&anchorsJSON{bytes.Clone(message), member})
 	}
 	return member, nil
 }
