@@ -37,6 +37,7 @@ func readFolder(t *tree, name string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	file = unrooted(file)
 	defer file.Close() //nolint:errcheck // only read
 	f := &folder{tree: t, name: name, read: true}
 	for {
