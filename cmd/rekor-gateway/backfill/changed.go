@@ -2,13 +2,10 @@
 
 package backfill
 
-import (
-	"io/fs"
-	"os"
-)
+import "io/fs"
 
 // checkUnchanged returns errChanged when somebody wrote to the file since before.
-func checkUnchanged(file *os.File, before fs.FileInfo) error {
+func checkUnchanged(file scanned, before fs.FileInfo) error {
 	after, err := file.Stat()
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -23,7 +24,8 @@ type entry struct {
 // folder is a folder of a tree. One whose names were not read looks them up one by one.
 type folder struct {
 	tree    *tree
-	name    string // "." for the tree itself
+	name    string   // "." for the tree itself
+	held    *os.File // open until close; nil where files in it are opened by their paths
 	read    bool
 	parts   bool    // one of the entries isPart
 	entries []entry // in lexical order
@@ -31,15 +33,29 @@ type folder struct {
 	tuf *tufNames // nil until findTUF
 }
 
-// readFolder reads all names of a folder. It refuses one with more than maxFolder.
+// readFolder reads all names of a folder. It refuses one with more than maxFolder. The caller closes it.
 func readFolder(t *tree, name string) (*folder, error) {
 	file, err := t.open(name)
 	if err != nil {
 		return nil, err
 	}
 	file = unrooted(file)
-	defer file.Close() //nolint:errcheck // only read
 	f := &folder{tree: t, name: name, read: true}
+	if err := f.readNames(file); err != nil || !holdsFolders {
+		_ = file.Close() // only read
+		return f, err
+	}
+	f.held = file
+	return f, nil
+}
+
+func (f *folder) close() {
+	if f.held != nil {
+		_ = f.held.Close() // only read
+	}
+}
+
+func (f *folder) readNames(file *os.File) error {
 	for {
 		batch, err := file.ReadDir(readBatch)
 		for _, e := range batch {
@@ -47,18 +63,18 @@ func readFolder(t *tree, name string) (*folder, error) {
 			f.parts = f.parts || isPart(e.Name())
 		}
 		if len(f.entries) > maxFolder {
-			return nil, formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the folder %s has more than %d names", show(name), maxFolder),
+			return formats.NewError(formats.ReasonTooLarge, fmt.Sprintf("the folder %s has more than %d names", show(f.name), maxFolder),
 				"spread its files over several folders, or name them in a manifest")
 		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return f, nil
+	return nil
 }
 
 // isPart reports whether a file may be what is left of a run that was killed.
@@ -113,3 +129,23 @@ func (f *folder) join(name string) string { return path.Join(f.name, name) }
 
 // path returns the path of a name in the folder.
 func (f *folder) path(name string) string { return f.tree.join(f.join(name)) }
+
+// scanned is a regular file that is open to be read.
+type scanned interface {
+	io.ReadCloser
+	Stat() (fs.FileInfo, error)
+}
+
+// open opens a regular file in the folder, and returns what it is.
+func (f *folder) open(e entry) (scanned, fs.FileInfo, error) {
+	if !e.mode.IsRegular() {
+		return f.tree.openFile(f.join(e.name))
+	}
+	if f.held == nil {
+		return f.tree.reopenFile(f.join(e.name))
+	}
+	if file, info, err := openHeld(f.held, e.name); err == nil {
+		return file, info, nil
+	}
+	return f.tree.openFile(f.join(e.name)) // another one is there by now, or it cannot be read
+}

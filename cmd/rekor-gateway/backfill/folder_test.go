@@ -32,6 +32,7 @@ func TestIsBare(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		f.close()
 		if _, got := f.lookBeside("app.asc"); got != want {
 			t.Errorf("beside %s: %v", beside, got)
 		}

@@ -169,23 +169,25 @@ func (s *scanner) readHead(f *folder, e entry) (content []byte, size int64, err 
 
 // read fills buf with a file's start, and returns how much there was, and the file's size.
 func (s *scanner) read(f *folder, e entry, buf []byte) (n int, size int64, err error) {
-	open := f.tree.openFile
-	if e.mode.IsRegular() {
-		open = f.tree.reopenFile
-	}
-	file, before, err := open(f.join(e.name))
+	file, before, err := f.open(e)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer file.Close() //nolint:errcheck // only read
-	n, err = io.ReadFull(file, buf)
+	want := min(before.Size(), int64(len(buf)))
+	n, err = readExpected(file, buf, int(want))
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return 0, 0, err
 	}
-	if int64(n) != min(before.Size(), int64(len(buf))) {
+	if int64(n) != want {
 		return 0, 0, errChanged
 	}
 	return n, before.Size(), checkUnchanged(file, before)
+}
+
+// readExpected reads what a file should have, or, where buf has room, some of what it has more: without asking for the end, which its size tells.
+func readExpected(file io.Reader, buf []byte, want int) (n int, err error) {
+	return io.ReadAtLeast(file, buf[:min(want+1, len(buf))], max(want, 1))
 }
 
 // readAll returns all of a file that is no larger than a signature may be.

@@ -156,6 +156,7 @@ func (s *scanner) walk(t *tree, name string, depth int) error {
 		}
 		return s.giveProblem(t, name, problem)
 	}
+	defer f.close()
 	for i := range f.entries {
 		if err := s.visit(f, f.entries[i], depth); err != nil {
 			return err
