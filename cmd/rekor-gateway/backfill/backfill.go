@@ -10,6 +10,7 @@ package backfill
 
 import (
 	"context"
+	"io/fs"
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
@@ -28,16 +29,24 @@ type Item struct {
 	Bare       bool              // nor that of a receipt, which begins as this one's: Signature's without its suffix; nor that of a part of any receipt
 	Seen       time.Time         // when Signature and Artifact were regular files; zero where nobody has looked
 	Size       int64             // octets of Signature then; 0 where that is not known
+	Read       *Read             // what Scan has read of Signature; nil where that is not known, or more than a few kilobytes
 	Format     string            // "" is detected by content
 	Labels     map[string]string // by a manifest; may be nil
 	List       *List             // of a signed list (SHA256SUMS, InRelease, .dsc); else nil
 	Problem    *formats.Error    // not nil: it cannot be submitted; says why, and what to do
 }
 
+// Read is all that was in a small file when it was read.
+type Read struct {
+	Content []byte
+	Info    fs.FileInfo // what the file was when it was opened; by the end nothing had been written to it
+	At      time.Time   // before that
+}
+
 // freshTime is how long what the scan has seen of files counts: those that take the items may be slow, and have one wait for hours.
 const freshTime = time.Second
 
-// IsFresh reports whether what Seen and Size say of the files was so a moment ago.
+// IsFresh reports whether what Seen, Size and Read say of the files was so a moment ago.
 func (i Item) IsFresh() bool { return !i.Seen.IsZero() && time.Since(i.Seen) < freshTime }
 
 // Options say what is scanned, and how.

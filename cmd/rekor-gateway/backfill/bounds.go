@@ -5,6 +5,7 @@ package backfill
 // What a scan holds and does at most, whatever it finds.
 const (
 	maxHead      = 64 << 10 // octets of a file that are looked at to see whether it is a signature
+	maxRead      = 8 << 10  // octets of a file that an item has with it: most signatures have less, and thousands of items may wait
 	maxFolder    = 1 << 20  // names in one folder: some 80 MiB while it is scanned
 	maxDepth     = 256      // folders in folders
 	maxFollowed  = 100_000  // folders that are reached through symbolic links

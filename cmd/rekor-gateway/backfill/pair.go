@@ -163,26 +163,31 @@ func (f *folder) checkRegular(e entry) error {
 
 // readHead returns the first maxHead octets of a file, until the next call, and the file's size.
 func (s *scanner) readHead(f *folder, e entry) (content []byte, size int64, err error) {
-	n, size, err := s.read(f, e, s.head)
-	return s.head[:n], size, err
+	at := time.Now()
+	n, info, err := s.read(f, e, s.head)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.last = Read{s.head[:n], info, at}
+	return s.last.Content, info.Size(), nil
 }
 
-// read fills buf with a file's start, and returns how much there was, and the file's size.
-func (s *scanner) read(f *folder, e entry, buf []byte) (n int, size int64, err error) {
+// read fills buf with a file's start, and returns how much there was, and what the file was before.
+func (s *scanner) read(f *folder, e entry, buf []byte) (n int, before fs.FileInfo, err error) {
 	file, before, err := f.open(e)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	defer file.Close() //nolint:errcheck // only read
 	want := min(before.Size(), int64(len(buf)))
 	n, err = readExpected(file, buf, int(want))
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	if int64(n) != want {
-		return 0, 0, errChanged
+		return 0, nil, errChanged
 	}
-	return n, before.Size(), checkUnchanged(file, before)
+	return n, before, checkUnchanged(file, before)
 }
 
 // readExpected reads what a file should have, or, where buf has room, some of what it has more: without asking for the end, which its size tells.

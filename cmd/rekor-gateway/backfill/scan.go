@@ -3,6 +3,7 @@
 package backfill
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type scanner struct {
 	registry *formats.Registry
 	yield    func(Item, error) bool
 	head     []byte // maxHead octets, for the file that is looked at
+	last     Read   // of that file; its content is in head
 
 	followed map[fileID]bool // folders that were reached through links
 	above    []fileID        // the folders that the scan is in; without Follow none
@@ -239,8 +241,17 @@ func (s *scanner) giveFile(f *folder, e entry, sh shape) error {
 	}
 	attachList(f, &item)
 	if item.Problem == nil {
-		item.Seen = time.Now()
+		item.Seen, item.Read = time.Now(), s.last.keep()
 	}
 	item.Alone, item.Bare = f.lookBeside(e.name)
 	return s.give(f.tree, item)
+}
+
+// keep returns a copy of what is all of a small file, or nil.
+func (r Read) keep() *Read {
+	if len(r.Content) > maxRead || int64(len(r.Content)) != r.Info.Size() {
+		return nil
+	}
+	r.Content = bytes.Clone(r.Content)
+	return &r
 }

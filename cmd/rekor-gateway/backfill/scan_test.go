@@ -430,3 +430,25 @@ func TestShow(t *testing.T) {
 		}
 	}
 }
+
+// TestScanRead: an item has with it all that is in a small file, and nothing of a larger one, of which thousands may wait.
+func TestScanRead(t *testing.T) {
+	dir, signature := t.TempDir(), read(t, "ssh/app.sig")
+	write(t, dir+"/large", "")
+	write(t, dir+"/large.sig", strings.Repeat("\n", maxRead)+signature)
+	write(t, dir+"/small", "")
+	write(t, dir+"/small.sig", signature)
+	got := map[string]string{}
+	for item, err := range Scan([]string{dir}, Options{}) {
+		if err != nil || item.Problem != nil {
+			t.Fatal(err, item.Problem)
+		}
+		got[item.Name] = "nothing"
+		if item.Read != nil {
+			got[item.Name] = string(item.Read.Content)
+		}
+	}
+	if want := map[string]string{"large.sig": "nothing", "small.sig": signature}; !maps.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}

@@ -109,7 +109,10 @@ func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 	if c.signature, err = j.openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
 		return err
 	}
-	c.signature.seen = c.item.IsFresh()
+	if c.signature.seen = c.item.IsFresh(); c.signature.seen && c.item.Read != nil && c.signature.adopt(c.item.Read) {
+		c.content = c.item.Read.Content
+		return nil
+	}
 	c.content, err = c.signature.readAll(formats.MaxSignatureSize)
 	return err
 }

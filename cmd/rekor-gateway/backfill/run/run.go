@@ -140,6 +140,7 @@ func (b *runner) handleAll(ctx context.Context, items iter.Seq2[backfill.Item, e
 // handle does all that is to be done for one signature.
 func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 	o := outcome{item: item}
+	o.item.Read = nil // it may wait for hours
 	p, err := findPlace(item, b.flags.Receipts)
 	if err != nil && item.Problem == nil {
 		return o.refuse(err)

@@ -15,8 +15,9 @@ import (
 //
 // It is safe for concurrent use.
 type settledFiles struct {
-	mu    sync.Mutex
-	since map[uint64]int64 // by device, in nanoseconds: files that changed before had settled then. Guarded by mu
+	mu     sync.Mutex
+	since  map[uint64]int64     // by device, in nanoseconds: files that changed before had settled then. Guarded by mu
+	synced map[uint64]time.Time // by device: when that was done. Guarded by mu
 }
 
 // tick is longer than file systems' clocks take to go on: what is written after it has a later time than what was before.
@@ -34,13 +35,24 @@ func (s *settledFiles) sync(file *os.File, info fs.FileInfo) {
 		return
 	}
 	if s.since == nil {
-		s.since = map[uint64]int64{}
+		s.since, s.synced = map[uint64]int64{}, map[uint64]time.Time{}
 	}
 	now := time.Now().UnixNano()
 	time.Sleep(tick)
 	if err := syncFileSystem(file); err == nil {
-		s.since[device] = now
+		s.since[device], s.synced[device] = now, time.Now()
 	}
+}
+
+// wasSynced reports whether the file system of a device had been synced at a moment. Where nothing is remembered, none has to be.
+func (s *settledFiles) wasSynced(device uint64, at time.Time) bool {
+	if s == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	synced, done := s.synced[device]
+	return done && synced.Before(at)
 }
 
 // has reports whether a file had settled that was synced before it was read.

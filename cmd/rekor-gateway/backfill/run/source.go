@@ -133,6 +133,22 @@ func (s *source) open() (*sourceReader, error) {
 	return r, nil
 }
 
+// adopt takes what was read of the file a moment ago as what would be read now, and reports whether it is: no other file is there, and each change since would be
+// seen by its stamp.
+func (s *source) adopt(r *backfill.Read) bool {
+	stamp := stampOf(r.Info)
+	if stamp.changed == 0 || !s.settled.wasSynced(stamp.device, r.At) { // without a time of change, one cannot be seen
+		return false
+	}
+	now, err := os.Stat(s.path)
+	if err != nil || stampOf(now) != stamp {
+		s.seen = false // somebody may have put a pipe there
+		return false
+	}
+	s.first, s.known, s.seen = stamp, true, false
+	return true
+}
+
 // readSome reads a file, or one byte more than limit of it.
 func (s *source) readSome(limit int64) ([]byte, error) {
 	r, err := s.open()
