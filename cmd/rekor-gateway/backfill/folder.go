@@ -106,10 +106,10 @@ const maxBeside = 64
 // They are false where that is not known.
 func (f *folder) lookBeside(name string) (alone, bare bool) {
 	base, suffix := CutSuffix(name)
-	if suffix == "" || !f.read {
+	if !f.read {
 		return false, false
 	}
-	alone, bare = true, !f.parts
+	alone, bare = suffix != "", !f.parts // without a suffix, base is all of the name
 	first, _ := slices.BinarySearchFunc(f.entries, base+".", func(e entry, name string) int { return strings.Compare(e.name, name) })
 	for i, e := range f.entries[first:] {
 		switch {

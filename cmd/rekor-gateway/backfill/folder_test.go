@@ -49,6 +49,17 @@ func TestIsBare(t *testing.T) {
 	}
 }
 
+// TestIsBareWithoutSuffix: what holds its content is bare, too, unless its receipt is there, and not known to be alone.
+func TestIsBareWithoutSuffix(t *testing.T) {
+	for beside, want := range map[string]bool{"1.root.json": true, "1.root.json.receipt.json": false, "2.root.json.receipt.json": true} {
+		f := &folder{read: true, entries: []entry{{name: "1.root.json"}, {name: beside}}}
+		slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+		if alone, bare := f.lookBeside("1.root.json"); alone || bare != want {
+			t.Errorf("beside %s: alone %v, bare %v", beside, alone, bare)
+		}
+	}
+}
+
 // TestIsAlone: no signature is alone beside another over the same file, whatever their names are parted into by themselves.
 func TestIsAlone(t *testing.T) {
 	for _, base := range []string{"app", "app.pem", "app.tar.gz", "app.sigstore"} {
