@@ -97,12 +97,17 @@ type found struct {
 	receipt *receiptpb.Receipt // nil: none is there
 	stamp   fileStamp          // of the file that it was read from: by the time that it is verified, another may be there
 	written bool               // by this run
+	free    time.Time          // nothing was in path yet, later than that; zero where nobody has looked
 }
+
+// isFree reports whether nothing was there a moment ago.
+func (f found) isFree() bool { return !f.free.IsZero() && time.Since(f.free) < goodTime }
 
 // findKept is findReceipt that does not look where the folder has shown that there is none.
 func (b *runner) findKept(ctx context.Context, c *candidate, p place) (found, error) {
+	now := time.Now()
 	if path := p.choose(true); !b.flags.Force && p.wasBare(c.item) && isMissing(path) {
-		return found{path: path}, nil
+		return found{path: path, free: now}, nil
 	}
 	return b.findReceipt(ctx, c, p)
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/backfill"
 	"github.com/rekor-gateway/rekor-gateway/cmd/rekor-gateway/fault"
@@ -127,6 +128,19 @@ func TestForceKeepsBothReceipts(t *testing.T) {
 			if err != nil || !bytes.Equal(r.GetSignature().GetContent(), candidates[i].content) {
 				t.Errorf("%s: %s has another receipt in it, %v", name, path, err)
 			}
+		}
+	}
+}
+
+// TestFreePlace: that nothing was where a receipt goes counts for a moment: an artifact may take hours to verify.
+func TestFreePlace(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		found
+		want bool
+	}{"nobody has looked": {found{}, false}, "now": {found{free: now.Add(time.Hour)}, true}, "long ago": {found{free: now.Add(-goodTime)}, false}} {
+		if test.isFree() != test.want {
+			t.Errorf("%s: %v", name, !test.want)
 		}
 	}
 }

@@ -178,7 +178,7 @@ func (b *runner) handle(ctx context.Context, item backfill.Item) outcome {
 		b.remember(c, place, o.list)
 		return o.done(place.path, place.receipt)
 	}
-	return b.submitOne(ctx, c, place.path, p, o)
+	return b.submitOne(ctx, c, place, p, o)
 }
 
 // holdMemory waits until there is room for the signature and what is made of it.
@@ -253,7 +253,8 @@ func explainOldReceipt(item backfill.Item, path string, err error) error {
 }
 
 // submitOne sends a signature that verifies, waits for the log, and keeps the receipt.
-func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p place, o outcome) outcome {
+func (b *runner) submitOne(ctx context.Context, c *candidate, at found, p place, o outcome) outcome {
+	path := at.path
 	var err error
 	if b.flags.Receipts != "" {
 		err = makeReceiptFolder(p.root, path)
@@ -264,7 +265,10 @@ func (b *runner) submitOne(ctx context.Context, c *candidate, path string, p pla
 	if err != nil {
 		return o.refuse(fault.Fail(fault.ReasonFile, fmt.Errorf("the receipt could not be kept: %w", err), "see to the folder's permissions, or keep the receipts elsewhere: --receipts FOLDER"))
 	}
-	if err := checkPlace(path); err != nil {
+	if !at.isFree() {
+		err = checkPlace(path)
+	}
+	if err != nil {
 		return o.refuse(err)
 	}
 	room := b.newRoom()
