@@ -5,6 +5,7 @@ package run
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,15 @@ func changedAt(info fs.FileInfo) (nanoseconds int64, inode, device uint64) {
 		return 0, 0, 0
 	}
 	return s.Ctim.Nano(), s.Ino, uint64(s.Dev)
+}
+
+// stampOpen is stampWritten of a file that is open as fd.
+func stampOpen(fd int) (fileStamp, error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(fd, &s); err != nil {
+		return fileStamp{}, os.NewSyscallError("fstat", err)
+	}
+	return fileStamp{size: s.Size, modified: s.Mtim.Nano(), changed: s.Ctim.Nano(), inode: s.Ino, device: uint64(s.Dev)}, nil
 }
 
 // findDevice returns the device that a file is on, and whether each change of the file is seen by its stamp there. What is written by way of a mapping gives a

@@ -4,6 +4,7 @@ package run
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,21 +25,36 @@ func writeUnnamed(folder *heldFolder, name string, raw []byte) (fileStamp, error
 	if err != nil {
 		return fileStamp{}, errNoUnnamed // what is wrong with the folder is told when the part is made
 	}
-	file := os.NewFile(uintptr(fd), name) // #nosec G115 -- it is not negative
-	defer file.Close()                    //nolint:errcheck // what counts was checked before
-	if _, err := file.Write(raw); err != nil {
-		return fileStamp{}, err
+	defer unix.Close(fd) //nolint:errcheck // what counts was checked before
+	if err := writeAll(fd, raw); err != nil {
+		return fileStamp{}, &os.PathError{Op: "write", Path: name, Err: err}
 	}
 	err = unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), dir, name, unix.AT_SYMLINK_FOLLOW)
 	switch {
 	case err == nil:
-		return stampWritten(file)
+		return stampOpen(fd)
 	case errors.Is(err, unix.EEXIST):
 		return fileStamp{}, errTaken
 	case isDiskFault(err):
 		return fileStamp{}, &os.LinkError{Op: "link", Old: "a new file", New: name, Err: err}
 	}
 	return fileStamp{}, errNoUnnamed
+}
+
+// writeAll writes all of raw into a new regular file. An os.File would ask once more whether that is one to be waited for.
+func writeAll(fd int, raw []byte) error {
+	for len(raw) > 0 {
+		n, err := unix.Write(fd, raw)
+		switch {
+		case err == unix.EINTR: //nolint:errorlint // as the system has it
+		case err != nil:
+			return err
+		case n == 0:
+			return io.ErrUnexpectedEOF
+		}
+		raw = raw[max(n, 0):]
+	}
+	return nil
 }
 
 // renameNoReplace returns errors.ErrUnsupported where the file system cannot do that.
