@@ -19,18 +19,22 @@ type heldFolder struct {
 	dir  *os.File // the same folder, for calls that take no os.Root
 	info os.FileInfo
 
+	top     *os.Root // the folder that it stays below, whatever links are put there; nil where it need not
+	topInfo os.FileInfo
+	name    string // of the folder below top
+
 	users   int  // under heldFolders.mu
 	dropped bool // its last user closes it
 }
 
 // holdFolder opens the folder of path. Nothing that somebody puts in its place, a link least of all, leads out of root, nor elsewhere once it is open.
 func holdFolder(root, path string) (*heldFolder, error) {
-	folder, err := openFolder(root, path)
-	if err != nil {
-		return nil, err
+	h := new(heldFolder)
+	err := h.open(root, filepath.Dir(path))
+	if err == nil {
+		h.dir, err = h.Open(".")
 	}
-	h := &heldFolder{Root: folder}
-	if h.dir, err = folder.Open("."); err == nil {
+	if err == nil {
 		h.info, err = h.dir.Stat()
 	}
 	if err != nil {
@@ -40,51 +44,50 @@ func holdFolder(root, path string) (*heldFolder, error) {
 	return h, nil
 }
 
+// open opens the folder dir as an os.Root.
+func (h *heldFolder) open(root, dir string) (err error) {
+	if root == "" {
+		h.Root, err = os.OpenRoot(dir)
+		return err
+	}
+	if h.name, err = filepath.Rel(root, dir); err != nil {
+		return err
+	}
+	if h.top, err = os.OpenRoot(root); err != nil {
+		return err
+	}
+	if h.topInfo, err = h.top.Stat("."); err != nil {
+		return err
+	}
+	if h.Root, err = h.top.OpenRoot(h.name); err != nil {
+		return backfill.ExplainFolder(dir, root, err)
+	}
+	return nil
+}
+
 func (h *heldFolder) close() {
 	if h.dir != nil {
 		_ = h.dir.Close() // only held
 	}
-	_ = h.Close()
+	for _, root := range []*os.Root{h.Root, h.top} {
+		if root != nil {
+			_ = root.Close()
+		}
+	}
 }
 
-// openFolder is holdFolder, of an os.Root.
-func openFolder(root, path string) (*os.Root, error) {
-	dir := filepath.Dir(path)
-	if root == "" {
-		return os.OpenRoot(dir)
+// isStill reports whether open would open the same folder now. A link that leads out of root leads nowhere, though it leads to the very folder that is held:
+// that was moved there.
+func (h *heldFolder) isStill(root, dir string) bool {
+	if h.top == nil {
+		now, err := os.Stat(dir)
+		return err == nil && os.SameFile(now, h.info)
 	}
-	top, name, err := openTop(root, dir)
-	if err != nil {
-		return nil, err
+	if now, err := os.Stat(root); err != nil || !os.SameFile(now, h.topInfo) {
+		return false
 	}
-	defer top.Close() //nolint:errcheck // only held
-	folder, err := top.OpenRoot(name)
-	if err != nil {
-		return nil, backfill.ExplainFolder(dir, root, err)
-	}
-	return folder, nil
-}
-
-// openTop opens root, and returns the name that the folder dir has below it.
-func openTop(root, dir string) (top *os.Root, name string, err error) {
-	if name, err = filepath.Rel(root, dir); err == nil {
-		top, err = os.OpenRoot(root)
-	}
-	return top, name, err
-}
-
-// statFolder returns what openFolder would open. A link that leads out of root leads nowhere, though it leads to the very folder that is held: that was
-// moved there.
-func statFolder(root, dir string) (os.FileInfo, error) {
-	if root == "" {
-		return os.Stat(dir)
-	}
-	top, name, err := openTop(root, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer top.Close() //nolint:errcheck // only held
-	return top.Stat(name)
+	now, err := h.top.Stat(h.name)
+	return err == nil && os.SameFile(now, h.info)
 }
 
 // heldFolders keeps the folders open that receipts went to last: thousands go to the same. The zero value is ready, and safe for concurrent use.
@@ -110,19 +113,22 @@ func (f *heldFolders) use(root, path string, do func(*heldFolder) error) error {
 
 // find returns nil where the folder is not held, or another one has come to its place. The caller releases what it returns.
 func (f *heldFolders) find(key [2]string) *heldFolder {
-	now, err := statFolder(key[0], key[1])
+	f.mu.Lock()
+	h := f.all[key]
+	if h != nil {
+		h.users++
+	}
+	f.mu.Unlock()
+	if h == nil || h.isStill(key[0], key[1]) {
+		return h
+	}
+	f.release(h)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := f.all[key]
-	switch {
-	case h == nil:
-		return nil
-	case err != nil || !os.SameFile(now, h.info):
+	if f.all[key] == h {
 		f.drop(key)
-		return nil
 	}
-	h.users++
-	return h
+	return nil
 }
 
 // add holds h, which the caller releases, in the place of others.
