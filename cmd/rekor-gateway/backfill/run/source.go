@@ -3,6 +3,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -125,7 +126,7 @@ func (s *source) open() (*sourceReader, error) {
 		return nil, err
 	}
 	s.settled.sync(file, info)
-	r := &sourceReader{source: s, Reader: file, file: file}
+	r := &sourceReader{source: s, Reader: file, file: file, left: info.Size()}
 	if err := r.compareStamp(info); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -156,7 +157,9 @@ func (s *source) readSome(limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close() //nolint:errcheck // only read
-	return io.ReadAll(io.LimitReader(r, limit+1))
+	b := bytes.NewBuffer(make([]byte, 0, min(max(r.left, 0), limit)+bytes.MinRead))
+	_, err = b.ReadFrom(io.LimitReader(r, limit+1))
+	return b.Bytes(), err
 }
 
 // readAll reads a small file.
@@ -176,17 +179,32 @@ type sourceReader struct {
 	io.Reader
 	source *source
 	file   *os.File // nil for what was fetched
+	left   int64    // of file, by its size when it was opened; less than 0 where there was more
 }
 
 // Read implements io.Reader.
 func (r *sourceReader) Read(p []byte) (int, error) {
+	if r.isRead() && len(p) > 0 {
+		return 0, r.end()
+	}
 	n, err := r.Reader.Read(p)
+	r.left -= int64(n)
 	if errors.Is(err, io.EOF) {
-		if changed := r.checkStamp(); changed != nil {
-			err = changed
-		}
+		err = r.end()
 	}
 	return n, err
+}
+
+// isRead reports whether as much was read as the file had: then its stamp tells whether there is more. Files of no size, of /proc, may have something in them all
+// the same.
+func (r *sourceReader) isRead() bool { return r.file != nil && r.left == 0 && r.source.first.size > 0 }
+
+// end returns io.EOF where the file has not changed.
+func (r *sourceReader) end() error {
+	if err := r.checkStamp(); err != nil {
+		return err
+	}
+	return io.EOF
 }
 
 func (r *sourceReader) checkStamp() error {

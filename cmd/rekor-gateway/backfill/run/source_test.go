@@ -51,6 +51,50 @@ func TestSourceChanged(t *testing.T) {
 	}
 }
 
+// TestSourceIsReadOnce: a file is read as far as its size says, and one that grows meanwhile has changed, before its end and at it.
+func TestSourceIsReadOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app")
+	for _, grows := range []bool{false, true} {
+		if err := os.WriteFile(path, []byte("begin"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := must(must(openSource(t.Context(), path, 100)).open())
+		defer r.Close()
+		reads := &countingReader{Reader: r.Reader}
+		r.Reader = reads
+		buf := make([]byte, 100)
+		if n, err := r.Read(buf); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		want := error(io.EOF)
+		if grows {
+			want = formats.NewError(fault.ReasonFileChanged, "", "")
+			if err := os.WriteFile(path, []byte("begin and more"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := r.Read(buf); n != 0 || formats.ReasonOf(err) != formats.ReasonOf(want) || grows == errors.Is(err, io.EOF) {
+			t.Errorf("%v: %d, %v", grows, n, err)
+		}
+		if reads.n != 1 {
+			t.Errorf("%d reads", reads.n)
+		}
+	}
+	if raw, err := must(openSource(t.Context(), "/proc/self/status", 1<<20)).readAll(1 << 20); err == nil && len(raw) == 0 {
+		t.Error("nothing is read of what has no size")
+	}
+}
+
+type countingReader struct {
+	io.Reader
+	n int
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	r.n++
+	return r.Reader.Read(p)
+}
+
 // What a manifest names by a URL is fetched, and leaves nothing behind.
 func TestSourceFetched(t *testing.T) {
 	mux := http.NewServeMux()
