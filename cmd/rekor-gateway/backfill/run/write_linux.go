@@ -46,7 +46,7 @@ func writeAll(fd int, raw []byte) error {
 	for len(raw) > 0 {
 		n, err := unix.Write(fd, raw)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // as the system has it
+		case err == unix.EINTR:
 		case err != nil:
 			return err
 		case n == 0:
