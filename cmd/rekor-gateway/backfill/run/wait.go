@@ -35,8 +35,8 @@ const (
 	heldPerListed  = 256
 	// neighbours is how many on either side of a submission that is logged are asked for at once: the log has taken them together.
 	neighbours         = 4
-	neighboursTogether = 256 // where they are asked for in one call
-	neighboursEvery    = 32  // of those that are logged has them asked for: they reach as far as several calls take
+	neighboursTogether = 256             // where they are asked for in one call
+	enoughReady        = 2 * maxTogether // so many are about to be asked for: no more are then, since each that is logged would look at as many again
 )
 
 // waiting is a submission that the log has to take. Of what was read, that alone is held which its receipt is held against; where there is no room for all of
@@ -70,7 +70,6 @@ type waiters struct {
 	mu    sync.Mutex
 	all   list.List
 	ended bool // nobody waits any more
-	met   int  // how many were logged, of those that are asked for together
 }
 
 // startWaiting returns waiters whose submissions are asked for until end is called. What they become is told as they do.
@@ -220,7 +219,7 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 func (w *waiters) askNeighbours(one *waiting) {
 	now, reach := time.Now(), neighbours
 	if w.run.asksTogether() {
-		if w.met++; w.met%neighboursEvery != 1 {
+		if len(w.ready) >= enoughReady {
 			return
 		}
 		reach = neighboursTogether

@@ -67,8 +67,8 @@ func TestAskNeighbours(t *testing.T) {
 	}
 }
 
-// TestAskNeighboursNowAndThen: of thousands that are logged one after the other, some have those beside them asked for, so that there always is enough for the next calls.
-func TestAskNeighboursNowAndThen(t *testing.T) {
+// TestAskNeighboursAhead: of thousands that are logged one after the other, so many are asked for ahead that the next calls have enough, whatever was logged before.
+func TestAskNeighboursAhead(t *testing.T) {
 	w := &waiters{run: &runner{together: new(together)}, ready: make(chan *waiting, maxWaiting)}
 	all := make([]*waiting, 4000)
 	for i := range all {
@@ -81,7 +81,7 @@ func TestAskNeighboursNowAndThen(t *testing.T) {
 		one := <-w.ready
 		w.askNeighbours(one)
 		w.all.Remove(one.at)
-		if ahead := len(w.ready); answered+ahead+1 < len(all) && ahead < 2*maxTogether {
+		if ahead := len(w.ready); answered+ahead+1 < len(all) && ahead < enoughReady {
 			t.Fatalf("%d wait to be asked for after %d, and the next call has none", ahead, answered)
 		}
 	}
