@@ -15,7 +15,7 @@ import (
 const (
 	// maxCheckedBytes bounds what is held of signatures that were found good and wait for their receipts, besides what is held of each of them. What has no
 	// room is read and verified again for its receipt.
-	maxCheckedBytes = 96 << 20
+	maxCheckedBytes = 144 << 20
 	// checkedPerItem and checkedPerByte are what one takes, by the size of its file, besides its keys and what is compared of it.
 	checkedPerItem = 2 << 10
 	checkedPerByte = 2

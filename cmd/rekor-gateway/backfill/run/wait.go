@@ -23,7 +23,7 @@ import (
 const (
 	// maxWaiting bounds the submissions that are accepted and wait for the log, besides those that are being sent. A gateway's own log has
 	// a receipt for all of them at once, every few seconds: the fewer may wait, the fewer are logged.
-	maxWaiting = 32_768
+	maxWaiting = 49_152
 	// mostWait is how long to wait before a submission is asked for again, whatever the gateway expects.
 	mostWait = 15 * time.Second
 	// oldestPoll is how often the one that waits longest is asked for, of many.
