@@ -217,7 +217,10 @@ func (o outcome) endKept(ctx context.Context, err error) outcome {
 }
 
 // counts are how many signatures are in each state. They are safe for concurrent use.
-type counts struct{ logged, done, refused, pending, unsent, planned atomic.Int64 }
+type counts struct {
+	logged, done, refused, pending, unsent, planned atomic.Int64
+	waiting                                         atomic.Int64 // accepted, and waited for: in no state yet
+}
 
 func (c *counts) of(state string) *atomic.Int64 {
 	switch state {

@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ func (s *runStatus) start(ctx context.Context) (stop func()) {
 	if s.terminal != nil {
 		interval = barInterval
 		s.bar = progressbar.NewOptions64(-1,
-			progressbar.OptionSetWriter(s.terminal), progressbar.OptionSetDescription("signatures"), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+			progressbar.OptionSetWriter(s.terminal), progressbar.OptionSetDescription(describeBar(0)), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString("signatures"), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(barInterval),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true),
 		)
@@ -110,7 +111,8 @@ type statusLine struct {
 	Refused          int64   `json:"refused"`
 	Pending          int64   `json:"pending"`
 	Unsent           int64   `json:"unsent"`
-	Rate             float64 `json:"rate"` // signatures a second
+	Waiting          int64   `json:"waiting"` // accepted, and waits for the log: not handled yet
+	Rate             float64 `json:"rate"`    // signatures handled a second, since the start
 	Report           string  `json:"report,omitempty"`
 }
 
@@ -119,6 +121,7 @@ func (s *runStatus) line(kind string) statusLine {
 	l := statusLine{
 		MessageType: kind, SecondsElapsed: time.Since(s.started).Seconds(), Total: s.total, Handled: c.total(),
 		Logged: c.logged.Load(), Done: c.done.Load(), Refused: c.refused.Load(), Pending: c.pending.Load(), Unsent: c.unsent.Load(),
+		Waiting: c.waiting.Load(),
 	}
 	if l.SecondsElapsed > 0 {
 		l.Rate = float64(l.Handled) / l.SecondsElapsed
@@ -135,12 +138,21 @@ func (s *runStatus) show() {
 	defer s.mu.Unlock()
 	switch {
 	case s.bar != nil:
+		s.bar.Describe(describeBar(s.counts.waiting.Load()))
 		_ = s.bar.Set64(s.counts.total()) // only drawn
 	case s.flags.JSON:
 		_ = output.JSON(s.out, s.line("status")) // nobody is left to hear of it
 	case !s.flags.Quiet:
 		s.told.SayJSON(s.line("status"))
 	}
+}
+
+// describeBar returns what stands before the bar, which stands still while a log has all that was accepted and no receipts yet.
+func describeBar(waiting int64) string {
+	if waiting == 0 {
+		return "signatures"
+	}
+	return fmt.Sprintf("signatures (%d wait for the log)", waiting)
 }
 
 // errorLine says of a signature why it is not logged, as JSON.

@@ -113,6 +113,7 @@ func (w *waiters) add(ctx context.Context, one *waiting, s *pb.Submission) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	one.at = w.all.PushBack(one)
+	w.run.counts.waiting.Add(1)
 	w.askLater(one, s)
 }
 
@@ -208,6 +209,7 @@ func (w *waiters) noteAnswer(one *waiting, o outcome, s *pb.Submission) {
 		w.askNeighbours(one)
 	}
 	w.all.Remove(one.at)
+	w.run.counts.waiting.Add(-1)
 	w.mu.Unlock()
 	w.run.endWaiting(o)
 	one.letGo()
