@@ -86,10 +86,11 @@ func TestRefusal(t *testing.T) {
 // fake answers as its functions do.
 type fake struct {
 	pb.UnimplementedGatewayServiceServer
-	get   func(ctx context.Context, try int64) (*pb.Submission, error)
-	watch func(try int64, send func(*pb.Submission) error) error
-	batch func(try int64, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error
-	tries atomic.Int64
+	get    func(ctx context.Context, try int64) (*pb.Submission, error)
+	watch  func(try int64, send func(*pb.Submission) error) error
+	batch  func(try int64, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error
+	getAll func(ids []string, send func(*pb.GetSubmissionsResponse) error) error
+	tries  atomic.Int64
 }
 
 func (f *fake) GetSubmission(ctx context.Context, r *pb.GetSubmissionRequest) (*pb.GetSubmissionResponse, error) {
@@ -98,6 +99,10 @@ func (f *fake) GetSubmission(ctx context.Context, r *pb.GetSubmissionRequest) (*
 		s.Id = r.GetId()
 	}
 	return &pb.GetSubmissionResponse{Submission: s}, err
+}
+
+func (f *fake) GetSubmissions(r *pb.GetSubmissionsRequest, stream grpc.ServerStreamingServer[pb.GetSubmissionsResponse]) error {
+	return f.getAll(r.GetIds(), stream.Send)
 }
 
 func (f *fake) WatchSubmission(r *pb.WatchSubmissionRequest, stream grpc.ServerStreamingServer[pb.WatchSubmissionResponse]) error {

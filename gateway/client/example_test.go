@@ -11,9 +11,11 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway/client"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
@@ -111,6 +113,32 @@ func ExampleClient_SubmitBatch() {
 	// Output: 2 accepted
 }
 
+// Receipts of many submissions, such as those that a batch has accepted, in calls of MaxIDs.
+func ExampleClient_GetAll() {
+	c, stop := exampleClient(nil)
+	defer stop()
+	ids := []string{"1.0", "1.1", "none"}
+	for some := range slices.Chunk(ids, client.MaxIDs) {
+		err := c.GetAll(context.Background(), some, func(id string, s *pb.Submission, err error) {
+			switch {
+			case err != nil:
+				fmt.Println(id, err) // this one was refused
+			case s.GetState() == pb.Submission_LOGGED:
+				fmt.Println(id, s.GetReceiptJson())
+			default:
+				fmt.Println(id, "is to be asked for again later")
+			}
+		})
+		if err != nil {
+			log.Fatal(err) // what was not given yet is asked for again
+		}
+	}
+	// Output:
+	// 1.0 receipt of 1.0
+	// 1.1 is to be asked for again later
+	// none NOT_FOUND: there is no such submission
+}
+
 // A submission is followed until it is logged.
 func ExampleClient_Watch() {
 	c, stop := exampleClient(nil)
@@ -133,6 +161,12 @@ func exampleClient(answer *pb.SubmitBatchResponse) (*client.Client, func()) {
 			get: func(context.Context, int64) (*pb.Submission, error) { return nil, errNotFound },
 			batch: func(_ int64, stream grpc.BidiStreamingServer[pb.SubmitBatchRequest, pb.SubmitBatchResponse]) error {
 				return answerAlike(stream, answer)
+			},
+			getAll: func(_ []string, send func(*pb.GetSubmissionsResponse) error) error {
+				return errors.Join(
+					send(&pb.GetSubmissionsResponse{Submission: &pb.Submission{Id: "1.0", State: pb.Submission_LOGGED, ReceiptJson: proto.String("receipt of 1.0")}}),
+					send(&pb.GetSubmissionsResponse{Index: 1, Submission: &pb.Submission{Id: "1.1", State: pb.Submission_PENDING}}),
+					send(&pb.GetSubmissionsResponse{Index: 2, Problem: &pb.Problem{Reason: "NOT_FOUND", Message: "there is no such submission"}}))
 			},
 			watch: func(_ int64, send func(*pb.Submission) error) error {
 				return errors.Join(send(&pb.Submission{State: pb.Submission_PENDING}), send(&pb.Submission{State: pb.Submission_LOGGED}))
