@@ -78,9 +78,20 @@ func Describe(err error) Failure {
 		}
 	}
 	f.Hint = output.OneLine(f.Hint)
-	f.Message = strings.TrimPrefix(f.Message, string(f.Reason)+": ")
+	f.Message = withoutReason(f.Message, f.Reason)
 	f.ExitCode = ExitCodeOf(f.Reason)
 	return f
+}
+
+// withoutReason returns a message without the reason that is said beside it, which may stand behind what was being done.
+func withoutReason(message string, reason formats.Reason) string {
+	if reason == "" {
+		return message
+	}
+	if rest, ok := strings.CutPrefix(message, string(reason)+": "); ok {
+		return rest
+	}
+	return strings.Replace(message, ": "+string(reason)+": ", ": ", 1)
 }
 
 // Lines returns what an error says, on one line; of errors that are joined, each on its own.
