@@ -3,8 +3,11 @@
 package run
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -69,6 +72,62 @@ func TestKnownDevice(t *testing.T) {
 	if info, err := os.Stat(memory); err == nil && !keepsChanges(memory) {
 		if inMemory := stampOf(info).device; k.keepsChanges(disk, inMemory) || k.keepsChanges(memory, inMemory) {
 			t.Error("a file on a disk says of memory that it keeps changes")
+		}
+	}
+}
+
+// TestKnownBelowMounts: what is in memory is found out whatever it is called there.
+func TestKnownBelowMounts(t *testing.T) {
+	for name, options := range map[string]string{"ramfs": "", "tmpfs": "", "overlay": "lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work"} {
+		t.Run(name, func(t *testing.T) {
+			app := filepath.Join(mountInMemory(t, name, options), "app")
+			if err := os.WriteFile(app, []byte("before"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if changesUnseen(t, app) && keepsChanges(app) {
+				t.Error("a file that has changed and has the same stamp is remembered")
+			}
+		})
+	}
+}
+
+// mountInMemory mounts a file system for the calling goroutine alone, an overlay in one that is in memory.
+func mountInMemory(t *testing.T, name, options string) string {
+	t.Helper()
+	below, folder := t.TempDir(), t.TempDir()
+	runtime.LockOSThread() // it ends with the test, and the mounts with it
+	mount := func(target, name, options string) {
+		if err := unix.Mount("none", target, name, 0, options); err != nil {
+			t.Skip(name, " cannot be mounted here: ", err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
+	}
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Skip("mounting is for root: ", err)
+	}
+	if options != "" {
+		mount(below, "tmpfs", "")
+		for _, part := range []string{"lower", "upper", "work"} {
+			if err := os.Mkdir(filepath.Join(below, part), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		options = fmt.Sprintf(options, below)
+	}
+	mount(folder, name, options)
+	return folder
+}
+
+// TestKeepsTimes: nothing is remembered in file systems that let a change go unseen.
+func TestKeepsTimes(t *testing.T) {
+	for _, system := range []int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC - 1<<32} {
+		if keepsTimes(system) {
+			t.Errorf("%x keeps changes", system)
+		}
+	}
+	for _, system := range []int64{unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC - 1<<32, unix.NFS_SUPER_MAGIC} {
+		if !keepsTimes(system) {
+			t.Errorf("%x keeps no changes", system)
 		}
 	}
 }

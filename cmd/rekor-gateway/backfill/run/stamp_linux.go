@@ -30,8 +30,7 @@ func stampOpen(fd int) (fileStamp, error) {
 	return fileStamp{size: s.Size, modified: s.Mtim.Nano(), changed: s.Ctim.Nano(), inode: s.Ino, device: uint64(s.Dev)}, nil
 }
 
-// findDevice returns the device that a file is on, and whether each change of the file is seen by its stamp there. What is written by way of a mapping gives a
-// file in memory (tmpfs) no other time.
+// findDevice returns the device that a file is on, and whether each change of the file is seen by its stamp there.
 func findDevice(path string) (device uint64, keepsChanges bool, err error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -43,5 +42,18 @@ func findDevice(path string) (device uint64, keepsChanges bool, err error) {
 	if err := errors.Join(unix.Fstat(fd, &file), unix.Fstatfs(fd, &system)); err != nil {
 		return 0, false, err
 	}
-	return uint64(file.Dev), system.Type != unix.TMPFS_MAGIC, nil
+	return uint64(file.Dev), keepsTimes(int64(system.Type)), nil //nolint:unconvert // another width elsewhere
+}
+
+// keepsTimes reports whether whatever changes a file gives it another time of change, in a file system of that type.
+func keepsTimes(system int64) bool {
+	switch system & 0xffff_ffff { // it has a sign on some machines
+	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC:
+		return false // what is written by way of a mapping gives a file in memory no other one
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return false // it may lie over such a one, which cannot be seen from inside
+	case unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:
+		return false // it may be the time of modification, or whatever another program says, and can be set
+	}
+	return true
 }
