@@ -148,7 +148,7 @@ func (k *knownReceipts) areSettled(item backfill.Item, at found, s itemStamps) b
 			return false
 		}
 	}
-	return k.settled.has(s.signature) && (item.Artifact == "" || k.settled.has(s.artifact)) && (at.written && at.stamp != fileStamp{} || k.settled.has(at.stamp))
+	return k.settled.has(s.signature) && (item.Artifact == "" || k.settled.has(s.artifact)) && (at.written && !at.stamp.isCoarse() || k.settled.has(at.stamp))
 }
 
 func (k *knownReceipts) keep(all ...knownHash) {

@@ -60,5 +60,5 @@ func (s *settledFiles) has(stamp fileStamp) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	since, synced := s.since[stamp.device]
-	return synced && stamp.changed <= since
+	return synced && stamp.lastChange() <= since
 }
