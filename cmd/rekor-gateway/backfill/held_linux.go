@@ -46,6 +46,22 @@ func openHeld(folder *os.File, name string) (scanned, fs.FileInfo, error) {
 	return file, info, nil
 }
 
+// openBeneath opens a regular file below the folder root in one step, in which no link leads out of that. Where it returns an error, older systems may open it
+// step by step.
+func openBeneath(root, name string) (*os.File, fs.FileInfo, error) {
+	folder, err := retry(func() (int, error) { return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unix.Close(folder) //nolint:errcheck // only looked up
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := retry(func() (int, error) { return unix.Openat2(folder, name, how) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return keepRegular(os.NewFile(uintptr(fd), name)) // #nosec G115 -- it is not negative
+}
+
 // heldFile is a regular file for one goroutine. An os.File would have the system's poller watch it, which refuses regular files.
 type heldFile struct {
 	fd   int

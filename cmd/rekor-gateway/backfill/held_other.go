@@ -17,3 +17,8 @@ const holdsFolders = false
 
 // openHeld is for Linux.
 func openHeld(*os.File, string) (scanned, fs.FileInfo, error) { return nil, nil, errors.ErrUnsupported }
+
+// openBeneath is for Linux.
+func openBeneath(string, string) (*os.File, fs.FileInfo, error) {
+	return nil, nil, errors.ErrUnsupported
+}

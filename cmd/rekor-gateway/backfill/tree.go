@@ -89,6 +89,11 @@ func (t *tree) reopenFile(name string) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return keepRegular(file)
+}
+
+// keepRegular returns an open file and what it is, and closes what is none.
+func keepRegular(file *os.File) (*os.File, fs.FileInfo, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = &notRegularError{info.Mode()}
@@ -121,6 +126,24 @@ func Reopen(path string) (*os.File, fs.FileInfo, error) {
 
 // OpenBelow is Open for a path below the folder root that no link may lead out of that: ReasonOutsideRoot.
 func OpenBelow(root, path string) (*os.File, fs.FileInfo, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return ReopenBelow(root, path)
+	}
+	return openBelow(root, path)
+}
+
+// ReopenBelow is OpenBelow for what was a regular file a moment ago: Item.IsFresh.
+func ReopenBelow(root, path string) (*os.File, fs.FileInfo, error) {
+	if name, err := filepath.Rel(root, path); err == nil {
+		if file, info, err := openBeneath(root, name); err == nil {
+			return file, info, nil
+		}
+	}
+	return openBelow(root, path) // which says why not
+}
+
+// openBelow looks up one part of the path after the other.
+func openBelow(root, path string) (*os.File, fs.FileInfo, error) {
 	name, err := filepath.Rel(root, path)
 	if err != nil {
 		return nil, nil, explainFile(path, root, err)

@@ -75,13 +75,17 @@ func TestAdoptChanged(t *testing.T) {
 		want   string // what is read, or a part of what is said
 	}{
 		"replaced": {func(path, other string) error { return os.Rename(other, path) }, "other"},
-		"link":     {func(path, other string) error { return errors.Join(os.Remove(path), os.Symlink(other, path)) }, "other"},
+		"link":     {func(path, _ string) error { return errors.Join(os.Remove(path), os.Symlink("app", path)) }, string(must(os.ReadFile(offline("artifact"))))},
+		"outside":  {func(path, other string) error { return errors.Join(os.Remove(path), os.Symlink(other, path)) }, "leads out of"},
 		"written":  {func(path, _ string) error { return os.WriteFile(path, []byte("written"), 0o600) }, "written"},
 		"pipe":     {func(path, _ string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) }, "is a named pipe, and no file"},
 		"device":   {func(path, _ string) error { return errors.Join(os.Remove(path), os.Symlink("/dev/null", path)) }, "is a device, and no file"},
 		"gone":     {func(path, _ string) error { return os.Remove(path) }, "is not there"},
 	} {
 		item := scanOne(t)
+		if name == "device" {
+			item.Root = "" // as with --allow-outside
+		}
 		other := filepath.Join(t.TempDir(), "other")
 		if err := os.WriteFile(other, []byte("other"), 0o600); err != nil {
 			t.Fatal(err)
@@ -124,5 +128,33 @@ func TestAdoptedIsNotKept(t *testing.T) {
 	item.Problem = formats.NewError(formats.ReasonNoSignature, "no", "none")
 	if o := b.handle(t.Context(), item); o.item.Read != nil {
 		t.Error("it is kept")
+	}
+}
+
+// TestSourceStaysBelowRoot: what becomes a link that leads out of the tree is not read, nor what is in a folder that does; with --allow-outside it is.
+func TestSourceStaysBelowRoot(t *testing.T) {
+	for _, swapped := range []string{"0/app", "0/app.sig", "0"} {
+		for _, allowed := range []bool{false, true} {
+			tree, outside := makeTree(t, 1), makeTree(t, 1)
+			for item, err := range backfill.Scan([]string{tree}, backfill.Options{AllowOutside: allowed}) {
+				path := filepath.Join(tree, swapped)
+				if err := errors.Join(err, os.RemoveAll(path), os.Symlink(filepath.Join(outside, swapped), path)); err != nil {
+					t.Fatal(err)
+				}
+				for _, isFresh := range []bool{true, false} {
+					if item.Seen = time.Now(); !isFresh {
+						item.Seen = time.Time{}
+					}
+					c, err := newTestRun(t, offline("trusted_root.json")).judge.readCandidate(t.Context(), item)
+					if err == nil {
+						err = c.verify(t.Context())
+						c.close()
+					}
+					if allowed != (err == nil) || err != nil && formats.ReasonOf(err) != backfill.ReasonOutsideRoot {
+						t.Errorf("%s, allowed %v, fresh %v: %v", swapped, allowed, isFresh, err)
+					}
+				}
+			}
+		}
 	}
 }

@@ -72,16 +72,16 @@ func (j *judge) restore(one *waiting) *candidate {
 	item := one.o.item
 	c := &candidate{
 		item: item, ways: j.ways, content: one.checked.Content, sent: one.sent, checked: one.checked, keyStamps: one.stamps.keys,
-		signature: j.restoreSource(item.Signature, one.stamps.signature),
+		signature: j.restoreSource(item.Root, item.Signature, one.stamps.signature),
 	}
 	if item.Artifact != "" {
-		c.artifact = j.restoreSource(item.Artifact, one.stamps.artifact)
+		c.artifact = j.restoreSource(item.Root, item.Artifact, one.stamps.artifact)
 	}
 	return c
 }
 
-func (j *judge) restoreSource(name string, first fileStamp) *source {
-	return &source{name: name, path: name, first: first, known: true, settled: j.settled}
+func (j *judge) restoreSource(root, name string, first fileStamp) *source {
+	return &source{name: name, path: name, root: root, first: first, known: true, settled: j.settled}
 }
 
 // noticesChanges reports whether whatever is written to an item's files since they were read gives them other stamps.

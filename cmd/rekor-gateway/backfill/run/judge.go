@@ -92,8 +92,8 @@ func (j *judge) fillCandidate(ctx context.Context, c *candidate) error {
 }
 
 // openSource is openSource of a file that may be remembered.
-func (j *judge) openSource(ctx context.Context, name string, limit int64) (*source, error) {
-	s, err := openSource(ctx, name, limit)
+func (j *judge) openSource(ctx context.Context, root, name string, limit int64) (*source, error) {
+	s, err := openSource(ctx, root, name, limit)
 	if err == nil {
 		s.settled = j.settled
 	}
@@ -106,7 +106,7 @@ func (j *judge) readSignature(ctx context.Context, c *candidate) (err error) {
 			return err
 		}
 	}
-	if c.signature, err = j.openSource(ctx, c.item.Signature, formats.MaxSignatureSize); err != nil {
+	if c.signature, err = j.openSource(ctx, c.item.Root, c.item.Signature, formats.MaxSignatureSize); err != nil {
 		return err
 	}
 	if c.signature.seen = c.item.IsFresh(); c.signature.seen && c.item.Read != nil && c.signature.adopt(c.item.Read) {
@@ -180,7 +180,7 @@ func (j *judge) parse(ctx context.Context, format string, signature []byte, keys
 func (j *judge) readItemKeys(ctx context.Context, c *candidate) (keys [][]byte, err error) {
 	c.keyStamps = ""
 	for _, name := range c.item.Keys {
-		s, err := j.openSource(ctx, name, input.MaxKeyring)
+		s, err := j.openSource(ctx, c.item.Root, name, input.MaxKeyring)
 		if err != nil {
 			return nil, err
 		}
@@ -296,7 +296,7 @@ func (c *candidate) openBytes(ctx context.Context) (_ io.Reader, _ io.Closer, er
 		return nil, io.NopCloser(nil), nil
 	}
 	if c.artifact == nil {
-		if c.artifact, err = openSource(ctx, c.item.Artifact, client.ArtifactLimits.MaxBytes); err != nil {
+		if c.artifact, err = openSource(ctx, c.item.Root, c.item.Artifact, client.ArtifactLimits.MaxBytes); err != nil {
 			return nil, nil, err
 		}
 		c.artifact.settled, c.artifact.seen = c.signature.settled, c.item.IsFresh()

@@ -73,7 +73,7 @@ func TestKnownIsWhatWasVerified(t *testing.T) {
 	copyFile(t, offline("x509.receipt.json"), path)
 	item := backfill.Item{Signature: at("app.sig"), Name: "app.sig", Artifact: at("app")}
 	read := func(k *knownReceipts) *candidate {
-		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
+		c := &candidate{item: item, signature: must(openSource(t.Context(), "", item.Signature, formats.MaxSignatureSize))}
 		c.signature.settled = &k.settled
 		t.Cleanup(c.close)
 		must(c.signature.readAll(formats.MaxSignatureSize))

@@ -84,7 +84,7 @@ func (b *runner) lookAtList(ctx context.Context, item backfill.Item) *backfill.C
 	}
 	defer release()
 	name, limit := listFile(item)
-	s, err := openSource(ctx, name, limit)
+	s, err := openSource(ctx, item.Root, name, limit)
 	if err != nil {
 		return nil
 	}

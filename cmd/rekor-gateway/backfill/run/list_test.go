@@ -43,7 +43,7 @@ func TestKnownHoldsForListedFiles(t *testing.T) {
 	}
 	verify := func() (*backfill.Checked, error) { // as a run does that ends then
 		b.known.settled.since = nil
-		c := &candidate{item: item, signature: must(openSource(t.Context(), item.Signature, formats.MaxSignatureSize))}
+		c := &candidate{item: item, signature: must(openSource(t.Context(), "", item.Signature, formats.MaxSignatureSize))}
 		c.signature.settled = &b.known.settled
 		defer c.close()
 		must(c.signature.readAll(formats.MaxSignatureSize))

@@ -24,6 +24,7 @@ import (
 type source struct {
 	name  string
 	path  string    // "" for one that was fetched
+	root  string    // the folder that no link leads path out of; "" where one may
 	spool *os.File  // what was fetched; it has no name any more, so that nothing of it is left when the program is killed
 	first fileStamp // of the file when it was first opened
 	known bool      // first is set
@@ -32,10 +33,11 @@ type source struct {
 	settled *settledFiles // nil: nothing is remembered of it
 }
 
-// openSource returns the file that name is of, fetched to this machine where it is a URL, and is of at most limit bytes.
-func openSource(ctx context.Context, name string, limit int64) (*source, error) {
+// openSource returns the file that name is of, which no link leads to out of root, unless that is "": fetched to this machine where it is a URL, and then of at
+// most limit bytes.
+func openSource(ctx context.Context, root, name string, limit int64) (*source, error) {
 	if !client.IsURL(name) {
-		return &source{name: name, path: name}, nil
+		return &source{name: name, path: name, root: root}, nil
 	}
 	u, err := client.ParseFetchURL(name)
 	if err != nil {
@@ -117,11 +119,7 @@ func (s *source) open() (*sourceReader, error) {
 	if s.spool != nil {
 		return &sourceReader{source: s, Reader: io.NewSectionReader(s.spool, 0, math.MaxInt64)}, nil
 	}
-	open := backfill.Open // somebody may have put a pipe there since
-	if s.seen {
-		s.seen, open = false, backfill.Reopen
-	}
-	file, info, err := open(s.path)
+	file, info, err := s.openFile()
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +130,21 @@ func (s *source) open() (*sourceReader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// openFile opens the file where it is: somebody may have put a pipe there since it was found, or a link.
+func (s *source) openFile() (*os.File, fs.FileInfo, error) {
+	wasSeen := s.seen
+	s.seen = false
+	switch {
+	case s.root == "" && wasSeen:
+		return backfill.Reopen(s.path)
+	case s.root == "":
+		return backfill.Open(s.path)
+	case wasSeen:
+		return backfill.ReopenBelow(s.root, s.path)
+	}
+	return backfill.OpenBelow(s.root, s.path)
 }
 
 // adopt takes what was read of the file a moment ago as what would be read now, and reports whether it is: no other file is there, and each change since would be

@@ -33,7 +33,7 @@ func TestSourceChanged(t *testing.T) {
 	} {
 		f := must(os.Create(path))
 		_, _ = f.WriteString("begin")
-		s := must(openSource(t.Context(), path, 100))
+		s := must(openSource(t.Context(), "", path, 100))
 		if _, err := s.readAll(100); err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestSourceIsReadOnce(t *testing.T) {
 		if err := os.WriteFile(path, []byte("begin"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r := must(must(openSource(t.Context(), path, 100)).open())
+		r := must(must(openSource(t.Context(), "", path, 100)).open())
 		defer r.Close()
 		reads := &countingReader{Reader: r.Reader}
 		r.Reader = reads
@@ -80,7 +80,7 @@ func TestSourceIsReadOnce(t *testing.T) {
 			t.Errorf("%d reads", reads.n)
 		}
 	}
-	if raw, err := must(openSource(t.Context(), "/proc/self/status", 1<<20)).readAll(1 << 20); err == nil && len(raw) == 0 {
+	if raw, err := must(openSource(t.Context(), "", "/proc/self/status", 1<<20)).readAll(1 << 20); err == nil && len(raw) == 0 {
 		t.Error("nothing is read of what has no size")
 	}
 }
@@ -103,7 +103,7 @@ func TestSourceFetched(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	t.Setenv("TMPDIR", t.TempDir())
-	s, err := openSource(t.Context(), server.URL+"/artifact", 100)
+	s, err := openSource(t.Context(), "", server.URL+"/artifact", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestSourceFetched(t *testing.T) {
 	}
 	s.close()
 	for _, bad := range []string{server.URL + "/none", server.URL + "/elsewhere", "file:///etc/passwd", "ftp://example.org/x", "https://u:p@example.org/x"} {
-		if _, err := openSource(t.Context(), bad, 100); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
+		if _, err := openSource(t.Context(), "", bad, 100); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestSourceFetched(t *testing.T) {
 func TestSourceFetchedIsBounded(t *testing.T) {
 	server := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
 	defer server.Close()
-	if _, err := openSource(t.Context(), server.URL+"/artifact", 5); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
+	if _, err := openSource(t.Context(), "", server.URL+"/artifact", 5); err == nil || fault.Describe(err).Reason != fault.ReasonFetch {
 		t.Errorf("%v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestSourceFetchedHasRoom(t *testing.T) {
 	server := httptest.NewServer(http.FileServer(http.Dir(offline("."))))
 	defer server.Close()
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
-	_, err := openSource(t.Context(), server.URL+"/artifact", 100)
+	_, err := openSource(t.Context(), "", server.URL+"/artifact", 100)
 	checkNoRoom(t, err)
 	full := must(os.OpenFile("/dev/full", os.O_WRONLY, 0))
 	defer full.Close()
@@ -157,7 +157,7 @@ func TestSourceOfUnknownAuthority(t *testing.T) {
 	server := httptest.NewTLSServer(http.FileServer(http.Dir(offline("."))))
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	_, err := openSource(t.Context(), server.URL+"/artifact", 100)
+	_, err := openSource(t.Context(), "", server.URL+"/artifact", 100)
 	if f := fault.Describe(errors.Join(err)); f.Reason != fault.ReasonFetch || !strings.Contains(f.Hint, "SSL_CERT_FILE") {
 		t.Errorf("%+v", f)
 	}
