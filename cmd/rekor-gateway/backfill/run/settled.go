@@ -16,7 +16,7 @@ import (
 // It is safe for concurrent use.
 type settledFiles struct {
 	mu     sync.Mutex
-	since  map[uint64]int64     // by device, in nanoseconds: files that changed before had settled then. Guarded by mu
+	since  map[uint64]int64     // by device, in nanoseconds: files that changed before had settled then; none where a change may go unseen. Guarded by mu
 	synced map[uint64]time.Time // by device: when that was done. Guarded by mu
 }
 
@@ -31,7 +31,7 @@ func (s *settledFiles) sync(file *os.File, info fs.FileInfo) {
 	device := stampOf(info).device
 	s.mu.Lock() // the others wait
 	defer s.mu.Unlock()
-	if _, done := s.since[device]; done {
+	if _, done := s.synced[device]; done {
 		return
 	}
 	if s.since == nil {
@@ -39,8 +39,11 @@ func (s *settledFiles) sync(file *os.File, info fs.FileInfo) {
 	}
 	now := time.Now().UnixNano()
 	time.Sleep(tick)
-	if err := syncFileSystem(file); err == nil {
-		s.since[device], s.synced[device] = now, time.Now()
+	if err := syncFileSystem(file); err != nil {
+		return
+	}
+	if s.synced[device] = time.Now(); openKeepsTimes(file) {
+		s.since[device] = now
 	}
 }
 

@@ -45,6 +45,13 @@ func findDevice(path string) (device uint64, keepsChanges bool, err error) {
 	return uint64(file.Dev), keepsTimes(int64(system.Type)), nil //nolint:unconvert // another width elsewhere
 }
 
+// openKeepsTimes is keepsTimes of the file system that an open file is in.
+func openKeepsTimes(file *os.File) bool {
+	var system unix.Statfs_t
+	err := unix.Fstatfs(int(file.Fd()), &system)
+	return err == nil && keepsTimes(int64(system.Type)) //nolint:unconvert // another width elsewhere
+}
+
 // keepsTimes reports whether whatever changes a file gives it another time of change, in a file system of that type.
 func keepsTimes(system int64) bool {
 	switch system & 0xffff_ffff { // it has a sign on some machines
