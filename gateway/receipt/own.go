@@ -97,13 +97,23 @@ func (v *verification) checkOwnSignature(log trustroot.OwnLog, checkpoint []byte
 	return nil
 }
 
+// maxOwnTree is the size of the largest tree in which tlog follows a proof: in a larger one it does not come to an end. No log has as many records,
+// whatever it signs.
+const maxOwnTree = 1 << 62
+
 // checkOwnInclusion follows the proof. What parseOwnProof has read has neither an index nor a size of over 63 bits.
 func checkOwnInclusion(body []byte, p OwnProof, c ownCheckpoint) error {
 	hashes := make(tlog.RecordProof, 0, maxOwnHashes) // on the stack
 	for _, h := range p.Hashes {
 		hashes = append(hashes, h)
 	}
-	if err := tlog.CheckRecord(hashes, int64(c.size), c.root, int64(p.Index), tlog.RecordHash(body)); err != nil { // #nosec G115 -- see above
+	var err error
+	if c.size <= maxOwnTree {
+		err = tlog.CheckRecord(hashes, int64(c.size), c.root, int64(p.Index), tlog.RecordHash(body)) // #nosec G115 -- see above
+	} else {
+		err = fmt.Errorf("there is no tree of %d records", c.size)
+	}
+	if err != nil {
 		return wrap(err, ReasonProofInvalid, "the inclusion proof does not lead from the record to the own log's checkpoint", hintAgain)
 	}
 	return nil

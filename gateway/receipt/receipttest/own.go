@@ -87,7 +87,13 @@ func (l *OwnLog) Prove(index uint64) [][sha256.Size]byte {
 // Checkpoint returns that of the tree now, signed by the log and by others.
 func (l *OwnLog) Checkpoint(others ...note.Signer) []byte {
 	l.tb.Helper()
-	c := checkpoint.Checkpoint{Origin: l.Origin, Size: l.tree.Size(), Hash: l.tree.Hash()}
+	return l.CheckpointOf(l.tree.Size(), others...)
+}
+
+// CheckpointOf is Checkpoint, whatever size the log claims.
+func (l *OwnLog) CheckpointOf(size uint64, others ...note.Signer) []byte {
+	l.tb.Helper()
+	c := checkpoint.Checkpoint{Origin: l.Origin, Size: size, Hash: l.tree.Hash()}
 	b, err := note.Sign(&note.Note{Text: string(c.Marshal())}, append([]note.Signer{l.signer}, others...)...)
 	if err != nil {
 		l.tb.Fatal(err)
