@@ -52,6 +52,39 @@ func TestRememberedRoot(t *testing.T) {
 	}
 }
 
+// TestRememberedKey: a key of a remembered root costs the same units whoever asks for it first, in many calls at once too, and however often.
+func TestRememberedKey(t *testing.T) {
+	k, other := mintKey(t), mintKey(t)
+	root, doc := signedBy(t, mintRoot(t, k, 1, other), k), signedBy(t, mintSigned("targets"), other)
+	parse := func(signature []byte) (formats.Reason, int64) {
+		w := formats.NewWork(formats.MaxWork)
+		_, err := New().Parse(formats.WithWork(t.Context(), w), signature, [][]byte{root}, strict())
+		return formats.ReasonOf(err), w.Spent()
+	}
+	if reason, _ := parse(signedBy(t, mintSigned("targets"), k)); reason != formats.ReasonNotAuthorized || !knownRoots.Contains(sha256.Sum256(root)) {
+		t.Fatalf("the root is to be known, and its other key not to have been asked for: %q", reason)
+	}
+	var spent [8]int64
+	var all sync.WaitGroup
+	for i := range spent {
+		all.Go(func() {
+			var reason formats.Reason
+			if reason, spent[i] = parse(doc); reason != "" {
+				t.Error(reason)
+			}
+		})
+	}
+	all.Wait()
+	knownRoots.Remove(sha256.Sum256(root))
+	_, cold := parse(doc)
+	_, warm := parse(doc)
+	for _, units := range append(spent[:], warm) {
+		if units != cold {
+			t.Errorf("%d units, and %d where nothing is remembered", units, cold)
+		}
+	}
+}
+
 // TestRememberedRootsAreBounded: neither many nor large roots are kept.
 func TestRememberedRootsAreBounded(t *testing.T) {
 	k := mintKey(t)
