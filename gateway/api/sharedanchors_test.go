@@ -4,8 +4,6 @@ package api
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/gatewaytest"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -50,17 +49,7 @@ func (s anchoredReceipts) Receipt(_ context.Context, sub gateway.Submission) (*r
 // e), one with two entries (two), and one that is large (large).
 func startAnchored(t testing.TB) anchoredReceipts {
 	t.Helper()
-	read := func(name string) *receiptpb.Receipt {
-		raw, err := os.ReadFile(filepath.Join("..", "receipt", "testdata", "corpus", name, "receipt.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := receipt.Unmarshal(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
+	read := func(name string) *receiptpb.Receipt { return receipttest.Corpus(t, name) }
 	s := anchoredReceipts{start(t, gatewaytest.NewLog()), map[string]*receiptpb.Receipt{
 		"a": read("own-x509-p256"), "b": read("own-pgp-rsa3072"), "d": read("own-minisign"), "e": read("own-two-anchors"), "two": read("own-pgp-mixed"),
 	}}

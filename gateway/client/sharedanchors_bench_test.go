@@ -10,6 +10,7 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/client"
 	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
@@ -37,7 +38,7 @@ func (s atHand) GetAll(_ context.Context, _ string, ids []string) (map[string]ga
 // alone. It reports the time and the bytes of answers for each receipt.
 func BenchmarkGetAll(b *testing.B) {
 	g, _ := startGateway(b)
-	r := readReceipt(b, "own-x509-p256")
+	r := receipttest.Corpus(b, "own-x509-p256")
 	own := r.Entries[0].Own
 	r.Entries[0].Own = nil
 	replica, ids := serve(b, atHand{g, r, receipt.Proof{Kind: receipt.KindOwnRecord, Own: own, Body: own.GetBody()}}), make([]string, client.MaxIDs)

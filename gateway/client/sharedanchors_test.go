@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,24 +18,10 @@ import (
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/api"
 	"github.com/rekor-gateway/rekor-gateway/gateway/client"
-	"github.com/rekor-gateway/rekor-gateway/gateway/receipt"
+	"github.com/rekor-gateway/rekor-gateway/gateway/receipt/receipttest"
 	receiptpb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/receipt/v1"
 	pb "github.com/rekor-gateway/rekor-gateway/proto/rekorgateway/v1"
 )
-
-// readReceipt returns one of the corpus.
-func readReceipt(t testing.TB, name string) *receiptpb.Receipt {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "receipt", "testdata", "corpus", name, "receipt.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := receipt.Unmarshal(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 // withReceipts has other receipts for its submissions, by their IDs; nil: it cannot be made.
 type withReceipts struct {
@@ -153,11 +137,11 @@ func growAnchors(r *receiptpb.Receipt, size int) {
 // none. What the caller does with one concerns no other.
 func TestGetAllSharesAnchors(t *testing.T) {
 	t.Parallel()
-	one, same, fits, large := readReceipt(t, "own-x509-p256"), readReceipt(t, "own-pgp-rsa3072"), readReceipt(t, "own-minisign"), readReceipt(t, "own-ssh-ed25519")
+	one, same, fits, large := receipttest.Corpus(t, "own-x509-p256"), receipttest.Corpus(t, "own-pgp-rsa3072"), receipttest.Corpus(t, "own-minisign"), receipttest.Corpus(t, "own-ssh-ed25519")
 	same.Entries[0].Own.Anchors = one.Entries[0].Own.Anchors // as receipts of one checkpoint have them
 	growAnchors(fits, client.MaxSharedAnchors)
 	growAnchors(large, client.MaxSharedAnchors+1)
-	replica, ids := serveReceipts(t, one, same, proto.CloneOf(one), readReceipt(t, "own-two-anchors"), readReceipt(t, "own-pgp-mixed"), fits, large, nil, readReceipt(t, "pgp-ed25519"))
+	replica, ids := serveReceipts(t, one, same, proto.CloneOf(one), receipttest.Corpus(t, "own-two-anchors"), receipttest.Corpus(t, "own-pgp-mixed"), fits, large, nil, receipttest.Corpus(t, "pgp-ed25519"))
 	ids = append(ids, "none")
 	for _, omit := range []bool{false, true} {
 		whole := map[string][]byte{}
@@ -202,7 +186,7 @@ func TestGetAllSharesAnchors(t *testing.T) {
 // TestGetAllKeepsAnchorsOnce: receipts of one checkpoint have the same anchors in memory, unless they are large.
 func TestGetAllKeepsAnchorsOnce(t *testing.T) {
 	t.Parallel()
-	one, fits, large := readReceipt(t, "own-x509-p256"), readReceipt(t, "own-minisign"), readReceipt(t, "own-ssh-ed25519")
+	one, fits, large := receipttest.Corpus(t, "own-x509-p256"), receipttest.Corpus(t, "own-minisign"), receipttest.Corpus(t, "own-ssh-ed25519")
 	growAnchors(fits, client.MaxSharedAnchors)
 	growAnchors(large, client.MaxSharedAnchors+1)
 	replica, ids := serveReceipts(t, one, fits, large)
@@ -225,7 +209,7 @@ func TestGetAllKeepsAnchorsOnce(t *testing.T) {
 func TestGetAllWithoutAnchors(t *testing.T) {
 	t.Parallel()
 	of := func(index int32, same bool, change func(*receiptpb.Receipt)) *pb.GetSubmissionsResponse {
-		r := readReceipt(t, "own-x509-p256")
+		r := receipttest.Corpus(t, "own-x509-p256")
 		change(r)
 		return &pb.GetSubmissionsResponse{Index: index, SameAnchors: same, Submission: &pb.Submission{Id: "a", State: pb.Submission_LOGGED, Receipt: r}}
 	}
