@@ -28,11 +28,8 @@ func TestMain(m *testing.M) {
 // TestKnownNotInMemory: nothing is remembered where one of the files is in memory: its content may change by way of a mapping, and its stamp does not.
 func TestKnownNotInMemory(t *testing.T) {
 	memory, err := os.MkdirTemp("/dev/shm", "known")
-	switch {
-	case err != nil && os.Getenv("CI") != "":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip("there is no file system in memory: ", err)
+	if err != nil {
+		skipOutsideCI(t, "there is no file system in memory", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(memory) })
 	disk := t.TempDir()
@@ -120,12 +117,12 @@ func mountInMemory(t *testing.T, name, options string) string {
 	runtime.LockOSThread() // it ends with the test, and the mounts with it
 	mount := func(target, name, options string) {
 		if err := unix.Mount("none", target, name, 0, options); err != nil {
-			t.Skip(name, " cannot be mounted here: ", err)
+			skipOutsideCI(t, name+" cannot be mounted here", err)
 		}
 		t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
 	}
 	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
-		t.Skip("mounting is for root: ", err)
+		skipOutsideCI(t, "mounting is for root", err)
 	}
 	if options != "" {
 		mount(below, "tmpfs", "")
@@ -138,6 +135,15 @@ func mountInMemory(t *testing.T, name, options string) string {
 	}
 	mount(folder, name, options)
 	return folder
+}
+
+// skipOutsideCI is for what this system lacks.
+func skipOutsideCI(t *testing.T, why string, err error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why, ": ", err)
+	}
+	t.Skip(why, ": ", err)
 }
 
 // TestKeepsTimes: nothing is remembered in file systems that let a change go unseen.

@@ -16,7 +16,7 @@ const (
 	collectAt = 80
 
 	// rememberedChecks are more than the signatures that a run has verified and whose receipts it has not, some of which are checked in two
-	// ways: at most 15 MiB.
+	// ways: at most 21 MiB.
 	rememberedChecks = 3 * (maxWaiting + 2*MaxParallel) / 2
 
 	// rememberedFiles are more than the key files of most runs: at most 1 MiB as they are written.
