@@ -13,6 +13,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 	"github.com/transparency-dev/tessera/api/layout"
 	"github.com/transparency-dev/tessera/client"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 )
@@ -100,10 +101,22 @@ func (t *Tree) ProveInclusion(ctx context.Context, index uint64, leaf gateway.Le
 // VerifyInclusion checks a proof (RFC 6962) that leaf is at index in the tree of cp. Its error
 // is gateway.ErrBadAnswer.
 func VerifyInclusion(cp *gateway.Checkpoint, index uint64, leaf gateway.LeafHash, hashes [][]byte) error {
-	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, index, cp.Size, leaf[:], hashes, cp.Root[:]); err != nil {
+	if err := proof.VerifyInclusion(hasher{rfc6962.DefaultHasher}, index, cp.Size, leaf[:], hashes, cp.Root[:]); err != nil {
 		return fmt.Errorf("%w: verifying inclusion at index %d: %w", gateway.ErrBadAnswer, index, err)
 	}
 	return nil
+}
+
+// hasher is the one of RFC 6962, without what that allocates for each hash of a proof beside the hash: a proof of each entry is checked.
+type hasher struct{ *rfc6962.Hasher }
+
+// HashChildren implements merkle.LogHasher. What a proof has that is no hash, the library takes as it comes.
+func (h hasher) HashChildren(l, r []byte) []byte {
+	if len(l) != tlog.HashSize || len(r) != tlog.HashSize {
+		return h.Hasher.HashChildren(l, r)
+	}
+	node := tlog.NodeHash(tlog.Hash(l), tlog.Hash(r))
+	return node[:]
 }
 
 // ProvePrefix implements Source.
