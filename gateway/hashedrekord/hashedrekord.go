@@ -25,7 +25,7 @@ import (
 	"strings"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/rekor-gateway/rekor-gateway/formats"
 )
@@ -290,5 +290,5 @@ func readValues(body []byte) (Record, error) {
 
 // LeafHash returns the RFC 6962 leaf hash of a canonical entry.
 func LeafHash(body []byte) [sha256.Size]byte {
-	return [sha256.Size]byte(rfc6962.DefaultHasher.HashLeaf(body))
+	return tlog.RecordHash(body)
 }
