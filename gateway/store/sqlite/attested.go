@@ -37,9 +37,10 @@ func (s *Store) EachAttested(ctx context.Context, f func(gateway.Entry, []byte) 
 			if err != nil {
 				return err
 			}
+			var body []byte
+			row := newEntryRow(&body)
 			err = t.eachRow(entriesWithBodies, []any{arg}, func(scan func(...any) error) error {
-				var body []byte
-				e, err := scanEntry(scan, &body)
+				e, err := row.scanEntry(scan)
 				if err != nil {
 					return err
 				}

@@ -49,9 +49,10 @@ func (s *Store) Doubtful(ctx context.Context, p gateway.DoubtParams) (doubts []g
 	err = s.readTx(ctx, "reading what is in doubt", func(t *tx) error {
 		now := s.now()
 		args := []any{p.Log, p.After, now, p.Shard.Origin, p.Shard.KeyID[:], p.Unknown, p.Limit}
+		var until int64
+		row := newEntryRow(&until)
 		return t.eachRow(selectDoubtful, args, func(scan func(...any) error) error {
-			var until int64
-			e, err := scanEntry(scan, &until)
+			e, err := row.scanEntry(scan)
 			doubts = append(doubts, gateway.Doubt{Entry: e, SentAgo: s.clock.measureSince(until, now)})
 			return err
 		})

@@ -89,10 +89,11 @@ func (t *tx) readSubmissions(seqs []int64) (map[int64]gateway.Submission, error)
 	if err != nil {
 		return nil, err
 	}
+	var seq int64
+	var of int
+	row := newEntryRow(&seq, &of)
 	err = t.eachRow(entriesOfSubmissions, []any{arg}, func(scan func(...any) error) error {
-		var seq int64
-		var of int
-		entry, err := scanEntry(scan, &seq, &of)
+		entry, err := row.scanEntry(scan)
 		entry.Of = of
 		sub := found[seq]
 		sub.Entries = append(sub.Entries, entry)
@@ -121,23 +122,37 @@ func scanSubmission(scan func(...any) error, seq *int64) (gateway.Submission, er
 	return sub, nil
 }
 
-// scanEntry reads entryColumns and what follows them.
-func scanEntry(scan func(...any) error, more ...any) (gateway.Entry, error) {
-	var e gateway.Entry
-	var leaf, key sql.RawBytes
-	var origin sql.NullString
-	var nextAt, lastSentAt int64
-	var size, index sql.NullInt64
-	err := scan(append([]any{&e.ID, &e.Log, &leaf, &e.Kind, &origin, &key, &e.State, &nextAt, &e.Fence, &e.Attempts, &e.InDoubt,
-		&lastSentAt, &size, &e.AbsentTo, &index, &e.Problem}, more...)...)
-	if err != nil {
+// entryRow is where the rows of a query of entries are read into, one after the other.
+type entryRow struct {
+	entry              gateway.Entry // what needs no conversion
+	leaf, key          sql.RawBytes
+	origin             sql.NullString
+	nextAt, lastSentAt int64
+	size, index        sql.NullInt64
+
+	columns []any // pointers to all these, and to what follows them
+}
+
+// newEntryRow returns one for entryColumns and what follows them.
+func newEntryRow(more ...any) *entryRow {
+	r := new(entryRow)
+	e := &r.entry
+	r.columns = append([]any{&e.ID, &e.Log, &r.leaf, &e.Kind, &r.origin, &r.key, &e.State, &r.nextAt, &e.Fence, &e.Attempts, &e.InDoubt,
+		&r.lastSentAt, &r.size, &e.AbsentTo, &r.index, &e.Problem}, more...)
+	return r
+}
+
+// scanEntry reads one row.
+func (r *entryRow) scanEntry(scan func(...any) error) (gateway.Entry, error) {
+	if err := scan(r.columns...); err != nil {
 		return gateway.Entry{}, err
 	}
-	copy(e.LeafHash[:], leaf)
-	e.Shard.Origin = origin.String
-	copy(e.Shard.KeyID[:], key)
-	e.NextAt, e.LastSentAt = store.FromMillis(nextAt), store.FromMillis(lastSentAt)
-	e.SentAtTreeSize, e.LogIndex = toUnsigned(size), toUnsigned(index)
+	e := r.entry
+	copy(e.LeafHash[:], r.leaf)
+	e.Shard.Origin = r.origin.String
+	copy(e.Shard.KeyID[:], r.key)
+	e.NextAt, e.LastSentAt = store.FromMillis(r.nextAt), store.FromMillis(r.lastSentAt)
+	e.SentAtTreeSize, e.LogIndex = toUnsigned(r.size), toUnsigned(r.index)
 	return e, nil
 }
 

@@ -81,7 +81,7 @@ var (
 	usualWrites = []string{
 		countPending, countOpen, addPending, useOfQuota, countOfSubject, chargeQuota, dropOldUses, logsOfEntries, progressOfSubmissions, setState, knownDigests, knownSubmissions,
 		countLeased, writableLog, anyWaited, endWaits, anyInLine, tenantsInLine, entriesInLine, leaseEntries, extendLeases, retiredLogs,
-		ownLogs, selectOwnLog, nextQueued, selectTile, insertRecords, dropQueued, keepTile, moveHead, logRecords, weighRecords, moveLogged, entriesOfRecords,
+		ownLogs, selectOwnLog, nextQueued, selectTile, insertRecords, dropQueued, keepTile, moveHead, logRecords, weighRecords, moveLogged, entriesOfRecords, listMirrored,
 	}
 
 	usualReads = []string{

@@ -71,11 +71,11 @@ func (w waitingLines) ReadEntries(p gateway.Priority, before int64, places []tur
 		return nil, err
 	}
 	rows := make(map[int64][]turns.Entry, len(places))
+	var tenant, queuedAt int64
+	row := newEntryRow(&tenant, &queuedAt)
 	err = w.eachRow(entriesInLine, []any{w.log, p, before, arg, each}, func(scan func(...any) error) error {
-		var e turns.Entry
-		var err error
-		e.Entry, err = scanEntry(scan, &e.Tenant, &e.QueuedAt)
-		rows[e.Tenant] = append(rows[e.Tenant], e)
+		e, err := row.scanEntry(scan)
+		rows[tenant] = append(rows[tenant], turns.Entry{Claimed: gateway.Claimed{Entry: e}, Tenant: tenant, QueuedAt: queuedAt})
 		return err
 	})
 	return rows, err

@@ -208,6 +208,11 @@ func (p *picking) readEntries(l Line, tenants []int64, each, wanted int) (map[in
 
 // dealTurns picks up to n of rows, one of each tenant in each round, and returns how many it has picked.
 func (p *picking) dealTurns(l Line, tenants []int64, rows map[int64][]Entry, n int) (dealt int) {
+	there := 0
+	for _, r := range rows {
+		there += len(r)
+	}
+	p.picked = slices.Grow(p.picked, min(n, there))
 	for round := 0; dealt < n; round++ {
 		before := dealt
 		for _, t := range tenants {
