@@ -137,7 +137,7 @@ func (c *committer) gatherRequests() {
 
 // collectBatch returns first and those who wait behind it, but for callers who have left.
 func (c *committer) collectBatch(first commitRequest) []commitRequest {
-	var batch []commitRequest
+	batch := make([]commitRequest, 0, min(1+len(c.queue), commitBatch))
 	for r, more := first, true; more; r, more = c.nextRequest() {
 		if err := r.ctx.Err(); err != nil {
 			c.answer(r, gateway.Enqueued{Err: err})

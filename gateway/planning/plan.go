@@ -271,15 +271,16 @@ func (p Planner) Choose(plan gateway.Plan, want gateway.Representation, v *forma
 	}
 	var loggable []formats.Projection
 	refusal := formats.NewError(formats.ReasonNotProjectable, "the log does not take this kind of signature", "")
-	for _, projection := range v.Projections {
+	for i := range v.Projections {
+		projection := &v.Projections[i]
 		if projection.Native != (chosen == gateway.Native) {
 			continue
 		}
-		if err := p.acceptedByAll(gateway.Offer{Projection: &projection}); err != nil {
+		if err := p.acceptedByAll(gateway.Offer{Projection: projection}); err != nil {
 			refusal = err
 			continue
 		}
-		loggable = append(loggable, projection)
+		loggable = append(loggable, *projection)
 	}
 	if len(loggable) > 0 && len(loggable) >= plan.Description.Threshold {
 		return chosen, loggable, nil
