@@ -25,14 +25,17 @@ type ahead struct {
 func (a *ahead) add(sends []*send) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	at := len(a.waits) // looked for once: a thousand that yield, each asked for its age again for each of hundreds, would take longer than a claim
+	for at > 0 && a.waits[at-1].stillYields() {
+		at--
+	}
 	for _, s := range sends {
-		at := len(a.waits)
-		if !s.Yields {
-			for at > 0 && a.waits[at-1].stillYields() {
-				at--
-			}
+		if s.Yields {
+			a.waits = append(a.waits, s)
+			continue
 		}
 		a.waits = slices.Insert(a.waits, at, s)
+		at++
 	}
 }
 
