@@ -192,6 +192,7 @@ func onlyAtStart(c config.Config) config.Config {
 	c.Policy, c.HTTP.TLS, c.GRPC.TLS = config.Policy{}, config.TLS{}, config.TLS{}
 	c.TrustedRoot, c.Source, c.Logs, c.Callers = "", config.Source{}, nil, nil
 	c.Limits.SignerSubmissionsPerDay = 0
+	c.Worker.InFlight = 0 // which bounds each log that has no bound of its own
 	c.InsecureNoAuth, c.InsecurePlaintext = false, false
 	c.Listeners = slices.Clone(c.Listeners)
 	for i := range c.Listeners {

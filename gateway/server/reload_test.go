@@ -185,3 +185,22 @@ func ownTrusted(t *testing.T, c *config.Config) *config.Config {
 	}
 	return &own
 }
+
+// TestInFlightIsReadAgain: how many entries may be under way to a log counts from a reload on, and nothing is said to wait for a restart.
+func TestInFlightIsReadAgain(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	r := run(t, cfg)
+	changed := *cfg
+	changed.Worker.InFlight = 3
+	if err := r.Reload(t.Context(), &changed); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitMetric(`log_in_flight_limit{log="test"}`, "3")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.log.String(), "restart to use it") {
+		t.Errorf("the bound is said to wait for a restart:\n%s", r.log)
+	}
+}
