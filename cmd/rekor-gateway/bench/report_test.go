@@ -34,7 +34,7 @@ The log is a real Rekor v2 (rekor-server-posix) with a checkpoint each second un
 Ratios mean something, since both sides take turns in one run; absolute figures are this machine's. CPU is user and system time of the process.
 The bare writer is a gRPC client that sends the same entries to the same log, and verifies nothing. The bare loop verifies the same submissions and stores the rows that the gateway would, without HTTP or gRPC.
 A writer that does no more than a gateway must verifies and stores each entry before it sends it, checks what the log answers, and stores the proof, by the gateway's own store and log client. It is one process with the load generator: nobody submits anything to it, and it answers nobody.
-In flight is how many entries the log was sent and has not answered; a round is one turn of each side, and each round has a log of its own. Calls that wait and watchers by the thousand need higher limits than the default ones. Rows of CPU have the ratio of the gateway to what is beside it, but for those of what is accepted with the log stopped, which have the reverse, as their rates do. The ratio of several rounds is that of all entries to all time.
+In flight is how many entries the log was sent and has not answered. In the rows of what is logged beside a bare writer, a round is one turn of each side at a log of its own, and the ratio is that of all rounds' rates, or of the gateway's CPU to the other's. In those of what is accepted with the log stopped it is the other's CPU to the gateway's, so that more is better there. Calls that wait and watchers by the thousand need higher limits than the default ones.
 
 %s`, describeMachine(), r.formatRows("gateway")) + bounds
 }
