@@ -22,10 +22,13 @@ const (
 
 	// Each of these two is the compare and the swap in one: of several at once one changes a row, and all others
 	// find that nothing is in the place of what they saw any more.
-	insertCheckpoint = `INSERT INTO checkpoint (origin, key_id, size, root, envelope) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`
+	insertCheckpoint = `
+INSERT INTO checkpoint (origin, key_id, size, root, envelope, life) VALUES ($1, $2, $3, $4, $5, ` + lifeMark + `) ON CONFLICT DO NOTHING`
 
+	// The first that is kept in a life of the database leaves behind from where on is to be searched, until doubtSearched.
 	swapCheckpoint = `
-UPDATE checkpoint SET size = $3, root = $4, envelope = $5
+UPDATE checkpoint SET size = $3, root = $4, envelope = $5, life = ` + lifeMark + `,
+    doubt_from = CASE WHEN life = ` + lifeMark + ` THEN doubt_from ELSE LEAST(COALESCE(doubt_from, size), $3) END
 WHERE origin = $1 AND key_id = $2 AND size = $6 AND root = $7 AND envelope = $8`
 
 	insertFork = `

@@ -217,6 +217,13 @@ const (
 	logToDoubt = `
 SELECT id, incarnation = ` + lifeMark + `, id IN (SELECT log FROM own_log) FROM log WHERE name = $1 AND NOT retired FOR NO KEY UPDATE`
 
+	// In this life a checkpoint may have been kept already.
+	searchedFrom = `SELECT COALESCE(doubt_from, size) FROM checkpoint WHERE origin = $1 AND key_id = $2`
+
+	doubtStored = `
+UPDATE checkpoint SET doubt_from = NULL, life = ` + lifeMark + `
+WHERE origin = $1 AND key_id = $2 AND (doubt_from IS NOT NULL OR life IS DISTINCT FROM ` + lifeMark + `)`
+
 	anyLeased = `SELECT EXISTS (SELECT 1 FROM entry WHERE log = $1 AND leased_until > 0 AND leased_until > $2 AND leased_until <= $3)`
 
 	pendingPage = `
@@ -295,6 +302,11 @@ func (d *doubting) doubtPage(t *tx) error {
 	if d.life != t.life {
 		d.life, d.first, d.after = t.life, !same, gateway.QueuePlace{}
 	}
+	if same {
+		if err := d.endSearchedFrom(t); err != nil {
+			return err
+		}
+	}
 	longest := int64(1<<62) - 1
 	if d.first { // leases of another clock may seem never to end
 		longest = t.now + longestLease
@@ -314,14 +326,10 @@ func (d *doubting) doubtNext(t *tx, log int64) error {
 	if err != nil {
 		return err
 	}
-	kept, err := readCheckpoint(t, d.shard)
-	if err != nil {
+	var size *int64 // nil: no checkpoint is kept
+	err = t.scanRow(searchedFrom, []any{d.shard.Origin, d.shard.KeyID[:]}, &size)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
-	}
-	var size *int64
-	if kept != nil {
-		kept := int64(kept.Size)
-		size = &kept
 	}
 	var ids []int64
 	err = t.eachRow(pendingPage, []any{log, d.after.QueuedAt, d.after.EntryID, doubtPage}, func(scan func(...any) error) error {
@@ -341,8 +349,17 @@ func (d *doubting) doubtNext(t *tx, log int64) error {
 		return err
 	}
 	d.n += int(changed)
-	if d.done = len(ids) < doubtPage; d.done && d.first {
-		_, err = t.exec(markLog, log)
+	if d.done = len(ids) < doubtPage; !d.done || !d.first {
+		return nil
 	}
+	if _, err = t.exec(markLog, log); err != nil {
+		return err
+	}
+	return d.endSearchedFrom(t)
+}
+
+// endSearchedFrom forgets what the shard's size was before this life: all that was pending then is in doubt.
+func (d *doubting) endSearchedFrom(t *tx) error {
+	_, err := t.exec(doubtStored, d.shard.Origin, d.shard.KeyID[:])
 	return err
 }

@@ -23,7 +23,12 @@ const (
 
 	deleteCheckpoint = `DELETE FROM checkpoint WHERE origin = ? AND key_id IN (?, x'')`
 
-	insertCheckpoint = `INSERT INTO checkpoint (origin, key_id, size, root, envelope) VALUES (?, ?, ?, ?, ?)`
+	insertCheckpoint = `INSERT INTO checkpoint (origin, key_id, size, root, envelope, doubt_from) VALUES (?, ?, ?, ?, ?, ?)`
+
+	// Until what was pending before this process is in doubt, it is searched for from here on, whatever checkpoints are kept meanwhile.
+	selectDoubtFrom = `SELECT MIN(COALESCE(doubt_from, size), ?) FROM checkpoint WHERE origin = ? AND key_id IN (?, x'')`
+
+	doubtStored = `UPDATE checkpoint SET doubt_from = NULL WHERE origin = ? AND key_id IN (?, x'') AND doubt_from IS NOT NULL`
 
 	insertFork = `
 INSERT INTO fork (origin, key_id, found_at, small_size, small_root, small_envelope,
@@ -76,17 +81,34 @@ func (s *Store) KeepCheckpoint(ctx context.Context, shard gateway.Shard, old *ga
 		if kept, err = readCheckpoint(t, shard); err != nil || !kept.Equal(old) {
 			return err
 		}
+		from, err := s.doubtFrom(t, shard, size)
+		if err != nil {
+			return err
+		}
 		kept = &c
 		if _, err := t.Exec(deleteCheckpoint, shard.Origin, shard.KeyID[:]); err != nil {
 			return err
 		}
-		_, err = t.Exec(insertCheckpoint, shard.Origin, shard.KeyID[:], size, c.Root[:], nonNil(c.Envelope))
+		_, err = t.Exec(insertCheckpoint, shard.Origin, shard.KeyID[:], size, c.Root[:], nonNil(c.Envelope), from)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return kept, nil
+}
+
+// doubtFrom returns what stands beside a checkpoint of this size that is kept now: nil where nothing was kept before, or what was pending
+// then is in doubt.
+func (s *Store) doubtFrom(t *tx, shard gateway.Shard, size int64) (from *int64, err error) {
+	if _, done := s.doubted.Load(shard); done {
+		return nil, nil
+	}
+	err = t.QueryRow(selectDoubtFrom, size, shard.Origin, shard.KeyID[:]).Scan(&from)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return from, err
 }
 
 // KeepFork implements gateway.Checkpoints.

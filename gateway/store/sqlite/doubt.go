@@ -4,6 +4,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -37,6 +39,8 @@ WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_u
 	settleAbsent = `
 UPDATE entry SET absent_to = MAX(absent_to, ?1), in_doubt = 1 - ?5
 WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_until <= ?4`
+
+	searchedFrom = `SELECT COALESCE(doubt_from, size) FROM checkpoint WHERE origin = ? AND key_id IN (?, x'')`
 
 	doubtPending = `
 UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
@@ -156,21 +160,17 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		if own, err := r.RowsAffected(); err != nil || own > 0 { // nothing of it is sent anywhere
 			return err
 		}
-		var leased int
-		if err := t.QueryRow(countLeased, log, s.now()).Scan(&leased); err != nil || leased > 0 {
-			return err
+		if busy, err := s.isLeased(t, log); err != nil || busy {
+			return errors.Join(err, s.endDoubtFrom(t, shard))
 		}
 		id, err := s.shards.idOf(t, shard)
 		if err != nil {
 			return err
 		}
-		kept, err := readCheckpoint(t, shard)
-		if err != nil {
+		var size *int64 // nil: no checkpoint is kept
+		err = t.QueryRow(searchedFrom, shard.Origin, shard.KeyID[:]).Scan(&size)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
-		}
-		var size *uint64
-		if kept != nil {
-			size = &kept.Size
 		}
 		r, err = t.Exec(doubtPending, log, id, size)
 		if err != nil {
@@ -178,10 +178,28 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		}
 		changed, err := r.RowsAffected()
 		n = int(changed)
-		return err
+		return errors.Join(err, s.endDoubtFrom(t, shard))
 	})
 	if err != nil {
 		return 0, err
 	}
 	return n, nil
+}
+
+// isLeased reports whether somebody has a lease on an entry of the log, which shows that the file is what it was. In a copy, leases are of whoever
+// worked on the file that was copied.
+func (s *Store) isLeased(t *tx, log string) (bool, error) {
+	if s.incarnation.Restored || s.incarnation.Copied {
+		return false, nil
+	}
+	var leased int
+	err := t.QueryRow(countLeased, log, s.now()).Scan(&leased)
+	return leased > 0, err
+}
+
+// endDoubtFrom forgets what the shard's size was before this process: all that was pending then is in doubt.
+func (s *Store) endDoubtFrom(t *tx, shard gateway.Shard) error {
+	_, err := t.Exec(doubtStored, shard.Origin, shard.KeyID[:])
+	t.committed = append(t.committed, func() { s.doubted.Store(shard, struct{}{}) })
+	return err
 }

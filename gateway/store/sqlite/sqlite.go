@@ -29,6 +29,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -77,6 +78,7 @@ type Store struct {
 	tenants, logs, takeovers *rowIDs[string]
 	shards                   *rowIDs[gateway.Shard]
 	rotation                 turns.Rotation
+	doubted                  sync.Map // the shards of which DoubtPending was called
 }
 
 var _ gateway.Store = (*Store)(nil)

@@ -59,7 +59,7 @@ var tables = []table{
 	{name: "shard", key: []string{"id"}, columns: join(ints("id"), texts("origin"), blobs("key_id"))},
 	{name: "takeover", key: []string{"id"}, columns: join(ints("id"), texts("logs"))},
 	{name: "quota_use", key: []string{"day", "tenant", "subject"}, columns: join(ints("day", "tenant"), texts("subject"), ints("submissions", "bytes"))},
-	{name: "checkpoint", key: []string{"origin", "key_id"}, columns: join(texts("origin"), blobs("key_id"), ints("size"), blobs("root", "envelope"))},
+	{name: "checkpoint", key: []string{"origin", "key_id"}, columns: join(texts("origin"), blobs("key_id"), ints("size"), blobs("root", "envelope"), ints("doubt_from"))},
 	{name: "fork", key: []string{"id"}, fork: true, columns: join(ints("id"), texts("origin"), blobs("key_id"), ints("found_at", "small_size"),
 		blobs("small_root", "small_envelope"), ints("large_size"), blobs("large_root", "large_envelope", "prefix_root", "consistency"))},
 	{name: "entry", key: []string{"id"}, columns: join(ints("id", "log", "tenant"), blobs("leaf_hash"), texts("kind"), ints("shard"), texts("state"),

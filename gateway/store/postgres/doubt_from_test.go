@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+)
+
+// keepSize keeps a checkpoint of the test's shard in the place of the one that is kept. Connections to the server before may break first.
+func keepSize(t testing.TB, s *Store, size uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		old, err := s.Checkpoint(t.Context(), testShard)
+		if err == nil {
+			_, err = s.KeepCheckpoint(t.Context(), testShard, old, gateway.Checkpoint{Size: size, Envelope: []byte("note")})
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, gateway.ErrStoreUnavailable) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantSearched checks from where on what is in doubt is searched for, in its order.
+func wantSearched(t testing.TB, s *Store, want ...uint64) {
+	t.Helper()
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: testShard, Limit: 9})
+	if err != nil || len(doubts) != len(want) {
+		t.Fatalf("in doubt: %+v, %v", doubts, err)
+	}
+	for i, d := range doubts {
+		if d.SentAtTreeSize == nil || *d.SentAtTreeSize != want[i] {
+			t.Errorf("in doubt: %+v, not to be searched for from %d on", d, want[i])
+		}
+	}
+}
+
+// TestDoubtFrom: what a life of the database does not know to have been sent is searched for from the checkpoint on that was kept before it, although
+// larger ones are kept before the doubts are stored: a gateway reads the log whenever it likes.
+func TestDoubtFrom(t *testing.T) {
+	server := postgrestest.NewServer(t)
+	one, two := open(t, server.DSN("postgres"), Options{}), open(t, server.DSN("postgres"), Options{})
+	restart := func() {
+		t.Helper()
+		if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueueKept(t, one, "one")
+	restart()
+	keepSize(t, one, 90)
+	keepSize(t, two, 95)
+	wantDoubtFirst(t, one)
+	restart() // in which nobody has put anything in doubt
+	keepSize(t, two, 120)
+	wantDoubtFirst(t, one)
+	putInDoubt(t, one, 1)
+	wantSearched(t, two, 5)
+
+	keepSize(t, one, 150)
+	enqueue(t, one, "tenant", "two")
+	restart()
+	keepSize(t, two, 170)
+	keepSize(t, two, 180)
+	wantDoubtFirst(t, one)
+	putInDoubt(t, one, 2)
+	wantSearched(t, one, 5, 150)
+}
+
+// TestDoubtFromForgotten: once all of the life before is in doubt, nothing is searched for from there on any more. Nor is it after an upgrade
+// from a release that did not note it, where the first checkpoint that is kept seems to be the first of its life.
+func TestDoubtFromForgotten(t *testing.T) {
+	dsn := newDatabase(t)
+	s := open(t, dsn, Options{})
+	enqueueKept(t, s, "one")
+	if _, err := connect(t, dsn).Exec(t.Context(), `UPDATE checkpoint SET life = NULL`); err != nil {
+		t.Fatal(err)
+	}
+	keepSize(t, s, 90)
+	putInDoubt(t, open(t, dsn, Options{}), 1)
+	wantSearched(t, s, 90)
+}
+
+// TestDoubtFromSmaller: a log that was set up anew under its origin is searched from no further than it reaches.
+func TestDoubtFromSmaller(t *testing.T) {
+	dsn := newDatabase(t)
+	s := open(t, dsn, Options{})
+	enqueueKept(t, s, "one")
+	if _, err := connect(t, dsn).Exec(t.Context(), `UPDATE checkpoint SET life = 'before'; UPDATE log SET incarnation = 'before'`); err != nil {
+		t.Fatal(err)
+	}
+	keepSize(t, s, 3)
+	keepSize(t, s, 40)
+	putInDoubt(t, s, 1)
+	wantSearched(t, s, 3)
+}
