@@ -139,6 +139,7 @@ func (w *worker) sendProbe(ctx context.Context, shard gateway.Shard) {
 	inclusion, err := w.log.Add(ctx, shard, p)
 	slot.end(err)
 	if err != nil {
+		w.stall.noteFailedProbe(err)
 		w.logger.Warn("the log has not included a probe, which entries in doubt wait for", "error", err)
 		return
 	}

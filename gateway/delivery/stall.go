@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,21 @@ func (s *stall) noteOutcome(o gateway.Outcome, now time.Time) {
 	case s.since.IsZero():
 		s.since = now
 	}
+	s.noteProblem(o.Problem == gateway.ProblemUnavailable)
+}
+
+// noteFailedProbe notes what a probe says of a log that stalls: while all that was sent is in doubt, nothing else is tried.
+func (s *stall) noteFailedProbe(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteProblem(errors.Is(err, gateway.ErrNotSent))
+}
+
+// noteProblem notes how the last attempt failed. The caller holds mu.
+func (s *stall) noteProblem(unreachable bool) {
 	s.problem = gateway.ProblemStalled
-	if o.Problem == gateway.ProblemUnavailable {
-		s.problem = o.Problem
+	if unreachable {
+		s.problem = gateway.ProblemUnavailable
 	}
 }
 

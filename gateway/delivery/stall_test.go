@@ -104,3 +104,33 @@ func TestStallLastsThroughTrials(t *testing.T) {
 		t.Error("it stalls although it has included something")
 	}
 }
+
+// TestStallsByProbes: while all that was sent is in doubt, probes say whether the log that stalls can be reached.
+func TestStallsByProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &refusingLog{scriptedLog: scriptedLog{size: 1}}
+		w := retryWorker(nil)
+		w.log = log
+		w.probe = func(context.Context, gateway.Log) (gateway.Prepared, error) { return gateway.Prepared{}, nil }
+		sendProbe := func(err error) {
+			log.err = err
+			w.sendProbe(t.Context(), currentShard)
+		}
+		sendProbe(gateway.ErrNotSent)
+		time.Sleep(w.timing.Stalled)
+		if lasts, problem := w.stall.lasts(time.Now()); lasts > 0 {
+			t.Errorf("%s, although nothing but a probe has failed", problem)
+		}
+		w.stall.noteOutcome(gateway.Outcome{Retry: true, InDoubt: true}, time.Now())
+		time.Sleep(w.timing.Stalled)
+		for _, c := range []struct {
+			err  error
+			want string
+		}{{context.DeadlineExceeded, gateway.ProblemStalled}, {gateway.ErrNotSent, gateway.ProblemUnavailable}, {context.DeadlineExceeded, gateway.ProblemStalled}} {
+			sendProbe(c.err)
+			if lasts, problem := w.stall.lasts(time.Now()); lasts == 0 || problem != c.want {
+				t.Errorf("after a probe's %v it is %q for %v", c.err, problem, lasts)
+			}
+		}
+	})
+}
