@@ -186,6 +186,8 @@ func (r *logRow) describe() string {
 		words = append(words, "not configured")
 	case !r.Recorded:
 		words = append(words, "configured, not in policy.logs")
+	case r.Retired:
+		words = append(words, "configured")
 	default:
 		words = append(words, "in use")
 	}

@@ -122,6 +122,7 @@ func TestLogCommands(t *testing.T) {
 	l.run(0, `^log old is retired; 1 entries of 1 submissions were given up$`, "retire", "old", "--yes")
 	l.run(0, `^old +not configured, RETIRED +nothing pending$`, "list")
 	l.run(0, `^log new is retired; 3 entries of 3 submissions were given up$`, "retire", "new", "--yes")
+	l.run(0, `^new +configured, RETIRED +nothing pending$`, "list")
 	l.run(2, `take its mark back`, "replan", "old", "--to", "new")
 	l.run(2, `--undo gives nothing up`, "retire", "old", "--undo", "--yes")
 	l.run(0, `^log old is not retired any more$`, "retire", "old", "--undo")

@@ -43,17 +43,18 @@ func (s *Server) Reload(ctx context.Context, cfg *config.Config) (err error) {
 	if err := s.certificates.checkAll(f); err != nil {
 		return err
 	}
-	before := len(s.inUse.Callers)
+	callers := len(s.inUse.Callers)
 	if err := s.changeLogs(ctx, cfg, f); err != nil {
 		return err
 	}
 	s.certificates.setAll(f)
-	s.warnOpened(before, cfg)
+	s.warnOpened(callers, cfg)
 	s.callers.Use(f.callers)
 	s.quotas.use(cfg)
 	s.logger.Info("read again", "what", "callers, certificates, policies, trusted root and logs")
-	if !reflect.DeepEqual(onlyAtStart(s.started), onlyAtStart(*cfg)) {
-		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it")
+	before, now := onlyAtStart(s.started), onlyAtStart(*cfg)
+	if changed := config.ListChanged(&before, &now); len(changed) > 0 {
+		s.logger.Warn("the configuration has changed in what is read at the start only: restart to use it", "keys", changed)
 	}
 	return nil
 }

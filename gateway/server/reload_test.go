@@ -78,8 +78,8 @@ func TestReload(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(r.log.String(), "restart to use it") {
-		t.Errorf("nothing says that limits wait for a restart:\n%s", r.log)
+	if !strings.Contains(r.log.String(), `restart to use it" keys=[limits.max_pending]`) {
+		t.Errorf("nothing says which limits wait for a restart:\n%s", r.log)
 	}
 }
 
