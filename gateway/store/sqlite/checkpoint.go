@@ -105,7 +105,8 @@ func (s *Store) doubtFrom(t *tx, shard gateway.Shard, size int64) (from *int64, 
 		return nil, nil
 	}
 	err = t.QueryRow(selectDoubtFrom, size, shard.Origin, shard.KeyID[:]).Scan(&from)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) { // whatever is in the shard later was sent by this process
+		t.committed = append(t.committed, func() { s.doubted.Store(shard, struct{}{}) })
 		return nil, nil
 	}
 	return from, err

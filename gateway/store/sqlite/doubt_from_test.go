@@ -139,3 +139,21 @@ func TestDoubtFromCopy(t *testing.T) {
 	putInDoubt(t, s, 1)
 	wantSearched(t, s, 5)
 }
+
+// TestRotatedSearch: a shard that begins while a process runs, which has nothing pending from before in it, is searched from its last checkpoint on after the
+// next start, not from its first.
+func TestRotatedSearch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, Options{})
+	_, err := s.DoubtPending(t.Context(), "log", gateway.Shard{Origin: "former.example", KeyID: [32]byte{2}})
+	must(t, err)
+	for _, size := range []uint64{5, 90, 1000} {
+		keepSize(t, s, size)
+	}
+	enqueueOne(t, s, "new")
+	must(t, s.Close())
+	s = open(t, path, Options{})
+	keepSize(t, s, 1100)
+	putInDoubt(t, s, 1)
+	wantSearched(t, s, 1000)
+}
