@@ -46,6 +46,14 @@ WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_u
 UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
 WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0 AND id NOT IN (SELECT log FROM own_log)) AND state = 'PENDING' AND in_doubt = 0
     AND (shard IS NULL OR shard = ?2) AND (sent_at_tree_size IS NOT NULL OR ?3 IS NOT NULL)`
+
+	selectCopied = `SELECT EXISTS (SELECT 1 FROM log WHERE name = ? AND copied = 1)`
+
+	// What was put back may have been sent until then, whatever it says of itself.
+	countAsSent = `
+UPDATE entry SET last_sent_at = ?2 WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PENDING' AND in_doubt = 1`
+
+	endCopied = `UPDATE log SET copied = 0 WHERE name = ? AND retired = 0`
 )
 
 // Doubtful implements gateway.Store.
@@ -160,7 +168,11 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		if own, err := r.RowsAffected(); err != nil || own > 0 { // nothing of it is sent anywhere
 			return err
 		}
-		if busy, err := s.isLeased(t, log); err != nil || busy {
+		var copied bool
+		if err := t.QueryRow(selectCopied, log).Scan(&copied); err != nil {
+			return err
+		}
+		if busy, err := s.isLeased(t, log, copied); err != nil || busy {
 			return errors.Join(err, s.endDoubtFrom(t, shard))
 		}
 		id, err := s.shards.idOf(t, shard)
@@ -178,6 +190,9 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		}
 		changed, err := r.RowsAffected()
 		n = int(changed)
+		if copied {
+			err = errors.Join(err, s.countCopied(t, log))
+		}
 		return errors.Join(err, s.endDoubtFrom(t, shard))
 	})
 	if err != nil {
@@ -188,13 +203,22 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 
 // isLeased reports whether somebody has a lease on an entry of the log, which shows that the file is what it was. In a copy, leases are of whoever
 // worked on the file that was copied.
-func (s *Store) isLeased(t *tx, log string) (bool, error) {
-	if s.incarnation.Restored || s.incarnation.Copied {
+func (s *Store) isLeased(t *tx, log string, copied bool) (bool, error) {
+	if copied {
 		return false, nil
 	}
 	var leased int
 	err := t.QueryRow(countLeased, log, s.now()).Scan(&leased)
 	return leased > 0, err
+}
+
+// countCopied has all that is in doubt count as sent now: in a copy nobody knows of its last sending.
+func (s *Store) countCopied(t *tx, log string) error {
+	_, err := t.Exec(countAsSent, log, s.now())
+	if err == nil {
+		_, err = t.Exec(endCopied, log)
+	}
+	return err
 }
 
 // endDoubtFrom forgets what the shard's size was before this process: all that was pending then is in doubt.

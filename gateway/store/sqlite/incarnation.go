@@ -21,6 +21,8 @@ import (
 const (
 	selectNonce = `SELECT nonce FROM incarnation`
 
+	doubtLogs = `UPDATE log SET copied = 1`
+
 	setNonce = `INSERT INTO incarnation (id, nonce) VALUES (1, ?) ON CONFLICT DO UPDATE SET nonce = excluded.nonce`
 )
 
@@ -32,45 +34,68 @@ const incarnationSuffix = ".incarnation"
 const birthPrefix = "born:"
 
 // beginIncarnation gives this opening a nonce of its own and compares what is in the database with
-// what is in the file beside it. The write lock is held meanwhile, so that openings come one after
-// the other. A crash before the transaction is committed leaves the database with the nonce before,
-// which the file holds too.
+// what is in the file beside it. That the store is a copy is committed before the file names this opening, so that no crash
+// leaves one that nobody sees any more.
 func (s *Store) beginIncarnation(ctx context.Context, path string) error {
 	born := formatBirth(path)
 	path += incarnationSuffix
+	if err := s.writeTx(ctx, "looking for a copy", func(t *tx) error { return s.compareIncarnations(t, path, born) }); err != nil {
+		return err
+	}
+	return s.writeTx(ctx, "beginning incarnation", func(t *tx) error { return s.storeIncarnation(t, path, born) })
+}
+
+// compareIncarnations finds out whether the store is a copy, and then puts in doubt all that it says.
+func (s *Store) compareIncarnations(t *tx, path, born string) error {
+	last, err := readNonce(t)
+	if err != nil || last == "" {
+		return err
+	}
+	known, err := readIncarnations(path)
+	if err != nil {
+		return err
+	}
+	s.incarnation.Restored = !slices.Contains(known, last)
+	s.incarnation.Copied = !s.incarnation.Restored && isCopy(known, born)
+	if !s.incarnation.Restored && !s.incarnation.Copied {
+		return nil
+	}
+	_, logsErr := t.Exec(doubtLogs)
+	_, ownErr := t.Exec(doubtOwnLogs)
+	return errors.Join(logsErr, ownErr)
+}
+
+// storeIncarnation writes the nonce to the file and to the database. The write lock is held meanwhile, so that openings come one after
+// the other. A crash before the transaction is committed leaves the database with the nonce before, which the file holds too.
+func (s *Store) storeIncarnation(t *tx, path, born string) error {
 	nonce := make([]byte, 16)
 	if _, err := rand.Read(nonce); err != nil {
 		return err
 	}
-	s.incarnation.ID = hex.EncodeToString(nonce)
-	return s.writeTx(ctx, "beginning incarnation", func(t *tx) error {
-		var last []byte
-		err := t.QueryRow(selectNonce).Scan(&last)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		lines := []string{s.incarnation.ID}
-		if last != nil {
-			before := hex.EncodeToString(last)
-			lines = append(lines, before)
-			known, err := readIncarnations(path)
-			if err != nil {
-				return err
-			}
-			s.incarnation.Restored = !slices.Contains(known, before)
-			s.incarnation.Copied = !s.incarnation.Restored && isCopy(known, born)
-		}
-		if s.incarnation.Restored || s.incarnation.Copied {
-			if _, err := t.Exec(doubtOwnLogs); err != nil {
-				return err
-			}
-		}
-		if err := writeIncarnations(path, append(lines, born)); err != nil {
-			return err
-		}
-		_, err = t.Exec(setNonce, nonce)
+	last, err := readNonce(t)
+	if err != nil {
 		return err
-	})
+	}
+	s.incarnation.ID = hex.EncodeToString(nonce)
+	lines := []string{s.incarnation.ID}
+	if last != "" {
+		lines = append(lines, last)
+	}
+	if err := writeIncarnations(path, append(lines, born)); err != nil {
+		return err
+	}
+	_, err = t.Exec(setNonce, nonce)
+	return err
+}
+
+// readNonce returns the nonce of the last opening in hex, "" where there is none.
+func readNonce(t *tx) (string, error) {
+	var last []byte
+	err := t.QueryRow(selectNonce).Scan(&last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return hex.EncodeToString(last), err
 }
 
 // Incarnation implements gateway.Store. Restored says that the database is neither of the last opening
