@@ -105,8 +105,9 @@ type Work interface {
 	// DoubtPending puts in doubt what of a log is pending, and returns how many that are: a store cannot know
 	// whether it is an older copy of itself. What it says was never sent is looked for from the size of the
 	// checkpoint on that was kept for the shard when this process, or this life of the engine, began, whatever was kept since; or, where none was
-	// kept, is left alone, as is what was sent to another shard without doubt. It does nothing while anybody has a lease on an entry of the log: where Claim says ErrDoubtFirst, it
-	// says so still then. There, leases and fences of before are worth nothing, and what was pending counts as sent until then.
+	// kept, is left alone. So is what was sent to another shard without doubt, but for a known copy and where Claim says ErrDoubtFirst: it counts
+	// as never sent there. It does nothing while anybody has a lease on an entry of the log: where Claim says ErrDoubtFirst, it
+	// says so still then. There, and in a known copy, leases of before are worth nothing, and what was pending counts as sent until then.
 	// Of a log of the gateway's own nothing is put in doubt.
 	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 

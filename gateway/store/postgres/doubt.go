@@ -240,10 +240,14 @@ FROM locked WHERE e.id = locked.id AND NOT e.in_doubt AND (e.shard IS NULL OR e.
 	// What the life before has leased and stored, and this one knows nothing of, may be under way for as long as a lease.
 	// Its fences may be any, so that all get others: no late outcome or settlement of that life meets one of this life.
 	doubtFormer = lockPending + `
-UPDATE entry e SET in_doubt = true, leased_until = 0, shard = COALESCE(e.shard, $2), sent_at_tree_size = COALESCE(e.sent_at_tree_size, $3),
+UPDATE entry e SET in_doubt = true, leased_until = 0, shard = CASE WHEN ` + ofShard + ` THEN COALESCE(e.shard, $2) ELSE $2 END,
+    sent_at_tree_size = CASE WHEN ` + ofShard + ` THEN COALESCE(e.sent_at_tree_size, $3) ELSE $3 END,
+    absent_to = CASE WHEN ` + ofShard + ` THEN e.absent_to ELSE 0 END,
     fence = e.fence + ` + fenceStep + `, last_sent_at = $4::bigint + $5::bigint, next_at = LEAST(e.next_at, $4::bigint + $6::bigint)
-FROM locked WHERE e.id = locked.id
-    AND (e.in_doubt OR (e.shard IS NULL OR e.shard = $2) AND (e.sent_at_tree_size IS NOT NULL OR $3::bigint IS NOT NULL))`
+FROM locked WHERE e.id = locked.id AND (e.in_doubt OR $3::bigint IS NOT NULL OR ` + ofShard + ` AND e.sent_at_tree_size IS NOT NULL)`
+
+	// What is not in doubt is certainly not in another shard, to which it was sent before, but may have been sent to this one since.
+	ofShard = `(e.in_doubt OR e.shard IS NULL OR e.shard = $2)`
 
 	// fenceStep is by how much a fence grows. Nobody can know the next one: a copy of the database that goes on by itself, or
 	// an older one that was put back and gives the number of a lost entry once more, gives others.

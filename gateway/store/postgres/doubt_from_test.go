@@ -101,3 +101,33 @@ func TestDoubtFromSmaller(t *testing.T) {
 	putInDoubt(t, s, 1)
 	wantSearched(t, s, 3)
 }
+
+// TestDoubtElsewhere: what was sent to another shard, and came back from it, may have been sent to the current one since. It is looked for there, from
+// its kept checkpoint on, whatever is known of the other one.
+func TestDoubtElsewhere(t *testing.T) {
+	server := postgrestest.NewServer(t)
+	s := open(t, server.DSN("postgres"), Options{})
+	former := gateway.Shard{Origin: "former.example", KeyID: [32]byte{2}}
+	enqueueKept(t, s, "came back", "in doubt")
+	claimed, err := s.Claim(t.Context(), gateway.ClaimParams{Log: "log", Lease: time.Minute, Limit: 2, InFlight: 9, Shard: former, TreeSize: 700})
+	if err != nil || len(claimed) != 2 {
+		t.Fatal(claimed, err)
+	}
+	for i, inDoubt := range []bool{false, true} {
+		o := gateway.Outcome{EntryID: claimed[i].ID, Fence: claimed[i].Fence, Retry: true, InDoubt: inDoubt, Problem: "UNAVAILABLE"}
+		if _, err := s.Finish(t.Context(), []gateway.Outcome{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	keepSize(t, s, 90)
+	wantDoubtFirst(t, s)
+	putInDoubt(t, s, 2)
+	wantSearched(t, s, 5)
+	counts, err := s.CountDoubtful(t.Context(), "log")
+	if err != nil || counts[testShard] != 1 || counts[former] != 1 {
+		t.Errorf("in doubt: %v, %v", counts, err)
+	}
+}

@@ -119,3 +119,32 @@ func failing(t *testing.T, path, statement string) {
 	_, err := db.Exec(statement)
 	must(t, errors.Join(err, db.Close()))
 }
+
+// TestDoubtElsewhere: what was sent to another shard before the copy was made, and came back from it, may have been sent to the current one since.
+func TestDoubtElsewhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, Options{})
+	former := gateway.Shard{Origin: "former.example", KeyID: [32]byte{2}}
+	keepSize(t, s, 5)
+	enqueueOne(t, s, "came back")
+	enqueueOne(t, s, "in doubt")
+	claimed, err := s.Claim(t.Context(), gateway.ClaimParams{Log: "log", Lease: time.Minute, Limit: 2, InFlight: 9, Shard: former, TreeSize: 700})
+	if err != nil || len(claimed) != 2 {
+		t.Fatal(claimed, err)
+	}
+	for i, inDoubt := range []bool{false, true} {
+		o := gateway.Outcome{EntryID: claimed[i].ID, Fence: claimed[i].Fence, Retry: true, InDoubt: inDoubt, Problem: "UNAVAILABLE"}
+		_, err := s.Finish(t.Context(), []gateway.Outcome{o})
+		must(t, err)
+	}
+	must(t, s.Close())
+	must(t, os.Remove(path+incarnationSuffix))
+	s = open(t, path, Options{})
+	keepSize(t, s, 90)
+	putInDoubt(t, s, 1)
+	wantSearched(t, s, 5)
+	counts, err := s.CountDoubtful(t.Context(), "log")
+	if err != nil || counts[doubtShard] != 1 || counts[former] != 1 {
+		t.Errorf("in doubt: %v, %v", counts, err)
+	}
+}

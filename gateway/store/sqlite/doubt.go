@@ -49,6 +49,11 @@ WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0 AND id NOT IN (S
 
 	selectCopied = `SELECT EXISTS (SELECT 1 FROM log WHERE name = ? AND copied = 1)`
 
+	// What is not in doubt is certainly not in another shard, to which it was sent before, but may have been sent to this one since the copy was made.
+	leaveShards = `
+UPDATE entry SET shard = NULL, sent_at_tree_size = NULL, absent_to = 0
+WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PENDING' AND in_doubt = 0 AND shard <> ?2 AND ?3 IS NOT NULL`
+
 	// What was put back may have been sent until then, whatever it says of itself.
 	countAsSent = `
 UPDATE entry SET last_sent_at = ?2 WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PENDING' AND in_doubt = 1`
@@ -175,30 +180,40 @@ func (s *Store) DoubtPending(ctx context.Context, log string, shard gateway.Shar
 		if busy, err := s.isLeased(t, log, copied); err != nil || busy {
 			return errors.Join(err, s.endDoubtFrom(t, shard))
 		}
-		id, err := s.shards.idOf(t, shard)
-		if err != nil {
-			return err
-		}
-		var size *int64 // nil: no checkpoint is kept
-		err = t.QueryRow(searchedFrom, shard.Origin, shard.KeyID[:]).Scan(&size)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		r, err = t.Exec(doubtPending, log, id, size)
-		if err != nil {
-			return err
-		}
-		changed, err := r.RowsAffected()
-		n = int(changed)
-		if copied {
-			err = errors.Join(err, s.countCopied(t, log))
-		}
+		n, err = s.doubtLog(t, log, shard, copied)
 		return errors.Join(err, s.endDoubtFrom(t, shard))
 	})
 	if err != nil {
 		return 0, err
 	}
 	return n, nil
+}
+
+// doubtLog puts in doubt what of a log is pending, and returns how many that are.
+func (s *Store) doubtLog(t *tx, log string, shard gateway.Shard, copied bool) (n int, err error) {
+	id, err := s.shards.idOf(t, shard)
+	if err != nil {
+		return 0, err
+	}
+	var size *int64 // nil: no checkpoint is kept
+	err = t.QueryRow(searchedFrom, shard.Origin, shard.KeyID[:]).Scan(&size)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, err
+	}
+	if copied {
+		if _, err := t.Exec(leaveShards, log, id, size); err != nil {
+			return 0, err
+		}
+	}
+	r, err := t.Exec(doubtPending, log, id, size)
+	if err != nil {
+		return 0, err
+	}
+	changed, err := r.RowsAffected()
+	if copied {
+		err = errors.Join(err, s.countCopied(t, log))
+	}
+	return int(changed), err
 }
 
 // isLeased reports whether somebody has a lease on an entry of the log, which shows that the file is what it was. In a copy, leases are of whoever
