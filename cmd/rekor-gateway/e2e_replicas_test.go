@@ -56,10 +56,10 @@ func deployReplicas(t *testing.T, program string, log *rekortest.Server, n int, 
 func (r *replicas) pick(random *rand.Rand) *deployment { return r.all[random.IntN(len(r.all))] }
 
 // TestChaosReplicas is TestChaos over three gateways and a PostgreSQL server. Each gateway is killed, stopped for longer than
-// its leases last, and has a clock that is wrong; the server is killed, and once put back to a backup. Every submission
+// its leases last, and has a clock that is wrong; the server is killed, and put back to a backup, again and again. Every submission
 // that was accepted, and that the backup had where it was accepted before that, has a receipt that verifies, and the log has
 // each entry once, but for the few that lay in the buffers of a gateway that was stopped: those are counted. A third goes into an own log, from which
-// another takes over after the backup was put back, as docs/operations.md says, in each gateway when it is next started; no own log shows two roots
+// another takes over after each backup that was put back, as docs/operations.md says, in each gateway when it is next started; no own log shows two roots
 // for one size.
 func TestChaosReplicas(t *testing.T) {
 	postgrestest.Require(t)
@@ -153,16 +153,16 @@ func (g *deployment) endsWithin(d time.Duration) bool {
 	return late.Stop()
 }
 
-// troubleDatabase kills the server until all is sent, and once, in the middle, puts it back to a backup.
+// troubleDatabase kills the server until all is sent, and puts it back to a backup in between.
 func (c chaos) troubleDatabase(t *testing.T, r *replicas, m *model, sent <-chan struct{}) {
 	random := c.random(5)
-	killed, restore := 0, time.Now().Add(c.lasts/2)
-	for restored := false; !isClosed(sent) && !t.Failed(); {
-		time.Sleep(8 * time.Second)
-		pause(random, c.lasts/6)
-		if !restored && time.Now().After(restore) {
-			restored = true
-			c.restoreDatabase(t, r, m, random)
+	killed, restored, backup := 0, 0, ""
+	for !isClosed(sent) && !t.Failed() {
+		time.Sleep(4 * time.Second)
+		pause(random, c.lasts/10)
+		if random.IntN(2) == 0 {
+			backup = c.restoreDatabase(t, r, m, random, backup)
+			restored++
 			continue
 		}
 		if err := r.server.Kill(); err != nil {
@@ -174,41 +174,45 @@ func (c chaos) troubleDatabase(t *testing.T, r *replicas, m *model, sent <-chan 
 		}
 		killed++
 	}
-	t.Logf("the database was killed %d times", killed)
+	t.Logf("the database was killed %d times, and put back %d times", killed, restored)
 }
 
-// restoreDatabase takes a backup, lets things go on, and puts the backup in the place of the database. What was accepted
-// meanwhile is lost, and the model is told.
-func (c chaos) restoreDatabase(t *testing.T, r *replicas, m *model, random *rand.Rand) {
-	backup, err := os.MkdirTemp("", "backup")
-	if err != nil {
-		t.Error(err)
-		return
+// restoreDatabase takes a backup, lets things go on for less than a lease or for longer, and puts the backup in the place of the database; or the last one,
+// again. What was accepted meanwhile is lost, and the model is told.
+func (c chaos) restoreDatabase(t *testing.T, r *replicas, m *model, random *rand.Rand, last string) (backup string) {
+	if backup = last; last == "" || random.IntN(5) > 0 {
+		var err error
+		if backup, err = os.MkdirTemp("", "backup"); err != nil {
+			t.Error(err)
+			return last
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(backup) })
+		if err := r.server.Backup(backup); err != nil {
+			t.Error(err)
+			return last
+		}
+		time.Sleep(500 * time.Millisecond)
+		pause(random, []time.Duration{2 * time.Second, c.lasts / 20, c.lasts / 8}[random.IntN(3)])
 	}
-	defer os.RemoveAll(backup)
-	if err := r.server.Backup(backup); err != nil {
-		t.Error(err)
-		return
-	}
-	pause(random, c.lasts/8)
 	m.sending.Lock() // what was answered is known now
 	defer m.sending.Unlock()
 	if err := errors.Join(r.server.Kill(), r.server.Restore(backup), r.server.Restart()); err != nil {
 		t.Error(err)
-		return
+		return backup
 	}
 	survived, lost := m.noteLost(t, r.pick, random)
 	t.Logf("put back to a backup: %d submissions survived, %d are lost", survived, lost)
 	if r.own != nil {
 		r.own.rotate() // the store may have forgotten anchors
 	}
+	return backup
 }
 
 // noteLost asks which of the submissions that were accepted are there. What was sent and not answered may have been stored, logged
 // and lost.
 func (m *model) noteLost(t *testing.T, pick func(*rand.Rand) *deployment, random *rand.Rand) (survived, lost int) {
 	for n, id := range m.ids {
-		m.unsure[n] = id == "" && m.tried[n]
+		m.unsure[n] = m.unsure[n] || id == "" && m.tried[n]
 		for id != "" && !m.lost[n] && !t.Failed() {
 			_, err := m.get(pick(random), n, "/v1/submissions/"+id)
 			switch {
