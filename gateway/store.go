@@ -114,7 +114,8 @@ type Work interface {
 	// Move has submissions recorded in another log than one for which they wait: all of a submission's entries
 	// in p.From go over, or none do. They go only if one of them waits, none is in doubt or leased, and the
 	// submission has no entry in p.To yet. An entry of p.To with the same leaf hash is shared, in whatever state
-	// it is; else it is new there, as old in the queue as it was. What nobody waits for in p.From any more is
+	// it is; else it is new there, as old in the queue as it was, and in doubt if it was queued when DoubtPending of p.To
+	// found a known copy, or what Claim called ErrDoubtFirst: it may have been there before. What nobody waits for in p.From any more is
 	// removed, unless it has settled, or given up as by Retire where it is in doubt. All is one transaction. The error is ErrRetired where p.To is, and,
 	// unless p.InDoubt is set, ErrDoubtFirst where Claim would say so of p.From.
 	Move(ctx context.Context, p MoveParams) (Moved, error)

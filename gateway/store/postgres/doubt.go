@@ -249,6 +249,16 @@ FROM locked WHERE e.id = locked.id AND (e.in_doubt OR $3::bigint IS NOT NULL OR 
 	// What is not in doubt is certainly not in another shard, to which it was sent before, but may have been sent to this one since.
 	ofShard = `(e.in_doubt OR e.shard IS NULL OR e.shard = $2)`
 
+	// What waits for other logs may come over later, and may have been here in the life before. As long as some of that waits, it may be so of lives
+	// before that one.
+	noteSentSince = `
+UPDATE log l SET sent_shard = $2,
+    sent_from = CASE WHEN l.sent_shard = $2 AND EXISTS (SELECT 1 FROM log o WHERE o.id <> l.id AND EXISTS (
+        SELECT 1 FROM entry e WHERE e.log = o.id AND e.state = 'PENDING' AND e.queued_at <= l.sent_until)) THEN LEAST(l.sent_from, $3) ELSE $3 END,
+    sent_until = (SELECT max(e.queued_at) FROM log o, LATERAL (
+        SELECT queued_at FROM entry WHERE log = o.id AND state = 'PENDING' ORDER BY queued_at DESC LIMIT 1) e WHERE o.id <> l.id)
+WHERE l.id = $1`
+
 	// fenceStep is by how much a fence grows. Nobody can know the next one: a copy of the database that goes on by itself, or
 	// an older one that was put back and gives the number of a lost entry once more, gives others.
 	fenceStep = `(1 + floor(random() * 1000000000)::bigint)`
@@ -356,10 +366,9 @@ func (d *doubting) doubtNext(t *tx, log int64) error {
 	if d.done = len(ids) < doubtPage; !d.done || !d.first {
 		return nil
 	}
-	if _, err = t.exec(markLog, log); err != nil {
-		return err
-	}
-	return d.endSearchedFrom(t)
+	_, markErr := t.exec(markLog, log)
+	_, sentErr := t.exec(noteSentSince, log, shard, size)
+	return errors.Join(markErr, sentErr, d.endSearchedFrom(t))
 }
 
 // endSearchedFrom forgets what the shard's size was before this life: all that was pending then is in doubt.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store/postgres/postgrestest"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
 // keepSize keeps a checkpoint of the test's shard in the place of the one that is kept. Connections to the server before may break first.
@@ -129,5 +130,82 @@ func TestDoubtElsewhere(t *testing.T) {
 	counts, err := s.CountDoubtful(t.Context(), "log")
 	if err != nil || counts[testShard] != 1 || counts[former] != 1 {
 		t.Errorf("in doubt: %v, %v", counts, err)
+	}
+}
+
+// TestSentSince: what a log refuses goes over to another one, where it may have been sent in the life before: it is looked for there first, from the checkpoint
+// on that was kept in the oldest life of which something waits still. What was queued since is sent at once.
+func TestSentSince(t *testing.T) {
+	server := postgrestest.NewServer(t)
+	s := open(t, server.DSN("postgres"), Options{})
+	two := gateway.Shard{Origin: "two.example", KeyID: [32]byte{3}}
+	keepTwo := func(size uint64) {
+		t.Helper()
+		old, err := s.Checkpoint(t.Context(), two)
+		if err == nil {
+			_, err = s.KeepCheckpoint(t.Context(), two, old, gateway.Checkpoint{Size: size, Envelope: []byte("note")})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueuePlanned := func(name string) {
+		t.Helper()
+		sub := storetest.NewSubmission("tenant", name, "log")
+		sub.Takeover = []string{"log", "two"}
+		if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimTwo := func() []gateway.Claimed {
+		t.Helper()
+		p := gateway.ClaimParams{Log: "two", Lease: time.Minute, Limit: 9, InFlight: 9, Shard: two, TreeSize: 90}
+		claimed, err := s.Claim(t.Context(), p)
+		if err != nil || len(claimed) != 1 {
+			t.Fatalf("claimed %+v, %v", claimed, err)
+		}
+		return claimed
+	}
+	finish := func(c gateway.Claimed, o gateway.Outcome) {
+		t.Helper()
+		o.EntryID, o.Fence = c.ID, c.Fence
+		if _, err := s.Finish(t.Context(), []gateway.Outcome{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueueKept(t, s)
+	keepTwo(50)
+	if _, err := s.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission("tenant", "other", "two")}); err != nil {
+		t.Fatal(err)
+	}
+	finish(claimTwo()[0], gateway.Outcome{Inclusion: storetest.NewInclusion(50)})
+	enqueuePlanned("before")
+	for range 2 {
+		if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+			t.Fatal(err)
+		}
+		wantDoubtFirst(t, s)
+		keepTwo(90)
+		if _, err := s.DoubtPending(t.Context(), "two", two); err != nil {
+			t.Fatal(err)
+		}
+	}
+	putInDoubt(t, s, 1)
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: testShard, Limit: 9})
+	if err != nil || len(doubts) != 1 {
+		t.Fatal(doubts, err)
+	}
+	if _, err := s.Settle(t.Context(), []gateway.Settlement{{EntryID: doubts[0].ID, Fence: doubts[0].Fence, AbsentTo: 60, Resend: true}}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Millisecond) // in which queues are ordered
+	enqueuePlanned("since")
+	for _, c := range mustClaim(t, s, 2, 2) {
+		finish(c, gateway.Outcome{Fail: true, Problem: "REFUSED", Next: []string{"two"}})
+	}
+	claimTwo()
+	doubts, err = s.Doubtful(t.Context(), gateway.DoubtParams{Log: "two", Shard: two, Limit: 9})
+	if err != nil || len(doubts) != 1 || *doubts[0].SentAtTreeSize != 50 || doubts[0].LastSentAt.IsZero() {
+		t.Errorf("in doubt: %+v, %v", doubts, err)
 	}
 }

@@ -55,16 +55,20 @@ FROM submission_entry se JOIN submission s ON s.seq = se.submission JOIN entry e
 WHERE se.submission = ANY($1::bigint[]) AND e.log = $2 ORDER BY se.submission, se.role`
 
 	// What is new there is as old in the queue as it was, and belongs to the tenant of the submission. It is numbered in
-	// the order of the queue, and inserted in that of keys.
+	// the order of the queue, and inserted in that of keys. What a copy may have forgotten is looked for first: it counts as
+	// sent when it last did here.
 	copyEntries = `
 WITH numbered AS MATERIALIZED (
     SELECT nextval('entry_id_seq') AS number, o.* FROM (
-        SELECT e.leaf_hash, e.kind, e.priority, d.tenant, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0) AS bytes
-        FROM unnest($2::bigint[], $3::bigint[]) AS d (id, tenant) JOIN entry e ON e.id = d.id JOIN entry_blob b ON b.entry = e.id
+        SELECT e.leaf_hash, e.kind, e.priority, d.tenant, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0) AS bytes,
+            COALESCE(e.queued_at <= l.sent_until AND l.sent_from IS NOT NULL, false) AS doubted, l.sent_shard, l.sent_from, GREATEST(e.last_sent_at, 1) AS last_sent_at
+        FROM unnest($2::bigint[], $3::bigint[]) AS d (id, tenant) JOIN entry e ON e.id = d.id JOIN entry_blob b ON b.entry = e.id JOIN log l ON l.id = $1
         WHERE NOT EXISTS (SELECT 1 FROM entry there WHERE there.log = $1 AND there.leaf_hash = e.leaf_hash) ORDER BY e.queued_at, e.id) o),
 fresh AS (
-    INSERT INTO entry (id, log, leaf_hash, kind, state, priority, tenant, queued_at, bytes) OVERRIDING SYSTEM VALUE
-    SELECT number, $1, leaf_hash, kind, 'PENDING', priority, tenant, queued_at, bytes FROM numbered
+    INSERT INTO entry (id, log, leaf_hash, kind, state, priority, tenant, queued_at, bytes, in_doubt, shard, sent_at_tree_size, last_sent_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT number, $1, leaf_hash, kind, 'PENDING', priority, tenant, queued_at, bytes, doubted, CASE WHEN doubted THEN sent_shard END,
+        CASE WHEN doubted THEN sent_from END, CASE WHEN doubted THEN last_sent_at ELSE 0 END FROM numbered
     ORDER BY leaf_hash ON CONFLICT DO NOTHING RETURNING id, leaf_hash, bytes),
 copied AS (
     INSERT INTO entry_blob (entry, body, signature)

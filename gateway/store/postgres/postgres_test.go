@@ -194,6 +194,7 @@ DROP TABLE rekor_gateway.quota_use, rekor_gateway.audit, rekor_gateway.own_log, 
     rekor_gateway.blob, rekor_gateway.blob_part, rekor_gateway.blob_use;
 ALTER TABLE rekor_gateway.submission DROP COLUMN subject;
 ALTER TABLE rekor_gateway.checkpoint DROP COLUMN life, DROP COLUMN doubt_from;
+ALTER TABLE rekor_gateway.log DROP COLUMN sent_until, DROP COLUMN sent_shard, DROP COLUMN sent_from;
 CREATE FUNCTION dawdle() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); END';
 CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION dawdle();`)
 	if err != nil {

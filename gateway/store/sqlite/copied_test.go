@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
+	"github.com/rekor-gateway/rekor-gateway/gateway/store/storetest"
 )
 
 // fillCopied makes a store at path whose pending entries were sent an hour ago, and never, and closes it.
@@ -146,5 +147,68 @@ func TestDoubtElsewhere(t *testing.T) {
 	counts, err := s.CountDoubtful(t.Context(), "log")
 	if err != nil || counts[doubtShard] != 1 || counts[former] != 1 {
 		t.Errorf("in doubt: %v, %v", counts, err)
+	}
+}
+
+// TestSentSince: what a log refuses goes over to another one, where it may have been sent since the copy was made: it is looked for there first, from the
+// checkpoint on that was kept in the oldest copy of which something waits still. What was queued since is sent at once.
+func TestSentSince(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, Options{})
+	two := gateway.Shard{Origin: "two.example", KeyID: [32]byte{3}}
+	keepTwo := func(size uint64) {
+		t.Helper()
+		old, err := s.Checkpoint(t.Context(), two)
+		must(t, err)
+		_, err = s.KeepCheckpoint(t.Context(), two, old, gateway.Checkpoint{Size: size, Envelope: []byte("note")})
+		must(t, err)
+	}
+	finishFirst := func(p gateway.ClaimParams, want int, o gateway.Outcome) {
+		t.Helper()
+		p.Lease, p.Limit, p.InFlight, p.TreeSize = time.Minute, 9, 9, 90
+		claimed, err := s.Claim(t.Context(), p)
+		if err != nil || len(claimed) != want {
+			t.Fatalf("claimed %+v, %v", claimed, err)
+		}
+		for _, c := range claimed {
+			o.EntryID, o.Fence = c.ID, c.Fence
+			_, err = s.Finish(t.Context(), []gateway.Outcome{o})
+			must(t, err)
+		}
+	}
+	enqueuePlanned := func(name string) {
+		t.Helper()
+		sub := storetest.NewSubmission("tenant", name, "log")
+		sub.Takeover = []string{"log", "two"}
+		_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{sub})
+		must(t, err)
+	}
+	toOne, toTwo := gateway.ClaimParams{Log: "log", Shard: doubtShard}, gateway.ClaimParams{Log: "two", Shard: two}
+	keepSize(t, s, 5)
+	keepTwo(50)
+	_, err := s.Enqueue(t.Context(), []gateway.NewSubmission{storetest.NewSubmission("tenant", "other", "two")})
+	must(t, err)
+	finishFirst(toTwo, 1, gateway.Outcome{Inclusion: storetest.NewInclusion(50)})
+	enqueuePlanned("before")
+	for range 2 {
+		must(t, s.Close())
+		must(t, os.Remove(path+incarnationSuffix))
+		s = open(t, path, Options{})
+		keepTwo(90)
+		_, err := s.DoubtPending(t.Context(), "two", two)
+		must(t, err)
+	}
+	putInDoubt(t, s, 1)
+	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: doubtShard, Limit: 9})
+	must(t, err)
+	_, err = s.Settle(t.Context(), []gateway.Settlement{{EntryID: doubts[0].ID, Fence: doubts[0].Fence, AbsentTo: 60, Resend: true}})
+	must(t, err)
+	time.Sleep(2 * time.Millisecond) // in which queues are ordered
+	enqueuePlanned("since")
+	finishFirst(toOne, 2, gateway.Outcome{Fail: true, Problem: "REFUSED", Next: []string{"two"}})
+	finishFirst(toTwo, 1, gateway.Outcome{Inclusion: storetest.NewInclusion(95)})
+	doubts, err = s.Doubtful(t.Context(), gateway.DoubtParams{Log: "two", Shard: two, Limit: 9})
+	if err != nil || len(doubts) != 1 || *doubts[0].SentAtTreeSize != 50 || doubts[0].LastSentAt.IsZero() {
+		t.Errorf("in doubt: %+v, %v", doubts, err)
 	}
 }

@@ -58,7 +58,14 @@ WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PE
 	countAsSent = `
 UPDATE entry SET last_sent_at = ?2 WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0) AND state = 'PENDING' AND in_doubt = 1`
 
-	endCopied = `UPDATE log SET copied = 0 WHERE name = ? AND retired = 0`
+	// What waits for other logs may come over later, and may have been here since the copy was made. As long as some of that waits, it may be so of
+	// the copy before.
+	endCopied = `
+UPDATE log SET copied = 0, sent_shard = ?2,
+    sent_from = CASE WHEN sent_shard = ?2 AND EXISTS (SELECT 1 FROM log o WHERE o.id <> log.id AND EXISTS (
+        SELECT 1 FROM entry e WHERE e.log = o.id AND e.state = 'PENDING' AND e.queued_at <= log.sent_until)) THEN MIN(COALESCE(sent_from, ?3), ?3) ELSE ?3 END,
+    sent_until = (SELECT MAX((SELECT MAX(e.queued_at) FROM entry e WHERE e.log = o.id AND e.state = 'PENDING')) FROM log o WHERE o.id <> log.id)
+WHERE name = ?1 AND retired = 0`
 )
 
 // Doubtful implements gateway.Store.
@@ -211,7 +218,7 @@ func (s *Store) doubtLog(t *tx, log string, shard gateway.Shard, copied bool) (n
 	}
 	changed, err := r.RowsAffected()
 	if copied {
-		err = errors.Join(err, s.countCopied(t, log))
+		err = errors.Join(err, s.countCopied(t, log, id, size))
 	}
 	return int(changed), err
 }
@@ -228,10 +235,10 @@ func (s *Store) isLeased(t *tx, log string, copied bool) (bool, error) {
 }
 
 // countCopied has all that is in doubt count as sent now: in a copy nobody knows of its last sending.
-func (s *Store) countCopied(t *tx, log string) error {
+func (s *Store) countCopied(t *tx, log string, shard int64, size *int64) error {
 	_, err := t.Exec(countAsSent, log, s.now())
 	if err == nil {
-		_, err = t.Exec(endCopied, log)
+		_, err = t.Exec(endCopied, log, shard, size)
 	}
 	return err
 }

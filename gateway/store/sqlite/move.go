@@ -37,10 +37,13 @@ FROM submission_entry se JOIN submission s ON s.seq = se.submission JOIN entry e
 WHERE se.submission = ? AND e.log = ? ORDER BY se.role`
 
 	// What is new there is as old in the queue as it was, and belongs to the tenant of the submission.
+	// What a copy may have forgotten is looked for first: it counts as sent when it last did here.
 	copyEntry = `
-INSERT INTO entry (log, leaf_hash, kind, state, priority, tenant, queued_at, bytes)
-SELECT ?1, e.leaf_hash, e.kind, 'PENDING', e.priority, ?3, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0)
-FROM entry e JOIN entry_blob b ON b.entry = e.id WHERE e.id = ?2 RETURNING id, bytes`
+INSERT INTO entry (log, leaf_hash, kind, state, priority, tenant, queued_at, bytes, in_doubt, shard, sent_at_tree_size, last_sent_at)
+SELECT ?1, e.leaf_hash, e.kind, 'PENDING', e.priority, ?3, e.queued_at, length(b.body) + COALESCE(length(b.signature), 0),
+    l.id IS NOT NULL, l.sent_shard, l.sent_from, IIF(l.id IS NULL, 0, MAX(e.last_sent_at, 1))
+FROM entry e JOIN entry_blob b ON b.entry = e.id LEFT JOIN log l ON l.id = ?1 AND e.queued_at <= l.sent_until AND l.sent_from IS NOT NULL
+WHERE e.id = ?2 RETURNING id, bytes`
 
 	copyBody = `INSERT INTO entry_blob (entry, body, signature) SELECT ?1, body, signature FROM entry_blob WHERE entry = ?2`
 

@@ -55,8 +55,8 @@ func join(parts ...[]column) (all []column) {
 // its time, which was that of another clock.
 var tables = []table{
 	{name: "tenant", key: []string{"id"}, columns: join(ints("id"), texts("name"))},
-	{name: "log", key: []string{"id"}, columns: join(ints("id"), texts("name"), []column{{name: "retired", kind: truth}})},
 	{name: "shard", key: []string{"id"}, columns: join(ints("id"), texts("origin"), blobs("key_id"))},
+	{name: "log", key: []string{"id"}, columns: join(ints("id"), texts("name"), []column{{name: "retired", kind: truth}}, ints("sent_until", "sent_shard", "sent_from"))},
 	{name: "takeover", key: []string{"id"}, columns: join(ints("id"), texts("logs"))},
 	{name: "quota_use", key: []string{"day", "tenant", "subject"}, columns: join(ints("day", "tenant"), texts("subject"), ints("submissions", "bytes"))},
 	{name: "checkpoint", key: []string{"origin", "key_id"}, columns: join(texts("origin"), blobs("key_id"), ints("size"), blobs("root", "envelope"), ints("doubt_from"))},
