@@ -302,9 +302,9 @@ func (d *doubting) doubtPage(t *tx) error {
 	var log int64
 	var same, own, leased bool
 	err := t.scanRow(logToDoubt, []any{d.log}, &log, &same, &own)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) { // nothing is pending for it
 		d.done = true
-		return nil
+		return d.endSearchedFrom(t)
 	}
 	if err != nil {
 		return err

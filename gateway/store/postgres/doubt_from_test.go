@@ -103,6 +103,29 @@ func TestDoubtFromSmaller(t *testing.T) {
 	wantSearched(t, s, 3)
 }
 
+// TestDoubtFromUnused: a log for which nothing was ever queued, as one that may take over, is not searched from its first checkpoint on once something is.
+func TestDoubtFromUnused(t *testing.T) {
+	server := postgrestest.NewServer(t)
+	s := open(t, server.DSN("postgres"), Options{})
+	for _, size := range []uint64{5, 90} {
+		keepSize(t, s, size)
+		putInDoubt(t, s, 0)
+		if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keepSize(t, s, 120)
+	putInDoubt(t, s, 0)
+	enqueue(t, s, "tenant", "one")
+	if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	keepSize(t, s, 150)
+	wantDoubtFirst(t, s)
+	putInDoubt(t, s, 1)
+	wantSearched(t, s, 120)
+}
+
 // TestDoubtElsewhere: what was sent to another shard, and came back from it, may have been sent to the current one since. It is looked for there, from
 // its kept checkpoint on, whatever is known of the other one.
 func TestDoubtElsewhere(t *testing.T) {
