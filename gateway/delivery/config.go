@@ -18,9 +18,6 @@ type Config struct {
 	Blobs gateway.Blobs
 	// Changed is called with how far submissions are that have got on. It must not block.
 	Changed func([]gateway.Progress)
-	// Restored: the store is known to be an older copy, so that what it says was never sent is in doubt as
-	// what was.
-	Restored bool
 	// Probe makes a new entry of no meaning for a log, which shows that the log still takes entries. Nil:
 	// doubts wait for an entry of somebody's.
 	Probe    func(ctx context.Context, log gateway.Log) (gateway.Prepared, error)

@@ -320,18 +320,15 @@ const (
 // judgeAbsence says what is known of an entry's absence from a checkpoint of this size. That of one that was never sent, as far
 // as the store knows, counts at once, and in a closed shard it needs no canary.
 func (s *scanner) judgeAbsence(p place, d *doubt, size uint64) verdict {
-	delay, sentAgo := s.log.Describe().IntegrationDelay, d.SentAgo
-	if d.LastSentAt.IsZero() { // if at all, it was sent before the copy was put back
-		sentAgo = d.readAt.Sub(d.seenAt)
-	}
+	delay := s.log.Describe().IntegrationDelay
 	switch {
 	case d.settled || d.absentTo < size:
 		return undecided
-	case d.LastSentAt.IsZero() && !s.restored: // a copy may not know of its sending, if it is one
+	case d.LastSentAt.IsZero(): // in what is known to be a copy, nothing is so
 		return absenceCounts
-	case p.closed && sentAgo >= delay: // it was so before the checkpoint was fetched
+	case p.closed && d.SentAgo >= delay: // it was so before the checkpoint was fetched
 		return absenceCounts
-	case sentAgo+time.Since(d.readAt) < delay:
+	case d.SentAgo+time.Since(d.readAt) < delay:
 		return undecided
 	case p.provesAbsence(d):
 		return absenceCounts

@@ -261,54 +261,17 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// TestNeverSent: what the store says was never sent is sent once it is looked for, unless the store is known
-// to be a copy.
+// TestNeverSent: what the store says was never sent is sent once it is looked for.
 func TestNeverSent(t *testing.T) {
-	for _, restored := range []bool{false, true} {
-		size := uint64(100)
-		store := &doubtStore{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size}, SentAgo: time.Hour}}}
-		log := &scriptedLog{size: 150, delay: time.Minute, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
-		w := scanWorker(log, store)
-		w.restored = restored
-		if _, err := w.settlePage(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if last := store.settled[len(store.settled)-1]; last.Resend == restored || last.AbsentTo != 150 {
-			t.Errorf("restored %t: %+v", restored, store.settled)
-		}
+	size := uint64(100)
+	store := &doubtStore{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size}, SentAgo: time.Hour}}}
+	log := &scriptedLog{size: 150, delay: time.Minute, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
+	if _, err := scanWorker(log, store).settlePage(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// TestNeverSentInCopy: what a copy says was never sent may have been, until it was put back: its absence counts as of what is sent when this process
-// first sees it, whatever the time of the store says.
-func TestNeverSentInCopy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		size := uint64(100)
-		store := &doubtStore{doubts: []gateway.Doubt{{Entry: gateway.Entry{ID: 1, Fence: 3, SentAtTreeSize: &size}, SentAgo: time.Hour}}}
-		log := &scriptedLog{size: 100, delay: time.Minute, find: func(_, to uint64) (gateway.Found, error) { return gateway.Found{AbsentTo: to}, nil }}
-		w := scanWorker(log, store)
-		w.restored = true
-		pass := func(grown uint64, want bool) {
-			t.Helper()
-			log.size += grown
-			if _, err := w.settlePage(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if last := store.settled[len(store.settled)-1]; last.Resend != want {
-				t.Errorf("settled %+v", store.settled)
-			}
-		}
-		log.size = 110
-		pass(0, false)
-		time.Sleep(time.Second)
-		w.shards.canariesOf(currentShard).addLogged(time.Now(), 120)
-		pass(40, false) // the canary is seen to be covered
-		pass(10, false)
-		time.Sleep(58 * time.Second)
-		pass(10, false)
-		time.Sleep(time.Second)
-		pass(10, true)
-	})
+	if last := store.settled[len(store.settled)-1]; !last.Resend || last.AbsentTo != 150 {
+		t.Errorf("settled %+v", store.settled)
+	}
 }
 
 // TestSeenAnew: an entry that was sent again since is seen as for the first time.

@@ -19,7 +19,6 @@ type worker struct {
 	store     gateway.Work
 	blobs     gateway.Blobs // nil: none
 	artifacts *artifactLine
-	restored  bool
 	probe     func(context.Context, gateway.Log) (gateway.Prepared, error) // nil: none
 	timing    Timing
 	logger    *slog.Logger
@@ -49,7 +48,7 @@ type worker struct {
 func newWorker(log gateway.Log, cfg Config) *worker {
 	id := log.Describe().ID
 	return &worker{
-		id: id, log: log, store: cfg.Store, blobs: cfg.Blobs, artifacts: newArtifactLine(), restored: cfg.Restored, probe: cfg.Probe,
+		id: id, log: log, store: cfg.Store, blobs: cfg.Blobs, artifacts: newArtifactLine(), probe: cfg.Probe,
 		timing: cfg.Timing, metrics: cfg.Metrics, changed: cfg.Changed, logger: cfg.Logger.With("log", id),
 		woken: make(chan struct{}, 1), outcomes: make(chan *result, MaxInFlight), held: newLeases(cfg.Timing.Lease), budget: newBudget(id, cfg.limitsOf(id), cfg.Timing, cfg.Metrics, cfg.Shared),
 		size:   knownSize{idle: cfg.Timing.Idle},

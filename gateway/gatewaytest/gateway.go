@@ -60,7 +60,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{Waiters: delivery.NewWaiters(cfg.Store), cfg: cfg}
 	g.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{Stats: cfg.Store.Stats, Lines: cfg.Store.Lines, Now: time.Now, Degraded: g.Degraded})
 	g.delivery = delivery.New(delivery.Config{
-		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Restored: cfg.Store.Incarnation().Restored, Probe: NewProbe, Timing: cfg.Timing, Limits: cfg.Limits, Metrics: cfg.Metrics,
+		Logs: cfg.Logs, Store: cfg.Store, Changed: g.Notify, Probe: NewProbe, Timing: cfg.Timing, Limits: cfg.Limits, Metrics: cfg.Metrics,
 		Failover: []delivery.Failover{cfg.failover()}, Logger: slog.New(slog.DiscardHandler),
 	})
 	g.Service = intake.New(intake.Config{

@@ -51,7 +51,7 @@ func (s *Server) composeDomain(ctx context.Context, cfg *config.Config, f files,
 		Observe: s.observeStep, Storing: s.tracing.noteRequest, Spool: s.spool, Blobs: diskBlobs{s.store, s.disk}, CheckDisk: s.checkTaking, Quotas: s.quotas.listQuotas, Origin: s.audit.originOf, Left: s.audit.noteLeft, MaxArtifact: int64(cfg.Limits.MaxArtifactBytes),
 	}, delivery.Config{
 		Logs: logs, Elsewhere: slices.Concat(s.ownLog.listIDs(), s.facade.listIDs()), Store: s.store, Blobs: s.store, Metrics: m.delivery.hooks(), Logger: s.logger, Failover: p.failover,
-		Restored: isCopy(s.store.Incarnation()), Probe: newProbe(attester),
+		Probe:  newProbe(attester),
 		Shared: s.replicas != nil,
 		Limits: func(id string) delivery.Limits { return newLimits(&s.inUse, id) }, // which is cfg now
 		Timing: delivery.Timing{AddTimeout: cfg.Worker.AddTimeout, Drain: cfg.Worker.Drain},

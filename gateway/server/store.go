@@ -148,9 +148,6 @@ func checkStore(c config.Store) error {
 	return nil
 }
 
-// isCopy reports whether the store may be an older copy: a restart is none.
-func isCopy(i gateway.Incarnation) bool { return i.Restored || i.Copied }
-
 // warnOfCopy tells the operator what a store that is not the one last used may cost. What is pending in it is safe either way.
 func (s *Server) warnOfCopy(i gateway.Incarnation, name string) {
 	const settled = "what is pending is looked for in its log before it is sent; see docs/operations.md, and docs/postgres.md of a database"

@@ -4,5 +4,5 @@
 -- when the doubts of this one are stored, and comes over later, is looked for before it is sent.
 ALTER TABLE log
     ADD COLUMN sent_until bigint, -- queued_at of the newest entry that was pending for another log then; NULL: none was
-    ADD COLUMN sent_shard bigint REFERENCES shard, -- where such an entry may be
+    ADD COLUMN sent_shard bigint, -- where such an entry may be
     ADD COLUMN sent_from bigint CHECK (sent_from >= 0); -- from where on; NULL: no checkpoint was kept
