@@ -40,7 +40,7 @@ restore. Nothing is changed.`,
 			defer told.SayWaiting("reading " + args[0])()
 			m, err := sqlite.CheckBackup(c.Context(), args[0])
 			if err != nil {
-				return err
+				return explainBackup(err)
 			}
 			return showCheckedBackup(g, c.OutOrStdout(), args[0], m)
 		}

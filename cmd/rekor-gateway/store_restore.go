@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,8 @@ func newStoreRestore(g *globals) *cobra.Command {
 that store. A store that is there is replaced only with --force, and kept under another name beside it.
 What the gateway accepted since the backup is lost; restore says how old it is. Entries that were pending
 then may have been logged since: those sent before are in doubt, and the gateway looks for them in
-their log before it sends them. Run it as the user that the gateway runs as.`,
+their log before it sends them. A log of the gateway's own that had an anchor since goes on no more:
+docs/operations.md has the way out. Run it as the user that the gateway runs as.`,
 		Example: `  rekor-gateway store restore --config /etc/rekor-gateway/config.yaml /backup/2026-11-01
   rekor-gateway store restore --store /tmp/try/store.db /backup/2026-11-01`,
 		Args: oneArgument("the folder with the backup"),
@@ -46,11 +48,19 @@ their log before it sends them. Run it as the user that the gateway runs as.`,
 			return fail(fault.ReasonFileExists, err, "add --force to replace it; it is kept beside the new one, under another name")
 		}
 		if err != nil {
-			return err
+			return explainBackup(err)
 		}
 		return showRestored(g, c.OutOrStdout(), restoreResult{Backup: args[0], Store: path, AgeSeconds: int64(now.Sub(r.CreateTime).Seconds()), Restored: r})
 	}
 	return c
+}
+
+// explainBackup says what to do where a file is named as a backup, as one that a restore has kept.
+func explainBackup(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return withHint(err, "name the folder of a backup; rekor-gateway store backup --store FILE FOLDER makes one of a store's file, such as one that a restore has kept")
+	}
+	return err
 }
 
 // restoreResult is the JSON of store restore.
