@@ -217,6 +217,9 @@ func TestOlderCopyTakesOver(t *testing.T) {
 	var told bytes.Buffer
 	s = open(t, strings.Replace(before.DSN("postgres"), before.Address(), address, 1), Options{Logger: slog.New(slog.NewTextHandler(&told, nil))})
 	wantDoubtFirst(t, s)
+	if !strings.Contains(told.String(), `msg="store opened" newest_kept=2`) {
+		t.Errorf("of what is kept it is said: %s", told.String())
+	}
 	putInDoubt(t, s, 2)
 	enqueue(t, s, "bob", "lost")
 	lost := mustClaim(t, s, 9, 1)[0]
@@ -256,6 +259,15 @@ func TestOlderCopyTakesOver(t *testing.T) {
 	wantLost(t, err)
 	if left, err := s.Extend(t.Context(), []gateway.Lease{{EntryID: lost.ID, Fence: lost.Fence}}, time.Minute); err != nil || len(left) != 1 {
 		t.Errorf("lost leases: %v, %v", left, err)
+	}
+}
+
+// TestEmptyStoreIsToldEmpty: of a database without submissions no time is told of the newest.
+func TestEmptyStoreIsToldEmpty(t *testing.T) {
+	var told bytes.Buffer
+	open(t, "", Options{Logger: slog.New(slog.NewTextHandler(&told, nil))})
+	if !strings.Contains(told.String(), `msg="store opened" newest_kept=none`) {
+		t.Errorf("of an empty database it is said: %s", told.String())
 	}
 }
 

@@ -59,14 +59,14 @@ func (w *lossWatch) tellLoss(ctx context.Context, conn *pgx.Conn) error {
 		}
 		return err
 	}
-	kept := store.FromMillis(newest)
+	kept := describeNewest(newest)
 	if !there && last.id != (uuid.UUID{}) {
 		w.logger.ErrorContext(ctx, "submissions that were acknowledged are lost: the database is an older state of itself; whoever sent one after newest_kept without a receipt has to send it again",
-			"newest_kept", kept, "newest_acknowledged", last.at, "submission", last.id)
+			kept, "newest_acknowledged", last.at, "submission", last.id)
 		return nil
 	}
 	w.logger.WarnContext(ctx, "the database's server was restarted, taken over from or put back: what was acknowledged after newest_kept, if anything, is lost, and what is pending is looked for in its log before it is sent",
-		"newest_kept", kept)
+		kept)
 	return nil
 }
 
@@ -77,6 +77,15 @@ func (s *Store) tellNewest(ctx context.Context) error {
 	if err := s.pool.QueryRow(ctx, newestKept, uuid.UUID{}).Scan(&there, &newest); err != nil {
 		return err
 	}
-	s.opts.Logger.InfoContext(ctx, "store opened", "newest_kept", store.FromMillis(newest), "server", s.incarnation.ID)
+	s.opts.Logger.InfoContext(ctx, "store opened", describeNewest(newest), "server", s.incarnation.ID)
 	return nil
+}
+
+// describeNewest says when the newest submission was stored, in milliseconds; 0: there is none.
+func describeNewest(millis int64) slog.Attr {
+	const name = "newest_kept"
+	if millis == 0 {
+		return slog.String(name, "none")
+	}
+	return slog.Time(name, store.FromMillis(millis))
 }
