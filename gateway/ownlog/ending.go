@@ -148,7 +148,7 @@ func (e *Ending) keepLast(ctx context.Context, state gateway.OwnLog, last *gatew
 	if a, err := e.readAnchor(ctx, last.ID); err != nil || a.tree.Size <= state.Anchored.Size {
 		return state, err
 	}
-	err := error(gateway.ErrDoubtFirst)
+	err := errOlderCopy
 	if !state.Doubted {
 		err = e.guard.checkAnchors(ctx)
 	}
@@ -163,6 +163,9 @@ func (e *Ending) keepLast(ctx context.Context, state gateway.OwnLog, last *gatew
 	}
 	return kept, err
 }
+
+// errOlderCopy says to the operator why a log is Doubted.
+var errOlderCopy = fmt.Errorf("%w: the store was put back, or its database was restarted or taken over from", gateway.ErrDoubtFirst)
 
 // isOlder reports whether an error says that the store is, or may be, an older copy of the log.
 func isOlder(err error) bool {

@@ -3,9 +3,11 @@
 package ownlog_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -263,9 +265,11 @@ func TestLateUnnoticed(t *testing.T) {
 	endLog(t, store, h, 3)
 }
 
-// endLog has another log take over, and checks how many records the one that ends has then, all of them anchored.
-func endLog(t *testing.T, store gateway.Store, h *history, records uint64) {
+// endLog has another log take over, and checks how many records the one that ends has then, all of them anchored. It returns what the operator
+// was told.
+func endLog(t *testing.T, store gateway.Store, h *history, records uint64) string {
 	t.Helper()
+	var told bytes.Buffer
 	folder := t.TempDir()
 	to := join(t, store, folder, h.log, 50*time.Millisecond, noShards, func(cfg *ownlog.Config) {
 		cfg.ID, cfg.Signer = "own:next", must(attest.LoadCheckpointSigner(filepath.Join(folder, "next"), "gateway.test/next", true))
@@ -278,7 +282,7 @@ func endLog(t *testing.T, store gateway.Store, h *history, records uint64) {
 		return all, err
 	}
 	ending := ownlog.NewEnding(ownlog.EndingConfig{
-		Log: ownID, To: to.own, Store: store, AnchorShards: shards, Changed: func([]gateway.Progress) {}, Logger: slog.New(slog.DiscardHandler),
+		Log: ownID, To: to.own, Store: store, AnchorShards: shards, Changed: func([]gateway.Progress) {}, Logger: slog.New(slog.NewTextHandler(&told, nil)),
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -288,6 +292,33 @@ func endLog(t *testing.T, store gateway.Store, h *history, records uint64) {
 	running.Wait()
 	if got := must(store.OwnLog(t.Context(), ownID)); got.Anchored.Size != records || got.Logged != records {
 		t.Errorf("it ends with %+v", got)
+	}
+	return told.String()
+}
+
+// olderStore says of an own log that the store was put back, to before its last anchor was kept.
+type olderStore struct{ gateway.Store }
+
+func (s olderStore) OwnLog(ctx context.Context, log string) (gateway.OwnLog, error) {
+	l, err := s.Store.OwnLog(ctx, log)
+	if !l.Closed {
+		l.Doubted, l.Anchored.Size = true, 0
+	}
+	return l, err
+}
+
+// TestEndOfOlderCopyIsExplained: where a log ends at an earlier anchor, since its store was put back, the operator is told that it was.
+func TestEndOfOlderCopyIsExplained(t *testing.T) {
+	t.Parallel()
+	folder, log := t.TempDir(), newLateLog()
+	store := openStore(t, filepath.Join(folder, "db"))
+	r := join(t, store, folder, log, 50*time.Millisecond, log.shards)
+	stop := r.run(t)
+	r.logAll(t, "first", 3)
+	stop()
+	told := endLog(t, olderStore{store}, &history{folder: folder, log: log}, 3)
+	if !strings.Contains(told, "ends where the store knows it to be anchored") || !strings.Contains(told, "the store was put back, or its database was restarted") {
+		t.Errorf("told: %s", told)
 	}
 }
 
