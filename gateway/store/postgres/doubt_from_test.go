@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -231,4 +232,42 @@ func TestSentSince(t *testing.T) {
 	if err != nil || len(doubts) != 1 || *doubts[0].SentAtTreeSize != 50 || doubts[0].LastSentAt.IsZero() {
 		t.Errorf("in doubt: %+v, %v", doubts, err)
 	}
+}
+
+// TestDoubtFromCutShort: doubts that a gateway stores in part, before it or the database ends, are of the same search: larger checkpoints that are kept in between
+// do not count.
+func TestDoubtFromCutShort(t *testing.T) {
+	before := doubtPage
+	doubtPage = 1
+	t.Cleanup(func() { doubtPage = before })
+	server := postgrestest.NewServer(t)
+	one, two := open(t, server.DSN("postgres"), Options{}), open(t, server.DSN("postgres"), Options{})
+	enqueueKept(t, one, "1", "2", "3", "4", "5", "6", "7", "8", "9")
+	partly := 0
+	for size := uint64(90); size < 120; size++ {
+		if size%10 == 0 {
+			if err := errors.Join(server.Kill(), server.Restart()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keepSize(t, two, size)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(size%10)*time.Millisecond)
+		_, err := one.DoubtPending(ctx, "log", testShard)
+		cancel()
+		if err == nil {
+			break
+		}
+		doubts, err := two.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: testShard, Limit: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(doubts) > 0 && len(doubts) < 9 {
+			partly++
+		}
+	}
+	t.Logf("stored in part %d times", partly)
+	if _, err := two.DoubtPending(t.Context(), "log", testShard); err != nil {
+		t.Fatal(err)
+	}
+	wantSearched(t, two, 5, 5, 5, 5, 5, 5, 5, 5, 5)
 }
