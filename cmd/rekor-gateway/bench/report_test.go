@@ -73,8 +73,9 @@ logs; 0.91 before a quarter of what is in flight was claimed ahead).
 
 *4000 in flight* is about what two processors bear. A writer that does no more than a gateway must, and has nobody to answer, gets 0.72 of the bare writer's rate at a log that publishes each 100 ms (four logs), and 0.91 at one that publishes each second (two logs, of 64,000 entries each; 0.80, 0.87
 and 0.94 at two, four and four others of half as many, where more depends on how it begins and ends). The gateway, which takes in what it sends as well, has 0.60 and 0.77, so 0.83 and 0.85 of that. It takes 0.50 ms of processor time for an entry, such a writer 0.33, and the log 0.6.
-How much of the bare writer's rate verifying and storing leaves is a matter of the machine. On two processors of an Intel Xeon, where they take 0.60 to 0.66, 0.42 and 0.8 ms, such a writer had 0.79, 0.75 and 0.69 of it at a log that publishes each second (two logs each, 32,000 entries), less than
-0.8 without anybody to answer; the gateway had 0.64, 0.60 and 0.67, so 0.81, 0.80 and 0.96 of that. So it is held to what such a writer has, too.
+How much of the bare writer's rate verifying and storing leaves is a matter of the machine. On two processors of an Intel Xeon, where they take 0.60 to 0.66, 0.41 and 0.8 ms, such a writer had 0.79, 0.75, 0.69 and 0.84 of it at a log that publishes each second (two logs each, 32,000 entries), and
+the gateway 0.64, 0.60, 0.67 and 0.69, so 0.81, 0.80, 0.96 and 0.82 of that. All sides took 89 % of both processors there in the last of these runs. For 0.8 of the bare writer's rate the gateway would have to take the 0.40 ms of a writer that nobody submits anything to, which is
+half of what the log takes; the row below allows it 1.5 times that. So the first of the two rows cannot be met where the processors bound, and the gateway is held to what such a writer has, too.
 
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share. 4000 such calls take 320 MiB, of which a quarter is their stacks.
