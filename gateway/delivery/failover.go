@@ -106,6 +106,14 @@ func (d *Delivery) ProblemOf(log string) string {
 	return problem
 }
 
+// IntegrationDelay returns how long a log may take to include what it was sent, 0 of one that is not delivered to.
+func (d *Delivery) IntegrationDelay(log string) time.Duration {
+	if w := (*d.workers.Load())[log]; w != nil {
+		return w.log.Describe().IntegrationDelay
+	}
+	return 0
+}
+
 // IsUsable reports whether what comes next may go to a log: it can be used, or stalls and is tried by that.
 func (d *Delivery) IsUsable(log string) bool {
 	if d.ProblemOf(log) == "" {

@@ -31,7 +31,10 @@ type EstimatorConfig struct {
 	Degraded func() map[string]string
 	// Own is how long a record of a log of the gateway's own takes, by the log's ID: it waits for an anchor, and for none before it.
 	Own map[string]time.Duration
-	Now func() time.Time
+	// IntegrationDelay is how long a log may take to include what it was sent: after that what is not found in it is sent again. It must not
+	// block. Nil: that is not known.
+	IntegrationDelay func(log string) time.Duration
+	Now              func() time.Time
 }
 
 // Estimator says when submissions will be logged. It counts nothing for a request: what stands in line is read every
@@ -235,11 +238,8 @@ func (e *Estimator) estimateEntry(sub gateway.Submission, entry gateway.Entry, n
 	if p == nil {
 		p = &pace{addTime: usualAddTime}
 	}
-	switch {
-	case entry.InDoubt && entry.Problem == "": // under way
-		return p.addTime, true
-	case entry.InDoubt:
-		return max(settlingDelay, entry.NextAt.Sub(now)) + p.addTime, true
+	if entry.InDoubt {
+		return e.estimateDoubt(entry, now) + p.addTime, true
 	}
 	ahead := e.countAhead(lineKey{entry.Log, sub.Priority}, entry.ID, now.Sub(sub.CreatedAt))
 	if sub.Priority == gateway.Backfill {
@@ -256,6 +256,21 @@ func (e *Estimator) estimateEntry(sub gateway.Submission, entry gateway.Entry, n
 		wait = max(wait, entry.NextAt.Sub(now))
 	}
 	return wait + p.addTime, true
+}
+
+// estimateDoubt returns how long it takes until an entry that may be in the log is found there or sent again. What is in it is found soon.
+func (e *Estimator) estimateDoubt(entry gateway.Entry, now time.Time) time.Duration {
+	wait := max(settlingDelay, entry.NextAt.Sub(now))
+	sent := now.Sub(entry.LastSentAt)
+	switch {
+	case entry.LastSentAt.IsZero() || sent.Abs() < settlingDelay: // its time, by another clock, is renewed while it is under way
+		if entry.Problem == "" {
+			wait = 0
+		}
+	case e.cfg.IntegrationDelay != nil: // it was not found, or counts as sent until a time to come
+		wait = max(wait, e.cfg.IntegrationDelay(entry.Log)-sent)
+	}
+	return wait
 }
 
 // countAhead returns about how many entries of a line are older than one that has this ID, 0 where it is not known, and was queued so long

@@ -28,10 +28,11 @@ type estimating struct {
 func newEstimating() *estimating {
 	e := &estimating{now: time.Unix(1_800_000_000, 0), stats: gateway.Stats{Pending: map[string]int{}, Leased: map[string]int{}}}
 	e.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
-		Stats:    func(context.Context) (gateway.Stats, error) { e.reads++; return e.stats, e.err },
-		Lines:    func(context.Context) ([]gateway.Line, error) { return e.lines, e.err },
-		Degraded: func() map[string]string { return e.degraded },
-		Now:      func() time.Time { return e.now },
+		Stats:            func(context.Context) (gateway.Stats, error) { e.reads++; return e.stats, e.err },
+		Lines:            func(context.Context) ([]gateway.Line, error) { return e.lines, e.err },
+		Degraded:         func() map[string]string { return e.degraded },
+		IntegrationDelay: func(string) time.Duration { return 5 * time.Minute },
+		Now:              func() time.Time { return e.now },
 	})
 	return e
 }
@@ -123,9 +124,15 @@ func TestEstimateOfSetbacks(t *testing.T) {
 		entry gateway.Entry
 		want  time.Duration
 	}{
-		"under way": {gateway.Entry{InDoubt: true}, time.Second},
-		"in doubt":  {gateway.Entry{InDoubt: true, Problem: gateway.ProblemUnknown}, 31 * time.Second},
-		"waits":     {gateway.Entry{NextAt: e.now.Add(time.Minute), Problem: gateway.ProblemOverloaded}, 61 * time.Second},
+		"under way":                   {gateway.Entry{InDoubt: true}, time.Second},
+		"in doubt":                    {gateway.Entry{InDoubt: true, Problem: gateway.ProblemUnknown}, 31 * time.Second},
+		"under way, renewed":          {gateway.Entry{InDoubt: true, LastSentAt: e.now.Add(-10 * time.Second)}, time.Second},
+		"under way, a clock ahead":    {gateway.Entry{InDoubt: true, LastSentAt: e.now.Add(10 * time.Second)}, time.Second},
+		"in doubt, just so":           {gateway.Entry{InDoubt: true, Problem: gateway.ProblemUnknown, LastSentAt: e.now.Add(-time.Second)}, 31 * time.Second},
+		"in doubt, not found":         {gateway.Entry{InDoubt: true, LastSentAt: e.now.Add(-time.Minute)}, 4*time.Minute + time.Second},
+		"in doubt, to be sent soon":   {gateway.Entry{InDoubt: true, Problem: gateway.ProblemUnknown, LastSentAt: e.now.Add(-time.Hour)}, 31 * time.Second},
+		"in doubt, database put back": {gateway.Entry{InDoubt: true, LastSentAt: e.now.Add(time.Minute)}, 6*time.Minute + time.Second},
+		"waits":                       {gateway.Entry{NextAt: e.now.Add(time.Minute), Problem: gateway.ProblemOverloaded}, 61 * time.Second},
 	} {
 		sub := e.waiting(gateway.Interactive, 0, 1, "a")
 		c.entry.Log, c.entry.State = "a", gateway.Pending

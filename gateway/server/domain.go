@@ -50,6 +50,7 @@ func joinRooms(store gateway.Store, own *ownLog, in intake.Config, out delivery.
 	in.Queue, out.Changed = lookup.WithArchived(in.Queue), d.noteChanged
 	d.Estimator = lookup.NewEstimator(lookup.EstimatorConfig{
 		Stats: store.Stats, Lines: store.Lines, Now: in.Now, Degraded: func() map[string]string { return d.listDegraded() }, Own: own.estimates(),
+		IntegrationDelay: func(log string) time.Duration { return d.delivery.IntegrationDelay(log) },
 	})
 	out.Metrics.Attempted = noteLogged(d.Estimator, out.Metrics.Attempted)
 	d.delivery = delivery.New(out)
