@@ -82,9 +82,14 @@ func (w *worker) searchWindow(ctx context.Context, tree gateway.Shard, doubts []
 	found, findErr := w.log.Find(findCtx, tree, leaves, from, to)
 	counts.doubled += found.Doubled
 	reached = min(found.AbsentTo, to)
+	before := counts.found
 	settlements := noteFound(doubts, found, from, reached, counts)
-	if err := w.storeSettlements(ctx, settlements); err != nil {
+	ours, err := w.storeSettlements(ctx, settlements)
+	if err != nil {
 		return from, err
+	}
+	if !ours {
+		counts.found = before
 	}
 	switch {
 	case reached > from: // it goes on from there

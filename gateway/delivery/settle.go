@@ -299,13 +299,17 @@ func (s *scanner) resendAbsent(ctx context.Context, p place, doubts []*doubt, si
 	default: // none can be sent to it
 		s.stuck += waiting
 	}
-	if err := s.storeSettlements(ctx, settlements); err != nil {
+	ours, err := s.storeSettlements(ctx, settlements)
+	if err != nil {
 		return 0, err
 	}
 	if len(settlements) > 0 {
 		s.wakeWorker()
 	}
-	return len(settlements), nil
+	if ours {
+		resent = len(settlements)
+	}
+	return resent, nil
 }
 
 // verdict is what an entry's absence means.
@@ -359,19 +363,20 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// storeSettlements stores what was shown, also when ctx has ended meanwhile.
-func (w *worker) storeSettlements(ctx context.Context, settlements []gateway.Settlement) error {
+// storeSettlements stores what was shown, also when ctx has ended meanwhile. It reports whether all of it was ours to store: what another
+// gateway has settled, that one counts.
+func (w *worker) storeSettlements(ctx context.Context, settlements []gateway.Settlement) (ours bool, err error) {
 	if len(settlements) == 0 {
-		return nil
+		return true, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	changed, err := w.store.Settle(ctx, settlements)
 	w.changed(changed)
-	if errors.Is(err, gateway.ErrLeaseLost) { // somebody else has settled them
-		return nil
+	if errors.Is(err, gateway.ErrLeaseLost) { // somebody else has settled some
+		return false, nil
 	}
-	return err
+	return true, err
 }
 
 // settleTimeout bounds the storing of what was shown.

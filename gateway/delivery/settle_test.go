@@ -274,6 +274,28 @@ func TestNeverSent(t *testing.T) {
 	}
 }
 
+// TestSettledByAnother: what another gateway has settled meanwhile is not counted here.
+func TestSettledByAnother(t *testing.T) {
+	for name, fail := range map[string]error{"by this one": nil, "by another one": gateway.ErrLeaseLost} {
+		size, found, absent := uint64(100), 0, 0
+		store := &doubtStore{fail: fail, doubts: []gateway.Doubt{
+			{Entry: gateway.Entry{ID: 1, Fence: 3, LeafHash: gateway.LeafHash{1}, SentAtTreeSize: &size}},
+			{Entry: gateway.Entry{ID: 2, Fence: 3, LeafHash: gateway.LeafHash{2}, SentAtTreeSize: &size}},
+		}}
+		log := &scriptedLog{size: 150, delay: time.Minute, find: func(_, to uint64) (gateway.Found, error) {
+			return gateway.Found{Inclusions: map[gateway.LeafHash]*gateway.Inclusion{{1}: {Kind: "k"}}, AbsentTo: to}, nil
+		}}
+		w := scanWorker(log, store)
+		w.metrics.Settled = func(_ string, f, a int) { found, absent = found+f, absent+a }
+		if _, err := w.settlePage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if ours := fail == nil; found != 1 && ours || absent != 1 && ours || found+absent > 0 && !ours || len(store.settled) != 3 {
+			t.Errorf("%s: %d found, %d absent of %d", name, found, absent, len(store.settled))
+		}
+	}
+}
+
 // TestSeenAnew: an entry that was sent again since is seen as for the first time.
 func TestSeenAnew(t *testing.T) {
 	s := newScanner(nil, currentShard)
