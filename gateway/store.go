@@ -107,7 +107,8 @@ type Work interface {
 	// checkpoint on that was kept for the shard when this process, or this life of the engine, began, whatever was kept since; or, where none was
 	// kept, is left alone. So is what was sent to another shard without doubt, but for a known copy and where Claim says ErrDoubtFirst: it counts
 	// as never sent there. It does nothing while anybody has a lease on an entry of the log: where Claim says ErrDoubtFirst, it
-	// says so still then. There, and in a known copy, leases of before are worth nothing, and what was pending counts as sent until then.
+	// says so still then. There, and in a known copy, leases of before are worth nothing, and what was pending counts as sent until then;
+	// in the copy, what came since it was opened does not.
 	// Of a log of the gateway's own nothing is put in doubt.
 	DoubtPending(ctx context.Context, log string, shard Shard) (int, error)
 

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
 	"github.com/rekor-gateway/rekor-gateway/gateway/store"
@@ -45,7 +46,7 @@ WHERE id = ?2 AND fence = ?3 AND state = 'PENDING' AND in_doubt = 1 AND leased_u
 	doubtPending = `
 UPDATE entry SET in_doubt = 1, leased_until = 0, shard = COALESCE(shard, ?2), sent_at_tree_size = COALESCE(sent_at_tree_size, ?3)
 WHERE log = (SELECT id FROM log WHERE name = ?1 AND retired = 0 AND id NOT IN (SELECT log FROM own_log)) AND state = 'PENDING' AND in_doubt = 0
-    AND (shard IS NULL OR shard = ?2) AND (sent_at_tree_size IS NOT NULL OR ?3 IS NOT NULL)`
+    AND (shard IS NULL OR shard = ?2) AND (sent_at_tree_size IS NOT NULL OR ?3 IS NOT NULL) AND id <= ?4`
 
 	selectCopied = `SELECT EXISTS (SELECT 1 FROM log WHERE name = ? AND copied = 1)`
 
@@ -207,12 +208,14 @@ func (s *Store) doubtLog(t *tx, log string, shard gateway.Shard, copied bool) (n
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, err
 	}
-	if copied {
+	last := int64(math.MaxInt64)
+	if copied { // what came since it was opened is in no other life: it need not wait for as long as that
+		last = s.lastEntry
 		if _, err := t.Exec(leaveShards, log, id, size); err != nil {
 			return 0, err
 		}
 	}
-	r, err := t.Exec(doubtPending, log, id, size)
+	r, err := t.Exec(doubtPending, log, id, size, last)
 	if err != nil {
 		return 0, err
 	}

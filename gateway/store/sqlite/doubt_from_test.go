@@ -136,8 +136,10 @@ func TestDoubtFromCopy(t *testing.T) {
 	must(t, os.RemoveAll(folder))
 	must(t, os.CopyFS(folder, os.DirFS(folder+".copy")))
 	s = open(t, path, Options{})
+	enqueueOne(t, s, "later")
 	putInDoubt(t, s, 1)
 	wantSearched(t, s, 5)
+	claim(t, s) // the later one
 }
 
 // TestRotatedSearch: a shard that begins while a process runs, which has nothing pending from before in it, is searched from its last checkpoint on after the

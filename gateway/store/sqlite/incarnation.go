@@ -23,6 +23,8 @@ const (
 
 	doubtLogs = `UPDATE log SET copied = 1`
 
+	selectLastEntry = `SELECT COALESCE(MAX(id), 0) FROM entry`
+
 	setNonce = `INSERT INTO incarnation (id, nonce) VALUES (1, ?) ON CONFLICT DO UPDATE SET nonce = excluded.nonce`
 )
 
@@ -84,8 +86,10 @@ func (s *Store) storeIncarnation(t *tx, path, born string) error {
 	if err := writeIncarnations(path, append(lines, born)); err != nil {
 		return err
 	}
-	_, err = t.Exec(setNonce, nonce)
-	return err
+	if _, err = t.Exec(setNonce, nonce); err != nil {
+		return err
+	}
+	return t.QueryRow(selectLastEntry).Scan(&s.lastEntry)
 }
 
 // readNonce returns the nonce of the last opening in hex, "" where there is none.

@@ -67,6 +67,7 @@ type Store struct {
 	opts        Options
 	lock        *flock.Flock // shared, until Close
 	incarnation gateway.Incarnation
+	lastEntry   int64 // when it was opened
 	clock       queueClock
 	writer      *sql.DB // one connection
 	readers     *sql.DB
