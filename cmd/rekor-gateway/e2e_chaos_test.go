@@ -39,6 +39,17 @@ func newChaos(t *testing.T) chaos {
 // random returns the run's source for one purpose.
 func (c chaos) random(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(c.seed, purpose)) }
 
+// startSending has senders of each kind send what is planned, to the gateways that pick returns. The channel is closed once all is sent.
+func (c chaos) startSending(t *testing.T, m *model, pick func(*rand.Rand) *deployment) (sent chan struct{}) {
+	sent = make(chan struct{})
+	var sending sync.WaitGroup
+	for i, send := range []sender{m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendGRPC, m.sendGRPC, m.sendBatch} {
+		sending.Go(func() { m.sendAll(t, pick, send, c.random(100+uint64(i)), c.lasts) })
+	}
+	go func() { sending.Wait(); close(sent) }()
+	return sent
+}
+
 // TestChaos submits for several tenants, over HTTP, gRPC and in batches, while the gateway is killed at every
 // kill point and at random, and the log is killed, held and frozen, for longer than its integration delay. Then
 // every submission that was accepted has a receipt that verifies offline, and the log has each entry once, read back
@@ -53,12 +64,8 @@ func TestChaos(t *testing.T) {
 	g.own = newOwnLogs(t)
 	g.start()
 
-	sent, stop := make(chan struct{}), make(chan struct{})
-	var sending, reading, troubling sync.WaitGroup
-	for i, send := range []sender{m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendGRPC, m.sendGRPC, m.sendBatch} {
-		sending.Go(func() { m.sendAll(t, g.always, send, c.random(100+uint64(i)), c.lasts) })
-	}
-	go func() { sending.Wait(); close(sent) }()
+	sent, stop := c.startSending(t, m, g.always), make(chan struct{})
+	var reading, troubling sync.WaitGroup
 	reading.Go(func() { m.readAll(g.always, c.random(4), stop) })
 	reading.Go(func() { g.own.watch(g.always, c.random(6), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })

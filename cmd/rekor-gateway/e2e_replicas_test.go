@@ -71,12 +71,8 @@ func TestChaosReplicas(t *testing.T) {
 	})
 	m := newModel(c.plan(t))
 
-	sent, stop := make(chan struct{}), make(chan struct{})
-	var sending, reading, troubling sync.WaitGroup
-	for i, send := range []sender{m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendGRPC, m.sendGRPC, m.sendBatch} {
-		sending.Go(func() { m.sendAll(t, r.pick, send, c.random(100+uint64(i)), c.lasts) })
-	}
-	go func() { sending.Wait(); close(sent) }()
+	sent, stop := c.startSending(t, m, r.pick), make(chan struct{})
+	var reading, troubling sync.WaitGroup
 	reading.Go(func() { m.readAll(r.pick, c.random(4), stop) })
 	reading.Go(func() { r.own.watch(r.pick, c.random(6), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })

@@ -32,12 +32,8 @@ func TestChaosRestored(t *testing.T) {
 	g.own = newOwnLogs(t)
 	g.start()
 
-	sent, stop := make(chan struct{}), make(chan struct{})
-	var sending, reading, troubling sync.WaitGroup
-	for i, send := range []sender{m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendHTTP, m.sendGRPC, m.sendGRPC, m.sendBatch} {
-		sending.Go(func() { m.sendAll(t, g.always, send, c.random(100+uint64(i)), c.lasts) })
-	}
-	go func() { sending.Wait(); close(sent) }()
+	sent, stop := c.startSending(t, m, g.always), make(chan struct{})
+	var reading, troubling sync.WaitGroup
 	reading.Go(func() { g.own.watch(g.always, c.random(6), stop) })
 	troubling.Go(func() { c.troubleLog(t, log, sent) })
 	c.troubleStore(t, g, m, sent)
