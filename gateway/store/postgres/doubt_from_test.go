@@ -33,15 +33,7 @@ func keepSize(t testing.TB, s *Store, size uint64) {
 // wantSearched checks from where on what is in doubt is searched for, in its order.
 func wantSearched(t testing.TB, s *Store, want ...uint64) {
 	t.Helper()
-	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: testShard, Limit: 9})
-	if err != nil || len(doubts) != len(want) {
-		t.Fatalf("in doubt: %+v, %v", doubts, err)
-	}
-	for i, d := range doubts {
-		if d.SentAtTreeSize == nil || *d.SentAtTreeSize != want[i] {
-			t.Errorf("in doubt: %+v, not to be searched for from %d on", d, want[i])
-		}
-	}
+	storetest.WantSearched(t, s, "log", testShard, want...)
 }
 
 // TestDoubtFrom: what a life of the database does not know to have been sent is searched for from the checkpoint on that was kept before it, although

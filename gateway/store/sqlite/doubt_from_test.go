@@ -38,15 +38,7 @@ func putInDoubt(t *testing.T, s *Store, want int) {
 // wantSearched checks from where on what is in doubt is searched for, in its order.
 func wantSearched(t *testing.T, s *Store, want ...uint64) {
 	t.Helper()
-	doubts, err := s.Doubtful(t.Context(), gateway.DoubtParams{Log: "log", Shard: doubtShard, Limit: 9})
-	if err != nil || len(doubts) != len(want) {
-		t.Fatalf("in doubt: %+v, %v", doubts, err)
-	}
-	for i, d := range doubts {
-		if d.SentAtTreeSize == nil || *d.SentAtTreeSize != want[i] {
-			t.Errorf("in doubt: %+v, not to be searched for from %d on", d, want[i])
-		}
-	}
+	storetest.WantSearched(t, s, "log", doubtShard, want...)
 }
 
 // TestDoubtFrom: what a store does not know to have been sent is searched for from the checkpoint on that was kept before it was opened, although larger
