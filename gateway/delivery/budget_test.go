@@ -63,6 +63,7 @@ func simulate(t *testing.T, limits Limits, metrics Metrics, d time.Duration, ans
 		}
 	}
 	calls.Wait()
+	time.Sleep(clockwork) // until then what was fast is not recorded
 	if s.budget.taken != 0 || s.budget.pace.promised != 0 || s.budget.flight.sending != 0 || s.budget.flight.permits != 0 {
 		t.Errorf("%d slots taken, %d promised, %d sending, %d permits at the end",
 			s.budget.taken, s.budget.pace.promised, s.budget.flight.sending, s.budget.flight.permits)
@@ -131,6 +132,7 @@ func timedOut(c sentOnce) bool { return errors.Is(c.err, context.DeadlineExceede
 type treeLog struct {
 	perSecond  float64
 	checkpoint time.Duration
+	looks      time.Duration                     // between two looks whether there is a checkpoint; 0: it is noticed at once
 	slow       func(since time.Duration) float64 // how many times slower it is than perSecond; nil: once
 
 	mu             sync.Mutex // guards what follows
@@ -152,8 +154,11 @@ func (l *treeLog) answer(ctx context.Context) error {
 		slower = l.slow(now.Sub(l.began))
 	}
 	l.busy = later(l.busy, now).Add(time.Duration(slower * float64(time.Second) / l.perSecond))
-	n := l.busy.Sub(l.began)/l.checkpoint + 1
-	l.answered = later(l.answered, l.began.Add(n*l.checkpoint)).Add(time.Second / answersPerSecond)
+	noticed := l.nextTick(l.busy, l.checkpoint)
+	if l.looks > 0 {
+		noticed = l.nextTick(noticed, l.looks)
+	}
+	l.answered = later(l.answered, noticed).Add(time.Second / answersPerSecond)
 	wait := time.NewTimer(l.answered.Sub(now))
 	l.mu.Unlock()
 	defer wait.Stop()
@@ -163,6 +168,11 @@ func (l *treeLog) answer(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// nextTick returns when a clock that ticks so often does so next.
+func (l *treeLog) nextTick(after time.Time, every time.Duration) time.Time {
+	return l.began.Add((after.Sub(l.began)/every + 1) * every)
 }
 
 func later(a, b time.Time) time.Time {
@@ -367,8 +377,10 @@ func TestBoundFound(t *testing.T) {
 		throughput float64       // of the log's, in the second minute
 		latency    time.Duration // at most, on average
 	}{
-		"1500 a second":                 {&treeLog{perSecond: 1500, checkpoint: time.Second}, 0.8, 2 * time.Second},
-		"500 a second":                  {&treeLog{perSecond: 500, checkpoint: time.Second}, 0.8, 3 * time.Second},
+		"1500 a second":                 {&treeLog{perSecond: 1500, checkpoint: time.Second}, 0.8, 4 * time.Second},
+		"1500 a second, two clocks":     {&treeLog{perSecond: 1500, checkpoint: time.Second, looks: 1010 * time.Millisecond}, 0.9, 4 * time.Second},
+		"1200 a second, two clocks":     {&treeLog{perSecond: 1200, checkpoint: time.Second, looks: 1030 * time.Millisecond}, 0.9, 4 * time.Second},
+		"500 a second":                  {&treeLog{perSecond: 500, checkpoint: time.Second}, 0.8, 4 * time.Second},
 		"50 a second":                   {&treeLog{perSecond: 50, checkpoint: time.Second}, 0.8, 15 * time.Second},
 		"8 a second":                    {&treeLog{perSecond: 8, checkpoint: time.Second}, 0.8, 20 * time.Second},
 		"200 a second, rare checkpoint": {&treeLog{perSecond: 200, checkpoint: 10 * time.Second}, 0.5, 20 * time.Second},

@@ -21,21 +21,26 @@ const (
 	flightStart = 256
 )
 
+// clockwork is the least time that an entry counts as having taken. A log publishes what it has integrated about once a second, and looks about as often whether
+// what it has to answer was published: up to so much says how its clocks lie to each other, which drifts for minutes, and not how many entries it bears.
+const clockwork = 2500 * time.Millisecond
+
 // rampTime bounds how long a log that comes back is sent less than a given bound.
 const rampTime = time.Minute
 
 // flight bounds the entries under way to a log. Without a given bound, it is what the library finds from the latencies of
-// those that are logged: it grows while throughput does, and shrinks as latency rises without it. It is safe for concurrent use.
+// those that are logged: it grows while throughput does, and shrinks as latency rises without it, beyond clockwork. It is safe for concurrent use.
 type flight struct {
 	limiter adaptivelimiter.AdaptiveLimiter[any]
 	given   atomic.Int64  // 0: to be found
 	longest time.Duration // that a log should take for an entry
 	latency atomic.Int64  // of the last one that counted: a time.Duration
 
-	mu        sync.Mutex // guards what follows
-	sending   int        // calls under way
-	permits   int        // of the limiter's, each stands for flightStep of those
-	rampUntil time.Time  // a given bound is not used up before
+	mu         sync.Mutex // guards what follows
+	sending    int        // calls under way
+	permits    int        // of the limiter's, each stands for flightStep of those; one is given back after clockwork at the earliest
+	unmeasured int        // calls that began since one got a permit
+	rampUntil  time.Time  // a given bound is not used up before
 }
 
 // newFlight returns a flight whose bound is to be found, so that a log answers well within addTimeout.
@@ -87,12 +92,14 @@ func (f *flight) rampUp() {
 	f.rampUntil = time.Now().Add(rampTime)
 }
 
-// begin notes a call, and returns the permit that the call ends with. It is nil for all but one of flightStep.
+// begin notes a call, and returns the permit that the call ends with. It is nil for all but one of flightStep, so that what is measured is spread over all that
+// a checkpoint answers.
 func (f *flight) begin() adaptivelimiter.Permit {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sending++
-	if f.sending <= f.permits*flightStep {
+	f.unmeasured++
+	if f.permits > 0 && (f.sending <= f.permits*flightStep || f.unmeasured < flightStep) {
 		return nil
 	}
 	permit, ok := f.limiter.TryAcquirePermit()
@@ -100,6 +107,7 @@ func (f *flight) begin() adaptivelimiter.Permit {
 		return nil
 	}
 	f.permits++
+	f.unmeasured = 0
 	return permit
 }
 
@@ -107,16 +115,24 @@ func (f *flight) begin() adaptivelimiter.Permit {
 func (f *flight) end(permit adaptivelimiter.Permit, took time.Duration, measured bool) {
 	f.mu.Lock()
 	f.sending--
-	if permit != nil {
-		f.permits--
-	}
 	f.mu.Unlock()
 	switch {
 	case permit == nil:
-	case measured:
+	case !measured:
+		f.giveBack(permit.Drop)
+	case took >= clockwork:
 		f.latency.Store(int64(took))
-		permit.Record()
+		f.giveBack(permit.Record)
 	default:
-		permit.Drop()
+		f.latency.Store(int64(took))
+		time.AfterFunc(clockwork-took, func() { f.giveBack(permit.Record) })
 	}
+}
+
+// giveBack gives back a permit by one of its methods.
+func (f *flight) giveBack(by func()) {
+	f.mu.Lock()
+	f.permits--
+	f.mu.Unlock()
+	by()
 }
