@@ -61,7 +61,7 @@ BENCHMARKS := $(CURDIR)/docs/benchmarks.md
 
 .PHONY: bench
 bench: $(REKOR_SERVER) ## Measure a gateway beside a client that writes to the log itself, and beside a loop that verifies and stores, into docs/benchmarks.md (BENCH=full: 1,000,000 stored, too)
-	go test -tags bench -run TestBench -count=1 -timeout 120m -v ./cmd/rekor-gateway/bench -table $(BENCHMARKS) $(BENCHFLAGS)
+	go test -tags bench -run 'TestBench|TestTargets' -count=1 -timeout 120m -v ./cmd/rekor-gateway/bench -table $(BENCHMARKS) $(BENCHFLAGS)
 
 BACKFILL_BENCHMARKS := $(CURDIR)/docs/benchmarks-backfill.md
 

@@ -54,7 +54,7 @@ func (r *report) formatRows(ours string) string {
 		if r.ratio != 0 {
 			ratio = fmt.Sprintf("%.2f", r.ratio)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.gateway, r.beside, ratio, r.target)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.gateway, r.beside, ratio, r.formatTarget())
 	}
 	return b.String()
 }
