@@ -64,6 +64,7 @@ func simulate(t *testing.T, limits Limits, metrics Metrics, d time.Duration, ans
 	}
 	calls.Wait()
 	time.Sleep(clockwork) // until then what was fast is not recorded
+	synctest.Wait()
 	if s.budget.taken != 0 || s.budget.pace.promised != 0 || s.budget.flight.sending != 0 || s.budget.flight.permits != 0 {
 		t.Errorf("%d slots taken, %d promised, %d sending, %d permits at the end",
 			s.budget.taken, s.budget.pace.promised, s.budget.flight.sending, s.budget.flight.permits)
