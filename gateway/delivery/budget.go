@@ -79,7 +79,7 @@ func (b *budget) setLimits(limits Limits) {
 	if limits.Burst == 0 {
 		limits.Burst = max(1, int(limits.Rate/4))
 	}
-	b.flight.given.Store(int64(limits.InFlight))
+	b.flight.give(limits.InFlight)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limits = limits

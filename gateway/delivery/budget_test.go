@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"golang.org/x/time/rate"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -335,6 +336,50 @@ func TestBreaker(t *testing.T) {
 		}
 		if n := len(states); n < 3 || states[0] != "closed" || states[1] != "open" || states[2] != "half-open" || states[n-1] != "closed" {
 			t.Errorf("breaker: %q", states)
+		}
+	})
+}
+
+// TestGivenBoundIsSoonUsed: a log that comes back is sent as many as configured within twenty seconds, where it answers each second.
+func TestGivenBoundIsSoonUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := simulate(t, Limits{InFlight: MaxInFlight}, Metrics{}, 41*time.Second, func(context.Context) error {
+			if time.Since(began) < 10*time.Second {
+				return errBroken
+			}
+			time.Sleep(time.Second)
+			return nil
+		})
+		if all, ok := s.count(34*time.Second, 40*time.Second, logged); ok != all || ok < 5*MaxInFlight {
+			t.Errorf("%d sent, %d logged in six seconds, want %d", all, ok, 5*MaxInFlight)
+		}
+	})
+}
+
+// TestGivenNoMore: a bound that is given no more is found as by one who begins, whatever was learned meanwhile.
+func TestGivenNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		use := func(f *flight, d time.Duration) { // a log that answers each second, whatever is under way
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				permits := make([]adaptivelimiter.Permit, f.bound())
+				for i := range permits {
+					permits[i] = f.begin()
+				}
+				time.Sleep(time.Second)
+				for _, permit := range permits {
+					f.end(permit, time.Second, true)
+				}
+			}
+		}
+		f, fresh := newFlight(time.Minute), newFlight(time.Minute)
+		f.give(1000)
+		use(f, 5*time.Minute)
+		f.give(0)
+		use(f, 2*time.Minute)
+		use(fresh, 2*time.Minute)
+		if n, most := f.bound(), fresh.bound(); n*10 < most*9 {
+			t.Errorf("%d are found, want %d", n, most)
 		}
 	})
 }

@@ -21,7 +21,7 @@ const (
 	flightStart = 256
 )
 
-// clockwork is the least time that an entry counts as having taken. A log publishes what it has integrated about once a second, and looks about as often whether
+// clockwork is the least time that an entry counts as having taken, where the bound is to be found. A log publishes what it has integrated about once a second, and looks about as often whether
 // what it has to answer was published: up to so much says how its clocks lie to each other, which drifts for minutes, and not how many entries it bears.
 const clockwork = 2500 * time.Millisecond
 
@@ -38,7 +38,7 @@ type flight struct {
 
 	mu         sync.Mutex // guards what follows
 	sending    int        // calls under way
-	permits    int        // of the limiter's, each stands for flightStep of those; one is given back after clockwork at the earliest
+	permits    int        // of the limiter's, each stands for flightStep of those; without a given bound, one is given back after clockwork at the earliest
 	unmeasured int        // calls that began since one got a permit
 	rampUntil  time.Time  // a given bound is not used up before
 }
@@ -84,6 +84,13 @@ func (f *flight) bound() int {
 	return given
 }
 
+// give sets the bound, 0 for one that is to be found. What was learned under a given one took no account of clockwork.
+func (f *flight) give(bound int) {
+	if f.given.Swap(int64(bound)) != 0 && bound == 0 {
+		f.limiter.Reset()
+	}
+}
+
 // rampUp begins anew, after a time in which nothing was sent.
 func (f *flight) rampUp() {
 	f.limiter.Reset()
@@ -120,7 +127,7 @@ func (f *flight) end(permit adaptivelimiter.Permit, took time.Duration, measured
 	case permit == nil:
 	case !measured:
 		f.giveBack(permit.Drop)
-	case took >= clockwork:
+	case took >= clockwork || f.given.Load() != 0: // a log that comes back is soon sent as many as are given
 		f.latency.Store(int64(took))
 		f.giveBack(permit.Record)
 	default:
