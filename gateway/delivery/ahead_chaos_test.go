@@ -334,7 +334,7 @@ func (r *chaosRun) checkEnd(took time.Duration) {
 	time.Sleep(clockwork) // until then what was fast is not recorded
 	synctest.Wait()
 	b := r.w.budget
-	if b.taken != 0 || b.pace.promised != 0 || b.flight.sending != 0 || b.flight.permits != 0 || len(r.w.held.held) != 0 || r.open != 0 {
-		r.complain("%d slots taken, %d promised, %d sending, %d permits, %d leases at the end", b.taken, b.pace.promised, b.flight.sending, b.flight.permits, len(r.w.held.held))
+	if b.taken != 0 || b.pace.promised != 0 || b.flight.sending.Load() != 0 || b.flight.permits != 0 || len(r.w.held.held) != 0 || r.open != 0 {
+		r.complain("%d slots taken, %d promised, %d sending, %d permits, %d leases at the end", b.taken, b.pace.promised, b.flight.sending.Load(), b.flight.permits, len(r.w.held.held))
 	}
 }

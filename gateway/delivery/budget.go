@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -90,7 +89,7 @@ func (b *budget) setLimits(limits Limits) {
 type slot struct {
 	budget  *budget
 	done    func(error) // tells the breaker
-	permit  adaptivelimiter.Permit
+	permit  *permit
 	started time.Time
 	large   bool // what is sent takes long by its size, which says nothing of how many entries the log bears
 }

@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"golang.org/x/time/rate"
 
 	"github.com/rekor-gateway/rekor-gateway/gateway"
@@ -66,9 +65,9 @@ func simulate(t *testing.T, limits Limits, metrics Metrics, d time.Duration, ans
 	calls.Wait()
 	time.Sleep(clockwork) // until then what was fast is not recorded
 	synctest.Wait()
-	if s.budget.taken != 0 || s.budget.pace.promised != 0 || s.budget.flight.sending != 0 || s.budget.flight.permits != 0 {
+	if s.budget.taken != 0 || s.budget.pace.promised != 0 || s.budget.flight.sending.Load() != 0 || s.budget.flight.permits != 0 {
 		t.Errorf("%d slots taken, %d promised, %d sending, %d permits at the end",
-			s.budget.taken, s.budget.pace.promised, s.budget.flight.sending, s.budget.flight.permits)
+			s.budget.taken, s.budget.pace.promised, s.budget.flight.sending.Load(), s.budget.flight.permits)
 	}
 	return s
 }
@@ -362,7 +361,7 @@ func TestGivenNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		use := func(f *flight, d time.Duration) { // a log that answers each second, whatever is under way
 			for end := time.Now().Add(d); time.Now().Before(end); {
-				permits := make([]adaptivelimiter.Permit, f.bound())
+				permits := make([]*permit, f.bound())
 				for i := range permits {
 					permits[i] = f.begin()
 				}
