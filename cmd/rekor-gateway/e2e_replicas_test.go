@@ -92,7 +92,7 @@ func TestChaosReplicas(t *testing.T) {
 		g.start()
 	}
 	m.awaitLogged(t, r.all[0])
-	m.checkReceipts(t, r.all[0])
+	m.checkReceipts(t, r.all...)
 	m.checkLogOf(t, r, log)
 	m.checkOwn(t, r.all[0])
 	for _, g := range r.all {
