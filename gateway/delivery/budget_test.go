@@ -448,6 +448,19 @@ func TestBoundFound(t *testing.T) {
 	}
 }
 
+// TestBoundGrowsSoon: a backlog before a log that answers each second, whatever is under way, is soon sent thousands at once.
+func TestBoundGrowsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, Limits{}, Metrics{}, 30*time.Second, func(context.Context) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		if n, _ := s.count(10*time.Second, 30*time.Second, logged); n < 20*2000 {
+			t.Errorf("%d logged in the second and third ten seconds", n)
+		}
+	})
+}
+
 // TestTenfold: a log that becomes ten times slower for two minutes is sent fewer at once meanwhile, and as many as before later.
 func TestTenfold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
