@@ -77,7 +77,7 @@ How much of the bare writer's rate verifying and storing leaves is a matter of t
 the gateway 0.64, 0.60, 0.67 and 0.69, so 0.81, 0.80, 0.96 and 0.82 of that. All sides took 89 % of both processors there in the last of these runs. For 0.8 of the bare writer's rate the gateway would have to take the 0.40 ms of a writer that nobody submits anything to, which is
 half of what the log takes; the row below allows it 1.5 times that. Where the processors bound, the first of the two rows so asks of a gateway to have callers for nothing, and it is held to what such a writer has, too.
 
-*What in_flight: auto has found* is between 2,000 and 4,096 there: with a backlog, as much as the log answers within some two and a half seconds. Once 16,000 entries before had let it find a bound, a gateway that nobody had told one had 1,049 a second on the Intel Xeon (one log), 0.53 of the bare
+*What in_flight: auto has found* is, with a backlog, as much as the log answers within some two and a half seconds. Once 16,000 entries before had let it find a bound, a gateway that nobody had told one had 1,049 a second on the Intel Xeon (one log), 0.53 of the bare
 writer's 1,968 with 4000 in flight, where one that was told 4000 had 0.63 and the writer that does no more than a gateway must 0.71; by a limiter that was the same from 1024 in flight on it had 1,186 at two other logs, 0.73 of the bare writer's 1,615, where 4000 had 0.71 and that writer 0.91. A gateway keeps a log's 4000 places full: what is
 missing is what its processor time takes from the log.
 
