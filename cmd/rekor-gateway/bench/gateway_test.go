@@ -35,12 +35,18 @@ type gatewayProcess struct {
 	cfg     config.Config
 	dir     string
 	process *exec.Cmd
+	yields  bool // to the log, where both want a processor: it is run by nice
 }
 
 // startGateway starts a gateway in front of log, with a fresh store unless dir has one, and the defaults unless change
 // says otherwise.
 func startGateway(t *testing.T, name string, log *rekortest.Server, dir string, change func(*config.Config)) *gatewayProcess {
 	t.Helper()
+	return newGateway(t, log, dir, change).start(name)
+}
+
+// newGateway is startGateway before the start.
+func newGateway(t *testing.T, log *rekortest.Server, dir string, change func(*config.Config)) *gatewayProcess {
 	g := &gatewayProcess{t: t, dir: dir, cfg: config.Default()}
 	root := must(trustroot.New(trustroot.LogKey{Origin: log.Origin(), SPKI: must(log.PublicKey()), Start: time.Now().Add(-time.Hour)}))
 	check(root.Write(g.file("trusted_root.json")))
@@ -52,6 +58,11 @@ func startGateway(t *testing.T, name string, log *rekortest.Server, dir string, 
 	if change != nil {
 		change(&g.cfg)
 	}
+	return g
+}
+
+func (g *gatewayProcess) start(name string) *gatewayProcess {
+	g.t.Helper()
 	check(os.WriteFile(g.file("config.yaml"), must(g.cfg.Marshal()), 0o600))
 	g.run(name)
 	return g
@@ -63,6 +74,9 @@ func (g *gatewayProcess) run(name string) {
 	output := must(os.Create(g.file("log")))
 	defer output.Close()
 	g.process = exec.Command(must(os.Executable()))
+	if g.yields {
+		g.process = exec.Command("nice", must(os.Executable())) // which becomes what it runs
+	}
 	g.process.Stdout, g.process.Stderr = output, output
 	g.process.Env = append(os.Environ(), configEnv+"="+g.file("config.yaml"))
 	if *profileDir != "" {

@@ -78,7 +78,7 @@ func (f *fleet) stop() {
 }
 
 // submit has the gateways take a part each, as a load balancer does, and returns when all is accepted.
-func (f *fleet) submit(t *testing.T, items []item) {
+func (f *fleet) submit(items []item) {
 	failed := make(chan error)
 	for i, part := range split(items, len(f.gateways)) {
 		go func() {
@@ -132,7 +132,7 @@ func loggedByFleet(t *testing.T, r *report, n, inFlight, entries int) {
 	bare := measure(0, logPID, entries, func() { check(writeBare(log, items, inFlight)) })
 	items = makeItems(entries, sign)
 	ours := f.measure(logPID, entries, func() {
-		f.submit(t, items)
+		f.submit(items)
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
 		for f.logged() < entries && ctx.Err() == nil {
@@ -163,7 +163,7 @@ func acceptedByFleet(t *testing.T, r *report, n int) {
 	before := cpuOfTree(f.database.Process().Pid)
 	bare := bareLoop.run(makeItems(entries, sign))
 	bareDatabase := cpuOfTree(f.database.Process().Pid) - before
-	ours := f.measure(0, entries, func() { f.submit(t, makeItems(entries, sign)) })
+	ours := f.measure(0, entries, func() { f.submit(makeItems(entries, sign)) })
 	r.add(acceptedRows(fmt.Sprintf("PostgreSQL, %d gateway(s): accepted with the log stopped, X.509 digests", n), ours.spent, bare, "")...)
 	r.add(row{
 		what: "– CPU per submission of PostgreSQL", gateway: formatCPU(perEntry(ours.database, entries)),
@@ -188,10 +188,10 @@ func storedByFleet(t *testing.T, r *report) {
 		defer f.stop()
 		gate.shut.Store(true)
 		defer gate.shut.Store(false)
-		f.submit(t, makeItems(scaled(2000), sign)) // caches
+		f.submit(makeItems(scaled(2000), sign)) // caches
 		n := scaled(10_000)
 		items := makeItems(n, sign)
-		s := f.measure(0, n, func() { f.submit(t, items) })
+		s := f.measure(0, n, func() { f.submit(items) })
 		return perEntry(s.gateway, n), perEntry(s.database, n)
 	}
 	firstGateway, firstDatabase := cost(few)
