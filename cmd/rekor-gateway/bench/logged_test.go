@@ -81,8 +81,8 @@ type loggedRun struct {
 	inFlight, entries                  int
 	publishes                          time.Duration // the log's checkpoint interval
 	sign                               func([]byte) item
-	bare, least, waiting, batch        []spent // by round
-	yielding, found                    []spent // of a gateway that is run by nice
+	bare, least, waiting, batch, found []spent // by round
+	yielding, foundYielding            []spent // by a gateway that is run by nice
 	memory, waitingMemory, foundMemory int64   // peaks
 }
 
@@ -95,7 +95,8 @@ func (l *loggedRun) runRound(t *testing.T) {
 	l.runLeast(t, log, logPID)
 	if l.inFlight == mostInFlight {
 		l.yielding = append(l.yielding, l.runBatch(t, l.name("-nice"), log, logPID, true))
-		l.runFound(t, log, logPID)
+		l.found = append(l.found, l.runFound(t, l.name("-auto"), log, logPID, false))
+		l.foundYielding = append(l.foundYielding, l.runFound(t, l.name("-auto-nice"), log, logPID, true))
 	}
 	if len(l.bare)%2 == 1 && l.publishes != oftenPublished { // it has no target of its own, and takes longest
 		l.runWaiting(t, log, logPID)
@@ -126,22 +127,23 @@ func (l *loggedRun) runBatch(t *testing.T, name string, log *rekortest.Server, l
 }
 
 // runFound has a gateway that finds by itself how much may be in flight: as much before as it is in flight four times, and then as much as the others are sent.
-func (l *loggedRun) runFound(t *testing.T, log *rekortest.Server, logPID int) {
+func (l *loggedRun) runFound(t *testing.T, name string, log *rekortest.Server, logPID int, yields bool) spent {
 	g := newGateway(t, log, t.TempDir(), nil)
-	g.yields = true
-	g.start(l.name("-auto"))
+	g.yields = yields
+	g.start(name)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*deadline)
 	defer cancel()
 	clients, before := g.clients(batchStreams), 4*l.inFlight
 	_ = must(submitBatch(clients, makeItems(before, l.sign)))
 	g.awaitLogged(ctx, before)
 	items := makeItems(l.entries, l.sign)
-	l.found = append(l.found, measure(g.pid(), logPID, l.entries, func() {
+	taken := measure(g.pid(), logPID, l.entries, func() {
 		_ = must(submitBatch(clients, items))
 		g.awaitLogged(ctx, before+l.entries)
-	}))
+	})
 	l.foundMemory = max(l.foundMemory, memoryOf(g.pid(), "VmHWM"))
 	g.stop()
+	return taken
 }
 
 // runLeast has a writer that does no more than a gateway must, in this process.
@@ -178,8 +180,11 @@ func (l *loggedRun) report(r *report, target string) {
 	addLogged(r, what+", SubmitBatch", l.batch, l.bare, "bare writer", target)
 	l.addLeast(r, what, target)
 	if len(l.found) > 0 {
-		addLogged(r, what+", SubmitBatch, the gateway run by nice", l.yielding, l.bare, "bare writer", target)
-		addLogged(r, strings.Replace(what, fmt.Sprint(l.inFlight), "what in_flight: auto has found", 1)+", SubmitBatch, the gateway run by nice", l.found, l.bare, fmt.Sprintf("bare writer, %d in flight", l.inFlight), target)
+		const nice = ", the gateway run by nice"
+		auto, bare := strings.Replace(what, fmt.Sprint(l.inFlight), "what in_flight: auto has found", 1)+", SubmitBatch", fmt.Sprintf("bare writer, %d in flight", l.inFlight)
+		addLogged(r, what+", SubmitBatch"+nice, l.yielding, l.bare, "bare writer", target)
+		addLogged(r, auto, l.found, l.bare, bare, target)
+		addLogged(r, auto+nice, l.foundYielding, l.bare, bare, target)
 		r.add(row{what: "– peak RSS", gateway: formatMiB(l.foundMemory), target: "< 300 MiB"})
 	}
 	memory := row{what: "– peak RSS, SubmitBatch, " + what, gateway: formatMiB(l.memory), target: "< 300 MiB"}

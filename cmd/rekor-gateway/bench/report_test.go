@@ -80,11 +80,11 @@ half of what the log takes; the row below allows it 1.5 times that. Where the pr
 *Run by nice*, a gateway leaves the processors to the log that shares them with it ([operations.md](operations.md#a-gateway-on-its-logs-machine)). On two processors of the Intel Xeon, at six logs that publish each second, 64,000 entries each, in two runs on 2026-12-01, it had 1,357 a second with 4000
 in flight, 0.82 of the bare writer's 1,650 (0.86 at the four logs of one run, 0.76 at the two of the other; 0.70 to 0.92). A gateway that was not had 1,155, 0.70 (0.64 to 0.82), and a writer that does no more than a gateway must, which was not either, 1,269, 0.77 (0.70 to 0.88). It took 0.55 ms of processor time for an entry,
 and 0.68 otherwise. With a bound that it had found itself it had 1,257, 0.76 (0.67 to 0.91). At two other logs, in an hour in which the machine was faster, it had 0.89 with 4000 (three turns) and 0.80 with what it had found (four). At nice 5 it had 0.82, and 0.70 without (four turns each, two logs); a bare writer gained nothing by that:
-1,760 a second, and 1,818 without. Nor does a gateway with 1024 in flight, where what is sent next has to be there before the log's next checkpoint: 452 a second by nice, and 509 without (three turns each, two logs; bare writer 588).
+1,760 a second, and 1,818 without. Nor does a gateway with 1024 in flight, where what is sent next has to be there before the log's next checkpoint: 452 a second by nice, and 509 without (three turns each, two logs; bare writer 588). With 256 it was 162 and 168 (two turns each, one log).
 
 *What in_flight: auto has found* is, with a backlog, as much as the log answers within some two and a half seconds. Once 16,000 entries before had let it find a bound, a gateway that nobody had told one had 1,049 a second on the Intel Xeon (one log), 0.53 of the bare
 writer's 1,968 with 4000 in flight, where one that was told 4000 had 0.63 and the writer that does no more than a gateway must 0.71; by a limiter that was the same from 1024 in flight on it had 1,186 at two other logs, 0.73 of the bare writer's 1,615, where 4000 had 0.71 and that writer 0.91. A gateway keeps a log's 4000 places full: what is
-missing is what its processor time takes from the log.
+missing is what it takes from the log of the processors, and when.
 
 *Submit calls that wait for their receipts* send the next entry once the last one is answered, and so feel every millisecond between two of a log's checkpoints twice. What one who waits loses is better seen where callers come by themselves, at
 even intervals, whether or not others are answered: the log's part of the time until the receipt is there, below the gateway's own share. 4000 such calls take 320 MiB, of which a quarter is their stacks.
